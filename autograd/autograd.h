@@ -1,0 +1,89 @@
+/* The tape: define-by-run reverse-mode differentiation over Tensors.
+ *
+ *   Graph *g = ag_graph_create();
+ *   Var *x = ag_leaf(g, value, gradient);      gradient NULL: a constant
+ *   Var *y = ag_silu(ag_linear(x, w, b));      each operation computes at once and records itself
+ *   ag_backward(ag_sum(y));                    walks the tape backwards, adding into gradients
+ *   ag_graph_reset(g);                         everything of this step is released
+ *
+ * A Var holds a value, a gradient and the function that hands its gradient to its inputs; there are
+ * no operation codes.  Memory is one arena per graph.  Operations: see the other headers here. */
+#ifndef DI4C_AUTOGRAD_AUTOGRAD_H
+#define DI4C_AUTOGRAD_AUTOGRAD_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "tensor/arena.h"
+#include "tensor/tensor.h"
+
+enum { AG_MAX_INPUTS = 6 };
+
+typedef struct Graph Graph;
+typedef struct Var Var;
+
+struct Var {
+    Tensor value;
+    float *grad;      /* as many entries as value; NULL until a gradient arrives (leaves: the
+                         caller's buffer, or NULL for a constant) */
+    bool needs_grad;  /* true if a leaf with a gradient is behind it and the graph records */
+    const char *op;   /* name of the operation, for messages */
+    Graph *graph;
+    void (*backward)(Var *v); /* adds to v->inputs[i]->grad where ag_wants_grad(v->inputs[i]) */
+    Var *inputs[AG_MAX_INPUTS];
+    int input_count;
+    void *saved; /* what backward needs beyond inputs and value; arena memory */
+    Var *previous; /* the tape */
+};
+
+struct Graph {
+    Arena *arena;
+    Var *last;         /* newest recorded Var */
+    bool recording;    /* false: inference mode, nothing is kept for a backward pass */
+    bool check_finite; /* look at every result; see bad_op */
+    const char *bad_op; /* name of the first operation with a non-finite result; NULL if none */
+    Tensor bad_value;
+};
+
+Graph *ag_graph_create(void); /* recording, no finite check */
+void ag_graph_destroy(Graph *g);
+/* Releases every Var and every tensor of the graph; clears bad_op. */
+void ag_graph_reset(Graph *g);
+/* Starts (true) or stops (false) recording; only on an empty graph (checked). */
+void ag_set_recording(Graph *g, bool recording);
+
+/* A leaf over the caller's memory.  gradient: as many entries as value, accumulated into by the
+ * backward pass, or NULL for a constant. */
+Var *ag_leaf(Graph *g, Tensor value, float *gradient);
+Var *ag_constant(Graph *g, Tensor value);
+
+/* Runs the tape backwards from a Var with one entry, whose gradient is 1. */
+void ag_backward(Var *scalar);
+/* Runs the tape backwards from v with the given gradient (as many entries as v->value), so that a
+ * loss computed outside the tape, or a batch in chunks, can be accumulated.  May be called more
+ * than once for one graph: gradients of inner Vars start from zero each time, leaves accumulate. */
+void ag_backward_from(Var *v, const float *gradient);
+
+/* Inference mode only keeps what is inside the running scope.  begin; any operations; end(keep)
+ * releases everything since begin but `keep`, whose value is moved down (a new Var is returned).
+ * While recording both do nothing and end returns keep. */
+typedef struct AgScope {
+    Graph *graph;
+    ArenaMark mark;
+} AgScope;
+AgScope ag_scope_begin(Graph *g);
+Var *ag_scope_end(AgScope scope, Var *keep);
+
+/* For operations (here and in folders below):  new_var allocates the result; the operation fills
+ * value.data (and saved, from graph->arena, if v->needs_grad); done() performs the finite check and
+ * returns v.  All inputs must belong to one graph. */
+Var *ag_new_var(const char *op, int rank, const size_t *shape, void (*backward)(Var *v),
+                int input_count, Var *const *inputs);
+/* As ag_new_var, but the result shares `data` (reshape and views). */
+Var *ag_new_view(const char *op, Tensor value, void (*backward)(Var *v), Var *input);
+Var *ag_done(Var *v);
+/* In a backward function: the input's gradient buffer, zeroed on first use, or NULL if the input
+ * does not need one.  Kernels add into it and accept NULL. */
+float *ag_grad(Var *input);
+
+#endif

@@ -1,0 +1,60 @@
+/* The operations.  Each comment gives the formula and shapes; C is always the last axis.  The
+ * result belongs to the graph of its inputs.  Wrong shapes stop the program.  Gradients are checked
+ * in tests/test_autograd.c. */
+#ifndef DI4C_AUTOGRAD_OPERATIONS_H
+#define DI4C_AUTOGRAD_OPERATIONS_H
+
+#include <stdint.h>
+
+#include "autograd/autograd.h"
+#include "tensor/rng.h"
+
+/* ---- linear.c: products ---- */
+/* y = x w + b along the last axis: x (..., K), w (K, N), b (N) or NULL -> (..., N).  A 1x1
+ * convolution is this on (B, H, W, K). */
+Var *ag_linear(Var *x, Var *w, Var *b);
+/* 3x3 convolution: x (B, H, W, Cin), w (3, 3, Cin, Cout), b (Cout) or NULL; see tensor/conv.h. */
+Var *ag_conv3x3(Var *x, Var *w, Var *b, int stride);
+/* Single-head attention over positions: q, k, v (B, H, W, C);
+ * y[b, i] = sum_j softmax_j(scale q[b,i].k[b,j]) v[b,j]. */
+Var *ag_attention(Var *q, Var *k, Var *v, float scale);
+
+/* ---- norm.c ---- */
+/* Group normalisation with eps, then SiLU if silu; x (..., C) with x's first axis the batch;
+ * gamma, beta (C).  Groups must divide C. */
+Var *ag_group_norm(Var *x, Var *gamma, Var *beta, size_t groups, double eps, bool silu);
+
+/* ---- pointwise.c ---- */
+Var *ag_silu(Var *x);    /* x sigmoid(x) */
+Var *ag_relu(Var *x);    /* max(x, 0); derivative 0 at 0 */
+Var *ag_tanh(Var *x);
+Var *ag_sigmoid(Var *x);
+Var *ag_add(Var *a, Var *b);                       /* same shapes */
+Var *ag_add_scaled(Var *a, Var *b, float alpha);   /* alpha (a + b) */
+Var *ag_multiply(Var *a, Var *b);
+Var *ag_scale(Var *x, float alpha);
+/* y[b, ..., c] = x[b, ..., c] + v[b, c]: x (B, ..., C), v (B, C). */
+Var *ag_add_channel(Var *x, Var *v);
+/* Inverted dropout: each entry is 0 with probability p, else x/(1-p).  streams: B streams, one per
+ * sample; layer: number of this dropout in the network, so that each draws its own mask.  NULL
+ * streams or p = 0: returns x. */
+Var *ag_dropout(Var *x, double p, const Rng *streams, uint64_t layer);
+
+/* ---- shape.c ---- */
+Var *ag_reshape(Var *x, int rank, const size_t *shape);       /* shares data */
+Var *ag_concat(Var *a, Var *b);                               /* along the last axis */
+Var *ag_slice(Var *x, size_t first, size_t count);            /* of the last axis */
+Var *ag_upsample2(Var *x);                                    /* (B,H,W,C) -> (B,2H,2W,C) nearest */
+Var *ag_max_pool2(Var *x);                                    /* (B,H,W,C) -> (B,H/2,W/2,C) */
+Var *ag_mean_positions(Var *x);                               /* (B,...,C) -> (B,C) */
+
+/* ---- loss.c ---- */
+Var *ag_softmax(Var *x);     /* along the last axis */
+Var *ag_log_softmax(Var *x);
+Var *ag_sum(Var *x);         /* -> (1) */
+Var *ag_mean(Var *x);        /* -> (1) */
+/* Mean over rows of -log softmax(logits)[row, label]: logits (B, C), labels B numbers < C (copied);
+ * nats. */
+Var *ag_cross_entropy(Var *logits, const uint16_t *labels);
+
+#endif

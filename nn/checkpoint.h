@@ -1,0 +1,31 @@
+/* Checkpoints: a network's weights, averages and optimiser state in one .safetensors file.
+ *
+ * Tensors: "net.NAME" raw weights, "ema.NAME" averages, "adam.m.NAME", "adam.v.NAME"; all float32 in
+ * PyTorch's shapes and layout.  __metadata__: format = "di4c-1", step, and the caller's strings
+ * (configuration, seed, version, teacher's hash).  No time, host or command line: equal runs give
+ * equal files. */
+#ifndef DI4C_NN_CHECKPOINT_H
+#define DI4C_NN_CHECKPOINT_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "nn/network.h"
+#include "nn/optimizer.h"
+#include "nn/safetensors.h"
+
+/* Writes weights and, if o is not NULL, averages, moments and o->steps.  meta: pairs kept as given. */
+bool nn_checkpoint_write(const char *path, const Network *net, const Optimizer *o,
+                         const MetaEntry *meta, size_t meta_count, Error *err);
+
+typedef enum WeightChoice { WEIGHTS_AVERAGED, WEIGHTS_RAW } WeightChoice;
+/* Fills the network's parameters from the file: averages if asked for and present, else raw.  Every
+ * parameter must be there with the right shape, and no unknown "net." name may be (a sentence names
+ * it); NaN or infinite weights are refused. */
+bool nn_checkpoint_load(const SafetensorsFile *f, Network *net, WeightChoice which, Error *err);
+/* Fills the optimiser (ema, moments, steps) for resuming. */
+bool nn_checkpoint_resume(const SafetensorsFile *f, const Network *net, Optimizer *o, Error *err);
+/* SHA-256 over the names and float32 bytes (file layout, name order) of the weights in memory. */
+void nn_weights_hash(const Network *net, char out[65]);
+
+#endif

@@ -1,0 +1,46 @@
+/* A network: (x, t, optional lambda) -> numbers per dimension that a categorical head reads.
+ * The U-Net and the MLP are two of them; more can be added without touching what uses them. */
+#ifndef DI4C_NN_NETWORK_H
+#define DI4C_NN_NETWORK_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "autograd/autograd.h"
+#include "nn/param.h"
+#include "tensor/rng.h"
+#include "tensor/states.h"
+
+typedef struct NetworkInput {
+    const States *x;      /* (B, D) noised states, 0..S-1 */
+    const double *t;      /* (B) times in [0, 1] */
+    const double *lambda; /* (B, lambda_dims), row-major; NULL for a product network */
+    const Rng *dropout;   /* (B) streams, one per sample; NULL: no dropout */
+} NetworkInput;
+
+typedef struct Network Network;
+struct Network {
+    const char *kind; /* "unet" or "mlp" */
+    ParamSet params;
+    size_t dims;        /* D */
+    size_t states;      /* S of the input, the mask included */
+    size_t lambda_dims; /* 0: product network (teacher) */
+    size_t outputs;     /* numbers per sample that forward returns */
+    /* -> Var whose value has B * outputs entries, sample by sample. */
+    Var *(*forward)(const Network *net, Graph *g, const NetworkInput *in);
+    void (*initialise)(Network *net, uint64_t seed);
+    void (*destroy)(Network *net); /* frees self and everything in it */
+};
+
+/* Checks shapes and lambda against the network, then calls net->forward. */
+Var *nn_forward(const Network *net, Graph *g, const NetworkInput *in);
+void nn_network_destroy(Network *net); /* NULL is allowed */
+/* Copies the values of all parameters that both have under one name (shapes must agree, checked);
+ * returns how many.  A student starts so from its teacher. */
+size_t nn_copy_common(Network *to, const Network *from);
+
+/* out (B, dim): sin(f_i s t), then cos(f_i s t), f_i = exp(-ln(10000) i/(dim/2 - 1)), s = scale;
+ * evaluated in double; an odd dim ends with a 0.  [tauLDR] U-Net. */
+void nn_sinusoid(float *out, const double *t, size_t batch, size_t dim, double scale);
+
+#endif

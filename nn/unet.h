@@ -1,0 +1,40 @@
+/* The U-Net of [tauLDR] (arXiv 2205.14987) and, with lambda, of [Di4C] (arXiv 2410.08709), every
+ * size a parameter.  nn/README.md draws it.  The paper's CIFAR-10 size has 35,749,766 parameters as
+ * teacher and 39,066,630 as student. */
+#ifndef DI4C_NN_UNET_H
+#define DI4C_NN_UNET_H
+
+#include <stdbool.h>
+
+#include "nn/network.h"
+#include "tensor/error.h"
+
+enum { UNET_MAX_SCALES = 8 };
+
+typedef enum UNetHead {
+    UNET_HEAD_LOGISTIC, /* outputs per pixel: mu_1..mu_C = tanh(c(x) + h), log_scale_1..C */
+    UNET_HEAD_SOFTMAX   /* outputs per pixel: C blocks of out_states logits; input is one-hot */
+} UNetHead;
+
+typedef struct UNetConfig {
+    size_t height, width, channels; /* picture; height, width divisible by 2^(scales-1) */
+    size_t states;                  /* S of the input (the mask included) */
+    size_t out_states;              /* softmax head: states that get a probability */
+    UNetHead head;
+    size_t ch;                      /* base width, a multiple of 4 */
+    size_t ch_mult[UNET_MAX_SCALES];
+    size_t scales;
+    size_t res_blocks;
+    int attn_scale;                 /* scale with attention after each block; -1: none */
+    size_t embed;                   /* width of the sinusoids; 0: ch */
+    double time_scale;              /* multiplies t and lambda; the published models use 1000 */
+    double dropout;
+    size_t lambda_dims;             /* 0: teacher */
+} UNetConfig;
+
+UNetConfig nn_unet_defaults(void); /* the paper's CIFAR-10 teacher */
+/* with_grads false: a network only for inference.  NULL and a sentence if a value is impossible.
+ * Parameters are zero until initialise() or a file fills them. */
+Network *nn_unet_create(const UNetConfig *config, bool with_grads, Error *err);
+
+#endif

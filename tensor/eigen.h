@@ -1,0 +1,13 @@
+/* Symmetric eigenproblems and functions of symmetric matrices, in double, written for reading. */
+#ifndef DI4C_TENSOR_EIGEN_H
+#define DI4C_TENSOR_EIGEN_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+/* A (n, n) symmetric = V diag(values) V^T: a is overwritten by V (column k belongs to values[k]),
+ * values ascend.  Householder tridiagonalisation, then implicit QL (Golub and Van Loan, ch. 8).
+ * False if QL does not converge (never seen for finite input; true NaN/inf input gives false). */
+bool tensor_eigen_symmetric(size_t n, double *a, double *values);
+
+#endif

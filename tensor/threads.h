@@ -1,0 +1,41 @@
+/* Threads: the only file that calls the OpenMP library.  Without OpenMP there is one thread.
+ *
+ * Work is cut by its shape alone, never by the number of threads, and every output is written by
+ * exactly one piece of work, so results have the same bits for every thread count. */
+#ifndef DI4C_TENSOR_THREADS_H
+#define DI4C_TENSOR_THREADS_H
+
+#include <stddef.h>
+
+/* n >= 1; n = 0 means as many as the machine has.  Values above 256 are cut to 256. */
+void threads_set(int n);
+int threads_get(void);
+/* Index of the calling thread in the running parallel region, 0..threads_get()-1. */
+int threads_index(void);
+
+/* Calls body(i, context) once for each i in 0..count-1, on any thread, in any order.  Runs serially
+ * when called from inside a parallel region. */
+void threads_for(size_t count, void (*body)(size_t i, void *context), void *context);
+
+/* Scratch of the calling thread, one buffer per slot, grown as needed and kept; contents are
+ * undefined.  A kernel uses its own slot only, so nested kernels do not collide. */
+typedef enum ScratchSlot {
+    SCRATCH_GEMM_LEFT,
+    SCRATCH_GEMM_RIGHT,
+    SCRATCH_CONV,
+    SCRATCH_NORM,
+    SCRATCH_ATTENTION,
+    SCRATCH_HEAD,
+    SCRATCH_LOSS,
+    SCRATCH_PROCESS,
+    SCRATCH_SAMPLER,
+    SCRATCH_SLOTS
+} ScratchSlot;
+void *threads_scratch(ScratchSlot slot, size_t bytes); /* aligned to MEM_ALIGN */
+void threads_scratch_free(void);                       /* all slots of all threads */
+
+/* Denormal numbers are flushed to zero on the calling thread and on the threads of the pool where
+ * the machine allows it (x86 with GNU C); elsewhere nothing happens.  Called once by main. */
+void threads_flush_denormals(void);
+
+#endif

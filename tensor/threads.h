@@ -29,6 +29,7 @@ typedef enum ScratchSlot {
     SCRATCH_LOSS,
     SCRATCH_PROCESS,
     SCRATCH_SAMPLER,
+    SCRATCH_REDUCE,
     SCRATCH_SLOTS
 } ScratchSlot;
 void *threads_scratch(ScratchSlot slot, size_t bytes); /* aligned to MEM_ALIGN */

@@ -1,0 +1,129 @@
+/* The number of threads, loops over pieces of work, and scratch per thread.
+ *
+ * At most one level of parallel regions is active: a kernel called from a piece of work of
+ * threads_for runs its own regions with a team of one.  In such a team the library's thread number
+ * is 0 for everybody, so threads_index looks for the one level whose team is larger. */
+#include "tensor/threads.h"
+
+#include <stdbool.h>
+
+#ifdef _OPENMP
+#include <omp.h>
+#endif
+
+#include "tensor/check.h"
+#include "tensor/memory.h"
+
+#if defined(__GNUC__) && !defined(__TINYC__) && defined(__SSE__)
+#define HAVE_MXCSR 1
+#endif
+
+enum { MAX_THREADS = 256 };
+
+typedef struct Buffer {
+    void *data;
+    size_t bytes;
+} Buffer;
+
+static Buffer scratch[MAX_THREADS][SCRATCH_SLOTS]; /* a row is touched by its own thread only */
+static bool flushing;
+
+/* Sets "flush to zero" and "denormals are zero" on the calling thread. */
+static void flush_here(void)
+{
+#ifdef HAVE_MXCSR
+    __builtin_ia32_ldmxcsr(__builtin_ia32_stmxcsr() | 0x8040u);
+#endif
+}
+
+static void flush_everywhere(void)
+{
+#pragma omp parallel default(none)
+    flush_here();
+}
+
+void threads_flush_denormals(void)
+{
+    flushing = true;
+    flush_everywhere();
+}
+
+void threads_set(int n)
+{
+    TENSOR_CHECK(n >= 0, "%d threads", n);
+#ifdef _OPENMP
+    TENSOR_CHECK(!omp_in_parallel(), "threads set to %d inside a parallel region", n);
+    int count = n > 0 ? n : omp_get_num_procs();
+    omp_set_dynamic(0);
+    omp_set_max_active_levels(1);
+    omp_set_num_threads(count < MAX_THREADS ? count : MAX_THREADS);
+    if (flushing)
+        flush_everywhere(); /* the pool may have new threads */
+#endif
+}
+
+int threads_get(void)
+{
+#ifdef _OPENMP
+    return omp_get_max_threads();
+#else
+    return 1;
+#endif
+}
+
+int threads_index(void)
+{
+#ifdef _OPENMP
+    for (int level = omp_get_level(); level > 0; level--)
+        if (omp_get_team_size(level) > 1)
+            return omp_get_ancestor_thread_num(level);
+#endif
+    return 0;
+}
+
+static bool in_parallel(void)
+{
+#ifdef _OPENMP
+    return omp_in_parallel() != 0;
+#else
+    return false;
+#endif
+}
+
+void threads_for(size_t count, void (*body)(size_t i, void *context), void *context)
+{
+    if (count <= 1 || in_parallel()) {
+        for (size_t i = 0; i < count; i++)
+            body(i, context);
+        return;
+    }
+#pragma omp parallel for default(none) shared(count, body, context) schedule(dynamic)
+    for (size_t i = 0; i < count; i++)
+        body(i, context);
+}
+
+void *threads_scratch(ScratchSlot slot, size_t bytes)
+{
+    int thread = threads_index();
+
+    TENSOR_CHECK(thread < MAX_THREADS, "thread %d, at most %d", thread, (int)MAX_THREADS);
+    TENSOR_CHECK((unsigned)slot < SCRATCH_SLOTS, "slot %d", (int)slot);
+    Buffer *buffer = &scratch[thread][slot];
+    if (buffer->data == NULL || buffer->bytes < bytes) {
+        mem_free(buffer->data);
+        buffer->data = mem_alloc(bytes, 1);
+        buffer->bytes = bytes;
+    }
+    return buffer->data;
+}
+
+void threads_scratch_free(void)
+{
+    TENSOR_CHECK(!in_parallel(), "scratch freed inside a parallel region");
+    for (int thread = 0; thread < MAX_THREADS; thread++)
+        for (int slot = 0; slot < SCRATCH_SLOTS; slot++) {
+            mem_free(scratch[thread][slot].data);
+            scratch[thread][slot].data = NULL;
+            scratch[thread][slot].bytes = 0;
+        }
+}

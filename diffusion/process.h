@@ -1,0 +1,96 @@
+/* Forward processes: every dimension is noised independently by a continuous-time Markov chain on
+ * S states with generator beta(t) R, rows summing to 0 (D3PM arXiv 2107.03006, tauLDR 2205.14987).
+ *
+ *   P[s->t] = exp(B(s,t) R),  B(s,t) = integral of beta from s to t,  P[s->t][i][j] = q(x_t=j|x_s=i)
+ *
+ * Times are double, 0 <= s <= t <= 1.  Everything here is double. */
+#ifndef DI4C_DIFFUSION_PROCESS_H
+#define DI4C_DIFFUSION_PROCESS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "tensor/error.h"
+#include "tensor/rng.h"
+#include "tensor/states.h"
+
+typedef enum ProcessKind {
+    PROCESS_UNIFORM,
+    PROCESS_ABSORBING, /* the mask is the last state, S counts it */
+    PROCESS_BIRTH_DEATH,
+    PROCESS_GAUSSIAN
+} ProcessKind;
+
+typedef enum AbsorbingSchedule { ABSORB_LOGLINEAR, ABSORB_LINEAR, ABSORB_COSINE } AbsorbingSchedule;
+
+typedef struct ProcessConfig {
+    ProcessKind kind;
+    size_t states;               /* S, the mask included */
+    double rate_const;           /* uniform: R[i][j]; absorbing with linear schedule: B = c t */
+    AbsorbingSchedule schedule;
+    double eps;                  /* log-linear: alpha = 1 - (1 - eps) t */
+    double sigma_min, sigma_max; /* birth-death */
+    double rate_sigma, q_sigma, time_exponential, time_base; /* discretised Gaussian */
+} ProcessConfig;
+
+typedef struct Process Process;
+typedef struct Transition Transition;
+
+/* What a kind of process is: one file defines one of these.  Adding a process adds a file. */
+typedef struct ProcessClass {
+    const char *name; /* "gaussian", ... : the name in presets and files */
+    bool (*create)(Process *p, Error *err);                 /* fills the fields below */
+    double (*rate)(const Process *p, double t);              /* beta(t) */
+    double (*integral)(const Process *p, double s, double t); /* B(s, t); may be infinite */
+    /* Closed form P = keep I + (1 - keep) 1 end^T: *keep and *leave = 1 - keep (accurate when
+     * small).  NULL: the chain is reversible and dense; the eigendecomposition is used. */
+    void (*keep)(const Process *p, double s, double t, double *keep, double *leave);
+} ProcessClass;
+
+struct Process {
+    ProcessConfig config;
+    const ProcessClass *class;
+    size_t states;
+    int mask;          /* the mask's number, or -1 */
+    double *base;      /* R (S, S) */
+    double *end;       /* stationary (end) distribution pi (S) */
+    double *prior;     /* law of x_1 that sampling starts from (S) */
+    double *left, *right, *values; /* dense: P = left diag(exp(B values)) right; else NULL */
+};
+
+ProcessConfig diff_process_defaults(ProcessKind kind, size_t states); /* METHOD's constants */
+/* NULL and a sentence naming the field if a value is impossible. */
+Process *diff_process_create(const ProcessConfig *config, Error *err);
+void diff_process_destroy(Process *p);
+const char *diff_process_name(ProcessKind kind);
+bool diff_process_kind(const char *name, ProcessKind *kind); /* false: unknown name */
+
+double diff_process_rate(const Process *p, double t);
+double diff_process_integral(const Process *p, double s, double t);
+/* Survival alpha(t)/alpha(s) of an absorbing process (checked). */
+double diff_process_survival(const Process *p, double s, double t);
+void diff_process_draw_prior(const Process *p, Rng *rng, uint16_t *x, size_t dims);
+
+/* ---- transition.c: P[s->t] for one pair of times ---- */
+/* TRANSITION_SPECTRAL: about 1e-15 absolute, one S^3 product (dense processes).
+ * TRANSITION_ACCURATE: every entry to about 1e-13 relative, by uniformisation and squaring. */
+typedef enum TransitionAccuracy { TRANSITION_SPECTRAL, TRANSITION_ACCURATE } TransitionAccuracy;
+Transition *diff_transition_create(const Process *p, double s, double t, TransitionAccuracy a);
+/* Recomputes in place for other times. */
+void diff_transition_set(Transition *tr, double s, double t, TransitionAccuracy a);
+void diff_transition_destroy(Transition *tr);
+size_t diff_transition_states(const Transition *tr);
+double diff_transition_at(const Transition *tr, size_t i, size_t j);
+void diff_transition_row(const Transition *tr, size_t i, double *row);       /* q(. | x_s = i) */
+void diff_transition_column(const Transition *tr, size_t j, double *column); /* q(j | x_s = .) */
+/* The dense matrix (S, S), or NULL where a closed form is held. */
+const double *diff_transition_dense(const Transition *tr);
+size_t diff_transition_draw(const Transition *tr, size_t i, Rng *rng); /* x_t given x_s = i */
+/* out (S, S) dense = P[0->t] R (without beta): for the reverse rates of the CT-ELBO. */
+void diff_transition_flow(const Transition *tr, double *out);
+
+/* x_t ~ q(. | x_0) for each sample: t (B), one stream per sample. xt: (B, D), may not alias x0. */
+void diff_draw_marginal(const Process *p, States *xt, const States *x0, const double *t,
+                        const Rng *streams);
+
+#endif

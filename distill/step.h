@@ -1,0 +1,47 @@
+/* One distillation step: draws, the five network evaluations, the losses, the gradient. */
+#ifndef DI4C_DISTILL_STEP_H
+#define DI4C_DISTILL_STEP_H
+
+#include <stdint.h>
+
+#include "diffusion/denoiser.h"
+#include "diffusion/process.h"
+#include "distill/losses.h"
+
+typedef struct DistillConfig {
+    Di4cOptions loss;
+    size_t lambdas;              /* N per picture */
+    double t_min;                /* t ~ U[t_min + delta_t, 1]; tm starts here: 0.01 */
+    double delta_min, delta_max; /* t - u log-uniform in [delta_min, delta_max] */
+    double tm_width;             /* tm = t_min + coin U(0,1) tm_width */
+    double share_at_one;         /* share of pictures with t = 1 exactly */
+    double eps;                  /* posterior's, 1e-9 */
+    bool stratified_lambda;      /* the N lambdas of a picture cut [0,1) evenly, in random order */
+} DistillConfig;
+
+DistillConfig distill_defaults(void); /* the paper's setting */
+
+/* The explicit draws of a step; memory from an arena. */
+typedef struct Di4cDraws {
+    double *t, *u;                     /* (B) */
+    double *tm, *lambda_t, *lambda_tm, *lambda_u; /* (B N) and (B N, lambda_dims) */
+    States xt, xtm, xu, x0u;           /* (B, D), (B N, D) ... */
+} Di4cDraws;
+
+typedef struct Di4cReport { /* means over pictures, nats */
+    double loss, distil, data_cor, data_indep, consis_cor, consis_indep;
+} Di4cReport;
+
+/* Draws for B = x0->batch pictures (keyed by seed, step, pass, picture, lambda), runs the networks
+ * in calls of at most `chunk` samples (0: all at once; the gradient does not depend on it), and adds
+ * the gradient of the loss into student->net->params.grads.  The teacher may be a mixture.  The
+ * teacher runs without dropout, the student with it in every pass. */
+Di4cReport distill_gradient(const DistillConfig *config, const Denoiser *teacher,
+                            const Denoiser *student, const Process *p, const States *x0,
+                            uint64_t seed, uint64_t step, size_t chunk, Graph *g);
+/* The same with the draws given (x0u included): for comparison with reference vectors. */
+Di4cReport distill_gradient_with(const DistillConfig *config, const Denoiser *teacher,
+                                 const Denoiser *student, const States *x0, const Di4cDraws *draws,
+                                 size_t chunk, Graph *g, const Di4cTerms *terms);
+
+#endif

@@ -1,0 +1,143 @@
+# di4c: make [all|demo|deps|check|install|uninstall|clean|dist]
+#
+#   make demo          build, then train and distil on built-in data (minutes)
+#   make deps check    install Check if it is missing, then build and run the tests
+#   make VARIANT=asan check      under the address and undefined-behaviour sanitizers
+#   make CC=tcc                  any C99 compiler; OpenMP and ISA flags are probed, not assumed
+#
+# Knobs: CC, VARIANT (release, debug, asan, gcov), OPENMP=no, MARCH=native, PLAIN=yes (no GNU
+# vectors, no POSIX), PREFIX, DESTDIR.
+
+VERSION := 0.1.0
+VARIANT ?= release
+MARCH   ?= native
+PREFIX  ?= /usr/local
+OUT     := build/$(VARIANT)
+
+FOLDERS := tensor autograd nn diffusion distill
+LIB_SRC := $(wildcard $(FOLDERS:%=%/*.c))
+APP_SRC := $(wildcard experiments/*.c)
+TEST_SRC := $(wildcard tests/*.c)
+LIB_OBJ := $(LIB_SRC:%.c=$(OUT)/%.o)
+APP_OBJ := $(APP_SRC:%.c=$(OUT)/%.o)
+TEST_OBJ := $(TEST_SRC:%.c=$(OUT)/%.o) $(OUT)/tests/suites.o
+
+WARN := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wvla -Wno-unknown-pragmas
+OPT_release := -O3 -fno-math-errno -ffp-contract=fast
+OPT_debug := -O1 -g -DDI4C_POISON
+OPT_asan := -O1 -g -DDI4C_POISON -fsanitize=address,undefined -fno-sanitize-recover=all \
+            -fno-omit-frame-pointer
+OPT_gcov := -O1 -g --coverage
+ifeq ($(OPT_$(VARIANT)),)
+$(error VARIANT=$(VARIANT) is unknown: expected release, debug, asan or gcov)
+endif
+
+ifeq ($(VARIANT),release)
+all: build/di4c build/libdi4c.a
+else
+all: $(OUT)/di4c $(OUT)/libdi4c.a
+endif
+
+# ---- what this compiler can do: probed once for each compiler, by compiling a real program ----
+PROBE := $(OUT)/probe-$(subst /,-,$(subst $(strip ) ,-,$(CC)))-$(MARCH).mk
+NO_BUILD := clean distclean deps dist uninstall
+ifneq ($(filter-out $(NO_BUILD),$(or $(MAKECMDGOALS),all)),)
+include $(PROBE)
+$(PROBE): Makefile
+	@mkdir -p $(OUT)
+	@try() { printf '%s\n' "$$1" > $(OUT)/probe.c; shift; \
+	  $(CC) -std=c99 "$$@" -o $(OUT)/probe $(OUT)/probe.c > $(OUT)/probe.log 2>&1 \
+	  && ! grep -qi warning $(OUT)/probe.log && $(OUT)/probe; }; \
+	empty='int main(void) { return 0; }'; flags=; \
+	for f in $(OPT_$(VARIANT)) -march=$(MARCH) -mprefer-vector-width=512 $(WARN) -pedantic; do \
+	  if try "$$empty" $$f; then flags="$$flags $$f"; fi; done; \
+	omp='#include <omp.h>|int main(void) { int n = 0; _Pragma("omp parallel") n = omp_get_max_threads(); return n < 1; }'; \
+	openmp=; if try "$$(echo "$$omp" | tr '|' '\n')" -fopenmp; then openmp=-fopenmp; fi; \
+	depend=; if try "$$empty" -MMD -MP -MF $(OUT)/probe.d; then depend='-MMD -MP'; fi; \
+	rm -f $(OUT)/probe $(OUT)/probe.* probe-*.gc* $(OUT)/probe-*.gc*; \
+	printf 'PROBED := %s\nPROBED_OPENMP := %s\nDEPEND := %s\n' "$$flags" "$$openmp" "$$depend" > $@
+
+ifeq ($(OPENMP),no)
+PROBED_OPENMP :=
+endif
+ifeq ($(PLAIN),yes)
+PLAIN_FLAG := -DDI4C_PLAIN_C
+endif
+override CFLAGS := -std=c99 $(PROBED) $(PROBED_OPENMP) $(PLAIN_FLAG) -I. -DDI4C_VERSION='"$(VERSION)"' $(CFLAGS)
+override LDFLAGS := $(PROBED_OPENMP) $(filter -fsanitize=% --coverage,$(PROBED)) $(LDFLAGS)
+
+# Objects depend on the command that made them: a change of flags or compiler rebuilds.
+COMMAND := $(CC) $(CFLAGS) $(LDFLAGS)
+ifneq ($(shell cat $(OUT)/command 2>/dev/null),$(subst ",,$(subst ',,$(COMMAND))))
+$(shell mkdir -p $(OUT) && echo "$(subst ",,$(subst ',,$(COMMAND)))" > $(OUT)/command)
+endif
+endif # NO_BUILD
+
+$(OUT)/%.o: %.c $(OUT)/command
+	@mkdir -p $(@D)
+	$(CC) $(CFLAGS) $(DEPEND) -c -o $@ $<
+
+$(OUT)/libdi4c.a: $(LIB_OBJ)
+	rm -f $@
+	ar rcs $@ $(LIB_OBJ)
+$(OUT)/di4c: $(APP_OBJ) $(OUT)/libdi4c.a
+	$(CC) $(LDFLAGS) -o $@ $(APP_OBJ) $(OUT)/libdi4c.a -lm
+build/%: $(OUT)/%
+	cp $< $@
+
+# ---- the demonstration and the tests ----
+demo: build/di4c
+	build/di4c demo --out out/demo
+
+# Check is looked for when the recipe runs, so that `make -j deps check` works.
+check: $(filter deps,$(MAKECMDGOALS))
+	@if ! printf '#include <check.h>\nint main(void) { return 0; }\n' \
+	  | $(CC) -x c - -o /dev/null -lcheck 2>/dev/null; then \
+	  echo "The tests need Check (libcheck), which was not found: run 'make deps' first." >&2; exit 1; fi
+	@$(MAKE) --no-print-directory $(OUT)/run-tests
+	$(OUT)/run-tests
+
+CHECK_LIBS = $(shell pkg-config --libs check 2>/dev/null || echo -lcheck)
+$(OUT)/run-tests: $(TEST_OBJ) $(filter-out $(OUT)/experiments/main.o,$(APP_OBJ)) $(OUT)/libdi4c.a
+	$(CC) $(LDFLAGS) -o $@ $^ $(CHECK_LIBS) -lm -lpthread
+# Every tests/test_NAME.c defines NAME_suite; the list is made from the file names, so that no file
+# can be forgotten.
+$(OUT)/tests/suites.c: $(TEST_SRC) Makefile
+	@mkdir -p $(@D)
+	@{ printf '#include "tests/suites.h"\n\n'; \
+	  for n in $(patsubst tests/test_%.c,%,$(filter tests/test_%.c,$(TEST_SRC))); do \
+	    printf 'Suite *%s_suite(void);\n' $$n; done; \
+	  printf '\nconst TestSuite test_suites[] = {\n'; \
+	  for n in $(patsubst tests/test_%.c,%,$(filter tests/test_%.c,$(TEST_SRC))); do \
+	    printf '    {"%s", %s_suite},\n' $$n $$n; done; \
+	  printf '    {0, 0},\n};\n'; } > $@
+$(OUT)/tests/suites.o: $(OUT)/tests/suites.c
+	$(CC) $(CFLAGS) -c -o $@ $<
+
+# Installs Check by the system's package manager if it is missing, and says what it does.
+deps:
+	@sh tests/deps.sh $(CC)
+
+# Line coverage of the library by the tests (gcc and gcov).
+coverage:
+	$(MAKE) VARIANT=gcov check
+	@sh tests/coverage.sh build/gcov $(FOLDERS)
+
+install: all
+	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/lib
+	install build/di4c $(DESTDIR)$(PREFIX)/bin/di4c
+	install -m 644 build/libdi4c.a $(DESTDIR)$(PREFIX)/lib/libdi4c.a
+	for d in $(FOLDERS); do install -d $(DESTDIR)$(PREFIX)/include/di4c/$$d; \
+	  install -m 644 $$d/*.h $(DESTDIR)$(PREFIX)/include/di4c/$$d; done
+uninstall:
+	rm -rf $(DESTDIR)$(PREFIX)/include/di4c
+	rm -f $(DESTDIR)$(PREFIX)/bin/di4c $(DESTDIR)$(PREFIX)/lib/libdi4c.a
+clean distclean:
+	rm -rf build
+dist:
+	mkdir -p build
+	git archive --prefix=di4c-$(VERSION)/ -o build/di4c-$(VERSION).tar.gz HEAD
+
+.PHONY: all demo check deps coverage install uninstall clean distclean dist
+.SECONDARY:
+-include $(LIB_OBJ:.o=.d) $(APP_OBJ:.o=.d) $(TEST_OBJ:.o=.d)

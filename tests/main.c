@@ -1,0 +1,35 @@
+/* Runs all suites, or those named on the command line: run-tests [NAME]...
+ *
+ * Check runs every test in a child process.  Nothing of the library is called here, in the parent:
+ * an OpenMP pool that exists before a fork hangs in the child. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "tests/suites.h"
+
+static int wanted(const char *name, int argc, char **argv) {
+    if (argc < 2) return 1;
+    for (int i = 1; i < argc; i++)
+        if (strcmp(argv[i], name) == 0) return 1;
+    return 0;
+}
+
+int main(int argc, char **argv) {
+    SRunner *runner = srunner_create(NULL);
+    int count = 0;
+    for (const TestSuite *s = test_suites; s->name; s++)
+        if (wanted(s->name, argc, argv)) {
+            srunner_add_suite(runner, s->create());
+            count++;
+        }
+    if (count == 0) {
+        fprintf(stderr, "run-tests: no suite of that name\n");
+        srunner_free(runner);
+        return 2;
+    }
+    srunner_run_all(runner, CK_NORMAL);
+    const int failed = srunner_ntests_failed(runner);
+    srunner_free(runner);
+    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+}

@@ -1,0 +1,14 @@
+/* The list of test suites; made by the Makefile from the names of the files tests/test_NAME.c. */
+#ifndef DI4C_TESTS_SUITES_H
+#define DI4C_TESTS_SUITES_H
+
+#include <check.h>
+
+typedef struct TestSuite {
+    const char *name;
+    Suite *(*create)(void);
+} TestSuite;
+
+extern const TestSuite test_suites[]; /* ends with name 0 */
+
+#endif

@@ -29,11 +29,14 @@ struct Var {
     bool needs_grad;  /* true if a leaf with a gradient is behind it and the graph records */
     const char *op;   /* name of the operation, for messages */
     Graph *graph;
-    void (*backward)(Var *v); /* adds to v->inputs[i]->grad where ag_wants_grad(v->inputs[i]) */
-    Var *inputs[AG_MAX_INPUTS];
+    void (*backward)(Var *v); /* adds into ag_grad(v->inputs[i]) where that is not NULL; NULL for
+                                 leaves and for views that share their input's gradient */
+    Var *inputs[AG_MAX_INPUTS]; /* recorded only if needs_grad; NULL: an optional one left out */
     int input_count;
     void *saved; /* what backward needs beyond inputs and value; arena memory */
     Var *previous; /* the tape */
+    unsigned reached; /* number of the backward pass that grad belongs to */
+    ArenaMark born;   /* the value lies at or after this mark (leaves: before it) */
 };
 
 struct Graph {
@@ -42,7 +45,9 @@ struct Graph {
     bool recording;    /* false: inference mode, nothing is kept for a backward pass */
     bool check_finite; /* look at every result; see bad_op */
     const char *bad_op; /* name of the first operation with a non-finite result; NULL if none */
-    Tensor bad_value;
+    Tensor bad_value;   /* its data lasts until its scope ends or the graph is reset */
+    unsigned pass;      /* number of the latest backward pass */
+    Arena *aside;       /* holds what ag_scope_end keeps while it releases the rest */
 };
 
 Graph *ag_graph_create(void); /* recording, no finite check */
@@ -52,12 +57,13 @@ void ag_graph_reset(Graph *g);
 /* Starts (true) or stops (false) recording; only on an empty graph (checked). */
 void ag_set_recording(Graph *g, bool recording);
 
-/* A leaf over the caller's memory.  gradient: as many entries as value, accumulated into by the
+/* A leaf over the caller's memory (or memory from g->arena taken before this call).  gradient: as many entries as value, accumulated into by the
  * backward pass, or NULL for a constant. */
 Var *ag_leaf(Graph *g, Tensor value, float *gradient);
 Var *ag_constant(Graph *g, Tensor value);
 
-/* Runs the tape backwards from a Var with one entry, whose gradient is 1. */
+/* Runs the tape backwards from a Var with one entry, whose gradient is 1.  Here and below the Var
+ * must need a gradient (checked): a loss that reaches no parameter is a mistake. */
 void ag_backward(Var *scalar);
 /* Runs the tape backwards from v with the given gradient (as many entries as v->value), so that a
  * loss computed outside the tape, or a batch in chunks, can be accumulated.  May be called more
@@ -66,7 +72,7 @@ void ag_backward_from(Var *v, const float *gradient);
 
 /* Inference mode only keeps what is inside the running scope.  begin; any operations; end(keep)
  * releases everything since begin but `keep`, whose value is moved down (a new Var is returned).
- * While recording both do nothing and end returns keep. */
+ * While recording both do nothing and end returns keep.  keep may be NULL: nothing is kept. */
 typedef struct AgScope {
     Graph *graph;
     ArenaMark mark;
@@ -76,10 +82,11 @@ Var *ag_scope_end(AgScope scope, Var *keep);
 
 /* For operations (here and in folders below):  new_var allocates the result; the operation fills
  * value.data (and saved, from graph->arena, if v->needs_grad); done() performs the finite check and
- * returns v.  All inputs must belong to one graph. */
+ * returns v.  All inputs must belong to one graph; an optional input may be NULL. */
 Var *ag_new_var(const char *op, int rank, const size_t *shape, void (*backward)(Var *v),
                 int input_count, Var *const *inputs);
-/* As ag_new_var, but the result shares `data` (reshape and views). */
+/* As ag_new_var, but the result shares its input's data: value is that data, or a contiguous part
+ * of it, under another shape.  backward NULL: the gradient is shared the same way, at no cost. */
 Var *ag_new_view(const char *op, Tensor value, void (*backward)(Var *v), Var *input);
 Var *ag_done(Var *v);
 /* In a backward function: the input's gradient buffer, zeroed on first use, or NULL if the input

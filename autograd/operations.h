@@ -1,6 +1,6 @@
 /* The operations.  Each comment gives the formula and shapes; C is always the last axis.  The
  * result belongs to the graph of its inputs.  Wrong shapes stop the program.  Gradients are checked
- * in tests/test_autograd.c. */
+ * in tests/test_operations.c. */
 #ifndef DI4C_AUTOGRAD_OPERATIONS_H
 #define DI4C_AUTOGRAD_OPERATIONS_H
 
@@ -15,6 +15,7 @@
 Var *ag_linear(Var *x, Var *w, Var *b);
 /* 3x3 convolution: x (B, H, W, Cin), w (3, 3, Cin, Cout), b (Cout) or NULL; see tensor/conv.h. */
 Var *ag_conv3x3(Var *x, Var *w, Var *b, int stride);
+/* ---- attention.c ---- */
 /* Single-head attention over positions: q, k, v (B, H, W, C);
  * y[b, i] = sum_j softmax_j(scale q[b,i].k[b,j]) v[b,j]. */
 Var *ag_attention(Var *q, Var *k, Var *v, float scale);
@@ -35,6 +36,8 @@ Var *ag_multiply(Var *a, Var *b);
 Var *ag_scale(Var *x, float alpha);
 /* y[b, ..., c] = x[b, ..., c] + v[b, c]: x (B, ..., C), v (B, C). */
 Var *ag_add_channel(Var *x, Var *v);
+
+/* ---- dropout.c ---- */
 /* Inverted dropout: each entry is 0 with probability p, else x/(1-p).  streams: B streams, one per
  * sample; layer: number of this dropout in the network, so that each draws its own mask.  NULL
  * streams or p = 0: returns x. */

@@ -1,0 +1,72 @@
+/* Inverted dropout: y = x m / (1 - p) with m = 0 of probability p, else 1;  dx = dy m / (1 - p).
+ *
+ * Sample b draws its mask from rng_child(streams[b], layer), so the mask depends on the sample's
+ * name only: the same sample in another batch, or run again, is masked alike. */
+#include <stdbool.h>
+
+#include "autograd/operations.h"
+#include "tensor/check.h"
+#include "tensor/threads.h"
+
+typedef struct Dropout {
+    uint8_t *kept; /* (B, entries per sample): 0 or 1 */
+    size_t entries;
+    float p, scale;
+    uint64_t layer;
+    const Rng *streams; /* during the forward only */
+    float *out;
+    const float *in;
+} Dropout;
+
+static void dropout_sample(size_t b, void *context)
+{
+    const Dropout *d = context;
+    Rng rng = rng_child(d->streams[b], d->layer);
+    uint8_t *kept = d->kept + b * d->entries;
+    const float *x = d->in + b * d->entries;
+    float *y = d->out + b * d->entries;
+    for (size_t i = 0; i < d->entries; i++)
+        kept[i] = rng_uniform24(&rng) >= d->p;
+    for (size_t i = 0; i < d->entries; i++)
+        y[i] = kept[i] ? x[i] * d->scale : 0.0f;
+}
+
+static void dropout_backward_sample(size_t b, void *context)
+{
+    const Dropout *d = context;
+    const uint8_t *kept = d->kept + b * d->entries;
+    const float *dy = d->in + b * d->entries;
+    float *dx = d->out + b * d->entries;
+    for (size_t i = 0; i < d->entries; i++)
+        dx[i] += kept[i] ? dy[i] * d->scale : 0.0f;
+}
+
+static void dropout_backward(Var *v)
+{
+    Dropout d = *(const Dropout *)v->saved;
+    d.out = ag_grad(v->inputs[0]);
+    d.in = v->grad;
+    threads_for(v->value.shape[0], dropout_backward_sample, &d);
+}
+
+Var *ag_dropout(Var *x, double p, const Rng *streams, uint64_t layer)
+{
+    char tx[TENSOR_TEXT];
+    const Tensor *xv = &x->value;
+    TENSOR_CHECK(p >= 0.0 && p < 1.0, "dropout: p = %g, need 0 <= p < 1", p);
+    if (!streams || p == 0.0)
+        return x;
+    TENSOR_CHECK(xv->rank >= 1, "dropout: x %s, need (B, ...)", tensor_text(xv, tx));
+    const size_t n = tensor_size(xv), batch = xv->shape[0];
+    Var *v = ag_new_var("dropout", xv->rank, xv->shape, dropout_backward, 1, &x);
+    Dropout d = {.entries = batch ? n / batch : 0, .p = (float)p, .scale = (float)(1.0 / (1.0 - p)),
+                 .layer = layer, .streams = streams, .out = v->value.data, .in = xv->data};
+    d.kept = arena_alloc(v->graph->arena, n, sizeof *d.kept);
+    threads_for(batch, dropout_sample, &d);
+    if (v->needs_grad) {
+        Dropout *saved = arena_alloc(v->graph->arena, 1, sizeof *saved);
+        *saved = d;
+        v->saved = saved;
+    }
+    return ag_done(v);
+}

@@ -1,0 +1,199 @@
+/* Entry-by-entry operations: the result has the shape of x, and so have dy and dx. */
+#include "tensor/pointwise.h"
+
+#include "autograd/axes.h"
+#include "autograd/operations.h"
+#include "tensor/check.h"
+#include "tensor/reduce.h"
+
+/* A result shaped like x, with one input. */
+static Var *like(const char *op, Var *x, void (*backward)(Var *v))
+{
+    return ag_new_var(op, x->value.rank, x->value.shape, backward, 1, &x);
+}
+
+/* A result shaped like a and b, which must agree. */
+static Var *like_both(const char *op, Var *a, Var *b, void (*backward)(Var *v))
+{
+    char ta[TENSOR_TEXT], tb[TENSOR_TEXT];
+    TENSOR_CHECK(tensor_same_shape(&a->value, &b->value), "%s: a %s, b %s; need equal shapes", op,
+                 tensor_text(&a->value, ta), tensor_text(&b->value, tb));
+    Var *inputs[] = {a, b};
+    return ag_new_var(op, a->value.rank, a->value.shape, backward, 2, inputs);
+}
+
+static size_t size(const Var *v)
+{
+    return tensor_size(&v->value);
+}
+
+/* ---- silu: y = x s, s = sigmoid(x);  dx = dy s (1 + x (1 - s)) ---- */
+
+static void silu_backward(Var *v)
+{
+    float *dx = ag_grad(v->inputs[0]);
+    tensor_silu_backward(dx, v->grad, v->inputs[0]->value.data, size(v));
+}
+
+Var *ag_silu(Var *x)
+{
+    Var *v = like("silu", x, silu_backward);
+    tensor_silu(v->value.data, x->value.data, size(v));
+    return ag_done(v);
+}
+
+/* ---- relu: y = max(x, 0);  dx = dy where x > 0, else 0 ---- */
+
+static void relu_backward(Var *v)
+{
+    float *dx = ag_grad(v->inputs[0]);
+    tensor_relu_backward(dx, v->grad, v->inputs[0]->value.data, size(v));
+}
+
+Var *ag_relu(Var *x)
+{
+    Var *v = like("relu", x, relu_backward);
+    tensor_relu(v->value.data, x->value.data, size(v));
+    return ag_done(v);
+}
+
+/* ---- tanh: dx = dy (1 - y^2) ---- */
+
+static void tanh_backward(Var *v)
+{
+    float *dx = ag_grad(v->inputs[0]);
+    tensor_tanh_backward(dx, v->grad, v->value.data, size(v));
+}
+
+Var *ag_tanh(Var *x)
+{
+    Var *v = like("tanh", x, tanh_backward);
+    tensor_tanh(v->value.data, x->value.data, size(v));
+    return ag_done(v);
+}
+
+/* ---- sigmoid: y = 1 / (1 + exp(-x));  dx = dy y (1 - y) ---- */
+
+static void sigmoid_backward(Var *v)
+{
+    float *dx = ag_grad(v->inputs[0]);
+    tensor_sigmoid_backward(dx, v->grad, v->value.data, size(v));
+}
+
+Var *ag_sigmoid(Var *x)
+{
+    Var *v = like("sigmoid", x, sigmoid_backward);
+    tensor_sigmoid(v->value.data, x->value.data, size(v));
+    return ag_done(v);
+}
+
+/* ---- add: y = a + b;  da = dy, db = dy ---- */
+
+static void add_backward(Var *v)
+{
+    for (int i = 0; i < 2; i++) {
+        float *d = ag_grad(v->inputs[i]);
+        if (d)
+            tensor_axpy(d, 1.0f, v->grad, size(v));
+    }
+}
+
+Var *ag_add(Var *a, Var *b)
+{
+    Var *v = like_both("add", a, b, add_backward);
+    tensor_add(v->value.data, a->value.data, b->value.data, size(v));
+    return ag_done(v);
+}
+
+/* A number that backward needs. */
+static void save_number(Var *v, float number)
+{
+    if (!v->needs_grad)
+        return;
+    float *saved = arena_alloc(v->graph->arena, 1, sizeof *saved);
+    *saved = number;
+    v->saved = saved;
+}
+
+/* ---- add_scaled: y = alpha (a + b);  da = alpha dy, db = alpha dy ---- */
+
+static void add_scaled_backward(Var *v)
+{
+    const float *alpha = v->saved;
+    for (int i = 0; i < 2; i++) {
+        float *d = ag_grad(v->inputs[i]);
+        if (d)
+            tensor_axpy(d, *alpha, v->grad, size(v));
+    }
+}
+
+Var *ag_add_scaled(Var *a, Var *b, float alpha)
+{
+    Var *v = like_both("add_scaled", a, b, add_scaled_backward);
+    save_number(v, alpha);
+    tensor_add_scaled(v->value.data, alpha, a->value.data, b->value.data, size(v));
+    return ag_done(v);
+}
+
+/* ---- multiply: y = a b;  da = dy b, db = dy a ---- */
+
+static void multiply_backward(Var *v)
+{
+    const Var *a = v->inputs[0], *b = v->inputs[1];
+    float *da = ag_grad(v->inputs[0]), *db = ag_grad(v->inputs[1]);
+    if (da)
+        tensor_multiply_add(da, v->grad, b->value.data, size(v));
+    if (db)
+        tensor_multiply_add(db, v->grad, a->value.data, size(v));
+}
+
+Var *ag_multiply(Var *a, Var *b)
+{
+    Var *v = like_both("multiply", a, b, multiply_backward);
+    tensor_multiply(v->value.data, a->value.data, b->value.data, size(v));
+    return ag_done(v);
+}
+
+/* ---- scale: y = alpha x;  dx = alpha dy ---- */
+
+static void scale_backward(Var *v)
+{
+    const float *alpha = v->saved;
+    float *dx = ag_grad(v->inputs[0]);
+    tensor_axpy(dx, *alpha, v->grad, size(v));
+}
+
+Var *ag_scale(Var *x, float alpha)
+{
+    Var *v = like("scale", x, scale_backward);
+    save_number(v, alpha);
+    tensor_scale(v->value.data, alpha, x->value.data, size(v));
+    return ag_done(v);
+}
+
+/* ---- add_channel: y[b,p,c] = x[b,p,c] + u[b,c];  dx = dy, du[b,c] = sum_p dy[b,p,c] ---- */
+
+static void add_channel_backward(Var *v)
+{
+    const Tensor *y = &v->value;
+    float *dx = ag_grad(v->inputs[0]), *du = ag_grad(v->inputs[1]);
+    if (dx)
+        tensor_axpy(dx, 1.0f, v->grad, size(v));
+    if (du)
+        tensor_sum_positions(du, v->grad, y->shape[0], axes_positions(y), axes_last(y));
+}
+
+Var *ag_add_channel(Var *x, Var *u)
+{
+    char tx[TENSOR_TEXT], tu[TENSOR_TEXT];
+    const Tensor *xv = &x->value, *uv = &u->value;
+    TENSOR_CHECK(xv->rank >= 2 && uv->rank == 2 && uv->shape[0] == xv->shape[0] &&
+                     uv->shape[1] == axes_last(xv),
+                 "add_channel: x %s, v %s; need (B, ..., C) and (B, C)", tensor_text(xv, tx),
+                 tensor_text(uv, tu));
+    Var *inputs[] = {x, u};
+    Var *v = ag_new_var("add_channel", xv->rank, xv->shape, add_channel_backward, 2, inputs);
+    tensor_add_channel(v->value.data, xv->data, uv->data, xv->shape[0], axes_positions(xv),
+                       axes_last(xv));
+    return ag_done(v);
+}

@@ -1,0 +1,346 @@
+/* The table of settings and everything that is derived from it. */
+#include "experiments/config.h"
+
+#include <ctype.h>
+#include <errno.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "diffusion/process.h"
+#include "diffusion/teacher.h"
+#include "distill/losses.h"
+#include "nn/optimizer.h"
+
+typedef enum KeyType { KEY_INTEGER, KEY_NUMBER, KEY_FLAG, KEY_CHOICE, KEY_TEXT } KeyType;
+
+typedef struct Key {
+    const char *name;
+    KeyType type;
+    size_t offset;
+    const char *initial; /* default, as text */
+    double low, high;    /* range of numbers */
+    const char *choices; /* "a|b|c" in the order of the enum */
+    const char *help;
+} Key;
+
+#define AT(field) offsetof(Config, field)
+static const Key keys[] = {
+    {"transform", KEY_CHOICE, AT(transform), "none", 0, 0, "none|binary",
+     "pictures as they are, or 2x2 means cut at threshold"},
+    {"threshold", KEY_NUMBER, AT(threshold), "0.4", 0, 1, 0, "of the binary transform"},
+    {"height", KEY_INTEGER, AT(height), "32", 1, 4096, 0, "of the pictures; set from the data"},
+    {"width", KEY_INTEGER, AT(width), "32", 1, 4096, 0, "of the pictures; set from the data"},
+    {"channels", KEY_INTEGER, AT(channels), "3", 1, 16, 0, "of the pictures; set from the data"},
+    {"states", KEY_INTEGER, AT(states), "256", 2, 65535, 0, "of a data dimension, without mask"},
+
+    {"process", KEY_CHOICE, AT(process), "gaussian", 0, 0, "uniform|absorbing|birthdeath|gaussian",
+     "forward process"},
+    {"schedule", KEY_CHOICE, AT(schedule), "loglinear", 0, 0, "loglinear|linear|cosine",
+     "absorbing: survival alpha(t)"},
+    {"rate_const", KEY_NUMBER, AT(rate_const), "0.03", 1e-9, 1e6, 0, "uniform, absorbing linear"},
+    {"alpha_eps", KEY_NUMBER, AT(alpha_eps), "0.001", 0, 0.5, 0,
+     "absorbing loglinear: alpha = 1 - (1 - alpha_eps) t"},
+    {"sigma_min", KEY_NUMBER, AT(sigma_min), "1", 1e-6, 1e6, 0, "birthdeath"},
+    {"sigma_max", KEY_NUMBER, AT(sigma_max), "100", 1e-6, 1e6, 0, "birthdeath"},
+    {"rate_sigma", KEY_NUMBER, AT(rate_sigma), "6", 1e-3, 1e6, 0, "gaussian: reach of a jump"},
+    {"Q_sigma", KEY_NUMBER, AT(q_sigma), "512", 1e-3, 1e6, 0, "gaussian: width of the end state"},
+    {"time_exponential", KEY_NUMBER, AT(time_exponential), "100", 1.000001, 1e9, 0,
+     "gaussian: a in B = b (a^t - 1)"},
+    {"time_base", KEY_NUMBER, AT(time_base), "3", 1e-9, 1e6, 0, "gaussian: b in B = b (a^t - 1)"},
+
+    {"head", KEY_CHOICE, AT(head), "logistic", 0, 0, "softmax|logistic", "categorical head"},
+    {"fix", KEY_FLAG, AT(fix), "off", 0, 0, 0, "logistic head: symmetric floor"},
+    {"net", KEY_CHOICE, AT(net), "unet", 0, 0, "unet|mlp", "network"},
+    {"ch", KEY_INTEGER, AT(ch), "128", 4, 4096, 0, "unet: base width, a multiple of 4"},
+    {"ch_mult", KEY_TEXT, AT(ch_mult), "1,2,2,2", 0, 0, 0, "unet: width multiplier of each scale"},
+    {"res_blocks", KEY_INTEGER, AT(res_blocks), "2", 1, 16, 0, "unet: blocks of a scale"},
+    {"attn_scale", KEY_INTEGER, AT(attn_scale), "1", -1, 7, 0, "unet: scale with attention; -1 none"},
+    {"embed", KEY_INTEGER, AT(embed), "0", 0, 4096, 0, "width of the sinusoids; 0: ch (mlp: 64)"},
+    {"mlp_width", KEY_INTEGER, AT(width_mlp), "384", 8, 16384, 0, "mlp: width"},
+    {"mlp_blocks", KEY_INTEGER, AT(blocks_mlp), "2", 1, 64, 0, "mlp: residual blocks"},
+    {"time_scale", KEY_NUMBER, AT(time_scale), "1000", 1e-3, 1e6, 0, "multiplies t and lambda"},
+    {"dropout", KEY_NUMBER, AT(dropout), "0.1", 0, 0.95, 0, "probability of a zero"},
+
+    {"steps", KEY_INTEGER, AT(steps), "800000", 1, 1e12, 0, "training steps in all"},
+    {"batch", KEY_INTEGER, AT(batch), "128", 1, 1e6, 0, "pictures of a step"},
+    {"chunk", KEY_INTEGER, AT(chunk), "128", 1, 1e6, 0, "most samples in one network call"},
+    {"seed", KEY_INTEGER, AT(seed), "1", 0, 9e15, 0, "of all random streams"},
+    {"lr", KEY_NUMBER, AT(lr), "2e-4", 0, 10, 0, "Adam's rate"},
+    {"lr_decay", KEY_CHOICE, AT(lr_decay), "constant", 0, 0, "constant|linear|cosine",
+     "of the rate, to 0 at the last step"},
+    {"warmup", KEY_INTEGER, AT(warmup), "5000", 0, 1e12, 0, "steps of linear warm-up"},
+    {"clip", KEY_NUMBER, AT(clip), "1", 0, 1e9, 0, "largest gradient norm; 0: none"},
+    {"ema_decay", KEY_NUMBER, AT(ema_decay), "0.9999", 0, 1, 0, "of the averaged weights"},
+    {"flip", KEY_FLAG, AT(flip), "on", 0, 0, 0, "random horizontal flips"},
+
+    {"loss", KEY_CHOICE, AT(loss), "ct_elbo", 0, 0, "ct_elbo|cross_entropy", "teacher's loss"},
+    {"time_weight", KEY_CHOICE, AT(time_weight), "one", 0, 0, "one|elbo",
+     "of the cross entropy over t"},
+    {"t_min", KEY_NUMBER, AT(t_min), "0.01", 0, 0.5, 0, "smallest time"},
+    {"nll_weight", KEY_NUMBER, AT(nll_weight), "0.001", 0, 1e6, 0, "ct_elbo: cross entropy's weight"},
+    {"eps", KEY_NUMBER, AT(eps), "1e-9", 0, 1e-3, 0, "of the published code's denominators"},
+    {"two_passes", KEY_FLAG, AT(two_passes), "off", 0, 0, 0, "ct_elbo: second network call at x_t"},
+    {"stratified_times", KEY_FLAG, AT(stratified_times), "off", 0, 0, 0, "times cut evenly"},
+
+    {"lambda_dims", KEY_INTEGER, AT(lambda_dims), "1", 1, 64, 0, "student: numbers in lambda"},
+    {"lambdas", KEY_INTEGER, AT(lambdas), "16", 1, 4096, 0, "student: lambdas of a picture"},
+    {"data_weight", KEY_CHOICE, AT(data_weight), "sigmoid", 0, 0, "sigmoid|one|linear|zero",
+     "student: w(t) of the data term"},
+    {"control_variates", KEY_FLAG, AT(control_variates), "on", 0, 0, 0, "student"},
+    {"stratified_lambda", KEY_FLAG, AT(stratified_lambda), "off", 0, 0, 0,
+     "student: lambdas of a picture cut evenly"},
+    {"delta_min", KEY_NUMBER, AT(delta_min), "0.001", 1e-9, 0.5, 0, "student: least t - u"},
+    {"delta_max", KEY_NUMBER, AT(delta_max), "0.01", 1e-9, 0.5, 0, "student: largest t - u"},
+    {"tm_width", KEY_NUMBER, AT(tm_width), "0.01", 0, 0.5, 0, "student: spread of t in distil"},
+    {"share_at_one", KEY_NUMBER, AT(share_at_one), "0", 0, 1, 0, "student: pictures with t = 1"},
+    {"start_from", KEY_CHOICE, AT(start_from), "raw", 0, 0, "averaged|raw",
+     "student: teacher's weights it starts from"},
+};
+enum { KEY_COUNT = sizeof keys / sizeof keys[0] };
+
+/* ---- presets: text settings on top of the defaults; "" ends a list ---- */
+typedef struct Preset {
+    const char *name, *help;
+    const char *both, *teacher, *student; /* "key=value key=value" */
+} Preset;
+
+static const Preset presets[] = {
+    {"glyphs", "built-in 6x6 patterns, MLP, absorbing noise: the demonstration",
+     "height=6 width=6 channels=1 states=2 process=absorbing alpha_eps=0 head=softmax net=mlp "
+     "dropout=0 flip=off lr_decay=cosine warmup=100 ema_decay=0.999 chunk=4096",
+     "steps=4000 batch=512 lr=1e-3 loss=cross_entropy time_weight=elbo stratified_times=on",
+     "steps=6000 batch=16 lambdas=16 lr=5e-4 data_weight=one stratified_lambda=on "
+     "delta_min=0.005 delta_max=0.05 share_at_one=0.125 start_from=averaged"},
+    {"mnist-binary", "MNIST at 14x14, black and white, small U-Net, absorbing noise",
+     "transform=binary height=14 width=14 channels=1 states=2 process=absorbing alpha_eps=0 "
+     "head=softmax ch=32 ch_mult=1,2 res_blocks=1 attn_scale=1 dropout=0 flip=off "
+     "lr_decay=cosine warmup=100 ema_decay=0.999 chunk=512",
+     "steps=2300 batch=128 lr=2e-3 loss=cross_entropy time_weight=elbo stratified_times=on",
+     "steps=2150 batch=8 lambdas=16 lambda_dims=4 lr=1e-3 data_weight=one stratified_lambda=on "
+     "delta_min=0.005 delta_max=0.05 share_at_one=0.125 start_from=averaged"},
+    {"mnist", "MNIST at 28x28, 256 grey levels, discretised Gaussian noise, truncated logistic",
+     "height=28 width=28 channels=1 states=256 ch=32 ch_mult=1,2,2 attn_scale=1 flip=off "
+     "ema_decay=0.999 chunk=128",
+     "steps=20000 batch=64 warmup=500", "steps=20000 batch=4 warmup=0"},
+    {"cifar10", "CIFAR-10 at the paper's size and settings", "", "",
+     "steps=320000 batch=8 warmup=0"},
+};
+enum { PRESET_COUNT = sizeof presets / sizeof presets[0] };
+
+static void *field(Config *c, const Key *k) { return (char *)c + k->offset; }
+
+static const Key *find_key(const char *name) {
+    for (size_t i = 0; i < KEY_COUNT; i++)
+        if (strcmp(keys[i].name, name) == 0) return &keys[i];
+    return NULL;
+}
+
+/* Index of value in "a|b|c", or -1. */
+static int find_choice(const char *choices, const char *value) {
+    const size_t length = strlen(value);
+    int index = 0;
+    for (const char *p = choices;; index++) {
+        const char *end = strchr(p, '|');
+        const size_t n = end ? (size_t)(end - p) : strlen(p);
+        if (n == length && strncmp(p, value, n) == 0) return index;
+        if (!end) return -1;
+        p = end + 1;
+    }
+}
+
+static bool parse_number(const char *value, double *x) {
+    char *end;
+    if (*value == '\0' || isspace((unsigned char)*value)) return false;
+    errno = 0;
+    *x = strtod(value, &end);
+    return *end == '\0' && isfinite(*x) && !strpbrk(value, "xX");
+}
+
+static bool expected(const Key *k, const char *value, const char *where, Error *err) {
+    switch (k->type) {
+    case KEY_INTEGER:
+        return error_set(err, "%s: %s=%.60s: expected a whole number from %.15g to %.15g", where,
+                         k->name, value, k->low, k->high);
+    case KEY_NUMBER:
+        return error_set(err, "%s: %s=%.60s: expected a number from %g to %g", where, k->name,
+                         value, k->low, k->high);
+    case KEY_FLAG:
+        return error_set(err, "%s: %s=%.60s: expected on or off", where, k->name, value);
+    case KEY_CHOICE:
+        return error_set(err, "%s: %s=%.60s: expected one of %s", where, k->name, value,
+                         k->choices);
+    default:
+        return error_set(err, "%s: %s=%.60s: expected whole numbers separated by commas", where,
+                         k->name, value);
+    }
+}
+
+/* A list such as "1,2,2": digits separated by single commas. */
+static bool is_list(const char *value) {
+    if (strlen(value) >= CONFIG_TEXT || !isdigit((unsigned char)*value)) return false;
+    for (const char *p = value; *p; p++)
+        if (!isdigit((unsigned char)*p) && !(*p == ',' && isdigit((unsigned char)p[1])))
+            return false;
+    return true;
+}
+
+bool config_set(Config *c, const char *key, const char *value, const char *where, Error *err) {
+    const Key *k = find_key(key);
+    double x = 0;
+    if (!k) return error_set(err, "%s: unknown key '%.60s'; see di4c train --help", where, key);
+    void *at = field(c, k);
+    switch (k->type) {
+    case KEY_INTEGER:
+        if (!parse_number(value, &x) || floor(x) != x || x < k->low || x > k->high)
+            return expected(k, value, where, err);
+        *(int64_t *)at = (int64_t)x;
+        return true;
+    case KEY_NUMBER:
+        if (!parse_number(value, &x) || x < k->low || x > k->high)
+            return expected(k, value, where, err);
+        *(double *)at = x;
+        return true;
+    case KEY_FLAG: {
+        const int on = find_choice("off|on", value);
+        if (on < 0) return expected(k, value, where, err);
+        *(bool *)at = on == 1;
+        return true;
+    }
+    case KEY_CHOICE: {
+        const int choice = find_choice(k->choices, value);
+        if (choice < 0) return expected(k, value, where, err);
+        *(int *)at = choice;
+        return true;
+    }
+    default:
+        if (!is_list(value)) return expected(k, value, where, err);
+        strcpy((char *)at, value);
+        return true;
+    }
+}
+
+void config_defaults(Config *c) {
+    memset(c, 0, sizeof *c);
+    for (size_t i = 0; i < KEY_COUNT; i++) {
+        Error err;
+        if (!config_set(c, keys[i].name, keys[i].initial, "defaults", &err)) {
+            fprintf(stderr, "%s\n", err.text);
+            abort(); /* the table contradicts itself */
+        }
+    }
+}
+
+/* Applies "key=value key=value". */
+static bool apply_settings(Config *c, const char *settings, const char *where, Error *err) {
+    char pair[128];
+    for (const char *p = settings; *p;) {
+        const size_t n = strcspn(p, " ");
+        if (n >= sizeof pair) return error_set(err, "%s: setting too long", where);
+        memcpy(pair, p, n);
+        pair[n] = '\0';
+        char *equals = strchr(pair, '=');
+        if (!equals) return error_set(err, "%s: %s: expected key=value", where, pair);
+        *equals = '\0';
+        if (!config_set(c, pair, equals + 1, where, err)) return false;
+        p += n;
+        p += strspn(p, " ");
+    }
+    return true;
+}
+
+bool config_preset(Config *c, const char *name, ConfigRole role, Error *err) {
+    char known[256] = "";
+    for (size_t i = 0; i < PRESET_COUNT; i++) {
+        const Preset *p = &presets[i];
+        if (strcmp(p->name, name) == 0) {
+            config_defaults(c);
+            return apply_settings(c, p->both, name, err) &&
+                   apply_settings(c, role == ROLE_TEACHER ? p->teacher : p->student, name, err);
+        }
+        snprintf(known + strlen(known), sizeof known - strlen(known), "%s%s", i ? ", " : "",
+                 p->name);
+    }
+    return error_set(err, "--preset: unknown preset '%.60s'; expected one of %s", name, known);
+}
+
+const char *config_preset_of(const char *data) {
+    if (strncmp(data, "cifar10", 7) == 0) return "cifar10";
+    if (strncmp(data, "mnist", 5) == 0 || strncmp(data, "idx", 3) == 0) return "mnist-binary";
+    return "glyphs";
+}
+
+bool config_check(const Config *c, Error *err) {
+    if (c->head == 1 && c->process == PROCESS_ABSORBING)
+        return error_set(err, "configuration: head=logistic with process=absorbing: expected "
+                              "head=softmax, since the mask has no place on the grey scale");
+    if (c->head == 1 && c->net == CONFIG_NET_MLP)
+        return error_set(err, "configuration: head=logistic with net=mlp: expected head=softmax");
+    if (c->process == PROCESS_ABSORBING && c->loss == TEACHER_CT_ELBO)
+        return error_set(err, "configuration: loss=ct_elbo with process=absorbing: expected "
+                              "loss=cross_entropy time_weight=elbo, which is its exact ELBO");
+    if (c->process != PROCESS_ABSORBING && c->time_weight == TIME_WEIGHT_ELBO)
+        return error_set(err, "configuration: time_weight=elbo: expected process=absorbing");
+    if (c->delta_min > c->delta_max)
+        return error_set(err, "configuration: delta_min=%g: expected at most delta_max=%g",
+                         c->delta_min, c->delta_max);
+    if (c->t_min + c->delta_max >= 1)
+        return error_set(err, "configuration: t_min + delta_max: expected less than 1");
+    return true;
+}
+
+size_t config_count(void) { return KEY_COUNT; }
+const char *config_key(size_t i) { return keys[i].name; }
+
+/* The i-th of "a|b|c". */
+static void choice_text(const char *choices, int index, char *out, size_t size) {
+    while (index-- > 0) choices = strchr(choices, '|') + 1;
+    snprintf(out, size, "%.*s", (int)strcspn(choices, "|"), choices);
+}
+
+void config_value(const Config *c, size_t i, char out[CONFIG_TEXT]) {
+    const Key *k = &keys[i];
+    const void *at = (const char *)c + k->offset;
+    switch (k->type) {
+    case KEY_INTEGER: snprintf(out, CONFIG_TEXT, "%lld", (long long)*(const int64_t *)at); break;
+    case KEY_NUMBER: { /* the shortest text that reads back as the same number */
+        const double x = *(const double *)at;
+        for (int digits = 6; digits <= 17; digits++) {
+            snprintf(out, CONFIG_TEXT, "%.*g", digits, x);
+            if (strtod(out, NULL) == x) break;
+        }
+        break;
+    }
+    case KEY_FLAG: strcpy(out, *(const bool *)at ? "on" : "off"); break;
+    case KEY_CHOICE: choice_text(k->choices, *(const int *)at, out, CONFIG_TEXT); break;
+    default: strcpy(out, (const char *)at); break;
+    }
+}
+
+size_t config_difference(const Config *a, const Config *b) {
+    char x[CONFIG_TEXT], y[CONFIG_TEXT];
+    for (size_t i = 0; i < KEY_COUNT; i++) {
+        config_value(a, i, x);
+        config_value(b, i, y);
+        if (strcmp(x, y) != 0) return i;
+    }
+    return KEY_COUNT;
+}
+
+void config_help(FILE *out) {
+    fprintf(out, "Settings (--set KEY=VALUE), with defaults:\n");
+    for (size_t i = 0; i < KEY_COUNT; i++) {
+        const Key *k = &keys[i];
+        char range[96] = "";
+        if (k->type == KEY_INTEGER || k->type == KEY_NUMBER)
+            snprintf(range, sizeof range, "%g..%g", k->low, k->high);
+        else if (k->type == KEY_CHOICE)
+            snprintf(range, sizeof range, "%s", k->choices);
+        else
+            snprintf(range, sizeof range, "%s", k->type == KEY_FLAG ? "on|off" : "list");
+        fprintf(out, "  %-18s %-10s %s  [%s]\n", k->name, k->initial, k->help, range);
+    }
+    fprintf(out, "Presets (--preset NAME):\n");
+    for (size_t i = 0; i < PRESET_COUNT; i++)
+        fprintf(out, "  %-18s %s\n", presets[i].name, presets[i].help);
+}

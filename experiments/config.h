@@ -1,0 +1,76 @@
+/* Configuration: one table of typed keys serves presets, --set, --help and the metadata of files.
+ *
+ * A Config is plain data.  Adding a setting is one field here and one line of the table in
+ * config.c. */
+#ifndef DI4C_EXPERIMENTS_CONFIG_H
+#define DI4C_EXPERIMENTS_CONFIG_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+
+#include "tensor/error.h"
+
+enum { CONFIG_TEXT = 64 };
+
+typedef struct Config {
+    /* data */
+    int transform; /* CONFIG_TRANSFORM_* */
+    double threshold;
+    int64_t height, width, channels, states;
+    /* forward process */
+    int process, schedule; /* ProcessKind, AbsorbingSchedule */
+    double rate_const, alpha_eps, sigma_min, sigma_max;
+    double rate_sigma, q_sigma, time_exponential, time_base;
+    /* head and network */
+    int head, net; /* HeadKind, CONFIG_NET_* */
+    bool fix;
+    int64_t ch, res_blocks, attn_scale, embed, width_mlp, blocks_mlp;
+    char ch_mult[CONFIG_TEXT]; /* "1,2,2,2" */
+    double time_scale, dropout;
+    /* training */
+    int64_t steps, batch, seed, chunk;
+    double lr, clip, ema_decay;
+    int64_t warmup;
+    int lr_decay; /* LrDecay */
+    bool flip;
+    /* teacher */
+    int loss, time_weight; /* TeacherLoss, TimeWeight */
+    double t_min, nll_weight, eps;
+    bool two_passes, stratified_times;
+    /* student */
+    int64_t lambda_dims, lambdas;
+    int data_weight; /* DataWeight */
+    bool control_variates, stratified_lambda;
+    double delta_min, delta_max, tm_width, share_at_one;
+    int start_from; /* CONFIG_START_* : which of the teacher's weights the student starts from */
+} Config;
+
+enum { CONFIG_TRANSFORM_NONE, CONFIG_TRANSFORM_BINARY };
+enum { CONFIG_NET_UNET, CONFIG_NET_MLP };
+enum { CONFIG_START_AVERAGED, CONFIG_START_RAW };
+
+void config_defaults(Config *c); /* the paper's CIFAR-10 teacher and student */
+
+/* Sets one key from text; a sentence names the key, the value and what is expected. `where` is how
+ * the sentence calls the source ("--set", a file's name). */
+bool config_set(Config *c, const char *key, const char *value, const char *where, Error *err);
+/* Applies the named preset (teacher's or student's part) on top of the defaults. */
+typedef enum ConfigRole { ROLE_TEACHER, ROLE_STUDENT } ConfigRole;
+bool config_preset(Config *c, const char *name, ConfigRole role, Error *err);
+/* Name of the preset that fits a data set's kind ("glyphs", "mnist", "cifar10"). */
+const char *config_preset_of(const char *data);
+/* Checks between keys (sizes that must fit each other). */
+bool config_check(const Config *c, Error *err);
+
+/* Keys in the table's order: name, present value as text, and back again. */
+size_t config_count(void);
+const char *config_key(size_t i);
+void config_value(const Config *c, size_t i, char out[CONFIG_TEXT]);
+/* Index of the first key in which two configurations differ, or config_count(). */
+size_t config_difference(const Config *a, const Config *b);
+/* Table of all keys with type, default, range and help; and of the presets. */
+void config_help(FILE *out);
+
+#endif

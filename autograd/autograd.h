@@ -57,8 +57,9 @@ void ag_graph_reset(Graph *g);
 /* Starts (true) or stops (false) recording; only on an empty graph (checked). */
 void ag_set_recording(Graph *g, bool recording);
 
-/* A leaf over the caller's memory (or memory from g->arena taken before this call).  gradient: as many entries as value, accumulated into by the
- * backward pass, or NULL for a constant. */
+/* A leaf over the caller's memory, or over memory taken from g->arena before this call.  gradient:
+ * as many entries as value, accumulated into by the backward pass, or NULL for a constant.  In
+ * inference mode every leaf is a constant. */
 Var *ag_leaf(Graph *g, Tensor value, float *gradient);
 Var *ag_constant(Graph *g, Tensor value);
 

@@ -5,8 +5,8 @@
 
 #include <stddef.h>
 
-/* exp(x) to 1 ulp on [-87, 88]; 0 below -103, inf above 88.73; NaN for NaN.  Vectorisable: for use
- * inside loops as an inline, see fast_exp.h. */
+/* exp(x) to 1 ulp on [-87, 88], denormal below -87.3, 0 below -104, inf above 88.73; NaN for NaN.
+ * For use inside other loops there is the inline fast_exp in fast_exp.h. */
 void tensor_exp(float *y, const float *x, size_t n);
 void tensor_silu(float *y, const float *x, size_t n);                          /* x sigmoid(x) */
 void tensor_silu_backward(float *dx, const float *dy, const float *x, size_t n);
@@ -24,7 +24,8 @@ void tensor_multiply(float *y, const float *a, const float *b, size_t n);       
 void tensor_multiply_add(float *y, const float *a, const float *b, size_t n);    /* y += a b */
 void tensor_scale(float *y, float alpha, const float *x, size_t n);              /* y = alpha x */
 void tensor_axpy(float *y, float alpha, const float *x, size_t n);               /* y += alpha x */
-void tensor_add_scaled(float *y, float alpha, const float *a, const float *b, size_t n); /* y = alpha (a + b) */
+/* y = alpha (a + b) */
+void tensor_add_scaled(float *y, float alpha, const float *a, const float *b, size_t n);
 
 /* y (rows, c) = x + v broadcast over rows: v (c). */
 void tensor_add_row(float *y, const float *x, const float *v, size_t rows, size_t c);

@@ -1,0 +1,146 @@
+/* Softmax and log-softmax by rows.  The largest entry is subtracted first, so that no exponential
+ * overflows; sums are in double, in LANES interleaved partial sums added in order. */
+#include "tensor/softmax.h"
+
+#include <math.h>
+#include <stdbool.h>
+
+#include "tensor/check.h"
+#include "tensor/fast_exp.h"
+
+enum { LANES = 16, PARALLEL = 32768 /* entries from which a parallel region pays */ };
+
+/* Largest entry of a row.  NaN is passed over: it comes back in through the sum. */
+static float row_max(const float *x, size_t c)
+{
+    float top = -INFINITY;
+
+    if (c == 0)
+        return 0.0f;
+#pragma omp simd reduction(max : top)
+    for (size_t j = 0; j < c; j++)
+        top = x[j] > top ? x[j] : top;
+    if (!(top > -INFINITY)) {
+        bool number = true;
+        for (size_t j = 0; j < c; j++)
+            number = number && x[j] == x[j];
+        TENSOR_CHECK(!number, "all %zu entries of a row are -inf", c);
+    }
+    return top;
+}
+
+static double add_lanes(const double *lane)
+{
+    double sum = 0.0;
+
+    for (size_t j = 0; j < LANES; j++)
+        sum += lane[j];
+    return sum;
+}
+
+/* sum_j exp(x_j - top); the terms go to y unless it is NULL. */
+static double exp_row(float *y, const float *x, float top, size_t c)
+{
+    double lane[LANES] = {0.0};
+    float term[LANES];
+
+    for (size_t i = 0; i < c; i += LANES) {
+        size_t count = c - i < LANES ? c - i : LANES;
+        if (count == LANES) {
+#pragma omp simd
+            for (size_t j = 0; j < LANES; j++) {
+                term[j] = fast_exp(x[i + j] - top);
+                lane[j] += term[j];
+            }
+        } else {
+            for (size_t j = 0; j < count; j++) {
+                term[j] = fast_exp(x[i + j] - top);
+                lane[j] += term[j];
+            }
+        }
+        for (size_t j = 0; y != NULL && j < count; j++)
+            y[i + j] = term[j];
+    }
+    return add_lanes(lane);
+}
+
+void tensor_softmax(float *y, const float *x, size_t rows, size_t c)
+{
+#pragma omp parallel for default(none) shared(y, x, rows, c) schedule(static)                      \
+    if (rows > 1 && rows * c >= PARALLEL)
+    for (size_t r = 0; r < rows; r++) {
+        float *out = y + r * c;
+        const float *in = x + r * c;
+        float factor = (float)(1.0 / exp_row(out, in, row_max(in, c), c));
+#pragma omp simd
+        for (size_t j = 0; j < c; j++)
+            out[j] *= factor;
+    }
+}
+
+/* sum_j a_j b_j, or sum_j a_j where b is NULL. */
+static double row_dot(const float *a, const float *b, size_t c)
+{
+    double lane[LANES] = {0.0};
+    size_t i = 0;
+
+    if (b == NULL) {
+        for (; i + LANES <= c; i += LANES) {
+#pragma omp simd
+            for (size_t j = 0; j < LANES; j++)
+                lane[j] += a[i + j];
+        }
+    } else {
+        for (; i + LANES <= c; i += LANES) {
+#pragma omp simd
+            for (size_t j = 0; j < LANES; j++)
+                lane[j] += (double)a[i + j] * b[i + j];
+        }
+    }
+    for (size_t j = 0; i + j < c; j++)
+        lane[j] += b != NULL ? (double)a[i + j] * b[i + j] : a[i + j];
+    return add_lanes(lane);
+}
+
+void tensor_softmax_backward(float *dx, const float *dy, const float *y, size_t rows, size_t c)
+{
+#pragma omp parallel for default(none) shared(dx, dy, y, rows, c) schedule(static)                 \
+    if (rows > 1 && rows * c >= PARALLEL)
+    for (size_t r = 0; r < rows; r++) {
+        float *out = dx + r * c;
+        const float *g = dy + r * c, *p = y + r * c;
+        float mean = (float)row_dot(p, g, c);
+#pragma omp simd
+        for (size_t j = 0; j < c; j++)
+            out[j] += p[j] * (g[j] - mean);
+    }
+}
+
+void tensor_log_softmax(float *y, const float *x, size_t rows, size_t c)
+{
+#pragma omp parallel for default(none) shared(y, x, rows, c) schedule(static)                      \
+    if (rows > 1 && rows * c >= PARALLEL)
+    for (size_t r = 0; r < rows; r++) {
+        float *out = y + r * c;
+        const float *in = x + r * c;
+        float top = row_max(in, c);
+        double total = top + log(exp_row(NULL, in, top, c));
+#pragma omp simd
+        for (size_t j = 0; j < c; j++)
+            out[j] = (float)(in[j] - total);
+    }
+}
+
+void tensor_log_softmax_backward(float *dx, const float *dy, const float *y, size_t rows, size_t c)
+{
+#pragma omp parallel for default(none) shared(dx, dy, y, rows, c) schedule(static)                 \
+    if (rows > 1 && rows * c >= PARALLEL)
+    for (size_t r = 0; r < rows; r++) {
+        float *out = dx + r * c;
+        const float *g = dy + r * c, *logp = y + r * c;
+        float sum = (float)row_dot(g, NULL, c);
+#pragma omp simd
+        for (size_t j = 0; j < c; j++)
+            out[j] += g[j] - fast_exp(logp[j]) * sum;
+    }
+}

@@ -1,0 +1,270 @@
+/* Matrix products.
+ *
+ * The right operand is copied into panels as wide as a tile, once and for all threads; the left one
+ * is read in place through row pointers, or through a transposed copy of the block of rows at hand.
+ * Loops, outermost first: chunks of columns and of depth that bound the copy; tasks (blocks of rows
+ * by groups of panels), which threads share; blocks of depth, so that a panel's piece stays in the
+ * second-level cache; panels; tiles down the rows. */
+#include "tensor/gemm.h"
+
+#include "tensor/check.h"
+#include "tensor/gemm_tile.h"
+#include "tensor/threads.h"
+
+enum {
+    CHUNK_COLUMNS = 2048,  /* columns and depth copied at once: bounds the scratch memory */
+    CHUNK_DEPTH = 2048,
+    BLOCK_DEPTH = 512,     /* a panel's piece: 512 x 64 numbers, 128 KiB */
+    BLOCK_ROWS = 144,
+    TASKS = 16,            /* aimed at */
+    DIRECT_ROWS = 24,      /* with so few rows the right operand is not worth copying */
+    SERIAL_WORK = 1 << 19, /* multiply-adds below which waking other threads does not pay */
+    SERIAL_COPY = 1 << 16
+};
+
+typedef struct Gemm {
+    size_t m, n, k;
+    bool left_transposed, right_transposed;
+    const float *a, *b;
+    size_t lda, ldb;
+    float alpha, beta;
+    const float *bias;
+    float *c;
+    size_t ldc;
+    /* the cut, from the sizes alone */
+    float *packed; /* NULL: the right operand is read in place */
+    size_t padded; /* columns of the panels */
+    size_t block_depth, depth_blocks;
+    size_t block_rows, row_blocks;
+    size_t block_panels, panel_blocks;
+} Gemm;
+
+static size_t at_most(size_t a, size_t b)
+{
+    return a < b ? a : b;
+}
+
+static size_t divide_up(size_t a, size_t b)
+{
+    return (a + b - 1) / b;
+}
+
+static void run_tasks(size_t count, void (*body)(size_t i, void *context), void *context,
+                      bool serial)
+{
+    if (!serial) {
+        threads_for(count, body, context);
+        return;
+    }
+    for (size_t i = 0; i < count; i++)
+        body(i, context);
+}
+
+/* Panel p's piece for the block of depth that starts at k0: blocks lie one after the other. */
+static float *packed_panel(const Gemm *g, size_t k0, size_t depth, size_t p)
+{
+    return g->packed + k0 * g->padded + depth * (p * TILE_MAX_COLUMNS);
+}
+
+static void pack_task(size_t i, void *context)
+{
+    const Gemm *g = context;
+    const size_t panels = tile_panels(g->n);
+    const size_t p = i % panels, k0 = i / panels * g->block_depth;
+    const size_t depth = at_most(g->block_depth, g->k - k0);
+    const size_t j = p * TILE_MAX_COLUMNS, columns = at_most(g->n - j, TILE_MAX_COLUMNS);
+    const float *b = g->b + (g->right_transposed ? j * g->ldb + k0 : k0 * g->ldb + j);
+    tile_pack(packed_panel(g, k0, depth, p), tile_for(columns)->columns, b, g->ldb,
+              g->right_transposed, depth, columns);
+}
+
+/* Row pointers of the left operand for rows i0.. and depth k0..: into A, or into a copy. */
+static void left_rows(const Gemm *g, const float **left, float *copy, size_t i0, size_t rows,
+                      size_t k0, size_t depth)
+{
+    if (g->left_transposed)
+        tile_transpose(copy, g->block_depth, g->a + k0 * g->lda + i0, g->lda, depth, rows);
+    for (size_t r = 0; r < rows; r++)
+        left[r] = g->left_transposed ? copy + r * g->block_depth : g->a + (i0 + r) * g->lda + k0;
+}
+
+static void product_task(size_t i, void *context)
+{
+    const Gemm *g = context;
+    const size_t i0 = i / g->panel_blocks * g->block_rows;
+    const size_t rows = at_most(g->block_rows, g->m - i0);
+    const size_t p0 = i % g->panel_blocks * g->block_panels;
+    const size_t p1 = at_most(p0 + g->block_panels, tile_panels(g->n));
+    const float *left[BLOCK_ROWS];
+    float *c[BLOCK_ROWS];
+    float *copy = NULL;
+    if (g->left_transposed)
+        copy = threads_scratch(SCRATCH_GEMM_LEFT, g->block_rows * g->block_depth * sizeof *copy);
+    for (size_t k0 = 0; k0 < g->k; k0 += g->block_depth) {
+        const size_t depth = at_most(g->block_depth, g->k - k0), offset = 0;
+        const bool first = k0 == 0, last = k0 + depth == g->k;
+        left_rows(g, left, copy, i0, rows, k0, depth);
+        for (size_t p = p0; p < p1; p++) {
+            const size_t j = p * TILE_MAX_COLUMNS, columns = at_most(g->n - j, TILE_MAX_COLUMNS);
+            const Tile *tile = tile_for(columns);
+            const float *right = g->packed == NULL ? g->b + k0 * g->ldb + j
+                                                   : packed_panel(g, k0, depth, p);
+            const TileProduct product = {.segments = 1,
+                                         .depth = depth,
+                                         .offset = &offset,
+                                         .right = &right,
+                                         .right_stride = g->packed == NULL ? g->ldb : tile->columns,
+                                         .alpha = g->alpha,
+                                         .beta = first ? g->beta : 1.0f,
+                                         .bias = last && g->bias != NULL ? g->bias + j : NULL};
+            for (size_t r = 0; r < rows; r++)
+                c[r] = g->c + (i0 + r) * g->ldc + j;
+            tile_column(tile, &product, left, c, rows, columns);
+        }
+    }
+}
+
+/* Cuts the work and runs it; n and k are at most one chunk. */
+static void run_chunk(Gemm *g)
+{
+    const size_t panels = tile_panels(g->n);
+    g->padded = tile_padded(g->n);
+    g->depth_blocks = divide_up(g->k, BLOCK_DEPTH);
+    g->block_depth = divide_up(g->k, g->depth_blocks);
+    g->depth_blocks = divide_up(g->k, g->block_depth);
+    g->block_rows =
+        at_most(BLOCK_ROWS, divide_up(divide_up(g->m, TASKS), TILE_ROW_STEP) * TILE_ROW_STEP);
+    g->row_blocks = divide_up(g->m, g->block_rows);
+    g->panel_blocks = at_most(panels, divide_up(TASKS, g->row_blocks));
+    g->block_panels = divide_up(panels, g->panel_blocks);
+    g->panel_blocks = divide_up(panels, g->block_panels);
+    g->packed = NULL;
+    const bool in_place = !g->right_transposed && g->padded == g->n &&
+                          (g->m <= DIRECT_ROWS || g->ldb <= TILE_MAX_COLUMNS);
+    const bool serial = (double)g->m * (double)g->n * (double)g->k < SERIAL_WORK;
+    if (!in_place) {
+        g->packed = threads_scratch(SCRATCH_GEMM_RIGHT, g->k * g->padded * sizeof *g->packed);
+        run_tasks(g->depth_blocks * panels, pack_task, g, serial || g->k * g->n < SERIAL_COPY);
+    }
+    run_tasks(g->row_blocks * g->panel_blocks, product_task, g, serial);
+}
+
+/* k = 0: C = beta C + bias. */
+static void scale_only(const Gemm *g)
+{
+    for (size_t i = 0; i < g->m; i++)
+        for (size_t j = 0; j < g->n; j++) {
+            float *c = g->c + i * g->ldc + j;
+            *c = (g->beta == 0.0f ? 0.0f : g->beta * *c) + (g->bias == NULL ? 0.0f : g->bias[j]);
+        }
+}
+
+static void check_strides(GemmForm form, size_t m, size_t n, size_t k, size_t lda, size_t ldb,
+                          size_t ldc)
+{
+    const bool ta = form == GEMM_TN || form == GEMM_TT, tb = form == GEMM_NT || form == GEMM_TT;
+    TENSOR_CHECK(m <= 1 || k == 0 || lda >= (ta ? m : k) || (ta && k <= 1),
+                 "row stride %zu of A is too small for op(A) (%zu, %zu)", lda, m, k);
+    TENSOR_CHECK(k == 0 || n == 0 || ldb >= (tb ? k : n) || (tb ? n : k) <= 1,
+                 "row stride %zu of B is too small for op(B) (%zu, %zu)", ldb, k, n);
+    TENSOR_CHECK(m <= 1 || ldc >= n, "row stride %zu of C is too small for (%zu, %zu)", ldc, m, n);
+}
+
+void tensor_gemm(GemmForm form, size_t m, size_t n, size_t k, float alpha, const float *a,
+                 size_t lda, const float *b, size_t ldb, float beta, const float *bias, float *c,
+                 size_t ldc)
+{
+    check_strides(form, m, n, k, lda, ldb, ldc);
+    Gemm whole = {.m = m, .n = n, .k = k, .a = a, .lda = lda, .b = b, .ldb = ldb, .alpha = alpha};
+    whole.left_transposed = form == GEMM_TN || form == GEMM_TT;
+    whole.right_transposed = form == GEMM_NT || form == GEMM_TT;
+    whole.beta = beta;
+    whole.bias = bias;
+    whole.c = c;
+    whole.ldc = ldc;
+    if (m == 0 || n == 0)
+        return;
+    if (k == 0) {
+        scale_only(&whole);
+        return;
+    }
+    for (size_t j = 0; j < n; j += CHUNK_COLUMNS)
+        for (size_t p = 0; p < k; p += CHUNK_DEPTH) {
+            Gemm part = whole;
+            part.n = at_most(n - j, CHUNK_COLUMNS);
+            part.k = at_most(k - p, CHUNK_DEPTH);
+            part.a += part.left_transposed ? p * lda : p;
+            part.b += part.right_transposed ? j * ldb + p : p * ldb + j;
+            part.c += j;
+            part.beta = p == 0 ? beta : 1.0f;
+            part.bias = p + part.k == k && bias != NULL ? bias + j : NULL;
+            run_chunk(&part);
+        }
+}
+
+/* ---- many small products --------------------------------------------------------------------- */
+
+typedef struct GemmBatch {
+    GemmForm form;
+    size_t count, group; /* products per task */
+    size_t m, n, k, lda, ldb, ldc, stride_a, stride_b, stride_c;
+    float alpha, beta;
+    const float *a, *b;
+    float *c;
+} GemmBatch;
+
+static void batch_task(size_t i, void *context)
+{
+    const GemmBatch *g = context;
+    const size_t end = at_most(g->count, (i + 1) * g->group);
+    for (size_t t = i * g->group; t < end; t++)
+        tensor_gemm(g->form, g->m, g->n, g->k, g->alpha, g->a + t * g->stride_a, g->lda,
+                    g->b + t * g->stride_b, g->ldb, g->beta, NULL, g->c + t * g->stride_c, g->ldc);
+}
+
+void tensor_gemm_batch(GemmForm form, size_t count, size_t m, size_t n, size_t k, float alpha,
+                       const float *a, size_t lda, size_t stride_a, const float *b, size_t ldb,
+                       size_t stride_b, float beta, float *c, size_t ldc, size_t stride_c)
+{
+    if (count == 0)
+        return;
+    const double work = (double)m * (double)n * (double)k;
+    GemmBatch g = {.form = form, .count = count, .m = m, .n = n, .k = k, .lda = lda, .ldb = ldb};
+    g.ldc = ldc;
+    g.stride_a = stride_a;
+    g.stride_b = stride_b;
+    g.stride_c = stride_c;
+    g.alpha = alpha;
+    g.beta = beta;
+    g.a = a;
+    g.b = b;
+    g.c = c;
+    /* Few products, each large enough for all threads, run one after the other. */
+    const bool one_by_one = work * (double)count < SERIAL_WORK || (count < 8 && work > SERIAL_WORK);
+    g.group = 1;
+    while (work * (double)g.group < SERIAL_WORK / 4.0 && g.group < count)
+        g.group *= 2;
+    run_tasks(divide_up(count, g.group), batch_task, &g, one_by_one);
+}
+
+/* ---- reference ------------------------------------------------------------------------------- */
+
+void tensor_gemm_reference(GemmForm form, size_t m, size_t n, size_t k, float alpha,
+                           const float *a, size_t lda, const float *b, size_t ldb, float beta,
+                           const float *bias, float *c, size_t ldc)
+{
+    const bool ta = form == GEMM_TN || form == GEMM_TT, tb = form == GEMM_NT || form == GEMM_TT;
+    for (size_t i = 0; i < m; i++)
+        for (size_t j = 0; j < n; j++) {
+            double sum = 0.0;
+            for (size_t p = 0; p < k; p++) {
+                const double x = ta ? a[p * lda + i] : a[i * lda + p];
+                const double y = tb ? b[j * ldb + p] : b[p * ldb + j];
+                sum += x * y;
+            }
+            sum *= (double)alpha;
+            if (beta != 0.0f)
+                sum += (double)beta * (double)c[i * ldc + j];
+            c[i * ldc + j] = (float)(sum + (bias == NULL ? 0.0 : (double)bias[j]));
+        }
+}

@@ -1,0 +1,255 @@
+/* Checkpoints: names, layouts and checks around safetensors files.
+ *
+ * Loading decodes and checks everything into a buffer first and fills the network only when all of
+ * it is sound, so that a refused file leaves the network as it was. */
+#include "nn/checkpoint.h"
+
+#include <inttypes.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "nn/sha256.h"
+#include "tensor/check.h"
+#include "tensor/memory.h"
+
+static const char format_name[] = "di4c-1";
+
+enum { NAME_TEXT = 512, SHAPE_TEXT = 200 };
+
+/* ---- writing ---- */
+
+static void add_block(SafetensorsWriter *w, const ParamSet *set, const char *prefix,
+                      const float *block, float *file_block)
+{
+    char name[NAME_TEXT];
+    size_t shape[TENSOR_MAX_RANK];
+    for (size_t i = 0; i < set->count; i++) {
+        const Param *p = set->items[i];
+        int rank = nn_param_file_shape(p, shape);
+        int n = snprintf(name, sizeof name, "%s%s", prefix, p->name);
+        TENSOR_CHECK(n > 0 && n < NAME_TEXT, "name of %d characters", n);
+        nn_param_to_file(p, file_block + p->offset, block + p->offset);
+        safetensors_add(w, name, rank, shape, file_block + p->offset);
+    }
+}
+
+bool nn_checkpoint_write(const char *path, const Network *net, const Optimizer *o,
+                         const MetaEntry *meta, size_t meta_count, Error *err)
+{
+    const ParamSet *set = &net->params;
+    size_t total = set->total;
+    TENSOR_CHECK(o == NULL || o->params->total == total, "optimiser of %zu floats, network of %zu",
+                 o->params->total, total);
+    SafetensorsWriter *w = safetensors_writer();
+    float *blocks = mem_alloc(o != NULL ? 4 : 1, total * sizeof *blocks);
+
+    safetensors_add_meta(w, "format", format_name);
+    if (o != NULL) {
+        char step[32];
+        snprintf(step, sizeof step, "%" PRIu64, o->steps);
+        safetensors_add_meta(w, "step", step);
+    }
+    for (size_t i = 0; i < meta_count; i++)
+        safetensors_add_meta(w, meta[i].key, meta[i].value);
+    add_block(w, set, "net.", set->values, blocks);
+    if (o != NULL) {
+        add_block(w, set, "ema.", o->ema, blocks + total);
+        add_block(w, set, "adam.m.", o->m, blocks + 2 * total);
+        add_block(w, set, "adam.v.", o->v, blocks + 3 * total);
+    }
+    bool ok = safetensors_write(w, path, err);
+    safetensors_writer_free(w);
+    mem_free(blocks);
+    return ok;
+}
+
+/* ---- loading ---- */
+
+static const char *shape_text(int rank, const size_t *shape, char text[SHAPE_TEXT])
+{
+    size_t used = (size_t)snprintf(text, SHAPE_TEXT, "(");
+    for (int i = 0; i < rank; i++)
+        used += (size_t)snprintf(text + used, SHAPE_TEXT - used, "%s%zu", i > 0 ? ", " : "",
+                                 shape[i]);
+    snprintf(text + used, SHAPE_TEXT - used, ")");
+    return text;
+}
+
+static bool same_shape(const FileTensor *t, int rank, const size_t *shape)
+{
+    if (t->rank != rank)
+        return false;
+    for (int i = 0; i < rank; i++)
+        if (t->shape[i] != shape[i])
+            return false;
+    return true;
+}
+
+/* The tensor prefix + p->name into block (memory layout) at p's offset, checked. */
+static bool load_param(const SafetensorsFile *f, const char *prefix, const Param *p, float *block,
+                       float *scratch, Error *err)
+{
+    char name[NAME_TEXT], expected[SHAPE_TEXT], found[SHAPE_TEXT];
+    size_t shape[TENSOR_MAX_RANK], count = tensor_size(&p->value);
+    int rank = nn_param_file_shape(p, shape);
+    snprintf(name, sizeof name, "%s%s", prefix, p->name);
+    const FileTensor *t = safetensors_find(f, name);
+    shape_text(rank, shape, expected);
+    if (t == NULL)
+        return error_set(err, "%.200s: expected a tensor \"%.200s\" of shape %s, found none",
+                         f->path, name, expected);
+    if (!same_shape(t, rank, shape))
+        return error_set(err, "%.200s: tensor \"%.200s\": expected shape %s, found %s", f->path,
+                         name, expected, shape_text(t->rank, t->shape, found));
+    if (!safetensors_floats(t, scratch, f->path, err))
+        return false;
+    for (size_t i = 0; i < count; i++)
+        if (!isfinite(scratch[i]))
+            return error_set(err, "%.200s: tensor \"%.200s\": expected finite numbers, entry %zu "
+                                  "is %s", f->path, name, i,
+                             isnan(scratch[i]) ? "NaN" : "infinite");
+    nn_param_from_file(p, block + p->offset, scratch);
+    return true;
+}
+
+static bool has_prefix(const char *name, const char *prefix)
+{
+    return strncmp(name, prefix, strlen(prefix)) == 0;
+}
+
+/* Every tensor with the prefix belongs to a parameter. */
+static bool check_unknown(const SafetensorsFile *f, const char *prefix, const ParamSet *set,
+                          Error *err)
+{
+    for (size_t i = 0; i < f->tensor_count; i++) {
+        const char *name = f->tensors[i].name;
+        if (has_prefix(name, prefix) && nn_param_find(set, name + strlen(prefix)) == NULL)
+            return error_set(err, "%.200s: tensor \"%.200s\": expected only the %zu names of this "
+                                  "network's parameters (another kind or size of network, or a "
+                                  "student's weights for a teacher)", f->path, name, set->count);
+    }
+    return true;
+}
+
+static bool load_block(const SafetensorsFile *f, const char *prefix, const ParamSet *set,
+                       float *block, Error *err)
+{
+    size_t largest = 0;
+    bool ok = true;
+    for (size_t i = 0; i < set->count; i++) {
+        size_t n = tensor_size(&set->items[i]->value);
+        largest = n > largest ? n : largest;
+    }
+    float *scratch = mem_alloc(largest, sizeof *scratch);
+    for (size_t i = 0; ok && i < set->count; i++)
+        ok = load_param(f, prefix, set->items[i], block, scratch, err);
+    mem_free(scratch);
+    return ok && check_unknown(f, prefix, set, err);
+}
+
+/* "pt" is what PyTorch's own writer of safetensors files puts there. */
+static bool check_format(const SafetensorsFile *f, Error *err)
+{
+    const char *format = safetensors_meta(f, "format");
+    if (format == NULL || (strcmp(format, format_name) != 0 && strcmp(format, "pt") != 0))
+        return error_set(err, "%.200s: __metadata__: expected format \"%s\", found %.60s", f->path,
+                         format_name, format != NULL ? format : "none");
+    return true;
+}
+
+bool nn_checkpoint_load(const SafetensorsFile *f, Network *net, WeightChoice which, Error *err)
+{
+    const ParamSet *set = &net->params;
+    const char *prefix = "net.";
+    if (!check_format(f, err) || !check_unknown(f, "net.", set, err))
+        return false;
+    for (size_t i = 0; which == WEIGHTS_AVERAGED && i < f->tensor_count; i++)
+        if (has_prefix(f->tensors[i].name, "ema."))
+            prefix = "ema.";
+    float *block = mem_alloc(set->total, sizeof *block);
+    bool ok = load_block(f, prefix, set, block, err);
+    if (ok && set->total > 0)
+        memcpy(set->values, block, set->total * sizeof *block);
+    mem_free(block);
+    return ok;
+}
+
+static bool parse_step(const SafetensorsFile *f, uint64_t *step, Error *err)
+{
+    const char *text = safetensors_meta(f, "step");
+    size_t digits = text != NULL ? strspn(text, "0123456789") : 0;
+    if (digits == 0 || digits > 18 || text[digits] != '\0')
+        return error_set(err, "%.200s: __metadata__: expected step to be a whole number, found "
+                              "%.40s", f->path, text != NULL ? text : "none");
+    *step = strtoull(text, NULL, 10);
+    return true;
+}
+
+bool nn_checkpoint_resume(const SafetensorsFile *f, const Network *net, Optimizer *o, Error *err)
+{
+    const ParamSet *set = &net->params;
+    size_t total = set->total;
+    uint64_t step = 0;
+    TENSOR_CHECK(o->params->total == total, "optimiser of %zu floats, network of %zu",
+                 o->params->total, total);
+    if (!check_format(f, err) || !parse_step(f, &step, err))
+        return false;
+    float *blocks = mem_alloc(3, total * sizeof *blocks);
+    bool ok = load_block(f, "ema.", set, blocks, err) &&
+              load_block(f, "adam.m.", set, blocks + total, err) &&
+              load_block(f, "adam.v.", set, blocks + 2 * total, err);
+    for (size_t i = 0; ok && i < total; i++)
+        if (blocks[2 * total + i] < 0)
+            ok = error_set(err, "%.200s: tensors \"adam.v.*\": expected no negative number, found "
+                                "%g", f->path, (double)blocks[2 * total + i]);
+    if (ok && total > 0) {
+        memcpy(o->ema, blocks, total * sizeof *blocks);
+        memcpy(o->m, blocks + total, total * sizeof *blocks);
+        memcpy(o->v, blocks + 2 * total, total * sizeof *blocks);
+    }
+    if (ok)
+        o->steps = step;
+    mem_free(blocks);
+    return ok;
+}
+
+/* ---- hash ---- */
+
+static int compare_names(const void *a, const void *b)
+{
+    return strcmp((*(Param *const *)a)->name, (*(Param *const *)b)->name);
+}
+
+static void hash_param(Sha256 *s, const Param *p, float *scratch)
+{
+    size_t count = tensor_size(&p->value);
+    sha256_add(s, p->name, strlen(p->name) + 1);
+    nn_param_to_file(p, scratch, p->value.data);
+    for (size_t i = 0; i < count; i++) {
+        uint32_t bits;
+        memcpy(&bits, &scratch[i], sizeof bits);
+        unsigned char bytes[4] = {(unsigned char)bits, (unsigned char)(bits >> 8),
+                                  (unsigned char)(bits >> 16), (unsigned char)(bits >> 24)};
+        sha256_add(s, bytes, sizeof bytes);
+    }
+}
+
+void nn_weights_hash(const Network *net, char out[65])
+{
+    const ParamSet *set = &net->params;
+    Sha256 s;
+    Param **sorted = mem_alloc(set->count, sizeof *sorted);
+    float *scratch = mem_alloc(set->total, sizeof *scratch);
+    sha256_init(&s);
+    for (size_t i = 0; i < set->count; i++)
+        sorted[i] = set->items[i];
+    if (set->count > 0)
+        qsort(sorted, set->count, sizeof *sorted, compare_names);
+    for (size_t i = 0; i < set->count; i++)
+        hash_param(&s, sorted[i], scratch);
+    sha256_hex(&s, out);
+    mem_free(scratch);
+    mem_free(sorted);
+}

@@ -1,0 +1,184 @@
+/* One loop for both kinds of training; they differ in how a step's gradient is made. */
+#include "experiments/training.h"
+
+#include <math.h>
+#include <string.h>
+
+#include "distill/step.h"
+#include "diffusion/teacher.h"
+#include "experiments/csv.h"
+#include "experiments/progress.h"
+#include "tensor/memory.h"
+#include "tensor/platform.h"
+
+enum { LOG_COLUMNS_MAX = 9 };
+static const char *const teacher_columns[] = {"step", "loss", "grad_norm", "lr"};
+static const char *const student_columns[] = {"step",     "loss",       "grad_norm",
+                                              "lr",       "distil",     "data_cor",
+                                              "data_indep", "consis_cor", "consis_indep"};
+
+typedef struct Run {
+    const TrainingJob *job;
+    Optimizer *optimizer;
+    Graph *graph;
+    States batch;
+    CsvLog *log;
+    Progress *progress;
+    double row[LOG_COLUMNS_MAX]; /* what the log gets: step, loss, norm, rate, terms */
+} Run;
+
+static OptimizerConfig optimizer_config(const Config *c) {
+    OptimizerConfig o = nn_optimizer_defaults();
+    o.lr = c->lr;
+    o.clip = c->clip;
+    o.warmup = (uint64_t)c->warmup;
+    o.decay = (LrDecay)c->lr_decay;
+    o.total = (uint64_t)c->steps;
+    o.ema_decay = c->ema_decay;
+    return o;
+}
+
+static TeacherConfig teacher_config(const Config *c) {
+    TeacherConfig t = diff_teacher_defaults();
+    t.loss = (TeacherLoss)c->loss;
+    t.time_weight = (TimeWeight)c->time_weight;
+    t.t_min = c->t_min;
+    t.nll_weight = c->nll_weight;
+    t.eps = c->eps;
+    t.two_passes = c->two_passes;
+    t.stratified_times = c->stratified_times;
+    return t;
+}
+
+static DistillConfig distill_config(const Config *c) {
+    DistillConfig d = distill_defaults();
+    d.loss.control_variates = c->control_variates;
+    d.loss.data_weight = (DataWeight)c->data_weight;
+    d.lambdas = (size_t)c->lambdas;
+    d.t_min = c->t_min;
+    d.delta_min = c->delta_min;
+    d.delta_max = c->delta_max;
+    d.tm_width = c->tm_width;
+    d.share_at_one = c->share_at_one;
+    d.eps = c->process == PROCESS_ABSORBING ? 0 : c->eps;
+    d.stratified_lambda = c->stratified_lambda;
+    return d;
+}
+
+/* Adds the gradient of step `step` into the network and returns the loss. */
+static double step_gradient(Run *run, uint64_t step) {
+    const TrainingJob *job = run->job;
+    const Model *m = job->model;
+    const Config *c = &m->config;
+    dataset_batch(job->data, (uint64_t)c->seed, step, (size_t)c->batch, c->flip, &run->batch, NULL);
+    nn_params_zero_grads(&m->net->params);
+    if (!job->teacher) {
+        const TeacherConfig t = teacher_config(c);
+        return diff_teacher_gradient(&t, &m->denoiser, m->process, &run->batch, (uint64_t)c->seed,
+                                     step, (size_t)c->chunk, run->graph);
+    }
+    const DistillConfig d = distill_config(c);
+    const Di4cReport r =
+        distill_gradient(&d, job->teacher, &m->denoiser, m->process, &run->batch,
+                         (uint64_t)c->seed, step, (size_t)c->chunk, run->graph);
+    run->row[4] = r.distil;
+    run->row[5] = r.data_cor;
+    run->row[6] = r.data_indep;
+    run->row[7] = r.consis_cor;
+    run->row[8] = r.consis_indep;
+    return r.loss;
+}
+
+/* Runs the step again looking at every result, to name the operation that went wrong. */
+static bool name_non_finite(Run *run, uint64_t step, double loss, double norm, Error *err) {
+    char shape[TENSOR_TEXT] = "";
+    run->graph->check_finite = true;
+    step_gradient(run, step);
+    const char *op = run->graph->bad_op;
+    if (op) tensor_text(&run->graph->bad_value, shape);
+    error_set(err,
+              "%s: training stopped at step %llu: loss %g, gradient norm %g; first non-finite "
+              "result: %s %s; expected finite numbers; the last checkpoint is kept",
+              run->job->out, (unsigned long long)step, loss, norm,
+              op ? op : "in the loss or a gradient", shape);
+    return false;
+}
+
+static bool one_step(Run *run, Error *err) {
+    Optimizer *o = run->optimizer;
+    const uint64_t step = o->steps;
+    run->graph->check_finite = run->job->check_finite;
+    run->row[0] = (double)(step + 1);
+    run->row[3] = nn_optimizer_rate(o);
+    run->row[1] = step_gradient(run, step);
+    if (!isfinite(run->row[1]) || run->graph->bad_op)
+        return name_non_finite(run, step, run->row[1], NAN, err);
+    run->row[2] = nn_optimizer_step(o);
+    if (!isfinite(run->row[2])) return name_non_finite(run, step, run->row[1], run->row[2], err);
+    run->job->model->step = o->steps;
+    if (run->log) csv_row(run->log, run->row);
+    progress_update(run->progress, o->steps, run->row[1]);
+    return true;
+}
+
+/* Log first, then the model: a resumed run cuts the log back to the model's step. */
+static bool save(Run *run, Error *err) {
+    return (!run->log || csv_flush(run->log, err)) &&
+           model_save(run->job->model, run->optimizer, run->job->out, err);
+}
+
+static bool start(Run *run, Error *err) {
+    const TrainingJob *job = run->job;
+    Model *m = job->model;
+    const OptimizerConfig oc = optimizer_config(&m->config);
+    const char *const *columns = job->teacher ? student_columns : teacher_columns;
+    const size_t count = job->teacher ? 9 : 4;
+    if (job->resume_from && !nn_checkpoint_load(job->resume_from, m->net, WEIGHTS_RAW, err))
+        return false;
+    run->optimizer = nn_optimizer_create(&oc, &m->net->params);
+    if (job->resume_from && !nn_checkpoint_resume(job->resume_from, m->net, run->optimizer, err))
+        return false;
+    m->step = run->optimizer->steps;
+    if (job->log) {
+        run->log = job->resume_from ? csv_resume(job->log, columns, count, m->step, err)
+                                    : csv_create(job->log, columns, count, err);
+        if (!run->log) return false;
+    }
+    run->graph = ag_graph_create();
+    run->batch = states_alloc((size_t)m->config.batch, m->denoiser.head.dims);
+    run->progress = progress_create(stderr, model_role_name(m->role), m->step,
+                                    (uint64_t)m->config.steps, job->quiet);
+    return true;
+}
+
+static TrainingEnd loop(Run *run, Error *err) {
+    const uint64_t total = (uint64_t)run->job->model->config.steps;
+    double saved = platform_seconds();
+    while (run->optimizer->steps < total) {
+        if (!one_step(run, err)) return TRAINING_FAILED;
+        if (platform_signal()) return save(run, err) ? TRAINING_INTERRUPTED : TRAINING_FAILED;
+        if (platform_seconds() - saved > run->job->save_seconds) {
+            if (!save(run, err)) return TRAINING_FAILED;
+            saved = platform_seconds();
+        }
+    }
+    return save(run, err) ? TRAINING_DONE : TRAINING_FAILED;
+}
+
+TrainingEnd training_run(const TrainingJob *job, Error *err) {
+    Run run = {.job = job};
+    TrainingEnd end = start(&run, err) ? loop(&run, err) : TRAINING_FAILED;
+    Error closing;
+    if (!csv_close(run.log, &closing) && end != TRAINING_FAILED) {
+        *err = closing;
+        end = TRAINING_FAILED;
+    }
+    progress_destroy(run.progress);
+    if (run.optimizer && end == TRAINING_DONE)
+        memcpy(job->model->net->params.values, run.optimizer->ema,
+               job->model->net->params.total * sizeof(float));
+    states_free(&run.batch);
+    if (run.graph) ag_graph_destroy(run.graph);
+    if (run.optimizer) nn_optimizer_destroy(run.optimizer);
+    return end;
+}

@@ -10,23 +10,31 @@
 
 enum { LANES = 16, PARALLEL = 32768 /* entries from which a parallel region pays */ };
 
-/* Largest entry of a row.  NaN is passed over: it comes back in through the sum. */
+/* Largest entry of a row; 0 for an empty one.  NaN is passed over: it comes back in through the
+ * sum. */
 static float row_max(const float *x, size_t c)
 {
-    float top = -INFINITY;
+    float lane[LANES], top = -INFINITY;
+    size_t i = 0;
+    bool nan = c == 0;
 
-    if (c == 0)
-        return 0.0f;
-#pragma omp simd reduction(max : top)
-    for (size_t j = 0; j < c; j++)
-        top = x[j] > top ? x[j] : top;
-    if (!(top > -INFINITY)) {
-        bool number = true;
-        for (size_t j = 0; j < c; j++)
-            number = number && x[j] == x[j];
-        TENSOR_CHECK(!number, "all %zu entries of a row are -inf", c);
+    for (size_t j = 0; j < LANES; j++)
+        lane[j] = -INFINITY;
+    for (; i + LANES <= c; i += LANES) {
+#pragma omp simd
+        for (size_t j = 0; j < LANES; j++)
+            lane[j] = x[i + j] > lane[j] ? x[i + j] : lane[j];
     }
-    return top;
+    for (size_t j = 0; i + j < c; j++)
+        lane[j] = x[i + j] > lane[j] ? x[i + j] : lane[j];
+    for (size_t j = 0; j < LANES; j++)
+        top = lane[j] > top ? lane[j] : top;
+    if (top > -INFINITY)
+        return top;
+    for (size_t j = 0; j < c; j++)
+        nan = nan || x[j] != x[j];
+    TENSOR_CHECK(nan, "all %zu entries of a row are -inf", c);
+    return 0.0f;
 }
 
 static double add_lanes(const double *lane)

@@ -23,6 +23,8 @@ typedef struct Key {
     const char *choices; /* "a|b|c" in the order of the enum */
     const char *help;
 } Key;
+/* The table starts with the keys that teacher and student share: all before this one. */
+static const char first_unshared[] = "dropout";
 
 #define AT(field) offsetof(Config, field)
 static const Key keys[] = {
@@ -264,9 +266,10 @@ bool config_preset(Config *c, const char *name, ConfigRole role, Error *err) {
     return error_set(err, "--preset: unknown preset '%.60s'; expected one of %s", name, known);
 }
 
-const char *config_preset_of(const char *data) {
+const char *config_preset_of(const char *data, const Config *teacher) {
     if (strncmp(data, "cifar10", 7) == 0) return "cifar10";
-    if (strncmp(data, "mnist", 5) == 0 || strncmp(data, "idx", 3) == 0) return "mnist-binary";
+    if (strncmp(data, "mnist", 5) == 0 || strncmp(data, "idx", 3) == 0)
+        return teacher && teacher->transform == CONFIG_TRANSFORM_NONE ? "mnist" : "mnist-binary";
     return "glyphs";
 }
 
@@ -325,6 +328,25 @@ size_t config_difference(const Config *a, const Config *b) {
         if (strcmp(x, y) != 0) return i;
     }
     return KEY_COUNT;
+}
+
+void config_copy_structure(Config *c, const Config *from) {
+    for (size_t i = 0; strcmp(keys[i].name, first_unshared) != 0; i++) {
+        char value[CONFIG_TEXT];
+        Error err;
+        config_value(from, i, value);
+        config_set(c, keys[i].name, value, "teacher", &err);
+    }
+}
+
+bool config_same_structure(const Config *c, const Config *teacher, const char *path, Error *err) {
+    const size_t i = config_difference(c, teacher);
+    if (i >= (size_t)(find_key(first_unshared) - keys)) return true;
+    char ours[CONFIG_TEXT], theirs[CONFIG_TEXT];
+    config_value(c, i, ours);
+    config_value(teacher, i, theirs);
+    return error_set(err, "%s: %s is %s: expected %s, which this run's data and settings have", path,
+                     keys[i].name, theirs, ours);
 }
 
 void config_help(FILE *out) {

@@ -59,8 +59,8 @@ bool config_set(Config *c, const char *key, const char *value, const char *where
 /* Applies the named preset (teacher's or student's part) on top of the defaults. */
 typedef enum ConfigRole { ROLE_TEACHER, ROLE_STUDENT } ConfigRole;
 bool config_preset(Config *c, const char *name, ConfigRole role, Error *err);
-/* Name of the preset that fits a data set's kind ("glyphs", "mnist", "cifar10"). */
-const char *config_preset_of(const char *data);
+/* Name of the preset that fits a data set and, for a student, its teacher (NULL: none). */
+const char *config_preset_of(const char *data, const Config *teacher);
 /* Checks between keys (sizes that must fit each other). */
 bool config_check(const Config *c, Error *err);
 
@@ -70,6 +70,10 @@ const char *config_key(size_t i);
 void config_value(const Config *c, size_t i, char out[CONFIG_TEXT]);
 /* Index of the first key in which two configurations differ, or config_count(). */
 size_t config_difference(const Config *a, const Config *b);
+/* Takes from `from` the keys that a student shares with its teacher: data, process, head, network. */
+void config_copy_structure(Config *c, const Config *from);
+/* A sentence naming the key and the teacher's file if one of those keys differs. */
+bool config_same_structure(const Config *c, const Config *teacher, const char *path, Error *err);
 /* Table of all keys with type, default, range and help; and of the presets. */
 void config_help(FILE *out);
 

@@ -1,5 +1,5 @@
-/* Progress of a long run: a bar on a terminal, redrawn at most ten times a second; elsewhere a plain
- * line every five seconds. */
+/* Progress of a long run: a bar on a terminal, redrawn at most ten times a second; elsewhere a line
+ * of text every five seconds. */
 #ifndef DI4C_EXPERIMENTS_PROGRESS_H
 #define DI4C_EXPERIMENTS_PROGRESS_H
 

@@ -10,7 +10,7 @@
 
 typedef struct Series {
     const char *name;
-    const double *x, *y; /* points that are not finite, or not positive on a log axis, are left out */
+    const double *x, *y; /* points not finite, or not positive on a log axis, are left out */
     size_t count;
     bool faint;          /* thin and pale: raw values behind a smoothed curve, no legend entry */
     bool dashed;         /* a reference, such as a bound */

@@ -1,0 +1,17 @@
+/* Names of files that belong together. */
+#ifndef DI4C_EXPERIMENTS_PATHS_H
+#define DI4C_EXPERIMENTS_PATHS_H
+
+#include <stdbool.h>
+
+#include "tensor/error.h"
+
+/* "out/student.safetensors", ".csv" -> "out/student.csv".  The caller frees with mem_free. */
+char *path_with_suffix(const char *path, const char *suffix);
+/* "out/demo", "teacher.csv" -> "out/demo/teacher.csv". */
+char *path_join(const char *folder, const char *name);
+bool path_has_suffix(const char *path, const char *suffix);
+/* Creates the folder that the file is to be in, and its parents. */
+bool path_make_parent(const char *path, Error *err);
+
+#endif

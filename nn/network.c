@@ -1,0 +1,80 @@
+/* What all networks share: checked calls, copying by name, the sinusoids of t and lambda. */
+#include "nn/network.h"
+
+#include <math.h>
+
+#include "tensor/check.h"
+#include "tensor/pointwise.h"
+
+static void check_input(const Network *net, const NetworkInput *in)
+{
+    const States *x = in->x;
+    TENSOR_CHECK(x->dims == net->dims, "%s takes %zu dimensions, not (%zu, %zu)", net->kind,
+                 net->dims, x->batch, x->dims);
+    TENSOR_CHECK((in->lambda != NULL) == (net->lambda_dims > 0),
+                 "%s with %zu lambdas a sample was given %s", net->kind, net->lambda_dims,
+                 in->lambda == NULL ? "none" : "some");
+    for (size_t i = 0; i < x->batch * x->dims; i++) {
+        TENSOR_CHECK(x->x[i] < net->states, "%s: state %u of %zu", net->kind, (unsigned)x->x[i],
+                     net->states);
+    }
+    for (size_t b = 0; b < x->batch; b++) {
+        TENSOR_CHECK(isfinite(in->t[b]), "%s: time %g", net->kind, in->t[b]);
+    }
+    for (size_t i = 0; i < x->batch * net->lambda_dims; i++) {
+        TENSOR_CHECK(isfinite(in->lambda[i]), "%s: lambda %g", net->kind, in->lambda[i]);
+    }
+}
+
+Var *nn_forward(const Network *net, Graph *g, const NetworkInput *in)
+{
+    check_input(net, in);
+    Var *out = net->forward(net, g, in);
+    TENSOR_CHECK(tensor_size(&out->value) == in->x->batch * net->outputs,
+                 "%s: %zu outputs for %zu samples of %zu", net->kind, tensor_size(&out->value),
+                 in->x->batch, net->outputs);
+    return out;
+}
+
+void nn_network_destroy(Network *net)
+{
+    if (net != NULL) {
+        net->destroy(net);
+    }
+}
+
+size_t nn_copy_common(Network *to, const Network *from)
+{
+    size_t copied = 0;
+    for (size_t i = 0; i < to->params.count; i++) {
+        Param *p = to->params.items[i];
+        const Param *source = nn_param_find(&from->params, p->name);
+        if (source == NULL) {
+            continue;
+        }
+        char mine[TENSOR_TEXT], theirs[TENSOR_TEXT];
+        TENSOR_CHECK(tensor_same_shape(&p->value, &source->value), "%s: %s from %s", p->name,
+                     tensor_text(&p->value, mine), tensor_text(&source->value, theirs));
+        tensor_copy(p->value.data, source->value.data, tensor_size(&p->value));
+        copied++;
+    }
+    return copied;
+}
+
+void nn_sinusoid(float *out, const double *t, size_t batch, size_t dim, double scale)
+{
+    TENSOR_CHECK(dim >= 4, "a sinusoid of width %zu; 4 or more", dim);
+    const size_t half = dim / 2;
+    const double step = -log(10000.0) / (double)(half - 1);
+    for (size_t b = 0; b < batch; b++) {
+        float *row = out + b * dim;
+        for (size_t i = 0; i < half; i++) {
+            double angle = exp(step * (double)i) * scale * t[b];
+            row[i] = (float)sin(angle);
+            row[half + i] = (float)cos(angle);
+        }
+        if (dim % 2 == 1) {
+            row[dim - 1] = 0.0f;
+        }
+    }
+}

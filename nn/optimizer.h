@@ -32,8 +32,11 @@ Optimizer *nn_optimizer_create(const OptimizerConfig *config, const ParamSet *pa
 void nn_optimizer_destroy(Optimizer *o);
 /* Learning rate of the next step. */
 double nn_optimizer_rate(const Optimizer *o);
-/* One step from params->grads (which are scaled in place if clipped); returns the gradient norm
- * before clipping.  If the norm is not finite nothing is changed. */
+/* One step n = steps + 1 from g = params->grads, which is only read: with g' = g min(1, clip/|g|),
+ *   m = beta1 m + (1-beta1) g';  v = beta2 v + (1-beta2) g'^2
+ *   w -= rate (m/(1-beta1^n)) / (sqrt(v/(1-beta2^n)) + eps);  ema += (1-decay_n)(w - ema)
+ * in one pass ([Adam] arXiv 1412.6980).  Returns |g| before clipping, over all parameters; if it is
+ * not finite nothing is changed. */
 double nn_optimizer_step(Optimizer *o);
 
 #endif

@@ -18,7 +18,8 @@ struct Denoiser {
 
 /* The denoiser of a network (kept, not owned); the network's outputs must fit the head (checked). */
 Denoiser diff_network_denoiser(Network *net, const Head *head);
-/* Runs in inference mode in batches of at most `batch` samples; out (in->x->batch, outputs).
+/* Runs in inference mode in batches of at most `batch` samples (0: all at once);
+ * out (in->x->batch, outputs).
  * g must be empty and is reset; its recording flag is restored. */
 void diff_denoise(const Denoiser *d, Graph *g, const NetworkInput *in, size_t batch, float *out);
 /* lambda (B, lambda_dims) uniform on [0,1), sample b from its stream. */

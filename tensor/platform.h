@@ -21,10 +21,11 @@ bool platform_make_folder(const char *path, Error *err);
 bool platform_flush(FILE *file);
 /* Atomically replaces `to` by `from` (both in one folder). */
 bool platform_rename(const char *from, const char *to, Error *err);
-bool platform_file_size(const char *path, size_t *bytes); /* false if it is not a readable plain file */
+/* False if it is not a readable plain file. */
+bool platform_file_size(const char *path, size_t *bytes);
 
 /* Whole-file output that is never seen half-written: open writes path.tmp.PID beside it, commit
- * flushes and renames, cancel removes it. */
+ * flushes and renames, cancel removes it (and does nothing after commit or a failed open). */
 typedef struct OutputFile {
     FILE *file;
     char *path, *temporary;

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "experiments/commands.h"
+#include "experiments/provenance.h"
 #include "tensor/threads.h"
 
 static void usage(FILE *out) {
@@ -28,6 +29,7 @@ int main(int argc, char **argv) {
         printf("di4c %s\n", DI4C_VERSION);
         return 0;
     }
+    provenance_set(argc, argv);
     threads_flush_denormals();
     for (size_t i = 0; i < command_count; i++)
         if (strcmp(argv[1], commands[i].name) == 0) {

@@ -1,0 +1,259 @@
+/* di4c eval: teacher and student on the same time grids, measured by the metrics that fit the data. */
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "experiments/commands.h"
+#include "experiments/evaluation.h"
+#include "experiments/exact_denoiser.h"
+#include "experiments/model.h"
+#include "experiments/paths.h"
+#include "experiments/provenance.h"
+#include "tensor/memory.h"
+#include "tensor/platform.h"
+
+typedef struct EvalOptions {
+    const char *model, *teacher, *data, *metrics, *classifier, *json, *report, *grid;
+    CountList steps;
+    int64_t count, seed, batch, teacher_steps;
+    bool raw, stratified;
+    bool want_valid, want_fcd; /* from metrics */
+    CommonOptions common;
+} EvalOptions;
+
+typedef struct EvalObjects {
+    Model *model, *teacher;
+    Dataset *train, *test;
+    Classifier *classifier;
+    Evaluation *evaluation;
+} EvalObjects;
+
+static OptionsResult parse(const Command *self, EvalOptions *o, int argc, char **argv) {
+    const Option options[] = {
+        {"--model", OPTION_TEXT, &o->model, "MODEL", 0, 0, true, "teacher or student"},
+        {"--data", OPTION_TEXT, &o->data, "DATA", 0, 0, true, "what the model was trained on"},
+        {"--teacher", OPTION_TEXT, &o->teacher, "MODEL", 0, 0, false, "measured beside the model"},
+        {"--steps", OPTION_LIST, &o->steps, "1,2,4,8", 1, 1e5, false,
+         "network calls for a sample (default 1,2,4,8,16,32)"},
+        {"--count", OPTION_COUNT, &o->count, "M", 2, 1e8, false, "samples of a row (default 2000)"},
+        {"--metrics", OPTION_TEXT, &o->metrics, "LIST", 0, 0, false,
+         "of valid, fcd (default: what fits the data)"},
+        {"--classifier", OPTION_TEXT, &o->classifier, "FILE", 0, 0, false,
+         "FCD's classifier: read if it exists, else trained and written"},
+        {"--teacher-steps", OPTION_COUNT, &o->teacher_steps, "K", 0, 1e5, false,
+         "adds hybrid rows: the last K calls are the teacher's"},
+        {"--grid", OPTION_TEXT, &o->grid, "NAME", 0, 0, false, "uniform (default) or authors"},
+        {"--json", OPTION_TEXT, &o->json, "FILE", 0, 0, false, "results as JSON"},
+        {"--report", OPTION_TEXT, &o->report, "FILE.html", 0, 0, false,
+         "one HTML page: table, charts, samples, loss curves"},
+        {"--seed", OPTION_COUNT, &o->seed, "N", 0, 9e15, false, "of all random numbers (default 1)"},
+        {"--batch", OPTION_COUNT, &o->batch, "N", 1, 1e6, false,
+         "samples in one network call (default 250)"},
+        {"--raw", OPTION_FLAG, &o->raw, NULL, 0, 0, false, "weights without averaging"},
+        {"--stratified-lambda", OPTION_FLAG, &o->stratified, NULL, 0, 0, false,
+         "lambdas of one call cut [0,1) evenly"},
+    };
+    return options_parse(self, options, sizeof options / sizeof options[0], &o->common, argc, argv);
+}
+
+/* Which metrics: those asked for, or those that the data allow. */
+static bool choose_metrics(EvalOptions *o, Error *err) {
+    const bool law = strcmp(o->data, "glyphs") == 0;
+    if (!o->metrics) {
+        o->want_valid = law;
+        o->want_fcd = !law;
+        return true;
+    }
+    for (const char *p = o->metrics;; p++) {
+        const size_t n = strcspn(p, ",");
+        if (n == 5 && strncmp(p, "valid", n) == 0) o->want_valid = true;
+        else if (n == 3 && strncmp(p, "fcd", n) == 0) o->want_fcd = true;
+        else return error_set(err, "--metrics %.60s: expected a list of valid, fcd", o->metrics);
+        p += n;
+        if (*p == '\0') break;
+    }
+    if (o->want_valid && !law)
+        return error_set(err, "--metrics valid: expected --data glyphs, whose law is known");
+    return true;
+}
+
+static bool check(EvalOptions *o, Error *err) {
+    if (strcmp(o->grid, "uniform") != 0 && strcmp(o->grid, "authors") != 0)
+        return error_set(err, "--grid %.40s: expected uniform or authors", o->grid);
+    if (o->teacher_steps > 0 && !o->teacher)
+        return error_set(err, "--teacher-steps: expected --teacher too");
+    return choose_metrics(o, err);
+}
+
+/* Data and model must have the same sizes. */
+static bool check_sizes(const EvalOptions *o, const Dataset *d, const Model *m, const char *path,
+                        Error *err) {
+    const Config *c = &m->config;
+    if (d->height == (size_t)c->height && d->width == (size_t)c->width &&
+        d->channels == (size_t)c->channels && d->states == (size_t)c->states)
+        return true;
+    return error_set(err,
+                     "%s: made for pictures of %lldx%lldx%lld with %lld states: expected "
+                     "%zux%zux%zu with %zu as in %.60s",
+                     path, (long long)c->height, (long long)c->width, (long long)c->channels,
+                     (long long)c->states, d->height, d->width, d->channels, d->states, o->data);
+}
+
+/* The classifier's file if it exists; else one trained now, and written if a file was named. */
+static Classifier *get_classifier(const EvalOptions *o, const Dataset *train, Error *err) {
+    size_t bytes;
+    if (o->classifier && platform_file_size(o->classifier, &bytes))
+        return classifier_load(o->classifier, train, err);
+    Classifier *c = classifier_train(train, 1, o->common.quiet, err);
+    if (!c || !o->classifier) return c;
+    if (path_make_parent(o->classifier, err) && classifier_save(c, o->classifier, err)) return c;
+    classifier_destroy(c);
+    return NULL;
+}
+
+static bool open_all(const EvalOptions *o, EvalObjects *x, Error *err) {
+    const WeightChoice which = o->raw ? WEIGHTS_RAW : WEIGHTS_AVERAGED;
+    if (!(x->model = model_load(o->model, which, err))) return false;
+    if (o->teacher && !(x->teacher = model_load(o->teacher, which, err))) return false;
+    DatasetOptions d = dataset_defaults();
+    d.transform =
+        x->model->config.transform == CONFIG_TRANSFORM_BINARY ? DATA_BINARY : DATA_AS_IS;
+    d.threshold = x->model->config.threshold;
+    if (!(x->train = dataset_open(o->data, false, &d, err))) return false;
+    if (!check_sizes(o, x->train, x->model, o->model, err)) return false;
+    if (x->teacher && !check_sizes(o, x->train, x->teacher, o->teacher, err)) return false;
+    Evaluation *e = x->evaluation = mem_zeroed(1, sizeof *x->evaluation);
+    e->count = (size_t)o->count;
+    e->style = (GridStyle){.height = x->train->height,
+                           .width = x->train->width,
+                           .channels = x->train->channels,
+                           .states = x->train->states,
+                           .mask = x->model->process->mask,
+                           .padding = 2};
+    if (o->want_valid) evaluation_use_law(e, x->train->law, (uint64_t)o->seed);
+    if (!o->want_fcd) return true;
+    if (dataset_has_test(o->data) && !(x->test = dataset_open(o->data, true, &d, err)))
+        return false;
+    if (!(x->classifier = get_classifier(o, x->train, err))) return false;
+    return evaluation_use_classifier(e, x->classifier, x->train, x->test, err);
+}
+
+static void close_all(EvalObjects *x) {
+    if (x->evaluation) evaluation_free(x->evaluation);
+    mem_free(x->evaluation);
+    classifier_destroy(x->classifier);
+    dataset_close(x->test);
+    dataset_close(x->train);
+    model_destroy(x->teacher);
+    model_destroy(x->model);
+}
+
+/* One model over all numbers of steps. */
+static bool add_rows(const EvalOptions *o, EvalObjects *x, const char *name, const Denoiser *d,
+                     const Denoiser *teacher, const Process *p, Error *err) {
+    for (size_t i = 0; i < o->steps.count; i++) {
+        const SampleRequest request = {
+            .model = d,
+            .teacher = teacher,
+            .teacher_steps = teacher ? (size_t)o->teacher_steps : 0,
+            .process = p,
+            .steps = (size_t)o->steps.values[i],
+            .grid = strcmp(o->grid, "authors") == 0 ? GRID_AUTHORS : GRID_UNIFORM,
+            .t_min = 0.01,
+            .stratified_lambda = o->stratified,
+            .batch = (size_t)o->batch,
+            .seed = (uint64_t)o->seed};
+        if (teacher && request.teacher_steps >= request.steps) continue;
+        if (!o->common.quiet)
+            fprintf(stderr, "sampling: %s, %zu steps\n", name, request.steps);
+        if (!evaluation_add(x->evaluation, name, &request, err)) return false;
+    }
+    return true;
+}
+
+static bool measure(const EvalOptions *o, EvalObjects *x, Error *err) {
+    const Model *m = x->model, *t = x->teacher;
+    if (x->train->law) {
+        Denoiser *exact = exact_denoiser_create(x->train->law, m->process);
+        const bool ok = add_rows(o, x, "exact", exact, NULL, m->process, err);
+        exact_denoiser_destroy(exact);
+        if (!ok) return false;
+    }
+    if (t && !add_rows(o, x, model_role_name(t->role), &t->denoiser, NULL, t->process, err))
+        return false;
+    if (!add_rows(o, x, model_role_name(m->role), &m->denoiser, NULL, m->process, err))
+        return false;
+    return o->teacher_steps == 0 ||
+           add_rows(o, x, "hybrid", &m->denoiser, &t->denoiser, m->process, err);
+}
+
+static bool write_json(const EvalOptions *o, const EvalObjects *x, Error *err) {
+    OutputFile out;
+    char hash[65];
+    if (!path_make_parent(o->json, err) || !output_open(&out, o->json, err)) return false;
+    JsonOut j = jsonout_start(out.file);
+    jsonout_object(&j, NULL);
+    jsonout_string(&j, "command", provenance_command());
+    jsonout_string(&j, "version", DI4C_VERSION);
+    jsonout_count(&j, "seed", (uint64_t)o->seed);
+    jsonout_string(&j, "grid", o->grid);
+    nn_weights_hash(x->model->net, hash);
+    jsonout_string(&j, "model", hash);
+    if (x->teacher) nn_weights_hash(x->teacher->net, hash);
+    if (x->teacher) jsonout_string(&j, "teacher", hash);
+    evaluation_json(x->evaluation, &j);
+    jsonout_end(&j);
+    return output_commit(&out, err);
+}
+
+/* Loss curves of a model, if its log lies beside it. */
+static bool add_curve(Report *r, const char *model, const char *title, Error *err) {
+    size_t bytes;
+    char *log = path_with_suffix(model, ".csv");
+    const bool ok = !platform_file_size(log, &bytes) ||
+                    report_csv_curve(r, title, log, "loss", 100, err);
+    mem_free(log);
+    return ok;
+}
+
+static bool write_report(const EvalOptions *o, const EvalObjects *x, Error *err) {
+    char summary[160], hash[65];
+    snprintf(summary, sizeof summary,
+             "Samples of %s, measured at several numbers of network calls.", o->model);
+    Report *r = report_create("di4c eval", summary);
+    evaluation_report(x->evaluation, r);
+    report_heading(r, "Training");
+    bool ok = (!o->teacher || add_curve(r, o->teacher, "Teacher's loss", err)) &&
+              add_curve(r, o->model, x->model->role == ROLE_STUDENT ? "Student's loss" : "Loss",
+                        err);
+    report_fact(r, "command", provenance_command());
+    report_fact(r, "version", DI4C_VERSION);
+    nn_weights_hash(x->model->net, hash);
+    report_fact(r, "model", hash);
+    if (x->teacher) nn_weights_hash(x->teacher->net, hash);
+    if (x->teacher) report_fact(r, "teacher", hash);
+    ok = ok && path_make_parent(o->report, err) && report_write(r, o->report, err);
+    report_destroy(r);
+    return ok;
+}
+
+int command_eval(const Command *self, int argc, char **argv) {
+    EvalOptions o = {.grid = "uniform",
+                     .steps = {6, {1, 2, 4, 8, 16, 32}},
+                     .count = 2000,
+                     .seed = 1,
+                     .batch = 250};
+    Error err;
+    const OptionsResult r = parse(self, &o, argc, argv);
+    if (r != OPTIONS_OK) return r == OPTIONS_HELP ? 0 : 2;
+    if (!check(&o, &err)) return command_fail(self, &err, 2);
+    EvalObjects x = {0};
+    platform_catch_signals();
+    bool ok = open_all(&o, &x, &err) && measure(&o, &x, &err);
+    if (ok) {
+        evaluation_print(x.evaluation, stdout);
+        ok = (!o.json || write_json(&o, &x, &err)) && (!o.report || write_report(&o, &x, &err));
+    }
+    close_all(&x);
+    return ok ? 0 : command_fail(self, &err, 1);
+}

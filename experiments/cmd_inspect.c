@@ -1,0 +1,102 @@
+/* di4c inspect: what is in a .safetensors or .npy file. */
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "experiments/commands.h"
+#include "experiments/model.h"
+#include "experiments/npy.h"
+#include "experiments/paths.h"
+#include "tensor/memory.h"
+#include "tensor/reduce.h"
+
+static void print_shape(int rank, const size_t *shape) {
+    char text[128];
+    int used = snprintf(text, sizeof text, "(");
+    for (int i = 0; i < rank; i++)
+        used += snprintf(text + used, sizeof text - (size_t)used, "%s%zu", i ? ", " : "", shape[i]);
+    snprintf(text + used, sizeof text - (size_t)used, ")");
+    printf("%-20s", text);
+}
+
+static bool print_tensor(const SafetensorsFile *f, const FileTensor *t, Error *err) {
+    printf("%-52s %-5s", t->name, t->dtype);
+    print_shape(t->rank, t->shape);
+    if (t->dtype[0] == 'F' || t->dtype[0] == 'B') {
+        float *x = mem_alloc(t->count, sizeof(float));
+        const bool ok = safetensors_floats(t, x, f->path, err);
+        if (ok)
+            printf(" norm %.6g, max %.4g", sqrt(tensor_sum_squares(x, t->count)),
+                   (double)tensor_max_abs(x, t->count));
+        mem_free(x);
+        if (!ok) return false;
+    }
+    printf("\n");
+    return true;
+}
+
+/* Parameters, hash and training state, if the file is one of ours. */
+static void print_model(const char *path) {
+    Error err;
+    const WeightChoice kinds[] = {WEIGHTS_RAW, WEIGHTS_AVERAGED};
+    for (int i = 0; i < 2; i++) {
+        Model *m = model_load(path, kinds[i], &err);
+        char hash[65];
+        if (!m) {
+            printf("not a di4c model: %s\n", err.text);
+            return;
+        }
+        nn_weights_hash(m->net, hash);
+        if (i == 0)
+            printf("%s, %s network, %zu parameters, step %llu\n", model_role_name(m->role),
+                   m->net->kind, m->net->params.total, (unsigned long long)m->step);
+        printf("weights (%s) %s\n", i == 0 ? "raw" : "averaged", hash);
+        model_destroy(m);
+    }
+}
+
+static bool inspect_safetensors(const char *path, Error *err) {
+    SafetensorsFile *f = safetensors_read(path, err);
+    if (!f) return false;
+    printf("%s: %zu tensors\n", path, f->tensor_count);
+    if (safetensors_meta(f, "role")) print_model(path);
+    for (size_t i = 0; i < f->meta_count; i++)
+        printf("  %s = %s\n", f->meta[i].key, f->meta[i].value);
+    bool ok = true;
+    for (size_t i = 0; ok && i < f->tensor_count; i++) ok = print_tensor(f, &f->tensors[i], err);
+    safetensors_free(f);
+    return ok;
+}
+
+static bool inspect_npy(const char *path, Error *err) {
+    static const char *const types[] = {"float32", "float64", "int32", "int64", "uint8", "uint16"};
+    NpyArray *a = npy_read(path, err);
+    if (!a) return false;
+    double low = INFINITY, high = -INFINITY, sum = 0;
+    for (size_t i = 0; i < a->count; i++) {
+        const double x = npy_number(a, i);
+        low = fmin(low, x);
+        high = fmax(high, x);
+        sum += x;
+    }
+    printf("%s: %s ", path, types[a->type]);
+    print_shape(a->rank, a->shape);
+    if (a->count) printf(" min %.6g, max %.6g, mean %.6g", low, high, sum / (double)a->count);
+    printf("\n");
+    npy_free(a);
+    return true;
+}
+
+int command_inspect(const Command *self, int argc, char **argv) {
+    const char *path = NULL;
+    CommonOptions common = {0};
+    const Option options[] = {
+        {"FILE", OPTION_TEXT, &path, NULL, 0, 0, true, "a .safetensors or .npy file"},
+    };
+    Error err;
+    const OptionsResult r = options_parse(self, options, 1, &common, argc, argv);
+    if (r != OPTIONS_OK) return r == OPTIONS_HELP ? 0 : 2;
+    const bool ok =
+        path_has_suffix(path, ".npy") ? inspect_npy(path, &err) : inspect_safetensors(path, &err);
+    return ok ? 0 : command_fail(self, &err, 1);
+}

@@ -1,0 +1,152 @@
+/* di4c sample: samples of a model as a PNG grid or an .npy array. */
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "diffusion/sampler.h"
+#include "experiments/commands.h"
+#include "experiments/model.h"
+#include "experiments/npy.h"
+#include "experiments/paths.h"
+#include "experiments/png.h"
+#include "experiments/progress.h"
+#include "experiments/provenance.h"
+#include "tensor/memory.h"
+#include "tensor/platform.h"
+
+typedef struct SampleOptions {
+    const char *model, *teacher, *out, *grid, *shard;
+    int64_t steps, teacher_steps, count, seed, batch;
+    bool raw, stratified;
+    CommonOptions common;
+} SampleOptions;
+
+static OptionsResult parse(const Command *self, SampleOptions *o, int argc, char **argv) {
+    const Option options[] = {
+        {"--model", OPTION_TEXT, &o->model, "MODEL", 0, 0, true, "teacher or student"},
+        {"--out", OPTION_TEXT, &o->out, "FILE", 0, 0, true,
+         ".png (a grid) or .npy (uint16, count x H x W x C)"},
+        {"--steps", OPTION_COUNT, &o->steps, "N", 1, 1e6, false,
+         "network calls for a sample (default 10)"},
+        {"--count", OPTION_COUNT, &o->count, "M", 1, 1e9, false, "samples (default 64)"},
+        {"--teacher", OPTION_TEXT, &o->teacher, "MODEL", 0, 0, false,
+         "hybrid sampling: the last calls use this model"},
+        {"--teacher-steps", OPTION_COUNT, &o->teacher_steps, "K", 0, 1e6, false,
+         "how many of the N calls are the teacher's"},
+        {"--grid", OPTION_TEXT, &o->grid, "NAME", 0, 0, false,
+         "times: uniform (default) or authors (linspace(1, 0.01, N), argmax at the end)"},
+        {"--seed", OPTION_COUNT, &o->seed, "N", 0, 9e15, false, "of all random numbers (default 1)"},
+        {"--shard", OPTION_TEXT, &o->shard, "I/N", 0, 0, false,
+         "draw only part I of N (from 0) of the samples"},
+        {"--batch", OPTION_COUNT, &o->batch, "N", 1, 1e6, false,
+         "samples in one network call (default 64)"},
+        {"--raw", OPTION_FLAG, &o->raw, NULL, 0, 0, false, "weights without averaging"},
+        {"--stratified-lambda", OPTION_FLAG, &o->stratified, NULL, 0, 0, false,
+         "lambdas of one call cut [0,1) evenly"},
+    };
+    return options_parse(self, options, sizeof options / sizeof options[0], &o->common, argc, argv);
+}
+
+/* First sample and number of samples of the shard "I/N" (NULL: all). */
+static bool shard(const SampleOptions *o, size_t *first, size_t *count, Error *err) {
+    long long i = 0, n = 1;
+    char end;
+    if (o->shard && (sscanf(o->shard, "%lld/%lld%c", &i, &n, &end) != 2 || n < 1 || n > 1000000 ||
+                     i < 0 || i >= n))
+        return error_set(err, "--shard %.40s: expected I/N with 0 <= I < N", o->shard);
+    *first = (size_t)(o->count * i / n);
+    *count = (size_t)(o->count * (i + 1) / n) - *first;
+    if (*count == 0)
+        return error_set(err, "--shard %s: has none of the %lld samples", o->shard,
+                         (long long)o->count);
+    return true;
+}
+
+static bool write_samples(const SampleOptions *o, const Model *m, const States *x, Error *err) {
+    const Config *c = &m->config;
+    if (path_has_suffix(o->out, ".npy")) {
+        const size_t shape[] = {x->batch, (size_t)c->height, (size_t)c->width, (size_t)c->channels};
+        return npy_write(o->out, NPY_U2, 4, shape, x->x, err);
+    }
+    const GridStyle style = {.height = (size_t)c->height,
+                             .width = (size_t)c->width,
+                             .channels = (size_t)c->channels,
+                             .states = (size_t)c->states,
+                             .mask = m->process->mask,
+                             .padding = 2};
+    char hash[65], steps[24], seed[24];
+    nn_weights_hash(m->net, hash);
+    snprintf(steps, sizeof steps, "%lld", (long long)o->steps);
+    snprintf(seed, sizeof seed, "%lld", (long long)o->seed);
+    const PngText text[] = {{"Software", "di4c " DI4C_VERSION},
+                            {"command", provenance_command()},
+                            {"model", hash},
+                            {"steps", steps},
+                            {"seed", seed}};
+    Picture p = picture_grid(x, &style);
+    const bool ok = png_write(o->out, &p, text, sizeof text / sizeof text[0], err);
+    picture_free(&p);
+    return ok;
+}
+
+static void show_progress(size_t done, size_t all, void *context) {
+    (void)all;
+    progress_update(context, done, NAN);
+}
+
+static bool sample(const SampleOptions *o, const Model *m, const Model *teacher, Error *err) {
+    size_t first, count;
+    if (!shard(o, &first, &count, err)) return false;
+    SampleRequest request = {.model = &m->denoiser,
+                             .teacher = teacher ? &teacher->denoiser : NULL,
+                             .teacher_steps = (size_t)o->teacher_steps,
+                             .process = m->process,
+                             .steps = (size_t)o->steps,
+                             .grid = strcmp(o->grid, "authors") == 0 ? GRID_AUTHORS : GRID_UNIFORM,
+                             .t_min = 0.01,
+                             .stratified_lambda = o->stratified,
+                             .first = first,
+                             .batch = (size_t)o->batch,
+                             .seed = (uint64_t)o->seed};
+    const size_t calls = request.steps * ((count + request.batch - 1) / request.batch);
+    States x = states_alloc(count, m->denoiser.head.dims);
+    request.progress_context = progress_create(stderr, "sample", 0, calls, o->common.quiet);
+    request.progress = show_progress;
+    bool ok = diff_sample(&request, &x, err);
+    progress_destroy(request.progress_context);
+    ok = ok && path_make_parent(o->out, err) && write_samples(o, m, &x, err);
+    states_free(&x);
+    if (ok) printf("%s: %zu samples of %lld steps\n", o->out, count, (long long)o->steps);
+    return ok;
+}
+
+static bool check(const SampleOptions *o, Error *err) {
+    if (!path_has_suffix(o->out, ".png") && !path_has_suffix(o->out, ".npy"))
+        return error_set(err, "--out %.200s: expected a name that ends in .png or .npy", o->out);
+    if (strcmp(o->grid, "uniform") != 0 && strcmp(o->grid, "authors") != 0)
+        return error_set(err, "--grid %.40s: expected uniform or authors", o->grid);
+    if ((o->teacher_steps > 0) != (o->teacher != NULL))
+        return error_set(err, "--teacher and --teacher-steps: expected both or neither");
+    return true;
+}
+
+int command_sample(const Command *self, int argc, char **argv) {
+    SampleOptions o = {.grid = "uniform", .steps = 10, .count = 64, .seed = 1, .batch = 64};
+    Error err;
+    const OptionsResult r = parse(self, &o, argc, argv);
+    if (r != OPTIONS_OK) return r == OPTIONS_HELP ? 0 : 2;
+    if (!check(&o, &err)) return command_fail(self, &err, 2);
+    const WeightChoice which = o.raw ? WEIGHTS_RAW : WEIGHTS_AVERAGED;
+    Model *m = model_load(o.model, which, &err);
+    Model *teacher = m && o.teacher ? model_load(o.teacher, which, &err) : NULL;
+    int status = 1;
+    if (!m || (o.teacher && !teacher)) command_fail(self, &err, 1);
+    else {
+        platform_catch_signals();
+        if (sample(&o, m, teacher, &err)) status = 0;
+        else command_fail(self, &err, 1);
+    }
+    model_destroy(teacher);
+    model_destroy(m);
+    return status;
+}

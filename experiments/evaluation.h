@@ -1,0 +1,57 @@
+/* Measuring models: samples at several numbers of network calls, the metrics that fit the data, and
+ * the same rows as text, JSON and report.  Used by `eval` and `demo`. */
+#ifndef DI4C_EXPERIMENTS_EVALUATION_H
+#define DI4C_EXPERIMENTS_EVALUATION_H
+
+#include <stdbool.h>
+#include <stdio.h>
+
+#include "diffusion/sampler.h"
+#include "experiments/classifier.h"
+#include "experiments/frechet.h"
+#include "experiments/glyphs.h"
+#include "experiments/jsonout.h"
+#include "experiments/report.h"
+
+typedef struct EvalRow {
+    const char *model;  /* "exact", "teacher", "student", "hybrid" */
+    size_t steps;       /* network calls for a sample */
+    double valid, tv;   /* with a law */
+    double fcd;         /* with a classifier */
+    double seconds;     /* for all samples; not written to files that are compared */
+    Picture picture;    /* grid of the first samples */
+} EvalRow;
+
+enum { EVAL_ROWS_MAX = 256, EVAL_PICTURES = 64 };
+
+typedef struct Evaluation {
+    size_t count;              /* samples of a row */
+    GridStyle style;
+    const FiniteLaw *law;      /* NULL: no valid and tv */
+    double tv_floor;           /* tv of as many exact samples */
+    Classifier *classifier;    /* NULL: no fcd; not owned */
+    Moments reference;         /* of the training pictures */
+    double fcd_floor, accuracy; /* of as many test pictures; of the classifier on the test split */
+    char classifier_hash[65];
+    const char *reference_name;
+    size_t reference_count, floor_count;
+    EvalRow rows[EVAL_ROWS_MAX];
+    size_t row_count;
+} Evaluation;
+
+void evaluation_use_law(Evaluation *e, const FiniteLaw *law, uint64_t seed);
+/* test may be NULL: no floor and no accuracy are given. */
+bool evaluation_use_classifier(Evaluation *e, Classifier *c, const Dataset *train,
+                               const Dataset *test, Error *err);
+/* Draws e->count samples by the request and appends a row. */
+bool evaluation_add(Evaluation *e, const char *model, const SampleRequest *request, Error *err);
+void evaluation_free(Evaluation *e);
+
+const EvalRow *evaluation_find(const Evaluation *e, const char *model, size_t steps); /* or NULL */
+void evaluation_print(const Evaluation *e, FILE *out); /* the table */
+/* Members "samples", floors, classifier, and "rows" of the open JSON object. */
+void evaluation_json(const Evaluation *e, JsonOut *j);
+/* Table, chart against steps, and sample grids. */
+void evaluation_report(const Evaluation *e, Report *r);
+
+#endif

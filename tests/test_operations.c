@@ -738,7 +738,7 @@ START_TEST(dropout_follows_the_sample)
     memcpy(x.data + 500, x.data, 500 * sizeof *x.data);
     Rng streams[SAMPLES];
     sample_streams(streams);
-    const Rng swapped[] = {streams[1], streams[0]};
+    const Rng swapped[2] = {streams[1], streams[0]};
     Graph *g = ag_graph_create();
     const float *a = ag_dropout(ag_constant(g, x), 0.5, streams, 7)->value.data;
     const float *b = ag_dropout(ag_constant(g, x), 0.5, swapped, 7)->value.data;

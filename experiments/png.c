@@ -1,0 +1,202 @@
+/* PNG (ISO 15948) with stored deflate blocks: larger files, and nothing to get wrong. */
+#include "experiments/png.h"
+
+#include <math.h>
+#include <string.h>
+
+#include "tensor/check.h"
+#include "tensor/memory.h"
+#include "tensor/platform.h"
+
+enum { STORED_MAX = 65535, GRID_WIDTH = 600, MASK_GRAY = 128, GRID_GRAY = 64 };
+
+static void put32(unsigned char *out, uint32_t v)
+{
+    out[0] = (unsigned char)(v >> 24);
+    out[1] = (unsigned char)(v >> 16);
+    out[2] = (unsigned char)(v >> 8);
+    out[3] = (unsigned char)v;
+}
+
+/* CRC-32 of PNG and zip, four bits at a time: a table of 16 needs no initialisation. */
+static uint32_t crc32(const char *bytes, size_t count)
+{
+    static const uint32_t table[16] = {0x00000000, 0x1DB71064, 0x3B6E20C8, 0x26D930AC,
+                                       0x76DC4190, 0x6B6B51F4, 0x4DB26158, 0x5005713C,
+                                       0xEDB88320, 0xF00F9344, 0xD6D6A3E8, 0xCB61B38C,
+                                       0x9B64C2B0, 0x86D3D2D4, 0xA00AE278, 0xBDBDF21C};
+    uint32_t crc = 0xFFFFFFFFu;
+
+    for (size_t i = 0; i < count; i++) {
+        crc ^= (unsigned char)bytes[i];
+        crc = crc >> 4 ^ table[crc & 15];
+        crc = crc >> 4 ^ table[crc & 15];
+    }
+    return ~crc;
+}
+
+/* length, type, data, CRC of type and data. */
+static void add_chunk(Buffer *out, const char *type, const Buffer *data)
+{
+    unsigned char word[4];
+
+    TENSOR_CHECK(data->length <= INT32_MAX, "chunk of %zu bytes", data->length);
+    put32(word, (uint32_t)data->length);
+    buffer_add(out, word, 4);
+    size_t start = out->length;
+    buffer_add(out, type, 4);
+    buffer_add(out, data->bytes, data->length);
+    put32(word, crc32(out->bytes + start, out->length - start));
+    buffer_add(out, word, 4);
+}
+
+static void add_header(Buffer *out, const Picture *p)
+{
+    unsigned char h[13] = {0};
+    Buffer data = {0};
+
+    put32(h, (uint32_t)p->width);
+    put32(h + 4, (uint32_t)p->height);
+    h[8] = 8;                           /* bits */
+    h[9] = p->channels == 3 ? 2 : 0;    /* RGB or gray; deflate, filter 0, not interlaced */
+    buffer_add(&data, h, sizeof h);
+    add_chunk(out, "IHDR", &data);
+    buffer_free(&data);
+}
+
+static void add_text(Buffer *out, const PngText *text)
+{
+    Buffer data = {0};
+    size_t key = strlen(text->key);
+
+    TENSOR_CHECK(key >= 1 && key <= 79, "text key '%s'", text->key);
+    for (size_t i = 0; i < key; i++)
+        TENSOR_CHECK(text->key[i] >= 32 && text->key[i] < 127, "text key '%s'", text->key);
+    buffer_add(&data, text->key, key + 1);
+    for (const char *s = text->value; *s != '\0'; s++) {
+        char plain = (*s >= 32 && *s < 127) || *s == '\n' ? *s : '?';
+        buffer_add(&data, &plain, 1);
+    }
+    add_chunk(out, "tEXt", &data);
+    buffer_free(&data);
+}
+
+/* The rows, each after a filter byte 0. */
+static void add_rows(Buffer *raw, const Picture *p)
+{
+    size_t row = p->width * p->channels;
+
+    for (size_t y = 0; y < p->height; y++) {
+        buffer_add(raw, "", 1);
+        buffer_add(raw, p->pixels + y * row, row);
+    }
+}
+
+/* A zlib stream of stored blocks, then Adler-32 of what is in them. */
+static void add_stored(Buffer *out, const Buffer *raw)
+{
+    uint32_t low = 1, high = 0;
+    unsigned char sum[4];
+
+    buffer_add(out, "\x78\x01", 2);
+    for (size_t done = 0; done < raw->length;) {
+        size_t left = raw->length - done, n = left < STORED_MAX ? left : STORED_MAX;
+        unsigned char head[5] = {n == left, (unsigned char)(n & 255), (unsigned char)(n >> 8),
+                                 (unsigned char)(~n & 255), (unsigned char)(~n >> 8 & 255)};
+        buffer_add(out, head, 5);
+        buffer_add(out, raw->bytes + done, n);
+        done += n;
+    }
+    for (size_t i = 0; i < raw->length; i++) {
+        low = (low + (unsigned char)raw->bytes[i]) % 65521;
+        high = (high + low) % 65521;
+    }
+    put32(sum, high << 16 | low);
+    buffer_add(out, sum, 4);
+}
+
+void png_encode(Buffer *out, const Picture *p, const PngText *text, size_t texts)
+{
+    static const unsigned char magic[8] = {0x89, 'P', 'N', 'G', '\r', '\n', 0x1A, '\n'};
+    Buffer none = {0}, raw = {0}, data = {0};
+
+    TENSOR_CHECK(p->width >= 1 && p->height >= 1 && p->width <= INT32_MAX / 4 &&
+                     p->height <= INT32_MAX / 4 && (p->channels == 1 || p->channels == 3),
+                 "picture (%zu, %zu, %zu)", p->height, p->width, p->channels);
+    buffer_add(out, magic, sizeof magic);
+    add_header(out, p);
+    for (size_t i = 0; i < texts; i++)
+        add_text(out, &text[i]);
+    add_rows(&raw, p);
+    add_stored(&data, &raw);
+    add_chunk(out, "IDAT", &data);
+    add_chunk(out, "IEND", &none);
+    buffer_free(&raw);
+    buffer_free(&data);
+}
+
+bool png_write(const char *path, const Picture *p, const PngText *text, size_t texts, Error *err)
+{
+    OutputFile out;
+    Buffer bytes = {0};
+
+    if (!output_open(&out, path, err))
+        return false;
+    png_encode(&bytes, p, text, texts);
+    fwrite(bytes.bytes, 1, bytes.length, out.file); /* output_commit reports a failure */
+    buffer_free(&bytes);
+    return output_commit(&out, err);
+}
+
+/* ---- grids ---- */
+
+static uint8_t gray_of(const GridStyle *style, unsigned x)
+{
+    if (style->mask >= 0 && x == (unsigned)style->mask)
+        return MASK_GRAY;
+    TENSOR_CHECK(x < style->states, "state %u of %zu", x, style->states);
+    return (uint8_t)((255 * x + (style->states - 1) / 2) / (style->states - 1));
+}
+
+/* One sample, enlarged, with its corner at (top, left). */
+static void paste(Picture *p, const GridStyle *s, size_t zoom, const uint16_t *x, size_t top,
+                  size_t left)
+{
+    for (size_t i = 0; i < s->height * zoom; i++)
+        for (size_t j = 0; j < s->width * zoom; j++)
+            for (size_t c = 0; c < s->channels; c++)
+                p->pixels[((top + i) * p->width + left + j) * p->channels + c] =
+                    gray_of(s, x[((i / zoom) * s->width + j / zoom) * s->channels + c]);
+}
+
+Picture picture_grid(const States *samples, const GridStyle *style)
+{
+    const GridStyle *s = style;
+    size_t count = samples->batch, columns = s->columns, zoom = s->zoom, pad = s->padding;
+
+    TENSOR_CHECK(count >= 1 && (s->channels == 1 || s->channels == 3) && s->states >= 2 &&
+                     samples->dims == s->height * s->width * s->channels,
+                 "samples (%zu, %zu) as pictures (%zu, %zu, %zu)", count, samples->dims, s->height,
+                 s->width, s->channels);
+    if (columns == 0)
+        columns = (size_t)ceil(sqrt((double)count));
+    if (columns > count)
+        columns = count;
+    if (zoom == 0)
+        zoom = GRID_WIDTH / (columns * (s->width + 1)) > 1 ? GRID_WIDTH / (columns * (s->width + 1))
+                                                           : 1;
+    size_t rows = (count + columns - 1) / columns;
+    size_t dy = s->height * zoom + pad, dx = s->width * zoom + pad;
+    Picture p = {rows * dy + pad, columns * dx + pad, s->channels, NULL};
+    p.pixels = mem_alloc(p.height * p.width, p.channels);
+    memset(p.pixels, GRID_GRAY, p.height * p.width * p.channels);
+    for (size_t b = 0; b < count; b++)
+        paste(&p, s, zoom, states_row(samples, b), pad + b / columns * dy, pad + b % columns * dx);
+    return p;
+}
+
+void picture_free(Picture *p)
+{
+    mem_free(p->pixels);
+    p->pixels = NULL;
+}

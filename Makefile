@@ -86,7 +86,9 @@ build/%: $(OUT)/%
 	cp $< $@
 
 # ---- the demonstration and the tests ----
-demo: build/di4c
+JOBS := $(shell getconf _NPROCESSORS_ONLN 2>/dev/null || echo 1)
+demo:
+	@$(MAKE) --no-print-directory -j$(JOBS) build/di4c
 	build/di4c demo --out out/demo
 
 # Check is looked for when the recipe runs, so that `make -j deps check` works.
@@ -116,7 +118,7 @@ $(OUT)/tests/suites.o: $(OUT)/tests/suites.c
 
 # Installs Check by the system's package manager if it is missing, and says what it does.
 deps:
-	@sh tests/deps.sh $(CC)
+	@sh tests/deps.sh "$(CC)"
 
 # Line coverage of the library by the tests (gcc and gcov).
 coverage:

@@ -4,7 +4,7 @@
 cc=${1:-cc}
 found() {
     printf '#include <check.h>\nint main(void) { return 0; }\n' |
-        "$cc" -x c - -o /dev/null -lcheck 2>/dev/null
+        $cc -x c - -o /dev/null -lcheck 2>/dev/null
 }
 if found; then echo "Check is there; nothing to install."; exit 0; fi
 

@@ -76,8 +76,8 @@ static void reference_forward(float *y, const float *x, const float *w, const fl
 }
 
 /* Sum of dy(b, i, j, .) . w(p, q, c, .) over all (i, p), (j, q) that touch the input (u, v). */
-static double reference_input_gradient(const float *dy, const float *w, const ConvShape *s, size_t b,
-                                       size_t u, size_t v, size_t c)
+static double reference_input_gradient(const float *dy, const float *w, const ConvShape *s,
+                                       size_t b, size_t u, size_t v, size_t c)
 {
     const size_t ho = tensor_conv_out_height(s), wo = tensor_conv_out_width(s);
     double sum = 0.0;
@@ -115,8 +115,7 @@ static double reference_weight(const float *x, const float *dy, const ConvShape 
         for (size_t i = 0; i < ho; i++)
             for (size_t j = 0; j < wo; j++) {
                 size_t u, v;
-                if (source(i, p, s->stride, s->height, &u) &&
-                    source(j, q, s->stride, s->width, &v))
+                if (source(i, p, s->stride, s->height, &u) && source(j, q, s->stride, s->width, &v))
                     sum += (double)x[((b * s->height + u) * s->width + v) * s->cin + c] *
                            (double)dy[((b * ho + i) * wo + j) * s->cout + o];
             }
@@ -135,8 +134,7 @@ static void reference_weight_gradient(float *dw, const float *x, const float *dy
 
 /* ---- public ---------------------------------------------------------------------------------- */
 
-void tensor_conv3x3(float *y, const float *x, const float *w, const float *bias,
-                    const ConvShape *s)
+void tensor_conv3x3(float *y, const float *x, const float *w, const float *bias, const ConvShape *s)
 {
     if (algorithm_for(s) == CONV_REFERENCE)
         reference_forward(y, x, w, bias, s);
@@ -160,6 +158,6 @@ void tensor_conv3x3_weight_gradient(float *dw, float *dbias, const float *x, con
     else
         conv_direct_weight_gradient(dw, x, dy, s);
     if (dbias != NULL)
-        tensor_sum_rows(dbias, dy,
-                        s->batch * tensor_conv_out_height(s) * tensor_conv_out_width(s), s->cout);
+        tensor_sum_rows(dbias, dy, s->batch * tensor_conv_out_height(s) * tensor_conv_out_width(s),
+                        s->cout);
 }

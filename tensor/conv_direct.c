@@ -34,14 +34,14 @@ typedef struct TapSet {
 typedef struct Gather {
     const float *in; /* (batch, in_height, in_width, in_channels) */
     size_t batch, in_height, in_width, in_channels;
-    size_t top, left;         /* zeros before the first row and column */
-    size_t step;              /* source pixels from one grid pixel to the next */
-    size_t rows, columns;     /* of the grid */
-    size_t reach;             /* source rows (and columns) a grid pixel may touch: at most 3 */
-    float *out;               /* (batch, out_step rows, out_step columns, out_channels) */
+    size_t top, left;     /* zeros before the first row and column */
+    size_t step;          /* source pixels from one grid pixel to the next */
+    size_t rows, columns; /* of the grid */
+    size_t reach;         /* source rows (and columns) a grid pixel may touch: at most 3 */
+    float *out;           /* (batch, out_step rows, out_step columns, out_channels) */
     size_t out_step, out_channels;
-    const float *weights;     /* panels, each (9 in_channels, panel columns) */
-    size_t weights_stride;    /* 0: panels are packed; else the row stride of weights as given */
+    const float *weights;  /* panels, each (9 in_channels, panel columns) */
+    size_t weights_stride; /* 0: panels are packed; else the row stride of weights as given */
     const float *bias;
     float beta;
     TapSet sets[4];
@@ -93,8 +93,7 @@ static void copy_source(const Gather *g, float *copy, size_t b, size_t i0, size_
             continue;
         }
         memset(copy, 0, g->left * c * sizeof *copy);
-        memcpy(copy + g->left * c,
-               g->in + (b * g->in_height + padded - g->top) * g->in_width * c,
+        memcpy(copy + g->left * c, g->in + (b * g->in_height + padded - g->top) * g->in_width * c,
                inner * c * sizeof *copy);
         memset(copy + (g->left + inner) * c, 0, right * c * sizeof *copy);
     }
@@ -126,8 +125,7 @@ static void gather_panel(const Gather *g, const TapSet *set, size_t panel, const
     const size_t part = divide_up(g->in_channels, parts);
     const Tile *tile = tile_for(columns);
     const size_t stride = g->weights_stride == 0 ? tile->columns : g->weights_stride;
-    const float *weights =
-        g->weights + (g->weights_stride == 0 ? j * 9 * g->in_channels : j);
+    const float *weights = g->weights + (g->weights_stride == 0 ? j * 9 * g->in_channels : j);
     for (size_t c0 = 0; c0 < g->in_channels; c0 += part) {
         const size_t depth = at_most(part, g->in_channels - c0);
         size_t offset[9], right_row[9];
@@ -171,8 +169,9 @@ static void gather_task(size_t task, void *context)
                 for (size_t i = 0; i < rows; i++) {
                     const size_t row = (b * g->rows + i0 + i) * g->out_step + set->out_row;
                     const float *from = copy + (b - b0) * picture + i * g->step * line;
-                    float *to = g->out + p * TILE_MAX_COLUMNS +
-                                (row * g->columns * g->out_step + set->out_column) * g->out_channels;
+                    float *to =
+                        g->out + p * TILE_MAX_COLUMNS +
+                        (row * g->columns * g->out_step + set->out_column) * g->out_channels;
                     for (size_t j = 0; j < g->columns; j++, n++) {
                         left[n] = from + j * g->step * g->in_channels;
                         out[n] = to + j * g->out_step * g->out_channels;
@@ -185,8 +184,8 @@ static void gather_task(size_t task, void *context)
 
 static double gather_work(const Gather *g)
 {
-    return 9.0 * (double)g->batch * (double)g->rows * (double)g->columns *
-           (double)g->in_channels * (double)g->out_channels;
+    return 9.0 * (double)g->batch * (double)g->rows * (double)g->columns * (double)g->in_channels *
+           (double)g->out_channels;
 }
 
 static void run_gather(Gather *g)
@@ -323,7 +322,8 @@ void conv_direct_data_gradient(float *dx, const float *dy, const float *w, const
     }
     if (g.batch * g.rows * g.columns * s->cin * s->cout == 0)
         return;
-    float *packed = threads_scratch(SCRATCH_CONV, tile_padded(s->cin) * 9 * s->cout * sizeof *packed);
+    float *packed =
+        threads_scratch(SCRATCH_CONV, tile_padded(s->cin) * 9 * s->cout * sizeof *packed);
     Packing packing = {.out = packed, .w = w, .cin = s->cin, .cout = s->cout};
     packing.order = s->stride == 1 ? flipped : parities;
     run_tasks(tile_panels(s->cin), pack_transposed, &packing, 9 * s->cin * s->cout < SERIAL_WORK);

@@ -15,10 +15,10 @@
 #include "tensor/threads.h"
 
 enum {
-    GROUP_PIXELS = 256,  /* pixels summed in registers before dw is touched, at least */
+    GROUP_PIXELS = 256,   /* pixels summed in registers before dw is touched, at least */
     GROUP_SEGMENTS = 512, /* output rows at most */
     BLOCK_CHANNELS = 48,
-    TASKS = 16,          /* aimed at */
+    TASKS = 16, /* aimed at */
     REDUCE_ENTRIES = 4096,
     SERIAL_WORK = 1 << 19
 };
@@ -149,8 +149,7 @@ static void gradient_task(size_t task, void *context)
     const size_t b0 = block * g->block_pictures, b1 = at_most(b0 + g->block_pictures, s->batch);
     const size_t planes_size = divide_up(g->block_channels * g->group * g->plane, 16) * 16;
     const size_t copy_size = g->packed ? g->group * g->rows * g->columns * TILE_MAX_COLUMNS : 0;
-    float *planes =
-        threads_scratch(SCRATCH_GEMM_LEFT, (planes_size + copy_size) * sizeof *planes);
+    float *planes = threads_scratch(SCRATCH_GEMM_LEFT, (planes_size + copy_size) * sizeof *planes);
     float *sum = g->dw;
     if (g->picture_blocks > 1) {
         sum = g->partial + block * 9 * s->cin * s->cout;

@@ -37,7 +37,7 @@ static void pack_task(size_t panel, void *context)
     const size_t j0 = panel * COLUMNS, columns = at_most(g->n - j0, COLUMNS);
     for (size_t k = 0; k < g->k; k++)
         for (size_t j = 0; j < COLUMNS; j++)
-            out[k * COLUMNS + j] = j >= columns         ? 0.0
+            out[k * COLUMNS + j] = j >= columns          ? 0.0
                                    : g->right_transposed ? g->b[(j0 + j) * g->k + k]
                                                          : g->b[k * g->n + j0 + j];
 }
@@ -77,8 +77,8 @@ static void product_task(size_t i, void *context)
 {
     const Dgemm *g = context;
     const size_t i0 = i * BLOCK_TILES * ROWS, rows = at_most(g->m - i0, BLOCK_TILES * ROWS);
-    double *copy = threads_scratch(SCRATCH_GEMM_LEFT,
-                                   (size_t)BLOCK_TILES * ROWS * BLOCK_DEPTH * sizeof *copy);
+    double *copy =
+        threads_scratch(SCRATCH_GEMM_LEFT, (size_t)BLOCK_TILES * ROWS * BLOCK_DEPTH * sizeof *copy);
     for (size_t k0 = 0; k0 < g->k; k0 += BLOCK_DEPTH) {
         const size_t depth = at_most(g->k - k0, BLOCK_DEPTH);
         for (size_t r = 0; r < rows; r += ROWS)

@@ -12,9 +12,9 @@
 #include "tensor/threads.h"
 
 enum {
-    CHUNK_COLUMNS = 2048,  /* columns and depth copied at once: bounds the scratch memory */
+    CHUNK_COLUMNS = 2048, /* columns and depth copied at once: bounds the scratch memory */
     CHUNK_DEPTH = 2048,
-    BLOCK_DEPTH = 512,     /* a panel's piece: 512 x 64 numbers, 128 KiB */
+    BLOCK_DEPTH = 512, /* a panel's piece: 512 x 64 numbers, 128 KiB */
     BLOCK_ROWS = 144,
     TASKS = 16,            /* aimed at */
     DIRECT_ROWS = 24,      /* with so few rows the right operand is not worth copying */
@@ -107,8 +107,8 @@ static void product_task(size_t i, void *context)
         for (size_t p = p0; p < p1; p++) {
             const size_t j = p * TILE_MAX_COLUMNS, columns = at_most(g->n - j, TILE_MAX_COLUMNS);
             const Tile *tile = tile_for(columns);
-            const float *right = g->packed == NULL ? g->b + k0 * g->ldb + j
-                                                   : packed_panel(g, k0, depth, p);
+            const float *right =
+                g->packed == NULL ? g->b + k0 * g->ldb + j : packed_panel(g, k0, depth, p);
             const TileProduct product = {.segments = 1,
                                          .depth = depth,
                                          .offset = &offset,
@@ -249,9 +249,9 @@ void tensor_gemm_batch(GemmForm form, size_t count, size_t m, size_t n, size_t k
 
 /* ---- reference ------------------------------------------------------------------------------- */
 
-void tensor_gemm_reference(GemmForm form, size_t m, size_t n, size_t k, float alpha,
-                           const float *a, size_t lda, const float *b, size_t ldb, float beta,
-                           const float *bias, float *c, size_t ldc)
+void tensor_gemm_reference(GemmForm form, size_t m, size_t n, size_t k, float alpha, const float *a,
+                           size_t lda, const float *b, size_t ldb, float beta, const float *bias,
+                           float *c, size_t ldc)
 {
     const bool ta = form == GEMM_TN || form == GEMM_TT, tb = form == GEMM_NT || form == GEMM_TT;
     for (size_t i = 0; i < m; i++)

@@ -130,8 +130,8 @@ static void forward_task(size_t task, void *context)
     const float *x = g->x + b * s->positions * s->channels + c0;
     float *y = g->y + b * s->positions * s->channels + c0;
     const size_t group = b * s->groups + c0 / width;
-    double *sum = threads_scratch(SCRATCH_NORM,
-                                  channels * (2 * sizeof(double) + 2 * sizeof(float)));
+    double *sum =
+        threads_scratch(SCRATCH_NORM, channels * (2 * sizeof(double) + 2 * sizeof(float)));
     double *square = sum + channels;
     float *mean = (float *)(void *)(square + channels), *scale = mean + channels;
 

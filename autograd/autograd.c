@@ -37,7 +37,7 @@ void ag_graph_reset(Graph *g)
 {
     arena_reset(g->arena);
     g->last = NULL;
-    g->bad_op = NULL;
+    g->bad_value.data = NULL; /* released; its shape is kept with bad_op */
 }
 
 void ag_set_recording(Graph *g, bool recording)

@@ -52,7 +52,8 @@ struct Graph {
 
 Graph *ag_graph_create(void); /* recording, no finite check */
 void ag_graph_destroy(Graph *g);
-/* Releases every Var and every tensor of the graph; clears bad_op. */
+/* Releases every Var and every tensor of the graph.  bad_op and the shape in bad_value stay, so that
+ * a step made of several graphs can be looked at afterwards; set bad_op to NULL to look again. */
 void ag_graph_reset(Graph *g);
 /* Starts (true) or stops (false) recording; only on an empty graph (checked). */
 void ag_set_recording(Graph *g, bool recording);

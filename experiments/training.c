@@ -93,6 +93,7 @@ static double step_gradient(Run *run, uint64_t step) {
 static bool name_non_finite(Run *run, uint64_t step, double loss, double norm, Error *err) {
     char shape[TENSOR_TEXT] = "";
     run->graph->check_finite = true;
+    run->graph->bad_op = NULL;
     step_gradient(run, step);
     const char *op = run->graph->bad_op;
     if (op) tensor_text(&run->graph->bad_value, shape);

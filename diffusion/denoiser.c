@@ -20,7 +20,7 @@ Denoiser diff_network_denoiser(Network *net, const Head *head)
     return d;
 }
 
-void diff_denoise(const Denoiser *d, Graph *g, const NetworkInput *in, size_t batch, float *out)
+bool diff_denoise(const Denoiser *d, Graph *g, const NetworkInput *in, size_t batch, float *out)
 {
     size_t outputs = diff_head_outputs(&d->head), all = in->x->batch;
     size_t step = batch > 0 && batch < all ? batch : all;
@@ -39,10 +39,13 @@ void diff_denoise(const Denoiser *d, Graph *g, const NetworkInput *in, size_t ba
         TENSOR_CHECK(tensor_size(&v->value) == count * outputs,
                      "denoiser gave %zu numbers for %zu samples of %zu", tensor_size(&v->value),
                      count, outputs);
+        if (g->bad_op != NULL)
+            return false;
         memcpy(out + first * outputs, v->value.data, count * outputs * sizeof *out);
         ag_graph_reset(g);
     }
     ag_set_recording(g, recording);
+    return true;
 }
 
 void diff_draw_lambda(const Denoiser *d, double *lambda, size_t batch, const Rng *streams)

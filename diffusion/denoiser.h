@@ -3,6 +3,8 @@
 #ifndef DI4C_DIFFUSION_DENOISER_H
 #define DI4C_DIFFUSION_DENOISER_H
 
+#include <stdbool.h>
+
 #include "diffusion/head.h"
 #include "nn/network.h"
 
@@ -16,12 +18,13 @@ struct Denoiser {
     void *self;         /* of tables */
 };
 
-/* The denoiser of a network (kept, not owned); the network's outputs must fit the head (checked). */
+/* The denoiser of a network (kept, not owned) whose outputs must fit the head (checked). */
 Denoiser diff_network_denoiser(Network *net, const Head *head);
 /* Runs in inference mode in batches of at most `batch` samples (0: all at once);
- * out (in->x->batch, outputs).
- * g must be empty and is reset; its recording flag is restored. */
-void diff_denoise(const Denoiser *d, Graph *g, const NetworkInput *in, size_t batch, float *out);
+ * out (in->x->batch, outputs).  g must be empty and is reset; its recording flag is restored.
+ * False only if g->check_finite found a number that is not finite: g is then left as it is, so that
+ * g->bad_op can be read. */
+bool diff_denoise(const Denoiser *d, Graph *g, const NetworkInput *in, size_t batch, float *out);
 /* lambda (B, lambda_dims) uniform on [0,1), sample b from its stream. */
 void diff_draw_lambda(const Denoiser *d, double *lambda, size_t batch, const Rng *streams);
 

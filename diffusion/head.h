@@ -37,8 +37,8 @@ bool diff_head_known(const Head *head, const uint16_t *x, size_t d);
 /* logp (states) = log p^d(.), normalised; -inf for probability 0.  out: this sample's numbers; x:
  * this sample's noised states (may be NULL where head.mask < 0). */
 void diff_head_row(const Head *head, const float *out, const uint16_t *x, size_t d, float *logp);
-/* dout += gradient, given dlogp[j] = dL/dlogp[j] and the row's logp.  The normalisation is included:
- * L may treat the logp[j] as independent. */
+/* dout += gradient, given dlogp[j] = dL/dlogp[j] and the row's logp.  The normalisation is
+ * included: L may treat the logp[j] as independent. */
 void diff_head_row_gradient(const Head *head, const float *out, const uint16_t *x, size_t d,
                             const float *logp, const float *dlogp, float *dout);
 

@@ -1,6 +1,6 @@
 /* The Di4C losses as functions of network outputs and explicit draws (arXiv 2410.08709, section 3
- * and appendix): distillation, data and consistency terms with the dimensionally independent control
- * variates.  No network is called here; gradients come back for the student's outputs. */
+ * and appendix): distillation, data and consistency terms with the dimensionally independent
+ * control variates.  No network is called here; gradients come back for the student's outputs. */
 #ifndef DI4C_DISTILL_LOSSES_H
 #define DI4C_DISTILL_LOSSES_H
 

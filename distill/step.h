@@ -26,6 +26,9 @@ typedef struct Di4cDraws {
     double *t, *u;                     /* (B) */
     double *tm, *lambda_t, *lambda_tm, *lambda_u; /* (B N) and (B N, lambda_dims) */
     States xt, xtm, xu, x0u;           /* (B, D), (B N, D) ... */
+    /* The teacher's lambdas at (x_t, t) and (x_tm, tm): (B, its lambda_dims), (B N, ...); NULL for
+     * a product teacher. */
+    double *teacher_lambda_t, *teacher_lambda_tm;
 } Di4cDraws;
 
 typedef struct Di4cReport { /* means over pictures, nats */
@@ -33,9 +36,15 @@ typedef struct Di4cReport { /* means over pictures, nats */
 } Di4cReport;
 
 /* Draws for B = x0->batch pictures (keyed by seed, step, pass, picture, lambda), runs the networks
- * in calls of at most `chunk` samples (0: all at once; the gradient does not depend on it), and adds
- * the gradient of the loss into student->net->params.grads.  The teacher may be a mixture.  The
- * teacher runs without dropout, the student with it in every pass. */
+ * in calls of at most `chunk` samples (0: all at once; the gradient does not depend on it), and
+ * adds the gradient of the loss into student->net->params.grads.  The teacher runs without dropout,
+ * the student with it in every pass.
+ *
+ * The teacher may be a mixture: it is then given one lambda per picture at t and one per row at tm.
+ * The gradient is linear in the teacher's marginals, so its expectation is that of the mixture.
+ *
+ * If g->check_finite finds a number that is not finite, the step ends there with loss NaN, and g is
+ * left as it is, so that g->bad_op can be read; otherwise g is empty before and after. */
 Di4cReport distill_gradient(const DistillConfig *config, const Denoiser *teacher,
                             const Denoiser *student, const Process *p, const States *x0,
                             uint64_t seed, uint64_t step, size_t chunk, Graph *g);

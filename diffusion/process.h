@@ -1,7 +1,7 @@
 /* Forward processes: every dimension is noised independently by a continuous-time Markov chain on
  * S states with generator beta(t) R, rows summing to 0 (D3PM arXiv 2107.03006, tauLDR 2205.14987).
  *
- *   P[s->t] = exp(B(s,t) R),  B(s,t) = integral of beta from s to t,  P[s->t][i][j] = q(x_t=j|x_s=i)
+ *   P[s->t] = exp(B(s,t) R),  P[s->t][i][j] = q(x_t=j | x_s=i),  B(s,t) = integral of beta, s to t
  *
  * Times are double, 0 <= s <= t <= 1.  Everything here is double. */
 #ifndef DI4C_DIFFUSION_PROCESS_H
@@ -9,6 +9,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 #include "tensor/error.h"
 #include "tensor/rng.h"
@@ -39,7 +40,9 @@ typedef struct Transition Transition;
 /* What a kind of process is: one file defines one of these.  Adding a process adds a file. */
 typedef struct ProcessClass {
     const char *name; /* "gaussian", ... : the name in presets and files */
-    bool (*create)(Process *p, Error *err);                 /* fills the fields below */
+    /* Checks the configuration, then fills base (off-diagonal entries; the diagonal follows), end
+     * and prior, which come zeroed, and perhaps left, right, values (see Process). */
+    bool (*create)(Process *p, Error *err);
     double (*rate)(const Process *p, double t);              /* beta(t) */
     double (*integral)(const Process *p, double s, double t); /* B(s, t); may be infinite */
     /* Closed form P = keep I + (1 - keep) 1 end^T: *keep and *leave = 1 - keep (accurate when
@@ -56,28 +59,41 @@ struct Process {
     double *end;       /* stationary (end) distribution pi (S) */
     double *prior;     /* law of x_1 that sampling starts from (S) */
     double *left, *right, *values; /* dense: P = left diag(exp(B values)) right; else NULL */
+    double exit;    /* dense: largest exit rate g of R */
+    double *powers; /* dense: (I + R/g)^k, k = 1..4, (4, S, S); else NULL */
+    bool spectral;  /* dense: false where pi is so uneven that the spectral form loses digits;
+                       the accurate one is used instead */
 };
 
-ProcessConfig diff_process_defaults(ProcessKind kind, size_t states); /* METHOD's constants */
+extern const ProcessClass diff_uniform, diff_absorbing, diff_birth_death, diff_gaussian;
+
+/* The published constants (those of CIFAR-10). */
+ProcessConfig diff_process_defaults(ProcessKind kind, size_t states);
 /* NULL and a sentence naming the field if a value is impossible. */
 Process *diff_process_create(const ProcessConfig *config, Error *err);
 void diff_process_destroy(Process *p);
 const char *diff_process_name(ProcessKind kind);
 bool diff_process_kind(const char *name, ProcessKind *kind); /* false: unknown name */
 
-double diff_process_rate(const Process *p, double t);
+/* For the classes: false and a sentence unless 0 < value < infinity. */
+bool diff_process_positive(const Process *p, const char *field, double value, Error *err);
+
+double diff_process_rate(const Process *p, double t); /* absorbing: may be infinite at t = 1 */
 double diff_process_integral(const Process *p, double s, double t);
-/* Survival alpha(t)/alpha(s) of an absorbing process (checked). */
+/* Survival alpha(t)/alpha(s) of an absorbing process (checked); 1 for s = t. */
 double diff_process_survival(const Process *p, double s, double t);
 void diff_process_draw_prior(const Process *p, Rng *rng, uint16_t *x, size_t dims);
 
 /* ---- transition.c: P[s->t] for one pair of times ---- */
 /* TRANSITION_SPECTRAL: about 1e-15 absolute, one S^3 product (dense processes).
- * TRANSITION_ACCURATE: every entry to about 1e-13 relative, by uniformisation and squaring. */
+ * TRANSITION_ACCURATE: every entry to about 1e-13 relative, by uniformisation and squaring; about
+ * 15 to 20 such products.  Closed forms have that accuracy either way. */
 typedef enum TransitionAccuracy { TRANSITION_SPECTRAL, TRANSITION_ACCURATE } TransitionAccuracy;
 Transition *diff_transition_create(const Process *p, double s, double t, TransitionAccuracy a);
 /* Recomputes in place for other times. */
 void diff_transition_set(Transition *tr, double s, double t, TransitionAccuracy a);
+/* out = P[s->t] P[t->u] from P[s->t] and P[t->u]: one product, and entries stay as accurate. */
+void diff_transition_compose(Transition *out, const Transition *first, const Transition *second);
 void diff_transition_destroy(Transition *tr);
 size_t diff_transition_states(const Transition *tr);
 double diff_transition_at(const Transition *tr, size_t i, size_t j);
@@ -85,11 +101,20 @@ void diff_transition_row(const Transition *tr, size_t i, double *row);       /* 
 void diff_transition_column(const Transition *tr, size_t j, double *column); /* q(j | x_s = .) */
 /* The dense matrix (S, S), or NULL where a closed form is held. */
 const double *diff_transition_dense(const Transition *tr);
+/* Closed forms: P = keep I + leave 1 end^T; false (and nothing set) for a dense matrix. */
+bool diff_transition_closed(const Transition *tr, double *keep, double *leave);
 size_t diff_transition_draw(const Transition *tr, size_t i, Rng *rng); /* x_t given x_s = i */
 /* out (S, S) dense = P[0->t] R (without beta): for the reverse rates of the CT-ELBO. */
 void diff_transition_flow(const Transition *tr, double *out);
 
-/* x_t ~ q(. | x_0) for each sample: t (B), one stream per sample. xt: (B, D), may not alias x0. */
+/* Dense processes: rows from[0..count-1] of P[s->t], out (count, S), with the spectral accuracy;
+ * work (count, S). */
+void diff_transition_rows(const Process *p, double s, double t, const uint16_t *from, size_t count,
+                          double *work, double *out);
+
+/* ---- marginal.c ---- */
+/* x_t ~ q(. | x_0) for each sample: t (B), one stream per sample. xt: (B, D), may not alias x0.
+ * Samples with equal t share their matrix, of which only the rows that occur are computed. */
 void diff_draw_marginal(const Process *p, States *xt, const States *x0, const double *t,
                         const Rng *streams);
 

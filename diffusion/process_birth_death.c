@@ -1,0 +1,69 @@
+/* Birth and death: rate 1 to each neighbour, reflected at the ends; the end state is uniform.
+ *
+ *   beta(t) = sigma_min^2 r^(2t) ln r,  B(s,t) = sigma_min^2/2 (r^(2t) - r^(2s)),
+ *   r = sigma_max/sigma_min
+ *
+ * R is the Laplacian of a path; its eigenvectors are the cosines of the discrete cosine transform:
+ * u_k(i) ~ cos(pi k (i + 1/2)/S) with eigenvalue -4 sin^2(pi k/(2S)). */
+#include <math.h>
+
+#include "diffusion/process.h"
+#include "tensor/memory.h"
+
+static const double PI = 3.14159265358979323846;
+
+static void cosine_modes(Process *p)
+{
+    size_t S = p->states;
+
+    p->values = mem_alloc(S, sizeof *p->values);
+    p->left = mem_alloc(S * S, sizeof *p->left);
+    p->right = mem_alloc(S * S, sizeof *p->right);
+    for (size_t k = 0; k < S; k++) {
+        double wave = sin(PI * (double)k / (2.0 * (double)S));
+        double norm = sqrt((k == 0 ? 1.0 : 2.0) / (double)S);
+        p->values[k] = -4.0 * wave * wave;
+        for (size_t i = 0; i < S; i++) {
+            /* the angle in units of pi/(2S), reduced exactly */
+            size_t quarter = k * (2 * i + 1) % (4 * S);
+            double u = norm * cos(PI * (double)quarter / (2.0 * (double)S));
+            p->left[i * S + k] = p->right[k * S + i] = u;
+        }
+    }
+}
+
+static bool create(Process *p, Error *err)
+{
+    const ProcessConfig *c = &p->config;
+    size_t S = p->states;
+
+    if (!diff_process_positive(p, "sigma_min", c->sigma_min, err) ||
+        !diff_process_positive(p, "sigma_max", c->sigma_max, err))
+        return false;
+    if (!(c->sigma_min < c->sigma_max))
+        return error_set(err,
+                         "process birthdeath: sigma_max = %g, expected more than sigma_min = %g",
+                         c->sigma_max, c->sigma_min);
+    for (size_t i = 0; i + 1 < S; i++)
+        p->base[i * S + i + 1] = p->base[(i + 1) * S + i] = 1.0;
+    for (size_t i = 0; i < S; i++)
+        p->end[i] = p->prior[i] = 1.0 / (double)S;
+    cosine_modes(p);
+    return true;
+}
+
+static double rate(const Process *p, double t)
+{
+    double low = p->config.sigma_min, growth = log(p->config.sigma_max / low);
+
+    return low * low * exp(2.0 * growth * t) * growth;
+}
+
+static double integral(const Process *p, double s, double t)
+{
+    double low = p->config.sigma_min, growth = log(p->config.sigma_max / low);
+
+    return 0.5 * low * low * exp(2.0 * growth * s) * expm1(2.0 * growth * (t - s));
+}
+
+const ProcessClass diff_birth_death = {"birthdeath", create, rate, integral, NULL};

@@ -1,0 +1,77 @@
+/* Discretised Gaussian noise ([tauLDR], the process of the CIFAR-10 models).
+ *
+ *   beta(t) = b ln(a) a^t,  B(s,t) = b (a^t - a^s)
+ *   pi_i ~ exp(-((i+1) - S/2)^2 / (2 Q_sigma^2))
+ *
+ * Of each pair of states, one lies farther from the middle of 0..S-1; it jumps to the other at rate
+ * v = exp(-(|i-j| - 1)^2 / rate_sigma^2), and the jump back follows from detailed balance,
+ * R[j][i] = v pi_i/pi_j.  v = 1 for neighbours: the chain is irreducible. */
+#include <math.h>
+
+#include "diffusion/process.h"
+
+/* log pi_i up to a constant, 0 at the middle. */
+static double log_weight(const Process *p, size_t i)
+{
+    double z = ((double)(i + 1) - 0.5 * (double)p->states) / p->config.q_sigma;
+
+    return -0.5 * z * z;
+}
+
+static bool fill_end(Process *p, Error *err)
+{
+    size_t S = p->states;
+    double sum = 0.0;
+
+    if (log_weight(p, S - 1) < -650.0)
+        return error_set(err, "process gaussian: Q_sigma = %g is too small for %zu states: "
+                              "expected at least %g",
+                         p->config.q_sigma, S, (double)S / 72.0);
+    for (size_t i = 0; i < S; i++)
+        sum += exp(log_weight(p, i));
+    for (size_t i = 0; i < S; i++)
+        p->end[i] = p->prior[i] = exp(log_weight(p, i)) / sum;
+    return true;
+}
+
+static bool create(Process *p, Error *err)
+{
+    const ProcessConfig *c = &p->config;
+    size_t S = p->states;
+
+    if (!diff_process_positive(p, "rate_sigma", c->rate_sigma, err) ||
+        !diff_process_positive(p, "Q_sigma", c->q_sigma, err) ||
+        !diff_process_positive(p, "time_base", c->time_base, err) ||
+        !diff_process_positive(p, "time_exponential", c->time_exponential, err))
+        return false;
+    if (!(c->time_exponential > 1.0))
+        return error_set(err, "process gaussian: time_exponential = %g, expected more than 1",
+                         c->time_exponential);
+    if (!fill_end(p, err))
+        return false;
+    for (size_t i = 0; i < S; i++)
+        for (size_t j = i + 1; j < S; j++) {
+            double step = (double)(j - i - 1) / c->rate_sigma, v = exp(-step * step);
+            bool low_is_outer = i + j < S;
+            size_t outer = low_is_outer ? i : j, inner = low_is_outer ? j : i;
+            p->base[outer * S + inner] = v;
+            p->base[inner * S + outer] = v * exp(log_weight(p, outer) - log_weight(p, inner));
+        }
+    return true;
+}
+
+static double rate(const Process *p, double t)
+{
+    double growth = log(p->config.time_exponential);
+
+    return p->config.time_base * growth * exp(growth * t);
+}
+
+static double integral(const Process *p, double s, double t)
+{
+    double growth = log(p->config.time_exponential);
+
+    return p->config.time_base * exp(growth * s) * expm1(growth * (t - s));
+}
+
+const ProcessClass diff_gaussian = {"gaussian", create, rate, integral, NULL};

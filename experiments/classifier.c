@@ -17,7 +17,8 @@ static const double learning_rate = 2e-3, dropout_rate = 0.3;
 
 enum { CONV1_W, CONV1_B, CONV2_W, CONV2_B, DENSE1_W, DENSE1_B, DENSE2_W, DENSE2_B };
 
-static Classifier *create(size_t h, size_t w, size_t c, size_t states, size_t classes) {
+static Classifier *create(size_t h, size_t w, size_t c, size_t states, size_t classes)
+{
     Classifier *net = mem_zeroed(1, sizeof *net);
     const size_t flat = (h / 4) * (w / 4) * WIDTH_2;
     net->height = h;
@@ -39,15 +40,18 @@ static Classifier *create(size_t h, size_t w, size_t c, size_t states, size_t cl
     return net;
 }
 
-void classifier_destroy(Classifier *c) {
-    if (!c) return;
+void classifier_destroy(Classifier *c)
+{
+    if (!c)
+        return;
     ag_graph_destroy(c->graph);
     nn_params_free(&c->params);
     mem_free(c);
 }
 
 /* x (B, D) -> features (B, 64). */
-static Var *features_of(const Classifier *c, const States *x) {
+static Var *features_of(const Classifier *c, const States *x)
+{
     Graph *g = c->graph;
     Param **p = c->params.items;
     Tensor picture = tensor_make4(g->arena, x->batch, c->height, c->width, c->channels);
@@ -61,17 +65,20 @@ static Var *features_of(const Classifier *c, const States *x) {
     return ag_relu(ag_linear(h, nn_param_var(g, p[DENSE1_W]), nn_param_var(g, p[DENSE1_B])));
 }
 
-static Var *scores_of(const Classifier *c, Var *features) {
+static Var *scores_of(const Classifier *c, Var *features)
+{
     Param **p = c->params.items;
     Graph *g = c->graph;
     return ag_linear(features, nn_param_var(g, p[DENSE2_W]), nn_param_var(g, p[DENSE2_B]));
 }
 
 static double train_step(Classifier *c, const Dataset *d, uint64_t seed, uint64_t step, States *x,
-                         uint16_t *labels, Rng *streams) {
+                         uint16_t *labels, Rng *streams)
+{
     const Rng noise = rng_child(rng_child(rng_root(seed), 1), step);
     dataset_batch(d, seed, step, BATCH, false, x, labels);
-    for (size_t b = 0; b < BATCH; b++) streams[b] = rng_child(noise, b);
+    for (size_t b = 0; b < BATCH; b++)
+        streams[b] = rng_child(noise, b);
     nn_params_zero_grads(&c->params);
     Var *h = ag_dropout(features_of(c, x), dropout_rate, streams, 0);
     Var *loss = ag_cross_entropy(scores_of(c, h), labels);
@@ -81,7 +88,8 @@ static double train_step(Classifier *c, const Dataset *d, uint64_t seed, uint64_
     return value;
 }
 
-Classifier *classifier_train(const Dataset *d, uint64_t seed, bool quiet, Error *err) {
+Classifier *classifier_train(const Dataset *d, uint64_t seed, bool quiet, Error *err)
+{
     if (!d->labels || d->classes < 2) {
         error_set(err, "%s: has no labels: the classifier needs labelled pictures", d->name);
         return NULL;
@@ -117,7 +125,8 @@ Classifier *classifier_train(const Dataset *d, uint64_t seed, bool quiet, Error 
     return c;
 }
 
-void classifier_features(Classifier *c, const States *x, float *out) {
+void classifier_features(Classifier *c, const States *x, float *out)
+{
     ag_set_recording(c->graph, false);
     for (size_t first = 0; first < x->batch; first += EVAL_BATCH) {
         const size_t n = x->batch - first < EVAL_BATCH ? x->batch - first : EVAL_BATCH;
@@ -130,7 +139,8 @@ void classifier_features(Classifier *c, const States *x, float *out) {
     ag_set_recording(c->graph, true);
 }
 
-double classifier_accuracy(Classifier *c, const Dataset *d) {
+double classifier_accuracy(Classifier *c, const Dataset *d)
+{
     States x = states_alloc(EVAL_BATCH, d->dims);
     uint16_t labels[EVAL_BATCH];
     size_t right = 0;
@@ -144,7 +154,8 @@ double classifier_accuracy(Classifier *c, const Dataset *d) {
             const float *s = scores->value.data + b * c->classes;
             size_t best = 0;
             for (size_t k = 1; k < c->classes; k++)
-                if (s[k] > s[best]) best = k;
+                if (s[k] > s[best])
+                    best = k;
             right += best == labels[b];
         }
         ag_graph_reset(c->graph);
@@ -154,12 +165,14 @@ double classifier_accuracy(Classifier *c, const Dataset *d) {
     return (double)right / (double)d->count;
 }
 
-static void size_text(const Classifier *c, char text[64]) {
+static void size_text(const Classifier *c, char text[64])
+{
     snprintf(text, 64, "%zux%zux%zu, %zu states, %zu classes", c->height, c->width, c->channels,
              c->states, c->classes);
 }
 
-bool classifier_save(const Classifier *c, const char *path, Error *err) {
+bool classifier_save(const Classifier *c, const char *path, Error *err)
+{
     SafetensorsWriter *w = safetensors_writer();
     float *block = mem_alloc(c->params.total, sizeof(float));
     char sizes[64];
@@ -179,24 +192,31 @@ bool classifier_save(const Classifier *c, const char *path, Error *err) {
     return ok;
 }
 
-static bool load_param(const SafetensorsFile *f, const Param *p, Error *err) {
+static bool load_param(const SafetensorsFile *f, const Param *p, Error *err)
+{
     const FileTensor *t = safetensors_find(f, p->name);
     size_t shape[TENSOR_MAX_RANK];
     const int rank = nn_param_file_shape(p, shape);
-    if (!t) return error_set(err, "%s: %s is missing: expected a classifier", f->path, p->name);
+    if (!t)
+        return error_set(err, "%s: %s is missing: expected a classifier", f->path, p->name);
     bool same = t->rank == rank;
-    for (int i = 0; same && i < rank; i++) same = t->shape[i] == shape[i];
-    if (!same) return error_set(err, "%s: %s has another shape than expected", f->path, p->name);
+    for (int i = 0; same && i < rank; i++)
+        same = t->shape[i] == shape[i];
+    if (!same)
+        return error_set(err, "%s: %s has another shape than expected", f->path, p->name);
     float *values = mem_alloc(t->count, sizeof(float));
     const bool ok = safetensors_floats(t, values, f->path, err);
-    if (ok) nn_param_from_file(p, p->value.data, values);
+    if (ok)
+        nn_param_from_file(p, p->value.data, values);
     mem_free(values);
     return ok;
 }
 
-Classifier *classifier_load(const char *path, const Dataset *d, Error *err) {
+Classifier *classifier_load(const char *path, const Dataset *d, Error *err)
+{
     SafetensorsFile *f = safetensors_read(path, err);
-    if (!f) return NULL;
+    if (!f)
+        return NULL;
     Classifier *c = create(d->height, d->width, d->channels, d->states, d->classes);
     char sizes[64];
     size_text(c, sizes);
@@ -207,14 +227,17 @@ Classifier *classifier_load(const char *path, const Dataset *d, Error *err) {
     else if (!found || strcmp(found, sizes) != 0)
         ok = error_set(err, "%s: classifier of %.80s: expected one of %s", path,
                        found ? found : "?", sizes);
-    for (size_t i = 0; ok && i < c->params.count; i++) ok = load_param(f, c->params.items[i], err);
+    for (size_t i = 0; ok && i < c->params.count; i++)
+        ok = load_param(f, c->params.items[i], err);
     safetensors_free(f);
-    if (ok) return c;
+    if (ok)
+        return c;
     classifier_destroy(c);
     return NULL;
 }
 
-void classifier_hash(const Classifier *c, char out[65]) {
+void classifier_hash(const Classifier *c, char out[65])
+{
     Sha256 s;
     sha256_init(&s);
     sha256_add(&s, c->params.values, c->params.total * sizeof(float));

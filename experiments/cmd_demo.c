@@ -27,7 +27,8 @@ typedef struct Demo {
 } Demo;
 
 /* Trains one of the two models into DIR/NAME.safetensors and DIR/NAME.csv. */
-static bool train(const Demo *d, Model *m, const Denoiser *teacher, Error *err) {
+static bool train(const Demo *d, Model *m, const Denoiser *teacher, Error *err)
+{
     char name[48];
     snprintf(name, sizeof name, "%s.safetensors", model_role_name(m->role));
     char *out = path_join(d->out, name), *log = path_with_suffix(out, ".csv");
@@ -47,23 +48,28 @@ static bool train(const Demo *d, Model *m, const Denoiser *teacher, Error *err) 
     return end == TRAINING_DONE;
 }
 
-static Model *create(const Demo *d, ConfigRole role, Error *err) {
+static Model *create(const Demo *d, ConfigRole role, Error *err)
+{
     Config c;
-    if (!config_preset(&c, "glyphs", role, err)) return NULL;
+    if (!config_preset(&c, "glyphs", role, err))
+        return NULL;
     c.seed = d->seed;
     return model_create(&c, role, true, err);
 }
 
-static bool train_both(Demo *d, Error *err) {
+static bool train_both(Demo *d, Error *err)
+{
     if (!(d->teacher = create(d, ROLE_TEACHER, err)) || !train(d, d->teacher, NULL, err))
         return false;
-    if (!(d->student = create(d, ROLE_STUDENT, err))) return false;
+    if (!(d->student = create(d, ROLE_STUDENT, err)))
+        return false;
     nn_copy_common(d->student->net, d->teacher->net);
     nn_weights_hash(d->teacher->net, d->student->teacher_hash);
     return train(d, d->student, &d->teacher->denoiser, err);
 }
 
-static bool add_rows(Demo *d, const char *name, const Denoiser *model, Error *err) {
+static bool add_rows(Demo *d, const char *name, const Denoiser *model, Error *err)
+{
     for (size_t i = 0; i < DEMO_STEPS; i++) {
         const SampleRequest request = {.model = model,
                                        .process = d->teacher->process,
@@ -71,12 +77,14 @@ static bool add_rows(Demo *d, const char *name, const Denoiser *model, Error *er
                                        .grid = GRID_UNIFORM,
                                        .batch = DEMO_BATCH,
                                        .seed = (uint64_t)d->seed};
-        if (!evaluation_add(d->evaluation, name, &request, err)) return false;
+        if (!evaluation_add(d->evaluation, name, &request, err))
+            return false;
     }
     return true;
 }
 
-static bool measure(Demo *d, Error *err) {
+static bool measure(Demo *d, Error *err)
+{
     Evaluation *e = d->evaluation = mem_zeroed(1, sizeof *e);
     e->count = DEMO_SAMPLES;
     e->style = (GridStyle){.height = d->data->height,
@@ -97,25 +105,30 @@ static bool measure(Demo *d, Error *err) {
 }
 
 /* What the table shows, in one sentence made from its numbers. */
-static void sentence(const Demo *d, char *text, size_t size) {
+static void sentence(const Demo *d, char *text, size_t size)
+{
     const EvalRow *student = evaluation_find(d->evaluation, "student", 2);
     const EvalRow *same = evaluation_find(d->evaluation, "teacher", 2), *needs = NULL;
     for (size_t i = 0; i < DEMO_STEPS && !needs; i++) {
         const EvalRow *t = evaluation_find(d->evaluation, "teacher", demo_steps[i]);
-        if (t->valid >= student->valid) needs = t;
+        if (t->valid >= student->valid)
+            needs = t;
     }
     int n = snprintf(text, size,
                      "In 2 steps the student draws a real pattern %.0f %% of the time, its teacher "
                      "%.0f %%",
                      100 * student->valid, 100 * same->valid);
-    if (n < 0 || (size_t)n >= size) return;
+    if (n < 0 || (size_t)n >= size)
+        return;
     if (needs)
         snprintf(text + n, size - (size_t)n, "; the teacher needs %zu steps to reach as much.",
                  needs->steps);
-    else snprintf(text + n, size - (size_t)n, ", and not even 32 steps bring the teacher there.");
+    else
+        snprintf(text + n, size - (size_t)n, ", and not even 32 steps bring the teacher there.");
 }
 
-static bool write_json(const Demo *d, const char *text, Error *err) {
+static bool write_json(const Demo *d, const char *text, Error *err)
+{
     char hash[65];
     char *path = path_join(d->out, "results.json");
     OutputFile out;
@@ -139,15 +152,18 @@ static bool write_json(const Demo *d, const char *text, Error *err) {
     return ok;
 }
 
-static bool write_pictures(const Demo *d, Error *err) {
+static bool write_pictures(const Demo *d, Error *err)
+{
     char seed[24], steps[24], name[64];
     bool ok = true;
     snprintf(seed, sizeof seed, "%lld", (long long)d->seed);
     for (size_t i = 0; ok && i < d->evaluation->row_count; i++) {
         const EvalRow *r = &d->evaluation->rows[i];
         char hash[65] = "none (exact)";
-        if (strcmp(r->model, "teacher") == 0) nn_weights_hash(d->teacher->net, hash);
-        if (strcmp(r->model, "student") == 0) nn_weights_hash(d->student->net, hash);
+        if (strcmp(r->model, "teacher") == 0)
+            nn_weights_hash(d->teacher->net, hash);
+        if (strcmp(r->model, "student") == 0)
+            nn_weights_hash(d->student->net, hash);
         snprintf(steps, sizeof steps, "%zu", r->steps);
         snprintf(name, sizeof name, "%s-%zu.png", r->model, r->steps);
         const PngText text[] = {{"Software", "di4c " DI4C_VERSION},
@@ -162,7 +178,8 @@ static bool write_pictures(const Demo *d, Error *err) {
     return ok;
 }
 
-static bool write_report(const Demo *d, const char *text, Error *err) {
+static bool write_report(const Demo *d, const char *text, Error *err)
+{
     char hash[65], seed[24];
     Report *r = report_create("di4c demo: built-in glyphs", text);
     char *teacher = path_join(d->out, "teacher.csv"), *student = path_join(d->out, "student.csv");
@@ -174,8 +191,9 @@ static bool write_report(const Demo *d, const char *text, Error *err) {
                      "marginals: what the best possible teacher would draw.");
     evaluation_report(d->evaluation, r);
     report_heading(r, "Training");
-    const bool ok = report_csv_curve(r, "Teacher's loss, nats a pixel", teacher, "loss", 100, err) &&
-                    report_csv_curve(r, "Student's loss, nats", student, "loss", 100, err);
+    const bool ok =
+        report_csv_curve(r, "Teacher's loss, nats a pixel", teacher, "loss", 100, err) &&
+        report_csv_curve(r, "Student's loss, nats", student, "loss", 100, err);
     snprintf(seed, sizeof seed, "%lld", (long long)d->seed);
     report_fact(r, "command", provenance_command());
     report_fact(r, "version", DI4C_VERSION);
@@ -192,12 +210,16 @@ static bool write_report(const Demo *d, const char *text, Error *err) {
     return written;
 }
 
-static bool run(Demo *d, Error *err) {
+static bool run(Demo *d, Error *err)
+{
     char text[256];
     const DatasetOptions options = dataset_defaults();
-    if (!platform_make_folder(d->out, err)) return false;
-    if (!(d->data = dataset_open("glyphs", false, &options, err))) return false;
-    if (!train_both(d, err) || !measure(d, err)) return false;
+    if (!platform_make_folder(d->out, err))
+        return false;
+    if (!(d->data = dataset_open("glyphs", false, &options, err)))
+        return false;
+    if (!train_both(d, err) || !measure(d, err))
+        return false;
     sentence(d, text, sizeof text);
     if (!write_json(d, text, err) || !write_pictures(d, err) || !write_report(d, text, err))
         return false;
@@ -206,7 +228,8 @@ static bool run(Demo *d, Error *err) {
     return true;
 }
 
-int command_demo(const Command *self, int argc, char **argv) {
+int command_demo(const Command *self, int argc, char **argv)
+{
     Demo d = {.out = "out/demo", .seed = 1};
     const Option options[] = {
         {"--out", OPTION_TEXT, &d.out, "DIR", 0, 0, false, "folder for all results (out/demo)"},
@@ -214,10 +237,12 @@ int command_demo(const Command *self, int argc, char **argv) {
     };
     Error err;
     const OptionsResult r = options_parse(self, options, 2, &d.common, argc, argv);
-    if (r != OPTIONS_OK) return r == OPTIONS_HELP ? 0 : 2;
+    if (r != OPTIONS_OK)
+        return r == OPTIONS_HELP ? 0 : 2;
     platform_catch_signals();
     const bool ok = run(&d, &err);
-    if (d.evaluation) evaluation_free(d.evaluation);
+    if (d.evaluation)
+        evaluation_free(d.evaluation);
     mem_free(d.evaluation);
     model_destroy(d.student);
     model_destroy(d.teacher);

@@ -1,4 +1,5 @@
-/* di4c eval: teacher and student on the same time grids, measured by the metrics that fit the data. */
+/* di4c eval: teacher and student on the same time grids, measured by the metrics that fit the data.
+ */
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
@@ -28,7 +29,8 @@ typedef struct EvalObjects {
     Evaluation *evaluation;
 } EvalObjects;
 
-static OptionsResult parse(const Command *self, EvalOptions *o, int argc, char **argv) {
+static OptionsResult parse(const Command *self, EvalOptions *o, int argc, char **argv)
+{
     const Option options[] = {
         {"--model", OPTION_TEXT, &o->model, "MODEL", 0, 0, true, "teacher or student"},
         {"--data", OPTION_TEXT, &o->data, "DATA", 0, 0, true, "what the model was trained on"},
@@ -46,7 +48,8 @@ static OptionsResult parse(const Command *self, EvalOptions *o, int argc, char *
         {"--json", OPTION_TEXT, &o->json, "FILE", 0, 0, false, "results as JSON"},
         {"--report", OPTION_TEXT, &o->report, "FILE.html", 0, 0, false,
          "one HTML page: table, charts, samples, loss curves"},
-        {"--seed", OPTION_COUNT, &o->seed, "N", 0, 9e15, false, "of all random numbers (default 1)"},
+        {"--seed", OPTION_COUNT, &o->seed, "N", 0, 9e15, false,
+         "of all random numbers (default 1)"},
         {"--batch", OPTION_COUNT, &o->batch, "N", 1, 1e6, false,
          "samples in one network call (default 250)"},
         {"--raw", OPTION_FLAG, &o->raw, NULL, 0, 0, false, "weights without averaging"},
@@ -57,7 +60,8 @@ static OptionsResult parse(const Command *self, EvalOptions *o, int argc, char *
 }
 
 /* Which metrics: those asked for, or those that the data allow. */
-static bool choose_metrics(EvalOptions *o, Error *err) {
+static bool choose_metrics(EvalOptions *o, Error *err)
+{
     const bool law = strcmp(o->data, "glyphs") == 0;
     if (!o->metrics) {
         o->want_valid = law;
@@ -66,18 +70,23 @@ static bool choose_metrics(EvalOptions *o, Error *err) {
     }
     for (const char *p = o->metrics;; p++) {
         const size_t n = strcspn(p, ",");
-        if (n == 5 && strncmp(p, "valid", n) == 0) o->want_valid = true;
-        else if (n == 3 && strncmp(p, "fcd", n) == 0) o->want_fcd = true;
-        else return error_set(err, "--metrics %.60s: expected a list of valid, fcd", o->metrics);
+        if (n == 5 && strncmp(p, "valid", n) == 0)
+            o->want_valid = true;
+        else if (n == 3 && strncmp(p, "fcd", n) == 0)
+            o->want_fcd = true;
+        else
+            return error_set(err, "--metrics %.60s: expected a list of valid, fcd", o->metrics);
         p += n;
-        if (*p == '\0') break;
+        if (*p == '\0')
+            break;
     }
     if (o->want_valid && !law)
         return error_set(err, "--metrics valid: expected --data glyphs, whose law is known");
     return true;
 }
 
-static bool check(EvalOptions *o, Error *err) {
+static bool check(EvalOptions *o, Error *err)
+{
     if (strcmp(o->grid, "uniform") != 0 && strcmp(o->grid, "authors") != 0)
         return error_set(err, "--grid %.40s: expected uniform or authors", o->grid);
     if (o->teacher_steps > 0 && !o->teacher)
@@ -87,7 +96,8 @@ static bool check(EvalOptions *o, Error *err) {
 
 /* Data and model must have the same sizes. */
 static bool check_sizes(const EvalOptions *o, const Dataset *d, const Model *m, const char *path,
-                        Error *err) {
+                        Error *err)
+{
     const Config *c = &m->config;
     if (d->height == (size_t)c->height && d->width == (size_t)c->width &&
         d->channels == (size_t)c->channels && d->states == (size_t)c->states)
@@ -100,28 +110,36 @@ static bool check_sizes(const EvalOptions *o, const Dataset *d, const Model *m, 
 }
 
 /* The classifier's file if it exists; else one trained now, and written if a file was named. */
-static Classifier *get_classifier(const EvalOptions *o, const Dataset *train, Error *err) {
+static Classifier *get_classifier(const EvalOptions *o, const Dataset *train, Error *err)
+{
     size_t bytes;
     if (o->classifier && platform_file_size(o->classifier, &bytes))
         return classifier_load(o->classifier, train, err);
     Classifier *c = classifier_train(train, 1, o->common.quiet, err);
-    if (!c || !o->classifier) return c;
-    if (path_make_parent(o->classifier, err) && classifier_save(c, o->classifier, err)) return c;
+    if (!c || !o->classifier)
+        return c;
+    if (path_make_parent(o->classifier, err) && classifier_save(c, o->classifier, err))
+        return c;
     classifier_destroy(c);
     return NULL;
 }
 
-static bool open_all(const EvalOptions *o, EvalObjects *x, Error *err) {
+static bool open_all(const EvalOptions *o, EvalObjects *x, Error *err)
+{
     const WeightChoice which = o->raw ? WEIGHTS_RAW : WEIGHTS_AVERAGED;
-    if (!(x->model = model_load(o->model, which, err))) return false;
-    if (o->teacher && !(x->teacher = model_load(o->teacher, which, err))) return false;
+    if (!(x->model = model_load(o->model, which, err)))
+        return false;
+    if (o->teacher && !(x->teacher = model_load(o->teacher, which, err)))
+        return false;
     DatasetOptions d = dataset_defaults();
-    d.transform =
-        x->model->config.transform == CONFIG_TRANSFORM_BINARY ? DATA_BINARY : DATA_AS_IS;
+    d.transform = x->model->config.transform == CONFIG_TRANSFORM_BINARY ? DATA_BINARY : DATA_AS_IS;
     d.threshold = x->model->config.threshold;
-    if (!(x->train = dataset_open(o->data, false, &d, err))) return false;
-    if (!check_sizes(o, x->train, x->model, o->model, err)) return false;
-    if (x->teacher && !check_sizes(o, x->train, x->teacher, o->teacher, err)) return false;
+    if (!(x->train = dataset_open(o->data, false, &d, err)))
+        return false;
+    if (!check_sizes(o, x->train, x->model, o->model, err))
+        return false;
+    if (x->teacher && !check_sizes(o, x->train, x->teacher, o->teacher, err))
+        return false;
     Evaluation *e = x->evaluation = mem_zeroed(1, sizeof *x->evaluation);
     e->count = (size_t)o->count;
     e->style = (GridStyle){.height = x->train->height,
@@ -130,16 +148,21 @@ static bool open_all(const EvalOptions *o, EvalObjects *x, Error *err) {
                            .states = x->train->states,
                            .mask = x->model->process->mask,
                            .padding = 2};
-    if (o->want_valid) evaluation_use_law(e, x->train->law, (uint64_t)o->seed);
-    if (!o->want_fcd) return true;
+    if (o->want_valid)
+        evaluation_use_law(e, x->train->law, (uint64_t)o->seed);
+    if (!o->want_fcd)
+        return true;
     if (dataset_has_test(o->data) && !(x->test = dataset_open(o->data, true, &d, err)))
         return false;
-    if (!(x->classifier = get_classifier(o, x->train, err))) return false;
+    if (!(x->classifier = get_classifier(o, x->train, err)))
+        return false;
     return evaluation_use_classifier(e, x->classifier, x->train, x->test, err);
 }
 
-static void close_all(EvalObjects *x) {
-    if (x->evaluation) evaluation_free(x->evaluation);
+static void close_all(EvalObjects *x)
+{
+    if (x->evaluation)
+        evaluation_free(x->evaluation);
     mem_free(x->evaluation);
     classifier_destroy(x->classifier);
     dataset_close(x->test);
@@ -150,34 +173,39 @@ static void close_all(EvalObjects *x) {
 
 /* One model over all numbers of steps. */
 static bool add_rows(const EvalOptions *o, EvalObjects *x, const char *name, const Denoiser *d,
-                     const Denoiser *teacher, const Process *p, Error *err) {
+                     const Denoiser *teacher, const Process *p, Error *err)
+{
     for (size_t i = 0; i < o->steps.count; i++) {
-        const SampleRequest request = {
-            .model = d,
-            .teacher = teacher,
-            .teacher_steps = teacher ? (size_t)o->teacher_steps : 0,
-            .process = p,
-            .steps = (size_t)o->steps.values[i],
-            .grid = strcmp(o->grid, "authors") == 0 ? GRID_AUTHORS : GRID_UNIFORM,
-            .t_min = 0.01,
-            .stratified_lambda = o->stratified,
-            .batch = (size_t)o->batch,
-            .seed = (uint64_t)o->seed};
-        if (teacher && request.teacher_steps >= request.steps) continue;
+        const SampleRequest request = {.model = d,
+                                       .teacher = teacher,
+                                       .teacher_steps = teacher ? (size_t)o->teacher_steps : 0,
+                                       .process = p,
+                                       .steps = (size_t)o->steps.values[i],
+                                       .grid = strcmp(o->grid, "authors") == 0 ? GRID_AUTHORS
+                                                                               : GRID_UNIFORM,
+                                       .t_min = 0.01,
+                                       .stratified_lambda = o->stratified,
+                                       .batch = (size_t)o->batch,
+                                       .seed = (uint64_t)o->seed};
+        if (teacher && request.teacher_steps >= request.steps)
+            continue;
         if (!o->common.quiet)
             fprintf(stderr, "sampling: %s, %zu steps\n", name, request.steps);
-        if (!evaluation_add(x->evaluation, name, &request, err)) return false;
+        if (!evaluation_add(x->evaluation, name, &request, err))
+            return false;
     }
     return true;
 }
 
-static bool measure(const EvalOptions *o, EvalObjects *x, Error *err) {
+static bool measure(const EvalOptions *o, EvalObjects *x, Error *err)
+{
     const Model *m = x->model, *t = x->teacher;
     if (x->train->law) {
         Denoiser *exact = exact_denoiser_create(x->train->law, m->process);
         const bool ok = add_rows(o, x, "exact", exact, NULL, m->process, err);
         exact_denoiser_destroy(exact);
-        if (!ok) return false;
+        if (!ok)
+            return false;
     }
     if (t && !add_rows(o, x, model_role_name(t->role), &t->denoiser, NULL, t->process, err))
         return false;
@@ -187,10 +215,12 @@ static bool measure(const EvalOptions *o, EvalObjects *x, Error *err) {
            add_rows(o, x, "hybrid", &m->denoiser, &t->denoiser, m->process, err);
 }
 
-static bool write_json(const EvalOptions *o, const EvalObjects *x, Error *err) {
+static bool write_json(const EvalOptions *o, const EvalObjects *x, Error *err)
+{
     OutputFile out;
     char hash[65];
-    if (!path_make_parent(o->json, err) || !output_open(&out, o->json, err)) return false;
+    if (!path_make_parent(o->json, err) || !output_open(&out, o->json, err))
+        return false;
     JsonOut j = jsonout_start(out.file);
     jsonout_object(&j, NULL);
     jsonout_string(&j, "command", provenance_command());
@@ -199,45 +229,52 @@ static bool write_json(const EvalOptions *o, const EvalObjects *x, Error *err) {
     jsonout_string(&j, "grid", o->grid);
     nn_weights_hash(x->model->net, hash);
     jsonout_string(&j, "model", hash);
-    if (x->teacher) nn_weights_hash(x->teacher->net, hash);
-    if (x->teacher) jsonout_string(&j, "teacher", hash);
+    if (x->teacher)
+        nn_weights_hash(x->teacher->net, hash);
+    if (x->teacher)
+        jsonout_string(&j, "teacher", hash);
     evaluation_json(x->evaluation, &j);
     jsonout_end(&j);
     return output_commit(&out, err);
 }
 
 /* Loss curves of a model, if its log lies beside it. */
-static bool add_curve(Report *r, const char *model, const char *title, Error *err) {
+static bool add_curve(Report *r, const char *model, const char *title, Error *err)
+{
     size_t bytes;
     char *log = path_with_suffix(model, ".csv");
-    const bool ok = !platform_file_size(log, &bytes) ||
-                    report_csv_curve(r, title, log, "loss", 100, err);
+    const bool ok =
+        !platform_file_size(log, &bytes) || report_csv_curve(r, title, log, "loss", 100, err);
     mem_free(log);
     return ok;
 }
 
-static bool write_report(const EvalOptions *o, const EvalObjects *x, Error *err) {
+static bool write_report(const EvalOptions *o, const EvalObjects *x, Error *err)
+{
     char summary[160], hash[65];
     snprintf(summary, sizeof summary,
              "Samples of %s, measured at several numbers of network calls.", o->model);
     Report *r = report_create("di4c eval", summary);
     evaluation_report(x->evaluation, r);
     report_heading(r, "Training");
-    bool ok = (!o->teacher || add_curve(r, o->teacher, "Teacher's loss", err)) &&
-              add_curve(r, o->model, x->model->role == ROLE_STUDENT ? "Student's loss" : "Loss",
-                        err);
+    bool ok =
+        (!o->teacher || add_curve(r, o->teacher, "Teacher's loss", err)) &&
+        add_curve(r, o->model, x->model->role == ROLE_STUDENT ? "Student's loss" : "Loss", err);
     report_fact(r, "command", provenance_command());
     report_fact(r, "version", DI4C_VERSION);
     nn_weights_hash(x->model->net, hash);
     report_fact(r, "model", hash);
-    if (x->teacher) nn_weights_hash(x->teacher->net, hash);
-    if (x->teacher) report_fact(r, "teacher", hash);
+    if (x->teacher)
+        nn_weights_hash(x->teacher->net, hash);
+    if (x->teacher)
+        report_fact(r, "teacher", hash);
     ok = ok && path_make_parent(o->report, err) && report_write(r, o->report, err);
     report_destroy(r);
     return ok;
 }
 
-int command_eval(const Command *self, int argc, char **argv) {
+int command_eval(const Command *self, int argc, char **argv)
+{
     EvalOptions o = {.grid = "uniform",
                      .steps = {6, {1, 2, 4, 8, 16, 32}},
                      .count = 2000,
@@ -245,8 +282,10 @@ int command_eval(const Command *self, int argc, char **argv) {
                      .batch = 250};
     Error err;
     const OptionsResult r = parse(self, &o, argc, argv);
-    if (r != OPTIONS_OK) return r == OPTIONS_HELP ? 0 : 2;
-    if (!check(&o, &err)) return command_fail(self, &err, 2);
+    if (r != OPTIONS_OK)
+        return r == OPTIONS_HELP ? 0 : 2;
+    if (!check(&o, &err))
+        return command_fail(self, &err, 2);
     EvalObjects x = {0};
     platform_catch_signals();
     bool ok = open_all(&o, &x, &err) && measure(&o, &x, &err);

@@ -10,7 +10,8 @@
 #include "tensor/memory.h"
 #include "tensor/reduce.h"
 
-static void print_shape(int rank, const size_t *shape) {
+static void print_shape(int rank, const size_t *shape)
+{
     char text[128];
     int used = snprintf(text, sizeof text, "(");
     for (int i = 0; i < rank; i++)
@@ -19,7 +20,8 @@ static void print_shape(int rank, const size_t *shape) {
     printf("%-20s", text);
 }
 
-static bool print_tensor(const SafetensorsFile *f, const FileTensor *t, Error *err) {
+static bool print_tensor(const SafetensorsFile *f, const FileTensor *t, Error *err)
+{
     printf("%-52s %-5s", t->name, t->dtype);
     print_shape(t->rank, t->shape);
     if (t->dtype[0] == 'F' || t->dtype[0] == 'B') {
@@ -29,14 +31,16 @@ static bool print_tensor(const SafetensorsFile *f, const FileTensor *t, Error *e
             printf(" norm %.6g, max %.4g", sqrt(tensor_sum_squares(x, t->count)),
                    (double)tensor_max_abs(x, t->count));
         mem_free(x);
-        if (!ok) return false;
+        if (!ok)
+            return false;
     }
     printf("\n");
     return true;
 }
 
 /* Parameters, hash and training state, if the file is one of ours. */
-static void print_model(const char *path) {
+static void print_model(const char *path)
+{
     Error err;
     const WeightChoice kinds[] = {WEIGHTS_RAW, WEIGHTS_AVERAGED};
     for (int i = 0; i < 2; i++) {
@@ -55,23 +59,29 @@ static void print_model(const char *path) {
     }
 }
 
-static bool inspect_safetensors(const char *path, Error *err) {
+static bool inspect_safetensors(const char *path, Error *err)
+{
     SafetensorsFile *f = safetensors_read(path, err);
-    if (!f) return false;
+    if (!f)
+        return false;
     printf("%s: %zu tensors\n", path, f->tensor_count);
-    if (safetensors_meta(f, "role")) print_model(path);
+    if (safetensors_meta(f, "role"))
+        print_model(path);
     for (size_t i = 0; i < f->meta_count; i++)
         printf("  %s = %s\n", f->meta[i].key, f->meta[i].value);
     bool ok = true;
-    for (size_t i = 0; ok && i < f->tensor_count; i++) ok = print_tensor(f, &f->tensors[i], err);
+    for (size_t i = 0; ok && i < f->tensor_count; i++)
+        ok = print_tensor(f, &f->tensors[i], err);
     safetensors_free(f);
     return ok;
 }
 
-static bool inspect_npy(const char *path, Error *err) {
+static bool inspect_npy(const char *path, Error *err)
+{
     static const char *const types[] = {"float32", "float64", "int32", "int64", "uint8", "uint16"};
     NpyArray *a = npy_read(path, err);
-    if (!a) return false;
+    if (!a)
+        return false;
     double low = INFINITY, high = -INFINITY, sum = 0;
     for (size_t i = 0; i < a->count; i++) {
         const double x = npy_number(a, i);
@@ -81,13 +91,15 @@ static bool inspect_npy(const char *path, Error *err) {
     }
     printf("%s: %s ", path, types[a->type]);
     print_shape(a->rank, a->shape);
-    if (a->count) printf(" min %.6g, max %.6g, mean %.6g", low, high, sum / (double)a->count);
+    if (a->count)
+        printf(" min %.6g, max %.6g, mean %.6g", low, high, sum / (double)a->count);
     printf("\n");
     npy_free(a);
     return true;
 }
 
-int command_inspect(const Command *self, int argc, char **argv) {
+int command_inspect(const Command *self, int argc, char **argv)
+{
     const char *path = NULL;
     CommonOptions common = {0};
     const Option options[] = {
@@ -95,7 +107,8 @@ int command_inspect(const Command *self, int argc, char **argv) {
     };
     Error err;
     const OptionsResult r = options_parse(self, options, 1, &common, argc, argv);
-    if (r != OPTIONS_OK) return r == OPTIONS_HELP ? 0 : 2;
+    if (r != OPTIONS_OK)
+        return r == OPTIONS_HELP ? 0 : 2;
     const bool ok =
         path_has_suffix(path, ".npy") ? inspect_npy(path, &err) : inspect_safetensors(path, &err);
     return ok ? 0 : command_fail(self, &err, 1);

@@ -21,7 +21,8 @@ typedef struct SampleOptions {
     CommonOptions common;
 } SampleOptions;
 
-static OptionsResult parse(const Command *self, SampleOptions *o, int argc, char **argv) {
+static OptionsResult parse(const Command *self, SampleOptions *o, int argc, char **argv)
+{
     const Option options[] = {
         {"--model", OPTION_TEXT, &o->model, "MODEL", 0, 0, true, "teacher or student"},
         {"--out", OPTION_TEXT, &o->out, "FILE", 0, 0, true,
@@ -35,7 +36,8 @@ static OptionsResult parse(const Command *self, SampleOptions *o, int argc, char
          "how many of the N calls are the teacher's"},
         {"--grid", OPTION_TEXT, &o->grid, "NAME", 0, 0, false,
          "times: uniform (default) or authors (linspace(1, 0.01, N), argmax at the end)"},
-        {"--seed", OPTION_COUNT, &o->seed, "N", 0, 9e15, false, "of all random numbers (default 1)"},
+        {"--seed", OPTION_COUNT, &o->seed, "N", 0, 9e15, false,
+         "of all random numbers (default 1)"},
         {"--shard", OPTION_TEXT, &o->shard, "I/N", 0, 0, false,
          "draw only part I of N (from 0) of the samples"},
         {"--batch", OPTION_COUNT, &o->batch, "N", 1, 1e6, false,
@@ -48,7 +50,8 @@ static OptionsResult parse(const Command *self, SampleOptions *o, int argc, char
 }
 
 /* First sample and number of samples of the shard "I/N" (NULL: all). */
-static bool shard(const SampleOptions *o, size_t *first, size_t *count, Error *err) {
+static bool shard(const SampleOptions *o, size_t *first, size_t *count, Error *err)
+{
     long long i = 0, n = 1;
     char end;
     if (o->shard && (sscanf(o->shard, "%lld/%lld%c", &i, &n, &end) != 2 || n < 1 || n > 1000000 ||
@@ -62,7 +65,8 @@ static bool shard(const SampleOptions *o, size_t *first, size_t *count, Error *e
     return true;
 }
 
-static bool write_samples(const SampleOptions *o, const Model *m, const States *x, Error *err) {
+static bool write_samples(const SampleOptions *o, const Model *m, const States *x, Error *err)
+{
     const Config *c = &m->config;
     if (path_has_suffix(o->out, ".npy")) {
         const size_t shape[] = {x->batch, (size_t)c->height, (size_t)c->width, (size_t)c->channels};
@@ -89,14 +93,17 @@ static bool write_samples(const SampleOptions *o, const Model *m, const States *
     return ok;
 }
 
-static void show_progress(size_t done, size_t all, void *context) {
+static void show_progress(size_t done, size_t all, void *context)
+{
     (void)all;
     progress_update(context, done, NAN);
 }
 
-static bool sample(const SampleOptions *o, const Model *m, const Model *teacher, Error *err) {
+static bool sample(const SampleOptions *o, const Model *m, const Model *teacher, Error *err)
+{
     size_t first, count;
-    if (!shard(o, &first, &count, err)) return false;
+    if (!shard(o, &first, &count, err))
+        return false;
     SampleRequest request = {.model = &m->denoiser,
                              .teacher = teacher ? &teacher->denoiser : NULL,
                              .teacher_steps = (size_t)o->teacher_steps,
@@ -116,11 +123,13 @@ static bool sample(const SampleOptions *o, const Model *m, const Model *teacher,
     progress_destroy(request.progress_context);
     ok = ok && path_make_parent(o->out, err) && write_samples(o, m, &x, err);
     states_free(&x);
-    if (ok) printf("%s: %zu samples of %lld steps\n", o->out, count, (long long)o->steps);
+    if (ok)
+        printf("%s: %zu samples of %lld steps\n", o->out, count, (long long)o->steps);
     return ok;
 }
 
-static bool check(const SampleOptions *o, Error *err) {
+static bool check(const SampleOptions *o, Error *err)
+{
     if (!path_has_suffix(o->out, ".png") && !path_has_suffix(o->out, ".npy"))
         return error_set(err, "--out %.200s: expected a name that ends in .png or .npy", o->out);
     if (strcmp(o->grid, "uniform") != 0 && strcmp(o->grid, "authors") != 0)
@@ -130,21 +139,27 @@ static bool check(const SampleOptions *o, Error *err) {
     return true;
 }
 
-int command_sample(const Command *self, int argc, char **argv) {
+int command_sample(const Command *self, int argc, char **argv)
+{
     SampleOptions o = {.grid = "uniform", .steps = 10, .count = 64, .seed = 1, .batch = 64};
     Error err;
     const OptionsResult r = parse(self, &o, argc, argv);
-    if (r != OPTIONS_OK) return r == OPTIONS_HELP ? 0 : 2;
-    if (!check(&o, &err)) return command_fail(self, &err, 2);
+    if (r != OPTIONS_OK)
+        return r == OPTIONS_HELP ? 0 : 2;
+    if (!check(&o, &err))
+        return command_fail(self, &err, 2);
     const WeightChoice which = o.raw ? WEIGHTS_RAW : WEIGHTS_AVERAGED;
     Model *m = model_load(o.model, which, &err);
     Model *teacher = m && o.teacher ? model_load(o.teacher, which, &err) : NULL;
     int status = 1;
-    if (!m || (o.teacher && !teacher)) command_fail(self, &err, 1);
+    if (!m || (o.teacher && !teacher))
+        command_fail(self, &err, 1);
     else {
         platform_catch_signals();
-        if (sample(&o, m, teacher, &err)) status = 0;
-        else command_fail(self, &err, 1);
+        if (sample(&o, m, teacher, &err))
+            status = 0;
+        else
+            command_fail(self, &err, 1);
     }
     model_destroy(teacher);
     model_destroy(m);

@@ -19,14 +19,16 @@ typedef struct TrainOptions {
 } TrainOptions;
 
 static OptionsResult parse(const Command *self, ConfigRole role, TrainOptions *o, int argc,
-                           char **argv) {
+                           char **argv)
+{
     const Option options[] = {
         {"--data", OPTION_TEXT, &o->data, "DATA", 0, 0, true,
          "glyphs, mnist:DIR, idx:FILE or cifar10:DIR"},
         {"--out", OPTION_TEXT, &o->out, "MODEL", 0, 0, true, "file to write (.safetensors)"},
         {"--preset", OPTION_TEXT, &o->preset, "NAME", 0, 0, false,
          "settings to start from (default: the teacher's, or what fits the data)"},
-        {"--set", OPTION_REPEAT, &o->set, "KEY=VALUE", 0, 0, false, "change one setting; see below"},
+        {"--set", OPTION_REPEAT, &o->set, "KEY=VALUE", 0, 0, false,
+         "change one setting; see below"},
         {"--steps", OPTION_COUNT, &o->steps, "N", 1, 1e12, false, "training steps in all"},
         {"--seed", OPTION_COUNT, &o->seed, "N", 0, 9e15, false, "of all random numbers"},
         {"--log", OPTION_TEXT, &o->log, "FILE.csv", 0, 0, false,
@@ -52,10 +54,13 @@ static OptionsResult parse(const Command *self, ConfigRole role, TrainOptions *o
 
 /* Settings in order: preset (or the teacher's configuration), --set, --steps and --seed. */
 static bool configure(const TrainOptions *o, ConfigRole role, const Model *teacher, Config *c,
-                      Error *err) {
+                      Error *err)
+{
     const char *fitting = config_preset_of(o->data, teacher ? &teacher->config : NULL);
-    if (!config_preset(c, o->preset ? o->preset : fitting, role, err)) return false;
-    if (teacher) config_copy_structure(c, &teacher->config);
+    if (!config_preset(c, o->preset ? o->preset : fitting, role, err))
+        return false;
+    if (teacher)
+        config_copy_structure(c, &teacher->config);
     for (size_t i = 0; i < o->set.count; i++) {
         char key[CONFIG_TEXT];
         const char *equals = strchr(o->set.values[i], '=');
@@ -63,20 +68,25 @@ static bool configure(const TrainOptions *o, ConfigRole role, const Model *teach
             return error_set(err, "--set %.60s: expected KEY=VALUE", o->set.values[i]);
         memcpy(key, o->set.values[i], (size_t)(equals - o->set.values[i]));
         key[equals - o->set.values[i]] = '\0';
-        if (!config_set(c, key, equals + 1, "--set", err)) return false;
+        if (!config_set(c, key, equals + 1, "--set", err))
+            return false;
     }
-    if (o->steps > 0) c->steps = o->steps;
-    if (o->seed >= 0) c->seed = o->seed;
+    if (o->steps > 0)
+        c->steps = o->steps;
+    if (o->seed >= 0)
+        c->seed = o->seed;
     return config_check(c, err);
 }
 
 /* Opens the data and takes its sizes into the configuration. */
-static Dataset *open_data(const TrainOptions *o, Config *c, Error *err) {
+static Dataset *open_data(const TrainOptions *o, Config *c, Error *err)
+{
     DatasetOptions d = dataset_defaults();
     d.transform = c->transform == CONFIG_TRANSFORM_BINARY ? DATA_BINARY : DATA_AS_IS;
     d.threshold = c->threshold;
     Dataset *data = dataset_open(o->data, false, &d, err);
-    if (!data) return NULL;
+    if (!data)
+        return NULL;
     c->height = (int64_t)data->height;
     c->width = (int64_t)data->width;
     c->channels = (int64_t)data->channels;
@@ -85,7 +95,8 @@ static Dataset *open_data(const TrainOptions *o, Config *c, Error *err) {
 }
 
 /* For --resume: the file as it is must hold a model of the same role, teacher and configuration. */
-static bool check_resume(const SafetensorsFile *f, const Model *m, Error *err) {
+static bool check_resume(const SafetensorsFile *f, const Model *m, Error *err)
+{
     Model *old = mem_zeroed(1, sizeof *old);
     bool ok = model_read_meta(f, old, err);
     if (ok && old->role != m->role)
@@ -98,15 +109,17 @@ static bool check_resume(const SafetensorsFile *f, const Model *m, Error *err) {
         ok = error_set(err, "%s: trained on %s: expected the same data (%s)", f->path, old->data,
                        m->data);
     /* A constant rate does not depend on the number of steps: such a run may be prolonged. */
-    if (ok && m->config.lr_decay == LR_CONSTANT) old->config.steps = m->config.steps;
+    if (ok && m->config.lr_decay == LR_CONSTANT)
+        old->config.steps = m->config.steps;
     old->config.chunk = m->config.chunk;
     const size_t i = ok ? config_difference(&old->config, &m->config) : 0;
     if (ok && i < config_count()) {
         char a[CONFIG_TEXT], b[CONFIG_TEXT];
         config_value(&old->config, i, a);
         config_value(&m->config, i, b);
-        ok = error_set(err, "%s: %s is %s in the file and %s in this run: expected the same "
-                            "configuration to go on with",
+        ok = error_set(err,
+                       "%s: %s is %s in the file and %s in this run: expected the same "
+                       "configuration to go on with",
                        f->path, config_key(i), a, b);
     }
     mem_free(old);
@@ -114,14 +127,18 @@ static bool check_resume(const SafetensorsFile *f, const Model *m, Error *err) {
 }
 
 /* Opens the file to go on from; none is fine with --resume (nothing was saved before the stop). */
-static bool open_resume(const TrainOptions *o, const Model *m, SafetensorsFile **f, Error *err) {
+static bool open_resume(const TrainOptions *o, const Model *m, SafetensorsFile **f, Error *err)
+{
     size_t bytes;
     *f = NULL;
-    if (!platform_file_size(o->out, &bytes)) return true;
+    if (!platform_file_size(o->out, &bytes))
+        return true;
     if (!o->resume) {
-        if (o->overwrite) return true;
-        return error_set(err, "%s: exists: expected --resume to go on, --overwrite to replace it, "
-                              "or another --out",
+        if (o->overwrite)
+            return true;
+        return error_set(err,
+                         "%s: exists: expected --resume to go on, --overwrite to replace it, "
+                         "or another --out",
                          o->out);
     }
     *f = safetensors_read(o->out, err);
@@ -129,21 +146,24 @@ static bool open_resume(const TrainOptions *o, const Model *m, SafetensorsFile *
 }
 
 /* A student with the starting weights that configuration asks for. */
-static bool start_student(Model *student, const Model *teacher, const char *path, Error *err) {
+static bool start_student(Model *student, const Model *teacher, const char *path, Error *err)
+{
     nn_weights_hash(teacher->net, student->teacher_hash);
     if (student->config.start_from == CONFIG_START_AVERAGED) {
         nn_copy_common(student->net, teacher->net);
         return true;
     }
     Model *raw = model_load(path, WEIGHTS_RAW, err);
-    if (!raw) return false;
+    if (!raw)
+        return false;
     nn_copy_common(student->net, raw->net);
     model_destroy(raw);
     return true;
 }
 
 static int train(const Command *self, const TrainOptions *o, Model *m, const Model *teacher,
-                 const Dataset *data) {
+                 const Dataset *data)
+{
     Error err;
     SafetensorsFile *from = NULL;
     char *log = o->log ? mem_string(o->log) : path_with_suffix(o->out, ".csv");
@@ -163,10 +183,12 @@ static int train(const Command *self, const TrainOptions *o, Model *m, const Mod
                                  .save_seconds = (double)o->save_seconds};
         platform_catch_signals();
         const TrainingEnd end = training_run(&job, &err);
-        if (end == TRAINING_FAILED) command_fail(self, &err, 1);
+        if (end == TRAINING_FAILED)
+            command_fail(self, &err, 1);
         else if (end == TRAINING_INTERRUPTED)
-            fprintf(stderr, "Stopped at step %llu and saved to %s.  To go on, give the same "
-                            "command with --resume.\n",
+            fprintf(stderr,
+                    "Stopped at step %llu and saved to %s.  To go on, give the same "
+                    "command with --resume.\n",
                     (unsigned long long)m->step, o->out);
         else {
             char hash[65];
@@ -182,18 +204,21 @@ static int train(const Command *self, const TrainOptions *o, Model *m, const Mod
     return status;
 }
 
-static int run(const Command *self, ConfigRole role, int argc, char **argv) {
+static int run(const Command *self, ConfigRole role, int argc, char **argv)
+{
     TrainOptions o = {.seed = -1, .save_seconds = 120};
     Error err;
     const OptionsResult r = parse(self, role, &o, argc, argv);
-    if (r != OPTIONS_OK) return r == OPTIONS_HELP ? 0 : 2;
+    if (r != OPTIONS_OK)
+        return r == OPTIONS_HELP ? 0 : 2;
     Model *teacher = NULL, *m = NULL;
     Dataset *data = NULL;
     Config c;
     int status = 1;
     if (role == ROLE_STUDENT) {
         teacher = model_load(o.teacher, WEIGHTS_AVERAGED, &err);
-        if (!teacher) return command_fail(self, &err, 1);
+        if (!teacher)
+            return command_fail(self, &err, 1);
     }
     if (!configure(&o, role, teacher, &c, &err)) {
         status = command_fail(self, &err, 2);
@@ -203,8 +228,10 @@ static int run(const Command *self, ConfigRole role, int argc, char **argv) {
         command_fail(self, &err, 1);
     } else {
         snprintf(m->data, sizeof m->data, "%.*s", (int)strcspn(o.data, ":"), o.data);
-        if (teacher && !start_student(m, teacher, o.teacher, &err)) command_fail(self, &err, 1);
-        else status = train(self, &o, m, teacher, data);
+        if (teacher && !start_student(m, teacher, o.teacher, &err))
+            command_fail(self, &err, 1);
+        else
+            status = train(self, &o, m, teacher, data);
     }
     dataset_close(data);
     model_destroy(m);
@@ -212,9 +239,11 @@ static int run(const Command *self, ConfigRole role, int argc, char **argv) {
     return status;
 }
 
-int command_train(const Command *self, int argc, char **argv) {
+int command_train(const Command *self, int argc, char **argv)
+{
     return run(self, ROLE_TEACHER, argc, argv);
 }
-int command_distill(const Command *self, int argc, char **argv) {
+int command_distill(const Command *self, int argc, char **argv)
+{
     return run(self, ROLE_STUDENT, argc, argv);
 }

@@ -57,7 +57,8 @@ static const Key keys[] = {
     {"ch", KEY_INTEGER, AT(ch), "128", 4, 4096, 0, "unet: base width, a multiple of 4"},
     {"ch_mult", KEY_TEXT, AT(ch_mult), "1,2,2,2", 0, 0, 0, "unet: width multiplier of each scale"},
     {"res_blocks", KEY_INTEGER, AT(res_blocks), "2", 1, 16, 0, "unet: blocks of a scale"},
-    {"attn_scale", KEY_INTEGER, AT(attn_scale), "1", -1, 7, 0, "unet: scale with attention; -1 none"},
+    {"attn_scale", KEY_INTEGER, AT(attn_scale), "1", -1, 7, 0,
+     "unet: scale with attention; -1 none"},
     {"embed", KEY_INTEGER, AT(embed), "0", 0, 4096, 0, "width of the sinusoids; 0: ch (mlp: 64)"},
     {"mlp_width", KEY_INTEGER, AT(width_mlp), "384", 8, 16384, 0, "mlp: width"},
     {"mlp_blocks", KEY_INTEGER, AT(blocks_mlp), "2", 1, 64, 0, "mlp: residual blocks"},
@@ -80,7 +81,8 @@ static const Key keys[] = {
     {"time_weight", KEY_CHOICE, AT(time_weight), "one", 0, 0, "one|elbo",
      "of the cross entropy over t"},
     {"t_min", KEY_NUMBER, AT(t_min), "0.01", 0, 0.5, 0, "smallest time"},
-    {"nll_weight", KEY_NUMBER, AT(nll_weight), "0.001", 0, 1e6, 0, "ct_elbo: cross entropy's weight"},
+    {"nll_weight", KEY_NUMBER, AT(nll_weight), "0.001", 0, 1e6, 0,
+     "ct_elbo: cross entropy's weight"},
     {"eps", KEY_NUMBER, AT(eps), "1e-9", 0, 1e-3, 0, "of the published code's denominators"},
     {"two_passes", KEY_FLAG, AT(two_passes), "off", 0, 0, 0, "ct_elbo: second network call at x_t"},
     {"stratified_times", KEY_FLAG, AT(stratified_times), "off", 0, 0, 0, "times cut evenly"},
@@ -130,36 +132,47 @@ static const Preset presets[] = {
 };
 enum { PRESET_COUNT = sizeof presets / sizeof presets[0] };
 
-static void *field(Config *c, const Key *k) { return (char *)c + k->offset; }
+static void *field(Config *c, const Key *k)
+{
+    return (char *)c + k->offset;
+}
 
-static const Key *find_key(const char *name) {
+static const Key *find_key(const char *name)
+{
     for (size_t i = 0; i < KEY_COUNT; i++)
-        if (strcmp(keys[i].name, name) == 0) return &keys[i];
+        if (strcmp(keys[i].name, name) == 0)
+            return &keys[i];
     return NULL;
 }
 
 /* Index of value in "a|b|c", or -1. */
-static int find_choice(const char *choices, const char *value) {
+static int find_choice(const char *choices, const char *value)
+{
     const size_t length = strlen(value);
     int index = 0;
     for (const char *p = choices;; index++) {
         const char *end = strchr(p, '|');
         const size_t n = end ? (size_t)(end - p) : strlen(p);
-        if (n == length && strncmp(p, value, n) == 0) return index;
-        if (!end) return -1;
+        if (n == length && strncmp(p, value, n) == 0)
+            return index;
+        if (!end)
+            return -1;
         p = end + 1;
     }
 }
 
-static bool parse_number(const char *value, double *x) {
+static bool parse_number(const char *value, double *x)
+{
     char *end;
-    if (*value == '\0' || isspace((unsigned char)*value)) return false;
+    if (*value == '\0' || isspace((unsigned char)*value))
+        return false;
     errno = 0;
     *x = strtod(value, &end);
     return *end == '\0' && isfinite(*x) && !strpbrk(value, "xX");
 }
 
-static bool expected(const Key *k, const char *value, const char *where, Error *err) {
+static bool expected(const Key *k, const char *value, const char *where, Error *err)
+{
     switch (k->type) {
     case KEY_INTEGER:
         return error_set(err, "%s: %s=%.60s: expected a whole number from %.15g to %.15g", where,
@@ -167,8 +180,7 @@ static bool expected(const Key *k, const char *value, const char *where, Error *
     case KEY_NUMBER:
         return error_set(err, "%s: %s=%.60s: expected a number from %g to %g", where, k->name,
                          value, k->low, k->high);
-    case KEY_FLAG:
-        return error_set(err, "%s: %s=%.60s: expected on or off", where, k->name, value);
+    case KEY_FLAG: return error_set(err, "%s: %s=%.60s: expected on or off", where, k->name, value);
     case KEY_CHOICE:
         return error_set(err, "%s: %s=%.60s: expected one of %s", where, k->name, value,
                          k->choices);
@@ -179,18 +191,22 @@ static bool expected(const Key *k, const char *value, const char *where, Error *
 }
 
 /* A list such as "1,2,2": digits separated by single commas. */
-static bool is_list(const char *value) {
-    if (strlen(value) >= CONFIG_TEXT || !isdigit((unsigned char)*value)) return false;
+static bool is_list(const char *value)
+{
+    if (strlen(value) >= CONFIG_TEXT || !isdigit((unsigned char)*value))
+        return false;
     for (const char *p = value; *p; p++)
         if (!isdigit((unsigned char)*p) && !(*p == ',' && isdigit((unsigned char)p[1])))
             return false;
     return true;
 }
 
-bool config_set(Config *c, const char *key, const char *value, const char *where, Error *err) {
+bool config_set(Config *c, const char *key, const char *value, const char *where, Error *err)
+{
     const Key *k = find_key(key);
     double x = 0;
-    if (!k) return error_set(err, "%s: unknown key '%.60s'; see di4c train --help", where, key);
+    if (!k)
+        return error_set(err, "%s: unknown key '%.60s'; see di4c train --help", where, key);
     void *at = field(c, k);
     switch (k->type) {
     case KEY_INTEGER:
@@ -205,24 +221,28 @@ bool config_set(Config *c, const char *key, const char *value, const char *where
         return true;
     case KEY_FLAG: {
         const int on = find_choice("off|on", value);
-        if (on < 0) return expected(k, value, where, err);
+        if (on < 0)
+            return expected(k, value, where, err);
         *(bool *)at = on == 1;
         return true;
     }
     case KEY_CHOICE: {
         const int choice = find_choice(k->choices, value);
-        if (choice < 0) return expected(k, value, where, err);
+        if (choice < 0)
+            return expected(k, value, where, err);
         *(int *)at = choice;
         return true;
     }
     default:
-        if (!is_list(value)) return expected(k, value, where, err);
+        if (!is_list(value))
+            return expected(k, value, where, err);
         strcpy((char *)at, value);
         return true;
     }
 }
 
-void config_defaults(Config *c) {
+void config_defaults(Config *c)
+{
     memset(c, 0, sizeof *c);
     for (size_t i = 0; i < KEY_COUNT; i++) {
         Error err;
@@ -234,24 +254,29 @@ void config_defaults(Config *c) {
 }
 
 /* Applies "key=value key=value". */
-static bool apply_settings(Config *c, const char *settings, const char *where, Error *err) {
+static bool apply_settings(Config *c, const char *settings, const char *where, Error *err)
+{
     char pair[128];
     for (const char *p = settings; *p;) {
         const size_t n = strcspn(p, " ");
-        if (n >= sizeof pair) return error_set(err, "%s: setting too long", where);
+        if (n >= sizeof pair)
+            return error_set(err, "%s: setting too long", where);
         memcpy(pair, p, n);
         pair[n] = '\0';
         char *equals = strchr(pair, '=');
-        if (!equals) return error_set(err, "%s: %s: expected key=value", where, pair);
+        if (!equals)
+            return error_set(err, "%s: %s: expected key=value", where, pair);
         *equals = '\0';
-        if (!config_set(c, pair, equals + 1, where, err)) return false;
+        if (!config_set(c, pair, equals + 1, where, err))
+            return false;
         p += n;
         p += strspn(p, " ");
     }
     return true;
 }
 
-bool config_preset(Config *c, const char *name, ConfigRole role, Error *err) {
+bool config_preset(Config *c, const char *name, ConfigRole role, Error *err)
+{
     char known[256] = "";
     for (size_t i = 0; i < PRESET_COUNT; i++) {
         const Preset *p = &presets[i];
@@ -266,14 +291,17 @@ bool config_preset(Config *c, const char *name, ConfigRole role, Error *err) {
     return error_set(err, "--preset: unknown preset '%.60s'; expected one of %s", name, known);
 }
 
-const char *config_preset_of(const char *data, const Config *teacher) {
-    if (strncmp(data, "cifar10", 7) == 0) return "cifar10";
+const char *config_preset_of(const char *data, const Config *teacher)
+{
+    if (strncmp(data, "cifar10", 7) == 0)
+        return "cifar10";
     if (strncmp(data, "mnist", 5) == 0 || strncmp(data, "idx", 3) == 0)
         return teacher && teacher->transform == CONFIG_TRANSFORM_NONE ? "mnist" : "mnist-binary";
     return "glyphs";
 }
 
-bool config_check(const Config *c, Error *err) {
+bool config_check(const Config *c, Error *err)
+{
     if (c->head == 1 && c->process == PROCESS_ABSORBING)
         return error_set(err, "configuration: head=logistic with process=absorbing: expected "
                               "head=softmax, since the mask has no place on the grey scale");
@@ -292,16 +320,25 @@ bool config_check(const Config *c, Error *err) {
     return true;
 }
 
-size_t config_count(void) { return KEY_COUNT; }
-const char *config_key(size_t i) { return keys[i].name; }
+size_t config_count(void)
+{
+    return KEY_COUNT;
+}
+const char *config_key(size_t i)
+{
+    return keys[i].name;
+}
 
 /* The i-th of "a|b|c". */
-static void choice_text(const char *choices, int index, char *out, size_t size) {
-    while (index-- > 0) choices = strchr(choices, '|') + 1;
+static void choice_text(const char *choices, int index, char *out, size_t size)
+{
+    while (index-- > 0)
+        choices = strchr(choices, '|') + 1;
     snprintf(out, size, "%.*s", (int)strcspn(choices, "|"), choices);
 }
 
-void config_value(const Config *c, size_t i, char out[CONFIG_TEXT]) {
+void config_value(const Config *c, size_t i, char out[CONFIG_TEXT])
+{
     const Key *k = &keys[i];
     const void *at = (const char *)c + k->offset;
     switch (k->type) {
@@ -310,7 +347,8 @@ void config_value(const Config *c, size_t i, char out[CONFIG_TEXT]) {
         const double x = *(const double *)at;
         for (int digits = 6; digits <= 17; digits++) {
             snprintf(out, CONFIG_TEXT, "%.*g", digits, x);
-            if (strtod(out, NULL) == x) break;
+            if (strtod(out, NULL) == x)
+                break;
         }
         break;
     }
@@ -320,17 +358,20 @@ void config_value(const Config *c, size_t i, char out[CONFIG_TEXT]) {
     }
 }
 
-size_t config_difference(const Config *a, const Config *b) {
+size_t config_difference(const Config *a, const Config *b)
+{
     char x[CONFIG_TEXT], y[CONFIG_TEXT];
     for (size_t i = 0; i < KEY_COUNT; i++) {
         config_value(a, i, x);
         config_value(b, i, y);
-        if (strcmp(x, y) != 0) return i;
+        if (strcmp(x, y) != 0)
+            return i;
     }
     return KEY_COUNT;
 }
 
-void config_copy_structure(Config *c, const Config *from) {
+void config_copy_structure(Config *c, const Config *from)
+{
     for (size_t i = 0; strcmp(keys[i].name, first_unshared) != 0; i++) {
         char value[CONFIG_TEXT];
         Error err;
@@ -339,17 +380,20 @@ void config_copy_structure(Config *c, const Config *from) {
     }
 }
 
-bool config_same_structure(const Config *c, const Config *teacher, const char *path, Error *err) {
+bool config_same_structure(const Config *c, const Config *teacher, const char *path, Error *err)
+{
     const size_t i = config_difference(c, teacher);
-    if (i >= (size_t)(find_key(first_unshared) - keys)) return true;
+    if (i >= (size_t)(find_key(first_unshared) - keys))
+        return true;
     char ours[CONFIG_TEXT], theirs[CONFIG_TEXT];
     config_value(c, i, ours);
     config_value(teacher, i, theirs);
-    return error_set(err, "%s: %s is %s: expected %s, which this run's data and settings have", path,
-                     keys[i].name, theirs, ours);
+    return error_set(err, "%s: %s is %s: expected %s, which this run's data and settings have",
+                     path, keys[i].name, theirs, ours);
 }
 
-void config_help(FILE *out) {
+void config_help(FILE *out)
+{
     fprintf(out, "Settings (--set KEY=VALUE), with defaults:\n");
     for (size_t i = 0; i < KEY_COUNT; i++) {
         const Key *k = &keys[i];

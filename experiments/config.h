@@ -70,7 +70,8 @@ const char *config_key(size_t i);
 void config_value(const Config *c, size_t i, char out[CONFIG_TEXT]);
 /* Index of the first key in which two configurations differ, or config_count(). */
 size_t config_difference(const Config *a, const Config *b);
-/* Takes from `from` the keys that a student shares with its teacher: data, process, head, network. */
+/* Takes from `from` the keys that a student shares with its teacher: data, process, head, network.
+ */
 void config_copy_structure(Config *c, const Config *from);
 /* A sentence naming the key and the teacher's file if one of those keys differs. */
 bool config_same_structure(const Config *c, const Config *teacher, const char *path, Error *err);

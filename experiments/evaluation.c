@@ -9,13 +9,15 @@
 
 enum { FLOOR_DRAWS = 20, CELL = 32, COLUMNS_MAX = 6 };
 
-void evaluation_use_law(Evaluation *e, const FiniteLaw *law, uint64_t seed) {
+void evaluation_use_law(Evaluation *e, const FiniteLaw *law, uint64_t seed)
+{
     e->law = law;
     e->tv_floor = law_tv_floor(law, e->count, FLOOR_DRAWS, seed);
 }
 
 /* Feature moments of the first `count` pictures of d. */
-static Moments dataset_moments(Classifier *c, const Dataset *d, size_t count) {
+static Moments dataset_moments(Classifier *c, const Dataset *d, size_t count)
+{
     States x = states_alloc(count, d->dims);
     float *f = mem_alloc(count * CLASSIFIER_FEATURES, sizeof(float));
     dataset_rows(d, 0, &x, NULL);
@@ -27,14 +29,16 @@ static Moments dataset_moments(Classifier *c, const Dataset *d, size_t count) {
 }
 
 bool evaluation_use_classifier(Evaluation *e, Classifier *c, const Dataset *train,
-                               const Dataset *test, Error *err) {
+                               const Dataset *test, Error *err)
+{
     e->classifier = c;
     e->reference = dataset_moments(c, train, train->count);
     e->reference_name = "training pictures";
     e->reference_count = train->count;
     e->fcd_floor = e->accuracy = NAN;
     classifier_hash(c, e->classifier_hash);
-    if (!test) return true;
+    if (!test)
+        return true;
     e->accuracy = classifier_accuracy(c, test);
     e->floor_count = e->count < test->count ? e->count : test->count;
     Moments m = dataset_moments(c, test, e->floor_count);
@@ -43,7 +47,8 @@ bool evaluation_use_classifier(Evaluation *e, Classifier *c, const Dataset *trai
     return ok;
 }
 
-static bool measure(Evaluation *e, const States *x, EvalRow *row, Error *err) {
+static bool measure(Evaluation *e, const States *x, EvalRow *row, Error *err)
+{
     bool ok = true;
     if (e->law) {
         const LawFit fit = law_fit(e->law, x);
@@ -61,14 +66,17 @@ static bool measure(Evaluation *e, const States *x, EvalRow *row, Error *err) {
     return ok;
 }
 
-bool evaluation_add(Evaluation *e, const char *model, const SampleRequest *request, Error *err) {
-    if (e->row_count == EVAL_ROWS_MAX) return error_set(err, "more than %d rows", EVAL_ROWS_MAX);
+bool evaluation_add(Evaluation *e, const char *model, const SampleRequest *request, Error *err)
+{
+    if (e->row_count == EVAL_ROWS_MAX)
+        return error_set(err, "more than %d rows", EVAL_ROWS_MAX);
     EvalRow row = {.model = model, .steps = request->steps, .valid = NAN, .tv = NAN, .fcd = NAN};
     States x = states_alloc(e->count, request->model->head.dims);
     const double start = platform_seconds();
     bool ok = diff_sample(request, &x, err);
     row.seconds = platform_seconds() - start;
-    if (ok) ok = measure(e, &x, &row, err);
+    if (ok)
+        ok = measure(e, &x, &row, err);
     if (ok) {
         const size_t shown = x.batch < EVAL_PICTURES ? x.batch : EVAL_PICTURES;
         const States first = states_rows(&x, 0, shown);
@@ -79,24 +87,32 @@ bool evaluation_add(Evaluation *e, const char *model, const SampleRequest *reque
     return ok;
 }
 
-void evaluation_free(Evaluation *e) {
-    for (size_t i = 0; i < e->row_count; i++) picture_free(&e->rows[i].picture);
-    if (e->classifier) moments_free(&e->reference);
+void evaluation_free(Evaluation *e)
+{
+    for (size_t i = 0; i < e->row_count; i++)
+        picture_free(&e->rows[i].picture);
+    if (e->classifier)
+        moments_free(&e->reference);
     e->row_count = 0;
     e->classifier = NULL;
 }
 
-const EvalRow *evaluation_find(const Evaluation *e, const char *model, size_t steps) {
+const EvalRow *evaluation_find(const Evaluation *e, const char *model, size_t steps)
+{
     for (size_t i = 0; i < e->row_count; i++)
-        if (strcmp(e->rows[i].model, model) == 0 && e->rows[i].steps == steps) return &e->rows[i];
+        if (strcmp(e->rows[i].model, model) == 0 && e->rows[i].steps == steps)
+            return &e->rows[i];
     return NULL;
 }
 
-static void print_facts(const Evaluation *e, FILE *out) {
+static void print_facts(const Evaluation *e, FILE *out)
+{
     fprintf(out, "%zu samples in each row", e->count);
-    if (e->law) fprintf(out, "; tv of as many exact samples: %.3f", e->tv_floor);
+    if (e->law)
+        fprintf(out, "; tv of as many exact samples: %.3f", e->tv_floor);
     fprintf(out, "\n");
-    if (!e->classifier) return;
+    if (!e->classifier)
+        return;
     fprintf(out, "FCD against %zu %s, classifier %.16s", e->reference_count, e->reference_name,
             e->classifier_hash);
     if (isfinite(e->accuracy))
@@ -105,24 +121,31 @@ static void print_facts(const Evaluation *e, FILE *out) {
     fprintf(out, "\n");
 }
 
-void evaluation_print(const Evaluation *e, FILE *out) {
+void evaluation_print(const Evaluation *e, FILE *out)
+{
     fprintf(out, "%-8s %6s", "model", "steps");
-    if (e->law) fprintf(out, " %8s %8s", "valid", "tv");
-    if (e->classifier) fprintf(out, " %9s", "fcd");
+    if (e->law)
+        fprintf(out, " %8s %8s", "valid", "tv");
+    if (e->classifier)
+        fprintf(out, " %9s", "fcd");
     fprintf(out, " %9s\n", "seconds");
     for (size_t i = 0; i < e->row_count; i++) {
         const EvalRow *r = &e->rows[i];
         fprintf(out, "%-8s %6zu", r->model, r->steps);
-        if (e->law) fprintf(out, " %7.2f%% %8.4f", 100 * r->valid, r->tv);
-        if (e->classifier) fprintf(out, " %9.3f", r->fcd);
+        if (e->law)
+            fprintf(out, " %7.2f%% %8.4f", 100 * r->valid, r->tv);
+        if (e->classifier)
+            fprintf(out, " %9.3f", r->fcd);
         fprintf(out, " %9.2f\n", r->seconds);
     }
     print_facts(e, out);
 }
 
-void evaluation_json(const Evaluation *e, JsonOut *j) {
+void evaluation_json(const Evaluation *e, JsonOut *j)
+{
     jsonout_count(j, "samples", e->count);
-    if (e->law) jsonout_number(j, "tv_floor", e->tv_floor);
+    if (e->law)
+        jsonout_number(j, "tv_floor", e->tv_floor);
     if (e->classifier) {
         jsonout_string(j, "reference", e->reference_name);
         jsonout_count(j, "reference_count", e->reference_count);
@@ -141,7 +164,8 @@ void evaluation_json(const Evaluation *e, JsonOut *j) {
             jsonout_number(j, "valid", r->valid);
             jsonout_number(j, "tv", r->tv);
         }
-        if (e->classifier) jsonout_number(j, "fcd", r->fcd);
+        if (e->classifier)
+            jsonout_number(j, "fcd", r->fcd);
         jsonout_count(j, "samples", e->count);
         jsonout_end(j);
     }
@@ -150,14 +174,16 @@ void evaluation_json(const Evaluation *e, JsonOut *j) {
 
 /* ---- report ---- */
 
-static void report_rows(const Evaluation *e, Report *r) {
+static void report_rows(const Evaluation *e, Report *r)
+{
     const char *head[COLUMNS_MAX] = {"model", "steps"};
     size_t columns = 2;
     if (e->law) {
         head[columns++] = "valid %";
         head[columns++] = "tv";
     }
-    if (e->classifier) head[columns++] = "FCD";
+    if (e->classifier)
+        head[columns++] = "FCD";
     char(*text)[CELL] = mem_alloc(e->row_count * columns, sizeof *text);
     const char **cells = mem_alloc(e->row_count * columns, sizeof *cells);
     for (size_t i = 0; i < e->row_count; i++) {
@@ -170,8 +196,10 @@ static void report_rows(const Evaluation *e, Report *r) {
             snprintf(t[k++], CELL, "%.2f", 100 * row->valid);
             snprintf(t[k++], CELL, "%.4f", row->tv);
         }
-        if (e->classifier) snprintf(t[k++], CELL, "%.3f", row->fcd);
-        for (size_t c = 0; c < columns; c++) cells[i * columns + c] = t[c];
+        if (e->classifier)
+            snprintf(t[k++], CELL, "%.3f", row->fcd);
+        for (size_t c = 0; c < columns; c++)
+            cells[i * columns + c] = t[c];
     }
     report_table(r, "Steps are network calls for a sample; all models use the same time grid.",
                  columns, head, e->row_count, cells);
@@ -181,13 +209,15 @@ static void report_rows(const Evaluation *e, Report *r) {
 
 typedef enum Metric { METRIC_VALID, METRIC_TV, METRIC_FCD } Metric;
 
-static double metric_of(const EvalRow *row, Metric m) {
+static double metric_of(const EvalRow *row, Metric m)
+{
     return m == METRIC_VALID ? 100 * row->valid : m == METRIC_TV ? row->tv : row->fcd;
 }
 
 /* One line for each model, and the floor as a dashed one. */
 static void report_metric(const Evaluation *e, Report *r, Metric metric, const char *title,
-                          const char *label, double floor_value, bool log_y) {
+                          const char *label, double floor_value, bool log_y)
+{
     enum { SERIES_MAX = 8 };
     Series series[SERIES_MAX];
     double *points = mem_alloc(2 * SERIES_MAX * EVAL_ROWS_MAX, sizeof(double));
@@ -197,10 +227,13 @@ static void report_metric(const Evaluation *e, Report *r, Metric metric, const c
     for (size_t i = 0; i < e->row_count; i++) {
         const EvalRow *row = &e->rows[i];
         size_t s = 0;
-        while (s < count && strcmp(series[s].name, row->model) != 0) s++;
-        if (s == SERIES_MAX - 1) continue;
+        while (s < count && strcmp(series[s].name, row->model) != 0)
+            s++;
+        if (s == SERIES_MAX - 1)
+            continue;
         double *x = points + 2 * s * EVAL_ROWS_MAX, *y = x + EVAL_ROWS_MAX;
-        if (s == count) series[count++] = (Series){.name = row->model, .x = x, .y = y};
+        if (s == count)
+            series[count++] = (Series){.name = row->model, .x = x, .y = y};
         x[series[s].count] = (double)row->steps;
         y[series[s].count++] = metric_of(row, metric);
         most = fmax(most, (double)row->steps);
@@ -221,11 +254,13 @@ static void report_metric(const Evaluation *e, Report *r, Metric metric, const c
     mem_free(points);
 }
 
-static void report_facts(const Evaluation *e, Report *r) {
+static void report_facts(const Evaluation *e, Report *r)
+{
     char text[128];
     snprintf(text, sizeof text, "%zu", e->count);
     report_fact(r, "samples in each row", text);
-    if (!e->classifier) return;
+    if (!e->classifier)
+        return;
     report_fact(r, "classifier", e->classifier_hash);
     snprintf(text, sizeof text, "%.2f %%", 100 * e->accuracy);
     report_fact(r, "classifier's test accuracy", text);
@@ -235,7 +270,8 @@ static void report_facts(const Evaluation *e, Report *r) {
     report_fact(r, "FCD floor", text);
 }
 
-void evaluation_report(const Evaluation *e, Report *r) {
+void evaluation_report(const Evaluation *e, Report *r)
+{
     report_heading(r, "Quality against number of steps");
     report_rows(e, r);
     if (e->law) {

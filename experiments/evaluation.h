@@ -14,23 +14,23 @@
 #include "experiments/report.h"
 
 typedef struct EvalRow {
-    const char *model;  /* "exact", "teacher", "student", "hybrid" */
-    size_t steps;       /* network calls for a sample */
-    double valid, tv;   /* with a law */
-    double fcd;         /* with a classifier */
-    double seconds;     /* for all samples; not written to files that are compared */
-    Picture picture;    /* grid of the first samples */
+    const char *model; /* "exact", "teacher", "student", "hybrid" */
+    size_t steps;      /* network calls for a sample */
+    double valid, tv;  /* with a law */
+    double fcd;        /* with a classifier */
+    double seconds;    /* for all samples; not written to files that are compared */
+    Picture picture;   /* grid of the first samples */
 } EvalRow;
 
 enum { EVAL_ROWS_MAX = 256, EVAL_PICTURES = 64 };
 
 typedef struct Evaluation {
-    size_t count;              /* samples of a row */
+    size_t count; /* samples of a row */
     GridStyle style;
-    const FiniteLaw *law;      /* NULL: no valid and tv */
-    double tv_floor;           /* tv of as many exact samples */
-    Classifier *classifier;    /* NULL: no fcd; not owned */
-    Moments reference;         /* of the training pictures */
+    const FiniteLaw *law;       /* NULL: no valid and tv */
+    double tv_floor;            /* tv of as many exact samples */
+    Classifier *classifier;     /* NULL: no fcd; not owned */
+    Moments reference;          /* of the training pictures */
     double fcd_floor, accuracy; /* of as many test pictures; of the classifier on the test split */
     char classifier_hash[65];
     const char *reference_name;

@@ -6,9 +6,11 @@
 #include "experiments/provenance.h"
 #include "tensor/threads.h"
 
-static void usage(FILE *out) {
-    fprintf(out, "di4c %s: distillation of discrete diffusion through dimensional correlations\n\n"
-                 "usage: di4c COMMAND [options]\n\n",
+static void usage(FILE *out)
+{
+    fprintf(out,
+            "di4c %s: distillation of discrete diffusion through dimensional correlations\n\n"
+            "usage: di4c COMMAND [options]\n\n",
             DI4C_VERSION);
     for (size_t i = 0; i < command_count; i++)
         fprintf(out, "  %-8s  %s\n", commands[i].name, commands[i].summary);
@@ -16,7 +18,8 @@ static void usage(FILE *out) {
                  "Start with:  di4c demo\n");
 }
 
-int main(int argc, char **argv) {
+int main(int argc, char **argv)
+{
     if (argc < 2) {
         usage(stderr);
         return 2;

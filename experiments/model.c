@@ -9,7 +9,8 @@
 #include "nn/unet.h"
 #include "tensor/memory.h"
 
-static ProcessConfig process_config(const Config *c) {
+static ProcessConfig process_config(const Config *c)
+{
     const bool mask = c->process == PROCESS_ABSORBING;
     ProcessConfig p =
         diff_process_defaults((ProcessKind)c->process, (size_t)c->states + (mask ? 1 : 0));
@@ -26,7 +27,8 @@ static ProcessConfig process_config(const Config *c) {
 }
 
 /* "1,2,2" into numbers. */
-static bool parse_scales(const char *text, UNetConfig *u, Error *err) {
+static bool parse_scales(const char *text, UNetConfig *u, Error *err)
+{
     u->scales = 0;
     for (const char *p = text; *p;) {
         char *end;
@@ -40,7 +42,8 @@ static bool parse_scales(const char *text, UNetConfig *u, Error *err) {
 }
 
 static Network *create_unet(const Config *c, size_t states, size_t lambda_dims, bool with_grads,
-                            Error *err) {
+                            Error *err)
+{
     UNetConfig u = nn_unet_defaults();
     u.height = (size_t)c->height;
     u.width = (size_t)c->width;
@@ -55,19 +58,22 @@ static Network *create_unet(const Config *c, size_t states, size_t lambda_dims, 
     u.time_scale = c->time_scale;
     u.dropout = c->dropout;
     u.lambda_dims = lambda_dims;
-    if (!parse_scales(c->ch_mult, &u, err)) return NULL;
+    if (!parse_scales(c->ch_mult, &u, err))
+        return NULL;
     return nn_unet_create(&u, with_grads, err);
 }
 
 static Network *create_mlp(const Config *c, size_t states, size_t lambda_dims, bool with_grads,
-                           Error *err) {
+                           Error *err)
+{
     MlpConfig m = nn_mlp_defaults();
     m.dims = (size_t)(c->height * c->width * c->channels);
     m.states = states;
     m.out_states = (size_t)c->states;
     m.width = (size_t)c->width_mlp;
     m.blocks = (size_t)c->blocks_mlp;
-    if (c->embed > 0) m.embed = (size_t)c->embed;
+    if (c->embed > 0)
+        m.embed = (size_t)c->embed;
     m.time_scale = c->time_scale;
     m.dropout = c->dropout;
     m.lambda_dims = lambda_dims;
@@ -75,17 +81,21 @@ static Network *create_mlp(const Config *c, size_t states, size_t lambda_dims, b
 }
 
 /* Creates process, network and denoiser of m->config. */
-static bool build(Model *m, bool with_grads, Error *err) {
+static bool build(Model *m, bool with_grads, Error *err)
+{
     const Config *c = &m->config;
     const size_t lambda_dims = m->role == ROLE_STUDENT ? (size_t)c->lambda_dims : 0;
-    if (!config_check(c, err)) return false;
+    if (!config_check(c, err))
+        return false;
     const ProcessConfig pc = process_config(c);
     m->process = diff_process_create(&pc, err);
-    if (!m->process) return false;
+    if (!m->process)
+        return false;
     m->net = c->net == CONFIG_NET_MLP
                  ? create_mlp(c, m->process->states, lambda_dims, with_grads, err)
                  : create_unet(c, m->process->states, lambda_dims, with_grads, err);
-    if (!m->net) return false;
+    if (!m->net)
+        return false;
     const Head head = {.kind = (HeadKind)c->head,
                        .dims = (size_t)(c->height * c->width * c->channels),
                        .states = (size_t)c->states,
@@ -96,7 +106,8 @@ static bool build(Model *m, bool with_grads, Error *err) {
     return true;
 }
 
-Model *model_create(const Config *config, ConfigRole role, bool with_grads, Error *err) {
+Model *model_create(const Config *config, ConfigRole role, bool with_grads, Error *err)
+{
     Model *m = mem_zeroed(1, sizeof *m);
     m->config = *config;
     m->role = role;
@@ -109,18 +120,22 @@ Model *model_create(const Config *config, ConfigRole role, bool with_grads, Erro
     return m;
 }
 
-void model_destroy(Model *m) {
-    if (!m) return;
+void model_destroy(Model *m)
+{
+    if (!m)
+        return;
     nn_network_destroy(m->net);
     diff_process_destroy(m->process);
     mem_free(m);
 }
 
-const char *model_role_name(ConfigRole role) {
+const char *model_role_name(ConfigRole role)
+{
     return role == ROLE_TEACHER ? "teacher" : "student";
 }
 
-static const char *need_meta(const SafetensorsFile *f, const char *key, Error *err) {
+static const char *need_meta(const SafetensorsFile *f, const char *key, Error *err)
+{
     const char *value = safetensors_meta(f, key);
     if (!value)
         error_set(err, "%s: __metadata__ has no '%s': expected a model written by di4c", f->path,
@@ -128,15 +143,18 @@ static const char *need_meta(const SafetensorsFile *f, const char *key, Error *e
     return value;
 }
 
-bool model_read_meta(const SafetensorsFile *f, Model *m, Error *err) {
+bool model_read_meta(const SafetensorsFile *f, Model *m, Error *err)
+{
     const char *format = need_meta(f, "format", err);
-    if (!format) return false;
+    if (!format)
+        return false;
     if (strcmp(format, "di4c-1") != 0)
         return error_set(err, "%s: format '%.40s': expected di4c-1", f->path, format);
     const char *role = need_meta(f, "role", err);
     const char *data = role ? need_meta(f, "data", err) : NULL;
     const char *step = safetensors_meta(f, "step"); /* absent in files of weights only */
-    if (!data) return false;
+    if (!data)
+        return false;
     if (strcmp(role, "teacher") != 0 && strcmp(role, "student") != 0)
         return error_set(err, "%s: role '%.40s': expected teacher or student", f->path, role);
     m->role = strcmp(role, "teacher") == 0 ? ROLE_TEACHER : ROLE_STUDENT;
@@ -149,32 +167,40 @@ bool model_read_meta(const SafetensorsFile *f, Model *m, Error *err) {
         char key[CONFIG_TEXT + 8];
         snprintf(key, sizeof key, "config.%s", config_key(i));
         const char *value = need_meta(f, key, err);
-        if (!value || !config_set(&m->config, config_key(i), value, f->path, err)) return false;
+        if (!value || !config_set(&m->config, config_key(i), value, f->path, err))
+            return false;
     }
     const char *teacher = safetensors_meta(f, "teacher");
-    if (teacher && strlen(teacher) == 64) strcpy(m->teacher_hash, teacher);
+    if (teacher && strlen(teacher) == 64)
+        strcpy(m->teacher_hash, teacher);
     return true;
 }
 
-Model *model_load(const char *path, WeightChoice which, Error *err) {
+Model *model_load(const char *path, WeightChoice which, Error *err)
+{
     SafetensorsFile *f = safetensors_read(path, err);
-    if (!f) return NULL;
+    if (!f)
+        return NULL;
     Model *m = mem_zeroed(1, sizeof *m);
     const bool ok = model_read_meta(f, m, err) && build(m, false, err) &&
                     nn_checkpoint_load(f, m->net, which, err);
     safetensors_free(f);
-    if (ok) return m;
+    if (ok)
+        return m;
     model_destroy(m);
     return NULL;
 }
 
-bool model_expect_role(const Model *m, ConfigRole role, const char *path, Error *err) {
-    if (m->role == role) return true;
+bool model_expect_role(const Model *m, ConfigRole role, const char *path, Error *err)
+{
+    if (m->role == role)
+        return true;
     return error_set(err, "%s: role is %s: expected a %s", path, model_role_name(m->role),
                      model_role_name(role));
 }
 
-bool model_save(const Model *m, const Optimizer *o, const char *path, Error *err) {
+bool model_save(const Model *m, const Optimizer *o, const char *path, Error *err)
+{
     const size_t fixed = 3, count = config_count() + fixed + (m->teacher_hash[0] ? 1 : 0);
     MetaEntry *meta = mem_zeroed(count, sizeof *meta);
     char(*text)[CONFIG_TEXT] = mem_alloc(config_count(), sizeof *text);

@@ -8,9 +8,13 @@
 
 #include "tensor/threads.h"
 
-static bool is_positional(const Option *o) { return o->name[0] != '-'; }
+static bool is_positional(const Option *o)
+{
+    return o->name[0] != '-';
+}
 
-static void print_option(const Option *o) {
+static void print_option(const Option *o)
+{
     char left[64];
     snprintf(left, sizeof left, "%s%s%s", o->name, o->value && !is_positional(o) ? " " : "",
              o->value && !is_positional(o) ? o->value : "");
@@ -18,21 +22,26 @@ static void print_option(const Option *o) {
 }
 
 static void print_help(const Command *command, const Option *options, size_t count,
-                       const Option *common, size_t common_count) {
+                       const Option *common, size_t common_count)
+{
     printf("di4c %s", command->name);
     for (size_t i = 0; i < count; i++) {
         const Option *o = &options[i];
-        if (is_positional(o)) printf(o->required ? " %s" : " [%s]", o->name);
-        else if (o->required) printf(" %s %s", o->name, o->value);
+        if (is_positional(o))
+            printf(o->required ? " %s" : " [%s]", o->name);
+        else if (o->required)
+            printf(" %s %s", o->name, o->value);
     }
     printf(" [options]\n%s\n\n", command->summary);
-    for (size_t i = 0; i < count; i++) print_option(&options[i]);
-    for (size_t i = 0; i < common_count; i++) print_option(&common[i]);
+    for (size_t i = 0; i < count; i++)
+        print_option(&options[i]);
+    for (size_t i = 0; i < common_count; i++)
+        print_option(&common[i]);
     printf("\nExample:\n  %s\n", command->example);
 }
 
-static bool parse_count(const Option *o, const char *text, size_t length, int64_t *out,
-                        Error *err) {
+static bool parse_count(const Option *o, const char *text, size_t length, int64_t *out, Error *err)
+{
     char digits[32];
     char *end = digits;
     double x = -1;
@@ -50,20 +59,24 @@ static bool parse_count(const Option *o, const char *text, size_t length, int64_
     return true;
 }
 
-static bool parse_list(const Option *o, const char *text, Error *err) {
+static bool parse_list(const Option *o, const char *text, Error *err)
+{
     CountList *list = o->target;
     list->count = 0;
     for (const char *p = text;; p++) {
         const size_t n = strcspn(p, ",");
         if (list->count == OPTION_LIST_MAX)
             return error_set(err, "%s: expected at most %d numbers", o->name, OPTION_LIST_MAX);
-        if (!parse_count(o, p, n, &list->values[list->count++], err)) return false;
+        if (!parse_count(o, p, n, &list->values[list->count++], err))
+            return false;
         p += n;
-        if (*p == '\0') return true;
+        if (*p == '\0')
+            return true;
     }
 }
 
-static bool store(const Option *o, const char *text, Error *err) {
+static bool store(const Option *o, const char *text, Error *err)
+{
     switch (o->type) {
     case OPTION_FLAG: *(bool *)o->target = true; return true;
     case OPTION_TEXT: *(const char **)o->target = text; return true;
@@ -79,14 +92,17 @@ static bool store(const Option *o, const char *text, Error *err) {
     }
 }
 
-static const Option *find(const Option *options, size_t count, const char *name) {
+static const Option *find(const Option *options, size_t count, const char *name)
+{
     for (size_t i = 0; i < count; i++)
-        if (!is_positional(&options[i]) && strcmp(options[i].name, name) == 0) return &options[i];
+        if (!is_positional(&options[i]) && strcmp(options[i].name, name) == 0)
+            return &options[i];
     return NULL;
 }
 
 /* The next positional option that has no value yet. */
-static const Option *next_positional(const Option *options, size_t count) {
+static const Option *next_positional(const Option *options, size_t count)
+{
     for (size_t i = 0; i < count; i++)
         if (is_positional(&options[i]) && *(const char **)options[i].target == NULL)
             return &options[i];
@@ -94,27 +110,34 @@ static const Option *next_positional(const Option *options, size_t count) {
 }
 
 static bool parse_all(const Option *options, size_t count, const Option *common,
-                      size_t common_count, int argc, char **argv, Error *err) {
+                      size_t common_count, int argc, char **argv, Error *err)
+{
     for (int i = 0; i < argc; i++) {
         const char *word = argv[i];
         const Option *o;
         if (word[0] != '-' || word[1] == '\0') {
             o = next_positional(options, count);
-            if (!o) return error_set(err, "unexpected argument '%.60s'", word);
-            if (!store(o, word, err)) return false;
+            if (!o)
+                return error_set(err, "unexpected argument '%.60s'", word);
+            if (!store(o, word, err))
+                return false;
             continue;
         }
         o = find(options, count, word);
-        if (!o) o = find(common, common_count, word);
-        if (!o) return error_set(err, "unknown option '%.60s'", word);
+        if (!o)
+            o = find(common, common_count, word);
+        if (!o)
+            return error_set(err, "unknown option '%.60s'", word);
         if (o->type != OPTION_FLAG && i + 1 >= argc)
             return error_set(err, "%s: expected a value (%s)", word, o->value);
-        if (!store(o, o->type == OPTION_FLAG ? word : argv[++i], err)) return false;
+        if (!store(o, o->type == OPTION_FLAG ? word : argv[++i], err))
+            return false;
     }
     return true;
 }
 
-static bool check_required(const Option *options, size_t count, Error *err) {
+static bool check_required(const Option *options, size_t count, Error *err)
+{
     for (size_t i = 0; i < count; i++)
         if (options[i].required && options[i].type == OPTION_TEXT &&
             *(const char **)options[i].target == NULL)
@@ -123,7 +146,8 @@ static bool check_required(const Option *options, size_t count, Error *err) {
 }
 
 OptionsResult options_parse(const Command *command, const Option *options, size_t count,
-                            CommonOptions *common, int argc, char **argv) {
+                            CommonOptions *common, int argc, char **argv)
+{
     const Option shared[] = {
         {"--threads", OPTION_COUNT, &common->threads, "N", 1, 256, false,
          "threads to use; all cores by default, same numbers for any N"},
@@ -143,11 +167,13 @@ OptionsResult options_parse(const Command *command, const Option *options, size_
         fprintf(stderr, "See: di4c %s --help\n", command->name);
         return OPTIONS_WRONG;
     }
-    if (common->threads > 0) threads_set((int)common->threads);
+    if (common->threads > 0)
+        threads_set((int)common->threads);
     return OPTIONS_OK;
 }
 
-int command_fail(const Command *command, const Error *err, int status) {
+int command_fail(const Command *command, const Error *err, int status)
+{
     fprintf(stderr, "di4c %s: %s\n", command->name, err->text);
     return status;
 }

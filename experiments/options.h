@@ -9,11 +9,11 @@
 #include "tensor/error.h"
 
 typedef enum OptionType {
-    OPTION_FLAG,   /* bool */
-    OPTION_TEXT,   /* const char *: points into argv */
-    OPTION_COUNT,  /* int64_t in low..high */
-    OPTION_LIST,   /* CountList: whole numbers in low..high separated by commas */
-    OPTION_REPEAT  /* TextList: may be given several times */
+    OPTION_FLAG,  /* bool */
+    OPTION_TEXT,  /* const char *: points into argv */
+    OPTION_COUNT, /* int64_t in low..high */
+    OPTION_LIST,  /* CountList: whole numbers in low..high separated by commas */
+    OPTION_REPEAT /* TextList: may be given several times */
 } OptionType;
 
 enum { OPTION_LIST_MAX = 32, OPTION_REPEAT_MAX = 64 };
@@ -39,7 +39,8 @@ typedef struct Option {
 typedef struct Command Command;
 struct Command {
     const char *name, *summary, *example;
-    int (*run)(const Command *self, int argc, char **argv); /* arguments after the name -> exit status */
+    int (*run)(const Command *self, int argc,
+               char **argv); /* arguments after the name -> exit status */
 };
 
 /* What every command has: --threads N, --quiet, --help. */

@@ -6,7 +6,8 @@
 #include "tensor/memory.h"
 #include "tensor/platform.h"
 
-static char *two(const char *a, size_t length, const char *middle, const char *b) {
+static char *two(const char *a, size_t length, const char *middle, const char *b)
+{
     char *out = mem_alloc(length + strlen(middle) + strlen(b) + 1, 1);
     memcpy(out, a, length);
     strcpy(out + length, middle);
@@ -14,24 +15,29 @@ static char *two(const char *a, size_t length, const char *middle, const char *b
     return out;
 }
 
-char *path_with_suffix(const char *path, const char *suffix) {
+char *path_with_suffix(const char *path, const char *suffix)
+{
     const char *slash = strrchr(path, '/');
     const char *dot = strrchr(slash ? slash : path, '.');
     return two(path, dot ? (size_t)(dot - path) : strlen(path), "", suffix);
 }
 
-char *path_join(const char *folder, const char *name) {
+char *path_join(const char *folder, const char *name)
+{
     return two(folder, strlen(folder), "/", name);
 }
 
-bool path_has_suffix(const char *path, const char *suffix) {
+bool path_has_suffix(const char *path, const char *suffix)
+{
     const size_t n = strlen(path), m = strlen(suffix);
     return n >= m && strcmp(path + n - m, suffix) == 0;
 }
 
-bool path_make_parent(const char *path, Error *err) {
+bool path_make_parent(const char *path, Error *err)
+{
     const char *slash = strrchr(path, '/');
-    if (!slash || slash == path) return true;
+    if (!slash || slash == path)
+        return true;
     char *folder = two(path, (size_t)(slash - path), "", "");
     const bool ok = platform_make_folder(folder, err);
     mem_free(folder);

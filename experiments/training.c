@@ -4,8 +4,8 @@
 #include <math.h>
 #include <string.h>
 
-#include "distill/step.h"
 #include "diffusion/teacher.h"
+#include "distill/step.h"
 #include "experiments/csv.h"
 #include "experiments/progress.h"
 #include "tensor/memory.h"
@@ -13,8 +13,8 @@
 
 enum { LOG_COLUMNS_MAX = 9 };
 static const char *const teacher_columns[] = {"step", "loss", "grad_norm", "lr"};
-static const char *const student_columns[] = {"step",     "loss",       "grad_norm",
-                                              "lr",       "distil",     "data_cor",
+static const char *const student_columns[] = {"step",       "loss",       "grad_norm",
+                                              "lr",         "distil",     "data_cor",
                                               "data_indep", "consis_cor", "consis_indep"};
 
 typedef struct Run {
@@ -27,7 +27,8 @@ typedef struct Run {
     double row[LOG_COLUMNS_MAX]; /* what the log gets: step, loss, norm, rate, terms */
 } Run;
 
-static OptimizerConfig optimizer_config(const Config *c) {
+static OptimizerConfig optimizer_config(const Config *c)
+{
     OptimizerConfig o = nn_optimizer_defaults();
     o.lr = c->lr;
     o.clip = c->clip;
@@ -38,7 +39,8 @@ static OptimizerConfig optimizer_config(const Config *c) {
     return o;
 }
 
-static TeacherConfig teacher_config(const Config *c) {
+static TeacherConfig teacher_config(const Config *c)
+{
     TeacherConfig t = diff_teacher_defaults();
     t.loss = (TeacherLoss)c->loss;
     t.time_weight = (TimeWeight)c->time_weight;
@@ -50,7 +52,8 @@ static TeacherConfig teacher_config(const Config *c) {
     return t;
 }
 
-static DistillConfig distill_config(const Config *c) {
+static DistillConfig distill_config(const Config *c)
+{
     DistillConfig d = distill_defaults();
     d.loss.control_variates = c->control_variates;
     d.loss.data_weight = (DataWeight)c->data_weight;
@@ -66,7 +69,8 @@ static DistillConfig distill_config(const Config *c) {
 }
 
 /* Adds the gradient of step `step` into the network and returns the loss. */
-static double step_gradient(Run *run, uint64_t step) {
+static double step_gradient(Run *run, uint64_t step)
+{
     const TrainingJob *job = run->job;
     const Model *m = job->model;
     const Config *c = &m->config;
@@ -78,9 +82,8 @@ static double step_gradient(Run *run, uint64_t step) {
                                      step, (size_t)c->chunk, run->graph);
     }
     const DistillConfig d = distill_config(c);
-    const Di4cReport r =
-        distill_gradient(&d, job->teacher, &m->denoiser, m->process, &run->batch,
-                         (uint64_t)c->seed, step, (size_t)c->chunk, run->graph);
+    const Di4cReport r = distill_gradient(&d, job->teacher, &m->denoiser, m->process, &run->batch,
+                                          (uint64_t)c->seed, step, (size_t)c->chunk, run->graph);
     run->row[4] = r.distil;
     run->row[5] = r.data_cor;
     run->row[6] = r.data_indep;
@@ -90,13 +93,15 @@ static double step_gradient(Run *run, uint64_t step) {
 }
 
 /* Runs the step again looking at every result, to name the operation that went wrong. */
-static bool name_non_finite(Run *run, uint64_t step, double loss, double norm, Error *err) {
+static bool name_non_finite(Run *run, uint64_t step, double loss, double norm, Error *err)
+{
     char shape[TENSOR_TEXT] = "";
     run->graph->check_finite = true;
     run->graph->bad_op = NULL;
     step_gradient(run, step);
     const char *op = run->graph->bad_op;
-    if (op) tensor_text(&run->graph->bad_value, shape);
+    if (op)
+        tensor_text(&run->graph->bad_value, shape);
     error_set(err,
               "%s: training stopped at step %llu: loss %g, gradient norm %g; first non-finite "
               "result: %s %s; expected finite numbers; the last checkpoint is kept",
@@ -105,7 +110,8 @@ static bool name_non_finite(Run *run, uint64_t step, double loss, double norm, E
     return false;
 }
 
-static bool one_step(Run *run, Error *err) {
+static bool one_step(Run *run, Error *err)
+{
     Optimizer *o = run->optimizer;
     const uint64_t step = o->steps;
     run->graph->check_finite = run->job->check_finite;
@@ -115,20 +121,24 @@ static bool one_step(Run *run, Error *err) {
     if (!isfinite(run->row[1]) || run->graph->bad_op)
         return name_non_finite(run, step, run->row[1], NAN, err);
     run->row[2] = nn_optimizer_step(o);
-    if (!isfinite(run->row[2])) return name_non_finite(run, step, run->row[1], run->row[2], err);
+    if (!isfinite(run->row[2]))
+        return name_non_finite(run, step, run->row[1], run->row[2], err);
     run->job->model->step = o->steps;
-    if (run->log) csv_row(run->log, run->row);
+    if (run->log)
+        csv_row(run->log, run->row);
     progress_update(run->progress, o->steps, run->row[1]);
     return true;
 }
 
 /* Log first, then the model: a resumed run cuts the log back to the model's step. */
-static bool save(Run *run, Error *err) {
+static bool save(Run *run, Error *err)
+{
     return (!run->log || csv_flush(run->log, err)) &&
            model_save(run->job->model, run->optimizer, run->job->out, err);
 }
 
-static bool start(Run *run, Error *err) {
+static bool start(Run *run, Error *err)
+{
     const TrainingJob *job = run->job;
     Model *m = job->model;
     const OptimizerConfig oc = optimizer_config(&m->config);
@@ -143,7 +153,8 @@ static bool start(Run *run, Error *err) {
     if (job->log) {
         run->log = job->resume_from ? csv_resume(job->log, columns, count, m->step, err)
                                     : csv_create(job->log, columns, count, err);
-        if (!run->log) return false;
+        if (!run->log)
+            return false;
     }
     run->graph = ag_graph_create();
     run->batch = states_alloc((size_t)m->config.batch, m->denoiser.head.dims);
@@ -152,21 +163,26 @@ static bool start(Run *run, Error *err) {
     return true;
 }
 
-static TrainingEnd loop(Run *run, Error *err) {
+static TrainingEnd loop(Run *run, Error *err)
+{
     const uint64_t total = (uint64_t)run->job->model->config.steps;
     double saved = platform_seconds();
     while (run->optimizer->steps < total) {
-        if (!one_step(run, err)) return TRAINING_FAILED;
-        if (platform_signal()) return save(run, err) ? TRAINING_INTERRUPTED : TRAINING_FAILED;
+        if (!one_step(run, err))
+            return TRAINING_FAILED;
+        if (platform_signal())
+            return save(run, err) ? TRAINING_INTERRUPTED : TRAINING_FAILED;
         if (platform_seconds() - saved > run->job->save_seconds) {
-            if (!save(run, err)) return TRAINING_FAILED;
+            if (!save(run, err))
+                return TRAINING_FAILED;
             saved = platform_seconds();
         }
     }
     return save(run, err) ? TRAINING_DONE : TRAINING_FAILED;
 }
 
-TrainingEnd training_run(const TrainingJob *job, Error *err) {
+TrainingEnd training_run(const TrainingJob *job, Error *err)
+{
     Run run = {.job = job};
     TrainingEnd end = start(&run, err) ? loop(&run, err) : TRAINING_FAILED;
     Error closing;
@@ -179,7 +195,9 @@ TrainingEnd training_run(const TrainingJob *job, Error *err) {
         memcpy(job->model->net->params.values, run.optimizer->ema,
                job->model->net->params.total * sizeof(float));
     states_free(&run.batch);
-    if (run.graph) ag_graph_destroy(run.graph);
-    if (run.optimizer) nn_optimizer_destroy(run.optimizer);
+    if (run.graph)
+        ag_graph_destroy(run.graph);
+    if (run.optimizer)
+        nn_optimizer_destroy(run.optimizer);
     return end;
 }

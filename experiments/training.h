@@ -12,12 +12,12 @@ typedef struct TrainingJob {
     Model *model;            /* with gradients; a student already has its starting weights */
     const Denoiser *teacher; /* NULL: train the model as a teacher */
     const Dataset *data;
-    const char *out;         /* model file */
-    const char *log;         /* CSV file, or NULL */
+    const char *out;                    /* model file */
+    const char *log;                    /* CSV file, or NULL */
     const SafetensorsFile *resume_from; /* `out` as it was, or NULL for a new run */
-    bool check_finite;       /* look at the result of every operation */
+    bool check_finite;                  /* look at the result of every operation */
     bool quiet;
-    double save_seconds;     /* time between checkpoints */
+    double save_seconds; /* time between checkpoints */
 } TrainingJob;
 
 typedef enum TrainingEnd {

@@ -8,14 +8,18 @@
 
 #include "tests/suites.h"
 
-static int wanted(const char *name, int argc, char **argv) {
-    if (argc < 2) return 1;
+static int wanted(const char *name, int argc, char **argv)
+{
+    if (argc < 2)
+        return 1;
     for (int i = 1; i < argc; i++)
-        if (strcmp(argv[i], name) == 0) return 1;
+        if (strcmp(argv[i], name) == 0)
+            return 1;
     return 0;
 }
 
-int main(int argc, char **argv) {
+int main(int argc, char **argv)
+{
     SRunner *runner = srunner_create(NULL);
     int count = 0;
     for (const TestSuite *s = test_suites; s->name; s++)

@@ -27,8 +27,8 @@ void diff_posterior_destroy(PosteriorStep *step); /* NULL is allowed */
 /* Normalised probabilities of x_s (S). */
 void diff_posterior(const PosteriorStep *step, size_t xt, size_t x0, double *out);
 /* out (S) = sum_a p0(a) q(. | x_t, a).  p0: S numbers, or S-1 without the mask; the rest are 0.
- * Normalised even if p0 is not quite; with absorbing noise the sum of p0 is kept instead, and eps is
- * taken as 0. */
+ * Normalised even if p0 is not quite; with absorbing noise the sum of p0 is kept instead and eps
+ * is taken as 0. */
 void diff_posterior_mix(const PosteriorStep *step, size_t xt, const double *p0, size_t p0_states,
                         double *out);
 /* Draws x_s from q(. | x_t, x_0).  Absorbing noise: as with eps = 0, since eps would unmask a

@@ -1,0 +1,120 @@
+/* Case `train`: a few steps of a teacher or a student with given draws; parameters after each. */
+#include <stdio.h>
+#include <string.h>
+
+#include "diffusion/teacher.h"
+#include "distill/step.h"
+#include "experiments/verify.h"
+#include "nn/optimizer.h"
+
+typedef struct TrainCase {
+    VerifyModel model, teacher; /* teacher: of a student, else empty */
+    Process *process;           /* of a teacher, else NULL */
+    Optimizer *optimizer;
+    size_t steps, lambdas;
+    double eps, nll_weight;
+} TrainCase;
+
+/* Gradients and loss of one step from the draws whose roles end in the suffix. */
+static double teacher_step(VerifyCase *c, TrainCase *t, const char *suffix) {
+    const VerifyModel *m = &t->model;
+    const char *t_role = verify_role(c, "", "t", suffix);
+    const size_t batch = verify_axis(c, t_role, 0);
+    const double *times = verify_doubles(c, t_role, batch);
+    States x0 = verify_states(c, verify_role(c, "", "x0", suffix), batch, m->picture, m->states);
+    States xtilde =
+        verify_states(c, verify_role(c, "", "xtilde", suffix), batch, m->picture, m->states);
+    float *dout = arena_zeroed(c->arena, batch * layout_size(m->output), sizeof *dout);
+    TeacherConfig config = diff_teacher_defaults();
+    config.two_passes = false;
+    if (c->broken) return 0;
+    const NetworkInput in = {.x = &xtilde, .t = times};
+    Var *out = nn_forward(m->net, c->graph, &in);
+    const double loss =
+        diff_ct_elbo(&config, &m->denoiser.head, t->process, times, &x0, &xtilde, out->value.data,
+                     NULL, NULL, NULL, NULL, NULL, dout, NULL);
+    ag_backward_from(out, dout);
+    ag_graph_reset(c->graph);
+    return loss;
+}
+
+static double student_step(VerifyCase *c, TrainCase *t, const char *suffix) {
+    const VerifyModel *m = &t->model;
+    const size_t images = verify_axis(c, verify_role(c, "", "t", suffix), 0);
+    States x0 = verify_states(c, verify_role(c, "", "x0", suffix), images, m->picture, m->states);
+    const Di4cDraws draws = verify_draws(c, m, images, t->lambdas, suffix);
+    DistillConfig config = distill_defaults();
+    config.lambdas = t->lambdas;
+    if (c->broken) return 0;
+    return distill_gradient_with(&config, &t->teacher.denoiser, &m->denoiser, &x0, &draws, 0,
+                                 c->graph, NULL)
+        .loss;
+}
+
+static void run_train(VerifyCase *c, TrainCase *t) {
+    char suffix[24];
+    const ParamSet *params = &t->model.net->params;
+    for (size_t i = 0; i < t->steps && !c->broken; i++) {
+        snprintf(suffix, sizeof suffix, "_%zu", i);
+        nn_params_zero_grads(&t->model.net->params);
+        const double loss =
+            t->process ? teacher_step(c, t, suffix) : student_step(c, t, suffix);
+        const double norm = nn_optimizer_step(t->optimizer);
+        verify_compare_number(c, verify_role(c, "", "loss", suffix), loss);
+        verify_compare_number(c, verify_role(c, "", "norm", suffix), norm);
+        verify_compare_flat(c, verify_role(c, "", "params", suffix), &t->model, params->values, 1);
+    }
+    if (t->steps > 0) verify_compare_flat(c, verify_role(c, "", "ema", suffix), &t->model,
+                                          t->optimizer->ema, 1);
+}
+
+static bool read_optimizer(VerifyCase *c, OptimizerConfig *o) {
+    size_t warmup;
+    *o = nn_optimizer_defaults();
+    if (!json_number(c->json, "lr", &o->lr, c->name, &c->err) ||
+        !json_number(c->json, "clip", &o->clip, c->name, &c->err) ||
+        !json_number(c->json, "ema_decay", &o->ema_decay, c->name, &c->err) ||
+        !json_size(c->json, "warmup", &warmup, c->name, &c->err))
+        return false;
+    o->warmup = warmup;
+    o->decay = LR_CONSTANT;
+    return true;
+}
+
+/* A student learns from the teacher of the same letter: "C_student" from "C_teacher". */
+static bool open_networks(VerifyCase *c, TrainCase *t) {
+    static const char student[] = "student";
+    const char *name = verify_model_name(c, "model");
+    if (!verify_model_open(c, name, &t->model)) return false;
+    if (t->model.net->lambda_dims == 0) {
+        t->process = verify_process_open(c);
+        return t->process != NULL;
+    }
+    const char *end = strstr(name, student);
+    if (!end || end[strlen(student)] != '\0') {
+        verify_break(c, "expected a model named like X_%s", student);
+        return false;
+    }
+    char *teacher = arena_zeroed(c->arena, strlen(name) + 1, 1);
+    memcpy(teacher, name, (size_t)(end - name));
+    memcpy(teacher + (end - name), "teacher", strlen("teacher"));
+    return verify_model_open(c, teacher, &t->teacher);
+}
+
+void verify_train_case(VerifyCase *c) {
+    TrainCase t = {0};
+    OptimizerConfig config;
+    if (!json_size(c->json, "steps", &t.steps, c->name, &c->err) ||
+        !json_size(c->json, "M", &t.lambdas, c->name, &c->err) || !read_optimizer(c, &config)) {
+        c->broken = true;
+        return;
+    }
+    if (open_networks(c, &t)) {
+        t.optimizer = nn_optimizer_create(&config, &t.model.net->params);
+        run_train(c, &t);
+        nn_optimizer_destroy(t.optimizer);
+    }
+    diff_process_destroy(t.process);
+    verify_model_close(&t.teacher);
+    verify_model_close(&t.model);
+}

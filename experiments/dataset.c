@@ -139,7 +139,7 @@ static bool labels_below(const uint8_t *labels, size_t count, size_t classes, co
 
 static bool idx_labels(Dataset *d, const char *path, Error *err)
 {
-    size_t bytes, count;
+    size_t bytes, count = 0;
     FILE *f = open_file(path, &bytes, err);
 
     if (f == NULL)

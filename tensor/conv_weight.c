@@ -1,10 +1,16 @@
 /* Direct 3x3 convolution: weight gradient.
  *
  * dw[p,q] (cin, cout) = sum over output pixels of x(pixel under tap (p,q))^T dy(pixel): nine
- * products that sum over pixels.  A task transposes its channels of x into padded planes
- * [channel][row][column], where the pixels under a tap are contiguous along a row; so the register
- * tile takes channels as its rows, and output rows as the segments of its sum.  For stride 2 even
- * and odd columns lie in separate halves of a plane's row.
+ * products that sum over pixels, so the register tile takes channels of x as its rows and pixels as
+ * its depth.  For long sums without interruption, a task copies its operands:
+ *
+ *   dy, one panel of output channels, with one pixel of zeros after every row: (line, panel) per
+ * row x, its channels transposed into planes [channel][row][line], with a row of zeros above and
+ * below and one zero before every row, which is also the zero behind the row above.
+ *
+ * In both, the pixel to the right lies one entry on and the pixel below `line` entries on; so tap
+ * (p, q) is a fixed distance, and a whole picture one run.  For stride 2 there are four planes, for
+ * even and odd rows and columns.
  *
  * Work is cut into blocks of pictures and blocks of channels, by shape alone.  Each block of
  * pictures has its own sum, and the sums are added in the order of the blocks. */
@@ -15,8 +21,8 @@
 #include "tensor/threads.h"
 
 enum {
-    GROUP_PIXELS = 256,   /* pixels summed in registers before dw is touched, at least */
-    GROUP_SEGMENTS = 512, /* output rows at most */
+    GROUP_PIXELS = 256, /* small pictures are summed in groups of so many pixels at least */
+    BAND_PIXELS = 640,  /* large ones in bands of about so many: a panel of dy stays in cache */
     BLOCK_CHANNELS = 48,
     TASKS = 16, /* aimed at */
     REDUCE_ENTRIES = 4096,
@@ -29,24 +35,17 @@ typedef struct WeightGradient {
     const float *x, *dy;
     float *dw, *partial; /* partial (picture_blocks, 9, cin, cout) */
     size_t group;        /* pictures whose pixels are summed in one run of the tile */
+    size_t band, bands;  /* rows of dy summed in one run; 1 band if group > 1 */
     size_t block_channels, channel_blocks;
     size_t block_pictures, picture_blocks;
-    /* planes of the transposed copy */
-    size_t half; /* columns of a half row (stride 2), or of the row (stride 1) */
-    size_t line; /* entries of a row */
-    size_t plane;
-    bool packed; /* dy of the last panel is copied to the tile's full width */
+    size_t line;    /* entries of a row */
+    size_t plane;   /* entries of a plane */
+    size_t picture; /* entries of all planes of one channel of one picture */
 } WeightGradient;
 
-static size_t at_most(size_t a, size_t b)
-{
-    return a < b ? a : b;
-}
+static size_t at_most(size_t a, size_t b) { return a < b ? a : b; }
 
-static size_t divide_up(size_t a, size_t b)
-{
-    return (a + b - 1) / b;
-}
+static size_t divide_up(size_t a, size_t b) { return (a + b - 1) / b; }
 
 static void run_tasks(size_t count, void (*body)(size_t i, void *context), void *context,
                       bool serial)
@@ -59,7 +58,7 @@ static void run_tasks(size_t count, void (*body)(size_t i, void *context), void 
         body(i, context);
 }
 
-/* Channels c0.. of picture b into planes, `step` entries apart, whose padding is zero already. */
+/* Channels c0.. of picture b into planes, `step` entries apart, whose zeros are there already. */
 static void transpose_picture(const WeightGradient *g, float *planes, size_t step, size_t b,
                               size_t c0, size_t channels)
 {
@@ -70,36 +69,51 @@ static void transpose_picture(const WeightGradient *g, float *planes, size_t ste
             tile_transpose(planes + (i + 1) * g->line + 1, step, x, s->cin, s->width, channels);
             continue;
         }
-        for (size_t parity = 0; parity < 2; parity++)
-            tile_transpose(planes + i * g->line + parity * g->half, step, x + parity * s->cin,
-                           2 * s->cin, g->columns, channels);
+        float *row = planes + i % 2 * 2 * g->plane + i / 2 * g->line;
+        for (size_t odd = 0; odd < 2; odd++)
+            tile_transpose(row + odd * g->plane, step, x + odd * s->cin, 2 * s->cin, g->columns,
+                           channels);
     }
 }
 
-/* Distance of tap (p, q) from the first entry of an output row in a plane. */
+/* Where the pixel under tap (p, q) of the first output pixel lies in the planes. */
 static size_t tap_place(const WeightGradient *g, size_t p, size_t q)
 {
-    return p * g->line + (g->shape->stride == 1 ? q : q % 2 * g->half + q / 2);
+    if (g->shape->stride == 1)
+        return p * g->line + q;
+    return (p % 2 * 2 + q % 2) * g->plane + p / 2 * g->line + q / 2;
 }
 
-/* dw of the task += the sum over one group's pixels; dy and right rows as prepared. */
-static void add_panel(const WeightGradient *g, TileProduct *product, const Tile *tile, float *sum,
-                      const float *planes, size_t step, size_t c0, size_t channels, size_t columns)
+/* One panel of one picture's dy, (rows, line, width). */
+static void copy_dy(const WeightGradient *g, float *copy, const float *dy, size_t width,
+                    size_t columns)
+{
+    for (size_t i = 0; i < g->rows; i++) {
+        tile_pack(copy, width, dy, g->shape->cout, false, g->columns, columns);
+        memset(copy + g->columns * width, 0, width * sizeof *copy);
+        copy += g->line * width;
+        dy += g->columns * g->shape->cout;
+    }
+}
+
+/* sum += the product for all taps and the channels c0.. of the planes. */
+static void add_product(const WeightGradient *g, const TileProduct *product, const Tile *tile,
+                        float *sum, const float *planes, size_t c0, size_t channels, size_t columns)
 {
     const ConvShape *s = g->shape;
+    const size_t step = g->group * g->picture;
     for (size_t c = 0; c < channels; c += tile->rows)
-        for (size_t p = 0; p < 3; p++)
-            for (size_t q = 0; q < 3; q++) {
-                const float *left[TILE_MAX_ROWS];
-                float *out[TILE_MAX_ROWS];
-                const size_t rows = at_most(tile->rows, channels - c);
-                for (size_t r = 0; r < tile->rows; r++) {
-                    const size_t row = c + (r < rows ? r : 0);
-                    left[r] = planes + row * step + tap_place(g, p, q);
-                    out[r] = sum + ((p * 3 + q) * s->cin + c0 + row) * s->cout;
-                }
-                tile->run(product, left, out, rows, columns);
+        for (size_t t = 0; t < 9; t++) {
+            const float *left[TILE_MAX_ROWS];
+            float *out[TILE_MAX_ROWS];
+            const size_t rows = at_most(tile->rows, channels - c);
+            for (size_t r = 0; r < tile->rows; r++) {
+                const size_t row = c + (r < rows ? r : 0);
+                left[r] = planes + row * step + tap_place(g, t / 3, t % 3);
+                out[r] = sum + (t * s->cin + c0 + row) * s->cout;
             }
+            tile->run(product, left, out, rows, columns);
+        }
 }
 
 /* Pictures b0..b1-1, at most a group. */
@@ -107,34 +121,28 @@ static void add_group(const WeightGradient *g, float *sum, float *planes, float 
                       size_t b1, size_t c0, size_t channels)
 {
     const ConvShape *s = g->shape;
-    const size_t step = g->group * g->plane, pixels = (b1 - b0) * g->rows * g->columns;
-    const float *dy = g->dy + b0 * g->rows * g->columns * s->cout;
-    size_t offset[GROUP_SEGMENTS];
-    const float *right[GROUP_SEGMENTS];
-    TileProduct product = {.depth = g->columns, .offset = offset, .right = right};
+    size_t offset[GROUP_PIXELS];
+    const float *right[GROUP_PIXELS];
+    TileProduct product = {.segments = b1 - b0, .offset = offset, .right = right};
     product.alpha = product.beta = 1.0f;
     for (size_t b = b0; b < b1; b++)
-        transpose_picture(g, planes + (b - b0) * g->plane, step, b, c0, channels);
+        transpose_picture(g, planes + (b - b0) * g->picture, g->group * g->picture, b, c0,
+                          channels);
     for (size_t j = 0; j < s->cout; j += TILE_MAX_COLUMNS) {
         const size_t columns = at_most(s->cout - j, TILE_MAX_COLUMNS);
         const Tile *tile = tile_for(columns);
-        const float *from = dy + j;
-        product.right_stride = s->cout;
-        if (columns < tile->columns) {
-            tile_pack(copy, tile->columns, dy + j, s->cout, false, pixels, columns);
-            from = copy;
-            product.right_stride = tile->columns;
-        }
-        /* All segments at once, unless the pictures are very high. */
-        const size_t total = (b1 - b0) * g->rows;
-        for (size_t first = 0; first < total; first += GROUP_SEGMENTS) {
-            product.segments = at_most(total - first, GROUP_SEGMENTS);
-            for (size_t i = 0; i < product.segments; i++) {
-                const size_t b = (first + i) / g->rows, row = (first + i) % g->rows;
-                offset[i] = b * g->plane + row * (size_t)s->stride * g->line;
-                right[i] = from + (first + i) * g->columns * product.right_stride;
+        const size_t row_size = g->line * tile->columns;
+        for (size_t b = b0; b < b1; b++)
+            copy_dy(g, copy + (b - b0) * g->rows * row_size,
+                    g->dy + b * g->rows * g->columns * s->cout + j, tile->columns, columns);
+        product.right_stride = tile->columns;
+        for (size_t row = 0; row < g->rows; row += g->band) {
+            product.depth = at_most(g->band, g->rows - row) * g->line;
+            for (size_t b = 0; b < b1 - b0; b++) {
+                offset[b] = b * g->picture + row * g->line;
+                right[b] = copy + (b * g->rows + row) * row_size;
             }
-            add_panel(g, &product, tile, sum + j, planes, step, c0, channels, columns);
+            add_product(g, &product, tile, sum + j, planes, c0, channels, columns);
         }
     }
 }
@@ -147,8 +155,9 @@ static void gradient_task(size_t task, void *context)
     const size_t c0 = task % g->channel_blocks * g->block_channels;
     const size_t channels = at_most(g->block_channels, s->cin - c0);
     const size_t b0 = block * g->block_pictures, b1 = at_most(b0 + g->block_pictures, s->batch);
-    const size_t planes_size = divide_up(g->block_channels * g->group * g->plane, 16) * 16;
-    const size_t copy_size = g->packed ? g->group * g->rows * g->columns * TILE_MAX_COLUMNS : 0;
+    const size_t planes_size = divide_up(g->block_channels * g->group * g->picture, 16) * 16;
+    const size_t copy_size =
+        g->group * g->rows * g->line * at_most(tile_padded(s->cout), TILE_MAX_COLUMNS);
     float *planes = threads_scratch(SCRATCH_GEMM_LEFT, (planes_size + copy_size) * sizeof *planes);
     float *sum = g->dw;
     if (g->picture_blocks > 1) {
@@ -180,13 +189,15 @@ static void cut_work(WeightGradient *g)
     const ConvShape *s = g->shape;
     g->rows = tensor_conv_out_height(s);
     g->columns = tensor_conv_out_width(s);
-    g->half = g->columns + (s->stride == 1 ? 2 : 1);
-    g->line = s->stride == 1 ? g->half : 2 * g->half;
-    g->plane = g->line * (s->stride == 1 ? s->height + 2 : s->height + 1);
-    g->packed = tile_padded(s->cout) != s->cout;
+    g->line = g->columns + 1;
+    /* One entry past the last row: the zero behind it. */
+    g->plane = g->line * (g->rows + (s->stride == 1 ? 2 : 1)) + (s->stride == 1 ? 2 : 1);
+    g->picture = g->plane * (s->stride == 1 ? 1 : 4);
     g->group = at_most(divide_up(GROUP_PIXELS, g->rows * g->columns), s->batch);
-    g->channel_blocks = divide_up(s->cin, BLOCK_CHANNELS);
-    g->block_channels = divide_up(s->cin, g->channel_blocks);
+    g->bands = divide_up(g->rows * g->line, BAND_PIXELS);
+    g->band = divide_up(g->rows, at_most(g->bands, g->rows));
+    g->block_channels = at_most(s->cin, BLOCK_CHANNELS);
+    g->channel_blocks = divide_up(s->cin, g->block_channels);
     const size_t groups = divide_up(s->batch, g->group);
     const size_t blocks = at_most(groups, divide_up(TASKS, g->channel_blocks));
     g->block_pictures = divide_up(groups, blocks) * g->group;

@@ -223,17 +223,62 @@ void tile_column(const Tile *tile, const TileProduct *product, const float *cons
     tile->run(product, last, c + r, count - r, columns);
 }
 
+#if defined(TILE_VECTORS) && defined(__has_builtin)
+#if __has_builtin(__builtin_shufflevector)
+#define TILE_SHUFFLE
+#endif
+#endif
+
+#if defined(TILE_SHUFFLE)
+
+typedef float Four __attribute__((vector_size(16)));
+typedef float LooseFour __attribute__((vector_size(16), aligned(sizeof(float)), may_alias));
+
+static inline void transpose_4x4(float *out, size_t out_stride, const float *in, size_t in_stride)
+{
+    const Four a = *(const LooseFour *)in, b = *(const LooseFour *)(in + in_stride);
+    const Four c = *(const LooseFour *)(in + 2 * in_stride);
+    const Four d = *(const LooseFour *)(in + 3 * in_stride);
+    const Four ab = __builtin_shufflevector(a, b, 0, 4, 1, 5);
+    const Four cd = __builtin_shufflevector(c, d, 0, 4, 1, 5);
+    const Four ab_high = __builtin_shufflevector(a, b, 2, 6, 3, 7);
+    const Four cd_high = __builtin_shufflevector(c, d, 2, 6, 3, 7);
+    *(LooseFour *)out = __builtin_shufflevector(ab, cd, 0, 1, 4, 5);
+    *(LooseFour *)(out + out_stride) = __builtin_shufflevector(ab, cd, 2, 3, 6, 7);
+    *(LooseFour *)(out + 2 * out_stride) = __builtin_shufflevector(ab_high, cd_high, 0, 1, 4, 5);
+    *(LooseFour *)(out + 3 * out_stride) = __builtin_shufflevector(ab_high, cd_high, 2, 3, 6, 7);
+}
+
+#else
+
+static inline void transpose_4x4(float *out, size_t out_stride, const float *in, size_t in_stride)
+{
+    for (size_t j = 0; j < 4; j++)
+        for (size_t i = 0; i < 4; i++)
+            out[j * out_stride + i] = in[i * in_stride + j];
+}
+
+#endif
+
 void tile_transpose(float *out, size_t out_stride, const float *in, size_t in_stride, size_t rows,
                     size_t columns)
 {
-    enum { BLOCK = 16 };
-    for (size_t i0 = 0; i0 < rows; i0 += BLOCK)
-        for (size_t j0 = 0; j0 < columns; j0 += BLOCK) {
-            const size_t i1 = rows - i0 < BLOCK ? rows : i0 + BLOCK;
-            const size_t j1 = columns - j0 < BLOCK ? columns : j0 + BLOCK;
-            for (size_t j = j0; j < j1; j++)
-                for (size_t i = i0; i < i1; i++)
-                    out[j * out_stride + i] = in[i * in_stride + j];
+    enum { BLOCK = 16 }; /* a cache line of the input's rows, used whole before it is lost */
+    if (rows < 4 || columns < 4) {
+        for (size_t i = 0; i < rows; i++)
+            for (size_t j = 0; j < columns; j++)
+                out[j * out_stride + i] = in[i * in_stride + j];
+        return;
+    }
+    /* The last square in each direction may overlap the one before it. */
+    for (size_t j0 = 0; j0 < columns; j0 += BLOCK)
+        for (size_t i0 = 0; i0 < rows; i0 += 4) {
+            const size_t i = i0 + 4 <= rows ? i0 : rows - 4;
+            for (size_t j1 = j0; j1 < columns && j1 < j0 + BLOCK; j1 += 4) {
+                const size_t j = j1 + 4 <= columns ? j1 : columns - 4;
+                transpose_4x4(out + j * out_stride + i, out_stride, in + i * in_stride + j,
+                              in_stride);
+            }
         }
 }
 

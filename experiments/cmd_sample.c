@@ -101,7 +101,7 @@ static void show_progress(size_t done, size_t all, void *context)
 
 static bool sample(const SampleOptions *o, const Model *m, const Model *teacher, Error *err)
 {
-    size_t first, count;
+    size_t first = 0, count = 0;
     if (!shard(o, &first, &count, err))
         return false;
     SampleRequest request = {.model = &m->denoiser,

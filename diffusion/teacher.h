@@ -24,7 +24,7 @@ typedef enum TimeWeight {
 typedef struct TeacherConfig {
     TeacherLoss loss;
     TimeWeight time_weight;
-    double t_min;      /* t ~ U[t_min, 1] */
+    double t_min;      /* t ~ U[t_min, 1); with TIME_WEIGHT_ELBO above 0 */
     double nll_weight; /* CT-ELBO: weight of the cross entropy, 0.001 */
     double eps;        /* 1e-9, added in denominators and logarithms */
     bool two_passes;   /* CT-ELBO: reg and cross entropy at x_t, sig at x~ */
@@ -37,7 +37,8 @@ TeacherConfig diff_teacher_defaults(void);
  * R[x_t^d][v]. */
 void diff_draw_jump(const Process *p, States *xtilde, const States *xt, const Rng *streams);
 
-/* CT-ELBO.  out: head numbers at x~ (B, outputs).  Two passes: out_t at x_t, else out_t = xt = NULL.
+/* CT-ELBO.  out: head numbers at x~ (B, outputs).  Two passes: out_t at x_t; else out_t and xt are
+ * NULL.  Not for absorbing noise (checked).
  *   loss = mean_b(reg - sig/norm) + nll_weight ce, ce averaged over batch and dimensions.
  * reg, sig (B): per-picture parts, sig as -sig/norm; may be NULL.  *ce may be NULL.  dout, dout_t
  * (accumulated) may be NULL.  Returns the loss. */
@@ -45,14 +46,18 @@ double diff_ct_elbo(const TeacherConfig *config, const Head *head, const Process
                     const double *t, const States *x0, const States *xtilde, const float *out,
                     const States *xt, const float *out_t, double *reg, double *sig, double *ce,
                     float *dout, float *dout_t);
-/* Mean over pictures of weight[b] (1/D) sum_d -log p^d(x0^d | x_t).  weight NULL: ones. */
-double diff_cross_entropy(const Head *head, const States *x0, const States *xt, const double *weight,
-                          const float *out, float *dout);
+/* Mean over pictures of weight[b] (1/D) sum_d -log p^d(x0^d | x_t).  weight NULL: ones.  dout
+ * (accumulated) may be NULL.  With absorbing noise unmasked dimensions add 0; they count in D. */
+double diff_cross_entropy(const Head *head, const States *x0, const States *xt,
+                          const double *weight, const float *out, float *dout);
 
 /* One training step's gradient: draws (keyed by seed, step, picture), forward, loss, backward into
  * net->params.grads.  chunk: most pictures per network call (0: all at once); the gradient does not
- * depend on it.  Returns the loss; g is reset. */
+ * depend on it.  Returns the loss; g is empty before and after, except if g->check_finite found a
+ * number that is not finite: then the loss is NaN, nothing more is computed, and g is left as it
+ * is, so that g->bad_op can be read. */
 double diff_teacher_gradient(const TeacherConfig *config, const Denoiser *d, const Process *p,
-                             const States *x0, uint64_t seed, uint64_t step, size_t chunk, Graph *g);
+                             const States *x0, uint64_t seed, uint64_t step, size_t chunk,
+                             Graph *g);
 
 #endif

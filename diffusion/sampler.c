@@ -64,8 +64,8 @@ static bool check_request(const SampleRequest *r, const States *out, Error *err)
     if (r->steps < 1)
         return error_set(err, "steps = 0, expected at least 1");
     if (r->grid == GRID_AUTHORS && r->steps < 2)
-        return error_set(err, "steps = 1, expected at least 2 on the authors' grid, whose last call "
-                              "is the argmax at t_min");
+        return error_set(err, "steps = 1, expected at least 2 on the authors' grid, whose last "
+                              "call is the argmax at t_min");
     if (r->grid == GRID_AUTHORS && !(r->t_min > 0.0 && r->t_min < 1.0))
         return error_set(err, "t_min = %g, expected 0 < t_min < 1", r->t_min);
     if (!(r->eps >= 0.0 && r->eps < 1.0))
@@ -155,8 +155,8 @@ static bool run_batch(Batch *b, Graph *g, double t, Error *err)
     diff_denoise(b->model, g, &in, 0, b->numbers); /* a new graph checks nothing: always true */
     if (b->model->net != NULL &&
         !tensor_all_finite(b->numbers, b->count * diff_head_outputs(head)))
-        return error_set(err, "the model gave a number that is not finite at t = %g, in samples %zu "
-                              "to %zu",
+        return error_set(err, "the model gave a number that is not finite at t = %g, in samples "
+                              "%zu to %zu",
                          t, b->request->first + b->first,
                          b->request->first + b->first + b->count - 1);
     if (b->step == NULL && b->request->grid == GRID_AUTHORS)

@@ -25,7 +25,7 @@ static const struct {
 /* An array of the case that nothing looked at would pass unseen. */
 static void check_all_used(VerifyCase *c) {
     const Json *arrays = json_get(c->json, "arrays");
-    for (size_t i = 0; arrays && i < arrays->count; i++)
+    for (size_t i = 0; i < arrays->count; i++)
         if (!c->used[i]) verify_break(c, "array \"%s\": expected a role that is known here",
                                       arrays->keys[i]);
 }
@@ -33,6 +33,10 @@ static void check_all_used(VerifyCase *c) {
 static void run_case(VerifyCase *c, bool fast) {
     size_t k = 0;
     const Json *arrays = json_get(c->json, "arrays");
+    if (!arrays || arrays->type != JSON_OBJECT) {
+        verify_break(c, "expected an object \"%s\"", "arrays");
+        return;
+    }
     while (k < sizeof kinds / sizeof kinds[0] && strcmp(kinds[k].kind, c->kind) != 0) k++;
     if (k == sizeof kinds / sizeof kinds[0]) {
         verify_break(c, "kind \"%s\": expected a known one", c->kind);
@@ -41,7 +45,7 @@ static void run_case(VerifyCase *c, bool fast) {
     c->fast = fast;
     c->arena = arena_create((size_t)1 << 22);
     c->graph = ag_graph_create();
-    c->used = mem_zeroed(arrays ? arrays->count : 0, sizeof *c->used);
+    c->used = mem_zeroed(arrays->count, sizeof *c->used);
     tensor_conv_choose(fast ? CONV_AUTO : CONV_DIRECT);
     kinds[k].run(c);
     tensor_conv_choose(CONV_AUTO);

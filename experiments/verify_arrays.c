@@ -34,7 +34,7 @@ void verify_break(VerifyCase *c, const char *format, ...) {
 /* The role's string in the manifest, which outlives the case. */
 static const char *lasting(const VerifyCase *c, const char *role) {
     const Json *arrays = json_get(c->json, "arrays");
-    for (size_t i = 0; arrays && i < arrays->count; i++)
+    for (size_t i = 0; i < arrays->count; i++)
         if (strcmp(arrays->keys[i], role) == 0) return arrays->keys[i];
     return "";
 }
@@ -42,7 +42,7 @@ static const char *lasting(const VerifyCase *c, const char *role) {
 /* The manifest's entry of the array with that role, marked as used; NULL breaks the case. */
 static const Json *entry_of(VerifyCase *c, const char *role) {
     const Json *arrays = json_get(c->json, "arrays");
-    for (size_t i = 0; arrays && i < arrays->count; i++)
+    for (size_t i = 0; i < arrays->count; i++)
         if (strcmp(arrays->keys[i], role) == 0 && arrays->items[i].type == JSON_STRING) {
             c->used[i] = true;
             const Json *entry = json_get(json_get(c->manifest, "arrays"), arrays->items[i].string);

@@ -191,6 +191,11 @@ START_TEST(folders_without_a_manifest)
     fclose(f);
     ck_assert(!verify_run(dir, NULL, &failed, &err));
     ck_assert_msg(strstr(err.text, "at least one case") != NULL, "%s", err.text);
+    f = open_in("manifest.json");
+    fputs("{\"cases\": [7, {\"kind\": \"process\", \"arrays\": [1]}, {\"kind\": \"unet\"}]}", f);
+    fclose(f);
+    ck_assert(verify_run(dir, NULL, &failed, &err));
+    ck_assert_uint_eq(failed, 4);
 }
 END_TEST
 

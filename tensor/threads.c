@@ -14,7 +14,7 @@
 #include "tensor/check.h"
 #include "tensor/memory.h"
 
-#if defined(__GNUC__) && !defined(__TINYC__) && defined(__SSE__)
+#if defined(__GNUC__) && !defined(__TINYC__) && defined(__SSE__) && !defined(DI4C_PLAIN_C)
 #define HAVE_MXCSR 1
 #endif
 

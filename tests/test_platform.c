@@ -1,5 +1,6 @@
-/* Clock, signals, folders, and files that are never seen half-written.  Everything is made below one
- * folder in the current one and removed again; plain C cannot make it and uses the current one. */
+/* Clock, signals, folders, and files that are never seen half-written.  All is made in one
+ * folder below the current one and removed again; plain C, which cannot make it, uses the current
+ * one. */
 #include <check.h>
 #include <signal.h>
 #include <stdio.h>

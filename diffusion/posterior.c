@@ -92,7 +92,7 @@ static bool normalise(double *out, size_t S, double mass)
     if (!(sum > IMPOSSIBLE))
         return false;
     for (size_t x = 0; x < S; x++)
-        out[x] *= mass / sum;
+        out[x] = out[x] * mass / sum; /* so that a single one becomes exactly mass */
     return true;
 }
 

@@ -9,7 +9,8 @@
  * log(1 + e^-|r|), so each edge costs one exponential and each bin one logarithm:
  *   logit = min(r, 0) + log( (1e-6 + s(-l) q) / (1 + e^-|r|) ).
  * `fix` takes the minimum with the mirror image (l, r) -> (-r, -l):
- *   log s(-l) + log(1e-6 + s(r) q) = -max(l, 0) + log( (1e-6 + s(r) q) / (1 + e^-|l|) ). */
+ *   log s(-l) + log(1e-6 + s(r) q) = min(-l, 0) + log( (1e-6 + s(r) q) / (1 + e^-|l|) ),
+ * which is the smaller one exactly where s(r) > s(-l), that is l + r > 0: the bins right of mu. */
 #include <math.h>
 
 #include "diffusion/head_kinds.h"
@@ -23,6 +24,7 @@ typedef struct Row {
     float mu, k, q;      /* location, steepness, 1 - exp(-w k) */
     float dq;            /* dq/dlog_scale = -w k exp(-w k) */
     float width, first;  /* e_j = first + j width */
+    float limit;         /* the mirror image holds where l + r is larger */
     bool cut;            /* log_scale beyond the limit: no gradient for it */
 } Row;
 
@@ -60,6 +62,7 @@ static Row row_of(const Head *head, const float *out, size_t d)
     row.dq = (float)(-width * k * exp(-width * k));
     row.width = (float)width;
     row.first = -1.0f;
+    row.limit = head->fix ? 0.0f : HUGE_VALF;
     return row;
 }
 
@@ -81,25 +84,11 @@ static void fill_edges(Edges *e, const Row *row, size_t first, size_t count)
     }
 }
 
-static inline float plain_logit(const Edges *e, int i, float q)
-{
-    float r = e->z[i + 1];
-
-    return (r < 0.0f ? r : 0.0f) + fast_log((FLOOR + e->above[i] * q) * e->inverse[i + 1]);
-}
-
-static inline float mirror_logit(const Edges *e, int i, float q)
-{
-    float l = e->z[i];
-
-    return (l > 0.0f ? -l : 0.0f) + fast_log((FLOOR + e->below[i + 1] * q) * e->inverse[i]);
-}
-
 static void logits_of(const Head *head, const float *out, size_t d, float *logits)
 {
     size_t S = head->states;
     Row row = row_of(head, out, d);
-    float q = row.q;
+    float q = row.q, limit = row.limit;
     Edges e;
 
     for (size_t first = 0; first < S; first += BLOCK) {
@@ -107,38 +96,32 @@ static void logits_of(const Head *head, const float *out, size_t d, float *logit
         float *to = logits + first;
         fill_edges(&e, &row, first, (size_t)count);
 #pragma omp simd
-        for (int i = 0; i < count; i++)
-            to[i] = plain_logit(&e, i, q);
-        if (!head->fix)
-            continue;
-#pragma omp simd
         for (int i = 0; i < count; i++) {
-            float other = mirror_logit(&e, i, q);
-            to[i] = other < to[i] ? other : to[i];
+            bool mirror = e.z[i] + e.z[i + 1] > limit;
+            float edge = mirror ? -e.z[i] : e.z[i + 1];
+            float side = mirror ? e.below[i + 1] : e.above[i];
+            float inverse = mirror ? e.inverse[i] : e.inverse[i + 1];
+            to[i] = (edge < 0.0f ? edge : 0.0f) + fast_log((FLOOR + side * q) * inverse);
         }
     }
 }
 
-/* Derivatives of each logit of a block by its left edge, its right edge and q.  Plain form:
- *   d/dr = s(-r),   d/dl = -q s(l) s(-l)/f,   d/dq = s(-l)/f,    f = 1e-6 + s(-l) q. */
-static void slopes(const Edges *e, int count, float q, bool fix, float *by_l, float *by_r,
-                   float *by_q)
+/* Derivatives of each logit of a block by its left edge, its right edge and q:
+ *   d/dr = s(-r),   d/dl = -q s(l) s(-l)/f,   d/dq = s(-l)/f,    f = 1e-6 + s(-l) q;
+ * and of the mirror image:
+ *   d/dl = -s(l),   d/dr = q s(r) s(-r)/f,    d/dq = s(r)/f,     f = 1e-6 + s(r) q. */
+static void slopes(const Edges *e, int count, const Row *row, float *by_l, float *by_r, float *by_q)
 {
+    float q = row->q, limit = row->limit;
+
 #pragma omp simd
     for (int i = 0; i < count; i++) {
-        float share = e->above[i] / (FLOOR + e->above[i] * q);
-        by_r[i] = e->above[i + 1];
-        by_l[i] = -q * e->below[i] * share;
+        bool mirror = e->z[i] + e->z[i + 1] > limit;
+        float side = mirror ? e->below[i + 1] : e->above[i];
+        float share = side / (FLOOR + side * q);
+        by_l[i] = -e->below[i] * (mirror ? 1.0f : q * share);
+        by_r[i] = e->above[i + 1] * (mirror ? q * share : 1.0f);
         by_q[i] = share;
-    }
-    if (!fix)
-        return;
-    for (int i = 0; i < count; i++) {
-        bool mirror = mirror_logit(e, i, q) < plain_logit(e, i, q);
-        float share = e->below[i + 1] / (FLOOR + e->below[i + 1] * q);
-        by_l[i] = mirror ? -e->below[i] : by_l[i];
-        by_r[i] = mirror ? q * e->above[i + 1] * share : by_r[i];
-        by_q[i] = mirror ? share : by_q[i];
     }
 }
 
@@ -156,7 +139,7 @@ static void gradient(const Head *head, const float *out, size_t d, const float *
         int count = (int)(S - first < BLOCK ? S - first : BLOCK);
         const float *lp = logp + first, *dlp = dlogp + first;
         fill_edges(&e, &row, first, (size_t)count);
-        slopes(&e, count, row.q, head->fix, by_l, by_r, by_q);
+        slopes(&e, count, &row, by_l, by_r, by_q);
 #pragma omp simd reduction(+ : sum_mu, sum_scale)
         for (int i = 0; i < count; i++) {
             float g = head_logit_gradient(lp[i], dlp[i], total);

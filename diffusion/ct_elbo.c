@@ -68,8 +68,8 @@ static Tables tables_make(size_t S)
     return T;
 }
 
-/* Q for one time.  Where all mass of p^d lies far from x, inner_v is a quotient of tiny entries of Q
- * and eps, inside a logarithm: noise of 1e-16 in an entry of 1e-20 moves the loss by percents.  So
+/* Q for one time.  Where all mass of p^d lies far from x, inner_v is a quotient of tiny entries of
+ * Q and eps, inside a logarithm: noise of 1e-16 in an entry of 1e-20 moves the loss by percents, so
  * the fast form is kept only if no entry is that small. */
 static void fill_q(double *q, Transition *tr, double t, size_t S)
 {

@@ -72,6 +72,39 @@ static double exp_row(float *y, const float *x, float top, size_t c)
     return add_lanes(lane);
 }
 
+/* What a row's normalisation needs: its largest entry, and sum_j exp(x_j - top). */
+typedef struct RowSum {
+    float top;
+    double sum;
+} RowSum;
+
+/* Rows narrower than LANES (two states, say) would spend their time on empty lanes. */
+static RowSum narrow_row(float *y, const float *x, size_t c)
+{
+    RowSum row = {x[0], 0.0};
+
+    for (size_t j = 1; j < c; j++)
+        row.top = x[j] > row.top ? x[j] : row.top;
+    if (!(row.top > -INFINITY))
+        row.top = row_max(x, c); /* NaN, or only -inf */
+    for (size_t j = 0; j < c; j++) {
+        float term = fast_exp(x[j] - row.top);
+        row.sum += term;
+        if (y != NULL)
+            y[j] = term;
+    }
+    return row;
+}
+
+static RowSum sum_row(float *y, const float *x, size_t c)
+{
+    if (c > 0 && c < LANES)
+        return narrow_row(y, x, c);
+    RowSum row = {row_max(x, c), 0.0};
+    row.sum = exp_row(y, x, row.top, c);
+    return row;
+}
+
 void tensor_softmax(float *y, const float *x, size_t rows, size_t c)
 {
 #pragma omp parallel for default(none) shared(y, x, rows, c) schedule(static)                      \
@@ -79,7 +112,7 @@ void tensor_softmax(float *y, const float *x, size_t rows, size_t c)
     for (size_t r = 0; r < rows; r++) {
         float *out = y + r * c;
         const float *in = x + r * c;
-        float factor = (float)(1.0 / exp_row(out, in, row_max(in, c), c));
+        float factor = (float)(1.0 / sum_row(out, in, c).sum);
 #pragma omp simd
         for (size_t j = 0; j < c; j++)
             out[j] *= factor;
@@ -131,8 +164,8 @@ void tensor_log_softmax(float *y, const float *x, size_t rows, size_t c)
     for (size_t r = 0; r < rows; r++) {
         float *out = y + r * c;
         const float *in = x + r * c;
-        float top = row_max(in, c);
-        double total = top + log(exp_row(NULL, in, top, c));
+        RowSum row = sum_row(NULL, in, c);
+        double total = row.top + log(row.sum);
 #pragma omp simd
         for (size_t j = 0; j < c; j++)
             out[j] = (float)(in[j] - total);

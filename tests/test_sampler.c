@@ -1,0 +1,489 @@
+/* The sampler on spaces so small that the law of its output is a finite sum, and what its results
+ * may not depend on. */
+#include <check.h>
+#include <math.h>
+#include <signal.h>
+#include <string.h>
+
+#include "diffusion/sampler.h"
+#include "tensor/memory.h"
+#include "tensor/platform.h"
+#include "tensor/threads.h"
+#include "tests/statistics.h"
+
+enum { D = 2, S_MAX = 3, ALL_MAX = 9 };
+
+/* ---- denoisers made of a formula ---- */
+
+typedef struct Formula {
+    double shift;       /* tells two models apart */
+    size_t calls;
+    double *lambdas;    /* where calls leave their lambdas, or NULL */
+} Formula;
+
+/* Some number for (x, t, whether lambda < 1/2, dimension, state). */
+static float formula(const Formula *f, const uint16_t *x, size_t dims, double t, bool low, size_t d,
+                     size_t j)
+{
+    double a = f->shift + 1.7 * (double)d + 2.3 * (double)j + 3.1 * t + (low ? 0.0 : 2.0);
+    for (size_t k = 0; k < dims; k++)
+        a += (0.9 + 0.4 * (double)((k + d) % 3)) * x[k];
+    return (float)(2.0 * sin(a));
+}
+
+static Var *formula_forward(const Denoiser *d, Graph *g, const NetworkInput *in)
+{
+    Formula *f = d->self;
+    size_t S = d->head.states, dims = d->head.dims, batch = in->x->batch;
+    Tensor out = tensor_make1(g->arena, batch * dims * S);
+
+    for (size_t i = 0; i < batch * dims * S; i++) {
+        size_t b = i / (dims * S);
+        bool low = d->lambda_dims == 0 || in->lambda[b * d->lambda_dims] < 0.5;
+        out.data[i] = formula(f, states_row(in->x, b), dims, in->t[b], low, i / S % dims, i % S);
+    }
+    if (f->lambdas != NULL)
+        for (size_t i = 0; i < batch * d->lambda_dims; i++)
+            *f->lambdas++ = in->lambda[i];
+    f->calls++;
+    return ag_constant(g, out);
+}
+
+/* The exact product denoiser of two bits that are equal, each value with 1/2, under masks. */
+static Var *equal_bits_forward(const Denoiser *d, Graph *g, const NetworkInput *in)
+{
+    Tensor out = tensor_make1(g->arena, in->x->batch * 4);
+
+    (void)d;
+    for (size_t i = 0; i < in->x->batch * 4; i++) {
+        const uint16_t *x = states_row(in->x, i / 4);
+        size_t other = x[1 - i / 2 % 2];
+        out.data[i] = other == 2 || other == i % 2 ? 0.0f : -HUGE_VALF;
+    }
+    return ag_constant(g, out);
+}
+
+static Denoiser denoiser_of(Formula *f, const Process *p, size_t dims, size_t lambda_dims)
+{
+    size_t states = p->states - (p->mask >= 0 ? 1 : 0);
+    Head head = {HEAD_SOFTMAX, dims, states, 1, false, p->mask};
+    Denoiser d = {head, lambda_dims, NULL, formula_forward, f};
+    return d;
+}
+
+static Process *process_of(size_t kase, size_t S)
+{
+    static const ProcessKind kinds[4] = {PROCESS_ABSORBING, PROCESS_UNIFORM, PROCESS_BIRTH_DEATH,
+                                         PROCESS_GAUSSIAN};
+    ProcessConfig c = diff_process_defaults(kinds[kase], S);
+    Error err = {""};
+
+    c.eps = 0.0;
+    c.rate_const = 0.5;
+    c.sigma_max = 3.0;
+    c.time_base = 0.02;
+    Process *p = diff_process_create(&c, &err);
+    ck_assert_msg(p != NULL, "%s", err.text);
+    return p;
+}
+
+/* ---- the law of the output, by enumeration ---- */
+
+static void digits(uint16_t x[D], size_t n, size_t S)
+{
+    for (size_t d = 0; d < D; d++, n /= S)
+        x[d] = (uint16_t)(n % S);
+}
+
+/* next[y] += weight prod_d p^d(y^d), for one x, t and lambda; step NULL: x_0 itself. */
+static void spread(double *next, double weight, const SampleRequest *r, const Denoiser *m,
+                   const PosteriorStep *step, size_t n, double t, double lambda)
+{
+    size_t S = r->process->states, known = m->head.states;
+    uint16_t x[D], y[D];
+    double p[D][S_MAX];
+    Graph *g = ag_graph_create();
+
+    digits(x, n, S);
+    States one = {x, 1, D};
+    NetworkInput in = {&one, &t, &lambda, NULL};
+    const Var *out = m->forward(m, g, &in);
+    for (size_t d = 0; d < D; d++) {
+        float logp[S_MAX];
+        double p0[S_MAX] = {0.0};
+        size_t best = 0;
+        diff_head_row(&m->head, out->value.data, x, d, logp);
+        for (size_t a = 0; a < known; a++) {
+            p0[a] = exp((double)logp[a]);
+            best = logp[a] > logp[best] ? a : best;
+        }
+        for (size_t a = 0; a < known && step == NULL && r->grid == GRID_AUTHORS; a++)
+            p0[a] = a == best ? 1.0 : 0.0;
+        memcpy(p[d], p0, sizeof p[d]);
+        if (step != NULL)
+            diff_posterior_mix(step, x[d], p0, known, p[d]);
+    }
+    for (size_t k = 0; k < S * S; k++) {
+        digits(y, k, S);
+        next[k] += weight * p[0][y[0]] * p[1][y[1]];
+    }
+    ag_graph_destroy(g);
+}
+
+static void output_law(double *law, const SampleRequest *r)
+{
+    const Process *p = r->process;
+    size_t S = p->states;
+    double times[8];
+
+    diff_time_grid(r->grid, r->steps, r->t_min, times);
+    for (size_t n = 0; n < S * S; n++)
+        law[n] = p->prior[n % S] * p->prior[n / S];
+    for (size_t call = 0; call < r->steps; call++) {
+        const Denoiser *m = call + r->teacher_steps < r->steps ? r->model : r->teacher;
+        PosteriorStep *step = NULL;
+        double next[ALL_MAX] = {0.0};
+        if (call + 1 < r->steps)
+            step = diff_posterior_create(p, times[call + 1], times[call], r->eps);
+        for (size_t n = 0; n < S * S; n++)
+            for (int low = 0; low < 2 && law[n] > 0.0; low++)
+                spread(next, 0.5 * law[n], r, m, step, n, times[call], low ? 0.25 : 0.75);
+        memcpy(law, next, sizeof next);
+        diff_posterior_destroy(step);
+    }
+}
+
+/* False alarm: 1e-6. */
+static void compare_with_law(const SampleRequest *r)
+{
+    enum { N = 10000 };
+    size_t S = r->process->states, count[ALL_MAX] = {0};
+    double law[ALL_MAX], sum = 0.0;
+    States out = states_alloc(N, D);
+    Error err = {""};
+
+    output_law(law, r);
+    for (size_t n = 0; n < S * S; n++)
+        sum += law[n];
+    ck_assert_double_le(fabs(sum - 1.0), 1e-6);
+    ck_assert_msg(diff_sample(r, &out, &err), "%s", err.text);
+    for (size_t i = 0; i < N; i++)
+        count[out.x[i * D] + S * out.x[i * D + 1]]++;
+    ck_assert(statistics_fit(count, law, S * S));
+    states_free(&out);
+}
+
+START_TEST(samples_follow_the_enumerated_law)
+{
+    for (size_t lambda_dims = 0; lambda_dims < 3; lambda_dims += 2)
+        for (size_t steps = 1; steps <= 3; steps++) {
+            Process *p = process_of((size_t)_i, 3);
+            Formula f = {0.4, 0, NULL};
+            Denoiser d = denoiser_of(&f, p, D, lambda_dims);
+            SampleRequest r = {.model = &d,
+                               .process = p,
+                               .steps = steps,
+                               .stratified_lambda = steps == 2,
+                               .batch = 3000,
+                               .seed = 7 + steps};
+            compare_with_law(&r);
+            diff_process_destroy(p);
+        }
+}
+END_TEST
+
+START_TEST(hybrid_samples_follow_the_enumerated_law)
+{
+    for (size_t teacher_steps = 1; teacher_steps <= 3; teacher_steps++) {
+        Process *p = process_of((size_t)_i, 3);
+        Formula f = {0.4, 0, NULL}, of_teacher = {2.0, 0, NULL};
+        Denoiser d = denoiser_of(&f, p, D, 1), teacher = denoiser_of(&of_teacher, p, D, 0);
+        SampleRequest r = {.model = &d,
+                           .teacher = &teacher,
+                           .teacher_steps = teacher_steps,
+                           .process = p,
+                           .steps = 3,
+                           .batch = 20000,
+                           .seed = 17};
+        compare_with_law(&r);
+        ck_assert_uint_gt(of_teacher.calls, 0);
+        diff_process_destroy(p);
+    }
+}
+END_TEST
+
+START_TEST(authors_grid_ends_with_the_argmax)
+{
+    for (size_t steps = 2; steps <= 3; steps++) {
+        Process *p = process_of((size_t)_i, 3);
+        Formula f = {0.4, 0, NULL};
+        Denoiser d = denoiser_of(&f, p, D, 1);
+        SampleRequest r = {.model = &d,
+                           .process = p,
+                           .steps = steps,
+                           .grid = GRID_AUTHORS,
+                           .t_min = 0.2,
+                           .batch = 20000,
+                           .seed = 27};
+        compare_with_law(&r);
+        diff_process_destroy(p);
+    }
+}
+END_TEST
+
+/* [Di4C], lower bound of the first theorem: two equal bits, masks with alpha = 1 - t, exact
+ * marginals.  Both bits are unmasked in the same one of N steps with probability 1/N and then
+ * differ with probability 1/2, so the total variation distance is 1/(2N). */
+START_TEST(equal_bits_are_missed_by_one_over_2n)
+{
+    Process *p = process_of(0, 3);
+    Head head = {HEAD_SOFTMAX, D, 2, 1, false, 2};
+    Denoiser d = {head, 0, NULL, equal_bits_forward, NULL};
+
+    for (size_t steps = 1; steps <= 8; steps++) {
+        SampleRequest r = {.model = &d, .process = p, .steps = steps, .batch = 20000, .seed = 37};
+        double law[ALL_MAX], distance = 0.0;
+        output_law(law, &r);
+        for (size_t n = 0; n < ALL_MAX; n++)
+            distance += 0.5 * fabs(law[n] - (n == 0 || n == 4 ? 0.5 : 0.0));
+        ck_assert_double_le(fabs(distance - 0.5 / (double)steps), 1e-7); /* rows are float */
+        if (steps % 3 == 1)
+            compare_with_law(&r);
+    }
+    diff_process_destroy(p);
+}
+END_TEST
+
+/* ---- what a sample may not depend on ---- */
+
+enum { COUNT = 70, WIDE = 13 };
+
+static void draw(States *out, const Process *p, size_t first, size_t batch, int threads)
+{
+    Formula f = {0.1, 0, NULL}, of_teacher = {0.7, 0, NULL};
+    Denoiser d = denoiser_of(&f, p, WIDE, 2), teacher = denoiser_of(&of_teacher, p, WIDE, 1);
+    Error err = {""};
+    SampleRequest r = {.model = &d,
+                       .teacher = &teacher,
+                       .teacher_steps = 2,
+                       .process = p,
+                       .steps = 4,
+                       .eps = p->mask >= 0 ? 1e-9 : 0.0,
+                       .stratified_lambda = true,
+                       .first = first,
+                       .batch = batch,
+                       .seed = 5};
+
+    threads_set(threads);
+    ck_assert_msg(diff_sample(&r, out, &err), "%s", err.text);
+}
+
+START_TEST(samples_do_not_depend_on_company)
+{
+    Process *p = process_of((size_t)_i, 5);
+    States all = states_alloc(COUNT, WIDE), other = states_alloc(COUNT, WIDE);
+
+    draw(&all, p, 0, 0, 1);
+    draw(&other, p, 0, 1, 1);
+    ck_assert_mem_eq(all.x, other.x, COUNT * WIDE * sizeof *all.x);
+    draw(&other, p, 0, 16, 3);
+    ck_assert_mem_eq(all.x, other.x, COUNT * WIDE * sizeof *all.x);
+    States part = states_rows(&other, 40, 20); /* a shard */
+    memset(part.x, 0xFF, 20 * WIDE * sizeof *part.x);
+    draw(&part, p, 40, 7, 2);
+    ck_assert_mem_eq(all.x, other.x, COUNT * WIDE * sizeof *all.x);
+    ck_assert_mem_ne(states_row(&all, 0), states_row(&all, 1), WIDE * sizeof *all.x);
+    States none = states_rows(&all, 0, 0);
+    draw(&none, p, 0, 4, 1);
+    states_free(&all);
+    states_free(&other);
+    diff_process_destroy(p);
+}
+END_TEST
+
+/* In each call, every coordinate of 64 lambdas has one value in each 64th of [0,1); calls and
+ * coordinates have different orders. */
+START_TEST(stratified_lambdas_cut_the_interval_evenly)
+{
+    enum { N = 128, CALLS = 2, L = 2 };
+    Process *p = process_of(1, 3);
+    double lambda[CALLS][N][L];
+    Formula f = {0.1, 0, &lambda[0][0][0]};
+    Denoiser d = denoiser_of(&f, p, D, L);
+    SampleRequest r = {
+        .model = &d, .process = p, .steps = CALLS, .stratified_lambda = true, .batch = 48};
+    States out = states_alloc(N, D);
+    size_t same[2] = {0, 0};
+
+    ck_assert(diff_sample(&r, &out, NULL));
+    for (size_t call = 0; call < CALLS; call++)
+        for (size_t block = 0; block < N; block += 64)
+            for (size_t k = 0; k < L; k++) {
+                int seen[64] = {0};
+                for (size_t i = block; i < block + 64; i++) {
+                    ck_assert(lambda[call][i][k] >= 0.0 && lambda[call][i][k] < 1.0);
+                    seen[(size_t)(64.0 * lambda[call][i][k])]++;
+                }
+                for (size_t i = 0; i < 64; i++)
+                    ck_assert_int_eq(seen[i], 1);
+            }
+    for (size_t i = 0; i < N; i++) {
+        same[0] += (int)(64.0 * lambda[0][i][0]) == (int)(64.0 * lambda[0][i][1]);
+        same[1] += (int)(64.0 * lambda[0][i][0]) == (int)(64.0 * lambda[1][i][0]);
+    }
+    ck_assert_uint_lt(same[0], 20); /* 2 expected */
+    ck_assert_uint_lt(same[1], 20);
+    states_free(&out);
+    diff_process_destroy(p);
+}
+END_TEST
+
+/* ---- grids, progress, refusals ---- */
+
+START_TEST(time_grids)
+{
+    static const double uniform[4] = {1.0, 0.75, 0.5, 0.25}, authors[4] = {1.0, 0.67, 0.34, 0.01};
+    double t[4];
+
+    diff_time_grid(GRID_UNIFORM, 4, 0.01, t);
+    for (size_t i = 0; i < 4; i++)
+        ck_assert_double_eq(t[i], uniform[i]);
+    diff_time_grid(GRID_AUTHORS, 4, 0.01, t);
+    ck_assert_double_eq(t[0], 1.0);
+    ck_assert_double_eq(t[3], 0.01);
+    for (size_t i = 0; i < 4; i++)
+        ck_assert_double_le(fabs(t[i] - authors[i]), 1e-15);
+    diff_time_grid(GRID_UNIFORM, 1, 0.01, t);
+    ck_assert_double_eq(t[0], 1.0);
+}
+END_TEST
+
+static void count_progress(size_t done, size_t all, void *context)
+{
+    size_t *last = context;
+    ck_assert_uint_eq(done, *last + 1);
+    ck_assert_uint_eq(all, 9); /* 3 steps of 3 batches */
+    *last = done;
+}
+
+START_TEST(progress_counts_network_calls)
+{
+    Process *p = process_of(1, 3);
+    Formula f = {0.1, 0, NULL};
+    Denoiser d = denoiser_of(&f, p, D, 0);
+    size_t last = 0;
+    SampleRequest r = {.model = &d,
+                       .process = p,
+                       .steps = 3,
+                       .batch = 4,
+                       .progress = count_progress,
+                       .progress_context = &last};
+    States out = states_alloc(10, D);
+
+    ck_assert(diff_sample(&r, &out, NULL));
+    ck_assert_uint_eq(last, 9);
+    ck_assert_uint_eq(f.calls, 9);
+    states_free(&out);
+    diff_process_destroy(p);
+}
+END_TEST
+
+static void refused(SampleRequest r, size_t dims, const char *word)
+{
+    States out = states_alloc(2, dims);
+    Error err = {""};
+
+    ck_assert(!diff_sample(&r, &out, &err));
+    ck_assert_msg(strstr(err.text, word) != NULL, "'%s' does not name '%s'", err.text, word);
+    states_free(&out);
+}
+
+START_TEST(senseless_requests_are_refused)
+{
+    Process *p = process_of(1, 3), *masked = process_of(0, 3);
+    Formula f = {0.1, 0, NULL};
+    Denoiser d = denoiser_of(&f, p, D, 0), teacher = denoiser_of(&f, masked, D, 0);
+    SampleRequest good = {.model = &d, .process = p, .steps = 3, .t_min = 0.01, .batch = 4}, r;
+
+    r = good, r.steps = 0;
+    refused(r, D, "steps");
+    r = good, r.steps = 1, r.grid = GRID_AUTHORS;
+    refused(r, D, "at least 2");
+    r = good, r.grid = GRID_AUTHORS, r.t_min = 0.0;
+    refused(r, D, "t_min");
+    r = good, r.eps = -1.0;
+    refused(r, D, "eps");
+    r = good, r.teacher = &d, r.teacher_steps = 4;
+    refused(r, D, "at most steps = 3");
+    r = good, r.teacher_steps = 1;
+    refused(r, D, "there is none");
+    r = good, r.teacher = &teacher, r.teacher_steps = 1;
+    refused(r, D, "teacher");
+    r = good, r.process = masked;
+    refused(r, D, "absorbing");
+    refused(good, D + 1, "dimensions");
+    ck_assert_uint_eq(f.calls, 0);
+    diff_process_destroy(p);
+    diff_process_destroy(masked);
+}
+END_TEST
+
+static Var *nan_forward(const Denoiser *d, Graph *g, const NetworkInput *in)
+{
+    Tensor out = tensor_make1(g->arena, in->x->batch * diff_head_outputs(&d->head));
+
+    for (size_t i = 0; i < tensor_size(&out); i++)
+        out.data[i] = i == 5 ? HUGE_VALF - HUGE_VALF : 0.0f;
+    return ag_constant(g, out);
+}
+
+START_TEST(networks_that_give_nan_are_refused)
+{
+    Process *p = process_of(1, 3);
+    Network net = {.kind = "nan"};
+    Denoiser d = denoiser_of(NULL, p, D, 0);
+    SampleRequest r = {.model = &d, .process = p, .steps = 2, .batch = 4};
+
+    d.net = &net;
+    d.forward = nan_forward;
+    refused(r, D, "not finite");
+    diff_process_destroy(p);
+}
+END_TEST
+
+START_TEST(a_signal_stops_sampling)
+{
+    Process *p = process_of(1, 3);
+    Formula f = {0.1, 0, NULL};
+    Denoiser d = denoiser_of(&f, p, D, 0);
+    SampleRequest r = {.model = &d, .process = p, .steps = 2, .batch = 4};
+
+    platform_catch_signals();
+    raise(SIGINT);
+    refused(r, D, "signal");
+    diff_process_destroy(p);
+}
+END_TEST
+
+Suite *sampler_suite(void)
+{
+    Suite *suite = suite_create("sampler");
+    TCase *laws = tcase_create("laws"), *rest = tcase_create("rest");
+
+    tcase_set_timeout(laws, 120);
+    tcase_add_loop_test(laws, samples_follow_the_enumerated_law, 0, 4);
+    tcase_add_loop_test(laws, hybrid_samples_follow_the_enumerated_law, 0, 4);
+    tcase_add_loop_test(laws, authors_grid_ends_with_the_argmax, 0, 4);
+    tcase_add_test(laws, equal_bits_are_missed_by_one_over_2n);
+    tcase_set_timeout(rest, 60);
+    tcase_add_loop_test(rest, samples_do_not_depend_on_company, 0, 4);
+    tcase_add_test(rest, stratified_lambdas_cut_the_interval_evenly);
+    tcase_add_test(rest, time_grids);
+    tcase_add_test(rest, progress_counts_network_calls);
+    tcase_add_test(rest, senseless_requests_are_refused);
+    tcase_add_test(rest, networks_that_give_nan_are_refused);
+    tcase_add_test(rest, a_signal_stops_sampling);
+    suite_add_tcase(suite, laws);
+    suite_add_tcase(suite, rest);
+    return suite;
+}

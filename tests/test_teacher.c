@@ -1,0 +1,569 @@
+/* Teacher losses against sums written out in double; the step against itself in other chunks. */
+#include "diffusion/teacher.h"
+
+#include <check.h>
+#include <math.h>
+#include <signal.h>
+#include <string.h>
+
+#include "nn/mlp.h"
+#include "tensor/memory.h"
+#include "tensor/threads.h"
+#include "tests/statistics.h"
+
+static Process *process_of(ProcessKind kind, size_t S)
+{
+    ProcessConfig config = diff_process_defaults(kind, S);
+    Process *p;
+    Error err;
+
+    config.rate_const = kind == PROCESS_UNIFORM ? 0.3 : 1.0;
+    config.time_base = 0.05;
+    config.time_exponential = 50;
+    config.rate_sigma = 2;
+    config.q_sigma = 20;
+    config.sigma_min = 0.3;
+    config.sigma_max = 3;
+    config.schedule = ABSORB_LINEAR;
+    if (kind == PROCESS_ABSORBING)
+        config.rate_const = 2;
+    p = diff_process_create(&config, &err);
+    ck_assert_msg(p != NULL, "%s", err.text);
+    return p;
+}
+
+static Head softmax(size_t D, size_t S, int mask)
+{
+    Head head = {HEAD_SOFTMAX, D, S, 1, false, mask};
+
+    return head;
+}
+
+/* ---- the continuous-time ELBO ---- */
+
+typedef struct Case {
+    TeacherConfig config;
+    Head head;
+    Process *p;
+    size_t B, D, S, outputs;
+    double t[4];
+    States x0, xt, xtilde;
+    float *out, *out_t;
+} Case;
+
+static void case_make(Case *c, ProcessKind kind, HeadKind head, size_t B, size_t D, size_t S)
+{
+    Rng rng = rng_root(100 * B + 10 * D + S);
+
+    c->config = diff_teacher_defaults();
+    c->config.nll_weight = 0.5; /* large enough to be seen */
+    c->head = softmax(D, S, -1);
+    c->head.kind = head;
+    c->p = process_of(kind, S);
+    c->B = B;
+    c->D = D;
+    c->S = S;
+    c->outputs = diff_head_outputs(&c->head);
+    c->x0 = states_alloc(B, D);
+    c->xt = states_alloc(B, D);
+    c->xtilde = states_alloc(B, D);
+    c->out = mem_alloc(B * c->outputs, sizeof(float));
+    c->out_t = mem_alloc(B * c->outputs, sizeof(float));
+    for (size_t b = 0; b < B; b++)
+        c->t[b] = 0.05 + 0.9 * rng_uniform(&rng);
+    for (size_t i = 0; i < B * D; i++) {
+        c->x0.x[i] = (uint16_t)rng_below(&rng, S);
+        c->xt.x[i] = (uint16_t)rng_below(&rng, S);
+        c->xtilde.x[i] = (uint16_t)rng_below(&rng, S);
+    }
+    for (size_t i = 0; i < B * c->outputs; i++) {
+        c->out[i] = (float)rng_normal(&rng);
+        c->out_t[i] = (float)rng_normal(&rng);
+    }
+}
+
+static void case_free(Case *c)
+{
+    diff_process_destroy(c->p);
+    states_free(&c->x0);
+    states_free(&c->xt);
+    states_free(&c->xtilde);
+    mem_free(c->out);
+    mem_free(c->out_t);
+}
+
+/* p (D, S) of one sample. */
+static double *naive_probs(const Case *c, const float *out)
+{
+    double *p = mem_alloc(c->D * c->S, sizeof *p);
+    float *row = mem_alloc(c->S, sizeof *row);
+
+    for (size_t d = 0; d < c->D; d++) {
+        diff_head_row(&c->head, out, NULL, d, row);
+        for (size_t a = 0; a < c->S; a++)
+            p[d * c->S + a] = exp((double)row[a]);
+    }
+    mem_free(row);
+    return p;
+}
+
+typedef struct Naive {
+    const Case *c;
+    Transition *tr;
+    double beta;
+    const uint16_t *x0, *x; /* x: where the part is taken */
+    const double *p;
+} Naive;
+
+static double naive_q(const Naive *n, size_t a, size_t v)
+{
+    return diff_transition_at(n->tr, a, v);
+}
+
+static double naive_rate(const Naive *n, size_t v, size_t x)
+{
+    return n->beta * n->c->p->base[v * n->c->S + x];
+}
+
+static double naive_reg(const Naive *n)
+{
+    const Case *c = n->c;
+    double total = 0;
+
+    for (size_t d = 0; d < c->D; d++)
+        for (size_t v = 0; v < c->S; v++)
+            for (size_t a = 0; v != n->x[d] && a < c->S; a++)
+                total += naive_rate(n, v, n->x[d]) * n->p[d * c->S + a] * naive_q(n, a, v) /
+                         (naive_q(n, a, n->x[d]) + c->config.eps);
+    return total;
+}
+
+/* -sig/norm */
+static double naive_sig(const Naive *n)
+{
+    const Case *c = n->c;
+    double sig = 0, norm = 0, eps = c->config.eps;
+
+    for (size_t d = 0; d < c->D; d++)
+        for (size_t v = 0; v < c->S; v++) {
+            size_t x = n->x[d];
+            double inner = 0, z = 0;
+            if (v == x)
+                continue;
+            for (size_t a = 0; a < c->S; a++)
+                inner += n->p[d * c->S + a] * naive_q(n, a, v) / (naive_q(n, a, x) + eps);
+            for (size_t e = 0; e < c->D; e++) {
+                size_t y = e == d ? v : n->x[e];
+                z -= naive_rate(n, y, y);
+            }
+            double weight = naive_rate(n, v, x) * naive_q(n, n->x0[d], v) /
+                            (naive_q(n, n->x0[d], x) + eps);
+            sig += weight * log(inner + eps);
+            norm += weight / z;
+        }
+    return -sig / norm;
+}
+
+static double naive_elbo(const Case *c, double *reg, double *sig, double *ce)
+{
+    double loss = 0;
+
+    *ce = 0;
+    for (size_t b = 0; b < c->B; b++) {
+        bool two = c->config.two_passes;
+        double *p = naive_probs(c, c->out + b * c->outputs);
+        double *p_t = naive_probs(c, (two ? c->out_t : c->out) + b * c->outputs);
+        Naive n = {c, diff_transition_create(c->p, 0, c->t[b], TRANSITION_ACCURATE),
+                   diff_process_rate(c->p, c->t[b]), c->x0.x + b * c->D, c->xtilde.x + b * c->D, p};
+        sig[b] = naive_sig(&n);
+        n.x = two ? c->xt.x + b * c->D : n.x;
+        n.p = p_t;
+        reg[b] = naive_reg(&n);
+        for (size_t d = 0; d < c->D; d++)
+            *ce -= log(p_t[d * c->S + n.x0[d]]) / (double)(c->B * c->D);
+        loss += (reg[b] + sig[b]) / (double)c->B;
+        diff_transition_destroy(n.tr);
+        mem_free(p);
+        mem_free(p_t);
+    }
+    return loss + c->config.nll_weight * *ce;
+}
+
+static double elbo(const Case *c, double *reg, double *sig, double *ce, float *dout, float *dout_t)
+{
+    bool two = c->config.two_passes;
+
+    return diff_ct_elbo(&c->config, &c->head, c->p, c->t, &c->x0, &c->xtilde, c->out,
+                        two ? &c->xt : NULL, two ? c->out_t : NULL, reg, sig, ce, dout, dout_t);
+}
+
+static void check_differences(Case *c, float *out, const float *grad)
+{
+    double reg[4], sig[4], ce, h = 4e-3;
+    size_t n = c->B * c->outputs, stride = n / 61 + 1;
+
+    for (size_t i = 0; i < n; i += stride) {
+        float keep = out[i];
+        out[i] = (float)(keep + h);
+        double above = naive_elbo(c, reg, sig, &ce), width = out[i];
+        out[i] = (float)(keep - h);
+        double below = naive_elbo(c, reg, sig, &ce);
+        width -= out[i];
+        out[i] = keep;
+        double want = (above - below) / width, size = fabs(above) + 1;
+        ck_assert_msg(fabs(grad[i] - want) <= 1e-4 * size + 6e-3 * fabs(want),
+                      "number %d: %g, expected %g", (int)i, grad[i], want);
+    }
+}
+
+typedef struct Shape {
+    ProcessKind process;
+    HeadKind head;
+    size_t B, D, S;
+} Shape;
+
+static const Shape shapes[] = {
+    {PROCESS_UNIFORM, HEAD_SOFTMAX, 1, 1, 2},  {PROCESS_UNIFORM, HEAD_SOFTMAX, 3, 4, 5},
+    {PROCESS_GAUSSIAN, HEAD_LOGISTIC, 2, 3, 8}, {PROCESS_BIRTH_DEATH, HEAD_SOFTMAX, 2, 5, 6},
+    {PROCESS_GAUSSIAN, HEAD_SOFTMAX, 1, 2, 24},
+};
+enum { SHAPES = 5 };
+
+START_TEST(elbo_and_its_gradient)
+{
+    const Shape *s = &shapes[_i % SHAPES];
+    double reg[2][4], sig[2][4], ce[2];
+    Case c;
+
+    case_make(&c, s->process, s->head, s->B, s->D, s->S);
+    c.config.two_passes = _i >= SHAPES;
+    float *dout = mem_zeroed(c.B * c.outputs, sizeof *dout);
+    float *dout_t = mem_zeroed(c.B * c.outputs, sizeof *dout_t);
+    double loss = elbo(&c, reg[0], sig[0], &ce[0], dout, c.config.two_passes ? dout_t : NULL);
+    double want = naive_elbo(&c, reg[1], sig[1], &ce[1]);
+    ck_assert_double_eq_tol(loss, want, 2e-6 * (1 + fabs(want)));
+    ck_assert_double_eq_tol(ce[0], ce[1], 2e-6 * (1 + ce[1]));
+    for (size_t b = 0; b < c.B; b++) {
+        ck_assert_double_eq_tol(reg[0][b], reg[1][b], 2e-6 * (1 + reg[1][b]));
+        ck_assert_double_eq_tol(sig[0][b], sig[1][b], 2e-6 * (1 + fabs(sig[1][b])));
+    }
+    check_differences(&c, c.out, dout);
+    if (c.config.two_passes)
+        check_differences(&c, c.out_t, dout_t);
+    mem_free(dout);
+    mem_free(dout_t);
+    case_free(&c);
+}
+END_TEST
+
+START_TEST(elbo_has_the_same_bits_on_every_thread_count)
+{
+    Case c;
+    float one[3 * 20] = {0}, two[3 * 20] = {0};
+
+    case_make(&c, PROCESS_UNIFORM, HEAD_SOFTMAX, 3, 4, 5);
+    threads_set(1);
+    double first = elbo(&c, NULL, NULL, NULL, one, NULL);
+    threads_set(3);
+    ck_assert(first == elbo(&c, NULL, NULL, NULL, two, NULL));
+    ck_assert(memcmp(one, two, sizeof one) == 0);
+    case_free(&c);
+}
+END_TEST
+
+START_TEST(elbo_with_a_mask_stops)
+{
+    Case c;
+
+    case_make(&c, PROCESS_UNIFORM, HEAD_SOFTMAX, 1, 2, 3);
+    c.p = process_of(PROCESS_ABSORBING, 3);
+    elbo(&c, NULL, NULL, NULL, NULL, NULL);
+}
+END_TEST
+
+/* ---- jumps ---- */
+
+START_TEST(jumps_follow_the_rates)
+{
+    enum { COUNT = 20000, D = 3, S = 4 };
+    static const uint16_t from[D] = {0, 2, 3};
+    Process *p = process_of(PROCESS_BIRTH_DEATH, S);
+    States xt = states_alloc(COUNT, D), to = states_alloc(COUNT, D);
+    Rng *streams = mem_alloc(COUNT, sizeof *streams);
+    size_t count[D * S] = {0};
+    double want[D * S] = {0}, total = 0;
+
+    for (size_t b = 0; b < COUNT; b++) {
+        memcpy(states_row(&xt, b), from, sizeof from);
+        streams[b] = rng_child(rng_root(2), b);
+    }
+    diff_draw_jump(p, &to, &xt, streams);
+    for (size_t b = 0; b < COUNT; b++) {
+        int changed = 0;
+        for (size_t d = 0; d < D; d++)
+            if (to.x[b * D + d] != from[d]) {
+                changed++;
+                count[d * S + to.x[b * D + d]]++;
+            }
+        ck_assert_int_eq(changed, 1);
+    }
+    for (size_t d = 0; d < D; d++)
+        for (size_t v = 0; v < S; v++)
+            total += want[d * S + v] = v == from[d] ? 0 : p->base[from[d] * S + v];
+    for (size_t i = 0; i < D * S; i++)
+        want[i] /= total;
+    ck_assert(statistics_fit(count, want, D * S)); /* false alarm: 1e-6 */
+    mem_free(streams);
+    states_free(&xt);
+    states_free(&to);
+    diff_process_destroy(p);
+}
+END_TEST
+
+START_TEST(a_state_without_exits_stays)
+{
+    Process *p = process_of(PROCESS_ABSORBING, 3);
+    uint16_t masked[] = {2, 2}, to[] = {0, 0};
+    States xt = {masked, 1, 2}, xtilde = {to, 1, 2};
+    Rng stream = rng_root(1);
+
+    diff_draw_jump(p, &xtilde, &xt, &stream);
+    ck_assert(to[0] == 2 && to[1] == 2);
+    diff_process_destroy(p);
+}
+END_TEST
+
+/* ---- cross entropy ---- */
+
+START_TEST(cross_entropy_and_gradient)
+{
+    enum { B = 3, D = 40, S = 4 };
+    Head head = softmax(D, S, _i == 0 ? -1 : S);
+    static float out[B * D * S], dout[B * D * S];
+    float row[S];
+    const double weight[B] = {0.5, 2, 0};
+    States x0 = states_alloc(B, D), xt = states_alloc(B, D);
+    Rng rng = rng_root(3);
+    double want = 0;
+
+    memset(dout, 0, sizeof dout);
+    for (size_t i = 0; i < B * D * S; i++)
+        out[i] = (float)rng_normal(&rng);
+    for (size_t i = 0; i < B * D; i++) {
+        x0.x[i] = (uint16_t)rng_below(&rng, S);
+        xt.x[i] = rng_uniform(&rng) < 0.5 ? x0.x[i] : S;
+    }
+    double got = diff_cross_entropy(&head, &x0, _i == 0 ? NULL : &xt, weight, out, dout);
+    for (size_t i = 0; i < B * D; i++) {
+        bool known = _i == 1 && xt.x[i] != S;
+        double scale = known ? 0 : weight[i / D] / (B * D);
+        diff_head_row(&head, out + i / D * D * S, xt.x + i / D * D, i % D, row);
+        want -= known ? 0 : scale * row[x0.x[i]];
+        for (size_t a = 0; a < S; a++) {
+            double slope = scale * (exp(row[a]) - (a == x0.x[i] ? 1 : 0));
+            ck_assert_double_eq_tol(dout[i * S + a], known ? 0 : slope, 1e-7);
+        }
+    }
+    ck_assert_double_eq_tol(got, want, 1e-6);
+    ck_assert(diff_cross_entropy(&head, &x0, _i == 0 ? NULL : &xt, weight, out, NULL) == got);
+    states_free(&x0);
+    states_free(&xt);
+}
+END_TEST
+
+/* ---- a step ---- */
+
+typedef struct Trainee {
+    Network *net;
+    Denoiser d;
+    Process *p;
+    TeacherConfig config;
+    States x0;
+    Graph *g;
+} Trainee;
+
+/* mode 0: CT-ELBO; 1: two passes; 2: plain cross entropy; 3: absorbing ELBO. */
+static void trainee_make(Trainee *s, int mode)
+{
+    enum { B = 6, D = 5, S = 4 };
+    bool absorbing = mode == 3;
+    MlpConfig config = nn_mlp_defaults();
+    Head head = softmax(D, S, absorbing ? S : -1);
+
+    config.dims = D;
+    config.states = S + (absorbing ? 1 : 0);
+    config.out_states = S;
+    config.width = 16;
+    config.embed = 8;
+    config.blocks = 1;
+    config.dropout = 0.25;
+    s->net = nn_mlp_create(&config, true, NULL);
+    s->net->initialise(s->net, 1);
+    for (size_t i = 0; i < s->net->params.total; i++) /* layers that start at 0 too */
+        s->net->params.values[i] += 0.05f * (float)((int)(i * 37 % 11) - 5);
+    s->d = diff_network_denoiser(s->net, &head);
+    s->p = process_of(absorbing ? PROCESS_ABSORBING : PROCESS_UNIFORM, config.states);
+    s->config = diff_teacher_defaults();
+    s->config.two_passes = mode == 1;
+    s->config.stratified_times = mode >= 2;
+    s->config.loss = mode >= 2 ? TEACHER_CROSS_ENTROPY : TEACHER_CT_ELBO;
+    s->config.time_weight = absorbing ? TIME_WEIGHT_ELBO : TIME_WEIGHT_ONE;
+    s->x0 = states_alloc(B, D);
+    for (size_t i = 0; i < B * D; i++)
+        s->x0.x[i] = (uint16_t)(i * 7 % S);
+    s->g = ag_graph_create();
+}
+
+static void trainee_free(Trainee *s)
+{
+    nn_network_destroy(s->net);
+    diff_process_destroy(s->p);
+    states_free(&s->x0);
+    ag_graph_destroy(s->g);
+}
+
+static double gradient_of(Trainee *s, uint64_t step, size_t chunk)
+{
+    nn_params_zero_grads(&s->net->params);
+    return diff_teacher_gradient(&s->config, &s->d, s->p, &s->x0, 3, step, chunk, s->g);
+}
+
+START_TEST(chunks_and_threads_do_not_matter)
+{
+    static const size_t chunks[] = {1, 2, 4, 6, 100};
+    Trainee s;
+
+    trainee_make(&s, _i);
+    size_t n = s.net->params.total;
+    threads_set(1);
+    double loss = gradient_of(&s, 5, 0);
+    float *want = mem_alloc(n, sizeof *want), top = 0;
+    memcpy(want, s.net->params.grads, n * sizeof *want);
+    for (size_t i = 0; i < n; i++)
+        top = fmaxf(top, fabsf(want[i]));
+    ck_assert(isfinite(loss) && top > 0);
+    threads_set(2);
+    ck_assert(gradient_of(&s, 5, 0) == loss);
+    ck_assert(memcmp(want, s.net->params.grads, n * sizeof *want) == 0);
+    for (size_t k = 0; k < 5; k++) {
+        ck_assert_double_eq_tol(gradient_of(&s, 5, chunks[k]), loss, 1e-5 * fabs(loss));
+        for (size_t i = 0; i < n; i++)
+            ck_assert_double_eq_tol(s.net->params.grads[i], want[i], 1e-5 * top);
+    }
+    ck_assert(gradient_of(&s, 6, 0) != loss); /* another step, other draws */
+    ck_assert_ptr_null(s.g->last);
+    mem_free(want);
+    trainee_free(&s);
+}
+END_TEST
+
+/* Without dropout the loss at fixed draws is a function of the parameters: its differences. */
+START_TEST(step_gradient_matches_differences)
+{
+    Trainee s;
+    double h = 1e-2;
+
+    trainee_make(&s, _i);
+    MlpConfig config = nn_mlp_defaults();
+    config.dims = s.net->dims;
+    config.states = s.net->states;
+    config.out_states = s.d.head.states;
+    config.width = 16;
+    config.embed = 8;
+    config.blocks = 1;
+    config.dropout = 0;
+    Network *plain = nn_mlp_create(&config, true, NULL);
+    nn_copy_common(plain, s.net);
+    nn_network_destroy(s.net);
+    s.net = plain;
+    s.d = diff_network_denoiser(plain, &s.d.head);
+    size_t n = plain->params.total;
+    float *grads = mem_alloc(n, sizeof *grads);
+    gradient_of(&s, 1, 0);
+    memcpy(grads, plain->params.grads, n * sizeof *grads);
+    for (size_t i = 0; i < n; i += n / 60) {
+        float *at = &plain->params.values[i], keep = *at;
+        *at = (float)(keep + h);
+        double above = gradient_of(&s, 1, 0), width = *at;
+        *at = (float)(keep - h);
+        double below = gradient_of(&s, 1, 0);
+        width -= *at;
+        *at = keep;
+        ck_assert_double_eq_tol(grads[i], (above - below) / width, 2e-3 * (1 + fabs(above)));
+    }
+    mem_free(grads);
+    trainee_free(&s);
+}
+END_TEST
+
+START_TEST(broken_numbers_end_the_step)
+{
+    Trainee s;
+
+    trainee_make(&s, _i);
+    s.g->check_finite = true;
+    for (size_t i = 0; i < s.net->params.total; i++)
+        s.net->params.values[i] = 1e30f;
+    double loss = gradient_of(&s, 1, 2);
+    ck_assert(loss != loss);
+    ck_assert_ptr_nonnull(s.g->bad_op);
+    trainee_free(&s);
+}
+END_TEST
+
+/* alpha(t) = exp(-2 t), one dimension, a model that says 1/2 for both states: the mean over t of
+ * the weighted cross entropy is log 2 times the share of dimensions that the integral covers. */
+START_TEST(absorbing_weights_make_the_elbo)
+{
+    enum { B = 4000, S = 2 };
+    Process *p = process_of(PROCESS_ABSORBING, S + 1);
+    Trainee s;
+    double mean = 0;
+
+    trainee_make(&s, 3);
+    MlpConfig config = nn_mlp_defaults();
+    config.dims = 1;
+    config.states = S + 1;
+    config.out_states = S;
+    config.width = 8;
+    config.embed = 8;
+    config.blocks = 1;
+    Network *net = nn_mlp_create(&config, true, NULL); /* all zero: p = 1/2 everywhere */
+    Head head = softmax(1, S, S);
+    Denoiser d = diff_network_denoiser(net, &head);
+    States x0 = states_alloc(B, 1);
+    memset(x0.x, 0, B * sizeof *x0.x);
+    s.config.t_min = 1e-3;
+    for (uint64_t step = 0; step < 5; step++)
+        mean += diff_teacher_gradient(&s.config, &d, p, &x0, 9, step, 0, s.g) / 5;
+    /* E_t[weight P(masked)] = integral of -alpha' over [t_min, 1] / (1 - t_min) */
+    double want = log(2) * (exp(-2e-3) - exp(-2)) / (1 - 1e-3);
+    ck_assert_double_eq_tol(mean, want, 0.1); /* six standard deviations: false alarm 1e-8 */
+    nn_network_destroy(net);
+    states_free(&x0);
+    diff_process_destroy(p);
+    trainee_free(&s);
+}
+END_TEST
+
+Suite *teacher_suite(void)
+{
+    Suite *s = suite_create("teacher");
+    TCase *losses = tcase_create("losses"), *steps = tcase_create("steps");
+
+    tcase_add_loop_test(losses, elbo_and_its_gradient, 0, 2 * SHAPES);
+    tcase_add_test(losses, elbo_has_the_same_bits_on_every_thread_count);
+    tcase_add_test_raise_signal(losses, elbo_with_a_mask_stops, SIGABRT);
+    tcase_add_test(losses, jumps_follow_the_rates);
+    tcase_add_test(losses, a_state_without_exits_stays);
+    tcase_add_loop_test(losses, cross_entropy_and_gradient, 0, 2);
+    tcase_set_timeout(losses, 120);
+    tcase_add_loop_test(steps, chunks_and_threads_do_not_matter, 0, 4);
+    tcase_add_loop_test(steps, step_gradient_matches_differences, 0, 4);
+    tcase_add_loop_test(steps, broken_numbers_end_the_step, 0, 3);
+    tcase_add_test(steps, absorbing_weights_make_the_elbo);
+    tcase_set_timeout(steps, 120);
+    suite_add_tcase(s, losses);
+    suite_add_tcase(s, steps);
+    return s;
+}

@@ -1,0 +1,377 @@
+/* The distillation step: draws by name, chunks, threads, mixture teachers, given draws. */
+#include "distill/step.h"
+
+#include <check.h>
+#include <math.h>
+#include <signal.h>
+#include <string.h>
+
+#include "distill/draws.h"
+#include "nn/mlp.h"
+#include "tensor/memory.h"
+#include "tensor/threads.h"
+
+enum { B = 5, D = 6, S = 4, N = 3 };
+
+typedef struct Case {
+    Network *teacher_net, *student_net;
+    Denoiser teacher, student;
+    Process *p;
+    DistillConfig config;
+    States x0;
+    Graph *g;
+    Arena *arena;
+} Case;
+
+typedef struct Kind {
+    bool absorbing;
+    size_t teacher_lambdas, student_lambdas;
+    double dropout;
+} Kind;
+
+static const Kind plain = {false, 0, 1, 0.2};
+
+static Network *network_of(const Kind *kind, size_t lambdas, uint64_t seed, bool grads)
+{
+    MlpConfig config = nn_mlp_defaults();
+    Network *net;
+
+    config.dims = D;
+    config.states = S + (kind->absorbing ? 1 : 0);
+    config.out_states = S;
+    config.width = 16;
+    config.embed = 8;
+    config.blocks = 1;
+    config.dropout = kind->dropout;
+    config.lambda_dims = lambdas;
+    net = nn_mlp_create(&config, grads, NULL);
+    net->initialise(net, seed);
+    for (size_t i = 0; i < net->params.total; i++) /* layers that start at 0 too */
+        net->params.values[i] += 0.1f * (float)((int)((i + seed) * 37 % 11) - 5);
+    return net;
+}
+
+static void case_make(Case *c, const Kind *kind)
+{
+    Head head = {HEAD_SOFTMAX, D, S, 1, false, kind->absorbing ? S : -1};
+    ProcessConfig process = diff_process_defaults(
+        kind->absorbing ? PROCESS_ABSORBING : PROCESS_UNIFORM, S + (kind->absorbing ? 1 : 0));
+
+    process.rate_const = 0.4;
+    c->p = diff_process_create(&process, NULL);
+    c->teacher_net = network_of(kind, kind->teacher_lambdas, 1, false);
+    c->student_net = network_of(kind, kind->student_lambdas, 2, true);
+    c->teacher = diff_network_denoiser(c->teacher_net, &head);
+    c->student = diff_network_denoiser(c->student_net, &head);
+    c->config = distill_defaults();
+    c->config.lambdas = N;
+    c->x0 = states_alloc(B, D);
+    for (size_t i = 0; i < B * D; i++)
+        c->x0.x[i] = (uint16_t)(i * 7 % S);
+    c->g = ag_graph_create();
+    c->arena = arena_create(1 << 16);
+}
+
+static void case_free(Case *c)
+{
+    diff_process_destroy(c->p);
+    nn_network_destroy(c->teacher_net);
+    nn_network_destroy(c->student_net);
+    states_free(&c->x0);
+    ag_graph_destroy(c->g);
+    arena_destroy(c->arena);
+}
+
+static Di4cReport run(Case *c, uint64_t step, size_t chunk)
+{
+    nn_params_zero_grads(&c->student_net->params);
+    return distill_gradient(&c->config, &c->teacher, &c->student, c->p, &c->x0, 11, step, chunk,
+                            c->g);
+}
+
+static float *copy_grads(const Case *c)
+{
+    float *copy = mem_alloc(c->student_net->params.total, sizeof *copy);
+
+    memcpy(copy, c->student_net->params.grads, c->student_net->params.total * sizeof *copy);
+    return copy;
+}
+
+static void check_grads(const Case *c, const float *want)
+{
+    size_t n = c->student_net->params.total;
+    float top = 0;
+
+    for (size_t i = 0; i < n; i++)
+        top = fmaxf(top, fabsf(want[i]));
+    ck_assert(top > 0);
+    for (size_t i = 0; i < n; i++)
+        ck_assert_double_eq_tol(c->student_net->params.grads[i], want[i], 2e-5 * top);
+}
+
+static const Kind kinds[] = {
+    {false, 0, 1, 0.2}, {true, 0, 2, 0.2}, {false, 2, 1, 0}, {true, 1, 1, 0.1}, {false, 0, 0, 0.2},
+};
+enum { KINDS = 5 };
+
+START_TEST(chunks_and_threads_do_not_matter)
+{
+    static const size_t chunks[] = {1, 4, 2 * N - 1, 2 * N, 3 * N, 4 * N, 2 * N * B, 1000};
+    Case c;
+
+    case_make(&c, &kinds[_i]);
+    threads_set(1);
+    Di4cReport want = run(&c, 3, 0);
+    float *grads = copy_grads(&c);
+    threads_set(2);
+    Di4cReport same = run(&c, 3, 0);
+    ck_assert(memcmp(&want, &same, sizeof want) == 0);
+    ck_assert(memcmp(grads, c.student_net->params.grads,
+                     c.student_net->params.total * sizeof *grads) == 0);
+    for (size_t k = 0; k < 8; k++) {
+        Di4cReport got = run(&c, 3, chunks[k]);
+        ck_assert_double_eq_tol(got.loss, want.loss, 1e-5 * (1 + fabs(want.loss)));
+        ck_assert_double_eq_tol(got.consis_indep, want.consis_indep, 1e-5);
+        check_grads(&c, grads);
+    }
+    ck_assert(run(&c, 4, 0).loss != want.loss);
+    ck_assert(c.g->last == NULL && c.g->recording);
+    mem_free(grads);
+    case_free(&c);
+}
+END_TEST
+
+/* The report's parts make up its loss: w(t) is all that is missing. */
+START_TEST(report_adds_up)
+{
+    Case c;
+
+    case_make(&c, &plain);
+    c.config.loss.data_weight = DATA_WEIGHT_ONE;
+    for (int cv = 0; cv < 2; cv++) {
+        c.config.loss.control_variates = cv == 1;
+        Di4cReport r = run(&c, 1, 0);
+        double sum = r.distil + r.data_cor + r.data_indep + r.consis_cor + r.consis_indep;
+        ck_assert_double_eq_tol(r.loss, sum, 1e-9);
+        ck_assert(r.distil > 0 && (cv == 1) == (r.data_indep != 0));
+    }
+    case_free(&c);
+}
+END_TEST
+
+/* ---- draws ---- */
+
+static Di4cDraws draws_of(Case *c, uint64_t step)
+{
+    return distill_first_draws(&c->config, &c->teacher, &c->student, c->p, &c->x0,
+                               distill_stream(11, step), c->arena);
+}
+
+START_TEST(times_are_in_their_ranges)
+{
+    Case c;
+    size_t at_start = 0;
+
+    case_make(&c, &plain);
+    for (uint64_t step = 0; step < 200; step++) {
+        Di4cDraws draws = draws_of(&c, step);
+        for (size_t b = 0; b < B; b++) {
+            double delta = draws.t[b] - draws.u[b];
+            ck_assert(delta >= 0.001 - 1e-12 && delta <= 0.01 + 1e-12);
+            ck_assert(draws.u[b] >= 0.01 - 1e-12 && draws.t[b] <= 1);
+        }
+        for (size_t r = 0; r < B * N; r++) {
+            ck_assert(draws.tm[r] >= 0.01 && draws.tm[r] < 0.02);
+            at_start += draws.tm[r] == 0.01;
+        }
+        arena_reset(c.arena);
+    }
+    /* 3000 fair coins, six standard deviations: false alarm 2e-9 */
+    ck_assert(fabs((double)at_start - 1500) < 6 * sqrt(750));
+    case_free(&c);
+}
+END_TEST
+
+START_TEST(draws_belong_to_their_picture)
+{
+    Case c;
+
+    case_make(&c, &kinds[1]);
+    Di4cDraws all = draws_of(&c, 2);
+    c.x0.batch = 2; /* the same first pictures in a smaller batch */
+    Di4cDraws few = draws_of(&c, 2);
+    c.x0.batch = B;
+    ck_assert(memcmp(all.t, few.t, 2 * sizeof *all.t) == 0);
+    ck_assert(memcmp(all.tm, few.tm, 2 * N * sizeof *all.tm) == 0);
+    ck_assert(memcmp(all.lambda_t, few.lambda_t, 2 * N * 2 * sizeof(double)) == 0);
+    ck_assert(memcmp(all.xt.x, few.xt.x, 2 * D * sizeof *all.xt.x) == 0);
+    ck_assert(memcmp(all.xtm.x, few.xtm.x, 2 * N * D * sizeof *all.xt.x) == 0);
+    ck_assert_ptr_null(all.teacher_lambda_t);
+    for (size_t i = 0; i + 1 < B * N * 2; i++) { /* no two passes or rows share a number */
+        ck_assert(all.lambda_t[i] != all.lambda_tm[i] && all.lambda_t[i] != all.lambda_u[i]);
+        ck_assert(all.lambda_t[i] != all.lambda_t[i + 1]);
+    }
+    case_free(&c);
+}
+END_TEST
+
+START_TEST(strata_hold_one_lambda_each)
+{
+    Case c;
+    int orders = 0;
+
+    case_make(&c, &kinds[1]); /* two lambda dimensions */
+    c.config.stratified_lambda = true;
+    for (uint64_t step = 0; step < 50; step++) {
+        Di4cDraws draws = draws_of(&c, step);
+        const double *all[] = {draws.lambda_t, draws.lambda_tm, draws.lambda_u};
+        for (int w = 0; w < 3; w++)
+            for (size_t b = 0; b < B; b++)
+                for (size_t k = 0; k < 2; k++) {
+                    int seen = 0;
+                    for (size_t i = 0; i < N; i++)
+                        seen |= 1 << (int)(all[w][(b * N + i) * 2 + k] * N);
+                    ck_assert_int_eq(seen, (1 << N) - 1);
+                    orders |= 1 << (int)(all[w][b * N * 2 + k] * N);
+                }
+        arena_reset(c.arena);
+    }
+    ck_assert_int_eq(orders, (1 << N) - 1); /* the first lambda is not always in one slice */
+    case_free(&c);
+}
+END_TEST
+
+START_TEST(share_at_one)
+{
+    Case c;
+
+    case_make(&c, &kinds[1]);
+    c.config.share_at_one = 0.4;
+    Di4cDraws draws = draws_of(&c, 0);
+    for (size_t b = 0; b < B; b++)
+        ck_assert((draws.t[b] == 1.0) == (b < 2));
+    for (size_t i = 0; i < D; i++)
+        ck_assert(draws.u[0] < 1.0 && draws.xt.x[i] <= S);
+    ck_assert(isfinite(run(&c, 0, 0).loss));
+    case_free(&c);
+}
+END_TEST
+
+START_TEST(teacher_moves_from_x_t)
+{
+    Case c;
+
+    case_make(&c, &kinds[3]); /* absorbing: uncovered dimensions are kept */
+    Di4cDraws draws = draws_of(&c, 9);
+    float *out = mem_alloc(B * D * S, sizeof *out);
+    NetworkInput in = {&draws.xt, draws.t, draws.teacher_lambda_t, NULL};
+    ck_assert(diff_denoise(&c.teacher, c.g, &in, 0, out));
+    distill_draw_xu(&c.config, &c.teacher, c.p, out, distill_stream(11, 9), c.arena, &draws);
+    for (size_t r = 0; r < B * N; r++)
+        for (size_t d = 0; d < D; d++) {
+            uint16_t xt = draws.xt.x[r / N * D + d], xu = draws.xu.x[r * D + d];
+            ck_assert(xu == xt || (xt == S && xu < S));
+        }
+    mem_free(out);
+    case_free(&c);
+}
+END_TEST
+
+/* ---- given draws ---- */
+
+/* distill_gradient without dropout is distill_gradient_with its own draws. */
+START_TEST(given_draws_make_the_same_step)
+{
+    static const Kind calm[] = {{false, 0, 1, 0}, {true, 1, 2, 0}};
+    double terms[5][B];
+    Di4cTerms to = {terms[0], terms[1], terms[2], terms[3], terms[4]};
+    Case c;
+
+    case_make(&c, &calm[_i]);
+    Di4cReport want = run(&c, 6, 0);
+    float *grads = copy_grads(&c);
+    Rng step = distill_stream(11, 6);
+    Di4cDraws draws = draws_of(&c, 6);
+    float *out = mem_alloc(B * N * D * S, sizeof *out);
+    NetworkInput at_t = {&draws.xt, draws.t, draws.teacher_lambda_t, NULL};
+    diff_denoise(&c.teacher, c.g, &at_t, 0, out);
+    distill_draw_xu(&c.config, &c.teacher, c.p, out, step, c.arena, &draws);
+    double u[B * N];
+    for (size_t r = 0; r < B * N; r++)
+        u[r] = draws.u[r / N];
+    NetworkInput at_u = {&draws.xu, u, draws.lambda_u, NULL};
+    diff_denoise(&c.student, c.g, &at_u, 0, out);
+    diff_head_draw(&c.student.head, out, &draws.xu,
+                   distill_row_streams(c.arena, step, PASS_X0U, B, N), &draws.x0u);
+    nn_params_zero_grads(&c.student_net->params);
+    Di4cReport got = distill_gradient_with(&c.config, &c.teacher, &c.student, &c.x0, &draws, 4, c.g,
+                                           &to);
+    ck_assert_double_eq_tol(got.loss, want.loss, 1e-5 * (1 + fabs(want.loss)));
+    check_grads(&c, grads);
+    double mean = 0;
+    for (size_t b = 0; b < B; b++)
+        mean += terms[0][b] / B;
+    ck_assert_double_eq_tol(mean, got.distil, 1e-12);
+    mem_free(out);
+    mem_free(grads);
+    case_free(&c);
+}
+END_TEST
+
+START_TEST(broken_numbers_end_the_step)
+{
+    Case c;
+    static const size_t chunks[] = {0, 2, 2 * N};
+
+    case_make(&c, &plain);
+    c.g->check_finite = true;
+    Network *net = _i % 2 == 0 ? c.teacher_net : c.student_net;
+    for (size_t i = 0; i < net->params.total; i++)
+        net->params.values[i] = 1e30f;
+    Di4cReport r = run(&c, 1, chunks[_i / 2]);
+    ck_assert(r.loss != r.loss);
+    ck_assert_ptr_nonnull(c.g->bad_op);
+    case_free(&c);
+}
+END_TEST
+
+START_TEST(steps_longer_than_time_stop)
+{
+    Case c;
+
+    case_make(&c, &plain);
+    c.config.delta_max = 1.5;
+    run(&c, 1, 0);
+}
+END_TEST
+
+START_TEST(heads_that_differ_stop)
+{
+    Case c;
+
+    case_make(&c, &plain);
+    c.teacher.head.mask = S;
+    run(&c, 1, 0);
+}
+END_TEST
+
+Suite *distill_step_suite(void)
+{
+    Suite *s = suite_create("distill_step");
+    TCase *tc = tcase_create("distill_step");
+
+    tcase_add_loop_test(tc, chunks_and_threads_do_not_matter, 0, KINDS);
+    tcase_add_test(tc, report_adds_up);
+    tcase_add_test(tc, times_are_in_their_ranges);
+    tcase_add_test(tc, draws_belong_to_their_picture);
+    tcase_add_test(tc, strata_hold_one_lambda_each);
+    tcase_add_test(tc, share_at_one);
+    tcase_add_test(tc, teacher_moves_from_x_t);
+    tcase_add_loop_test(tc, given_draws_make_the_same_step, 0, 2);
+    tcase_add_loop_test(tc, broken_numbers_end_the_step, 0, 6);
+    tcase_add_test_raise_signal(tc, steps_longer_than_time_stop, SIGABRT);
+    tcase_add_test_raise_signal(tc, heads_that_differ_stop, SIGABRT);
+    tcase_set_timeout(tc, 120);
+    suite_add_tcase(s, tc);
+    return s;
+}

@@ -1,5 +1,8 @@
 /* Matrix products, row-major float32: C = alpha op(A) op(B) + beta C.
- * One register tile (see gemm_tile.h) serves all four transpose forms; blocked and packed. */
+ * One register tile (see gemm_tile.h) serves all four transpose forms; blocked and packed.
+ *
+ * Results have the same bits for every number of threads, and a row of C has the same bits whatever
+ * the other rows and their number. */
 #ifndef DI4C_TENSOR_GEMM_H
 #define DI4C_TENSOR_GEMM_H
 

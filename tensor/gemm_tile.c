@@ -30,9 +30,9 @@ typedef float Vector __attribute__((vector_size(TILE_LANES * sizeof(float))));
 typedef float LooseVector
     __attribute__((vector_size(TILE_LANES * sizeof(float)), aligned(sizeof(float)), may_alias));
 
-/* sum (rows, width) = the double sum over segments and depth. */
+/* Row r of the double sum over segments and depth goes to sum[r]. */
 TILE_INLINE void tile_sum(const size_t rows, const size_t width, const TileProduct *product,
-                          const float *const *left, float *sum)
+                          const float *const *left, float *const *sum)
 {
     const size_t vectors = width / TILE_LANES;
     const size_t depth = product->depth, stride = product->right_stride;
@@ -56,13 +56,13 @@ TILE_INLINE void tile_sum(const size_t rows, const size_t width, const TileProdu
     }
     for (size_t r = 0; r < rows; r++)
         for (size_t v = 0; v < vectors; v++)
-            *(LooseVector *)(sum + r * width + v * TILE_LANES) = acc[r][v];
+            *(LooseVector *)(sum[r] + v * TILE_LANES) = acc[r][v];
 }
 
 #else
 
 TILE_INLINE void tile_sum(const size_t rows, const size_t width, const TileProduct *product,
-                          const float *const *left, float *sum)
+                          const float *const *left, float *const *sum)
 {
     const size_t depth = product->depth, stride = product->right_stride;
     float acc[TILE_MAX_ROWS][TILE_MAX_COLUMNS];
@@ -84,7 +84,7 @@ TILE_INLINE void tile_sum(const size_t rows, const size_t width, const TileProdu
     }
     for (size_t r = 0; r < rows; r++)
         for (size_t j = 0; j < width; j++)
-            sum[r * width + j] = acc[r][j];
+            sum[r][j] = acc[r][j];
 }
 
 #endif
@@ -118,16 +118,23 @@ static void store_row(float *restrict c, const float *restrict sum, const TilePr
 TILE_INLINE void tile_run(const size_t height, const size_t width, const TileProduct *product,
                           const float *const *left, float *const *c, size_t rows, size_t columns)
 {
-    float sum[TILE_MAX_ROWS * TILE_MAX_COLUMNS];
+    float buffer[TILE_MAX_ROWS * TILE_MAX_COLUMNS], *sum[TILE_MAX_ROWS];
+    if (rows == height && columns == width && product->alpha == 1.0f && product->beta == 0.0f &&
+        product->bias == NULL) {
+        tile_sum(height, width, product, left, c);
+        return;
+    }
+    for (size_t r = 0; r < height; r++)
+        sum[r] = buffer + r * width;
     for (size_t r = 0; r < rows; r++)
         for (size_t j = 0; j < columns; j += 16)
             TILE_PREFETCH(c[r] + j);
     tile_sum(height, width, product, left, sum);
     for (size_t r = 0; r < rows; r++) {
         if (columns == width)
-            store_row(c[r], sum + r * width, product, width);
+            store_row(c[r], sum[r], product, width);
         else
-            store_row(c[r], sum + r * width, product, columns);
+            store_row(c[r], sum[r], product, columns);
     }
 }
 
@@ -198,10 +205,7 @@ const Tile *tile_for(size_t columns)
     return best;
 }
 
-size_t tile_panels(size_t columns)
-{
-    return (columns + TILE_MAX_COLUMNS - 1) / TILE_MAX_COLUMNS;
-}
+size_t tile_panels(size_t columns) { return (columns + TILE_MAX_COLUMNS - 1) / TILE_MAX_COLUMNS; }
 
 size_t tile_padded(size_t columns)
 {

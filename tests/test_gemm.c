@@ -26,21 +26,12 @@ typedef struct Case {
     bool bias;
 } Case;
 
-static bool left_transposed(GemmForm form)
-{
-    return form == GEMM_TN || form == GEMM_TT;
-}
+static bool left_transposed(GemmForm form) { return form == GEMM_TN || form == GEMM_TT; }
 
-static bool right_transposed(GemmForm form)
-{
-    return form == GEMM_NT || form == GEMM_TT;
-}
+static bool right_transposed(GemmForm form) { return form == GEMM_NT || form == GEMM_TT; }
 
 /* Entries are in [-1/2, 1/2], so a sum of k products in float32 is off by far less than this. */
-static double tolerance(size_t k)
-{
-    return 1e-6 + 3e-7 * sqrt((double)k + 1.0) + 1e-8 * (double)k;
-}
+static double tolerance(size_t k) { return 1e-6 + 3e-7 * sqrt((double)k + 1.0) + 1e-8 * (double)k; }
 
 static void compare(const Case *t, uint64_t seed)
 {
@@ -246,6 +237,23 @@ START_TEST(test_same_bits_for_any_thread_count)
 }
 END_TEST
 
+START_TEST(test_row_does_not_depend_on_the_others)
+{
+    enum { M = 61, N = 70, K = 600 };
+    Rng rng = rng_root(6);
+    float *a = random_floats(&rng, M * K), *b = random_floats(&rng, K * N);
+    float *c = mem_alloc(M * N, sizeof *c), row[N];
+    tensor_gemm(GEMM_NN, M, N, K, 1.0f, a, K, b, N, 0.0f, NULL, c, N);
+    for (size_t i = 0; i < M; i += 13) {
+        tensor_gemm(GEMM_NN, 1, N, K, 1.0f, a + i * K, K, b, N, 0.0f, NULL, row, N);
+        ck_assert(memcmp(row, c + i * N, sizeof row) == 0);
+    }
+    mem_free(a);
+    mem_free(b);
+    mem_free(c);
+}
+END_TEST
+
 START_TEST(test_too_small_stride)
 {
     float a[6] = {0}, b[6] = {0}, c[4] = {0};
@@ -265,6 +273,7 @@ Suite *gemm_suite(void)
     tcase_add_test(products, test_nan_in_output_is_overwritten);
     tcase_add_test(products, test_nan_and_inf_stay_in_their_rows_and_columns);
     tcase_add_test(products, test_same_bits_for_any_thread_count);
+    tcase_add_test(products, test_row_does_not_depend_on_the_others);
     tcase_add_test_raise_signal(products, test_too_small_stride, SIGABRT);
     suite_add_tcase(suite, products);
     return suite;

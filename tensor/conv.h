@@ -5,7 +5,10 @@
  * stride s = 1: pad 1 on all sides, output (B, H, W, Cout).
  * stride s = 2: one zero row below and one zero column at the right, pad 0 at top and left; H and W
  * even; output (B, H/2, W/2, Cout).
- * Weights are (3, 3, Cin, Cout) in memory; files hold (Cout, Cin, 3, 3). */
+ * Weights are (3, 3, Cin, Cout) in memory; files hold (Cout, Cin, 3, 3).
+ *
+ * Results have the same bits for every number of threads; those of one picture (y, dx) also
+ * whatever the other pictures of the batch and their number. */
 #ifndef DI4C_TENSOR_CONV_H
 #define DI4C_TENSOR_CONV_H
 
@@ -17,9 +20,14 @@ typedef struct ConvShape {
     int stride;                             /* 1 or 2 */
 } ConvShape;
 
-typedef enum ConvAlgorithm { CONV_AUTO, CONV_DIRECT, CONV_REFERENCE } ConvAlgorithm;
-/* What the three functions below use; CONV_AUTO (the default) chooses by shape.  Set it between
- * runs only.  CONV_REFERENCE: plain loops in double, for the tests. */
+typedef enum ConvAlgorithm {
+    CONV_AUTO,     /* the default: chooses by shape */
+    CONV_DIRECT,   /* errors about 1e-6 of the largest value */
+    CONV_WINOGRAD, /* errors up to 3e-5; stride 2 stays direct.  A NaN or an infinity spreads to the
+                      squares of 4x4 pixels it touches */
+    CONV_REFERENCE /* plain loops in double, for the tests */
+} ConvAlgorithm;
+/* What the three functions below use.  Set it between runs only. */
 void tensor_conv_choose(ConvAlgorithm algorithm);
 ConvAlgorithm tensor_conv_chosen(void);
 

@@ -112,15 +112,17 @@ typedef struct Preset {
 static const Preset presets[] = {
     {"glyphs", "built-in 6x6 patterns, MLP, absorbing noise: the demonstration",
      "height=6 width=6 channels=1 states=2 process=absorbing alpha_eps=0 head=softmax net=mlp "
-     "dropout=0 flip=off lr_decay=cosine warmup=100 ema_decay=0.999 chunk=4096",
-     "steps=4000 batch=512 lr=1e-3 loss=cross_entropy time_weight=elbo stratified_times=on",
+     "dropout=0 flip=off lr_decay=cosine warmup=100 ema_decay=0.999 chunk=4096 "
+     "loss=cross_entropy time_weight=elbo",
+     "steps=4000 batch=512 lr=1e-3 stratified_times=on",
      "steps=6000 batch=16 lambdas=16 lr=5e-4 data_weight=one stratified_lambda=on "
      "delta_min=0.005 delta_max=0.05 share_at_one=0.125 start_from=averaged"},
     {"mnist-binary", "MNIST at 14x14, black and white, small U-Net, absorbing noise",
      "transform=binary height=14 width=14 channels=1 states=2 process=absorbing alpha_eps=0 "
      "head=softmax ch=32 ch_mult=1,2 res_blocks=1 attn_scale=1 dropout=0 flip=off "
-     "lr_decay=cosine warmup=100 ema_decay=0.999 chunk=512",
-     "steps=2300 batch=128 lr=2e-3 loss=cross_entropy time_weight=elbo stratified_times=on",
+     "lr_decay=cosine warmup=100 ema_decay=0.999 chunk=512 "
+     "loss=cross_entropy time_weight=elbo",
+     "steps=2300 batch=128 lr=2e-3 stratified_times=on",
      "steps=2150 batch=8 lambdas=16 lambda_dims=4 lr=1e-3 data_weight=one stratified_lambda=on "
      "delta_min=0.005 delta_max=0.05 share_at_one=0.125 start_from=averaged"},
     {"mnist", "MNIST at 28x28, 256 grey levels, discretised Gaussian noise, truncated logistic",

@@ -49,11 +49,11 @@ static void draw_times(const DistillConfig *config, Rng step, size_t images, Are
     }
 }
 
-static void draw_small_times(const DistillConfig *config, Rng step, size_t images, Arena *arena,
-                             Di4cDraws *draws)
+static void draw_small_times(const DistillConfig *config, Rng step, size_t images, size_t each,
+                             Arena *arena, Di4cDraws *draws)
 {
-    size_t rows = images * config->lambdas;
-    Rng *streams = distill_row_streams(arena, step, PASS_TM, images, config->lambdas);
+    size_t rows = images * each;
+    Rng *streams = distill_row_streams(arena, step, PASS_TM, images, each);
 
     for (size_t r = 0; r < rows; r++) {
         bool coin = (rng_u32(&streams[r]) & 1) != 0;
@@ -113,30 +113,31 @@ Di4cDraws distill_first_draws(const DistillConfig *config, const Denoiser *teach
                               Arena *arena)
 {
     size_t B = x0->batch, N = config->lambdas, D = x0->dims;
+    size_t M = config->distil_lambdas > 0 ? config->distil_lambdas : N;
     bool strata = config->stratified_lambda;
     Di4cDraws draws;
 
     check_config(config);
     draws.t = arena_alloc(arena, B, sizeof(double));
     draws.u = arena_alloc(arena, B, sizeof(double));
-    draws.tm = arena_alloc(arena, B * N, sizeof(double));
+    draws.tm = arena_alloc(arena, B * M, sizeof(double));
     draws.xt = states_make(arena, B, D);
-    draws.xtm = states_make(arena, B * N, D);
+    draws.xtm = states_make(arena, B * M, D);
     draws.xu = states_make(arena, B * N, D);
     draws.x0u = states_make(arena, B * N, D);
     draw_times(config, step, B, arena, &draws);
-    draw_small_times(config, step, B, arena, &draws);
+    draw_small_times(config, step, B, M, arena, &draws);
     draws.lambda_t = draw_lambdas(student, step, PASS_LAMBDA_T, B, N, strata, arena);
-    draws.lambda_tm = draw_lambdas(student, step, PASS_LAMBDA_TM, B, N, strata, arena);
+    draws.lambda_tm = draw_lambdas(student, step, PASS_LAMBDA_TM, B, M, strata, arena);
     draws.lambda_u = draw_lambdas(student, step, PASS_LAMBDA_U, B, N, strata, arena);
     draws.teacher_lambda_t = draw_lambdas(teacher, step, PASS_TEACHER_LAMBDA_T, B, 1, false, arena);
-    draws.teacher_lambda_tm = draw_lambdas(teacher, step, PASS_TEACHER_LAMBDA_TM, B, N, strata,
+    draws.teacher_lambda_tm = draw_lambdas(teacher, step, PASS_TEACHER_LAMBDA_TM, B, M, strata,
                                            arena);
     diff_draw_marginal(p, &draws.xt, x0, draws.t,
                        distill_picture_streams(arena, step, PASS_XT, B));
-    States repeated = states_repeat(arena, x0, N);
+    States repeated = states_repeat(arena, x0, M);
     diff_draw_marginal(p, &draws.xtm, &repeated, draws.tm,
-                       distill_row_streams(arena, step, PASS_XTM, B, N));
+                       distill_row_streams(arena, step, PASS_XTM, B, M));
     return draws;
 }
 

@@ -35,9 +35,9 @@ typedef struct Work {
     const Di4cOptions *options;
     const Head *head;
     const Di4cInput *in;
-    size_t B, N, D, S, outputs, blocks;
+    size_t B, N, M, D, S, outputs, blocks;
     double *sums;       /* (B, blocks, sums_size) */
-    double *distil;     /* (B N, blocks) */
+    double *distil;     /* (B M, blocks) */
     double *share;      /* (B, N + 1, N) */
     float *dt, *dtm;    /* gradients, or NULL */
 } Work;
@@ -345,7 +345,7 @@ static void distil_block(size_t piece, void *context)
     const uint16_t *x = states_row(&w->in->xtm, row);
     float *teacher = threads_scratch(SCRATCH_LOSS, 3 * S * sizeof *teacher);
     float *student = teacher + S, *dlogp = student + S;
-    float scale = (float)(-1.0 / ((double)w->B * (double)w->N));
+    float scale = (float)(-1.0 / ((double)w->B * (double)w->M));
 
     for (size_t d = first; d < end; d++) {
         if (diff_head_known(w->head, x, d))
@@ -364,12 +364,12 @@ static void distil_block(size_t piece, void *context)
 
 static double distil_of(const Work *w, const Di4cTerms *terms, size_t b)
 {
-    const double *parts = w->distil + b * w->N * w->blocks;
+    const double *parts = w->distil + b * w->M * w->blocks;
     double total = 0.0;
 
-    for (size_t j = 0; j < w->N * w->blocks; j++)
+    for (size_t j = 0; j < w->M * w->blocks; j++)
         total += parts[j];
-    total /= (double)w->N;
+    total /= (double)w->M;
     if (terms != NULL && terms->distil != NULL)
         terms->distil[b] = total;
     return total;
@@ -393,23 +393,26 @@ static void check_input(const Head *head, const Di4cInput *in)
     check_states("x_t", &in->xt, in->images, head->dims);
     check_states("x_u", &in->xu, rows, head->dims);
     check_states("x_0 drawn at u", &in->x0u, rows, head->dims);
-    check_states("x_tm", &in->xtm, rows, head->dims);
+    TENSOR_CHECK(in->xtm.batch >= in->images && in->xtm.batch % in->images == 0,
+                 "x_tm has %zu rows, expected a multiple of %zu pictures", in->xtm.batch,
+                 in->images);
+    check_states("x_tm", &in->xtm, in->xtm.batch, head->dims);
 }
 
 double distill_losses(const Di4cOptions *options, const Head *head, const Di4cInput *in,
                       const Di4cTerms *terms, float *dstudent_t, float *dstudent_tm)
 {
-    Work w = {options, head, in, in->images, in->lambdas, head->dims, head->states,
-              diff_head_outputs(head), (head->dims + BLOCK - 1) / BLOCK, NULL, NULL, NULL,
-              dstudent_t, dstudent_tm};
     double loss = 0.0;
 
     check_input(head, in);
+    Work w = {options, head, in, in->images, in->lambdas, in->xtm.batch / in->images, head->dims,
+              head->states, diff_head_outputs(head), (head->dims + BLOCK - 1) / BLOCK, NULL, NULL,
+              NULL, dstudent_t, dstudent_tm};
     w.sums = mem_zeroed(w.B * w.blocks, sums_size(w.N) * sizeof *w.sums);
-    w.distil = mem_zeroed(w.B * w.N * w.blocks, sizeof *w.distil);
+    w.distil = mem_zeroed(w.B * w.M * w.blocks, sizeof *w.distil);
     w.share = mem_zeroed(w.B * (w.N + 1) * w.N, sizeof *w.share);
     threads_for(w.B * w.blocks, sum_block, &w);
-    threads_for(w.B * w.N * w.blocks, distil_block, &w);
+    threads_for(w.B * w.M * w.blocks, distil_block, &w);
     for (size_t b = 0; b < w.B; b++)
         loss += combine(&w, terms, b) + distil_of(&w, terms, b);
     if (dstudent_t != NULL)

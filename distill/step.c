@@ -5,7 +5,7 @@
  *   student at (x_t, t) and (x_tm, tm), one recorded batch -> losses -> backward
  *
  * The loss is a mean over pictures, so pictures go through the recorded pass in groups of as many
- * as fit into `chunk` samples (2N for each).  If not even one picture fits, its outputs are
+ * as fit into `chunk` samples (N + M for each).  If not even one picture fits, its outputs are
  * computed without recording, and the network is run again in pieces, with the same dropout, to
  * receive the gradient of its outputs. */
 #include "distill/step.h"
@@ -21,17 +21,17 @@ typedef struct Step {
     const Denoiser *teacher, *student;
     const States *x0;
     const Di4cDraws *draws;
-    size_t B, N, outputs, chunk;
+    size_t B, N, M, outputs, chunk; /* M rows of a picture at tm */
     Graph *g;
     Arena *arena;
-    float *teacher_t, *teacher_tm, *student_u; /* (B, outputs), (B N, outputs) twice */
-    Rng *dropout_t, *dropout_tm;               /* (B N), or NULL */
+    float *teacher_t, *teacher_tm, *student_u; /* (B, outputs), (B M, outputs), (B N, outputs) */
+    Rng *dropout_t, *dropout_tm;               /* (B N), (B M), or NULL */
     Di4cTerms terms;                           /* all five, (B) */
 } Step;
 
 DistillConfig distill_defaults(void)
 {
-    DistillConfig config = {{true, DATA_WEIGHT_SIGMOID}, 16, 0.01, 0.001, 0.01, 0.01, 0.0, 1e-9,
+    DistillConfig config = {{true, DATA_WEIGHT_SIGMOID}, 16, 0, 0.01, 0.001, 0.01, 0.01, 0.0, 1e-9,
                             false};
 
     return config;
@@ -56,13 +56,13 @@ static Step step_of(const DistillConfig *config, const Denoiser *teacher, const 
                     const States *x0, const Di4cDraws *draws, size_t chunk, Graph *g, Arena *arena)
 {
     size_t B = x0->batch;
-    Step s = {config, teacher, student, x0, draws, B, config->lambdas,
+    Step s = {config, teacher, student, x0, draws, B, config->lambdas, draws->xtm.batch / B,
               diff_head_outputs(&student->head), chunk, g, arena, NULL, NULL, NULL, NULL, NULL,
               {NULL, NULL, NULL, NULL, NULL}};
 
     check_models(teacher, student, x0);
     s.teacher_t = arena_alloc(arena, B * s.outputs, sizeof(float));
-    s.teacher_tm = arena_alloc(arena, B * s.N * s.outputs, sizeof(float));
+    s.teacher_tm = arena_alloc(arena, B * s.M * s.outputs, sizeof(float));
     s.student_u = arena_alloc(arena, B * s.N * s.outputs, sizeof(float));
     s.terms.distil = arena_alloc(arena, B, sizeof(double));
     s.terms.data_cor = arena_alloc(arena, B, sizeof(double));
@@ -110,44 +110,45 @@ static bool run_student_u(Step *s, const Rng *dropout)
 
 /* Rows of (x_t, t, lambda_i), then rows of (x_tm, tm, lambda_i). */
 typedef struct Group {
-    size_t first, count, rows; /* rows = 2 count N */
+    size_t first, count, rows; /* rows = count (N + M) */
     States x;
     NetworkInput in;
 } Group;
 
-static void copy_rows(void *to, const void *at_t, const void *at_tm, const Group *group, size_t N,
-                      size_t size)
+static void copy_rows(void *to, const void *at_t, const void *at_tm, const Step *s,
+                      const Group *group, size_t size)
 {
-    size_t half = group->count * N * size, from = group->first * N * size;
+    size_t some = group->count * s->N * size;
 
-    memcpy(to, (const char *)at_t + from, half);
-    memcpy((char *)to + half, (const char *)at_tm + from, half);
+    memcpy(to, (const char *)at_t + group->first * s->N * size, some);
+    memcpy((char *)to + some, (const char *)at_tm + group->first * s->M * size,
+           group->count * s->M * size);
 }
 
 static void fill_group(Step *s, Group *group, size_t first, size_t count)
 {
     const Di4cDraws *draws = s->draws;
-    size_t N = s->N, D = s->x0->dims, L = s->student->lambda_dims;
+    size_t N = s->N, M = s->M, D = s->x0->dims, L = s->student->lambda_dims;
     double *t, *lambda = NULL;
     Rng *dropout = NULL;
 
     group->first = first;
     group->count = count;
-    group->rows = 2 * count * N;
+    group->rows = count * (N + M);
     States xt = states_rows(&draws->xt, first, count);
     xt = states_repeat(s->arena, &xt, N);
     group->x = states_make(s->arena, group->rows, D);
     memcpy(group->x.x, xt.x, count * N * D * sizeof *xt.x);
-    memcpy(group->x.x + count * N * D, draws->xtm.x + first * N * D, count * N * D * sizeof *xt.x);
+    memcpy(group->x.x + count * N * D, draws->xtm.x + first * M * D, count * M * D * sizeof *xt.x);
     t = arena_alloc(s->arena, group->rows, sizeof *t);
-    copy_rows(t, repeat(s->arena, draws->t, s->B, N), draws->tm, group, N, sizeof *t);
+    copy_rows(t, repeat(s->arena, draws->t, s->B, N), draws->tm, s, group, sizeof *t);
     if (L > 0) {
         lambda = arena_alloc(s->arena, group->rows * L, sizeof *lambda);
-        copy_rows(lambda, draws->lambda_t, draws->lambda_tm, group, N, L * sizeof *lambda);
+        copy_rows(lambda, draws->lambda_t, draws->lambda_tm, s, group, L * sizeof *lambda);
     }
     if (s->dropout_t != NULL) {
         dropout = arena_alloc(s->arena, group->rows, sizeof *dropout);
-        copy_rows(dropout, s->dropout_t, s->dropout_tm, group, N, sizeof *dropout);
+        copy_rows(dropout, s->dropout_t, s->dropout_tm, s, group, sizeof *dropout);
     }
     NetworkInput in = {&group->x, t, lambda, dropout};
     group->in = in;
@@ -157,7 +158,8 @@ static void fill_group(Step *s, Group *group, size_t first, size_t count)
  * zeroed) gets the gradient of (count/B) times it.  Returns (count/B) times the loss. */
 static double group_losses(const Step *s, const Group *group, const float *out, float *dout)
 {
-    size_t N = s->N, first = group->first, rows = group->count * N, size = rows * s->outputs;
+    size_t N = s->N, M = s->M, first = group->first, rows = group->count * N;
+    size_t size = rows * s->outputs;
     double share = (double)group->count / (double)s->B;
     const Di4cDraws *draws = s->draws;
     Di4cInput in = {group->count,
@@ -167,12 +169,12 @@ static double group_losses(const Step *s, const Group *group, const float *out, 
                     states_rows(&draws->xt, first, group->count),
                     states_rows(&draws->xu, first * N, rows),
                     states_rows(&draws->x0u, first * N, rows),
-                    states_rows(&draws->xtm, first * N, rows),
+                    states_rows(&draws->xtm, first * M, group->count * M),
                     out,
                     out + size,
                     s->student_u + first * N * s->outputs,
                     s->teacher_t + first * s->outputs,
-                    s->teacher_tm + first * N * s->outputs};
+                    s->teacher_tm + first * M * s->outputs};
     Di4cTerms terms = {s->terms.distil + first, s->terms.data_cor + first,
                        s->terms.data_indep + first, s->terms.consis_cor + first,
                        s->terms.consis_indep + first};
@@ -180,7 +182,7 @@ static double group_losses(const Step *s, const Group *group, const float *out, 
                                  dout + size);
 
     if (group->count != s->B)
-        for (size_t j = 0; j < 2 * size; j++)
+        for (size_t j = 0; j < group->rows * s->outputs; j++)
             dout[j] *= (float)share;
     return share * loss;
 }
@@ -237,7 +239,7 @@ static bool backward_in_pieces(const Step *s, const Group *group, float *dout, d
 
 static bool backward(Step *s, double *loss)
 {
-    size_t most = s->chunk == 0 ? s->B : s->chunk / (2 * s->N);
+    size_t most = s->chunk == 0 ? s->B : s->chunk / (s->N + s->M);
 
     most = most > 0 ? most : 1;
     for (size_t first = 0; first < s->B; first += most) {
@@ -313,7 +315,7 @@ static bool run_step(Step *s, Di4cDraws *draws, const Process *p, Rng step, doub
     size_t B = s->B, N = s->N;
 
     s->dropout_t = distill_row_streams(s->arena, step, PASS_DROPOUT_T, B, N);
-    s->dropout_tm = distill_row_streams(s->arena, step, PASS_DROPOUT_TM, B, N);
+    s->dropout_tm = distill_row_streams(s->arena, step, PASS_DROPOUT_TM, B, s->M);
     if (!run_teacher_t(s))
         return false;
     distill_draw_xu(s->config, s->teacher, p, s->teacher_t, step, s->arena, draws);

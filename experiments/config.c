@@ -89,6 +89,8 @@ static const Key keys[] = {
 
     {"lambda_dims", KEY_INTEGER, AT(lambda_dims), "1", 1, 64, 0, "student: numbers in lambda"},
     {"lambdas", KEY_INTEGER, AT(lambdas), "16", 1, 4096, 0, "student: lambdas of a picture"},
+    {"distil_lambdas", KEY_INTEGER, AT(distil_lambdas), "0", 0, 4096, 0,
+     "student: lambdas of a picture in the distillation term; 0: lambdas"},
     {"data_weight", KEY_CHOICE, AT(data_weight), "sigmoid", 0, 0, "sigmoid|one|linear|zero",
      "student: w(t) of the data term"},
     {"control_variates", KEY_FLAG, AT(control_variates), "on", 0, 0, 0, "student"},

@@ -40,7 +40,7 @@ typedef struct Config {
     double t_min, nll_weight, eps;
     bool two_passes, stratified_times;
     /* student */
-    int64_t lambda_dims, lambdas;
+    int64_t lambda_dims, lambdas, distil_lambdas;
     int data_weight; /* DataWeight */
     bool control_variates, stratified_lambda;
     double delta_min, delta_max, tm_width, share_at_one;

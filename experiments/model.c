@@ -166,8 +166,8 @@ bool model_read_meta(const SafetensorsFile *f, Model *m, Error *err)
     for (size_t i = 0; i < config_count(); i++) {
         char key[CONFIG_TEXT + 8];
         snprintf(key, sizeof key, "config.%s", config_key(i));
-        const char *value = need_meta(f, key, err);
-        if (!value || !config_set(&m->config, config_key(i), value, f->path, err))
+        const char *value = safetensors_meta(f, key); /* absent: older than the key */
+        if (value && !config_set(&m->config, config_key(i), value, f->path, err))
             return false;
     }
     const char *teacher = safetensors_meta(f, "teacher");

@@ -58,6 +58,7 @@ static DistillConfig distill_config(const Config *c)
     d.loss.control_variates = c->control_variates;
     d.loss.data_weight = (DataWeight)c->data_weight;
     d.lambdas = (size_t)c->lambdas;
+    d.distil_lambdas = (size_t)c->distil_lambdas;
     d.t_min = c->t_min;
     d.delta_min = c->delta_min;
     d.delta_max = c->delta_max;

@@ -89,15 +89,15 @@ static void mix_rows(float *mix, float *top, const float *rows, size_t N, size_t
         mix[a] = top[a] + fast_log(mix[a] * scale);
 }
 
-/* sum_a exp(p) (p - q), where exp(p) = 0 counts 0. */
+/* sum_a exp(p) (p - q).  0 log 0 = 0, and exp(p) below the smallest normal float is 0 here. */
 static double row_kl(const float *p, const float *q, size_t S)
 {
     double total = 0.0;
 
 #pragma omp simd reduction(+ : total)
     for (size_t a = 0; a < S; a++) {
-        float weight = fast_exp(p[a]), term = weight * (p[a] - q[a]);
-        total += (double)(weight == 0.0f ? 0.0f : term);
+        float gap = p[a] < -87.0f ? 0.0f : p[a] - q[a];
+        total += (double)(fast_exp(p[a]) * gap);
     }
     return total;
 }
@@ -294,8 +294,8 @@ static void fill_dlogp(const Work *w, const Dimension *m, size_t b, size_t d, si
     if (variates) {
 #pragma omp simd
         for (size_t a = 0; a < S; a++) {
-            float ratio = fast_exp(row[a] - mix[a]); /* N r_i(a) */
-            dlogp[a] = mix[a] == -HUGE_VALF ? 0.0f : -scale * pull[a] * ratio;
+            float level = mix[a] > -1e30f ? mix[a] : -1e30f; /* never -inf - -inf */
+            dlogp[a] = -scale * pull[a] * fast_exp(row[a] - level); /* N r_i(a) */
         }
     } else {
         for (size_t a = 0; a < S; a++)

@@ -27,9 +27,10 @@ typedef struct Kind {
     bool absorbing;
     size_t teacher_lambdas, student_lambdas;
     double dropout;
+    size_t at_tm; /* rows of a picture at tm; 0: N */
 } Kind;
 
-static const Kind plain = {false, 0, 1, 0.2};
+static const Kind plain = {false, 0, 1, 0.2, 0};
 
 static Network *network_of(const Kind *kind, size_t lambdas, uint64_t seed, bool grads)
 {
@@ -65,6 +66,7 @@ static void case_make(Case *c, const Kind *kind)
     c->student = diff_network_denoiser(c->student_net, &head);
     c->config = distill_defaults();
     c->config.lambdas = N;
+    c->config.distil_lambdas = kind->at_tm;
     c->x0 = states_alloc(B, D);
     for (size_t i = 0; i < B * D; i++)
         c->x0.x[i] = (uint16_t)(i * 7 % S);
@@ -110,7 +112,8 @@ static void check_grads(const Case *c, const float *want)
 }
 
 static const Kind kinds[] = {
-    {false, 0, 1, 0.2}, {true, 0, 2, 0.2}, {false, 2, 1, 0}, {true, 1, 1, 0.1}, {false, 0, 0, 0.2},
+    {false, 0, 1, 0.2, 0}, {true, 0, 2, 0.2, 0}, {false, 2, 1, 0, 1},
+    {true, 1, 1, 0.1, 5},  {false, 0, 0, 0.2, 2},
 };
 enum { KINDS = 5 };
 
@@ -282,7 +285,7 @@ END_TEST
 /* distill_gradient without dropout is distill_gradient_with its own draws. */
 START_TEST(given_draws_make_the_same_step)
 {
-    static const Kind calm[] = {{false, 0, 1, 0}, {true, 1, 2, 0}};
+    static const Kind calm[] = {{false, 0, 1, 0, 0}, {true, 1, 2, 0, 2}};
     double terms[5][B];
     Di4cTerms to = {terms[0], terms[1], terms[2], terms[3], terms[4]};
     Case c;

@@ -14,7 +14,7 @@
 typedef struct Case {
     Head head;
     Di4cOptions options;
-    size_t B, N, D, S, outputs;
+    size_t B, N, M, D, S, outputs; /* M rows of a picture at tm */
     double *t;
     float *out[5]; /* student_t, student_tm, student_u, teacher_t, teacher_tm */
     States x0, xt, xu, x0u, xtm;
@@ -24,7 +24,7 @@ enum { ST, STM, SU, TT, TTM };
 
 static size_t rows_of(const Case *c, int which)
 {
-    return which == TT ? c->B : c->B * c->N;
+    return c->B * (which == TT ? 1 : which == ST || which == SU ? c->N : c->M);
 }
 
 static uint16_t other_than_mask(Rng *rng, const Case *c)
@@ -46,7 +46,6 @@ static void fill_states(Case *c, Rng *rng)
     for (size_t i = 0; i < c->B * c->N * c->D; i++) {
         size_t parent = i / (c->N * c->D) * c->D + i % c->D;
         c->xu.x[i] = other_than_mask(rng, c);
-        c->xtm.x[i] = other_than_mask(rng, c);
         c->x0u.x[i] = other_than_mask(rng, c);
         if (!absorbing)
             continue;
@@ -57,12 +56,15 @@ static void fill_states(Case *c, Rng *rng)
             c->xu.x[i] = (uint16_t)c->head.mask;
         if (c->xu.x[i] != c->head.mask)
             c->x0u.x[i] = c->xu.x[i];
-        if (rng_uniform(rng) < 0.6)
-            c->xtm.x[i] = (uint16_t)c->head.mask;
+    }
+    for (size_t i = 0; i < c->B * c->M * c->D; i++) {
+        bool masked = absorbing && rng_uniform(rng) < 0.6;
+        c->xtm.x[i] = masked ? (uint16_t)c->head.mask : other_than_mask(rng, c);
     }
 }
 
-static void case_make(Case *c, HeadKind kind, int mask, size_t B, size_t N, size_t D, size_t S)
+static void case_with(Case *c, HeadKind kind, int mask, size_t B, size_t N, size_t M, size_t D,
+                      size_t S)
 {
     Head head = {kind, D, S, 1, false, mask};
     Rng rng = rng_root(B + 10 * N + 100 * D + 1000 * S + (mask >= 0 ? 7 : 0));
@@ -73,6 +75,7 @@ static void case_make(Case *c, HeadKind kind, int mask, size_t B, size_t N, size
     c->options.data_weight = DATA_WEIGHT_SIGMOID;
     c->B = B;
     c->N = N;
+    c->M = M;
     c->D = D;
     c->S = S;
     c->outputs = diff_head_outputs(&head);
@@ -89,8 +92,13 @@ static void case_make(Case *c, HeadKind kind, int mask, size_t B, size_t N, size
     c->xt = states_alloc(B, D);
     c->xu = states_alloc(B * N, D);
     c->x0u = states_alloc(B * N, D);
-    c->xtm = states_alloc(B * N, D);
+    c->xtm = states_alloc(B * M, D);
     fill_states(c, &rng);
+}
+
+static void case_make(Case *c, HeadKind kind, int mask, size_t B, size_t N, size_t D, size_t S)
+{
+    case_with(c, kind, mask, B, N, N, D, S);
 }
 
 static void case_free(Case *c)
@@ -171,7 +179,7 @@ static double naive_log_likelihood(const Case *c, const double *p, const double 
 
 static double naive_losses(const Case *c, double terms[][5])
 {
-    size_t n = c->D * c->S, N = c->N;
+    size_t n = c->D * c->S, N = c->N, M = c->M;
     double *st = naive_probs(c, ST, &c->xt), *stm = naive_probs(c, STM, &c->xtm);
     double *su = naive_probs(c, SU, &c->xu), *tt = naive_probs(c, TT, &c->xt);
     double *ttm = naive_probs(c, TTM, &c->xtm), *mean = mem_alloc(2 * n, sizeof *mean), loss = 0;
@@ -180,7 +188,7 @@ static double naive_losses(const Case *c, double terms[][5])
         double *term = terms[b], *p = st + b * N * n;
         naive_mean(p, N, n, mean);
         naive_mean(su + b * N * n, N, n, mean + n);
-        term[0] = naive_kl(ttm + b * N * n, stm + b * N * n, N * n) / (double)N;
+        term[0] = naive_kl(ttm + b * M * n, stm + b * M * n, M * n) / (double)M;
         term[1] = -naive_log_likelihood(c, p, mean, c->x0.x + b * c->D);
         term[2] = c->options.control_variates ? naive_kl(tt + b * n, mean, n) : 0;
         term[3] = 0;
@@ -221,14 +229,14 @@ static void check_terms(const Case *c)
  * the step is large and the tolerance wide; a wrong term is off by its own size. */
 static void check_gradients(Case *c)
 {
-    size_t n = c->B * c->N * c->outputs, stride = n / 97 + 1;
-    float *grad = mem_zeroed(2 * n, sizeof *grad);
+    size_t count[] = {c->B * c->N * c->outputs, c->B * c->M * c->outputs};
+    float *grad = mem_zeroed(count[0] + count[1], sizeof *grad);
     double unused[8][5], h = 4e-3;
     Di4cInput in = input_of(c);
 
-    distill_losses(&c->options, &c->head, &in, NULL, grad, grad + n);
+    distill_losses(&c->options, &c->head, &in, NULL, grad, grad + count[0]);
     for (int w = ST; w <= STM; w++)
-        for (size_t i = 0; i < n; i += stride) {
+        for (size_t i = 0; i < count[w]; i += count[w] / 97 + 1) {
             float keep = c->out[w][i];
             c->out[w][i] = (float)(keep + h);
             double above = naive_losses(c, unused), width = c->out[w][i];
@@ -236,7 +244,7 @@ static void check_gradients(Case *c)
             double below = naive_losses(c, unused);
             width -= c->out[w][i];
             c->out[w][i] = keep;
-            double want = (above - below) / width, got = grad[(size_t)w * n + i];
+            double want = (above - below) / width, got = grad[(w == ST ? 0 : count[0]) + i];
             ck_assert_msg(fabs(got - want) <= 3e-4 + 6e-3 * fabs(want),
                           "array %d, number %d: %g, expected %g", w, (int)i, got, want);
         }
@@ -246,14 +254,14 @@ static void check_gradients(Case *c)
 typedef struct Shape {
     HeadKind kind;
     int mask;
-    size_t B, N, D, S;
+    size_t B, N, M, D, S;
 } Shape;
 
 static const Shape shapes[] = {
-    {HEAD_SOFTMAX, -1, 1, 1, 1, 2},   {HEAD_SOFTMAX, -1, 2, 3, 5, 4},
-    {HEAD_SOFTMAX, 4, 2, 3, 6, 4},    {HEAD_SOFTMAX, 2, 3, 1, 9, 2},
-    {HEAD_LOGISTIC, -1, 2, 4, 4, 16}, {HEAD_SOFTMAX, -1, 1, 5, 37, 3},
-    {HEAD_SOFTMAX, 3, 1, 4, 70, 3},   {HEAD_LOGISTIC, -1, 1, 2, 33, 70},
+    {HEAD_SOFTMAX, -1, 1, 1, 1, 1, 2},   {HEAD_SOFTMAX, -1, 2, 3, 3, 5, 4},
+    {HEAD_SOFTMAX, 4, 2, 3, 1, 6, 4},    {HEAD_SOFTMAX, 2, 3, 1, 2, 9, 2},
+    {HEAD_LOGISTIC, -1, 2, 4, 3, 4, 16}, {HEAD_SOFTMAX, -1, 1, 5, 5, 37, 3},
+    {HEAD_SOFTMAX, 3, 1, 4, 4, 70, 3},   {HEAD_LOGISTIC, -1, 1, 2, 5, 33, 70},
 };
 enum { SHAPES = 8 };
 
@@ -262,7 +270,7 @@ START_TEST(terms_and_gradients)
     const Shape *s = &shapes[_i % SHAPES];
     Case c;
 
-    case_make(&c, s->kind, s->mask, s->B, s->N, s->D, s->S);
+    case_with(&c, s->kind, s->mask, s->B, s->N, s->M, s->D, s->S);
     c.options.control_variates = _i < SHAPES;
     check_terms(&c);
     check_gradients(&c);

@@ -12,6 +12,7 @@
 
 #include <string.h>
 
+#include "tensor/cut.h"
 #include "tensor/gemm_tile.h"
 #include "tensor/threads.h"
 
@@ -19,7 +20,6 @@ enum {
     TASK_PIXELS = 192,    /* at least so many grid pixels per task, where the batch has them */
     BLOCK_CHANNELS = 256, /* source channels summed before the output is touched: bounds the piece
                              of the weights that has to stay in cache */
-    SERIAL_WORK = 1 << 19 /* multiply-adds below which waking other threads does not pay */
 };
 
 /* The taps of one gather: kernel_rows x run of them, at rows and columns of the padded source
@@ -49,31 +49,7 @@ typedef struct Gather {
     size_t band, bands, pictures; /* rows per task; bands per picture; pictures per task */
 } Gather;
 
-static size_t at_most(size_t a, size_t b)
-{
-    return a < b ? a : b;
-}
-
-static size_t divide_up(size_t a, size_t b)
-{
-    return (a + b - 1) / b;
-}
-
-static void run_tasks(size_t count, void (*body)(size_t i, void *context), void *context,
-                      bool serial)
-{
-    if (!serial) {
-        threads_for(count, body, context);
-        return;
-    }
-    for (size_t i = 0; i < count; i++)
-        body(i, context);
-}
-
-static size_t padded_columns(const Gather *g)
-{
-    return (g->columns - 1) * g->step + g->reach;
-}
+static size_t padded_columns(const Gather *g) { return (g->columns - 1) * g->step + g->reach; }
 
 static size_t padded_rows(const Gather *g, size_t grid_rows)
 {
@@ -84,7 +60,7 @@ static size_t padded_rows(const Gather *g, size_t grid_rows)
 static void copy_source(const Gather *g, float *copy, size_t b, size_t i0, size_t grid_rows)
 {
     const size_t rows = padded_rows(g, grid_rows), columns = padded_columns(g);
-    const size_t c = g->in_channels, inner = at_most(g->in_width, columns - g->left);
+    const size_t c = g->in_channels, inner = cut_min(g->in_width, columns - g->left);
     const size_t right = columns - g->left - inner;
     for (size_t r = 0; r < rows; r++, copy += columns * c) {
         const size_t padded = i0 * g->step + r;
@@ -120,14 +96,14 @@ static void gather_panel(const Gather *g, const TapSet *set, size_t panel, const
                          float *const *out, size_t pixels)
 {
     const size_t j = panel * TILE_MAX_COLUMNS;
-    const size_t columns = at_most(g->out_channels - j, TILE_MAX_COLUMNS);
-    const size_t parts = divide_up(g->in_channels, BLOCK_CHANNELS);
-    const size_t part = divide_up(g->in_channels, parts);
+    const size_t columns = cut_min(g->out_channels - j, TILE_MAX_COLUMNS);
+    const size_t parts = cut_blocks(g->in_channels, BLOCK_CHANNELS);
+    const size_t part = cut_blocks(g->in_channels, parts);
     const Tile *tile = tile_for(columns);
     const size_t stride = g->weights_stride == 0 ? tile->columns : g->weights_stride;
     const float *weights = g->weights + (g->weights_stride == 0 ? j * 9 * g->in_channels : j);
     for (size_t c0 = 0; c0 < g->in_channels; c0 += part) {
-        const size_t depth = at_most(part, g->in_channels - c0);
+        const size_t depth = cut_min(part, g->in_channels - c0);
         size_t offset[9], right_row[9];
         const float *right[9];
         TileProduct product = {.depth = depth, .offset = offset, .right = right, .alpha = 1.0f};
@@ -147,12 +123,12 @@ static void gather_task(size_t task, void *context)
 {
     const Gather *g = context;
     const size_t b0 = task / g->bands * g->pictures, i0 = task % g->bands * g->band;
-    const size_t b1 = at_most(b0 + g->pictures, g->batch), rows = at_most(g->band, g->rows - i0);
+    const size_t b1 = cut_min(b0 + g->pictures, g->batch), rows = cut_min(g->band, g->rows - i0);
     const size_t most = g->pictures * g->band * g->columns;
     const size_t line = padded_columns(g) * g->in_channels;
     const size_t picture = padded_rows(g, g->band) * line;
     /* One piece of scratch: the padded copy, then the two tables of row pointers. */
-    const size_t copy_bytes = divide_up(g->pictures * picture * sizeof(float), 64) * 64;
+    const size_t copy_bytes = cut_blocks(g->pictures * picture * sizeof(float), 64) * 64;
     char *scratch =
         threads_scratch(SCRATCH_GEMM_LEFT, copy_bytes + most * (sizeof(float *) + sizeof(float *)));
     float *copy = (float *)(void *)scratch;
@@ -190,13 +166,13 @@ static double gather_work(const Gather *g)
 
 static void run_gather(Gather *g)
 {
-    const size_t band = divide_up(TASK_PIXELS, g->columns);
-    g->bands = divide_up(g->rows, at_most(band, g->rows));
-    g->band = divide_up(g->rows, g->bands);
-    g->bands = divide_up(g->rows, g->band);
-    g->pictures = g->bands > 1 ? 1 : divide_up(TASK_PIXELS, g->rows * g->columns);
-    run_tasks(g->bands * divide_up(g->batch, g->pictures), gather_task, g,
-              gather_work(g) < SERIAL_WORK);
+    const size_t band = cut_blocks(TASK_PIXELS, g->columns);
+    g->bands = cut_blocks(g->rows, cut_min(band, g->rows));
+    g->band = cut_blocks(g->rows, g->bands);
+    g->bands = cut_blocks(g->rows, g->band);
+    g->pictures = g->bands > 1 ? 1 : cut_blocks(TASK_PIXELS, g->rows * g->columns);
+    cut_run(g->bands * cut_blocks(g->batch, g->pictures), gather_task, g,
+            gather_work(g) < CUT_SERIAL_WORK);
 }
 
 /* ---- forward --------------------------------------------------------------------------------- */
@@ -212,7 +188,7 @@ typedef struct Packing {
 static void pack_forward(size_t panel, void *context)
 {
     const Packing *p = context;
-    const size_t j = panel * TILE_MAX_COLUMNS, columns = at_most(p->cout - j, TILE_MAX_COLUMNS);
+    const size_t j = panel * TILE_MAX_COLUMNS, columns = cut_min(p->cout - j, TILE_MAX_COLUMNS);
     tile_pack(p->out + j * 9 * p->cin, tile_for(columns)->columns, p->w + j, p->cout, false,
               9 * p->cin, columns);
 }
@@ -221,7 +197,7 @@ static void pack_forward(size_t panel, void *context)
 static void pack_transposed(size_t panel, void *context)
 {
     const Packing *p = context;
-    const size_t j = panel * TILE_MAX_COLUMNS, columns = at_most(p->cin - j, TILE_MAX_COLUMNS);
+    const size_t j = panel * TILE_MAX_COLUMNS, columns = cut_min(p->cin - j, TILE_MAX_COLUMNS);
     const size_t width = tile_for(columns)->columns;
     for (size_t t = 0; t < 9; t++)
         tile_pack(p->out + (j * 9 + t * width) * p->cout, width,
@@ -269,7 +245,8 @@ void conv_direct_forward(float *y, const float *x, const float *w, const float *
     } else {
         float *packed = threads_scratch(SCRATCH_CONV, padded * 9 * s->cin * sizeof *packed);
         Packing packing = {.out = packed, .w = w, .cin = s->cin, .cout = s->cout};
-        run_tasks(tile_panels(s->cout), pack_forward, &packing, 9 * s->cin * s->cout < SERIAL_WORK);
+        cut_run(tile_panels(s->cout), pack_forward, &packing,
+                9 * s->cin * s->cout < CUT_SERIAL_COPY);
         g.weights = packed;
     }
     run_gather(&g);
@@ -326,7 +303,7 @@ void conv_direct_data_gradient(float *dx, const float *dy, const float *w, const
         threads_scratch(SCRATCH_CONV, tile_padded(s->cin) * 9 * s->cout * sizeof *packed);
     Packing packing = {.out = packed, .w = w, .cin = s->cin, .cout = s->cout};
     packing.order = s->stride == 1 ? flipped : parities;
-    run_tasks(tile_panels(s->cin), pack_transposed, &packing, 9 * s->cin * s->cout < SERIAL_WORK);
+    cut_run(tile_panels(s->cin), pack_transposed, &packing, 9 * s->cin * s->cout < CUT_SERIAL_COPY);
     g.weights = packed;
     run_gather(&g);
 }

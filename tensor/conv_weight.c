@@ -17,6 +17,7 @@
 #include <string.h>
 
 #include "tensor/conv_direct.h"
+#include "tensor/cut.h"
 #include "tensor/gemm_tile.h"
 #include "tensor/threads.h"
 
@@ -25,8 +26,7 @@ enum {
     BAND_PIXELS = 640,  /* large ones in bands of about so many: a panel of dy stays in cache */
     BLOCK_CHANNELS = 48,
     TASKS = 16, /* aimed at */
-    REDUCE_ENTRIES = 4096,
-    SERIAL_WORK = 1 << 19
+    REDUCE_ENTRIES = 4096
 };
 
 typedef struct WeightGradient {
@@ -42,21 +42,6 @@ typedef struct WeightGradient {
     size_t plane;   /* entries of a plane */
     size_t picture; /* entries of all planes of one channel of one picture */
 } WeightGradient;
-
-static size_t at_most(size_t a, size_t b) { return a < b ? a : b; }
-
-static size_t divide_up(size_t a, size_t b) { return (a + b - 1) / b; }
-
-static void run_tasks(size_t count, void (*body)(size_t i, void *context), void *context,
-                      bool serial)
-{
-    if (!serial) {
-        threads_for(count, body, context);
-        return;
-    }
-    for (size_t i = 0; i < count; i++)
-        body(i, context);
-}
 
 /* Channels c0.. of picture b into planes, `step` entries apart, whose zeros are there already. */
 static void transpose_picture(const WeightGradient *g, float *planes, size_t step, size_t b,
@@ -106,7 +91,7 @@ static void add_product(const WeightGradient *g, const TileProduct *product, con
         for (size_t t = 0; t < 9; t++) {
             const float *left[TILE_MAX_ROWS];
             float *out[TILE_MAX_ROWS];
-            const size_t rows = at_most(tile->rows, channels - c);
+            const size_t rows = cut_min(tile->rows, channels - c);
             for (size_t r = 0; r < tile->rows; r++) {
                 const size_t row = c + (r < rows ? r : 0);
                 left[r] = planes + row * step + tap_place(g, t / 3, t % 3);
@@ -129,7 +114,7 @@ static void add_group(const WeightGradient *g, float *sum, float *planes, float 
         transpose_picture(g, planes + (b - b0) * g->picture, g->group * g->picture, b, c0,
                           channels);
     for (size_t j = 0; j < s->cout; j += TILE_MAX_COLUMNS) {
-        const size_t columns = at_most(s->cout - j, TILE_MAX_COLUMNS);
+        const size_t columns = cut_min(s->cout - j, TILE_MAX_COLUMNS);
         const Tile *tile = tile_for(columns);
         const size_t row_size = g->line * tile->columns;
         for (size_t b = b0; b < b1; b++)
@@ -137,7 +122,7 @@ static void add_group(const WeightGradient *g, float *sum, float *planes, float 
                     g->dy + b * g->rows * g->columns * s->cout + j, tile->columns, columns);
         product.right_stride = tile->columns;
         for (size_t row = 0; row < g->rows; row += g->band) {
-            product.depth = at_most(g->band, g->rows - row) * g->line;
+            product.depth = cut_min(g->band, g->rows - row) * g->line;
             for (size_t b = 0; b < b1 - b0; b++) {
                 offset[b] = b * g->picture + row * g->line;
                 right[b] = copy + (b * g->rows + row) * row_size;
@@ -153,11 +138,11 @@ static void gradient_task(size_t task, void *context)
     const ConvShape *s = g->shape;
     const size_t block = task / g->channel_blocks;
     const size_t c0 = task % g->channel_blocks * g->block_channels;
-    const size_t channels = at_most(g->block_channels, s->cin - c0);
-    const size_t b0 = block * g->block_pictures, b1 = at_most(b0 + g->block_pictures, s->batch);
-    const size_t planes_size = divide_up(g->block_channels * g->group * g->picture, 16) * 16;
+    const size_t channels = cut_min(g->block_channels, s->cin - c0);
+    const size_t b0 = block * g->block_pictures, b1 = cut_min(b0 + g->block_pictures, s->batch);
+    const size_t planes_size = cut_blocks(g->block_channels * g->group * g->picture, 16) * 16;
     const size_t copy_size =
-        g->group * g->rows * g->line * at_most(tile_padded(s->cout), TILE_MAX_COLUMNS);
+        g->group * g->rows * g->line * cut_min(tile_padded(s->cout), TILE_MAX_COLUMNS);
     float *planes = threads_scratch(SCRATCH_GEMM_LEFT, (planes_size + copy_size) * sizeof *planes);
     float *sum = g->dw;
     if (g->picture_blocks > 1) {
@@ -167,7 +152,7 @@ static void gradient_task(size_t task, void *context)
     }
     memset(planes, 0, planes_size * sizeof *planes);
     for (size_t b = b0; b < b1; b += g->group)
-        add_group(g, sum, planes, planes + planes_size, b, at_most(b + g->group, b1), c0, channels);
+        add_group(g, sum, planes, planes + planes_size, b, cut_min(b + g->group, b1), c0, channels);
 }
 
 /* dw += the partial sums, in the order of the blocks of pictures. */
@@ -175,7 +160,7 @@ static void reduce_task(size_t task, void *context)
 {
     const WeightGradient *g = context;
     const size_t total = 9 * g->shape->cin * g->shape->cout, first = task * REDUCE_ENTRIES;
-    const size_t count = at_most(REDUCE_ENTRIES, total - first);
+    const size_t count = cut_min(REDUCE_ENTRIES, total - first);
     float *restrict dw = g->dw + first;
     for (size_t block = 0; block < g->picture_blocks; block++) {
         const float *restrict partial = g->partial + block * total + first;
@@ -193,15 +178,15 @@ static void cut_work(WeightGradient *g)
     /* One entry past the last row: the zero behind it. */
     g->plane = g->line * (g->rows + (s->stride == 1 ? 2 : 1)) + (s->stride == 1 ? 2 : 1);
     g->picture = g->plane * (s->stride == 1 ? 1 : 4);
-    g->group = at_most(divide_up(GROUP_PIXELS, g->rows * g->columns), s->batch);
-    g->bands = divide_up(g->rows * g->line, BAND_PIXELS);
-    g->band = divide_up(g->rows, at_most(g->bands, g->rows));
-    g->block_channels = at_most(s->cin, BLOCK_CHANNELS);
-    g->channel_blocks = divide_up(s->cin, g->block_channels);
-    const size_t groups = divide_up(s->batch, g->group);
-    const size_t blocks = at_most(groups, divide_up(TASKS, g->channel_blocks));
-    g->block_pictures = divide_up(groups, blocks) * g->group;
-    g->picture_blocks = divide_up(s->batch, g->block_pictures);
+    g->group = cut_min(cut_blocks(GROUP_PIXELS, g->rows * g->columns), s->batch);
+    g->bands = cut_blocks(g->rows * g->line, BAND_PIXELS);
+    g->band = cut_blocks(g->rows, cut_min(g->bands, g->rows));
+    g->block_channels = cut_min(s->cin, BLOCK_CHANNELS);
+    g->channel_blocks = cut_blocks(s->cin, g->block_channels);
+    const size_t groups = cut_blocks(s->batch, g->group);
+    const size_t blocks = cut_min(groups, cut_blocks(TASKS, g->channel_blocks));
+    g->block_pictures = cut_blocks(groups, blocks) * g->group;
+    g->picture_blocks = cut_blocks(s->batch, g->block_pictures);
 }
 
 void conv_direct_weight_gradient(float *dw, const float *x, const float *dy, const ConvShape *s)
@@ -214,8 +199,8 @@ void conv_direct_weight_gradient(float *dw, const float *x, const float *dy, con
     const double work = (double)s->batch * (double)g.rows * (double)g.columns * (double)total;
     if (g.picture_blocks > 1)
         g.partial = threads_scratch(SCRATCH_CONV, g.picture_blocks * total * sizeof *g.partial);
-    run_tasks(g.picture_blocks * g.channel_blocks, gradient_task, &g, work < SERIAL_WORK);
+    cut_run(g.picture_blocks * g.channel_blocks, gradient_task, &g, work < CUT_SERIAL_WORK);
     if (g.picture_blocks > 1)
-        run_tasks(divide_up(total, REDUCE_ENTRIES), reduce_task, &g,
-                  total * g.picture_blocks < SERIAL_WORK);
+        cut_run(cut_blocks(total, REDUCE_ENTRIES), reduce_task, &g,
+                total * g.picture_blocks < CUT_SERIAL_COPY);
 }

@@ -17,6 +17,7 @@
 
 #include <string.h>
 
+#include "tensor/cut.h"
 #include "tensor/gemm.h"
 #include "tensor/gemm_tile.h"
 #include "tensor/threads.h"
@@ -32,10 +33,6 @@ enum {
     TASKS = 8,               /* aimed at */
     TASK_SQUARES = 16        /* per task of a transform */
 };
-
-static size_t at_most(size_t a, size_t b) { return a < b ? a : b; }
-
-static size_t divide_up(size_t a, size_t b) { return (a + b - 1) / b; }
 
 /* ---- one-dimensional transforms: entry i of a vector of channels lies at in + i * step ----------
  */
@@ -135,7 +132,7 @@ static inline void square(Line *line, size_t from, size_t to, float *out, size_t
 {
     float half[SIDE * SIDE * STRIP];
     for (size_t c = 0; c < n; c += STRIP) {
-        const size_t strip = at_most(n - c, STRIP);
+        const size_t strip = cut_min(n - c, STRIP);
         for (size_t j = 0; j < from; j++)
             line(half + j * STRIP, SIDE * STRIP, in + j * column + c, row, strip);
         for (size_t i = 0; i < to; i++)
@@ -154,8 +151,8 @@ typedef struct Squares {
 static Squares squares_of(const ConvShape *s)
 {
     Squares q = {.batch = s->batch, .height = s->height, .width = s->width};
-    q.down = divide_up(s->height, OUT);
-    q.across = divide_up(s->width, OUT);
+    q.down = cut_blocks(s->height, OUT);
+    q.across = cut_blocks(s->width, OUT);
     q.count = q.batch * q.down * q.across;
     return q;
 }
@@ -171,8 +168,8 @@ static Place place_of(const Squares *q, size_t t)
     p.b = t / (q->down * q->across);
     p.i = t / q->across % q->down * OUT;
     p.j = t % q->across * OUT;
-    p.rows = at_most(q->height - p.i, OUT);
-    p.columns = at_most(q->width - p.j, OUT);
+    p.rows = cut_min(q->height - p.i, OUT);
+    p.columns = cut_min(q->width - p.j, OUT);
     return p;
 }
 
@@ -189,7 +186,7 @@ static const float *window(const Squares *q, const Place *p, const float *x, siz
     }
     *row = side * channels;
     const size_t skip = p->j < before ? before - p->j : 0; /* columns left of the picture */
-    const size_t first = p->j + skip - before, inner = at_most(q->width - first, side - skip);
+    const size_t first = p->j + skip - before, inner = cut_min(q->width - first, side - skip);
     for (size_t r = 0; r < side; r++, copy += side * channels) {
         const size_t i = p->i + r; /* + before */
         if (i < before || i - before >= q->height) {
@@ -221,7 +218,7 @@ static void weights_task(size_t c, void *context)
     const size_t padded = tile_padded(g->cout), point = g->cin * padded;
     float row[9 * TILE_MAX_COLUMNS];
     for (size_t j = 0; j < g->cout; j += TILE_MAX_COLUMNS) {
-        const size_t columns = at_most(g->cout - j, TILE_MAX_COLUMNS);
+        const size_t columns = cut_min(g->cout - j, TILE_MAX_COLUMNS);
         const size_t width = tile_for(columns)->columns;
         for (size_t t = 0; t < 9; t++)
             tile_pack(row + t * width, width,
@@ -253,7 +250,7 @@ static void multiply(const Filter *g, float *m, size_t m_point, const float *v, 
         left[t] = v + t * g->cin;
     for (size_t e = 0; e < POINTS; e++)
         for (size_t j = 0; j < g->cout; j += TILE_MAX_COLUMNS) {
-            const size_t columns = at_most(g->cout - j, TILE_MAX_COLUMNS), offset = e * v_point;
+            const size_t columns = cut_min(g->cout - j, TILE_MAX_COLUMNS), offset = e * v_point;
             const Tile *tile = tile_for(columns);
             const float *right = g->u + e * u_point + j * g->cin;
             const TileProduct product = {.segments = 1,
@@ -290,7 +287,7 @@ static void write_square(const Filter *g, size_t t, const float *m, size_t m_poi
     float *y = g->y + ((p.b * g->squares.height + p.i) * g->squares.width + p.j) * n;
     float out[OUT * OUT * STRIP];
     for (size_t c = 0; c < n; c += STRIP) {
-        const size_t strip = at_most(n - c, STRIP);
+        const size_t strip = cut_min(n - c, STRIP);
         const float *bias = g->bias == NULL ? NULL : g->bias + c;
         square(output_line, SIDE, OUT, out, OUT * STRIP, STRIP, m + c, SIDE * m_point, m_point,
                strip);
@@ -304,9 +301,9 @@ static void write_square(const Filter *g, size_t t, const float *m, size_t m_poi
 static void filter_task(size_t task, void *context)
 {
     const Filter *g = context;
-    const size_t t0 = task * g->block, count = at_most(g->block, g->squares.count - t0);
+    const size_t t0 = task * g->block, count = cut_min(g->block, g->squares.count - t0);
     const size_t v_point = g->block * g->cin + SKEW, m_point = g->block * g->cout + SKEW;
-    const size_t entries = divide_up(POINTS * (v_point + m_point + g->cin), 16) * 16;
+    const size_t entries = cut_blocks(POINTS * (v_point + m_point + g->cin), 16) * 16;
     char *scratch = threads_scratch(SCRATCH_GEMM_LEFT,
                                     entries * sizeof(float) + 2 * g->block * sizeof(float *));
     float *v = (float *)(void *)scratch, *m = v + POINTS * v_point, *copy = m + POINTS * m_point;
@@ -329,12 +326,12 @@ static void run_filter(Filter *g, const float *w, bool flipped)
 {
     float *u = threads_scratch(SCRATCH_CONV, POINTS * g->cin * tile_padded(g->cout) * sizeof *u);
     Weights weights = {.w = w, .cin = g->cin, .cout = g->cout, .flipped = flipped, .u = u};
-    threads_for(g->cin, weights_task, &weights);
+    cut_run(g->cin, weights_task, &weights, POINTS * g->cin * g->cout < CUT_SERIAL_COPY);
     g->u = u;
     const size_t fit = BLOCK_ENTRIES / (POINTS * (g->cin + g->cout));
-    const size_t wanted = at_most(fit, divide_up(g->squares.count, TASKS));
-    g->block = at_most(divide_up(wanted + 1, TILE_ROW_STEP) * TILE_ROW_STEP, 96);
-    threads_for(divide_up(g->squares.count, g->block), filter_task, g);
+    const size_t wanted = cut_min(fit, cut_blocks(g->squares.count, TASKS));
+    g->block = cut_min(cut_blocks(wanted + 1, TILE_ROW_STEP) * TILE_ROW_STEP, 96);
+    threads_for(cut_blocks(g->squares.count, g->block), filter_task, g);
 }
 
 void conv_winograd_forward(float *y, const float *x, const float *w, const float *bias,
@@ -363,7 +360,7 @@ void conv_winograd_data_gradient(float *dx, const float *dy, const float *w, con
     Filter g = {.squares = squares_of(s), .cin = s->cout, .cout = s->cin, .x = dy, .add = true};
     float *transposed = threads_scratch(SCRATCH_GEMM_RIGHT, 9 * s->cin * s->cout * sizeof *w);
     Transposition t = {.out = transposed, .w = w, .cin = s->cin, .cout = s->cout};
-    threads_for(9, transpose_task, &t);
+    cut_run(9, transpose_task, &t, 9 * s->cin * s->cout < CUT_SERIAL_COPY);
     g.y = dx;
     run_filter(&g, transposed, true);
 }
@@ -384,7 +381,7 @@ typedef struct WeightGradient {
 static void transform_task(size_t task, void *context)
 {
     const WeightGradient *g = context;
-    const size_t end = at_most(g->count, (task + 1) * TASK_SQUARES);
+    const size_t end = cut_min(g->count, (task + 1) * TASK_SQUARES);
     const size_t widest = g->cin > g->cout ? g->cin : g->cout;
     float *copy = threads_scratch(SCRATCH_GEMM_LEFT, POINTS * widest * sizeof *copy);
     for (size_t t = task * TASK_SQUARES; t < end; t++) {
@@ -414,7 +411,7 @@ static void back_task(size_t c, void *context)
     const size_t point = g->cin * g->cout;
     float out[9 * STRIP];
     for (size_t j = 0; j < g->cout; j += STRIP) {
-        const size_t strip = at_most(g->cout - j, STRIP);
+        const size_t strip = cut_min(g->cout - j, STRIP);
         square(weight_back_line, SIDE, 3, out, 3 * STRIP, STRIP, g->du + c * g->cout + j,
                SIDE * point, point, strip);
         for (size_t t = 0; t < 9; t++)
@@ -427,7 +424,7 @@ void conv_winograd_weight_gradient(float *dw, const float *x, const float *dy, c
 {
     WeightGradient g = {.squares = squares_of(s), .cin = s->cin, .cout = s->cout, .x = x, .dy = dy};
     const size_t fit = CHUNK_ENTRIES / (POINTS * (s->cin + s->cout)) / TASK_SQUARES * TASK_SQUARES;
-    const size_t chunk = at_most(g.squares.count, fit < TASK_SQUARES ? TASK_SQUARES : fit);
+    const size_t chunk = cut_min(g.squares.count, fit < TASK_SQUARES ? TASK_SQUARES : fit);
     g.dw = dw;
     g.v_point = chunk * s->cin + SKEW;
     g.m_point = chunk * s->cout + SKEW;
@@ -436,9 +433,9 @@ void conv_winograd_weight_gradient(float *dw, const float *x, const float *dy, c
     g.m = g.v + POINTS * g.v_point;
     g.du = g.m + POINTS * g.m_point;
     for (g.first = 0; g.first < g.squares.count; g.first += chunk) {
-        g.count = at_most(chunk, g.squares.count - g.first);
-        threads_for(divide_up(g.count, TASK_SQUARES), transform_task, &g);
+        g.count = cut_min(chunk, g.squares.count - g.first);
+        threads_for(cut_blocks(g.count, TASK_SQUARES), transform_task, &g);
         threads_for(POINTS, product_task, &g);
     }
-    threads_for(s->cin, back_task, &g);
+    cut_run(s->cin, back_task, &g, POINTS * s->cin * s->cout < CUT_SERIAL_COPY);
 }

@@ -1,5 +1,6 @@
 /* Matrix products in double: both operands are copied into panels (rows of A in fours, columns of
  * B as wide as the tile, padded with zeros), so one inner loop serves all four forms. */
+#include "tensor/cut.h"
 #include "tensor/gemm.h"
 #include "tensor/threads.h"
 
@@ -13,8 +14,7 @@ enum {
     COLUMNS = 4,
 #endif
     BLOCK_DEPTH = 256,
-    BLOCK_TILES = 12,     /* tiles down one task */
-    SERIAL_WORK = 1 << 18 /* multiply-adds below which waking other threads does not pay */
+    BLOCK_TILES = 12 /* tiles down one task */
 };
 
 typedef struct Dgemm {
@@ -25,16 +25,11 @@ typedef struct Dgemm {
     double *packed; /* panels of COLUMNS columns, each (k, COLUMNS) */
 } Dgemm;
 
-static size_t at_most(size_t a, size_t b)
-{
-    return a < b ? a : b;
-}
-
 static void pack_task(size_t panel, void *context)
 {
     const Dgemm *g = context;
     double *out = g->packed + panel * g->k * COLUMNS;
-    const size_t j0 = panel * COLUMNS, columns = at_most(g->n - j0, COLUMNS);
+    const size_t j0 = panel * COLUMNS, columns = cut_min(g->n - j0, COLUMNS);
     for (size_t k = 0; k < g->k; k++)
         for (size_t j = 0; j < COLUMNS; j++)
             out[k * COLUMNS + j] = j >= columns          ? 0.0
@@ -45,7 +40,7 @@ static void pack_task(size_t panel, void *context)
 /* copy (depth, ROWS): rows i0.. of op(A), zero below the last one. */
 static void pack_left(const Dgemm *g, double *copy, size_t i0, size_t k0, size_t depth)
 {
-    const size_t rows = at_most(g->m - i0, ROWS);
+    const size_t rows = cut_min(g->m - i0, ROWS);
     for (size_t k = 0; k < depth; k++)
         for (size_t r = 0; r < ROWS; r++)
             copy[k * ROWS + r] = r >= rows            ? 0.0
@@ -76,17 +71,17 @@ static void tile(double *c, size_t ldc, size_t rows, size_t columns, const doubl
 static void product_task(size_t i, void *context)
 {
     const Dgemm *g = context;
-    const size_t i0 = i * BLOCK_TILES * ROWS, rows = at_most(g->m - i0, BLOCK_TILES * ROWS);
+    const size_t i0 = i * BLOCK_TILES * ROWS, rows = cut_min(g->m - i0, BLOCK_TILES * ROWS);
     double *copy =
         threads_scratch(SCRATCH_GEMM_LEFT, (size_t)BLOCK_TILES * ROWS * BLOCK_DEPTH * sizeof *copy);
     for (size_t k0 = 0; k0 < g->k; k0 += BLOCK_DEPTH) {
-        const size_t depth = at_most(g->k - k0, BLOCK_DEPTH);
+        const size_t depth = cut_min(g->k - k0, BLOCK_DEPTH);
         for (size_t r = 0; r < rows; r += ROWS)
             pack_left(g, copy + r * depth, i0 + r, k0, depth);
         for (size_t j = 0; j < g->n; j += COLUMNS)
             for (size_t r = 0; r < rows; r += ROWS)
-                tile(g->c + (i0 + r) * g->n + j, g->n, at_most(rows - r, ROWS),
-                     at_most(g->n - j, COLUMNS), copy + r * depth,
+                tile(g->c + (i0 + r) * g->n + j, g->n, cut_min(rows - r, ROWS),
+                     cut_min(g->n - j, COLUMNS), copy + r * depth,
                      g->packed + j * g->k + k0 * COLUMNS, depth, k0 == 0);
     }
 }
@@ -102,16 +97,10 @@ void tensor_dgemm(GemmForm form, size_t m, size_t n, size_t k, const double *a, 
     Dgemm g = {.m = m, .n = n, .k = k, .a = a, .b = b, .c = c};
     g.left_transposed = form == GEMM_TN || form == GEMM_TT;
     g.right_transposed = form == GEMM_NT || form == GEMM_TT;
-    const size_t panels = (n + COLUMNS - 1) / COLUMNS;
-    const size_t tasks = (m + BLOCK_TILES * ROWS - 1) / (BLOCK_TILES * ROWS);
+    const size_t panels = cut_blocks(n, COLUMNS);
+    const size_t tasks = cut_blocks(m, BLOCK_TILES * ROWS);
     g.packed = threads_scratch(SCRATCH_GEMM_RIGHT, panels * COLUMNS * k * sizeof *g.packed);
-    if ((double)m * (double)n * (double)k >= SERIAL_WORK) {
-        threads_for(panels, pack_task, &g);
-        threads_for(tasks, product_task, &g);
-        return;
-    }
-    for (size_t i = 0; i < panels; i++)
-        pack_task(i, &g);
-    for (size_t i = 0; i < tasks; i++)
-        product_task(i, &g);
+    const bool serial = (double)m * (double)n * (double)k < CUT_SERIAL_WORK;
+    cut_run(panels, pack_task, &g, serial);
+    cut_run(tasks, product_task, &g, serial);
 }

@@ -8,6 +8,7 @@
 #include "tensor/gemm.h"
 
 #include "tensor/check.h"
+#include "tensor/cut.h"
 #include "tensor/gemm_tile.h"
 #include "tensor/threads.h"
 
@@ -16,10 +17,8 @@ enum {
     CHUNK_DEPTH = 2048,
     BLOCK_DEPTH = 512, /* a panel's piece: 512 x 64 numbers, 128 KiB */
     BLOCK_ROWS = 144,
-    TASKS = 16,            /* aimed at */
-    DIRECT_ROWS = 24,      /* with so few rows the right operand is not worth copying */
-    SERIAL_WORK = 1 << 19, /* multiply-adds below which waking other threads does not pay */
-    SERIAL_COPY = 1 << 16
+    TASKS = 16,      /* aimed at */
+    DIRECT_ROWS = 24 /* with so few rows the right operand is not worth copying */
 };
 
 typedef struct Gemm {
@@ -39,27 +38,6 @@ typedef struct Gemm {
     size_t block_panels, panel_blocks;
 } Gemm;
 
-static size_t at_most(size_t a, size_t b)
-{
-    return a < b ? a : b;
-}
-
-static size_t divide_up(size_t a, size_t b)
-{
-    return (a + b - 1) / b;
-}
-
-static void run_tasks(size_t count, void (*body)(size_t i, void *context), void *context,
-                      bool serial)
-{
-    if (!serial) {
-        threads_for(count, body, context);
-        return;
-    }
-    for (size_t i = 0; i < count; i++)
-        body(i, context);
-}
-
 /* Panel p's piece for the block of depth that starts at k0: blocks lie one after the other. */
 static float *packed_panel(const Gemm *g, size_t k0, size_t depth, size_t p)
 {
@@ -71,8 +49,8 @@ static void pack_task(size_t i, void *context)
     const Gemm *g = context;
     const size_t panels = tile_panels(g->n);
     const size_t p = i % panels, k0 = i / panels * g->block_depth;
-    const size_t depth = at_most(g->block_depth, g->k - k0);
-    const size_t j = p * TILE_MAX_COLUMNS, columns = at_most(g->n - j, TILE_MAX_COLUMNS);
+    const size_t depth = cut_min(g->block_depth, g->k - k0);
+    const size_t j = p * TILE_MAX_COLUMNS, columns = cut_min(g->n - j, TILE_MAX_COLUMNS);
     const float *b = g->b + (g->right_transposed ? j * g->ldb + k0 : k0 * g->ldb + j);
     tile_pack(packed_panel(g, k0, depth, p), tile_for(columns)->columns, b, g->ldb,
               g->right_transposed, depth, columns);
@@ -92,20 +70,20 @@ static void product_task(size_t i, void *context)
 {
     const Gemm *g = context;
     const size_t i0 = i / g->panel_blocks * g->block_rows;
-    const size_t rows = at_most(g->block_rows, g->m - i0);
+    const size_t rows = cut_min(g->block_rows, g->m - i0);
     const size_t p0 = i % g->panel_blocks * g->block_panels;
-    const size_t p1 = at_most(p0 + g->block_panels, tile_panels(g->n));
+    const size_t p1 = cut_min(p0 + g->block_panels, tile_panels(g->n));
     const float *left[BLOCK_ROWS];
     float *c[BLOCK_ROWS];
     float *copy = NULL;
     if (g->left_transposed)
         copy = threads_scratch(SCRATCH_GEMM_LEFT, g->block_rows * g->block_depth * sizeof *copy);
     for (size_t k0 = 0; k0 < g->k; k0 += g->block_depth) {
-        const size_t depth = at_most(g->block_depth, g->k - k0), offset = 0;
+        const size_t depth = cut_min(g->block_depth, g->k - k0), offset = 0;
         const bool first = k0 == 0, last = k0 + depth == g->k;
         left_rows(g, left, copy, i0, rows, k0, depth);
         for (size_t p = p0; p < p1; p++) {
-            const size_t j = p * TILE_MAX_COLUMNS, columns = at_most(g->n - j, TILE_MAX_COLUMNS);
+            const size_t j = p * TILE_MAX_COLUMNS, columns = cut_min(g->n - j, TILE_MAX_COLUMNS);
             const Tile *tile = tile_for(columns);
             const float *right =
                 g->packed == NULL ? g->b + k0 * g->ldb + j : packed_panel(g, k0, depth, p);
@@ -129,24 +107,24 @@ static void run_chunk(Gemm *g)
 {
     const size_t panels = tile_panels(g->n);
     g->padded = tile_padded(g->n);
-    g->depth_blocks = divide_up(g->k, BLOCK_DEPTH);
-    g->block_depth = divide_up(g->k, g->depth_blocks);
-    g->depth_blocks = divide_up(g->k, g->block_depth);
+    g->depth_blocks = cut_blocks(g->k, BLOCK_DEPTH);
+    g->block_depth = cut_blocks(g->k, g->depth_blocks);
+    g->depth_blocks = cut_blocks(g->k, g->block_depth);
     g->block_rows =
-        at_most(BLOCK_ROWS, divide_up(divide_up(g->m, TASKS), TILE_ROW_STEP) * TILE_ROW_STEP);
-    g->row_blocks = divide_up(g->m, g->block_rows);
-    g->panel_blocks = at_most(panels, divide_up(TASKS, g->row_blocks));
-    g->block_panels = divide_up(panels, g->panel_blocks);
-    g->panel_blocks = divide_up(panels, g->block_panels);
+        cut_min(BLOCK_ROWS, cut_blocks(cut_blocks(g->m, TASKS), TILE_ROW_STEP) * TILE_ROW_STEP);
+    g->row_blocks = cut_blocks(g->m, g->block_rows);
+    g->panel_blocks = cut_min(panels, cut_blocks(TASKS, g->row_blocks));
+    g->block_panels = cut_blocks(panels, g->panel_blocks);
+    g->panel_blocks = cut_blocks(panels, g->block_panels);
     g->packed = NULL;
     const bool in_place = !g->right_transposed && g->padded == g->n &&
                           (g->m <= DIRECT_ROWS || g->ldb <= TILE_MAX_COLUMNS);
-    const bool serial = (double)g->m * (double)g->n * (double)g->k < SERIAL_WORK;
+    const bool serial = (double)g->m * (double)g->n * (double)g->k < CUT_SERIAL_WORK;
     if (!in_place) {
         g->packed = threads_scratch(SCRATCH_GEMM_RIGHT, g->k * g->padded * sizeof *g->packed);
-        run_tasks(g->depth_blocks * panels, pack_task, g, serial || g->k * g->n < SERIAL_COPY);
+        cut_run(g->depth_blocks * panels, pack_task, g, serial || g->k * g->n < CUT_SERIAL_COPY);
     }
-    run_tasks(g->row_blocks * g->panel_blocks, product_task, g, serial);
+    cut_run(g->row_blocks * g->panel_blocks, product_task, g, serial);
 }
 
 /* k = 0: C = beta C + bias. */
@@ -191,8 +169,8 @@ void tensor_gemm(GemmForm form, size_t m, size_t n, size_t k, float alpha, const
     for (size_t j = 0; j < n; j += CHUNK_COLUMNS)
         for (size_t p = 0; p < k; p += CHUNK_DEPTH) {
             Gemm part = whole;
-            part.n = at_most(n - j, CHUNK_COLUMNS);
-            part.k = at_most(k - p, CHUNK_DEPTH);
+            part.n = cut_min(n - j, CHUNK_COLUMNS);
+            part.k = cut_min(k - p, CHUNK_DEPTH);
             part.a += part.left_transposed ? p * lda : p;
             part.b += part.right_transposed ? j * ldb + p : p * ldb + j;
             part.c += j;
@@ -216,7 +194,7 @@ typedef struct GemmBatch {
 static void batch_task(size_t i, void *context)
 {
     const GemmBatch *g = context;
-    const size_t end = at_most(g->count, (i + 1) * g->group);
+    const size_t end = cut_min(g->count, (i + 1) * g->group);
     for (size_t t = i * g->group; t < end; t++)
         tensor_gemm(g->form, g->m, g->n, g->k, g->alpha, g->a + t * g->stride_a, g->lda,
                     g->b + t * g->stride_b, g->ldb, g->beta, NULL, g->c + t * g->stride_c, g->ldc);
@@ -240,11 +218,12 @@ void tensor_gemm_batch(GemmForm form, size_t count, size_t m, size_t n, size_t k
     g.b = b;
     g.c = c;
     /* Few products, each large enough for all threads, run one after the other. */
-    const bool one_by_one = work * (double)count < SERIAL_WORK || (count < 8 && work > SERIAL_WORK);
+    const bool one_by_one =
+        work * (double)count < CUT_SERIAL_WORK || (count < 8 && work > CUT_SERIAL_WORK);
     g.group = 1;
-    while (work * (double)g.group < SERIAL_WORK / 4.0 && g.group < count)
+    while (work * (double)g.group < CUT_SERIAL_WORK / 4.0 && g.group < count)
         g.group *= 2;
-    run_tasks(divide_up(count, g.group), batch_task, &g, one_by_one);
+    cut_run(cut_blocks(count, g.group), batch_task, &g, one_by_one);
 }
 
 /* ---- reference ------------------------------------------------------------------------------- */

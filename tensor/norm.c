@@ -15,10 +15,11 @@
 #include <math.h>
 
 #include "tensor/check.h"
+#include "tensor/cut.h"
 #include "tensor/fast_exp.h"
 #include "tensor/threads.h"
 
-enum { TASKS = 8, SLICE_CHANNELS = 32, SERIAL_WORK = 1 << 14 };
+enum { TASKS = 8, SLICE_CHANNELS = 32, SERIAL_ENTRIES = 1 << 14 };
 
 typedef struct Norm {
     const NormShape *shape;
@@ -29,27 +30,17 @@ typedef struct Norm {
     double *sums; /* (batch, 2, channels): A and B */
 } Norm;
 
-static size_t at_most(size_t a, size_t b)
-{
-    return a < b ? a : b;
-}
-
 static void run_samples(Norm *g, void (*body)(size_t i, void *context))
 {
     const NormShape *s = g->shape;
     const size_t width = s->channels / s->groups;
     size_t groups = s->groups; /* in a slice */
     if (s->batch < TASKS)
-        groups = at_most(groups, (SLICE_CHANNELS + width - 1) / width);
+        groups = cut_min(groups, cut_blocks(SLICE_CHANNELS, width));
     g->slice = groups * width;
-    g->slices = (s->groups + groups - 1) / groups;
+    g->slices = cut_blocks(s->groups, groups);
     const size_t count = s->batch * g->slices;
-    if (s->batch * s->positions * s->channels >= SERIAL_WORK) {
-        threads_for(count, body, g);
-        return;
-    }
-    for (size_t i = 0; i < count; i++)
-        body(i, g);
+    cut_run(count, body, g, s->batch * s->positions * s->channels < SERIAL_ENTRIES);
 }
 
 static void check_shape(const NormShape *s)
@@ -126,7 +117,7 @@ static void forward_task(size_t task, void *context)
     const Norm *g = context;
     const NormShape *s = g->shape;
     const size_t b = task / g->slices, c0 = task % g->slices * g->slice;
-    const size_t channels = at_most(g->slice, s->channels - c0), width = s->channels / s->groups;
+    const size_t channels = cut_min(g->slice, s->channels - c0), width = s->channels / s->groups;
     const float *x = g->x + b * s->positions * s->channels + c0;
     float *y = g->y + b * s->positions * s->channels + c0;
     const size_t group = b * s->groups + c0 / width;
@@ -246,7 +237,7 @@ static void backward_task(size_t task, void *context)
     const Norm *g = context;
     const NormShape *s = g->shape;
     const size_t b = task / g->slices, c0 = task % g->slices * g->slice;
-    const size_t channels = at_most(g->slice, s->channels - c0), C = s->channels;
+    const size_t channels = cut_min(g->slice, s->channels - c0), C = s->channels;
     const size_t start = b * s->positions * C + c0;
     const size_t kept = g->dx == NULL ? 1 : s->positions; /* rows of dz */
     float *floats = threads_scratch(SCRATCH_NORM, (kept + 7) * channels * sizeof *floats);

@@ -97,6 +97,7 @@ static double step_gradient(Run *run, uint64_t step)
 static bool name_non_finite(Run *run, uint64_t step, double loss, double norm, Error *err)
 {
     char shape[TENSOR_TEXT] = "";
+    ag_graph_reset(run->graph);
     run->graph->check_finite = true;
     run->graph->bad_op = NULL;
     step_gradient(run, step);

@@ -25,6 +25,8 @@ Rng rng_child(Rng r, uint64_t tag);
 
 uint32_t rng_u32(Rng *r);
 uint64_t rng_u64(Rng *r);
+/* out[0..n-1] = the words of n calls of rng_u32, and r as after them; several blocks at once. */
+void rng_fill_u32(Rng *r, uint32_t *out, size_t n);
 double rng_uniform(Rng *r);                    /* [0,1), multiples of 2^-53 */
 float rng_uniform24(Rng *r);                   /* [0,1), multiples of 2^-24, one word */
 size_t rng_below(Rng *r, size_t n);            /* uniform on 0..n-1, no bias; n >= 1 */

@@ -79,6 +79,30 @@ START_TEST(a_stream_is_its_path)
 }
 END_TEST
 
+START_TEST(filling_equals_drawing)
+{
+    enum { MOST = 300 };
+    uint32_t out[MOST + 1];
+
+    for (uint64_t start = 0; start < 9; start++)
+        for (size_t n = 0; n <= MOST; n += n < 140 ? 1 : 37) {
+            Rng one = rng_child(rng_root(11), start), many;
+            /* From 0 on, and across the carry into the second counter word. */
+            one.position = start % 2 == 0 ? 0 : UINT64_C(0xfffffff8);
+            for (uint64_t i = 0; i < start; i++)
+                rng_u32(&one);
+            many = one;
+            out[n] = 12345;
+            rng_fill_u32(&many, out, n);
+            for (size_t i = 0; i < n; i++)
+                ck_assert_uint_eq(out[i], rng_u32(&one));
+            ck_assert_uint_eq(out[n], 12345);
+            for (int i = 0; i < 5; i++)
+                ck_assert_uint_eq(rng_u32(&many), rng_u32(&one));
+        }
+}
+END_TEST
+
 static int by_value(const void *a, const void *b)
 {
     uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
@@ -369,6 +393,7 @@ Suite *rng_suite(void)
     tcase_set_timeout(streams, 20);
     tcase_add_test(streams, philox_known_answers);
     tcase_add_test(streams, a_stream_is_its_path);
+    tcase_add_test(streams, filling_equals_drawing);
     tcase_add_test(streams, names_do_not_meet);
     tcase_add_test(streams, neighbours_are_uncorrelated);
     suite_add_tcase(suite, streams);

@@ -2,7 +2,8 @@
  *
  * Sample b draws its mask from rng_child(streams[b], layer), so the mask depends on the sample's
  * name only: the same sample in another batch, or run again, is masked alike. */
-#include <stdbool.h>
+#include <math.h>
+#include <stdint.h>
 
 #include "autograd/operations.h"
 #include "tensor/check.h"
@@ -11,12 +12,15 @@
 typedef struct Dropout {
     uint8_t *kept; /* (B, entries per sample): 0 or 1 */
     size_t entries;
-    float p, scale;
+    uint32_t least; /* kept: words whose upper 24 bits are at least this, 2^24 p rounded up */
+    float scale;
     uint64_t layer;
     const Rng *streams; /* during the forward only */
     float *out;
     const float *in;
 } Dropout;
+
+enum { WORDS = 1024 }; /* drawn at once */
 
 static void dropout_sample(size_t b, void *context)
 {
@@ -25,8 +29,13 @@ static void dropout_sample(size_t b, void *context)
     uint8_t *kept = d->kept + b * d->entries;
     const float *x = d->in + b * d->entries;
     float *y = d->out + b * d->entries;
-    for (size_t i = 0; i < d->entries; i++)
-        kept[i] = rng_uniform24(&rng) >= d->p;
+    uint32_t words[WORDS];
+    for (size_t first = 0; first < d->entries; first += WORDS) {
+        const size_t n = d->entries - first < WORDS ? d->entries - first : WORDS;
+        rng_fill_u32(&rng, words, n);
+        for (size_t i = 0; i < n; i++)
+            kept[first + i] = words[i] >> 8 >= d->least;
+    }
     for (size_t i = 0; i < d->entries; i++)
         y[i] = kept[i] ? x[i] * d->scale : 0.0f;
 }
@@ -59,8 +68,9 @@ Var *ag_dropout(Var *x, double p, const Rng *streams, uint64_t layer)
     TENSOR_CHECK(xv->rank >= 1, "dropout: x %s, need (B, ...)", tensor_text(xv, tx));
     const size_t n = tensor_size(xv), batch = xv->shape[0];
     Var *v = ag_new_var("dropout", xv->rank, xv->shape, dropout_backward, 1, &x);
-    Dropout d = {.entries = batch ? n / batch : 0, .p = (float)p, .scale = (float)(1.0 / (1.0 - p)),
+    Dropout d = {.entries = batch ? n / batch : 0, .scale = (float)(1.0 / (1.0 - p)),
                  .layer = layer, .streams = streams, .out = v->value.data, .in = xv->data};
+    d.least = (uint32_t)ceil((double)(float)p * 16777216.0);
     d.kept = arena_alloc(v->graph->arena, n, sizeof *d.kept);
     threads_for(batch, dropout_sample, &d);
     if (v->needs_grad) {

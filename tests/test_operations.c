@@ -586,6 +586,7 @@ static const Case cases[] = {
     {"add_channel rank 2", add_channel, naive_add_channel, 2, {{2, {3, 1}}, {2, {3, 1}}}, {0},
      false},
     {"dropout", dropout, naive_dropout, 1, {{3, {SAMPLES, 5, 7}}}, {.p = 0.3}, false},
+    {"dropout long", dropout, naive_dropout, 1, {{3, {SAMPLES, 41, 27}}}, {.p = 0.1}, false},
     {"dropout one", dropout, naive_dropout, 1, {{1, {1}}}, {.p = 0.5}, false},
     {"dropout batch 0", dropout, naive_dropout, 1, {{2, {0, 3}}}, {.p = 0.5}, false},
     {"dropout p=0", dropout, naive_copy, 1, {{2, {2, 3}}}, {.p = 0.0}, false},

@@ -22,6 +22,8 @@ enum {
     MOST_STEPS = 60 /* QL steps for one eigenvalue; two are usual */
 };
 
+static const double NO_TAIL = DBL_MIN / DBL_EPSILON; /* a sum of squares: entries below 1e-146 */
+
 static double dot(const double *x, const double *y, size_t n)
 {
     double lane[LANES] = {0.0}, sum = 0.0;
@@ -40,13 +42,14 @@ static double dot(const double *x, const double *y, size_t n)
 }
 
 /* Turns x (n) into v with (I - beta v v^T) x = alpha e_0; returns beta, 0 if x is alpha e_0
- * already.  The sign of alpha avoids cancellation in v_0. */
+ * already.  The sign of alpha avoids cancellation in v_0.  Beside entries of size 1 a tail below
+ * NO_TAIL is nothing, and would make beta overflow. */
 static double reflection(double *x, size_t n, double *alpha)
 {
     double tail = dot(x + 1, x + 1, n - 1), norm = sqrt(x[0] * x[0] + tail);
 
     *alpha = x[0];
-    if (tail == 0.0)
+    if (tail < NO_TAIL)
         return 0.0;
     *alpha = x[0] > 0.0 ? -norm : norm;
     x[0] -= *alpha;

@@ -141,6 +141,28 @@ START_TEST(extreme_scales)
 }
 END_TEST
 
+/* Entries whose squares are denormal or 0 beside entries of size 1: a Gaussian's far tail. */
+START_TEST(tiny_entries_among_large_ones)
+{
+    enum { N = 5 };
+    static const double tiny[] = {1e-150, 1e-153, 3e-154, 1e-154, 1e-155, 1e-160, 1e-161,
+                                  1e-162, 1e-200, 1e-307, 1e-320};
+
+    for (size_t t = 0; t < sizeof tiny / sizeof tiny[0]; t++)
+        for (size_t shape = 0; shape < 3; shape++) {
+            double a[N * N];
+            for (size_t i = 0; i < N; i++)
+                for (size_t j = 0; j < N; j++) {
+                    size_t distance = i > j ? i - j : j - i;
+                    a[i * N + j] = distance == 0      ? 1.0 + (double)(i * shape)
+                                   : distance > shape ? tiny[t]
+                                                      : 0.0;
+                }
+            mem_free(check_solution(N, a));
+        }
+}
+END_TEST
+
 START_TEST(the_lower_triangle_is_read)
 {
     enum { N = 9 };
@@ -183,6 +205,7 @@ Suite *eigen_suite(void)
     tcase_add_test(eigen, repeated_values);
     tcase_add_test(eigen, blocks);
     tcase_add_loop_test(eigen, extreme_scales, 0, 3);
+    tcase_add_test(eigen, tiny_entries_among_large_ones);
     tcase_add_test(eigen, the_lower_triangle_is_read);
     tcase_add_test(eigen, what_is_not_finite_is_refused);
     suite_add_tcase(suite, eigen);

@@ -1,6 +1,6 @@
-/* Ten glyphs of 5x5 pixels x four shifts x two polarities = 80 patterns.  Each glyph touches all
- * four sides of its square, so that its shifts differ; a pixel alone says little (its marginal is
- * near 1/2), all of them together say everything: what a product model cannot hold. */
+/* Ten glyphs of 5x5 pixels x four shifts = 40 patterns.  Each glyph touches all four sides
+ * of its square, so that its shifts differ; a pixel alone says little, all of them together say
+ * everything: what a product model cannot hold. */
 #include "experiments/glyphs.h"
 
 #include "tensor/check.h"
@@ -26,33 +26,29 @@ static const Glyph glyphs[GLYPHS] = {
     {"zed", 1, {"#####", "...#.", "..#..", ".#...", "#####"}},
 };
 static const double shift_weight[SHIFTS * SHIFTS] = {3, 2, 2, 1};
-static const double polarity_weight[2] = {2, 1}; /* light on dark, dark on light */
 
 /* The glyph with its upper left corner at (row, column). */
-static void draw(uint16_t *out, const Glyph *glyph, size_t row, size_t column, uint16_t ink)
+static void draw(uint16_t *out, const Glyph *glyph, size_t row, size_t column)
 {
     for (size_t i = 0; i < GLYPH_DIMS; i++)
-        out[i] = (uint16_t)(1 - ink);
+        out[i] = 0;
     for (size_t r = 0; r < SIDE; r++)
         for (size_t c = 0; c < SIDE; c++)
             if (glyph->rows[r][c] == '#')
-                out[(row + r) * GLYPH_SIDE + column + c] = ink;
+                out[(row + r) * GLYPH_SIDE + column + c] = 1;
 }
 
 FiniteLaw *glyphs_create(void)
 {
-    FiniteLaw *law = law_create((size_t)GLYPHS * SHIFTS * SHIFTS * 2, GLYPH_DIMS, 2);
+    FiniteLaw *law = law_create((size_t)GLYPHS * SHIFTS * SHIFTS, GLYPH_DIMS, 2);
     size_t k = 0;
 
     for (size_t g = 0; g < GLYPHS; g++)
-        for (size_t shift = 0; shift < SHIFTS * SHIFTS; shift++)
-            for (size_t polarity = 0; polarity < 2; polarity++, k++) {
-                draw(law->patterns + k * GLYPH_DIMS, &glyphs[g], shift / SHIFTS, shift % SHIFTS,
-                     (uint16_t)(1 - polarity));
-                law->probability[k] =
-                    glyphs[g].weight * shift_weight[shift] * polarity_weight[polarity];
-                law->label[k] = (uint16_t)g;
-            }
+        for (size_t shift = 0; shift < SHIFTS * SHIFTS; shift++, k++) {
+            draw(law->patterns + k * GLYPH_DIMS, &glyphs[g], shift / SHIFTS, shift % SHIFTS);
+            law->probability[k] = glyphs[g].weight * shift_weight[shift];
+            law->label[k] = (uint16_t)g;
+        }
     law_normalise(law);
     return law;
 }

@@ -1,5 +1,5 @@
 /* The built-in data: small binary pictures whose law is known exactly.  Ten hand-made glyphs in
- * all their shifts inside 6x6 pixels, light on dark and dark on light, with unequal weights. */
+ * all their shifts inside 6x6 pixels, with unequal weights. */
 #ifndef DI4C_EXPERIMENTS_GLYPHS_H
 #define DI4C_EXPERIMENTS_GLYPHS_H
 

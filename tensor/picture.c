@@ -45,7 +45,7 @@ static void max_window(float *y, uint8_t *which, const float *const corner[4], s
         float best = corner[0][k];
         uint8_t index = 0;
         for (uint8_t q = 1; q < 4; q++) {
-            bool larger = corner[q][k] > best;
+            bool larger = !(corner[q][k] <= best) && best == best; /* or the first NaN */
             best = larger ? corner[q][k] : best;
             index = larger ? q : index;
         }

@@ -11,7 +11,7 @@ void tensor_upsample2(float *y, const float *x, size_t batch, size_t h, size_t w
 void tensor_upsample2_backward(float *dx, const float *dy, size_t batch, size_t h, size_t w,
                                size_t c);
 /* y (B, H/2, W/2, C): maximum of 2x2 windows; odd last rows and columns are dropped.  which: index
- * 0..3 of the first maximum in its window, for the backward. */
+ * 0..3 of the first maximum in its window, for the backward.  NaN counts as the maximum. */
 void tensor_max_pool2(float *y, uint8_t *which, const float *x, size_t batch, size_t h, size_t w,
                       size_t c);
 void tensor_max_pool2_backward(float *dx, const float *dy, const uint8_t *which, size_t batch,
@@ -20,7 +20,8 @@ void tensor_max_pool2_backward(float *dx, const float *dy, const uint8_t *which,
 void tensor_concat(float *y, const float *a, const float *b, size_t rows, size_t ca, size_t cb);
 /* a += , b += the two halves of y; either may be NULL. */
 void tensor_split_add(float *a, float *b, const float *y, size_t rows, size_t ca, size_t cb);
-/* out = in with axes reordered: out's axis i is in's axis order[i]; rank 2 to 4. */
+/* out = in with axes reordered: out's axis i is in's axis order[i]; rank 2 to 4.  out and in
+ * must not overlap. */
 void tensor_permute(float *out, const float *in, int rank, const size_t *in_shape,
                     const int *order);
 

@@ -220,6 +220,19 @@ START_TEST(max_pooling_finds_the_first_maximum)
 }
 END_TEST
 
+START_TEST(max_pooling_does_not_hide_nan)
+{
+    for (size_t place = 0; place < 4; place++) {
+        float x[4] = {1.0f, -2.0f, 5.0f, 3.0f}, y;
+        uint8_t which;
+        x[place] = NAN;
+        tensor_max_pool2(&y, &which, x, 1, 2, 2, 1);
+        ck_assert(isnan(y));
+        ck_assert_uint_eq(which, place);
+    }
+}
+END_TEST
+
 START_TEST(concatenation_and_split)
 {
     static const size_t shapes[6][3] = {{0, 2, 3}, {1, 1, 1},  {5, 3, 0},
@@ -320,6 +333,7 @@ Suite *tensor_suite(void)
     tcase_set_timeout(picture, 20);
     tcase_add_loop_test(picture, upsampling_repeats_and_its_gradient_sums, 0, PICTURES);
     tcase_add_loop_test(picture, max_pooling_finds_the_first_maximum, 0, PICTURES);
+    tcase_add_test(picture, max_pooling_does_not_hide_nan);
     tcase_add_loop_test(picture, concatenation_and_split, 0, 6);
     tcase_add_loop_test(picture, permutations_of_every_order, 0, 4);
     tcase_add_test_raise_signal(picture, an_order_with_a_repeated_axis_aborts, SIGABRT);

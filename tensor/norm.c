@@ -271,7 +271,7 @@ void tensor_group_norm_backward(float *dx, float *dgamma, float *dbeta, const fl
     Norm g = {.shape = s, .x = x, .dy = dy, .gamma = gamma, .beta = beta, .dx = dx};
     g.saved_mean = mean;
     g.saved_rstd = rstd;
-    g.sums = threads_scratch(SCRATCH_GEMM_RIGHT, s->batch * 2 * s->channels * sizeof *g.sums);
+    g.sums = threads_scratch(SCRATCH_NORM_SUMS, s->batch * 2 * s->channels * sizeof *g.sums);
     run_samples(&g, backward_task);
     for (size_t c = 0; c < s->channels; c++) {
         double a = 0.0, b = 0.0;

@@ -18,12 +18,14 @@ int threads_index(void);
 void threads_for(size_t count, void (*body)(size_t i, void *context), void *context);
 
 /* Scratch of the calling thread, one buffer per slot, grown as needed and kept; contents are
- * undefined.  A kernel uses its own slot only, so nested kernels do not collide. */
+ * undefined.  The pointer is good until the same thread asks for the same slot again, so a kernel
+ * may hold it while it calls others only if those use other slots. */
 typedef enum ScratchSlot {
     SCRATCH_GEMM_LEFT,
     SCRATCH_GEMM_RIGHT,
     SCRATCH_CONV,
     SCRATCH_NORM,
+    SCRATCH_NORM_SUMS,
     SCRATCH_ATTENTION,
     SCRATCH_HEAD,
     SCRATCH_LOSS,

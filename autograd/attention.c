@@ -97,7 +97,7 @@ Var *ag_attention(Var *q, Var *k, Var *v, float scale)
     Attention a = {.n = axes_positions(qv), .c = axes_last(qv), .scale = scale, .q = qv->data,
                    .k = k->value.data, .v = v->value.data, .y = out->value.data};
     if (out->needs_grad)
-        a.p = arena_alloc(out->graph->arena, qv->shape[0] * a.n * a.n, sizeof *a.p);
+        a.p = arena_alloc(out->graph->arena, qv->shape[0] * a.n, a.n * sizeof *a.p);
     each_sample(qv->shape[0], attention_sample, &a);
     if (out->needs_grad) {
         Attention *saved = arena_alloc(out->graph->arena, 1, sizeof *saved);

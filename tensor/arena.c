@@ -55,10 +55,9 @@ static void add_chunk(Arena *arena, size_t bytes)
         arena->chunks = mem_resize(arena->chunks, arena->capacity, capacity, sizeof(Chunk));
         arena->capacity = capacity;
     }
-    Chunk *chunk = &arena->chunks[arena->count++];
-    chunk->size = bytes > arena->chunk_bytes ? bytes : arena->chunk_bytes;
-    chunk->data = mem_alloc(chunk->size, 1);
-    chunk->used = 0;
+    Chunk chunk = {NULL, bytes > arena->chunk_bytes ? bytes : arena->chunk_bytes, 0};
+    chunk.data = mem_alloc(chunk.size, 1); /* before it is counted: a handler may leave by a jump */
+    arena->chunks[arena->count++] = chunk;
 }
 
 void *arena_alloc(Arena *arena, size_t count, size_t size)

@@ -111,6 +111,7 @@ void *threads_scratch(ScratchSlot slot, size_t bytes)
     Buffer *buffer = &scratch[thread][slot];
     if (buffer->data == NULL || buffer->bytes < bytes) {
         mem_free(buffer->data);
+        buffer->data = NULL; /* a failure handler may free all scratch */
         buffer->data = mem_alloc(bytes, 1);
         buffer->bytes = bytes;
     }

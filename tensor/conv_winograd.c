@@ -18,7 +18,6 @@
 #include <string.h>
 
 #include "tensor/cut.h"
-#include "tensor/gemm.h"
 #include "tensor/gemm_tile.h"
 #include "tensor/threads.h"
 
@@ -30,8 +29,11 @@ enum {
     SKEW = 16,               /* entries that keep the 36 matrices off the same cache lines */
     BLOCK_ENTRIES = 1 << 19, /* entries of V and M in one task of the forward pass */
     CHUNK_ENTRIES = 1 << 20, /* and in one chunk of the weight gradient */
-    TASKS = 8,               /* aimed at */
-    TASK_SQUARES = 16        /* per task of a transform */
+    SMALL_WEIGHTS = 1 << 18, /* entries of dU up to which each block has its own */
+    PART_ENTRIES = 1 << 18,  /* entries of V and M held by a block */
+    BLOCKS = 8,
+    TASKS = 8,        /* aimed at */
+    TASK_SQUARES = 16 /* per task of a transform */
 };
 
 /* ---- one-dimensional transforms: entry i of a vector of channels lies at in + i * step ----------
@@ -366,76 +368,167 @@ void conv_winograd_data_gradient(float *dx, const float *dy, const float *w, con
 }
 
 /* ---- weight gradient ---------------------------------------------------------------------------
- */
+ *
+ * Few channels: the squares are cut into blocks, each with its own dU, so that a task keeps V and M
+ * in its cache; the blocks' dU are added in order.  Many channels, where dU is large: all threads
+ * transform a chunk of squares, then share the 36 products. */
 
 typedef struct WeightGradient {
     Squares squares;
-    size_t cin, cout;
+    size_t cin, cout, padded; /* padded: columns of M */
     const float *x, *dy;
-    float *dw;
-    float *v, *m, *du; /* (36, chunk, cin), (36, chunk, cout), (36, cin, cout) */
+    float *dw, *du; /* du (blocks, 36, cin, cout) */
+    size_t step;    /* squares transformed at once */
     size_t v_point, m_point;
-    size_t first, count; /* squares of this chunk */
+    size_t block, blocks; /* squares of a block */
+    float *v, *m;         /* of a chunk */
+    size_t first, count;  /* squares of the chunk */
 } WeightGradient;
 
-static void transform_task(size_t task, void *context)
+/* Squares first.. into V (36, step, cin) and M (36, step, padded); copy: one window. */
+static void transform(const WeightGradient *g, float *v, float *m, float *copy, size_t first,
+                      size_t count)
 {
-    const WeightGradient *g = context;
-    const size_t end = cut_min(g->count, (task + 1) * TASK_SQUARES);
-    const size_t widest = g->cin > g->cout ? g->cin : g->cout;
-    float *copy = threads_scratch(SCRATCH_GEMM_LEFT, POINTS * widest * sizeof *copy);
-    for (size_t t = task * TASK_SQUARES; t < end; t++) {
-        const Place p = place_of(&g->squares, g->first + t);
+    for (size_t t = first; t < first + count; t++, v += g->cin, m += g->padded) {
+        const Place p = place_of(&g->squares, t);
         size_t row;
         const float *in = window(&g->squares, &p, g->x, g->cin, 1, SIDE, copy, &row);
-        square(input_line, SIDE, SIDE, g->v + t * g->cin, SIDE * g->v_point, g->v_point, in, row,
-               g->cin, g->cin);
+        square(input_line, SIDE, SIDE, v, SIDE * g->v_point, g->v_point, in, row, g->cin, g->cin);
         in = window(&g->squares, &p, g->dy, g->cout, 0, OUT, copy, &row);
-        square(gradient_line, OUT, SIDE, g->m + t * g->cout, SIDE * g->m_point, g->m_point, in, row,
-               g->cout, g->cout);
+        square(gradient_line, OUT, SIDE, m, SIDE * g->m_point, g->m_point, in, row, g->cout,
+               g->cout);
     }
 }
 
-static void product_task(size_t e, void *context)
+/* dU[e] = or += V[e]^T M[e]; turned (cin, count) is scratch. */
+static void product(const WeightGradient *g, size_t e, float *du, const float *v, const float *m,
+                    float *turned, size_t count, bool fresh)
 {
-    const WeightGradient *g = context;
-    tensor_gemm(GEMM_TN, g->cin, g->cout, g->count, 1.0f, g->v + e * g->v_point, g->cin,
-                g->m + e * g->m_point, g->cout, g->first == 0 ? 0.0f : 1.0f, NULL,
-                g->du + e * g->cin * g->cout, g->cout);
+    tile_transpose(turned, count, v + e * g->v_point, g->cin, count, g->cin);
+    for (size_t j = 0; j < g->cout; j += TILE_MAX_COLUMNS) {
+        const size_t columns = cut_min(g->cout - j, TILE_MAX_COLUMNS), offset = 0;
+        const Tile *tile = tile_for(columns);
+        const float *right = m + e * g->m_point + j;
+        const TileProduct sum = {.segments = 1,
+                                 .depth = count,
+                                 .offset = &offset,
+                                 .right = &right,
+                                 .right_stride = g->padded,
+                                 .alpha = 1.0f,
+                                 .beta = fresh ? 0.0f : 1.0f};
+        for (size_t c = 0; c < g->cin; c += tile->rows) {
+            const float *left[TILE_MAX_ROWS];
+            float *out[TILE_MAX_ROWS];
+            const size_t rows = cut_min(tile->rows, g->cin - c);
+            for (size_t r = 0; r < tile->rows; r++) {
+                const size_t row = c + (r < rows ? r : 0);
+                left[r] = turned + row * count;
+                out[r] = du + (e * g->cin + row) * g->cout + j;
+            }
+            tile->run(&sum, left, out, rows, columns);
+        }
+    }
 }
 
-/* dw += G^T dU G for one input channel. */
+static size_t window_entries(const WeightGradient *g)
+{
+    return POINTS * (g->cin > g->cout ? g->cin : g->cout);
+}
+
+static void block_task(size_t block, void *context)
+{
+    const WeightGradient *g = context;
+    const size_t first = block * g->block;
+    const size_t end = cut_min(first + g->block, g->squares.count);
+    float *v = threads_scratch(
+        SCRATCH_GEMM_LEFT,
+        (POINTS * (g->v_point + g->m_point) + window_entries(g) + g->step * g->cin) * sizeof *v);
+    float *m = v + POINTS * g->v_point, *copy = m + POINTS * g->m_point;
+    float *turned = copy + window_entries(g), *du = g->du + block * POINTS * g->cin * g->cout;
+    if (g->padded > g->cout)
+        memset(m, 0, POINTS * g->m_point * sizeof *m); /* the columns beyond cout */
+    for (size_t t = first; t < end; t += g->step) {
+        const size_t count = cut_min(g->step, end - t);
+        transform(g, v, m, copy, t, count);
+        for (size_t e = 0; e < POINTS; e++)
+            product(g, e, du, v, m, turned, count, t == first);
+    }
+}
+
+static void chunk_transform_task(size_t task, void *context)
+{
+    const WeightGradient *g = context;
+    const size_t t = task * TASK_SQUARES, count = cut_min(g->count - t, TASK_SQUARES);
+    float *copy = threads_scratch(SCRATCH_GEMM_LEFT, window_entries(g) * sizeof *copy);
+    transform(g, g->v + t * g->cin, g->m + t * g->padded, copy, g->first + t, count);
+}
+
+static void chunk_product_task(size_t e, void *context)
+{
+    const WeightGradient *g = context;
+    float *turned = threads_scratch(SCRATCH_GEMM_LEFT, g->cin * g->count * sizeof *turned);
+    product(g, e, g->du, g->v, g->m, turned, g->count, g->first == 0);
+}
+
+/* dw += G^T dU G for one input channel, dU being the sum over blocks. */
 static void back_task(size_t c, void *context)
 {
     const WeightGradient *g = context;
-    const size_t point = g->cin * g->cout;
-    float out[9 * STRIP];
+    float sum[POINTS * STRIP], out[9 * STRIP];
     for (size_t j = 0; j < g->cout; j += STRIP) {
         const size_t strip = cut_min(g->cout - j, STRIP);
-        square(weight_back_line, SIDE, 3, out, 3 * STRIP, STRIP, g->du + c * g->cout + j,
-               SIDE * point, point, strip);
+        memset(sum, 0, sizeof sum);
+        for (size_t e = 0; e < g->blocks * POINTS; e++) {
+            const float *du = g->du + (e * g->cin + c) * g->cout + j;
+            for (size_t k = 0; k < strip; k++)
+                sum[e % POINTS * STRIP + k] += du[k];
+        }
+        square(weight_back_line, SIDE, 3, out, 3 * STRIP, STRIP, sum, SIDE * STRIP, STRIP, strip);
         for (size_t t = 0; t < 9; t++)
             for (size_t k = 0; k < strip; k++)
                 g->dw[(t * g->cin + c) * g->cout + j + k] += out[t * STRIP + k];
     }
 }
 
+static void run_blocks(WeightGradient *g)
+{
+    g->du = threads_scratch(SCRATCH_CONV, g->blocks * POINTS * g->cin * g->cout * sizeof *g->du);
+    threads_for(g->blocks, block_task, g);
+}
+
+static void run_chunks(WeightGradient *g)
+{
+    const size_t du = POINTS * g->cin * g->cout;
+    g->du =
+        threads_scratch(SCRATCH_CONV, (du + POINTS * (g->v_point + g->m_point)) * sizeof *g->du);
+    g->v = g->du + du;
+    g->m = g->v + POINTS * g->v_point;
+    if (g->padded > g->cout)
+        memset(g->m, 0, POINTS * g->m_point * sizeof *g->m);
+    for (g->first = 0; g->first < g->squares.count; g->first += g->step) {
+        g->count = cut_min(g->step, g->squares.count - g->first);
+        threads_for(cut_blocks(g->count, TASK_SQUARES), chunk_transform_task, g);
+        threads_for(POINTS, chunk_product_task, g);
+    }
+}
+
 void conv_winograd_weight_gradient(float *dw, const float *x, const float *dy, const ConvShape *s)
 {
     WeightGradient g = {.squares = squares_of(s), .cin = s->cin, .cout = s->cout, .x = x, .dy = dy};
-    const size_t fit = CHUNK_ENTRIES / (POINTS * (s->cin + s->cout)) / TASK_SQUARES * TASK_SQUARES;
-    const size_t chunk = cut_min(g.squares.count, fit < TASK_SQUARES ? TASK_SQUARES : fit);
+    const bool small = POINTS * s->cin * s->cout <= SMALL_WEIGHTS;
     g.dw = dw;
-    g.v_point = chunk * s->cin + SKEW;
-    g.m_point = chunk * s->cout + SKEW;
-    g.v = threads_scratch(SCRATCH_CONV,
-                          POINTS * (g.v_point + g.m_point + s->cin * s->cout) * sizeof *g.v);
-    g.m = g.v + POINTS * g.v_point;
-    g.du = g.m + POINTS * g.m_point;
-    for (g.first = 0; g.first < g.squares.count; g.first += chunk) {
-        g.count = cut_min(chunk, g.squares.count - g.first);
-        threads_for(cut_blocks(g.count, TASK_SQUARES), transform_task, &g);
-        threads_for(POINTS, product_task, &g);
-    }
-    cut_run(s->cin, back_task, &g, POINTS * s->cin * s->cout < CUT_SERIAL_COPY);
+    g.padded = tile_padded(s->cout);
+    g.block = g.squares.count;
+    if (small)
+        g.block = cut_blocks(g.squares.count, cut_min(BLOCKS, cut_blocks(g.squares.count, 24)));
+    g.blocks = cut_blocks(g.squares.count, g.block);
+    const size_t fit = (small ? PART_ENTRIES : CHUNK_ENTRIES) / (POINTS * (s->cin + s->cout));
+    g.step = cut_min(g.block, cut_blocks(fit + 1, TASK_SQUARES) * TASK_SQUARES);
+    g.v_point = g.step * s->cin + SKEW;
+    g.m_point = g.step * g.padded + SKEW;
+    if (small)
+        run_blocks(&g);
+    else
+        run_chunks(&g);
+    cut_run(s->cin, back_task, &g, g.blocks * POINTS * s->cin * s->cout < CUT_SERIAL_COPY);
 }

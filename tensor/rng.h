@@ -4,7 +4,7 @@
  * Two different paths are independent streams; the same path gives the same numbers whatever the
  * thread count, the batch size or the point at which a run was resumed.
  *
- *     Rng r = rng_child(rng_child(rng_root(seed), RNG_DROPOUT), step);
+ *     Rng r = rng_child(rng_child(rng_root(seed), purpose), step);
  */
 #ifndef DI4C_TENSOR_RNG_H
 #define DI4C_TENSOR_RNG_H

@@ -135,6 +135,13 @@ bool platform_file_size(const char *path, size_t *bytes)
     return true;
 }
 
+bool platform_exists(const char *path)
+{
+    struct stat info;
+
+    return stat(path, &info) == 0;
+}
+
 static unsigned long process_number(void)
 {
     return (unsigned long)getpid();
@@ -222,6 +229,15 @@ bool platform_file_size(const char *path, size_t *bytes)
         return false;
     *bytes = (size_t)size;
     return true;
+}
+
+bool platform_exists(const char *path)
+{
+    FILE *file = fopen(path, "rb");
+
+    if (file != NULL)
+        fclose(file);
+    return file != NULL || is_folder(path);
 }
 
 static unsigned long process_number(void)

@@ -23,6 +23,8 @@ bool platform_flush(FILE *file);
 bool platform_rename(const char *from, const char *to, Error *err);
 /* False if it is not a readable plain file. */
 bool platform_file_size(const char *path, size_t *bytes);
+/* Whether anything has this name: a file, readable or not, a folder, a device. */
+bool platform_exists(const char *path);
 
 /* Whole-file output that is never seen half-written: open writes path.tmp.PID beside it, commit
  * flushes and renames, cancel removes it (and does nothing after commit or a failed open). */

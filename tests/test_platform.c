@@ -153,6 +153,16 @@ START_TEST(sizes_of_plain_files)
 }
 END_TEST
 
+START_TEST(names_that_exist)
+{
+    ck_assert(!platform_exists(target));
+    write_file(target, "");
+    ck_assert(platform_exists(target));
+    ck_assert(platform_exists(folder));
+    ck_assert(!platform_exists(FOLDER "/none/at/all"));
+}
+END_TEST
+
 START_TEST(commit_replaces_the_file)
 {
     OutputFile out;
@@ -264,6 +274,7 @@ Suite *platform_suite(void)
     tcase_add_checked_fixture(files, set_up, tear_down);
     tcase_add_test(files, folders_are_made_with_their_parents);
     tcase_add_test(files, sizes_of_plain_files);
+    tcase_add_test(files, names_that_exist);
     tcase_add_test(files, commit_replaces_the_file);
     tcase_add_test(files, cancel_leaves_nothing);
     tcase_add_test(files, a_path_that_cannot_be_written);

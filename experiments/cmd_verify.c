@@ -17,7 +17,7 @@ int command_verify(const Command *self, int argc, char **argv)
         return r == OPTIONS_HELP ? 0 : 2;
     Error err;
     size_t failed = 0;
-    if ((json && !path_make_parent(json, &err)) || !verify_run(dir, json, &failed, &err))
+    if ((json && !path_check_output(json, &err)) || !verify_run(dir, json, &failed, &err))
         return command_fail(self, &err, 1);
     return failed > 0;
 }

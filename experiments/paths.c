@@ -43,3 +43,18 @@ bool path_make_parent(const char *path, Error *err)
     mem_free(folder);
     return ok;
 }
+
+bool path_check_output(const char *path, Error *err)
+{
+    OutputFile out;
+    size_t bytes;
+    if (platform_exists(path) && !platform_file_size(path, &bytes))
+        return error_set(err,
+                         "%s: exists and is not a readable plain file: expected the name of "
+                         "a file to write",
+                         path);
+    if (!path_make_parent(path, err) || !output_open(&out, path, err))
+        return false;
+    output_cancel(&out);
+    return true;
+}

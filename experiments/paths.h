@@ -13,5 +13,9 @@ char *path_join(const char *folder, const char *name);
 bool path_has_suffix(const char *path, const char *suffix);
 /* Creates the folder that the file is to be in, and its parents. */
 bool path_make_parent(const char *path, Error *err);
+/* Makes the parent folder and checks that a file can be written there, without touching one that is
+ * there already; a folder, a device or an unreadable file of that name is refused.  Called before
+ * long work, so that its result is not lost at the end. */
+bool path_check_output(const char *path, Error *err);
 
 #endif

@@ -1,6 +1,7 @@
 /* The option parser: one pass over argv against the command's table. */
 #include "experiments/options.h"
 
+#include <ctype.h>
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -52,7 +53,7 @@ static bool parse_count(const Option *o, const char *text, size_t length, int64_
         x = (double)strtoll(digits, &end, 10);
     }
     if (end == digits || *end != '\0' || errno == ERANGE || x < o->low || x > o->high ||
-        digits[0] == ' ' || digits[0] == '+')
+        (digits[0] != '-' && !isdigit((unsigned char)digits[0])))
         return error_set(err, "%s %.60s: expected a whole number from %.15g to %.15g", o->name,
                          text, o->low, o->high);
     *out = (int64_t)x;
@@ -78,7 +79,6 @@ static bool parse_list(const Option *o, const char *text, Error *err)
 static bool store(const Option *o, const char *text, Error *err)
 {
     switch (o->type) {
-    case OPTION_FLAG: *(bool *)o->target = true; return true;
     case OPTION_TEXT: *(const char **)o->target = text; return true;
     case OPTION_COUNT: return parse_count(o, text, strlen(text), o->target, err);
     case OPTION_LIST: return parse_list(o, text, err);
@@ -109,6 +109,36 @@ static const Option *next_positional(const Option *options, size_t count)
     return NULL;
 }
 
+/* The option of a word such as "--steps=5", or NULL. */
+static const Option *find_assigned(const Option *options, size_t count, const char *word)
+{
+    for (size_t i = 0; i < count; i++) {
+        const size_t n = strlen(options[i].name);
+        if (options[i].type != OPTION_FLAG && !is_positional(&options[i]) &&
+            strncmp(options[i].name, word, n) == 0 && word[n] == '=')
+            return &options[i];
+    }
+    return NULL;
+}
+
+static bool unknown(const Option *assigned, const char *word, Error *err)
+{
+    if (!assigned)
+        return error_set(err, "unknown option '%.60s'", word);
+    return error_set(err, "%.60s: expected a blank in place of '=': %s %.60s", word, assigned->name,
+                     strchr(word, '=') + 1);
+}
+
+/* A word that looks like an option or is empty is never meant as a value. */
+static bool take_value(const Option *o, const char *value, Error *err)
+{
+    if (!value)
+        return error_set(err, "%s: expected a value (%s)", o->name, o->value);
+    if (value[0] == '\0' || strncmp(value, "--", 2) == 0)
+        return error_set(err, "%s: expected a value (%s), found '%.60s'", o->name, o->value, value);
+    return store(o, value, err);
+}
+
 static bool parse_all(const Option *options, size_t count, const Option *common,
                       size_t common_count, int argc, char **argv, Error *err)
 {
@@ -117,7 +147,7 @@ static bool parse_all(const Option *options, size_t count, const Option *common,
         const Option *o;
         if (word[0] != '-' || word[1] == '\0') {
             o = next_positional(options, count);
-            if (!o)
+            if (!o || word[0] == '\0')
                 return error_set(err, "unexpected argument '%.60s'", word);
             if (!store(o, word, err))
                 return false;
@@ -126,11 +156,13 @@ static bool parse_all(const Option *options, size_t count, const Option *common,
         o = find(options, count, word);
         if (!o)
             o = find(common, common_count, word);
-        if (!o)
-            return error_set(err, "unknown option '%.60s'", word);
-        if (o->type != OPTION_FLAG && i + 1 >= argc)
-            return error_set(err, "%s: expected a value (%s)", word, o->value);
-        if (!store(o, o->type == OPTION_FLAG ? word : argv[++i], err))
+        if (!o) {
+            o = find_assigned(options, count, word);
+            return unknown(o ? o : find_assigned(common, common_count, word), word, err);
+        }
+        if (o->type == OPTION_FLAG)
+            *(bool *)o->target = true;
+        else if (!take_value(o, i + 1 < argc ? argv[++i] : NULL, err))
             return false;
     }
     return true;

@@ -54,7 +54,10 @@ static Model *create(const Demo *d, ConfigRole role, Error *err)
     if (!config_preset(&c, "glyphs", role, err))
         return NULL;
     c.seed = d->seed;
-    return model_create(&c, role, true, err);
+    Model *m = model_create(&c, role, true, err);
+    if (m)
+        model_set_data(m, d->data);
+    return m;
 }
 
 static bool train_both(Demo *d, Error *err)
@@ -232,7 +235,8 @@ int command_demo(const Command *self, int argc, char **argv)
 {
     Demo d = {.out = "out/demo", .seed = 1};
     const Option options[] = {
-        {"--out", OPTION_TEXT, &d.out, "DIR", 0, 0, false, "folder for all results (out/demo)"},
+        {"--out", OPTION_TEXT, &d.out, "DIR", 0, 0, false,
+         "folder for all results (default out/demo)"},
         {"--seed", OPTION_COUNT, &d.seed, "N", 0, 9e15, false, "of all random numbers (default 1)"},
     };
     Error err;

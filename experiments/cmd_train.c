@@ -26,16 +26,16 @@ static OptionsResult parse(const Command *self, ConfigRole role, TrainOptions *o
          "glyphs, mnist:DIR, idx:FILE or cifar10:DIR"},
         {"--out", OPTION_TEXT, &o->out, "MODEL", 0, 0, true, "file to write (.safetensors)"},
         {"--preset", OPTION_TEXT, &o->preset, "NAME", 0, 0, false,
-         "settings to start from (default: the teacher's, or what fits the data)"},
+         "settings to start from (default: what fits the data)"},
         {"--set", OPTION_REPEAT, &o->set, "KEY=VALUE", 0, 0, false,
-         "change one setting; see below"},
+         "change one setting, listed below; may be given several times"},
         {"--steps", OPTION_COUNT, &o->steps, "N", 1, 1e12, false, "training steps in all"},
         {"--seed", OPTION_COUNT, &o->seed, "N", 0, 9e15, false, "of all random numbers"},
         {"--log", OPTION_TEXT, &o->log, "FILE.csv", 0, 0, false,
-         "losses, a line a step (default: MODEL with .csv)"},
+         "losses, a line a step (default: MODEL's name with .csv)"},
         {"--resume", OPTION_FLAG, &o->resume, NULL, 0, 0, false,
          "go on from MODEL; the result is the same as without the stop"},
-        {"--overwrite", OPTION_FLAG, &o->overwrite, NULL, 0, 0, false, "replace an existing MODEL"},
+        {"--overwrite", OPTION_FLAG, &o->overwrite, NULL, 0, 0, false, "replace MODEL and its log"},
         {"--save-every", OPTION_COUNT, &o->save_seconds, "SECONDS", 0, 1e9, false,
          "time between checkpoints (default 120)"},
         {"--check-finite", OPTION_FLAG, &o->check_finite, NULL, 0, 0, false,
@@ -50,6 +50,13 @@ static OptionsResult parse(const Command *self, ConfigRole role, TrainOptions *o
         config_help(stdout);
     }
     return r;
+}
+
+/* Keys that open_data fills in. */
+static bool is_of_data(const char *key)
+{
+    return strcmp(key, "height") == 0 || strcmp(key, "width") == 0 ||
+           strcmp(key, "channels") == 0 || strcmp(key, "states") == 0;
 }
 
 /* Settings in order: preset (or the teacher's configuration), --set, --steps and --seed. */
@@ -68,6 +75,9 @@ static bool configure(const TrainOptions *o, ConfigRole role, const Model *teach
             return error_set(err, "--set %.60s: expected KEY=VALUE", o->set.values[i]);
         memcpy(key, o->set.values[i], (size_t)(equals - o->set.values[i]));
         key[equals - o->set.values[i]] = '\0';
+        if (is_of_data(key))
+            return error_set(err, "--set %s: expected another key: this one is taken from the data",
+                             key);
         if (!config_set(c, key, equals + 1, "--set", err))
             return false;
     }
@@ -75,7 +85,7 @@ static bool configure(const TrainOptions *o, ConfigRole role, const Model *teach
         c->steps = o->steps;
     if (o->seed >= 0)
         c->seed = o->seed;
-    return config_check(c, err);
+    return config_check(c, role, err);
 }
 
 /* Opens the data and takes its sizes into the configuration. */
@@ -94,55 +104,77 @@ static Dataset *open_data(const TrainOptions *o, Config *c, Error *err)
     return data;
 }
 
-/* For --resume: the file as it is must hold a model of the same role, teacher and configuration. */
-static bool check_resume(const SafetensorsFile *f, const Model *m, Error *err)
+/* A run can only go on with the configuration it had.  Two keys may change: the number of steps
+ * under a constant rate, which does not depend on it, and the chunk, which changes nothing. */
+static bool check_same_config(const char *path, const Model *old, const Model *m, Error *err)
 {
-    Model *old = mem_zeroed(1, sizeof *old);
-    bool ok = model_read_meta(f, old, err);
-    if (ok && old->role != m->role)
-        ok = error_set(err, "%s: role is %s: expected a %s to go on with", f->path,
-                       model_role_name(old->role), model_role_name(m->role));
-    if (ok && strcmp(old->teacher_hash, m->teacher_hash) != 0)
-        ok = error_set(err, "%s: its teacher has hash %.16s: expected the same teacher (%.16s)",
-                       f->path, old->teacher_hash, m->teacher_hash);
-    if (ok && strcmp(old->data, m->data) != 0)
-        ok = error_set(err, "%s: trained on %s: expected the same data (%s)", f->path, old->data,
-                       m->data);
-    /* A constant rate does not depend on the number of steps: such a run may be prolonged. */
-    if (ok && m->config.lr_decay == LR_CONSTANT)
-        old->config.steps = m->config.steps;
-    old->config.chunk = m->config.chunk;
-    const size_t i = ok ? config_difference(&old->config, &m->config) : 0;
-    if (ok && i < config_count()) {
-        char a[CONFIG_TEXT], b[CONFIG_TEXT];
-        config_value(&old->config, i, a);
-        config_value(&m->config, i, b);
-        ok = error_set(err,
-                       "%s: %s is %s in the file and %s in this run: expected the same "
-                       "configuration to go on with",
-                       f->path, config_key(i), a, b);
-    }
-    mem_free(old);
-    return ok;
+    Config before = old->config;
+    char a[CONFIG_TEXT], b[CONFIG_TEXT];
+    if (m->config.lr_decay == LR_CONSTANT)
+        before.steps = m->config.steps;
+    before.chunk = m->config.chunk;
+    const size_t i = config_difference(&before, &m->config);
+    if (i == config_count())
+        return true;
+    config_value(&before, i, a);
+    config_value(&m->config, i, b);
+    return error_set(err,
+                     "%s: %s is %s in the file and %s in this run: expected the same "
+                     "configuration to go on with",
+                     path, config_key(i), a, b);
+}
+
+/* For --resume: the file must hold a model of the same role, teacher, data and configuration. */
+static bool check_resume(const char *path, const Model *old, const Model *m, Error *err)
+{
+    if (old->role != m->role)
+        return error_set(err, "%s: role is %s: expected a %s to go on with", path,
+                         model_role_name(old->role), model_role_name(m->role));
+    if (strcmp(old->teacher_hash, m->teacher_hash) != 0)
+        return error_set(err, "%s: its teacher has hash %.16s: expected the same teacher (%.16s)",
+                         path, old->teacher_hash, m->teacher_hash);
+    if (strcmp(old->data, m->data) != 0)
+        return error_set(err, "%s: trained on %s: expected the same data (%s)", path, old->data,
+                         m->data);
+    if (!check_same_config(path, old, m, err))
+        return false;
+    if (old->data_hash[0] && strcmp(old->data_hash, m->data_hash) != 0)
+        return error_set(err, "%s: trained on pictures of hash %.16s: expected the same (%.16s)",
+                         path, old->data_hash, m->data_hash);
+    if (old->step > (uint64_t)m->config.steps)
+        return error_set(err, "%s: has made %llu steps: expected --steps of at least as many", path,
+                         (unsigned long long)old->step);
+    return true;
 }
 
 /* Opens the file to go on from; none is fine with --resume (nothing was saved before the stop). */
 static bool open_resume(const TrainOptions *o, const Model *m, SafetensorsFile **f, Error *err)
 {
-    size_t bytes;
     *f = NULL;
-    if (!platform_file_size(o->out, &bytes))
+    if (!o->resume || !platform_exists(o->out))
         return true;
-    if (!o->resume) {
-        if (o->overwrite)
-            return true;
-        return error_set(err,
-                         "%s: exists: expected --resume to go on, --overwrite to replace it, "
-                         "or another --out",
-                         o->out);
-    }
+    Model *old = mem_zeroed(1, sizeof *old);
     *f = safetensors_read(o->out, err);
-    return *f && check_resume(*f, m, err);
+    const bool ok = *f && model_read_meta(*f, old, err) && check_resume(o->out, old, m, err);
+    mem_free(old);
+    return ok;
+}
+
+static bool check_new(const TrainOptions *o, const char *path, const char *option, Error *err)
+{
+    if (o->resume || o->overwrite || !platform_exists(path))
+        return true;
+    return error_set(err,
+                     "%s: exists: expected --resume to go on, --overwrite to replace it, or "
+                     "another %s",
+                     path, option);
+}
+
+/* Nothing that exists is lost without --overwrite, and what will be written can be written. */
+static bool check_outputs(const TrainOptions *o, const char *log, Error *err)
+{
+    return check_new(o, o->out, "--out", err) && check_new(o, log, "--log", err) &&
+           path_check_output(o->out, err) && path_check_output(log, err);
 }
 
 /* A student with the starting weights that configuration asks for. */
@@ -168,8 +200,7 @@ static int train(const Command *self, const TrainOptions *o, Model *m, const Mod
     SafetensorsFile *from = NULL;
     char *log = o->log ? mem_string(o->log) : path_with_suffix(o->out, ".csv");
     int status = 1;
-    if (!open_resume(o, m, &from, &err) || !path_make_parent(o->out, &err) ||
-        !path_make_parent(log, &err)) {
+    if (!check_outputs(o, log, &err) || !open_resume(o, m, &from, &err)) {
         command_fail(self, &err, 1);
     } else {
         const TrainingJob job = {.model = m,
@@ -178,6 +209,7 @@ static int train(const Command *self, const TrainOptions *o, Model *m, const Mod
                                  .out = o->out,
                                  .log = log,
                                  .resume_from = from,
+                                 .keep_log = o->resume,
                                  .check_finite = o->check_finite,
                                  .quiet = o->common.quiet,
                                  .save_seconds = (double)o->save_seconds};
@@ -204,6 +236,20 @@ static int train(const Command *self, const TrainOptions *o, Model *m, const Mod
     return status;
 }
 
+/* Names that would make two files one. */
+static bool check_names(const TrainOptions *o, Error *err)
+{
+    if (!path_has_suffix(o->out, ".safetensors"))
+        return error_set(err, "--out %.200s: expected a name that ends in .safetensors", o->out);
+    if (o->log && path_has_suffix(o->log, ".safetensors"))
+        return error_set(err, "--log %.200s: expected another name than a model's", o->log);
+    if (o->teacher && strcmp(o->out, o->teacher) == 0)
+        return error_set(err, "--out %.200s: expected another file than --teacher", o->out);
+    if (o->resume && o->overwrite)
+        return error_set(err, "--resume and --overwrite: expected one of them");
+    return true;
+}
+
 static int run(const Command *self, ConfigRole role, int argc, char **argv)
 {
     TrainOptions o = {.seed = -1, .save_seconds = 120};
@@ -215,6 +261,8 @@ static int run(const Command *self, ConfigRole role, int argc, char **argv)
     Dataset *data = NULL;
     Config c;
     int status = 1;
+    if (!check_names(&o, &err))
+        return command_fail(self, &err, 2);
     if (role == ROLE_STUDENT) {
         teacher = model_load(o.teacher, WEIGHTS_AVERAGED, &err);
         if (!teacher)
@@ -227,7 +275,7 @@ static int run(const Command *self, ConfigRole role, int argc, char **argv)
                !(m = model_create(&c, role, true, &err))) {
         command_fail(self, &err, 1);
     } else {
-        snprintf(m->data, sizeof m->data, "%.*s", (int)strcspn(o.data, ":"), o.data);
+        model_set_data(m, data);
         if (teacher && !start_student(m, teacher, o.teacher, &err))
             command_fail(self, &err, 1);
         else

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "diffusion/head.h"
 #include "diffusion/process.h"
 #include "diffusion/teacher.h"
 #include "distill/losses.h"
@@ -25,6 +26,8 @@ typedef struct Key {
 } Key;
 /* The table starts with the keys that teacher and student share: all before this one. */
 static const char first_unshared[] = "dropout";
+/* ... and those with the keys of data and process. */
+static const char first_of_model[] = "head";
 
 #define AT(field) offsetof(Config, field)
 static const Key keys[] = {
@@ -304,18 +307,20 @@ const char *config_preset_of(const char *data, const Config *teacher)
     return "glyphs";
 }
 
-bool config_check(const Config *c, Error *err)
+/* What a teacher's losses ask for. */
+static bool check_teacher(const Config *c, Error *err)
 {
-    if (c->head == 1 && c->process == PROCESS_ABSORBING)
-        return error_set(err, "configuration: head=logistic with process=absorbing: expected "
-                              "head=softmax, since the mask has no place on the grey scale");
-    if (c->head == 1 && c->net == CONFIG_NET_MLP)
-        return error_set(err, "configuration: head=logistic with net=mlp: expected head=softmax");
     if (c->process == PROCESS_ABSORBING && c->loss == TEACHER_CT_ELBO)
         return error_set(err, "configuration: loss=ct_elbo with process=absorbing: expected "
                               "loss=cross_entropy time_weight=elbo, which is its exact ELBO");
     if (c->process != PROCESS_ABSORBING && c->time_weight == TIME_WEIGHT_ELBO)
-        return error_set(err, "configuration: time_weight=elbo: expected process=absorbing");
+        return error_set(err, "configuration: time_weight=elbo with a process other than "
+                              "absorbing: expected time_weight=one");
+    return true;
+}
+
+static bool check_student(const Config *c, Error *err)
+{
     if (c->delta_min > c->delta_max)
         return error_set(err, "configuration: delta_min=%g: expected at most delta_max=%g",
                          c->delta_min, c->delta_max);
@@ -327,6 +332,16 @@ bool config_check(const Config *c, Error *err)
 size_t config_count(void)
 {
     return KEY_COUNT;
+bool config_check(const Config *c, ConfigRole role, Error *err)
+{
+    if (c->head == HEAD_LOGISTIC && c->process == PROCESS_ABSORBING)
+        return error_set(err, "configuration: head=logistic with process=absorbing: expected "
+                              "head=softmax, since the mask has no place on the grey scale");
+    if (c->head == HEAD_LOGISTIC && c->net == CONFIG_NET_MLP)
+        return error_set(err, "configuration: head=logistic with net=mlp: expected head=softmax");
+    return role == ROLE_TEACHER ? check_teacher(c, err) : check_student(c, err);
+}
+
 }
 const char *config_key(size_t i)
 {
@@ -376,7 +391,17 @@ size_t config_difference(const Config *a, const Config *b)
 
 void config_copy_structure(Config *c, const Config *from)
 {
-    for (size_t i = 0; strcmp(keys[i].name, first_unshared) != 0; i++) {
+    for (size_t i = 0; config_is_structure(i); i++) {
+static size_t index_of(const char *name)
+{
+    return (size_t)(find_key(name) - keys);
+}
+
+bool config_is_structure(size_t i)
+{
+    return i < index_of(first_unshared);
+}
+
         char value[CONFIG_TEXT];
         Error err;
         config_value(from, i, value);
@@ -384,16 +409,28 @@ void config_copy_structure(Config *c, const Config *from)
     }
 }
 
-bool config_same_structure(const Config *c, const Config *teacher, const char *path, Error *err)
+/* The keys before number `end` must agree. */
+static bool same_before(size_t end, const Config *c, const Config *teacher, const char *path,
+                        Error *err)
 {
     const size_t i = config_difference(c, teacher);
-    if (i >= (size_t)(find_key(first_unshared) - keys))
+    if (i >= end)
         return true;
     char ours[CONFIG_TEXT], theirs[CONFIG_TEXT];
     config_value(c, i, ours);
     config_value(teacher, i, theirs);
-    return error_set(err, "%s: %s is %s: expected %s, which this run's data and settings have",
-                     path, keys[i].name, theirs, ours);
+    return error_set(err, "%s: %s is %s: expected %s, which the rest of this command has", path,
+                     keys[i].name, theirs, ours);
+}
+
+bool config_same_structure(const Config *c, const Config *teacher, const char *path, Error *err)
+{
+    return same_before(index_of(first_unshared), c, teacher, path, err);
+}
+
+bool config_same_process(const Config *c, const Config *teacher, const char *path, Error *err)
+{
+    return same_before(index_of(first_of_model), c, teacher, path, err);
 }
 
 void config_help(FILE *out)

@@ -61,8 +61,9 @@ typedef enum ConfigRole { ROLE_TEACHER, ROLE_STUDENT } ConfigRole;
 bool config_preset(Config *c, const char *name, ConfigRole role, Error *err);
 /* Name of the preset that fits a data set and, for a student, its teacher (NULL: none). */
 const char *config_preset_of(const char *data, const Config *teacher);
-/* Checks between keys (sizes that must fit each other). */
-bool config_check(const Config *c, Error *err);
+/* Checks between keys (sizes that must fit each other); of the keys that only a teacher's or only a
+ * student's training reads, just those of this role. */
+bool config_check(const Config *c, ConfigRole role, Error *err);
 
 /* Keys in the table's order: name, present value as text, and back again. */
 size_t config_count(void);
@@ -71,11 +72,15 @@ void config_value(const Config *c, size_t i, char out[CONFIG_TEXT]);
 /* Index of the first key in which two configurations differ, or config_count(). */
 size_t config_difference(const Config *a, const Config *b);
 /* Takes from `from` the keys that a student shares with its teacher: data, process, head, network.
+/* The keys of data and process, then those of head and network: a model file must have them. */
+bool config_is_structure(size_t i);
  */
 void config_copy_structure(Config *c, const Config *from);
 /* A sentence naming the key and the teacher's file if one of those keys differs. */
 bool config_same_structure(const Config *c, const Config *teacher, const char *path, Error *err);
 /* Table of all keys with type, default, range and help; and of the presets. */
+/* The same for the keys of data and process only: what models must share to sample together. */
+bool config_same_process(const Config *c, const Config *teacher, const char *path, Error *err);
 void config_help(FILE *out);
 
 #endif

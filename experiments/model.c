@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "nn/mlp.h"
+#include "nn/sha256.h"
 #include "nn/unet.h"
 #include "tensor/memory.h"
 
@@ -85,7 +86,7 @@ static bool build(Model *m, bool with_grads, Error *err)
 {
     const Config *c = &m->config;
     const size_t lambda_dims = m->role == ROLE_STUDENT ? (size_t)c->lambda_dims : 0;
-    if (!config_check(c, err))
+    if (!config_check(c, m->role, err))
         return false;
     const ProcessConfig pc = process_config(c);
     m->process = diff_process_create(&pc, err);
@@ -111,7 +112,6 @@ Model *model_create(const Config *config, ConfigRole role, bool with_grads, Erro
     Model *m = mem_zeroed(1, sizeof *m);
     m->config = *config;
     m->role = role;
-    strcpy(m->data, "glyphs");
     if (!build(m, with_grads, err)) {
         model_destroy(m);
         return NULL;
@@ -130,6 +130,25 @@ void model_destroy(Model *m)
 }
 
 const char *model_role_name(ConfigRole role)
+void model_set_data(Model *m, const Dataset *d)
+{
+    const size_t sizes[] = {d->count, d->height, d->width, d->channels, d->states};
+    Sha256 s;
+    char text[32];
+    snprintf(m->data, sizeof m->data, "%.*s", (int)strcspn(d->name, ":"), d->name);
+    sha256_init(&s);
+    for (size_t i = 0; i < sizeof sizes / sizeof sizes[0]; i++) {
+        snprintf(text, sizeof text, "%zu ", sizes[i]);
+        sha256_add(&s, text, strlen(text));
+    }
+    sha256_add(&s, d->data, d->count * d->dims);
+    for (size_t k = 0; d->law && k < d->law->count; k++) {
+        snprintf(text, sizeof text, "%.9g ", d->law->probability[k]);
+        sha256_add(&s, text, strlen(text));
+    }
+    sha256_hex(&s, m->data_hash);
+}
+
 {
     return role == ROLE_TEACHER ? "teacher" : "student";
 }
@@ -143,6 +162,65 @@ static const char *need_meta(const SafetensorsFile *f, const char *key, Error *e
     return value;
 }
 
+static bool read_role(const SafetensorsFile *f, Model *m, Error *err)
+{
+    const char *role = need_meta(f, "role", err), *data = role ? need_meta(f, "data", err) : NULL;
+    if (!data)
+        return false;
+    if (strcmp(role, "teacher") != 0 && strcmp(role, "student") != 0)
+        return error_set(err, "%s: role '%.40s': expected teacher or student", f->path, role);
+    m->role = strcmp(role, "teacher") == 0 ? ROLE_TEACHER : ROLE_STUDENT;
+    const size_t length = strspn(data, "abcdefghijklmnopqrstuvwxyz0123456789");
+    if (length == 0 || data[length] != '\0' || length >= sizeof m->data)
+        return error_set(err, "%s: data: expected a kind of data, in small letters and digits",
+                         f->path);
+    strcpy(m->data, data);
+    return true;
+}
+
+/* An optional hash of 64 hexadecimal digits. */
+static bool read_hash(const SafetensorsFile *f, const char *key, char out[65], Error *err)
+{
+    const char *value = safetensors_meta(f, key);
+    if (!value)
+        return true;
+    if (strlen(value) != 64 || strspn(value, "0123456789abcdef") != 64)
+        return error_set(err, "%s: %s '%.70s': expected 64 hexadecimal digits", f->path, key,
+                         value);
+    strcpy(out, value);
+    return true;
+}
+
+static bool read_step(const SafetensorsFile *f, uint64_t *step, Error *err)
+{
+    const char *value = safetensors_meta(f, "step"); /* absent in files of weights only */
+    const size_t digits = value ? strspn(value, "0123456789") : 0;
+    if (value && (digits == 0 || digits > 18 || value[digits] != '\0'))
+        return error_set(err, "%s: step '%.40s': expected a whole number", f->path, value);
+    *step = value ? strtoull(value, NULL, 10) : 0;
+    return true;
+}
+
+static bool read_config(const SafetensorsFile *f, Config *c, Error *err)
+{
+    static const char prefix[] = "config.";
+    char key[CONFIG_TEXT + 8];
+    config_defaults(c);
+    for (size_t i = 0; config_is_structure(i); i++) {
+        snprintf(key, sizeof key, "%s%s", prefix, config_key(i));
+        if (!need_meta(f, key, err))
+            return false;
+    }
+    for (size_t i = 0; i < f->meta_count; i++) { /* an unknown setting is an error here */
+        const char *name = f->meta[i].key;
+        if (strncmp(name, prefix, strlen(prefix)) == 0 &&
+            !config_set(c, name + strlen(prefix), f->meta[i].value, f->path, err))
+            return false;
+    }
+    return true;
+}
+
+Model *model_load(const char *path, WeightChoice which, Error *err)
 bool model_read_meta(const SafetensorsFile *f, Model *m, Error *err)
 {
     const char *format = need_meta(f, "format", err);
@@ -150,39 +228,24 @@ bool model_read_meta(const SafetensorsFile *f, Model *m, Error *err)
         return false;
     if (strcmp(format, "di4c-1") != 0)
         return error_set(err, "%s: format '%.40s': expected di4c-1", f->path, format);
-    const char *role = need_meta(f, "role", err);
-    const char *data = role ? need_meta(f, "data", err) : NULL;
-    const char *step = safetensors_meta(f, "step"); /* absent in files of weights only */
-    if (!data)
-        return false;
-    if (strcmp(role, "teacher") != 0 && strcmp(role, "student") != 0)
-        return error_set(err, "%s: role '%.40s': expected teacher or student", f->path, role);
-    m->role = strcmp(role, "teacher") == 0 ? ROLE_TEACHER : ROLE_STUDENT;
-    if (strlen(data) >= sizeof m->data)
-        return error_set(err, "%s: data '%.40s': expected a kind of data", f->path, data);
-    strcpy(m->data, data);
-    m->step = step ? strtoull(step, NULL, 10) : 0;
-    config_defaults(&m->config);
-    for (size_t i = 0; i < config_count(); i++) {
-        char key[CONFIG_TEXT + 8];
-        snprintf(key, sizeof key, "config.%s", config_key(i));
-        const char *value = safetensors_meta(f, key); /* absent: older than the key */
-        if (value && !config_set(&m->config, config_key(i), value, f->path, err))
-            return false;
-    }
-    const char *teacher = safetensors_meta(f, "teacher");
-    if (teacher && strlen(teacher) == 64)
-        strcpy(m->teacher_hash, teacher);
-    return true;
+    return read_role(f, m, err) && read_step(f, &m->step, err) && read_config(f, &m->config, err) &&
+           read_hash(f, "data_hash", m->data_hash, err) &&
+           read_hash(f, "teacher", m->teacher_hash, err);
 }
 
-Model *model_load(const char *path, WeightChoice which, Error *err)
+/* As build, with the file's name in the sentence. */
+static bool build_from_file(Model *m, const char *path, Error *err)
+{
+    Error cause;
+    return build(m, false, &cause) || error_set(err, "%s: %.500s", path, cause.text);
+}
+
 {
     SafetensorsFile *f = safetensors_read(path, err);
     if (!f)
         return NULL;
     Model *m = mem_zeroed(1, sizeof *m);
-    const bool ok = model_read_meta(f, m, err) && build(m, false, err) &&
+    const bool ok = model_read_meta(f, m, err) && build_from_file(m, path, err) &&
                     nn_checkpoint_load(f, m->net, which, err);
     safetensors_free(f);
     if (ok)
@@ -191,30 +254,60 @@ Model *model_load(const char *path, WeightChoice which, Error *err)
     return NULL;
 }
 
-bool model_expect_role(const Model *m, ConfigRole role, const char *path, Error *err)
+/* Hash of the averaged weights of the file, which are what a student learns from. */
+static bool averaged_hash(const char *path, char out[65], Error *err)
 {
-    if (m->role == role)
+    Model *m = model_load(path, WEIGHTS_AVERAGED, err);
+    if (!m)
+        return false;
+    nn_weights_hash(m->net, out);
+    model_destroy(m);
+    return true;
+}
+
+bool model_check_teacher(const Model *m, const Model *teacher, const char *path, Error *err)
+{
+    char hash[65];
+    if (!config_same_process(&m->config, &teacher->config, path, err))
+        return false;
+    if (teacher->role == ROLE_TEACHER)
         return true;
-    return error_set(err, "%s: role is %s: expected a %s", path, model_role_name(m->role),
-                     model_role_name(role));
+    if (!averaged_hash(path, hash, err))
+        return false;
+    return strcmp(hash, m->teacher_hash) == 0 ||
+           error_set(err,
+                     "%s: role is student: expected a teacher, or the student that the model "
+                     "was distilled from",
+                     path);
+}
+
+/* The metadata beside the configuration; returns their number, at most FACTS_MAX. */
+enum { FACTS_MAX = 5 };
+static size_t facts(const Model *m, MetaEntry *meta)
+{
+    size_t n = 0;
+    meta[n++] = (MetaEntry){(char *)"role", (char *)model_role_name(m->role)};
+    meta[n++] = (MetaEntry){(char *)"data", (char *)m->data};
+    meta[n++] = (MetaEntry){(char *)"version", (char *)DI4C_VERSION};
+    if (m->data_hash[0])
+        meta[n++] = (MetaEntry){(char *)"data_hash", (char *)m->data_hash};
+    if (m->teacher_hash[0])
+        meta[n++] = (MetaEntry){(char *)"teacher", (char *)m->teacher_hash};
+    return n;
 }
 
 bool model_save(const Model *m, const Optimizer *o, const char *path, Error *err)
 {
-    const size_t fixed = 3, count = config_count() + fixed + (m->teacher_hash[0] ? 1 : 0);
-    MetaEntry *meta = mem_zeroed(count, sizeof *meta);
-    char(*text)[CONFIG_TEXT] = mem_alloc(config_count(), sizeof *text);
-    char(*key)[CONFIG_TEXT + 8] = mem_alloc(config_count(), sizeof *key);
-    meta[0] = (MetaEntry){(char *)"role", (char *)model_role_name(m->role)};
-    meta[1] = (MetaEntry){(char *)"data", (char *)m->data};
-    meta[2] = (MetaEntry){(char *)"version", (char *)DI4C_VERSION};
-    for (size_t i = 0; i < config_count(); i++) {
+    const size_t keys = config_count();
+    MetaEntry *meta = mem_zeroed(keys + FACTS_MAX, sizeof *meta);
+    char(*text)[CONFIG_TEXT] = mem_alloc(keys, sizeof *text);
+    char(*key)[CONFIG_TEXT + 8] = mem_alloc(keys, sizeof *key);
+    const size_t first = facts(m, meta), count = first + keys;
+    for (size_t i = 0; i < keys; i++) {
         config_value(&m->config, i, text[i]);
         snprintf(key[i], sizeof key[i], "config.%s", config_key(i));
-        meta[fixed + i] = (MetaEntry){key[i], text[i]};
+        meta[first + i] = (MetaEntry){key[i], text[i]};
     }
-    if (m->teacher_hash[0])
-        meta[count - 1] = (MetaEntry){(char *)"teacher", (char *)m->teacher_hash};
     const bool ok = nn_checkpoint_write(path, m->net, o, meta, count, err);
     mem_free(key);
     mem_free(text);

@@ -8,6 +8,7 @@
 #include "diffusion/denoiser.h"
 #include "diffusion/process.h"
 #include "experiments/config.h"
+#include "experiments/dataset.h"
 #include "nn/checkpoint.h"
 
 typedef struct Model {
@@ -17,19 +18,25 @@ typedef struct Model {
     Network *net;
     Denoiser denoiser;     /* of net; its head carries the sizes */
     char data[16];         /* kind of data: "glyphs", "mnist", "idx", "cifar10" */
-    char teacher_hash[65]; /* of a student; else "" */
+    char data_hash[65];    /* SHA-256 of the training pictures; "" in files without one */
+    char teacher_hash[65]; /* of a student: its teacher's averaged weights; else "" */
     uint64_t step;         /* finished training steps */
 } Model;
 
 /* Builds the parts and initialises the weights from config->seed.  with_grads: for training. */
 Model *model_create(const Config *config, ConfigRole role, bool with_grads, Error *err);
 void model_destroy(Model *m); /* NULL is allowed */
+/* Notes kind and hash of the data that m is trained on. */
+void model_set_data(Model *m, const Dataset *data);
 
 /* Reads configuration and weights of a di4c file (without gradients). */
 Model *model_load(const char *path, WeightChoice which, Error *err);
-/* A sentence naming the file if the model is not of this role. */
-bool model_expect_role(const Model *m, ConfigRole role, const char *path, Error *err);
-/* Fills role, configuration, data, teacher's hash and step from the metadata of an open file. */
+/* May the model of `path` take a teacher's place beside `m`?  It must have the same data sizes and
+ * process, and be a teacher, or else the very student that m was distilled from. */
+bool model_check_teacher(const Model *m, const Model *teacher, const char *path, Error *err);
+/* Fills role, configuration, data, hashes and step from the metadata of an open file.  Keys that
+ * decide what the weights mean must be there; one of training may be missing (older than the key)
+ * and has its default. */
 bool model_read_meta(const SafetensorsFile *f, Model *m, Error *err);
 /* Writes the file; o may be NULL (weights only). */
 bool model_save(const Model *m, const Optimizer *o, const char *path, Error *err);

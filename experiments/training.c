@@ -11,11 +11,11 @@
 #include "tensor/memory.h"
 #include "tensor/platform.h"
 
-enum { LOG_COLUMNS_MAX = 9 };
-static const char *const teacher_columns[] = {"step", "loss", "grad_norm", "lr"};
-static const char *const student_columns[] = {"step",       "loss",       "grad_norm",
-                                              "lr",         "distil",     "data_cor",
-                                              "data_indep", "consis_cor", "consis_indep"};
+enum { TEACHER_COLUMNS = 4, STUDENT_COLUMNS = 9 };
+static const char *const teacher_columns[TEACHER_COLUMNS] = {"step", "loss", "grad_norm", "lr"};
+static const char *const student_columns[STUDENT_COLUMNS] = {
+    "step",     "loss",       "grad_norm",  "lr",          "distil",
+    "data_cor", "data_indep", "consis_cor", "consis_indep"};
 
 typedef struct Run {
     const TrainingJob *job;
@@ -24,7 +24,7 @@ typedef struct Run {
     States batch;
     CsvLog *log;
     Progress *progress;
-    double row[LOG_COLUMNS_MAX]; /* what the log gets: step, loss, norm, rate, terms */
+    double row[STUDENT_COLUMNS]; /* what the log gets: step, loss, norm, rate, terms */
 } Run;
 
 static OptimizerConfig optimizer_config(const Config *c)
@@ -139,25 +139,34 @@ static bool save(Run *run, Error *err)
            model_save(run->job->model, run->optimizer, run->job->out, err);
 }
 
+/* A lost log does not stop a run, but is not passed over in silence. */
+static bool open_log(Run *run, Error *err)
+{
+    const TrainingJob *job = run->job;
+    const uint64_t step = job->model->step;
+    const char *const *columns = job->teacher ? student_columns : teacher_columns;
+    const size_t count = job->teacher ? STUDENT_COLUMNS : TEACHER_COLUMNS;
+    if (step > 0 && !platform_exists(job->log) && !job->quiet)
+        fprintf(stderr, "%s: there is none; a new log starts after step %llu\n", job->log,
+                (unsigned long long)step);
+    run->log = job->keep_log ? csv_resume(job->log, columns, count, step, err)
+                             : csv_create(job->log, columns, count, err);
+    return run->log != NULL;
+}
+
 static bool start(Run *run, Error *err)
 {
     const TrainingJob *job = run->job;
     Model *m = job->model;
     const OptimizerConfig oc = optimizer_config(&m->config);
-    const char *const *columns = job->teacher ? student_columns : teacher_columns;
-    const size_t count = job->teacher ? 9 : 4;
     if (job->resume_from && !nn_checkpoint_load(job->resume_from, m->net, WEIGHTS_RAW, err))
         return false;
     run->optimizer = nn_optimizer_create(&oc, &m->net->params);
     if (job->resume_from && !nn_checkpoint_resume(job->resume_from, m->net, run->optimizer, err))
         return false;
     m->step = run->optimizer->steps;
-    if (job->log) {
-        run->log = job->resume_from ? csv_resume(job->log, columns, count, m->step, err)
-                                    : csv_create(job->log, columns, count, err);
-        if (!run->log)
-            return false;
-    }
+    if (job->log && !open_log(run, err))
+        return false;
     run->graph = ag_graph_create();
     run->batch = states_alloc((size_t)m->config.batch, m->denoiser.head.dims);
     run->progress = progress_create(stderr, model_role_name(m->role), m->step,

@@ -15,6 +15,7 @@ typedef struct TrainingJob {
     const char *out;                    /* model file */
     const char *log;                    /* CSV file, or NULL */
     const SafetensorsFile *resume_from; /* `out` as it was, or NULL for a new run */
+    bool keep_log;                      /* go on with an existing log; else it is replaced */
     bool check_finite;                  /* look at the result of every operation */
     bool quiet;
     double save_seconds; /* time between checkpoints */

@@ -12,19 +12,32 @@
 
 static void print_shape(int rank, const size_t *shape)
 {
-    char text[128];
-    int used = snprintf(text, sizeof text, "(");
+    int used = printf("(");
     for (int i = 0; i < rank; i++)
-        used += snprintf(text + used, sizeof text - (size_t)used, "%s%zu", i ? ", " : "", shape[i]);
-    snprintf(text + used, sizeof text - (size_t)used, ")");
-    printf("%-20s", text);
+        used += printf("%s%zu", i ? ", " : "", shape[i]);
+    used += printf(")");
+    printf("%*s", used < 20 ? 20 - used : 0, "");
+}
+
+/* The types that safetensors_floats reads. */
+static bool is_float(const char *dtype)
+{
+    return strcmp(dtype, "F32") == 0 || strcmp(dtype, "F64") == 0 || strcmp(dtype, "F16") == 0 ||
+           strcmp(dtype, "BF16") == 0;
+}
+
+/* A string from a file: control characters are not for the terminal. */
+static void print_text(const char *text)
+{
+    for (const char *p = text; *p; p++)
+        putchar((unsigned char)*p < 32 || *p == 127 ? '?' : *p);
 }
 
 static bool print_tensor(const SafetensorsFile *f, const FileTensor *t, Error *err)
 {
-    printf("%-52s %-5s", t->name, t->dtype);
+    printf("%-52s %-5s ", t->name, t->dtype);
     print_shape(t->rank, t->shape);
-    if (t->dtype[0] == 'F' || t->dtype[0] == 'B') {
+    if (is_float(t->dtype)) {
         float *x = mem_alloc(t->count, sizeof(float));
         const bool ok = safetensors_floats(t, x, f->path, err);
         if (ok)
@@ -47,7 +60,7 @@ static void print_model(const char *path)
         Model *m = model_load(path, kinds[i], &err);
         char hash[65];
         if (!m) {
-            printf("not a di4c model: %s\n", err.text);
+            printf("not a sound model: %s\n", err.text);
             return;
         }
         nn_weights_hash(m->net, hash);
@@ -67,8 +80,13 @@ static bool inspect_safetensors(const char *path, Error *err)
     printf("%s: %zu tensors\n", path, f->tensor_count);
     if (safetensors_meta(f, "role"))
         print_model(path);
-    for (size_t i = 0; i < f->meta_count; i++)
-        printf("  %s = %s\n", f->meta[i].key, f->meta[i].value);
+    for (size_t i = 0; i < f->meta_count; i++) {
+        printf("  ");
+        print_text(f->meta[i].key);
+        printf(" = ");
+        print_text(f->meta[i].value);
+        printf("\n");
+    }
     bool ok = true;
     for (size_t i = 0; ok && i < f->tensor_count; i++)
         ok = print_tensor(f, &f->tensors[i], err);

@@ -34,7 +34,8 @@ static OptionsResult parse(const Command *self, EvalOptions *o, int argc, char *
     const Option options[] = {
         {"--model", OPTION_TEXT, &o->model, "MODEL", 0, 0, true, "teacher or student"},
         {"--data", OPTION_TEXT, &o->data, "DATA", 0, 0, true, "what the model was trained on"},
-        {"--teacher", OPTION_TEXT, &o->teacher, "MODEL", 0, 0, false, "measured beside the model"},
+        {"--teacher", OPTION_TEXT, &o->teacher, "MODEL", 0, 0, false,
+         "measured beside the model: its teacher"},
         {"--steps", OPTION_LIST, &o->steps, "1,2,4,8", 1, 1e5, false,
          "network calls for a sample (default 1,2,4,8,16,32)"},
         {"--count", OPTION_COUNT, &o->count, "M", 2, 1e8, false, "samples of a row (default 2000)"},
@@ -85,13 +86,30 @@ static bool choose_metrics(EvalOptions *o, Error *err)
     return true;
 }
 
+/* What is written must not fall on what is read, nor on each other. */
+static bool check_names(const EvalOptions *o, Error *err)
+{
+    const char *const names[] = {o->json, o->report, o->model, o->teacher, o->classifier};
+    static const char *const options[] = {"--json", "--report", "--model", "--teacher",
+                                          "--classifier"};
+    for (size_t i = 0; i < 2; i++)
+        for (size_t k = i + 1; k < sizeof names / sizeof names[0]; k++)
+            if (names[i] && names[k] && strcmp(names[i], names[k]) == 0)
+                return error_set(err, "%s %.200s: expected another file than %s", options[i],
+                                 names[i], options[k]);
+    return true;
+}
+
 static bool check(EvalOptions *o, Error *err)
 {
     if (strcmp(o->grid, "uniform") != 0 && strcmp(o->grid, "authors") != 0)
         return error_set(err, "--grid %.40s: expected uniform or authors", o->grid);
     if (o->teacher_steps > 0 && !o->teacher)
         return error_set(err, "--teacher-steps: expected --teacher too");
-    return choose_metrics(o, err);
+    for (size_t i = 0; i < o->steps.count; i++)
+        if (strcmp(o->grid, "authors") == 0 && o->steps.values[i] < 2)
+            return error_set(err, "--grid authors: expected --steps with numbers from 2");
+    return check_names(o, err) && choose_metrics(o, err);
 }
 
 /* Data and model must have the same sizes. */
@@ -112,16 +130,24 @@ static bool check_sizes(const EvalOptions *o, const Dataset *d, const Model *m, 
 /* The classifier's file if it exists; else one trained now, and written if a file was named. */
 static Classifier *get_classifier(const EvalOptions *o, const Dataset *train, Error *err)
 {
-    size_t bytes;
-    if (o->classifier && platform_file_size(o->classifier, &bytes))
+    if (o->classifier && platform_exists(o->classifier))
         return classifier_load(o->classifier, train, err);
     Classifier *c = classifier_train(train, 1, o->common.quiet, err);
     if (!c || !o->classifier)
         return c;
-    if (path_make_parent(o->classifier, err) && classifier_save(c, o->classifier, err))
+    if (classifier_save(c, o->classifier, err))
         return c;
     classifier_destroy(c);
     return NULL;
+}
+
+/* Before any work: can the results be written? */
+static bool check_outputs(const EvalOptions *o, Error *err)
+{
+    return (!o->json || path_check_output(o->json, err)) &&
+           (!o->report || path_check_output(o->report, err)) &&
+           (!o->classifier || !o->want_fcd || platform_exists(o->classifier) ||
+            path_check_output(o->classifier, err));
 }
 
 static bool open_all(const EvalOptions *o, EvalObjects *x, Error *err)
@@ -129,7 +155,8 @@ static bool open_all(const EvalOptions *o, EvalObjects *x, Error *err)
     const WeightChoice which = o->raw ? WEIGHTS_RAW : WEIGHTS_AVERAGED;
     if (!(x->model = model_load(o->model, which, err)))
         return false;
-    if (o->teacher && !(x->teacher = model_load(o->teacher, which, err)))
+    if (o->teacher && (!(x->teacher = model_load(o->teacher, which, err)) ||
+                       !model_check_teacher(x->model, x->teacher, o->teacher, err)))
         return false;
     DatasetOptions d = dataset_defaults();
     d.transform = x->model->config.transform == CONFIG_TRANSFORM_BINARY ? DATA_BINARY : DATA_AS_IS;
@@ -137,8 +164,6 @@ static bool open_all(const EvalOptions *o, EvalObjects *x, Error *err)
     if (!(x->train = dataset_open(o->data, false, &d, err)))
         return false;
     if (!check_sizes(o, x->train, x->model, o->model, err))
-        return false;
-    if (x->teacher && !check_sizes(o, x->train, x->teacher, o->teacher, err))
         return false;
     Evaluation *e = x->evaluation = mem_zeroed(1, sizeof *x->evaluation);
     e->count = (size_t)o->count;
@@ -171,7 +196,7 @@ static void close_all(EvalObjects *x)
     model_destroy(x->model);
 }
 
-/* One model over all numbers of steps. */
+/* One model over all numbers of steps; hybrid rows only where the model has calls of its own. */
 static bool add_rows(const EvalOptions *o, EvalObjects *x, const char *name, const Denoiser *d,
                      const Denoiser *teacher, const Process *p, Error *err)
 {
@@ -207,9 +232,10 @@ static bool measure(const EvalOptions *o, EvalObjects *x, Error *err)
         if (!ok)
             return false;
     }
-    if (t && !add_rows(o, x, model_role_name(t->role), &t->denoiser, NULL, t->process, err))
+    const char *name = t && m->role == ROLE_TEACHER ? "model" : model_role_name(m->role);
+    if (t && !add_rows(o, x, "teacher", &t->denoiser, NULL, t->process, err))
         return false;
-    if (!add_rows(o, x, model_role_name(m->role), &m->denoiser, NULL, m->process, err))
+    if (!add_rows(o, x, name, &m->denoiser, NULL, m->process, err))
         return false;
     return o->teacher_steps == 0 ||
            add_rows(o, x, "hybrid", &m->denoiser, &t->denoiser, m->process, err);
@@ -219,7 +245,7 @@ static bool write_json(const EvalOptions *o, const EvalObjects *x, Error *err)
 {
     OutputFile out;
     char hash[65];
-    if (!path_make_parent(o->json, err) || !output_open(&out, o->json, err))
+    if (!output_open(&out, o->json, err))
         return false;
     JsonOut j = jsonout_start(out.file);
     jsonout_object(&j, NULL);
@@ -238,15 +264,15 @@ static bool write_json(const EvalOptions *o, const EvalObjects *x, Error *err)
     return output_commit(&out, err);
 }
 
-/* Loss curves of a model, if its log lies beside it. */
-static bool add_curve(Report *r, const char *model, const char *title, Error *err)
+/* Loss curves of a model, if its log lies beside it.  A file that is not such a log is no reason to
+ * lose the report. */
+static void add_curve(Report *r, const char *model, const char *title)
 {
-    size_t bytes;
+    Error err;
     char *log = path_with_suffix(model, ".csv");
-    const bool ok =
-        !platform_file_size(log, &bytes) || report_csv_curve(r, title, log, "loss", 100, err);
+    if (platform_exists(log) && !report_csv_curve(r, title, log, "loss", 100, &err))
+        fprintf(stderr, "%s; the report is without this curve\n", err.text);
     mem_free(log);
-    return ok;
 }
 
 static bool write_report(const EvalOptions *o, const EvalObjects *x, Error *err)
@@ -257,9 +283,9 @@ static bool write_report(const EvalOptions *o, const EvalObjects *x, Error *err)
     Report *r = report_create("di4c eval", summary);
     evaluation_report(x->evaluation, r);
     report_heading(r, "Training");
-    bool ok =
-        (!o->teacher || add_curve(r, o->teacher, "Teacher's loss", err)) &&
-        add_curve(r, o->model, x->model->role == ROLE_STUDENT ? "Student's loss" : "Loss", err);
+    if (o->teacher)
+        add_curve(r, o->teacher, "Teacher's loss");
+    add_curve(r, o->model, x->model->role == ROLE_STUDENT ? "Student's loss" : "Loss");
     report_fact(r, "command", provenance_command());
     report_fact(r, "version", DI4C_VERSION);
     nn_weights_hash(x->model->net, hash);
@@ -268,7 +294,7 @@ static bool write_report(const EvalOptions *o, const EvalObjects *x, Error *err)
         nn_weights_hash(x->teacher->net, hash);
     if (x->teacher)
         report_fact(r, "teacher", hash);
-    ok = ok && path_make_parent(o->report, err) && report_write(r, o->report, err);
+    const bool ok = report_write(r, o->report, err);
     report_destroy(r);
     return ok;
 }
@@ -288,7 +314,7 @@ int command_eval(const Command *self, int argc, char **argv)
         return command_fail(self, &err, 2);
     EvalObjects x = {0};
     platform_catch_signals();
-    bool ok = open_all(&o, &x, &err) && measure(&o, &x, &err);
+    bool ok = check_outputs(&o, &err) && open_all(&o, &x, &err) && measure(&o, &x, &err);
     if (ok) {
         evaluation_print(x.evaluation, stdout);
         ok = (!o.json || write_json(&o, &x, &err)) && (!o.report || write_report(&o, &x, &err));

@@ -99,10 +99,22 @@ static void show_progress(size_t done, size_t all, void *context)
     progress_update(context, done, NAN);
 }
 
+static bool check_model(const SampleOptions *o, const Model *m, const Model *teacher, Error *err)
+{
+    const int64_t channels = m->config.channels;
+    if (path_has_suffix(o->out, ".png") && channels != 1 && channels != 3)
+        return error_set(err,
+                         "%s: pictures of %lld channels: expected 1 or 3 for a .png, or --out "
+                         "with .npy",
+                         o->model, (long long)channels);
+    return !teacher || model_check_teacher(m, teacher, o->teacher, err);
+}
+
 static bool sample(const SampleOptions *o, const Model *m, const Model *teacher, Error *err)
 {
     size_t first = 0, count = 0;
-    if (!shard(o, &first, &count, err))
+    if (!shard(o, &first, &count, err) || !check_model(o, m, teacher, err) ||
+        !path_check_output(o->out, err))
         return false;
     SampleRequest request = {.model = &m->denoiser,
                              .teacher = teacher ? &teacher->denoiser : NULL,
@@ -121,21 +133,35 @@ static bool sample(const SampleOptions *o, const Model *m, const Model *teacher,
     request.progress = show_progress;
     bool ok = diff_sample(&request, &x, err);
     progress_destroy(request.progress_context);
-    ok = ok && path_make_parent(o->out, err) && write_samples(o, m, &x, err);
+    ok = ok && write_samples(o, m, &x, err);
     states_free(&x);
     if (ok)
         printf("%s: %zu samples of %lld steps\n", o->out, count, (long long)o->steps);
     return ok;
 }
 
+/* A picture of more is of no use to anybody. */
+enum { PNG_SAMPLES_MAX = 10000 };
+
 static bool check(const SampleOptions *o, Error *err)
 {
+    size_t first, count;
     if (!path_has_suffix(o->out, ".png") && !path_has_suffix(o->out, ".npy"))
         return error_set(err, "--out %.200s: expected a name that ends in .png or .npy", o->out);
     if (strcmp(o->grid, "uniform") != 0 && strcmp(o->grid, "authors") != 0)
         return error_set(err, "--grid %.40s: expected uniform or authors", o->grid);
     if ((o->teacher_steps > 0) != (o->teacher != NULL))
         return error_set(err, "--teacher and --teacher-steps: expected both or neither");
+    if (o->teacher_steps > o->steps)
+        return error_set(err, "--teacher-steps %lld: expected at most --steps %lld",
+                         (long long)o->teacher_steps, (long long)o->steps);
+    if (strcmp(o->grid, "authors") == 0 && o->steps < 2)
+        return error_set(err, "--grid authors: expected --steps of at least 2");
+    if (!shard(o, &first, &count, err))
+        return false;
+    if (path_has_suffix(o->out, ".png") && count > PNG_SAMPLES_MAX)
+        return error_set(err, "--count: %zu samples in one .png: expected at most %d, or an .npy",
+                         count, PNG_SAMPLES_MAX);
     return true;
 }
 

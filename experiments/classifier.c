@@ -11,6 +11,7 @@
 #include "nn/safetensors.h"
 #include "nn/sha256.h"
 #include "tensor/memory.h"
+#include "tensor/platform.h"
 
 enum { WIDTH_1 = 32, WIDTH_2 = 64, BATCH = 128, STEPS = 2500, EVAL_BATCH = 256, PARAMS = 8 };
 static const double learning_rate = 2e-3, dropout_rate = 0.3;
@@ -88,12 +89,21 @@ static double train_step(Classifier *c, const Dataset *d, uint64_t seed, uint64_
     return value;
 }
 
+static bool check_data(const Dataset *d, Error *err)
+{
+    if (!d->labels || d->classes < 2)
+        return error_set(err, "%s: has no labels: the FCD's classifier needs labelled pictures",
+                         d->name);
+    if (d->height < 4 || d->width < 4)
+        return error_set(err, "%s: pictures of %zux%zu: the FCD's classifier needs at least 4x4",
+                         d->name, d->height, d->width);
+    return true;
+}
+
 Classifier *classifier_train(const Dataset *d, uint64_t seed, bool quiet, Error *err)
 {
-    if (!d->labels || d->classes < 2) {
-        error_set(err, "%s: has no labels: the classifier needs labelled pictures", d->name);
+    if (!check_data(d, err))
         return NULL;
-    }
     Classifier *c = create(d->height, d->width, d->channels, d->states, d->classes);
     Param **p = c->params.items;
     for (int i = 0; i < PARAMS; i++) { /* weight and bias share the weight's fan-in */
@@ -111,7 +121,7 @@ Classifier *classifier_train(const Dataset *d, uint64_t seed, bool quiet, Error 
     uint16_t *labels = mem_alloc(BATCH, sizeof *labels);
     Rng *streams = mem_alloc(BATCH, sizeof *streams);
     Progress *progress = progress_create(stderr, "classifier", 0, STEPS, quiet);
-    for (uint64_t step = 0; step < STEPS; step++) {
+    for (uint64_t step = 0; step < STEPS && !platform_signal(); step++) {
         const double loss = train_step(c, d, seed, step, &x, labels, streams);
         nn_optimizer_step(o);
         progress_update(progress, step + 1, loss);
@@ -121,8 +131,13 @@ Classifier *classifier_train(const Dataset *d, uint64_t seed, bool quiet, Error 
     mem_free(streams);
     mem_free(labels);
     states_free(&x);
+    const bool finished = o->steps == STEPS;
     nn_optimizer_destroy(o);
-    return c;
+    if (finished)
+        return c;
+    classifier_destroy(c);
+    error_set(err, "stopped by a signal while the FCD's classifier was trained");
+    return NULL;
 }
 
 void classifier_features(Classifier *c, const States *x, float *out)
@@ -205,7 +220,11 @@ static bool load_param(const SafetensorsFile *f, const Param *p, Error *err)
     if (!same)
         return error_set(err, "%s: %s has another shape than expected", f->path, p->name);
     float *values = mem_alloc(t->count, sizeof(float));
-    const bool ok = safetensors_floats(t, values, f->path, err);
+    bool ok = safetensors_floats(t, values, f->path, err);
+    for (size_t i = 0; ok && i < t->count; i++)
+        if (!isfinite(values[i]))
+            ok = error_set(err, "%s: %s: expected finite numbers, entry %zu is not", f->path,
+                           p->name, i);
     if (ok)
         nn_param_from_file(p, p->value.data, values);
     mem_free(values);
@@ -217,6 +236,10 @@ Classifier *classifier_load(const char *path, const Dataset *d, Error *err)
     SafetensorsFile *f = safetensors_read(path, err);
     if (!f)
         return NULL;
+    if (!check_data(d, err)) {
+        safetensors_free(f);
+        return NULL;
+    }
     Classifier *c = create(d->height, d->width, d->channels, d->states, d->classes);
     char sizes[64];
     size_text(c, sizes);

@@ -19,11 +19,12 @@ typedef struct Classifier {
     Graph *graph;
 } Classifier;
 
-/* Trains on d (which must have labels; a sentence otherwise) with a fixed recipe and seed. */
+/* Trains on d with a fixed recipe and seed.  NULL and a sentence if d has no labels or pictures of
+ * less than 4x4 pixels, or a signal came. */
 Classifier *classifier_train(const Dataset *d, uint64_t seed, bool quiet, Error *err);
 void classifier_destroy(Classifier *c); /* NULL is allowed */
 bool classifier_save(const Classifier *c, const char *path, Error *err);
-/* The sizes in the file must fit the data (a sentence otherwise). */
+/* The sizes in the file must fit the data, and all weights be finite (a sentence otherwise). */
 Classifier *classifier_load(const char *path, const Dataset *d, Error *err);
 void classifier_hash(const Classifier *c, char out[65]);
 

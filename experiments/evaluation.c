@@ -31,6 +31,8 @@ static Moments dataset_moments(Classifier *c, const Dataset *d, size_t count)
 bool evaluation_use_classifier(Evaluation *e, Classifier *c, const Dataset *train,
                                const Dataset *test, Error *err)
 {
+    if (train->count < 2 || (test && test->count < 2))
+        return error_set(err, "%s: the FCD needs at least 2 pictures of each split", train->name);
     e->classifier = c;
     e->reference = dataset_moments(c, train, train->count);
     e->reference_name = "training pictures";

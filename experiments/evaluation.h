@@ -40,7 +40,7 @@ typedef struct Evaluation {
 } Evaluation;
 
 void evaluation_use_law(Evaluation *e, const FiniteLaw *law, uint64_t seed);
-/* test may be NULL: no floor and no accuracy are given. */
+/* test may be NULL: no floor and no accuracy are given.  Both need 2 pictures (a sentence). */
 bool evaluation_use_classifier(Evaluation *e, Classifier *c, const Dataset *train,
                                const Dataset *test, Error *err);
 /* Draws e->count samples by the request and appends a row. */

@@ -329,9 +329,6 @@ static bool check_student(const Config *c, Error *err)
     return true;
 }
 
-size_t config_count(void)
-{
-    return KEY_COUNT;
 bool config_check(const Config *c, ConfigRole role, Error *err)
 {
     if (c->head == HEAD_LOGISTIC && c->process == PROCESS_ABSORBING)
@@ -342,6 +339,9 @@ bool config_check(const Config *c, ConfigRole role, Error *err)
     return role == ROLE_TEACHER ? check_teacher(c, err) : check_student(c, err);
 }
 
+size_t config_count(void)
+{
+    return KEY_COUNT;
 }
 const char *config_key(size_t i)
 {
@@ -389,9 +389,6 @@ size_t config_difference(const Config *a, const Config *b)
     return KEY_COUNT;
 }
 
-void config_copy_structure(Config *c, const Config *from)
-{
-    for (size_t i = 0; config_is_structure(i); i++) {
 static size_t index_of(const char *name)
 {
     return (size_t)(find_key(name) - keys);
@@ -402,6 +399,9 @@ bool config_is_structure(size_t i)
     return i < index_of(first_unshared);
 }
 
+void config_copy_structure(Config *c, const Config *from)
+{
+    for (size_t i = 0; config_is_structure(i); i++) {
         char value[CONFIG_TEXT];
         Error err;
         config_value(from, i, value);

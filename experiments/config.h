@@ -71,16 +71,16 @@ const char *config_key(size_t i);
 void config_value(const Config *c, size_t i, char out[CONFIG_TEXT]);
 /* Index of the first key in which two configurations differ, or config_count(). */
 size_t config_difference(const Config *a, const Config *b);
-/* Takes from `from` the keys that a student shares with its teacher: data, process, head, network.
 /* The keys of data and process, then those of head and network: a model file must have them. */
 bool config_is_structure(size_t i);
+/* Takes from `from` the keys that a student shares with its teacher: data, process, head, network.
  */
 void config_copy_structure(Config *c, const Config *from);
 /* A sentence naming the key and the teacher's file if one of those keys differs. */
 bool config_same_structure(const Config *c, const Config *teacher, const char *path, Error *err);
-/* Table of all keys with type, default, range and help; and of the presets. */
 /* The same for the keys of data and process only: what models must share to sample together. */
 bool config_same_process(const Config *c, const Config *teacher, const char *path, Error *err);
+/* Table of all keys with type, default, range and help; and of the presets. */
 void config_help(FILE *out);
 
 #endif

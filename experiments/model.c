@@ -129,7 +129,6 @@ void model_destroy(Model *m)
     mem_free(m);
 }
 
-const char *model_role_name(ConfigRole role)
 void model_set_data(Model *m, const Dataset *d)
 {
     const size_t sizes[] = {d->count, d->height, d->width, d->channels, d->states};
@@ -149,6 +148,7 @@ void model_set_data(Model *m, const Dataset *d)
     sha256_hex(&s, m->data_hash);
 }
 
+const char *model_role_name(ConfigRole role)
 {
     return role == ROLE_TEACHER ? "teacher" : "student";
 }
@@ -220,7 +220,6 @@ static bool read_config(const SafetensorsFile *f, Config *c, Error *err)
     return true;
 }
 
-Model *model_load(const char *path, WeightChoice which, Error *err)
 bool model_read_meta(const SafetensorsFile *f, Model *m, Error *err)
 {
     const char *format = need_meta(f, "format", err);
@@ -240,6 +239,7 @@ static bool build_from_file(Model *m, const char *path, Error *err)
     return build(m, false, &cause) || error_set(err, "%s: %.500s", path, cause.text);
 }
 
+Model *model_load(const char *path, WeightChoice which, Error *err)
 {
     SafetensorsFile *f = safetensors_read(path, err);
     if (!f)

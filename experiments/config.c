@@ -91,6 +91,8 @@ static const Key keys[] = {
     {"stratified_times", KEY_FLAG, AT(stratified_times), "off", 0, 0, 0, "times cut evenly"},
 
     {"lambda_dims", KEY_INTEGER, AT(lambda_dims), "1", 1, 64, 0, "student: numbers in lambda"},
+    {"lambda_gain", KEY_NUMBER, AT(lambda_gain), "1", 1e-3, 100, 0,
+     "unet student: factor on lambda's first weights; 2.45 keeps its size"},
     {"lambdas", KEY_INTEGER, AT(lambdas), "16", 1, 4096, 0, "student: lambdas of a picture"},
     {"distil_lambdas", KEY_INTEGER, AT(distil_lambdas), "0", 0, 4096, 0,
      "student: lambdas of a picture in the distillation term; 0: lambdas"},
@@ -120,7 +122,7 @@ static const Preset presets[] = {
      "dropout=0 flip=off lr_decay=cosine warmup=100 ema_decay=0.999 chunk=4096 "
      "loss=cross_entropy time_weight=elbo",
      "steps=4000 batch=512 lr=1e-3 stratified_times=on",
-     "steps=6000 batch=16 lambdas=16 lr=5e-4 data_weight=one stratified_lambda=on "
+     "steps=6000 batch=16 lambdas=16 distil_lambdas=2 lr=5e-4 data_weight=one stratified_lambda=on "
      "delta_min=0.005 delta_max=0.05 share_at_one=0.125 start_from=averaged"},
     {"mnist-binary", "MNIST at 14x14, black and white, small U-Net, absorbing noise",
      "transform=binary height=14 width=14 channels=1 states=2 process=absorbing alpha_eps=0 "
@@ -128,7 +130,8 @@ static const Preset presets[] = {
      "lr_decay=cosine warmup=100 ema_decay=0.999 chunk=512 "
      "loss=cross_entropy time_weight=elbo",
      "steps=2300 batch=128 lr=2e-3 stratified_times=on",
-     "steps=2150 batch=8 lambdas=16 lambda_dims=4 lr=1e-3 data_weight=one stratified_lambda=on "
+     "steps=2150 batch=8 lambdas=16 distil_lambdas=2 lambda_dims=4 lambda_gain=2.45 lr=1e-3 data_weight=one "
+     "stratified_lambda=on "
      "delta_min=0.005 delta_max=0.05 share_at_one=0.125 start_from=averaged"},
     {"mnist", "MNIST at 28x28, 256 grey levels, discretised Gaussian noise, truncated logistic",
      "height=28 width=28 channels=1 states=256 ch=32 ch_mult=1,2,2 attn_scale=1 flip=off "

@@ -41,6 +41,7 @@ typedef struct Config {
     bool two_passes, stratified_times;
     /* student */
     int64_t lambda_dims, lambdas, distil_lambdas;
+    double lambda_gain;
     int data_weight; /* DataWeight */
     bool control_variates, stratified_lambda;
     double delta_min, delta_max, tm_width, share_at_one;

@@ -59,6 +59,7 @@ static Network *create_unet(const Config *c, size_t states, size_t lambda_dims, 
     u.time_scale = c->time_scale;
     u.dropout = c->dropout;
     u.lambda_dims = lambda_dims;
+    u.lambda_gain = c->lambda_gain;
     if (!parse_scales(c->ch_mult, &u, err))
         return NULL;
     return nn_unet_create(&u, with_grads, err);

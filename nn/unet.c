@@ -13,6 +13,7 @@
 #include "nn/unet_blocks.h"
 #include "tensor/check.h"
 #include "tensor/memory.h"
+#include "tensor/pointwise.h"
 
 enum { MAX_WIDTH = 16384, MAX_SIDE = 65536, MAX_STATES = 65536, MAX_RES_BLOCKS = 64 };
 static const size_t MAX_NUMBERS = 2147483647; /* in one sample, going in or coming out */
@@ -64,6 +65,7 @@ UNetConfig nn_unet_defaults(void)
     c.attn_scale = 1;
     c.time_scale = 1000.0;
     c.dropout = 0.1;
+    c.lambda_gain = 1.0;
     return c;
 }
 
@@ -138,6 +140,9 @@ static bool config_is_possible(const UNetConfig *c, Error *err)
     }
     if (!(c->dropout >= 0.0 && c->dropout < 1.0)) {
         return error_set(err, "U-Net: dropout is %g; it must lie in [0, 1)", c->dropout);
+    }
+    if (!(c->lambda_gain > 0.0 && c->lambda_gain <= 100.0)) {
+        return error_set(err, "U-Net: lambda_gain is %g; it must lie in (0, 100]", c->lambda_gain);
     }
     if (!(c->time_scale > 0.0 && isfinite(c->time_scale))) {
         return error_set(err, "U-Net: time_scale is %g; it must be positive", c->time_scale);
@@ -294,16 +299,26 @@ static void init_embedding(const Embedding *e, Rng rng)
     nn_linear_init(&e->second, true, rng);
 }
 
+/* All lambdas alike is a saddle of the mixture's losses, and the way out is as slow as lambda's
+ * embedding is small.  PyTorch's default shrinks it at each of three layers, to a rms of about 0.02;
+ * a gain of sqrt(6) (He's initialisation) keeps it near 1/2. */
+static void init_lambda(const LinearLayer *layer, double gain, Rng rng)
+{
+    nn_linear_init(layer, true, rng);
+    tensor_scale(layer->weight->value.data, (float)gain, layer->weight->value.data,
+                 tensor_size(&layer->weight->value));
+}
+
 static void unet_initialise(Network *net, uint64_t seed)
 {
     UNet *u = (UNet *)net;
     const Rng rng = rng_root(seed);
     init_embedding(&u->time, rng);
     if (u->config.lambda_dims > 0) {
-        init_embedding(&u->lambda_down, rng);
-        init_embedding(&u->lambda_up, rng);
-        nn_linear_init(&u->mix_down, true, rng);
-        nn_linear_init(&u->mix_up, true, rng);
+        const LinearLayer *layers[] = {&u->mix_down, &u->lambda_down.first, &u->lambda_down.second,
+                                       &u->mix_up, &u->lambda_up.first, &u->lambda_up.second};
+        for (size_t i = 0; i < sizeof layers / sizeof layers[0]; i++)
+            init_lambda(layers[i], u->config.lambda_gain, rng);
     }
     nn_conv_init(&u->input, rng);
     for (size_t i = 0; i < u->down + u->middle + u->up; i++) {

@@ -30,6 +30,8 @@ typedef struct UNetConfig {
     double time_scale;              /* multiplies t and lambda; the published models use 1000 */
     double dropout;
     size_t lambda_dims;             /* 0: teacher */
+    double lambda_gain;             /* factor on the initial weights of lambda's embedding; 1: as
+                                       published */
 } UNetConfig;
 
 UNetConfig nn_unet_defaults(void); /* the paper's CIFAR-10 teacher */

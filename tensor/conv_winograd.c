@@ -20,12 +20,9 @@
 #include "tensor/cut.h"
 #include "tensor/gemm_tile.h"
 #include "tensor/threads.h"
+#include "tensor/winograd_square.h"
 
 enum {
-    SIDE = 6,
-    POINTS = SIDE * SIDE,    /* products */
-    OUT = 4,                 /* side of a square */
-    STRIP = 64,              /* channels transformed at once */
     SKEW = 16,               /* entries that keep the 36 matrices off the same cache lines */
     BLOCK_ENTRIES = 1 << 19, /* entries of V and M in one task of the forward pass */
     CHUNK_ENTRIES = 1 << 20, /* and in one chunk of the weight gradient */
@@ -35,112 +32,6 @@ enum {
     TASKS = 8,        /* aimed at */
     TASK_SQUARES = 16 /* per task of a transform */
 };
-
-/* ---- one-dimensional transforms: entry i of a vector of channels lies at in + i * step ----------
- */
-
-/* B^T, 6 to 6. */
-static inline void input_line(float *restrict out, size_t out_step, const float *restrict in,
-                              size_t step, size_t n)
-{
-#pragma omp simd
-    for (size_t c = 0; c < n; c++) {
-        const float d0 = in[c], d1 = in[step + c], d2 = in[2 * step + c], d3 = in[3 * step + c];
-        const float d4 = in[4 * step + c], d5 = in[5 * step + c];
-        const float a = d4 - 4.0f * d2, b = d3 - 4.0f * d1;
-        const float e = d4 - d2, f = 2.0f * (d3 - d1);
-        out[c] = 4.0f * d0 - 5.0f * d2 + d4;
-        out[out_step + c] = a + b;
-        out[2 * out_step + c] = a - b;
-        out[3 * out_step + c] = e + f;
-        out[4 * out_step + c] = e - f;
-        out[5 * out_step + c] = 4.0f * d1 - 5.0f * d3 + d5;
-    }
-}
-
-/* A^T, 6 to 4. */
-static inline void output_line(float *restrict out, size_t out_step, const float *restrict in,
-                               size_t step, size_t n)
-{
-#pragma omp simd
-    for (size_t c = 0; c < n; c++) {
-        const float p = in[step + c] + in[2 * step + c], q = in[step + c] - in[2 * step + c];
-        const float r = in[3 * step + c] + in[4 * step + c];
-        const float s = in[3 * step + c] - in[4 * step + c];
-        out[c] = in[c] + p + r;
-        out[out_step + c] = q + 2.0f * s;
-        out[2 * out_step + c] = p + 4.0f * r;
-        out[3 * out_step + c] = q + 8.0f * s + in[5 * step + c];
-    }
-}
-
-/* A, 4 to 6. */
-static inline void gradient_line(float *restrict out, size_t out_step, const float *restrict in,
-                                 size_t step, size_t n)
-{
-#pragma omp simd
-    for (size_t c = 0; c < n; c++) {
-        const float y0 = in[c], y1 = in[step + c], y2 = in[2 * step + c], y3 = in[3 * step + c];
-        const float p = y0 + y2, q = y1 + y3, r = y0 + 4.0f * y2, s = 2.0f * y1 + 8.0f * y3;
-        out[c] = y0;
-        out[out_step + c] = p + q;
-        out[2 * out_step + c] = p - q;
-        out[3 * out_step + c] = r + s;
-        out[4 * out_step + c] = r - s;
-        out[5 * out_step + c] = y3;
-    }
-}
-
-/* G, 3 to 6. */
-static inline void weight_line(float *restrict out, size_t out_step, const float *restrict in,
-                               size_t step, size_t n)
-{
-#pragma omp simd
-    for (size_t c = 0; c < n; c++) {
-        const float g0 = in[c], g1 = in[step + c], g2 = in[2 * step + c];
-        const float p = (g0 + g2) * (1.0f / 6.0f), q = g1 * (1.0f / 6.0f);
-        const float r = g0 * (1.0f / 24.0f) + g2 * (1.0f / 6.0f), s = g1 * (1.0f / 12.0f);
-        out[c] = 0.25f * g0;
-        out[out_step + c] = -p - q;
-        out[2 * out_step + c] = q - p;
-        out[3 * out_step + c] = r + s;
-        out[4 * out_step + c] = r - s;
-        out[5 * out_step + c] = g2;
-    }
-}
-
-/* G^T, 6 to 3. */
-static inline void weight_back_line(float *restrict out, size_t out_step, const float *restrict in,
-                                    size_t step, size_t n)
-{
-#pragma omp simd
-    for (size_t c = 0; c < n; c++) {
-        const float p = in[step + c] + in[2 * step + c], q = in[2 * step + c] - in[step + c];
-        const float r = in[3 * step + c] + in[4 * step + c];
-        const float s = in[3 * step + c] - in[4 * step + c];
-        out[c] = 0.25f * in[c] - p * (1.0f / 6.0f) + r * (1.0f / 24.0f);
-        out[out_step + c] = q * (1.0f / 6.0f) + s * (1.0f / 12.0f);
-        out[2 * out_step + c] = (r - p) * (1.0f / 6.0f) + in[5 * step + c];
-    }
-}
-
-typedef void Line(float *restrict out, size_t out_step, const float *restrict in, size_t step,
-                  size_t n);
-
-/* Both directions: in (from, from) at distances row and column, out (to, to) likewise, n channels.
- * Inlined with constant arguments, so that `line` is not called through a pointer. */
-static inline void square(Line *line, size_t from, size_t to, float *out, size_t out_row,
-                          size_t out_column, const float *in, size_t row, size_t column, size_t n)
-{
-    float half[SIDE * SIDE * STRIP];
-    for (size_t c = 0; c < n; c += STRIP) {
-        const size_t strip = cut_min(n - c, STRIP);
-        for (size_t j = 0; j < from; j++)
-            line(half + j * STRIP, SIDE * STRIP, in + j * column + c, row, strip);
-        for (size_t i = 0; i < to; i++)
-            line(out + i * out_row + c, out_column, half + i * SIDE * STRIP, STRIP, strip);
-    }
-}
 
 /* ---- geometry -------------------------------------------------------------------------------- */
 
@@ -153,8 +44,8 @@ typedef struct Squares {
 static Squares squares_of(const ConvShape *s)
 {
     Squares q = {.batch = s->batch, .height = s->height, .width = s->width};
-    q.down = cut_blocks(s->height, OUT);
-    q.across = cut_blocks(s->width, OUT);
+    q.down = cut_blocks(s->height, WINO_OUT);
+    q.across = cut_blocks(s->width, WINO_OUT);
     q.count = q.batch * q.down * q.across;
     return q;
 }
@@ -168,10 +59,10 @@ static Place place_of(const Squares *q, size_t t)
 {
     Place p;
     p.b = t / (q->down * q->across);
-    p.i = t / q->across % q->down * OUT;
-    p.j = t % q->across * OUT;
-    p.rows = cut_min(q->height - p.i, OUT);
-    p.columns = cut_min(q->width - p.j, OUT);
+    p.i = t / q->across % q->down * WINO_OUT;
+    p.j = t % q->across * WINO_OUT;
+    p.rows = cut_min(q->height - p.i, WINO_OUT);
+    p.columns = cut_min(q->width - p.j, WINO_OUT);
     return p;
 }
 
@@ -226,8 +117,8 @@ static void weights_task(size_t c, void *context)
             tile_pack(row + t * width, width,
                       g->w + ((g->flipped ? 8 - t : t) * g->cin + c) * g->cout + j, g->cout, false,
                       1, columns);
-        square(weight_line, 3, SIDE, g->u + j * g->cin + c * width, SIDE * point, point, row,
-               3 * width, width, width);
+        wino_square(wino_weight_line, 3, WINO_SIDE, g->u + j * g->cin + c * width,
+                    WINO_SIDE * point, point, row, 3 * width, width, width);
     }
 }
 
@@ -250,7 +141,7 @@ static void multiply(const Filter *g, float *m, size_t m_point, const float *v, 
     const size_t u_point = g->cin * tile_padded(g->cout);
     for (size_t t = 0; t < count; t++)
         left[t] = v + t * g->cin;
-    for (size_t e = 0; e < POINTS; e++)
+    for (size_t e = 0; e < WINO_POINTS; e++)
         for (size_t j = 0; j < g->cout; j += TILE_MAX_COLUMNS) {
             const size_t columns = cut_min(g->cout - j, TILE_MAX_COLUMNS), offset = e * v_point;
             const Tile *tile = tile_for(columns);
@@ -287,16 +178,16 @@ static void write_square(const Filter *g, size_t t, const float *m, size_t m_poi
     const Place p = place_of(&g->squares, t);
     const size_t n = g->cout, row = g->squares.width * n;
     float *y = g->y + ((p.b * g->squares.height + p.i) * g->squares.width + p.j) * n;
-    float out[OUT * OUT * STRIP];
-    for (size_t c = 0; c < n; c += STRIP) {
-        const size_t strip = cut_min(n - c, STRIP);
+    float out[WINO_OUT * WINO_OUT * WINO_STRIP];
+    for (size_t c = 0; c < n; c += WINO_STRIP) {
+        const size_t strip = cut_min(n - c, WINO_STRIP);
         const float *bias = g->bias == NULL ? NULL : g->bias + c;
-        square(output_line, SIDE, OUT, out, OUT * STRIP, STRIP, m + c, SIDE * m_point, m_point,
-               strip);
+        wino_square(wino_output_line, WINO_SIDE, WINO_OUT, out, WINO_OUT * WINO_STRIP, WINO_STRIP,
+                    m + c, WINO_SIDE * m_point, m_point, strip);
         for (size_t i = 0; i < p.rows; i++)
             for (size_t j = 0; j < p.columns; j++)
-                write_pixel(y + i * row + j * n + c, out + (i * OUT + j) * STRIP, bias, g->add,
-                            strip);
+                write_pixel(y + i * row + j * n + c, out + (i * WINO_OUT + j) * WINO_STRIP, bias,
+                            g->add, strip);
     }
 }
 
@@ -305,19 +196,20 @@ static void filter_task(size_t task, void *context)
     const Filter *g = context;
     const size_t t0 = task * g->block, count = cut_min(g->block, g->squares.count - t0);
     const size_t v_point = g->block * g->cin + SKEW, m_point = g->block * g->cout + SKEW;
-    const size_t entries = cut_blocks(POINTS * (v_point + m_point + g->cin), 16) * 16;
+    const size_t entries = cut_blocks(WINO_POINTS * (v_point + m_point + g->cin), 16) * 16;
     char *scratch = threads_scratch(SCRATCH_GEMM_LEFT,
                                     entries * sizeof(float) + 2 * g->block * sizeof(float *));
-    float *v = (float *)(void *)scratch, *m = v + POINTS * v_point, *copy = m + POINTS * m_point;
+    float *v = (float *)(void *)scratch, *m = v + WINO_POINTS * v_point,
+          *copy = m + WINO_POINTS * m_point;
     const float **left = (const float **)(void *)(scratch + entries * sizeof(float));
     float **out = (float **)(void *)(left + g->block);
 
     for (size_t t = 0; t < count; t++) {
         const Place p = place_of(&g->squares, t0 + t);
         size_t row;
-        const float *in = window(&g->squares, &p, g->x, g->cin, 1, SIDE, copy, &row);
-        square(input_line, SIDE, SIDE, v + t * g->cin, SIDE * v_point, v_point, in, row, g->cin,
-               g->cin);
+        const float *in = window(&g->squares, &p, g->x, g->cin, 1, WINO_SIDE, copy, &row);
+        wino_square(wino_input_line, WINO_SIDE, WINO_SIDE, v + t * g->cin, WINO_SIDE * v_point,
+                    v_point, in, row, g->cin, g->cin);
     }
     multiply(g, m, m_point, v, v_point, left, out, count);
     for (size_t t = 0; t < count; t++)
@@ -326,11 +218,12 @@ static void filter_task(size_t task, void *context)
 
 static void run_filter(Filter *g, const float *w, bool flipped)
 {
-    float *u = threads_scratch(SCRATCH_CONV, POINTS * g->cin * tile_padded(g->cout) * sizeof *u);
+    float *u =
+        threads_scratch(SCRATCH_CONV, WINO_POINTS * g->cin * tile_padded(g->cout) * sizeof *u);
     Weights weights = {.w = w, .cin = g->cin, .cout = g->cout, .flipped = flipped, .u = u};
-    cut_run(g->cin, weights_task, &weights, POINTS * g->cin * g->cout < CUT_SERIAL_COPY);
+    cut_run(g->cin, weights_task, &weights, WINO_POINTS * g->cin * g->cout < CUT_SERIAL_COPY);
     g->u = u;
-    const size_t fit = BLOCK_ENTRIES / (POINTS * (g->cin + g->cout));
+    const size_t fit = BLOCK_ENTRIES / (WINO_POINTS * (g->cin + g->cout));
     const size_t wanted = cut_min(fit, cut_blocks(g->squares.count, TASKS));
     g->block = cut_min(cut_blocks(wanted + 1, TILE_ROW_STEP) * TILE_ROW_STEP, 96);
     threads_for(cut_blocks(g->squares.count, g->block), filter_task, g);
@@ -392,11 +285,12 @@ static void transform(const WeightGradient *g, float *v, float *m, float *copy, 
     for (size_t t = first; t < first + count; t++, v += g->cin, m += g->padded) {
         const Place p = place_of(&g->squares, t);
         size_t row;
-        const float *in = window(&g->squares, &p, g->x, g->cin, 1, SIDE, copy, &row);
-        square(input_line, SIDE, SIDE, v, SIDE * g->v_point, g->v_point, in, row, g->cin, g->cin);
-        in = window(&g->squares, &p, g->dy, g->cout, 0, OUT, copy, &row);
-        square(gradient_line, OUT, SIDE, m, SIDE * g->m_point, g->m_point, in, row, g->cout,
-               g->cout);
+        const float *in = window(&g->squares, &p, g->x, g->cin, 1, WINO_SIDE, copy, &row);
+        wino_square(wino_input_line, WINO_SIDE, WINO_SIDE, v, WINO_SIDE * g->v_point, g->v_point,
+                    in, row, g->cin, g->cin);
+        in = window(&g->squares, &p, g->dy, g->cout, 0, WINO_OUT, copy, &row);
+        wino_square(wino_gradient_line, WINO_OUT, WINO_SIDE, m, WINO_SIDE * g->m_point, g->m_point,
+                    in, row, g->cout, g->cout);
     }
 }
 
@@ -432,7 +326,7 @@ static void product(const WeightGradient *g, size_t e, float *du, const float *v
 
 static size_t window_entries(const WeightGradient *g)
 {
-    return POINTS * (g->cin > g->cout ? g->cin : g->cout);
+    return WINO_POINTS * (g->cin > g->cout ? g->cin : g->cout);
 }
 
 static void block_task(size_t block, void *context)
@@ -440,17 +334,17 @@ static void block_task(size_t block, void *context)
     const WeightGradient *g = context;
     const size_t first = block * g->block;
     const size_t end = cut_min(first + g->block, g->squares.count);
-    float *v = threads_scratch(
-        SCRATCH_GEMM_LEFT,
-        (POINTS * (g->v_point + g->m_point) + window_entries(g) + g->step * g->cin) * sizeof *v);
-    float *m = v + POINTS * g->v_point, *copy = m + POINTS * g->m_point;
-    float *turned = copy + window_entries(g), *du = g->du + block * POINTS * g->cin * g->cout;
+    float *v = threads_scratch(SCRATCH_GEMM_LEFT, (WINO_POINTS * (g->v_point + g->m_point) +
+                                                   window_entries(g) + g->step * g->cin) *
+                                                      sizeof *v);
+    float *m = v + WINO_POINTS * g->v_point, *copy = m + WINO_POINTS * g->m_point;
+    float *turned = copy + window_entries(g), *du = g->du + block * WINO_POINTS * g->cin * g->cout;
     if (g->padded > g->cout)
-        memset(m, 0, POINTS * g->m_point * sizeof *m); /* the columns beyond cout */
+        memset(m, 0, WINO_POINTS * g->m_point * sizeof *m); /* the columns beyond cout */
     for (size_t t = first; t < end; t += g->step) {
         const size_t count = cut_min(g->step, end - t);
         transform(g, v, m, copy, t, count);
-        for (size_t e = 0; e < POINTS; e++)
+        for (size_t e = 0; e < WINO_POINTS; e++)
             product(g, e, du, v, m, turned, count, t == first);
     }
 }
@@ -474,55 +368,57 @@ static void chunk_product_task(size_t e, void *context)
 static void back_task(size_t c, void *context)
 {
     const WeightGradient *g = context;
-    float sum[POINTS * STRIP], out[9 * STRIP];
-    for (size_t j = 0; j < g->cout; j += STRIP) {
-        const size_t strip = cut_min(g->cout - j, STRIP);
+    float sum[WINO_POINTS * WINO_STRIP], out[9 * WINO_STRIP];
+    for (size_t j = 0; j < g->cout; j += WINO_STRIP) {
+        const size_t strip = cut_min(g->cout - j, WINO_STRIP);
         memset(sum, 0, sizeof sum);
-        for (size_t e = 0; e < g->blocks * POINTS; e++) {
+        for (size_t e = 0; e < g->blocks * WINO_POINTS; e++) {
             const float *du = g->du + (e * g->cin + c) * g->cout + j;
             for (size_t k = 0; k < strip; k++)
-                sum[e % POINTS * STRIP + k] += du[k];
+                sum[e % WINO_POINTS * WINO_STRIP + k] += du[k];
         }
-        square(weight_back_line, SIDE, 3, out, 3 * STRIP, STRIP, sum, SIDE * STRIP, STRIP, strip);
+        wino_square(wino_weight_back_line, WINO_SIDE, 3, out, 3 * WINO_STRIP, WINO_STRIP, sum,
+                    WINO_SIDE * WINO_STRIP, WINO_STRIP, strip);
         for (size_t t = 0; t < 9; t++)
             for (size_t k = 0; k < strip; k++)
-                g->dw[(t * g->cin + c) * g->cout + j + k] += out[t * STRIP + k];
+                g->dw[(t * g->cin + c) * g->cout + j + k] += out[t * WINO_STRIP + k];
     }
 }
 
 static void run_blocks(WeightGradient *g)
 {
-    g->du = threads_scratch(SCRATCH_CONV, g->blocks * POINTS * g->cin * g->cout * sizeof *g->du);
+    g->du =
+        threads_scratch(SCRATCH_CONV, g->blocks * WINO_POINTS * g->cin * g->cout * sizeof *g->du);
     threads_for(g->blocks, block_task, g);
 }
 
 static void run_chunks(WeightGradient *g)
 {
-    const size_t du = POINTS * g->cin * g->cout;
-    g->du =
-        threads_scratch(SCRATCH_CONV, (du + POINTS * (g->v_point + g->m_point)) * sizeof *g->du);
+    const size_t du = WINO_POINTS * g->cin * g->cout;
+    g->du = threads_scratch(SCRATCH_CONV,
+                            (du + WINO_POINTS * (g->v_point + g->m_point)) * sizeof *g->du);
     g->v = g->du + du;
-    g->m = g->v + POINTS * g->v_point;
+    g->m = g->v + WINO_POINTS * g->v_point;
     if (g->padded > g->cout)
-        memset(g->m, 0, POINTS * g->m_point * sizeof *g->m);
+        memset(g->m, 0, WINO_POINTS * g->m_point * sizeof *g->m);
     for (g->first = 0; g->first < g->squares.count; g->first += g->step) {
         g->count = cut_min(g->step, g->squares.count - g->first);
         threads_for(cut_blocks(g->count, TASK_SQUARES), chunk_transform_task, g);
-        threads_for(POINTS, chunk_product_task, g);
+        threads_for(WINO_POINTS, chunk_product_task, g);
     }
 }
 
 void conv_winograd_weight_gradient(float *dw, const float *x, const float *dy, const ConvShape *s)
 {
     WeightGradient g = {.squares = squares_of(s), .cin = s->cin, .cout = s->cout, .x = x, .dy = dy};
-    const bool small = POINTS * s->cin * s->cout <= SMALL_WEIGHTS;
+    const bool small = WINO_POINTS * s->cin * s->cout <= SMALL_WEIGHTS;
     g.dw = dw;
     g.padded = tile_padded(s->cout);
     g.block = g.squares.count;
     if (small)
         g.block = cut_blocks(g.squares.count, cut_min(BLOCKS, cut_blocks(g.squares.count, 24)));
     g.blocks = cut_blocks(g.squares.count, g.block);
-    const size_t fit = (small ? PART_ENTRIES : CHUNK_ENTRIES) / (POINTS * (s->cin + s->cout));
+    const size_t fit = (small ? PART_ENTRIES : CHUNK_ENTRIES) / (WINO_POINTS * (s->cin + s->cout));
     g.step = cut_min(g.block, cut_blocks(fit + 1, TASK_SQUARES) * TASK_SQUARES);
     g.v_point = g.step * s->cin + SKEW;
     g.m_point = g.step * g.padded + SKEW;
@@ -530,5 +426,5 @@ void conv_winograd_weight_gradient(float *dw, const float *x, const float *dy, c
         run_blocks(&g);
     else
         run_chunks(&g);
-    cut_run(s->cin, back_task, &g, g.blocks * POINTS * s->cin * s->cout < CUT_SERIAL_COPY);
+    cut_run(s->cin, back_task, &g, g.blocks * WINO_POINTS * s->cin * s->cout < CUT_SERIAL_COPY);
 }

@@ -2,12 +2,16 @@
  *
  *   a = Linear(SiLU(Linear(e(t))))                                  time, (B, width)
  *   h = Linear(one-hot x) + a                                       (B, width)
- *   l = SiLU(Linear(SiLU(Linear([e(lambda), e(t), h]))))            lambda, student only
+ *   m = SiLU(Linear(SiLU(Linear([e(lambda), e(t)]) + Linear(h))))   lambda, student only
+ *   l = 4 [m, e(lambda)]
  *   each block:  h = h + Linear(dropout(SiLU(Linear(n(h)) + Linear(SiLU(a)) + Linear(l))))
  *   logits = Linear(SiLU(n(h)))                                     (B, D, out_states)
  *
- * The layers that bring l into the blocks start at zero: a new student is its teacher.  l sees h,
- * so that one lambda can mean different patterns for different x. */
+ * The layers that bring l into the blocks start at zero: a new student is its teacher.  All lambdas
+ * are then alike, a saddle of the mixture's losses, and how soon Adam leaves it depends on l: the
+ * factor 4 makes its first steps larger, and the bare sinusoids have mean 0 over lambda, so that
+ * gradients common to all lambdas do not drown those that tell them apart.  m sees h, so that one
+ * lambda can mean different patterns for different x. */
 #include "nn/mlp.h"
 
 #include <math.h>
@@ -19,7 +23,8 @@
 
 enum { MAX_WIDTH = 65536, MAX_BLOCKS = 256, MAX_STATES = 65536 };
 static const size_t MAX_NUMBERS = (size_t)1 << 24; /* one-hot entries or logits of a sample */
-static const double OUTPUT_SCALE = 0.01;           /* a new network is close to uniform */
+static const float LAMBDA_GAIN = 4.0f;
+static const double OUTPUT_SCALE = 0.3; /* logits of a new network stay well under 1 */
 
 typedef struct MlpBlock {
     NormLayer norm;
@@ -29,7 +34,7 @@ typedef struct MlpBlock {
 typedef struct Mlp {
     Network base; /* first: a Network * is a Mlp * */
     MlpConfig config;
-    LinearLayer time0, time1, lambda0, lambda1, input, output;
+    LinearLayer time0, time1, lambda0, lambda1, lambda_state, input, output;
     MlpBlock *blocks;
     NormLayer output_norm;
 } Mlp;
@@ -63,7 +68,7 @@ static bool config_is_possible(const MlpConfig *c, Error *err)
         !in_range("out_states", c->out_states, 1, c->states, err) ||
         !in_range("dims * states", c->dims * c->states, 1, MAX_NUMBERS, err) ||
         !in_range("width", c->width, 1, MAX_WIDTH, err) ||
-        !in_range("blocks", c->blocks, 0, MAX_BLOCKS, err) ||
+        !in_range("blocks", c->blocks, 1, MAX_BLOCKS, err) ||
         !in_range("embed", c->embed, 4, MAX_WIDTH, err) ||
         !in_range("lambda_dims", c->lambda_dims, 0, 64, err)) {
         return false;
@@ -84,8 +89,8 @@ static void add_parameters(Mlp *m)
     m->time0 = nn_linear_add(set, "time.0", c->embed, c->width);
     m->time1 = nn_linear_add(set, "time.1", c->width, c->width);
     if (c->lambda_dims > 0) {
-        m->lambda0 = nn_linear_add(set, "lambda.0", c->embed * (c->lambda_dims + 1) + c->width,
-                                   c->width);
+        m->lambda0 = nn_linear_add(set, "lambda.0", c->embed * (c->lambda_dims + 1), c->width);
+        m->lambda_state = nn_linear_add(set, "lambda.state", c->width, c->width);
         m->lambda1 = nn_linear_add(set, "lambda.1", c->width, c->width);
     }
     m->input = nn_linear_add(set, "input", c->dims * c->states, c->width);
@@ -97,7 +102,8 @@ static void add_parameters(Mlp *m)
         block->first = nn_linear_add(set, nn_name(name, owner, "first"), c->width, c->width);
         block->time = nn_linear_add(set, nn_name(name, owner, "time"), c->width, c->width);
         if (c->lambda_dims > 0) {
-            block->lambda = nn_linear_add(set, nn_name(name, owner, "lambda"), c->width, c->width);
+            block->lambda = nn_linear_add(set, nn_name(name, owner, "lambda"),
+                                          c->width + c->lambda_dims * c->embed, c->width);
         }
         block->second = nn_linear_add(set, nn_name(name, owner, "second"), c->width, c->width);
     }
@@ -105,31 +111,39 @@ static void add_parameters(Mlp *m)
     m->output = nn_linear_add(set, "output", c->width, c->dims * c->out_states);
 }
 
+/* Weights of variance scale/fan_in, bias 0.  Scale 1 keeps the variance of unit inputs, 2 that of
+ * sinusoids (mean square 1/2); after a SiLU, 2 loses little. */
+static void init(const LinearLayer *layer, double scale, size_t fan_in, Rng rng)
+{
+    nn_init_fan_average(layer->weight, scale, fan_in, fan_in, rng);
+    nn_init_constant(layer->bias, 0.0f);
+}
+
 static void mlp_initialise(Network *net, uint64_t seed)
 {
     Mlp *m = (Mlp *)net;
     const MlpConfig *c = &m->config;
     const Rng rng = rng_root(seed);
-    nn_linear_init(&m->time0, true, rng);
-    nn_linear_init(&m->time1, true, rng);
-    nn_linear_init(&m->input, false, rng);
+    init(&m->time0, 2.0, c->embed, rng);
+    init(&m->time1, 1.0, c->width, rng);
+    init(&m->input, 1.0, c->dims, rng); /* of dims * states inputs, dims are 1 */
     if (c->lambda_dims > 0) {
-        nn_linear_init(&m->lambda0, false, rng);
-        nn_linear_init(&m->lambda1, false, rng);
+        init(&m->lambda0, 2.0, c->embed * (c->lambda_dims + 1), rng);
+        init(&m->lambda_state, 1.0, c->width, rng);
+        init(&m->lambda1, 2.0, c->width, rng);
     }
     for (size_t i = 0; i < c->blocks; i++) {
         const MlpBlock *block = &m->blocks[i];
         nn_norm_init(&block->norm);
-        nn_linear_init(&block->first, false, rng);
-        nn_linear_init(&block->time, true, rng);
+        init(&block->first, 1.0, c->width, rng);
+        init(&block->time, 1.0, c->width, rng);
         if (c->lambda_dims > 0) {
             nn_linear_zero(&block->lambda);
         }
-        nn_linear_init(&block->second, false, rng);
+        init(&block->second, 1.0, c->width, rng);
     }
     nn_norm_init(&m->output_norm);
-    nn_init_fan_average(m->output.weight, OUTPUT_SCALE, c->width, c->dims * c->out_states, rng);
-    nn_init_constant(m->output.bias, 0.0f);
+    init(&m->output, OUTPUT_SCALE, c->width, rng);
 }
 
 /* Sinusoids of `per_sample` numbers a sample, side by side: (B, per_sample * embed). */
@@ -161,28 +175,33 @@ static Var *run_block(const Mlp *m, Graph *g, size_t i, Var *h, Var *time, Var *
     return ag_add(h, nn_linear(g, &block->second, z));
 }
 
+/* l of the formulas above, (B, width + lambda_dims * embed); state: h. */
+static Var *lambda_features(const Mlp *m, Graph *g, const NetworkInput *in, Var *time_waves,
+                            Var *state)
+{
+    Var *waves = sinusoids(m, g, in->lambda, in->x->batch, m->config.lambda_dims);
+    Var *mixed = nn_linear(g, &m->lambda0, ag_concat(waves, time_waves));
+    mixed = ag_silu(ag_add(mixed, nn_linear(g, &m->lambda_state, state)));
+    mixed = ag_silu(nn_linear(g, &m->lambda1, mixed));
+    return ag_scale(ag_concat(mixed, waves), LAMBDA_GAIN);
+}
+
 static Var *mlp_forward(const Network *net, Graph *g, const NetworkInput *in)
 {
     const Mlp *m = (const Mlp *)net;
     const MlpConfig *c = &m->config;
-    const size_t batch = in->x->batch;
     const AgScope whole = ag_scope_begin(g);
-    Var *known = sinusoids(m, g, in->t, batch, 1);
-    Var *time = nn_linear(g, &m->time1, ag_silu(nn_linear(g, &m->time0, known)));
+    Var *waves = sinusoids(m, g, in->t, in->x->batch, 1);
+    Var *time = nn_linear(g, &m->time1, ag_silu(nn_linear(g, &m->time0, waves)));
     Var *h = ag_add(nn_linear(g, &m->input, one_hot(m, g, in->x)), time);
     time = ag_silu(time);
-    Var *lambda = NULL;
-    if (c->lambda_dims > 0) {
-        known = ag_concat(sinusoids(m, g, in->lambda, batch, c->lambda_dims), known);
-        lambda = ag_silu(nn_linear(g, &m->lambda0, ag_concat(known, h)));
-        lambda = ag_silu(nn_linear(g, &m->lambda1, lambda));
-    }
+    Var *lambda = c->lambda_dims > 0 ? lambda_features(m, g, in, waves, h) : NULL;
     const AgScope scope = ag_scope_begin(g); /* in inference each block replaces its predecessor */
     for (size_t i = 0; i < c->blocks; i++) {
         h = ag_scope_end(scope, run_block(m, g, i, h, time, lambda, in->dropout));
     }
     h = nn_linear(g, &m->output, nn_norm(g, &m->output_norm, h, true));
-    const size_t shape[] = {batch, c->dims, c->out_states};
+    const size_t shape[] = {in->x->batch, c->dims, c->out_states};
     return ag_scope_end(whole, ag_reshape(h, 3, shape));
 }
 

@@ -1,5 +1,5 @@
-/* A residual MLP denoiser for small state spaces: one-hot states and the sinusoids of t (and lambda)
- * in, softmax logits (D, out_states) out.  nn/README.md gives the formulas. */
+/* A residual MLP denoiser for small state spaces: one-hot states and the sinusoids of t (and
+ * lambda) in, softmax logits (D, out_states) out.  nn/README.md gives the formulas. */
 #ifndef DI4C_NN_MLP_H
 #define DI4C_NN_MLP_H
 

@@ -300,8 +300,8 @@ static void init_embedding(const Embedding *e, Rng rng)
 }
 
 /* All lambdas alike is a saddle of the mixture's losses, and the way out is as slow as lambda's
- * embedding is small.  PyTorch's default shrinks it at each of three layers, to a rms of about 0.02;
- * a gain of sqrt(6) (He's initialisation) keeps it near 1/2. */
+ * embedding is small.  PyTorch's default shrinks it at each of three layers, to a rms of about
+ * 0.02; a gain of sqrt(6) (He's initialisation) keeps it near 1/2. */
 static void init_lambda(const LinearLayer *layer, double gain, Rng rng)
 {
     nn_linear_init(layer, true, rng);

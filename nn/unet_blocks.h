@@ -33,7 +33,7 @@ ResBlock unet_res_add(ParamSet *set, const char *name, size_t cin, size_t cout, 
 Var *unet_res(Graph *g, const ResBlock *block, Var *x, const BlockCondition *condition);
 void unet_res_init(const ResBlock *block, Rng rng);
 
-/* n = norm(x); a = attention(q(n), k(n), v(n)) with scale c^(-1/2) over the H*W positions, one head;
+/* n = norm(x); a = attention(q(n), k(n), v(n)), one head over the H*W positions, scale c^(-1/2);
  * result = (x + out(a))/sqrt(2).  out starts at almost 0, so that the block starts as x/sqrt(2). */
 typedef struct AttentionBlock {
     NormLayer norm;

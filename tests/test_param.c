@@ -197,7 +197,7 @@ START_TEST(copying_by_name)
     teacher->initialise(teacher, 1);
     student->initialise(student, 2);
     ck_assert_uint_eq(nn_copy_common(student, teacher), teacher->params.count);
-    ck_assert_uint_eq(student->params.count, teacher->params.count + 6);
+    ck_assert_uint_eq(student->params.count, teacher->params.count + 8);
     for (size_t i = 0; i < teacher->params.count; i++) {
         const Param *p = teacher->params.items[i];
         const Param *q = nn_param_find(&student->params, p->name);

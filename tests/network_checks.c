@@ -1,0 +1,222 @@
+#include "tests/network_checks.h"
+
+#include <check.h>
+#include <math.h>
+#include <string.h>
+
+#include "tensor/memory.h"
+#include "tensor/threads.h"
+
+void randomise(Network *net, uint64_t seed)
+{
+    for (size_t i = 0; i < net->params.count; i++) {
+        Param *p = net->params.items[i];
+        size_t n = tensor_size(&p->value);
+        size_t out = p->value.shape[p->value.rank - 1];
+        nn_init_default(p, p->value.rank == 1 ? 25 : n / out, rng_root(seed));
+        if (strstr(p->name, "norm") != NULL && strstr(p->name, "weight") != NULL) {
+            for (size_t k = 0; k < n; k++) {
+                p->value.data[k] += 1.0f;
+            }
+        }
+    }
+}
+
+/* A seeded batch.  Sample b is the same in every batch that holds it. */
+typedef struct Batch {
+    States x;
+    double *t, *lambda;
+    Rng *dropout;
+    size_t lambda_dims;
+} Batch;
+
+static Batch batch_make(const Network *net, size_t batch)
+{
+    Batch b = {states_alloc(batch, net->dims), NULL, NULL, NULL, net->lambda_dims};
+    b.t = mem_alloc(batch, sizeof *b.t);
+    b.lambda = mem_alloc(batch * net->lambda_dims, sizeof *b.lambda);
+    b.dropout = mem_alloc(batch, sizeof *b.dropout);
+    for (size_t i = 0; i < batch; i++) {
+        Rng rng = rng_child(rng_root(3), i);
+        for (size_t d = 0; d < net->dims; d++) {
+            b.x.x[i * net->dims + d] = (uint16_t)rng_below(&rng, net->states);
+        }
+        b.t[i] = rng_uniform(&rng);
+        for (size_t l = 0; l < net->lambda_dims; l++) {
+            b.lambda[i * net->lambda_dims + l] = rng_uniform(&rng);
+        }
+        b.dropout[i] = rng_child(rng_root(4), i);
+    }
+    return b;
+}
+
+static void batch_free(Batch *b)
+{
+    states_free(&b->x);
+    mem_free(b->t);
+    mem_free(b->lambda);
+    mem_free(b->dropout);
+}
+
+static Var *forward(const Network *net, Graph *g, const Batch *b, size_t first, size_t count,
+                    bool dropout)
+{
+    States x = states_rows(&b->x, first, count);
+    const double *lambda = b->lambda_dims > 0 ? b->lambda + first * b->lambda_dims : NULL;
+    NetworkInput in = {&x, b->t + first, lambda, dropout ? b->dropout + first : NULL};
+    return nn_forward(net, g, &in);
+}
+
+float *outputs_of(const Network *net, size_t batch, bool recording, bool dropout,
+                  const double *lambda)
+{
+    Batch b = batch_make(net, batch);
+    if (lambda != NULL) {
+        memcpy(b.lambda, lambda, batch * net->lambda_dims * sizeof *lambda);
+    }
+    Graph *g = ag_graph_create();
+    ag_set_recording(g, recording);
+    Var *v = forward(net, g, &b, 0, batch, dropout);
+    float *out = mem_alloc(batch * net->outputs, sizeof *out);
+    memcpy(out, v->value.data, batch * net->outputs * sizeof *out);
+    ag_graph_destroy(g);
+    batch_free(&b);
+    return out;
+}
+
+static void compare(float *a, float *b, size_t n)
+{
+    ck_assert_int_eq(memcmp(a, b, n * sizeof *a), 0);
+    mem_free(a);
+}
+
+void check_same_bits(const Network *net)
+{
+    enum { BATCH = 5 };
+    const size_t n = BATCH * net->outputs;
+    threads_set(1);
+    float *expected = outputs_of(net, BATCH, true, true, NULL);
+    for (size_t i = 0; i < n; i++) {
+        ck_assert(isfinite(expected[i]));
+    }
+    compare(outputs_of(net, BATCH, false, true, NULL), expected, n);
+    threads_set(3);
+    compare(outputs_of(net, BATCH, true, true, NULL), expected, n);
+
+    const size_t pieces[] = {1, 2, 2};
+    Batch b = batch_make(net, BATCH);
+    Graph *g = ag_graph_create();
+    for (size_t i = 0, first = 0; i < 3; first += pieces[i++]) {
+        Var *v = forward(net, g, &b, first, pieces[i], true);
+        ck_assert_int_eq(memcmp(v->value.data, expected + first * net->outputs,
+                                pieces[i] * net->outputs * sizeof(float)), 0);
+        ag_graph_reset(g);
+    }
+    ag_graph_destroy(g);
+    batch_free(&b);
+    mem_free(expected);
+    threads_set(1);
+}
+
+void check_memory(const Network *net)
+{
+    size_t peak[2];
+    Batch b = batch_make(net, 4);
+    for (int recording = 0; recording < 2; recording++) {
+        Graph *g = ag_graph_create();
+        ag_set_recording(g, recording);
+        size_t before = arena_used(g->arena);
+        forward(net, g, &b, 0, 4, false);
+        size_t left = arena_used(g->arena) - before;
+        peak[recording] = arena_peak(g->arena);
+        ck_assert(recording || left < 4 * net->outputs * sizeof(float) + 4096);
+        ag_graph_destroy(g);
+    }
+    ck_assert(peak[0] < peak[1]);
+    batch_free(&b);
+}
+
+/* sum w (f(p + h) - f(p - h)) / 2h for one entry of a parameter. */
+static double difference(Network *net, const Batch *b, Graph *g, float *entry, const float *w,
+                         size_t batch)
+{
+    const float saved = *entry, h = 1e-2f;
+    const size_t n = batch * net->outputs;
+    double sum = 0.0;
+    *entry = saved + h;
+    const double up = *entry;
+    float *plus = mem_alloc(n, sizeof *plus);
+    memcpy(plus, forward(net, g, b, 0, batch, false)->value.data, n * sizeof *plus);
+    ag_graph_reset(g);
+    *entry = saved - h;
+    const double down = *entry;
+    const float *minus = forward(net, g, b, 0, batch, false)->value.data;
+    for (size_t i = 0; i < n; i++) {
+        sum += w[i] * ((double)plus[i] - minus[i]);
+    }
+    ag_graph_reset(g);
+    *entry = saved;
+    mem_free(plus);
+    return sum / (up - down);
+}
+
+void check_parameter_gradients(Network *net, double tolerance)
+{
+    enum { BATCH = 2, ENTRIES = 2 };
+    const size_t n = BATCH * net->outputs;
+    threads_set(1); /* many tiny forwards: threads would mostly wait */
+    Batch b = batch_make(net, BATCH);
+    Rng rng = rng_root(8);
+    float *w = mem_alloc(n, sizeof *w);
+    for (size_t i = 0; i < n; i++) {
+        w[i] = 2.0f * rng_uniform24(&rng) - 1.0f;
+    }
+    Graph *g = ag_graph_create();
+    nn_params_zero_grads(&net->params);
+    ag_backward_from(forward(net, g, &b, 0, BATCH, false), w);
+    ag_graph_reset(g);
+    ag_set_recording(g, false);
+    for (size_t i = 0; i < net->params.count; i++) {
+        Param *p = net->params.items[i];
+        size_t size = tensor_size(&p->value);
+        double largest = 0.0;
+        for (size_t k = 0; k < size; k++) {
+            largest = fmax(largest, fabs((double)p->grad[k]));
+        }
+        for (int e = 0; e < ENTRIES; e++) {
+            size_t k = rng_below(&rng, size);
+            double numeric = difference(net, &b, g, p->value.data + k, w, BATCH);
+            ck_assert_msg(fabs(numeric - p->grad[k]) <= tolerance * (1.0 + largest),
+                          "%s[%zu]: backward %g, differences %g", p->name, k, (double)p->grad[k],
+                          numeric);
+        }
+    }
+    ag_graph_destroy(g);
+    batch_free(&b);
+    mem_free(w);
+}
+
+void check_student_starts_as_teacher(Network *student, Network *teacher)
+{
+    enum { BATCH = 3 };
+    const size_t n = BATCH * teacher->outputs;
+    const double other[] = {0.0, 0.37, 1.0, 0.1, 0.9, 0.5}; /* two lambdas a sample at most */
+    teacher->initialise(teacher, 1);
+    student->initialise(student, 2);
+    ck_assert_uint_eq(nn_copy_common(student, teacher), teacher->params.count);
+    float *expected = outputs_of(teacher, BATCH, true, false, NULL);
+    compare(outputs_of(student, BATCH, true, false, NULL), expected, n);
+    compare(outputs_of(student, BATCH, false, false, other), expected, n);
+    mem_free(expected);
+
+    randomise(student, 5);
+    expected = outputs_of(student, BATCH, true, false, NULL);
+    float *moved = outputs_of(student, BATCH, true, false, other);
+    double change = 0.0;
+    for (size_t i = 0; i < n; i++) {
+        change = fmax(change, fabs((double)expected[i] - moved[i]));
+    }
+    ck_assert(change > 1e-3);
+    mem_free(expected);
+    mem_free(moved);
+}

@@ -15,6 +15,7 @@
 
 #include "distill/draws.h"
 #include "tensor/check.h"
+#include "tensor/reduce.h"
 
 typedef struct Step {
     const DistillConfig *config;
@@ -84,18 +85,26 @@ static double *repeat(Arena *arena, const double *x, size_t B, size_t N)
 
 /* ---- the passes without gradient ---- */
 
+/* States are drawn from these numbers: broken ones end the step whether or not g looks at every
+ * operation. */
+static bool run(const Step *s, const Denoiser *d, const NetworkInput *in, float *out)
+{
+    return diff_denoise(d, s->g, in, s->chunk, out) &&
+           tensor_all_finite(out, in->x->batch * s->outputs);
+}
+
 static bool run_teacher_t(Step *s)
 {
     NetworkInput in = {&s->draws->xt, s->draws->t, s->draws->teacher_lambda_t, NULL};
 
-    return diff_denoise(s->teacher, s->g, &in, s->chunk, s->teacher_t);
+    return run(s, s->teacher, &in, s->teacher_t);
 }
 
 static bool run_teacher_tm(Step *s)
 {
     NetworkInput in = {&s->draws->xtm, s->draws->tm, s->draws->teacher_lambda_tm, NULL};
 
-    return diff_denoise(s->teacher, s->g, &in, s->chunk, s->teacher_tm);
+    return run(s, s->teacher, &in, s->teacher_tm);
 }
 
 static bool run_student_u(Step *s, const Rng *dropout)
@@ -103,7 +112,7 @@ static bool run_student_u(Step *s, const Rng *dropout)
     NetworkInput in = {&s->draws->xu, repeat(s->arena, s->draws->u, s->B, s->N),
                        s->draws->lambda_u, dropout};
 
-    return diff_denoise(s->student, s->g, &in, s->chunk, s->student_u);
+    return run(s, s->student, &in, s->student_u);
 }
 
 /* ---- the passes with gradient, for pictures first..first+count-1 ---- */

@@ -45,8 +45,9 @@ typedef struct Di4cReport { /* means over pictures, nats */
  * The teacher may be a mixture: it is then given one lambda per picture at t and one per row at tm.
  * The gradient is linear in the teacher's marginals, so its expectation is that of the mixture.
  *
- * If g->check_finite finds a number that is not finite, the step ends there with loss NaN, and g is
- * left as it is, so that g->bad_op can be read; otherwise g is empty before and after. */
+ * A model's output that is not finite ends the step with loss NaN.  If g->check_finite is set and
+ * finds where it began, g is left as it is, so that g->bad_op can be read; otherwise g is empty
+ * before and after. */
 Di4cReport distill_gradient(const DistillConfig *config, const Denoiser *teacher,
                             const Denoiser *student, const Process *p, const States *x0,
                             uint64_t seed, uint64_t step, size_t chunk, Graph *g);

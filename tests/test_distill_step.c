@@ -327,13 +327,13 @@ START_TEST(broken_numbers_end_the_step)
     static const size_t chunks[] = {0, 2, 2 * N};
 
     case_make(&c, &plain);
-    c.g->check_finite = true;
+    c.g->check_finite = _i >= 6; /* without it the step ends too, but nobody knows where */
     Network *net = _i % 2 == 0 ? c.teacher_net : c.student_net;
     for (size_t i = 0; i < net->params.total; i++)
         net->params.values[i] = 1e30f;
-    Di4cReport r = run(&c, 1, chunks[_i / 2]);
+    Di4cReport r = run(&c, 1, chunks[_i % 6 / 2]);
     ck_assert(r.loss != r.loss);
-    ck_assert_ptr_nonnull(c.g->bad_op);
+    ck_assert(c.g->check_finite == (c.g->bad_op != NULL));
     case_free(&c);
 }
 END_TEST
@@ -371,7 +371,7 @@ Suite *distill_step_suite(void)
     tcase_add_test(tc, share_at_one);
     tcase_add_test(tc, teacher_moves_from_x_t);
     tcase_add_loop_test(tc, given_draws_make_the_same_step, 0, 2);
-    tcase_add_loop_test(tc, broken_numbers_end_the_step, 0, 6);
+    tcase_add_loop_test(tc, broken_numbers_end_the_step, 0, 12);
     tcase_add_test_raise_signal(tc, steps_longer_than_time_stop, SIGABRT);
     tcase_add_test_raise_signal(tc, heads_that_differ_stop, SIGABRT);
     tcase_set_timeout(tc, 120);

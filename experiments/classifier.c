@@ -100,7 +100,7 @@ static bool check_data(const Dataset *d, Error *err)
     return true;
 }
 
-Classifier *classifier_train(const Dataset *d, uint64_t seed, bool quiet, Error *err)
+Classifier *classifier_create(const Dataset *d, uint64_t seed, Error *err)
 {
     if (!check_data(d, err))
         return NULL;
@@ -110,33 +110,45 @@ Classifier *classifier_train(const Dataset *d, uint64_t seed, bool quiet, Error 
         const Tensor *w = &p[i - i % 2]->value;
         nn_init_default(p[i], tensor_size(w) / w->shape[w->rank - 1], rng_child(rng_root(seed), 0));
     }
+    return c;
+}
+
+bool classifier_fit(Classifier *c, const Dataset *d, uint64_t seed, uint64_t steps, bool quiet,
+                    Error *err)
+{
     OptimizerConfig config = nn_optimizer_defaults();
     config.lr = learning_rate;
-    config.warmup = 100;
+    config.warmup = steps / 25;
     config.decay = LR_COSINE;
-    config.total = STEPS;
+    config.total = steps;
     config.ema_decay = 0.99;
     Optimizer *o = nn_optimizer_create(&config, &c->params);
     States x = states_alloc(BATCH, d->dims);
     uint16_t *labels = mem_alloc(BATCH, sizeof *labels);
     Rng *streams = mem_alloc(BATCH, sizeof *streams);
-    Progress *progress = progress_create(stderr, "classifier", 0, STEPS, quiet);
-    for (uint64_t step = 0; step < STEPS && !platform_signal(); step++) {
-        const double loss = train_step(c, d, seed, step, &x, labels, streams);
-        nn_optimizer_step(o);
-        progress_update(progress, step + 1, loss);
+    Progress *progress = progress_create(stderr, "classifier", 0, steps, quiet);
+    bool finite = true;
+    while (finite && o->steps < steps && !platform_signal()) {
+        const double loss = train_step(c, d, seed, o->steps, &x, labels, streams);
+        finite = isfinite(nn_optimizer_step(o));
+        progress_update(progress, o->steps, loss);
     }
     progress_destroy(progress);
     memcpy(c->params.values, o->ema, c->params.total * sizeof(float));
+    const bool finished = o->steps == steps;
     mem_free(streams);
     mem_free(labels);
     states_free(&x);
-    const bool finished = o->steps == STEPS;
     nn_optimizer_destroy(o);
-    if (finished)
+    return finished || error_set(err, "stopped by a signal while the FCD's classifier was trained");
+}
+
+Classifier *classifier_train(const Dataset *d, uint64_t seed, bool quiet, Error *err)
+{
+    Classifier *c = classifier_create(d, seed, err);
+    if (c && classifier_fit(c, d, seed, STEPS, quiet, err))
         return c;
     classifier_destroy(c);
-    error_set(err, "stopped by a signal while the FCD's classifier was trained");
     return NULL;
 }
 

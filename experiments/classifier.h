@@ -19,8 +19,14 @@ typedef struct Classifier {
     Graph *graph;
 } Classifier;
 
-/* Trains on d with a fixed recipe and seed.  NULL and a sentence if d has no labels or pictures of
- * less than 4x4 pixels, or a signal came. */
+/* A classifier for d's pictures with its first weights.  NULL and a sentence if d has no labels or
+ * pictures of less than 4x4 pixels. */
+Classifier *classifier_create(const Dataset *d, uint64_t seed, Error *err);
+/* Trains it by a fixed recipe: batches of 128, Adam, averaged weights.  False and a
+ * sentence if a signal came or a gradient is not finite. */
+bool classifier_fit(Classifier *c, const Dataset *d, uint64_t seed, uint64_t steps, bool quiet,
+                    Error *err);
+/* Both, with the number of steps that the FCD's classifier has: 2500. */
 Classifier *classifier_train(const Dataset *d, uint64_t seed, bool quiet, Error *err);
 void classifier_destroy(Classifier *c); /* NULL is allowed */
 bool classifier_save(const Classifier *c, const char *path, Error *err);

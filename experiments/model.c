@@ -113,6 +113,7 @@ Model *model_create(const Config *config, ConfigRole role, bool with_grads, Erro
     Model *m = mem_zeroed(1, sizeof *m);
     m->config = *config;
     m->role = role;
+    strcpy(m->data, "unknown");
     if (!build(m, with_grads, err)) {
         model_destroy(m);
         return NULL;

@@ -1,0 +1,305 @@
+/* The training loop in one process: a run that is stopped and resumed ends in the same bytes as one
+ * that is not, and what goes wrong is named and leaves the last checkpoint. */
+#include <check.h>
+#include <math.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "experiments/training.h"
+#include "tensor/memory.h"
+#include "tensor/platform.h"
+#include "tensor/threads.h"
+#include "tests/toys.h"
+
+enum { STEPS = 6 };
+
+typedef struct Case {
+    Dataset *data;
+    Model *teacher; /* with random weights; for students */
+} Case;
+static Case c;
+
+static void set_up(void)
+{
+    toys_set_up("test-training.tmp.d");
+    Error err = {""};
+    const Config config = toy_config(ROLE_TEACHER, STEPS);
+    c.data = toy_open("glyphs", false);
+    c.teacher = model_create(&config, ROLE_TEACHER, false, &err);
+    ck_assert_msg(c.teacher != NULL, "%s", err.text);
+}
+
+static void tear_down(void)
+{
+    model_destroy(c.teacher);
+    dataset_close(c.data);
+    toys_tear_down();
+}
+
+static Model *fresh(ConfigRole role, const Config *config)
+{
+    Error err = {""};
+    Model *m = model_create(config, role, true, &err);
+    ck_assert_msg(m != NULL, "%s", err.text);
+    model_set_data(m, c.data);
+    if (role == ROLE_STUDENT) {
+        nn_copy_common(m->net, c.teacher->net);
+        nn_weights_hash(c.teacher->net, m->teacher_hash);
+    }
+    return m;
+}
+
+static TrainingJob job_of(Model *m, const char *out, const char *log)
+{
+    return (TrainingJob){.model = m,
+                         .teacher = m->role == ROLE_STUDENT ? &c.teacher->denoiser : NULL,
+                         .data = c.data,
+                         .out = out,
+                         .log = log,
+                         .quiet = true,
+                         .save_seconds = 1e9};
+}
+
+/* Trains a new model of these settings into NAME.safetensors and NAME.csv; resume goes on with what
+ * is there. */
+static TrainingEnd train(ConfigRole role, const Config *config, const char *name, bool resume,
+                         Error *err)
+{
+    char model[40], log[40];
+    snprintf(model, sizeof model, "%s.safetensors", name);
+    snprintf(log, sizeof log, "%s.csv", name);
+    Model *m = fresh(role, config);
+    TrainingJob job = job_of(m, toy(model), toy(log));
+    job.keep_log = resume;
+    SafetensorsFile *f = resume ? safetensors_read(job.out, err) : NULL;
+    ck_assert_msg(!resume || f != NULL, "%s", err->text);
+    job.resume_from = f;
+    const TrainingEnd end = training_run(&job, err);
+    safetensors_free(f);
+    model_destroy(m);
+    return end;
+}
+
+static void done(ConfigRole role, const Config *config, const char *name, bool resume)
+{
+    Error err = {""};
+    ck_assert_msg(train(role, config, name, resume, &err) == TRAINING_DONE, "%s", err.text);
+}
+
+static void expect_same(const char *a, const char *b)
+{
+    ck_assert_msg(toy_same(toy(a), toy(b)), "%s and %s differ", a, b);
+}
+
+/* Three steps, then the rest, under a constant rate: the number of steps is then no part of it. */
+START_TEST(two_halves_make_a_whole)
+{
+    const ConfigRole role = (ConfigRole)_i;
+    Config config = toy_config(role, STEPS);
+    config.lr_decay = LR_CONSTANT;
+    done(role, &config, "whole", false);
+    config.steps = 3;
+    done(role, &config, "half", false);
+    ck_assert(!toy_same(toy("whole.safetensors"), toy("half.safetensors")));
+    config.steps = STEPS;
+    done(role, &config, "half", true);
+    expect_same("whole.safetensors", "half.safetensors");
+    expect_same("whole.csv", "half.csv");
+    done(role, &config, "half", true); /* nothing is left to do */
+    expect_same("whole.safetensors", "half.safetensors");
+    expect_same("whole.csv", "half.csv");
+}
+END_TEST
+
+/* The signal's flag stays up, so each run makes one step, saves and stops. */
+START_TEST(a_run_stopped_after_every_step)
+{
+    const ConfigRole role = (ConfigRole)_i;
+    const Config config = toy_config(role, STEPS); /* its rate falls to 0 at the last step */
+    Error err = {""};
+    done(role, &config, "whole", false);
+    platform_catch_signals();
+    raise(SIGTERM);
+    for (int step = 0; step < STEPS; step++)
+        ck_assert_msg(train(role, &config, "parts", step > 0, &err) == TRAINING_INTERRUPTED, "%s",
+                      err.text);
+    ck_assert_int_eq(train(role, &config, "parts", true, &err), TRAINING_DONE);
+    expect_same("whole.safetensors", "parts.safetensors");
+    expect_same("whole.csv", "parts.csv");
+}
+END_TEST
+
+START_TEST(threads_chunks_and_checks_change_nothing)
+{
+    const ConfigRole role = (ConfigRole)_i;
+    Config config = toy_config(role, 3);
+    Error err = {""};
+    done(role, &config, "one", false);
+    threads_set(3);
+    Model *m = fresh(role, &config);
+    TrainingJob job = job_of(m, toy("three.safetensors"), NULL);
+    job.check_finite = true;
+    job.save_seconds = 0;
+    ck_assert_msg(training_run(&job, &err) == TRAINING_DONE, "%s", err.text);
+    expect_same("one.safetensors", "three.safetensors");
+    Model *back = model_load(toy("one.safetensors"), WEIGHTS_AVERAGED, &err);
+    ck_assert_mem_eq(m->net->params.values, back->net->params.values,
+                     m->net->params.total * sizeof(float)); /* afterwards: the averages */
+    ck_assert_uint_eq(m->step, 3);
+    model_destroy(back);
+    model_destroy(m);
+}
+END_TEST
+
+/* As after a kill: rows beyond the checkpoint and half a row. */
+START_TEST(the_log_is_cut_back)
+{
+    Config config = toy_config(ROLE_TEACHER, STEPS);
+    size_t n;
+    config.lr_decay = LR_CONSTANT;
+    done(ROLE_TEACHER, &config, "whole", false);
+    config.steps = 2;
+    done(ROLE_TEACHER, &config, "cut", false);
+    FILE *f = fopen(toy("cut.csv"), "ab");
+    fputs("3,1,1,1\n4,1,1,1\n5,1", f);
+    fclose(f);
+    config.steps = STEPS;
+    done(ROLE_TEACHER, &config, "cut", true);
+    expect_same("whole.csv", "cut.csv");
+    char *text = toy_read(toy("cut.csv"), &n);
+    ck_assert_ptr_eq(strstr(text, "step,loss,grad_norm,lr\n1,"), text);
+    mem_free(text);
+}
+END_TEST
+
+START_TEST(logs_that_cannot_go_on)
+{
+    Config config = toy_config(ROLE_TEACHER, STEPS);
+    Error err = {""};
+    done(ROLE_TEACHER, &config, "a", false);
+    remove(toy("a.csv")); /* lost: a new one starts */
+    done(ROLE_TEACHER, &config, "a", true);
+    toy_text(toy("a.csv"), "time,money\n1,2\n");
+    ck_assert_int_eq(train(ROLE_TEACHER, &config, "a", true, &err), TRAINING_FAILED);
+    ck_assert_msg(strstr(err.text, "a.csv") && strstr(err.text, "step,loss,grad_norm,lr"), "%s",
+                  err.text);
+}
+END_TEST
+
+/* A rate of 1e30 makes the weights overflow; the run must stop by itself and name an operation. */
+START_TEST(numbers_that_are_not_finite_stop_the_run)
+{
+    const ConfigRole role = (ConfigRole)_i;
+    Config config = toy_config(role, 50);
+    Error err = {""};
+    config.lr = 1e30;
+    config.warmup = 0;
+    config.lr_decay = LR_CONSTANT;
+    ck_assert_int_eq(train(role, &config, "bad", false, &err), TRAINING_FAILED);
+    ck_assert_msg(strstr(err.text, "bad.safetensors: training stopped at step ") != NULL, "%s",
+                  err.text);
+    ck_assert_msg(strstr(err.text, "first non-finite result: ") != NULL, "%s", err.text);
+    ck_assert_msg(strstr(err.text, "in the loss or a gradient") == NULL, "%s", err.text);
+    size_t n;
+    ck_assert(!platform_file_size(toy("bad.safetensors"), &n)); /* nothing was saved */
+}
+END_TEST
+
+/* A poisoned model: the checkpoint before it is left alone. */
+START_TEST(the_last_checkpoint_survives)
+{
+    Config config = toy_config(ROLE_TEACHER, STEPS);
+    Error err = {""};
+    size_t n, m;
+    done(ROLE_TEACHER, &config, "a", false);
+    char *before = toy_read(toy("a.safetensors"), &n);
+    Model *model = fresh(ROLE_TEACHER, &config);
+    model->net->params.values[5] = NAN;
+    TrainingJob job = job_of(model, toy("a.safetensors"), NULL);
+    job.check_finite = _i == 1;
+    job.save_seconds = 0;
+    ck_assert_int_eq(training_run(&job, &err), TRAINING_FAILED);
+    ck_assert_msg(strstr(err.text, "step 0") != NULL, "%s", err.text);
+    char *after = toy_read(toy("a.safetensors"), &m);
+    ck_assert_uint_eq(n, m);
+    ck_assert_mem_eq(before, after, n);
+    mem_free(before);
+    mem_free(after);
+    model_destroy(model);
+}
+END_TEST
+
+START_TEST(places_that_cannot_be_written)
+{
+    const Config config = toy_config(ROLE_TEACHER, 1);
+    Error err = {""};
+    Model *m = fresh(ROLE_TEACHER, &config);
+    TrainingJob job = job_of(m, "test-training.tmp.d/none/a.safetensors", NULL);
+    ck_assert_int_eq(training_run(&job, &err), TRAINING_FAILED);
+    ck_assert_msg(strstr(err.text, "none/a.safetensors: cannot be written") != NULL, "%s",
+                  err.text);
+    job.log = "test-training.tmp.d/none/a.csv";
+    ck_assert_int_eq(training_run(&job, &err), TRAINING_FAILED);
+    ck_assert_msg(strstr(err.text, "none/a.csv: cannot be written") != NULL, "%s", err.text);
+    model_destroy(m);
+}
+END_TEST
+
+/* Files that hold weights but not what a resume needs. */
+START_TEST(weights_alone_do_not_resume)
+{
+    const Config config = toy_config(ROLE_TEACHER, STEPS);
+    Error err = {""};
+    Model *m = fresh(ROLE_TEACHER, &config);
+    ck_assert(model_save(m, NULL, toy("w.safetensors"), &err));
+    model_destroy(m);
+    ck_assert_int_eq(train(ROLE_TEACHER, &config, "w", true, &err), TRAINING_FAILED);
+    ck_assert_msg(strstr(err.text, "w.safetensors") && strstr(err.text, "step"), "%s", err.text);
+    size_t n;
+    ck_assert(!platform_file_size(toy("w.csv"), &n));
+}
+END_TEST
+
+START_TEST(a_student_learns_nothing_from_its_equal)
+{
+    Config config = toy_config(ROLE_STUDENT, 2);
+    size_t n;
+    config.share_at_one = 0;
+    config.lambdas = 1;
+    config.distil_lambdas = 0;
+    done(ROLE_STUDENT, &config, "s", false);
+    char *text = toy_read(toy("s.csv"), &n), *row = strchr(text, '\n') + 1;
+    double v[9];
+    for (int i = 0; i < 9; i++)
+        v[i] = strtod(row, &row), row++;
+    ck_assert(v[0] == 1 && v[3] == 0);      /* warm-up starts at 0 */
+    ck_assert_double_eq_tol(v[4], 0, 1e-6); /* same weights: no distillation loss, */
+    ck_assert_double_eq_tol(v[5], 0, 1e-4); /* no correlation with one lambda, */
+    ck_assert_double_eq_tol(v[6], 0, 1e-6); /* and the same marginals */
+    ck_assert_double_eq_tol(v[1], v[4] + v[5] + v[6] + v[7] + v[8], 1e-5);
+    mem_free(text);
+}
+END_TEST
+
+Suite *training_suite(void)
+{
+    Suite *s = suite_create("training");
+    TCase *tc = tcase_create("training");
+
+    tcase_add_checked_fixture(tc, set_up, tear_down);
+    tcase_add_loop_test(tc, two_halves_make_a_whole, 0, 2);
+    tcase_add_loop_test(tc, a_run_stopped_after_every_step, 0, 2);
+    tcase_add_loop_test(tc, threads_chunks_and_checks_change_nothing, 0, 2);
+    tcase_add_test(tc, the_log_is_cut_back);
+    tcase_add_test(tc, logs_that_cannot_go_on);
+    tcase_add_loop_test(tc, numbers_that_are_not_finite_stop_the_run, 0, 2);
+    tcase_add_loop_test(tc, the_last_checkpoint_survives, 0, 2);
+    tcase_add_test(tc, places_that_cannot_be_written);
+    tcase_add_test(tc, weights_alone_do_not_resume);
+    tcase_add_test(tc, a_student_learns_nothing_from_its_equal);
+    tcase_set_timeout(tc, 120);
+    suite_add_tcase(s, tc);
+    return s;
+}

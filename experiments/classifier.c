@@ -140,7 +140,9 @@ bool classifier_fit(Classifier *c, const Dataset *d, uint64_t seed, uint64_t ste
     mem_free(labels);
     states_free(&x);
     nn_optimizer_destroy(o);
-    return finished || error_set(err, "stopped by a signal while the FCD's classifier was trained");
+    return finished || error_set(err, "the FCD's classifier: %s",
+                                 finite ? "its training was stopped by a signal"
+                                        : "a gradient in its training is not finite");
 }
 
 Classifier *classifier_train(const Dataset *d, uint64_t seed, bool quiet, Error *err)

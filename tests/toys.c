@@ -8,6 +8,7 @@
 #include "tensor/memory.h"
 #include "tensor/platform.h"
 #include "tensor/rng.h"
+#include "tensor/threads.h"
 
 enum { NAMES = 64, NAME = 160 };
 static char folder[64], names[NAMES][NAME];
@@ -18,6 +19,7 @@ void toys_set_up(const char *name)
     Error err;
     snprintf(folder, sizeof folder, "%s", name);
     used = 0;
+    threads_set(1); /* toys are too small for more, and idle threads would only spin */
     ck_assert_msg(platform_make_folder(folder, &err), "%s", err.text);
 }
 

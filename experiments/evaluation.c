@@ -264,10 +264,12 @@ static void report_facts(const Evaluation *e, Report *r)
     if (!e->classifier)
         return;
     report_fact(r, "classifier", e->classifier_hash);
-    snprintf(text, sizeof text, "%.2f %%", 100 * e->accuracy);
-    report_fact(r, "classifier's test accuracy", text);
     snprintf(text, sizeof text, "%zu %s", e->reference_count, e->reference_name);
     report_fact(r, "FCD reference", text);
+    if (!isfinite(e->accuracy))
+        return;
+    snprintf(text, sizeof text, "%.2f %%", 100 * e->accuracy);
+    report_fact(r, "classifier's test accuracy", text);
     snprintf(text, sizeof text, "%.3f (%zu test pictures)", e->fcd_floor, e->floor_count);
     report_fact(r, "FCD floor", text);
 }

@@ -14,7 +14,7 @@
 /* Makes the empty folder `name` (removed again by toys_tear_down, with the files named by toy). */
 void toys_set_up(const char *name);
 void toys_tear_down(void);
-/* "FOLDER/name"; lives as long as the test. */
+/* "FOLDER/name"; lives as long as the test.  A file of that name is removed at the first call. */
 const char *toy(const char *name);
 
 void toy_write(const char *path, const void *bytes, size_t count);

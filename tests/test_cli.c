@@ -1,0 +1,450 @@
+/* The commands as a user gives them: exit status, sentences, files, and that nothing is lost.  Each
+ * test is a child process of its own; stdout and stderr go to files that it reads. */
+#include <check.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "experiments/classifier.h"
+#include "experiments/commands.h"
+#include "experiments/npy.h"
+#include "nn/json.h"
+#include "tensor/memory.h"
+#include "tensor/platform.h"
+#include "tests/toys.h"
+
+#define DIR     "test-cli.tmp.d"
+#define TINY    "--data glyphs --quiet --set batch=4 --set mlp_width=16 --set mlp_blocks=1 --steps 3 "
+#define STUDENT TINY "--set lambdas=2 "
+
+/* Every file that a test may leave: named before it is made, it is also cleared of older runs. */
+static const char *const files[] = {
+    "t.safetensors",   "t.csv",
+    "s.safetensors",   "s.csv",
+    "u.safetensors",   "u.csv",
+    "t2.safetensors",  "log",
+    "d.safetensors",   "d.csv",
+    "r.safetensors",   "r.csv",
+    "m.safetensors",   "m.csv",
+    "k.safetensors",   "e.json",
+    "e.html",          "r.html",
+    "x.npy",           "y.npy",
+    "p.png",           "x.png",
+    "x.safetensors",   "x.csv",
+    "new.safetensors", "folder.safetensors",
+};
+
+static void set_up(void)
+{
+    toys_set_up(DIR);
+    for (size_t i = 0; i < sizeof files / sizeof files[0]; i++)
+        toy(files[i]);
+    ck_assert_ptr_nonnull(freopen(toy("stdout"), "w", stdout));
+    ck_assert_ptr_nonnull(freopen(toy("stderr"), "w", stderr));
+}
+
+/* Runs "COMMAND words..."; words are separated by blanks, and @ is the toy folder with a slash. */
+static int run(const char *line)
+{
+    static char words[2000];
+    char *argv[64];
+    int argc = 0;
+    size_t n = 0;
+    for (const char *p = line; *p; p++)
+        n += (size_t)sprintf(words + n, *p == '@' ? "%s/" : "%.1s", *p == '@' ? DIR : p);
+    for (char *p = strtok(words, " "); p; p = strtok(NULL, " "))
+        argv[argc++] = p;
+    for (size_t i = 0; i < command_count; i++)
+        if (strcmp(commands[i].name, argv[0]) == 0)
+            return commands[i].run(&commands[i], argc - 1, argv + 1);
+    ck_abort_msg("no command %s", argv[0]);
+    return -1;
+}
+
+/* All that was written to the stream so far. */
+static const char *said(FILE *stream)
+{
+    static char text[2][60000];
+    char *to = text[stream == stderr];
+    fflush(stream);
+    FILE *f = fopen(toy(stream == stderr ? "stderr" : "stdout"), "rb");
+    to[fread(to, 1, sizeof text[0] - 1, f)] = '\0';
+    fclose(f);
+    return to;
+}
+
+static void expect(const char *line, int status)
+{
+    const int got = run(line);
+    ck_assert_msg(got == status, "%s: status %d\n%s", line, got, said(stderr));
+}
+
+/* Runs it and looks for `part` in what it says on stderr (status 1 or 2) or stdout (0). */
+static void says(const char *line, int status, const char *part)
+{
+    expect(line, status);
+    const char *text = said(status == 0 ? stdout : stderr);
+    ck_assert_msg(strstr(text, part) != NULL, "%s: expected '%s' in:\n%s", line, part, text);
+}
+
+static bool there(const char *name)
+{
+    return platform_exists(toy(name));
+}
+
+static void make_teacher(void)
+{
+    expect("train " TINY "--out @t.safetensors", 0);
+    ck_assert(there("t.safetensors") && there("t.csv"));
+}
+
+static void make_both(void)
+{
+    make_teacher();
+    expect("distill " STUDENT "--teacher @t.safetensors --out @s.safetensors", 0);
+    ck_assert(there("s.safetensors") && there("s.csv"));
+}
+
+START_TEST(help_of_every_command)
+{
+    for (size_t i = 0; i < command_count; i++) {
+        char line[60], first[60];
+        snprintf(line, sizeof line, "%s --help", commands[i].name);
+        snprintf(first, sizeof first, "di4c %s", commands[i].name);
+        says(line, 0, first);
+        says(line, 0, commands[i].example);
+        snprintf(line, sizeof line, "%s --nonsense", commands[i].name);
+        says(line, 2, "unknown option '--nonsense'");
+    }
+    says("train --help", 0, "Presets (--preset NAME):");
+}
+END_TEST
+
+START_TEST(a_model_from_start_to_report)
+{
+    make_both();
+    says("train " TINY "--out @t2.safetensors --log @log", 0,
+         "teacher of 3 steps, 5160 parameters");
+    ck_assert(toy_same(toy("t.safetensors"), toy("t2.safetensors")));
+    ck_assert(toy_same(toy("t.csv"), toy("log")));
+    says("inspect @s.safetensors", 0, "student, mlp network, ");
+    says("inspect @s.safetensors", 0, "config.process = absorbing");
+    says("eval --quiet --model @s.safetensors --teacher @t.safetensors --data glyphs --steps 1,3 "
+         "--count 6 --teacher-steps 1 --json @e.json --report @e.html",
+         0, "hybrid        3 ");
+    Error err = {""};
+    size_t n;
+    char *text = toy_read(toy("e.json"), &n);
+    Json *json = json_parse(text, n, "e.json", &err);
+    ck_assert_msg(json != NULL, "%s", err.text);
+    const Json *rows = json_get(json, "rows");
+    ck_assert(rows &&
+              rows->count == 7); /* exact, teacher, student: 2 each; hybrid: not at 1 step */
+    ck_assert_str_eq(json_string(json, "grid", "e.json", &err), "uniform");
+    ck_assert_uint_eq(strlen(json_string(json, "teacher", "e.json", &err)), 64);
+    json_free(json);
+    mem_free(text);
+    text = toy_read(toy("e.html"), &n);
+    ck_assert(strstr(text, "Student&#39;s loss") || strstr(text, "Student's loss"));
+    mem_free(text);
+}
+END_TEST
+
+START_TEST(samples_in_both_formats)
+{
+    size_t n;
+    Error err = {""};
+    make_both();
+    expect("sample --quiet --model @s.safetensors --steps 2 --count 5 --out @x.npy", 0);
+    says("inspect @x.npy", 0, "uint16 (5, 6, 6, 1)");
+    expect("sample --quiet --model @s.safetensors --steps 2 --count 5 --out @p.png", 0);
+    char *png = toy_read(toy("p.png"), &n);
+    ck_assert(n > 100 && memcmp(png, "\x89PNG\r\n\x1a\n", 8) == 0);
+    mem_free(png);
+    /* Shards, batches and threads cut the same samples. */
+    expect("sample --quiet --model @s.safetensors --steps 2 --count 5 --batch 2 --threads 2 --out "
+           "@y.npy",
+           0);
+    ck_assert(toy_same(toy("x.npy"), toy("y.npy")));
+    expect("sample --quiet --model @s.safetensors --steps 2 --count 5 --shard 1/2 --out @y.npy", 0);
+    NpyArray *all = npy_read(toy("x.npy"), &err), *part = npy_read(toy("y.npy"), &err);
+    ck_assert(all != NULL && part != NULL && part->shape[0] == 3);
+    ck_assert_mem_eq(all->bytes + 2 * 2 * 36, part->bytes, 2 * 3 * 36);
+    npy_free(all);
+    npy_free(part);
+    expect("sample --quiet --model @s.safetensors --teacher @t.safetensors --teacher-steps 1 "
+           "--steps 3 --count 5 --grid authors --out @y.npy",
+           0);
+}
+END_TEST
+
+/* A signal is pending, so each run makes one step; the end is as without. */
+START_TEST(stop_and_go)
+{
+    make_both();
+    platform_catch_signals();
+    raise(SIGINT);
+    says("train " TINY "--out @u.safetensors", 1,
+         "Stopped at step 1 and saved to " DIR "/u.safetensors.  To go on, give the same command "
+         "with --resume.");
+    expect("train " TINY "--out @u.safetensors --resume", 1);
+    expect("train " TINY "--out @u.safetensors --resume", 1);
+    expect("train " TINY "--out @u.safetensors --resume", 0);
+    ck_assert(toy_same(toy("t.safetensors"), toy("u.safetensors")));
+    ck_assert(toy_same(toy("t.csv"), toy("u.csv")));
+    says("sample --quiet --model @s.safetensors --steps 2 --count 5 --out @x.npy", 1, "signal");
+    ck_assert(!there("x.npy"));
+}
+END_TEST
+
+START_TEST(go_on_from_nothing)
+{
+    expect("train " TINY "--resume --out @t.safetensors", 0);
+    expect("train " TINY "--resume --out @t.safetensors", 0); /* finished: the same again */
+    expect("train " TINY "--overwrite --out @t.safetensors", 0);
+}
+END_TEST
+
+/* Refusals: status, sentence, and the files as they were. */
+START_TEST(nothing_is_lost)
+{
+    static const struct {
+        const char *line, *part;
+    } cases[] = {
+        {"train " TINY "--out @t.safetensors", "t.safetensors: exists: expected --resume"},
+        {"train " TINY "--out @new.safetensors --log @t.csv", "t.csv: exists: expected --resume"},
+        {"train " TINY "--seed 5 --resume --out @t.safetensors", "seed is 1 in the file and 5"},
+        {"train " TINY "--set lr=0.5 --resume --out @t.safetensors", "lr is 0.001 in the file"},
+        {"train " TINY "--set steps=2 --steps 2 --resume --out @t.safetensors", "steps is 3"},
+        {"train " TINY "--resume --out @s.safetensors", "role is student: expected a teacher"},
+        {"distill " STUDENT "--teacher @t.safetensors --resume --out @u.safetensors",
+         "role is teacher: expected a student"},
+        {"distill " STUDENT "--teacher @u.safetensors --resume --out @s.safetensors",
+         "expected the same teacher"},
+    };
+    make_both();
+    expect("train " TINY "--seed 2 --out @u.safetensors", 0);
+    size_t n[4];
+    const char *const names[] = {"t.safetensors", "t.csv", "s.safetensors", "s.csv"};
+    char *before[4];
+    for (int i = 0; i < 4; i++)
+        before[i] = toy_read(toy(names[i]), &n[i]);
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++)
+        says(cases[i].line, 1, cases[i].part);
+    for (int i = 0; i < 4; i++) {
+        size_t m;
+        char *after = toy_read(toy(names[i]), &m);
+        ck_assert_uint_eq(m, n[i]);
+        ck_assert_mem_eq(after, before[i], m);
+        mem_free(after);
+        mem_free(before[i]);
+    }
+    ck_assert(!there("new.safetensors"));
+}
+END_TEST
+
+START_TEST(other_data_do_not_resume)
+{
+    char line[400];
+    const char *const tiny = "--quiet --steps 2 --set batch=2 --set ch=8 --set ch_mult=1 --set "
+                             "attn_scale=-1 --out @m.safetensors";
+    toy_mnist(12, 8, 1);
+    snprintf(line, sizeof line, "train --data mnist:" DIR " %s", tiny);
+    expect(line, 0);
+    toy_mnist(12, 8, 2);
+    snprintf(line, sizeof line, "train --data mnist:" DIR " --resume %s", tiny);
+    says(line, 1, "m.safetensors: trained on pictures of hash ");
+    snprintf(line, sizeof line, "train --data idx:@train-images-idx3-ubyte --resume %s", tiny);
+    says(line, 1, "trained on mnist: expected the same data (idx)");
+    says("eval --quiet --model @m.safetensors --data glyphs", 1, "glyphs: has 2 states already");
+    toy_mnist(12, 12, 1);
+    says("eval --quiet --model @m.safetensors --data mnist:" DIR, 1,
+         "m.safetensors: made for pictures of 4x4x1 with 2 states: expected 6x6x1 with 2");
+}
+END_TEST
+
+static const struct {
+    const char *line, *part;
+} wrong_use[] = {
+    {"train --data glyphs", "--out is missing"},
+    {"train --data glyphs --out @t.bin", "expected a name that ends in .safetensors"},
+    {"train --data glyphs --out @t.safetensors --log @t.safetensors",
+     "another name than a model's"},
+    {"train " TINY "--out @t.safetensors --resume --overwrite", "expected one of them"},
+    {"train " TINY "--out @t.safetensors --set height=7", "taken from the data"},
+    {"train " TINY "--out @t.safetensors --set colour=7", "unknown key 'colour'"},
+    {"train " TINY "--out @t.safetensors --set lr", "--set lr: expected KEY=VALUE"},
+    {"train " TINY "--out @t.safetensors --set lr=nan", "lr=nan: expected a number"},
+    {"train " TINY "--out @t.safetensors --preset x", "unknown preset 'x'"},
+    {"distill " TINY "--out @t.safetensors --teacher @t.safetensors --overwrite",
+     "expected another file than --teacher"},
+    {"sample --model @t.safetensors --out @x.jpg", "ends in .png or .npy"},
+    {"sample --model @t.safetensors --out @x.png --grid foo", "expected uniform or authors"},
+    {"sample --model @t.safetensors --out @x.png --grid authors --steps 1", "at least 2"},
+    {"sample --model @t.safetensors --out @x.png --shard 2/2", "expected I/N with 0 <= I < N"},
+    {"sample --model @t.safetensors --out @x.png --shard 1/2x", "expected I/N"},
+    {"sample --model @t.safetensors --out @x.png --shard 0/9 --count 5", "has none of the 5"},
+    {"sample --model @t.safetensors --out @x.png --count 20000", "expected at most 10000"},
+    {"sample --model @t.safetensors --out @x.png --teacher-steps 1", "expected both or neither"},
+    {"sample --model @t.safetensors --out @x.png --teacher @s --teacher-steps 11", "at most"},
+    {"eval --model @t.safetensors --data glyphs --metrics fid", "expected a list of valid, fcd"},
+    {"eval --model @t.safetensors --data mnist:x --metrics valid", "expected --data glyphs"},
+    {"eval --model @t.safetensors --data glyphs --grid authors", "numbers from 2"},
+    {"eval --model @t.safetensors --data glyphs --teacher-steps 1", "expected --teacher too"},
+    {"eval --model @t.safetensors --data glyphs --json @t.safetensors",
+     "another file than --model"},
+    {"eval --model @t.safetensors --data glyphs --json @a --report @a", "another file than --rep"},
+    {"inspect", "FILE is missing"},
+    {"verify", "DIR is missing"},
+};
+
+START_TEST(wrong_use_is_status_2)
+{
+    says(wrong_use[_i].line, 2, wrong_use[_i].part);
+    ck_assert_msg(strncmp(said(stderr), "di4c ", 5) == 0, "%s", said(stderr));
+    ck_assert_str_eq(said(stdout), "");
+    ck_assert(!there("t.safetensors") && !there("t.csv") && !there("x.png"));
+}
+END_TEST
+
+static const struct {
+    const char *line, *part;
+} failures[] = {
+    {"train --data nothing --out @t.safetensors", "data set 'nothing': expected glyphs"},
+    {"train --data mnist:/nowhere --out @t.safetensors", "/nowhere/train-images-idx3-ubyte"},
+    {"train --data idx:@stdout --out @t.safetensors", "stdout"},
+    {"train " TINY "--out @stdout/t.safetensors", DIR "/stdout"},
+    {"train " TINY "--out @folder.safetensors --overwrite", "is not a readable plain file"},
+    {"train " TINY "--out @t.safetensors --log @folder.safetensors/ --overwrite", "plain file"},
+    {"train " TINY "--out @t.safetensors --set net=unet", "U-Net: a picture of 6 x 6"},
+    {"distill " TINY "--out @t.safetensors --teacher @none.safetensors", "none.safetensors"},
+    {"distill " TINY "--out @t.safetensors --teacher @stderr", "stderr"},
+    {"sample --model @none.safetensors --out @x.png", "none.safetensors"},
+    {"sample --model " DIR " --out @x.png", DIR ": expected a readable"},
+    {"eval --model @none.safetensors --data glyphs", "none.safetensors"},
+    {"eval --model @none.safetensors --data glyphs --json " DIR, "is not a readable plain file"},
+    {"inspect @none.npy", "none.npy"},
+    {"inspect @stdout", "stdout"},
+    {"verify /nowhere", "/nowhere"},
+    {"verify /nowhere --json " DIR, "is not a readable plain file"},
+    {"demo --out @stdout", DIR "/stdout"},
+};
+
+START_TEST(failures_are_status_1)
+{
+    Error err;
+    printf("text\n");
+    fflush(stdout);
+    ck_assert(platform_make_folder(toy("folder.safetensors"), &err));
+    says(failures[_i].line, 1, failures[_i].part);
+    ck_assert_msg(strncmp(said(stderr), "di4c ", 5) == 0, "%s", said(stderr));
+    ck_assert(!there("t.safetensors") && !there("t.csv") && !there("x.png"));
+}
+END_TEST
+
+START_TEST(models_that_do_not_belong_together)
+{
+    make_both();
+    expect("train " TINY "--set process=uniform --set time_weight=one --out @u.safetensors", 0);
+    expect("distill " STUDENT "--teacher @u.safetensors --out @d.safetensors", 0);
+    says("sample --quiet --model @s.safetensors --teacher @u.safetensors --teacher-steps 1 --steps "
+         "2 "
+         "--out @x.npy",
+         1, "u.safetensors: process is uniform: expected absorbing");
+    says("eval --quiet --model @s.safetensors --teacher @u.safetensors --data glyphs", 1,
+         "u.safetensors: process is uniform: expected absorbing");
+    says("sample --quiet --model @t.safetensors --teacher @s.safetensors --teacher-steps 1 --steps "
+         "2 "
+         "--out @x.npy",
+         1, "s.safetensors: role is student: expected a teacher");
+    says("distill " STUDENT "--set process=uniform --teacher @t.safetensors --out @x.safetensors",
+         1, "t.safetensors: process is absorbing: expected uniform");
+    ck_assert(!there("x.npy") && !there("x.safetensors"));
+}
+END_TEST
+
+/* A student may be the teacher of the next student, and of nobody else. */
+START_TEST(iterated_rounds)
+{
+    make_both();
+    expect("distill " STUDENT "--teacher @s.safetensors --out @r.safetensors", 0);
+    says("eval --quiet --model @r.safetensors --teacher @s.safetensors --data glyphs --steps 2 "
+         "--count 4",
+         0, "teacher       2 ");
+    says("eval --quiet --model @t.safetensors --teacher @t.safetensors --data glyphs --steps 2 "
+         "--count 4 --raw",
+         0, "model         2 ");
+}
+END_TEST
+
+START_TEST(fcd_with_a_classifier_from_a_file)
+{
+    Error err = {""};
+    char line[300];
+    toy_mnist(30, 8, 1);
+    expect("train --quiet --data mnist:" DIR " --steps 1 --set batch=2 --set ch=8 --set ch_mult=1 "
+           "--set attn_scale=-1 --out @m.safetensors",
+           0);
+    DatasetOptions binary = dataset_defaults();
+    binary.transform = DATA_BINARY;
+    Dataset *d = dataset_open("mnist:" DIR, false, &binary, &err);
+    ck_assert_msg(d != NULL, "%s", err.text);
+    Classifier *k = classifier_create(d, 1, &err);
+    ck_assert_msg(k != NULL && classifier_save(k, toy("k.safetensors"), &err), "%s", err.text);
+    classifier_destroy(k);
+    dataset_close(d);
+    snprintf(line, sizeof line,
+             "eval --quiet --model @m.safetensors --data mnist:%s --steps 1 --count 20 "
+             "--classifier @k.safetensors",
+             DIR);
+    says(line, 0, "FCD against 30 training pictures");
+    says(line, 0, "floor: 20 test pictures");
+    says("eval --quiet --model @m.safetensors --data mnist:" DIR " --classifier @m.safetensors", 1,
+         "expected a classifier written by di4c eval");
+    toy_mnist(1, 8, 1);
+    says(line, 1, "at least 2 pictures");
+}
+END_TEST
+
+START_TEST(a_broken_log_costs_a_report_its_curve)
+{
+    make_teacher();
+    toy_text(toy("t.csv"), "time,money\n1,2\n");
+    expect("eval --quiet --model @t.safetensors --data glyphs --steps 1 --count 4 --report @r.html",
+           0);
+    ck_assert_ptr_nonnull(strstr(said(stderr), "t.csv: has no column loss; the report is without"));
+    ck_assert(there("r.html"));
+    says("train " TINY "--resume --out @t.safetensors", 1, "its first line is not step,loss");
+    remove(toy("t.csv"));
+    expect("train --data glyphs --set batch=4 --set mlp_width=16 --set mlp_blocks=1 --steps 3 "
+           "--resume --out @t.safetensors",
+           0);
+    ck_assert_ptr_nonnull(
+        strstr(said(stderr), "t.csv: there is none; a new log starts after step 3"));
+}
+END_TEST
+
+Suite *cli_suite(void)
+{
+    Suite *s = suite_create("cli");
+    TCase *tc = tcase_create("cli");
+
+    tcase_add_checked_fixture(tc, set_up, toys_tear_down);
+    tcase_add_test(tc, help_of_every_command);
+    tcase_add_test(tc, a_model_from_start_to_report);
+    tcase_add_test(tc, samples_in_both_formats);
+    tcase_add_test(tc, stop_and_go);
+    tcase_add_test(tc, go_on_from_nothing);
+    tcase_add_test(tc, nothing_is_lost);
+    tcase_add_test(tc, other_data_do_not_resume);
+    tcase_add_loop_test(tc, wrong_use_is_status_2, 0,
+                        (int)(sizeof wrong_use / sizeof wrong_use[0]));
+    tcase_add_loop_test(tc, failures_are_status_1, 0, (int)(sizeof failures / sizeof failures[0]));
+    tcase_add_test(tc, models_that_do_not_belong_together);
+    tcase_add_test(tc, iterated_rounds);
+    tcase_add_test(tc, fcd_with_a_classifier_from_a_file);
+    tcase_add_test(tc, a_broken_log_costs_a_report_its_curve);
+    tcase_set_timeout(tc, 120);
+    suite_add_tcase(s, tc);
+    return s;
+}

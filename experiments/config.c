@@ -122,15 +122,16 @@ static const Preset presets[] = {
      "dropout=0 flip=off lr_decay=cosine warmup=100 ema_decay=0.999 chunk=4096 "
      "loss=cross_entropy time_weight=elbo",
      "steps=4000 batch=512 lr=1e-3 stratified_times=on",
-     "steps=6000 batch=16 lambdas=16 distil_lambdas=2 lr=5e-4 data_weight=one stratified_lambda=on "
+     "steps=6000 batch=8 lambdas=32 distil_lambdas=2 lr=3e-4 data_weight=one stratified_lambda=on "
      "delta_min=0.005 delta_max=0.05 share_at_one=0.125 start_from=averaged"},
     {"mnist-binary", "MNIST at 14x14, black and white, small U-Net, absorbing noise",
      "transform=binary height=14 width=14 channels=1 states=2 process=absorbing alpha_eps=0 "
      "head=softmax ch=32 ch_mult=1,2 res_blocks=1 attn_scale=1 dropout=0 flip=off "
      "lr_decay=cosine warmup=100 ema_decay=0.999 chunk=512 "
      "loss=cross_entropy time_weight=elbo",
-     "steps=2300 batch=128 lr=2e-3 stratified_times=on",
-     "steps=2150 batch=8 lambdas=16 distil_lambdas=2 lambda_dims=4 lambda_gain=2.45 lr=1e-3 data_weight=one "
+     "steps=4500 batch=128 lr=2e-3 stratified_times=on",
+     "steps=2150 batch=8 lambdas=16 distil_lambdas=2 lambda_dims=4 lambda_gain=2.45 lr=1e-3 "
+     "data_weight=one "
      "stratified_lambda=on "
      "delta_min=0.005 delta_max=0.05 share_at_one=0.125 start_from=averaged"},
     {"mnist", "MNIST at 28x28, 256 grey levels, discretised Gaussian noise, truncated logistic",
@@ -316,6 +317,11 @@ static bool check_teacher(const Config *c, Error *err)
     if (c->process == PROCESS_ABSORBING && c->loss == TEACHER_CT_ELBO)
         return error_set(err, "configuration: loss=ct_elbo with process=absorbing: expected "
                               "loss=cross_entropy time_weight=elbo, which is its exact ELBO");
+    if (c->loss == TEACHER_CT_ELBO && c->eps < 1e-30)
+        return error_set(err,
+                         "configuration: eps=%g with loss=ct_elbo: expected at least 1e-30, "
+                         "since the loss divides by it",
+                         c->eps);
     if (c->process != PROCESS_ABSORBING && c->time_weight == TIME_WEIGHT_ELBO)
         return error_set(err, "configuration: time_weight=elbo with a process other than "
                               "absorbing: expected time_weight=one");

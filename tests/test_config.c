@@ -165,6 +165,8 @@ static const struct {
     {{"net=mlp"}, ROLE_TEACHER, "head=logistic with net=mlp"},
     {{"process=absorbing", "head=softmax"}, ROLE_TEACHER, "loss=ct_elbo"},
     {{"process=absorbing", "head=softmax"}, ROLE_STUDENT, NULL},
+    {{"eps=0"}, ROLE_TEACHER, "eps=0 with loss=ct_elbo: expected at least 1e-30"},
+    {{"eps=0"}, ROLE_STUDENT, NULL},
     {{"time_weight=elbo"}, ROLE_TEACHER, "time_weight=one"},
     {{"time_weight=elbo"}, ROLE_STUDENT, NULL},
     {{"delta_min=0.02"}, ROLE_STUDENT, "delta_min=0.02"},

@@ -322,11 +322,6 @@ static bool check_teacher(const Config *c, Error *err)
                          "configuration: eps=%g with loss=ct_elbo: expected at least 1e-30, "
                          "since the loss divides by it",
                          c->eps);
-    if (c->loss == TEACHER_CT_ELBO && c->eps < 1e-30)
-        return error_set(err,
-                         "configuration: eps=%g with loss=ct_elbo: expected at least 1e-30, "
-                         "since the loss divides by it",
-                         c->eps);
     if (c->process != PROCESS_ABSORBING && c->time_weight == TIME_WEIGHT_ELBO)
         return error_set(err, "configuration: time_weight=elbo with a process other than "
                               "absorbing: expected time_weight=one");

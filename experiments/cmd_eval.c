@@ -215,7 +215,8 @@ static bool add_rows(const EvalOptions *o, EvalObjects *x, const char *name, con
         if (teacher && request.teacher_steps >= request.steps)
             continue;
         if (!o->common.quiet)
-            fprintf(stderr, "sampling: %s, %zu steps\n", name, request.steps);
+            fprintf(stderr, "sampling: %s, %zu step%s\n", name, request.steps,
+                    request.steps == 1 ? "" : "s");
         if (!evaluation_add(x->evaluation, name, &request, err))
             return false;
     }

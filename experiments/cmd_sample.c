@@ -136,7 +136,8 @@ static bool sample(const SampleOptions *o, const Model *m, const Model *teacher,
     ok = ok && write_samples(o, m, &x, err);
     states_free(&x);
     if (ok)
-        printf("%s: %zu samples of %lld steps\n", o->out, count, (long long)o->steps);
+        printf("%s: %zu sample%s of %lld step%s\n", o->out, count, count == 1 ? "" : "s",
+               (long long)o->steps, o->steps == 1 ? "" : "s");
     return ok;
 }
 

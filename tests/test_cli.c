@@ -14,7 +14,8 @@
 #include "tests/toys.h"
 
 #define DIR     "test-cli.tmp.d"
-#define TINY    "--data glyphs --quiet --set batch=4 --set mlp_width=16 --set mlp_blocks=1 --steps 3 "
+#define SMALL   "--set batch=4 --set mlp_width=16 --set mlp_blocks=1 --steps 3 "
+#define TINY    "--data glyphs --quiet " SMALL
 #define STUDENT TINY "--set lambdas=2 "
 
 /* Every file that a test may leave: named before it is made, it is also cleared of older runs. */
@@ -416,9 +417,7 @@ START_TEST(a_broken_log_costs_a_report_its_curve)
     ck_assert(there("r.html"));
     says("train " TINY "--resume --out @t.safetensors", 1, "its first line is not step,loss");
     remove(toy("t.csv"));
-    expect("train --data glyphs --set batch=4 --set mlp_width=16 --set mlp_blocks=1 --steps 3 "
-           "--resume --out @t.safetensors",
-           0);
+    expect("train --data glyphs " SMALL "--resume --out @t.safetensors", 0);
     ck_assert_ptr_nonnull(
         strstr(said(stderr), "t.csv: there is none; a new log starts after step 3"));
 }

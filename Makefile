@@ -93,11 +93,10 @@ demo:
 
 # Check is looked for when the recipe runs, so that `make -j deps check` works.
 check: $(filter deps,$(MAKECMDGOALS))
-	@if ! printf '#include <check.h>\nint main(void) { return 0; }\n' \
-	  | $(CC) -x c - -o /dev/null -lcheck 2>/dev/null; then \
+	@if ! sh tests/deps.sh --probe "$(CC)"; then \
 	  echo "The tests need Check (libcheck), which was not found: run 'make deps' first." >&2; exit 1; fi
 	@$(MAKE) --no-print-directory $(OUT)/run-tests
-	$(OUT)/run-tests
+	OMP_WAIT_POLICY=passive $(OUT)/run-tests
 
 CHECK_LIBS = $(shell pkg-config --libs check 2>/dev/null || echo -lcheck)
 $(OUT)/run-tests: $(TEST_OBJ) $(filter-out $(OUT)/experiments/main.o,$(APP_OBJ)) $(OUT)/libdi4c.a

@@ -1,11 +1,17 @@
 #!/bin/sh
 # Installs Check, the only thing the tests need beyond a C compiler and make.
-# usage: deps.sh CC
+# usage: deps.sh CC; or deps.sh --probe CC, which only tells by its status whether Check is there
+[ "$1" = --probe ] && { probe=yes; shift; }
 cc=${1:-cc}
-found() {
-    printf '#include <check.h>\nint main(void) { return 0; }\n' |
-        $cc -x c - -o /dev/null -lcheck 2>/dev/null
+found() { # compiles into a folder of its own: some compilers unlink their output before writing it
+    folder=$(mktemp -d) || exit 1
+    printf '#include <check.h>\nint main(void) { return 0; }\n' > "$folder/probe.c"
+    $cc "$folder/probe.c" -o "$folder/probe" -lcheck 2>/dev/null
+    status=$?
+    rm -rf "$folder"
+    return $status
 }
+if [ "$probe" = yes ]; then found; exit; fi
 if found; then echo "Check is there; nothing to install."; exit 0; fi
 
 for manager in apt-get dnf zypper apk pacman brew pkg; do

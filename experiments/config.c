@@ -137,7 +137,7 @@ static const Preset presets[] = {
     {"mnist", "MNIST at 28x28, 256 grey levels, discretised Gaussian noise, truncated logistic",
      "height=28 width=28 channels=1 states=256 ch=32 ch_mult=1,2,2 attn_scale=1 flip=off "
      "ema_decay=0.999 chunk=128",
-     "steps=20000 batch=64 warmup=500", "steps=20000 batch=4 warmup=0"},
+     "steps=20000 batch=64 warmup=100", "steps=20000 batch=4 warmup=0"},
     {"cifar10", "CIFAR-10 at the paper's size and settings", "chunk=32", "",
      "steps=320000 batch=8 warmup=0"},
 };

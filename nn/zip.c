@@ -122,7 +122,7 @@ static bool parse_end64(const ZipFile *z, size_t end, Directory *d, Error *err)
                          "%.200s: expected the zip64 end record right before its locator, found "
                          "its offset to be %.0f in a file of %zu bytes",
                          z->path, (double)at, z->size);
-    const unsigned char *p = z->buffer + at, *old = z->buffer + end;
+    const unsigned char *p = z->buffer + at;
     const Directory wide = {get(p + 32, 8), get(p + 40, 8), get(p + 48, 8), (size_t)at};
     if (get(p + 16, 8) != 0 || get(p + 24, 8) != wide.entries)
         return error_set(err, "%.200s: expected an archive in one file", z->path);
@@ -130,7 +130,7 @@ static bool parse_end64(const ZipFile *z, size_t end, Directory *d, Error *err)
         !agrees(d->offset, NONE32, wide.offset))
         return error_set(err, "%.200s: expected the two end records to agree, found %.0f and %.0f "
                               "entries, directories of %.0f and %.0f bytes at %.0f and %.0f",
-                         z->path, (double)d->entries, (double)wide.entries, (double)get(old + 12, 4),
+                         z->path, (double)d->entries, (double)wide.entries, (double)d->size,
                          (double)wide.size, (double)d->offset, (double)wide.offset);
     *d = wide;
     return true;
@@ -251,7 +251,8 @@ static bool check_header(const ZipFile *z, const Directory *d, Record *r, Error 
     if (!inside || get(p, 4) != SIGN_HEADER)
         return bad_entry(z, r, "expected its header within the file, where the directory says",
                          err);
-    const size_t name = (size_t)get(p + 26, 2), before = HEADER_SIZE + name + (size_t)get(p + 28, 2);
+    const size_t name = (size_t)get(p + 26, 2);
+    const size_t before = HEADER_SIZE + name + (size_t)get(p + 28, 2);
     if (before > limit - r->header || r->size > limit - r->header - before)
         return bad_entry(z, r, "expected its bytes to end before the directory", err);
     if (name != strlen(r->name) || memcmp(p + HEADER_SIZE, r->name, name) != 0)

@@ -1,5 +1,5 @@
-/* The zip reader and writer: round trips, archives laid out by hand with one thing wrong each, every
- * truncation, and mutations. */
+/* The zip reader and writer: round trips, archives laid out by hand with one thing wrong each,
+ * every truncation, and mutations. */
 #include <check.h>
 #include <stdio.h>
 #include <string.h>
@@ -97,7 +97,7 @@ START_TEST(nothing_and_nowhere)
 }
 END_TEST
 
-/* ---- an archive by hand: entry "a" with "xyz" and entry "b" with "pq", as torch.save has them ---- */
+/* ---- an archive by hand: entries "a" with "xyz" and "b" with "pq", as torch.save has them ---- */
 
 typedef struct Bytes {
     unsigned char at[1024];
@@ -209,7 +209,7 @@ END_TEST
 
 enum { HEADER_A, HEADER_B, RECORD_A, RECORD_B, END64, LOCATOR, END };
 
-/* One value of the archive changed: part, offset in it, value, width; and a piece of the sentence. */
+/* One value of the archive changed: part, offset, value, width; and a piece of the sentence. */
 static const struct {
     int part;
     size_t offset;

@@ -129,9 +129,8 @@ static const Preset presets[] = {
      "head=softmax ch=32 ch_mult=1,2 res_blocks=1 attn_scale=1 dropout=0 flip=off "
      "lr_decay=cosine warmup=100 ema_decay=0.999 chunk=512 "
      "loss=cross_entropy time_weight=elbo",
-     "steps=4500 batch=128 lr=2e-3 stratified_times=on",
-     "steps=2150 batch=8 lambdas=16 distil_lambdas=2 lambda_dims=4 lambda_gain=2.45 lr=1e-3 "
-     "data_weight=one "
+     "steps=5000 batch=128 lr=2e-3 stratified_times=on",
+     "steps=2800 batch=4 lambdas=64 distil_lambdas=2 lambda_gain=2.45 lr=7e-4 data_weight=one "
      "stratified_lambda=on "
      "delta_min=0.005 delta_max=0.05 share_at_one=0.125 start_from=averaged"},
     {"mnist", "MNIST at 28x28, 256 grey levels, discretised Gaussian noise, truncated logistic",

@@ -1,4 +1,5 @@
-/* The distillation step: draws by name, chunks, threads, mixture teachers, given draws. */
+/* The distillation step: draws by name and by law, the step against its parts run row by row,
+ * chunks, threads, mixture teachers, given draws. */
 #include "distill/step.h"
 
 #include <check.h>
@@ -170,27 +171,51 @@ static Di4cDraws draws_of(Case *c, uint64_t step)
                                distill_stream(11, step), c->arena);
 }
 
-START_TEST(times_are_in_their_ranges)
+/* Sums of numbers that should be uniform on [0,1). */
+typedef struct Mean {
+    double sum;
+    size_t count;
+} Mean;
+
+static void check_uniform(Mean *m, double x)
 {
+    ck_assert(x > -1e-9 && x < 1 + 1e-9);
+    m->sum += x;
+    m->count++;
+}
+
+/* Six standard deviations: false alarm 2e-9. */
+static void check_mean(const Mean *m)
+{
+    double n = (double)m->count;
+
+    ck_assert_msg(fabs(m->sum / n - 0.5) < 6 / sqrt(12 * n), "mean %g of %g", m->sum / n, n);
+}
+
+/* t - u log-uniform, t uniform above t_min + (t - u), tm at its start half of the time. */
+START_TEST(times_follow_their_laws)
+{
+    Mean delta = {0, 0}, t = {0, 0}, tm = {0, 0};
     Case c;
-    size_t at_start = 0;
 
     case_make(&c, &plain);
     for (uint64_t step = 0; step < 200; step++) {
         Di4cDraws draws = draws_of(&c, step);
         for (size_t b = 0; b < B; b++) {
-            double delta = draws.t[b] - draws.u[b];
-            ck_assert(delta >= 0.001 - 1e-12 && delta <= 0.01 + 1e-12);
-            ck_assert(draws.u[b] >= 0.01 - 1e-12 && draws.t[b] <= 1);
+            double first = 0.01 + draws.t[b] - draws.u[b];
+            check_uniform(&delta, log((draws.t[b] - draws.u[b]) / 0.001) / log(10));
+            check_uniform(&t, (draws.t[b] - first) / (1 - first));
         }
-        for (size_t r = 0; r < B * N; r++) {
-            ck_assert(draws.tm[r] >= 0.01 && draws.tm[r] < 0.02);
-            at_start += draws.tm[r] == 0.01;
-        }
+        for (size_t r = 0; r < B * N; r++)
+            if (draws.tm[r] != 0.01)
+                check_uniform(&tm, (draws.tm[r] - 0.01) / 0.01);
         arena_reset(c.arena);
     }
+    check_mean(&delta);
+    check_mean(&t);
+    check_mean(&tm);
     /* 3000 fair coins, six standard deviations: false alarm 2e-9 */
-    ck_assert(fabs((double)at_start - 1500) < 6 * sqrt(750));
+    ck_assert(fabs((double)tm.count - 1500) < 6 * sqrt(750));
     case_free(&c);
 }
 END_TEST
@@ -260,22 +285,218 @@ START_TEST(share_at_one)
 }
 END_TEST
 
-START_TEST(teacher_moves_from_x_t)
+/* ---- the step, written out row by row ---- */
+
+/* Row r of a batch of inputs; its states go to x. */
+static NetworkInput input_row(const NetworkInput *all, const Denoiser *d, size_t r, States *x)
+{
+    NetworkInput in = {x, all->t + r, all->lambda, all->dropout};
+
+    *x = states_rows(all->x, r, 1);
+    if (in.lambda != NULL)
+        in.lambda += r * d->lambda_dims;
+    if (in.dropout != NULL)
+        in.dropout += r;
+    return in;
+}
+
+static float *run_rows(Case *c, const Denoiser *d, const NetworkInput *all)
+{
+    float *out = arena_alloc(c->arena, all->x->batch * D * S, sizeof *out);
+
+    for (size_t r = 0; r < all->x->batch; r++) {
+        States x;
+        NetworkInput in = input_row(all, d, r, &x);
+        ck_assert(diff_denoise(d, c->g, &in, 0, out + r * D * S));
+    }
+    return out;
+}
+
+static void backward_rows(Case *c, const NetworkInput *all, const float *dout)
+{
+    for (size_t r = 0; r < all->x->batch; r++) {
+        States x;
+        NetworkInput in = input_row(all, &c->student, r, &x);
+        ag_backward_from(c->student.forward(&c->student, c->g, &in), dout + r * D * S);
+        ag_graph_reset(c->g);
+    }
+}
+
+/* All draws of a step, and the numbers of the networks that were needed for them. */
+typedef struct Drawn {
+    Rng step;
+    Di4cDraws draws;
+    float *teacher_t, *student_u;
+} Drawn;
+
+static Drawn draw_all(Case *c, uint64_t number)
+{
+    Drawn all = {distill_stream(11, number), draws_of(c, number), NULL, NULL};
+    Di4cDraws *draws = &all.draws;
+    double u[B * N];
+    NetworkInput at_t = {&draws->xt, draws->t, draws->teacher_lambda_t, NULL};
+    NetworkInput at_u = {&draws->xu, u, draws->lambda_u,
+                         distill_row_streams(c->arena, all.step, PASS_DROPOUT_U, B, N)};
+
+    for (size_t r = 0; r < B * N; r++)
+        u[r] = draws->u[r / N];
+    all.teacher_t = run_rows(c, &c->teacher, &at_t);
+    distill_draw_xu(&c->config, &c->teacher, c->p, all.teacher_t, all.step, c->arena, draws);
+    all.student_u = run_rows(c, &c->student, &at_u);
+    diff_head_draw(&c->student.head, all.student_u, &draws->xu,
+                   distill_row_streams(c->arena, all.step, PASS_X0U, B, N), &draws->x0u);
+    return all;
+}
+
+/* Loss of a step; the gradient goes to the student's parameters. */
+static double step_by_rows(Case *c, uint64_t number)
+{
+    Drawn all = draw_all(c, number);
+    Di4cDraws *draws = &all.draws;
+    size_t M = draws->xtm.batch / B;
+    States xt = states_repeat(c->arena, &draws->xt, N);
+    double t[B * N];
+    NetworkInput at_t = {&xt, t, draws->lambda_t,
+                         distill_row_streams(c->arena, all.step, PASS_DROPOUT_T, B, N)};
+    NetworkInput at_tm = {&draws->xtm, draws->tm, draws->lambda_tm,
+                          distill_row_streams(c->arena, all.step, PASS_DROPOUT_TM, B, M)};
+    NetworkInput teacher_tm = {&draws->xtm, draws->tm, draws->teacher_lambda_tm, NULL};
+
+    for (size_t r = 0; r < B * N; r++)
+        t[r] = draws->t[r / N];
+    Di4cInput in = {B, N, draws->t, c->x0, draws->xt, draws->xu, draws->x0u, draws->xtm,
+                    run_rows(c, &c->student, &at_t), run_rows(c, &c->student, &at_tm),
+                    all.student_u, all.teacher_t, run_rows(c, &c->teacher, &teacher_tm)};
+    float *dt = arena_zeroed(c->arena, B * N * D * S, sizeof *dt);
+    float *dtm = arena_zeroed(c->arena, B * M * D * S, sizeof *dtm);
+    double loss = distill_losses(&c->config.loss, &c->student.head, &in, NULL, dt, dtm);
+    backward_rows(c, &at_t, dt);
+    backward_rows(c, &at_tm, dtm);
+    return loss;
+}
+
+/* t, u and tm lie far apart, and rows at t and at tm differ in number: none can pass for another.
+ * The teacher runs without dropout, the student with its own at t, tm and u. */
+START_TEST(a_step_is_its_parts)
 {
     Case c;
 
-    case_make(&c, &kinds[3]); /* absorbing: uncovered dimensions are kept */
-    Di4cDraws draws = draws_of(&c, 9);
-    float *out = mem_alloc(B * D * S, sizeof *out);
-    NetworkInput in = {&draws.xt, draws.t, draws.teacher_lambda_t, NULL};
-    ck_assert(diff_denoise(&c.teacher, c.g, &in, 0, out));
-    distill_draw_xu(&c.config, &c.teacher, c.p, out, distill_stream(11, 9), c.arena, &draws);
-    for (size_t r = 0; r < B * N; r++)
-        for (size_t d = 0; d < D; d++) {
-            uint16_t xt = draws.xt.x[r / N * D + d], xu = draws.xu.x[r * D + d];
-            ck_assert(xu == xt || (xt == S && xu < S));
+    case_make(&c, &kinds[_i]);
+    c.config.delta_min = 0.2;
+    c.config.delta_max = 0.5;
+    c.config.tm_width = 0.4;
+    Di4cReport got = run(&c, 5, 0);
+    float *grads = copy_grads(&c);
+    nn_params_zero_grads(&c.student_net->params);
+    double want = step_by_rows(&c, 5);
+    ck_assert_double_eq_tol(got.loss, want, 1e-5 * (1 + fabs(want)));
+    check_grads(&c, grads);
+    mem_free(grads);
+    case_free(&c);
+}
+END_TEST
+
+/* ---- laws of the draws ---- */
+
+/* What was observed, what was expected, and the variance of the difference. */
+typedef struct Score {
+    double got, mean, variance;
+} Score;
+
+static void check_score(const Score *s)
+{
+    ck_assert_msg(fabs(s->got - s->mean) < 6 * sqrt(s->variance), "%g, expected %g +- %g", s->got,
+                  s->mean, sqrt(s->variance));
+}
+
+static void add_mask(Score *s, bool masked, double p)
+{
+    s->got += masked;
+    s->mean += p;
+    s->variance += p * (1 - p);
+}
+
+/* alpha(t) of the absorbing process: x_t has 1 - alpha(t) of its dimensions masked, x_tm 1 -
+ * alpha(tm), and the others show x_0. */
+START_TEST(noised_pictures_belong_to_their_times)
+{
+    Score at_t = {0, 0, 0}, at_tm = {0, 0, 0};
+    Case c;
+
+    case_make(&c, &kinds[1]);
+    c.config.delta_min = 0.3;
+    c.config.delta_max = 0.6;
+    c.config.tm_width = 0.9;
+    for (uint64_t step = 0; step < 100; step++) {
+        Di4cDraws draws = draws_of(&c, step);
+        for (size_t i = 0; i < B * N * D; i++) {
+            size_t row = i / D, b = row / N, at = b * D + i % D;
+            double lost = 1 - diff_process_survival(c.p, 0, draws.tm[row]);
+            add_mask(&at_tm, draws.xtm.x[i] == S, lost);
+            ck_assert(draws.xtm.x[i] == S || draws.xtm.x[i] == c.x0.x[at]);
+            if (row % N != 0) /* x_t: once for each picture */
+                continue;
+            add_mask(&at_t, draws.xt.x[at] == S, 1 - diff_process_survival(c.p, 0, draws.t[b]));
+            ck_assert(draws.xt.x[at] == S || draws.xt.x[at] == c.x0.x[at]);
         }
-    mem_free(out);
+        arena_reset(c.arena);
+    }
+    check_score(&at_t);
+    check_score(&at_tm);
+    case_free(&c);
+}
+END_TEST
+
+/* One dimension masked at t: it stays so with probability `stay`; otherwise its value, drawn from
+ * p = exp(logp), scores p(value). */
+static void add_move(Score *masked, Score *value, double stay, const float *logp, uint16_t xu)
+{
+    double second = 0, third = 0;
+
+    for (size_t a = 0; a < S; a++) {
+        double p = exp((double)logp[a]);
+        second += p * p;
+        third += p * p * p;
+    }
+    add_mask(masked, xu == S, stay);
+    value->got += xu < S ? exp((double)logp[xu]) : 0;
+    value->mean += (1 - stay) * second;
+    value->variance += (1 - stay) * third - pow((1 - stay) * second, 2);
+}
+
+/* x_u ~ p^psi_{u|t} from a teacher that says something else in every row: uncovered dimensions are
+ * kept, (1 - alpha(u))/(1 - alpha(t)) of the masked ones stay masked, the rest follow the row. */
+START_TEST(x_u_follows_the_teacher)
+{
+    Score masked = {0, 0, 0}, value = {0, 0, 0};
+    float said[B * D * S], logp[S];
+    Case c;
+
+    case_make(&c, &kinds[3]);
+    c.config.delta_min = 0.3;
+    c.config.delta_max = 0.6;
+    for (uint64_t step = 0; step < 100; step++) {
+        Di4cDraws draws = draws_of(&c, step);
+        Rng rng = rng_child(rng_root(7), step);
+        for (size_t i = 0; i < B * D * S; i++)
+            said[i] = (float)(1.5 * rng_normal(&rng));
+        distill_draw_xu(&c.config, &c.teacher, c.p, said, distill_stream(11, step), c.arena,
+                        &draws);
+        for (size_t i = 0; i < B * N * D; i++) {
+            size_t b = i / (N * D), d = i % D;
+            uint16_t *xt = states_row(&draws.xt, b);
+            double at_u = diff_process_survival(c.p, 0, draws.u[b]);
+            double at_t = diff_process_survival(c.p, 0, draws.t[b]);
+            diff_head_row(&c.teacher.head, said + b * D * S, xt, d, logp);
+            if (xt[d] == S)
+                add_move(&masked, &value, (1 - at_u) / (1 - at_t), logp, draws.xu.x[i]);
+            else
+                ck_assert_int_eq(draws.xu.x[i], xt[d]);
+        }
+        arena_reset(c.arena);
+    }
+    check_score(&masked);
+    check_score(&value);
     case_free(&c);
 }
 END_TEST
@@ -286,36 +507,22 @@ END_TEST
 START_TEST(given_draws_make_the_same_step)
 {
     static const Kind calm[] = {{false, 0, 1, 0, 0}, {true, 1, 2, 0, 2}};
-    double terms[5][B];
+    double terms[5][B], mean = 0;
     Di4cTerms to = {terms[0], terms[1], terms[2], terms[3], terms[4]};
     Case c;
 
     case_make(&c, &calm[_i]);
     Di4cReport want = run(&c, 6, 0);
     float *grads = copy_grads(&c);
-    Rng step = distill_stream(11, 6);
-    Di4cDraws draws = draws_of(&c, 6);
-    float *out = mem_alloc(B * N * D * S, sizeof *out);
-    NetworkInput at_t = {&draws.xt, draws.t, draws.teacher_lambda_t, NULL};
-    diff_denoise(&c.teacher, c.g, &at_t, 0, out);
-    distill_draw_xu(&c.config, &c.teacher, c.p, out, step, c.arena, &draws);
-    double u[B * N];
-    for (size_t r = 0; r < B * N; r++)
-        u[r] = draws.u[r / N];
-    NetworkInput at_u = {&draws.xu, u, draws.lambda_u, NULL};
-    diff_denoise(&c.student, c.g, &at_u, 0, out);
-    diff_head_draw(&c.student.head, out, &draws.xu,
-                   distill_row_streams(c.arena, step, PASS_X0U, B, N), &draws.x0u);
+    Drawn all = draw_all(&c, 6);
     nn_params_zero_grads(&c.student_net->params);
-    Di4cReport got = distill_gradient_with(&c.config, &c.teacher, &c.student, &c.x0, &draws, 4, c.g,
-                                           &to);
+    Di4cReport got = distill_gradient_with(&c.config, &c.teacher, &c.student, &c.x0, &all.draws, 4,
+                                           c.g, &to);
     ck_assert_double_eq_tol(got.loss, want.loss, 1e-5 * (1 + fabs(want.loss)));
     check_grads(&c, grads);
-    double mean = 0;
     for (size_t b = 0; b < B; b++)
         mean += terms[0][b] / B;
     ck_assert_double_eq_tol(mean, got.distil, 1e-12);
-    mem_free(out);
     mem_free(grads);
     case_free(&c);
 }
@@ -365,11 +572,13 @@ Suite *distill_step_suite(void)
 
     tcase_add_loop_test(tc, chunks_and_threads_do_not_matter, 0, KINDS);
     tcase_add_test(tc, report_adds_up);
-    tcase_add_test(tc, times_are_in_their_ranges);
+    tcase_add_test(tc, times_follow_their_laws);
     tcase_add_test(tc, draws_belong_to_their_picture);
     tcase_add_test(tc, strata_hold_one_lambda_each);
     tcase_add_test(tc, share_at_one);
-    tcase_add_test(tc, teacher_moves_from_x_t);
+    tcase_add_loop_test(tc, a_step_is_its_parts, 0, KINDS);
+    tcase_add_test(tc, noised_pictures_belong_to_their_times);
+    tcase_add_test(tc, x_u_follows_the_teacher);
     tcase_add_loop_test(tc, given_draws_make_the_same_step, 0, 2);
     tcase_add_loop_test(tc, broken_numbers_end_the_step, 0, 12);
     tcase_add_test_raise_signal(tc, steps_longer_than_time_stop, SIGABRT);

@@ -1,4 +1,5 @@
-/* Teacher losses against sums written out in double; the step against itself in other chunks. */
+/* Teacher losses against sums written out in double; the step against its parts and against
+ * itself in other chunks. */
 #include "diffusion/teacher.h"
 
 #include <check.h>
@@ -474,9 +475,11 @@ START_TEST(step_gradient_matches_differences)
     config.dropout = 0;
     Network *plain = nn_mlp_create(&config, true, NULL);
     nn_copy_common(plain, s.net);
+    double dropped = gradient_of(&s, 1, 0);
     nn_network_destroy(s.net);
     s.net = plain;
     s.d = diff_network_denoiser(plain, &s.d.head);
+    ck_assert(gradient_of(&s, 1, 0) != dropped); /* there was dropout */
     size_t n = plain->params.total;
     float *grads = mem_alloc(n, sizeof *grads);
     gradient_of(&s, 1, 0);
@@ -492,6 +495,81 @@ START_TEST(step_gradient_matches_differences)
         ck_assert_double_eq_tol(grads[i], (above - below) / width, 2e-3 * (1 + fabs(above)));
     }
     mem_free(grads);
+    trainee_free(&s);
+}
+END_TEST
+
+/* A denoiser that keeps what its network is given and gives. */
+typedef struct Spy {
+    Network *net;
+    size_t calls;
+    struct {
+        States x;
+        double t[8];
+        float *out;
+    } seen[2];
+} Spy;
+
+static Var *spy_forward(const Denoiser *d, Graph *g, const NetworkInput *in)
+{
+    Spy *spy = d->self;
+    Var *v = nn_forward(spy->net, g, in);
+    size_t call = spy->calls++, entries = in->x->batch * in->x->dims;
+
+    ck_assert(call < 2 && in->x->batch <= 8);
+    spy->seen[call].x = states_alloc(in->x->batch, in->x->dims);
+    memcpy(spy->seen[call].x.x, in->x->x, entries * sizeof *in->x->x);
+    memcpy(spy->seen[call].t, in->t, in->x->batch * sizeof *in->t);
+    spy->seen[call].out = mem_alloc(tensor_size(&v->value), sizeof(float));
+    memcpy(spy->seen[call].out, v->value.data, tensor_size(&v->value) * sizeof(float));
+    return v;
+}
+
+static void spy_free(Spy *spy)
+{
+    for (size_t call = 0; call < spy->calls; call++) {
+        states_free(&spy->seen[call].x);
+        mem_free(spy->seen[call].out);
+    }
+}
+
+/* Runs a step; its loss must be that of what the network saw and said. */
+static Spy spy_on(Trainee *s, bool two_passes)
+{
+    Spy spy = {.net = s->net};
+    Denoiser d = s->d;
+
+    d.forward = spy_forward;
+    d.self = &spy;
+    s->config.two_passes = two_passes;
+    double loss = diff_teacher_gradient(&s->config, &d, s->p, &s->x0, 3, 5, 0, s->g);
+    ck_assert_uint_eq(spy.calls, two_passes ? 2 : 1);
+    double want = diff_ct_elbo(&s->config, &s->d.head, s->p, spy.seen[0].t, &s->x0, &spy.seen[0].x,
+                               spy.seen[0].out, two_passes ? &spy.seen[1].x : NULL,
+                               two_passes ? spy.seen[1].out : NULL, NULL, NULL, NULL, NULL, NULL);
+    ck_assert_double_eq_tol(loss, want, 1e-9 * fabs(want));
+    return spy;
+}
+
+/* The first pass, or the only one, is at x~: x_t after one jump.  The second one is at x_t. */
+START_TEST(elbo_steps_see_x_tilde)
+{
+    Trainee s;
+
+    trainee_make(&s, 0);
+    Spy one = spy_on(&s, false), two = spy_on(&s, true);
+    size_t B = s.x0.batch, D = s.x0.dims;
+    ck_assert(memcmp(one.seen[0].x.x, two.seen[0].x.x, B * D * sizeof(uint16_t)) == 0);
+    ck_assert(memcmp(one.seen[0].t, two.seen[0].t, B * sizeof(double)) == 0);
+    ck_assert(memcmp(one.seen[0].t, two.seen[1].t, B * sizeof(double)) == 0);
+    for (size_t b = 0; b < B; b++) {
+        size_t changed = 0;
+        for (size_t d = 0; d < D; d++)
+            changed += two.seen[0].x.x[b * D + d] != two.seen[1].x.x[b * D + d];
+        ck_assert_uint_eq(changed, 1);
+    }
+    spy_free(&one);
+    spy_free(&two);
     trainee_free(&s);
 }
 END_TEST
@@ -560,6 +638,7 @@ Suite *teacher_suite(void)
     tcase_set_timeout(losses, 120);
     tcase_add_loop_test(steps, chunks_and_threads_do_not_matter, 0, 4);
     tcase_add_loop_test(steps, step_gradient_matches_differences, 0, 4);
+    tcase_add_test(steps, elbo_steps_see_x_tilde);
     tcase_add_loop_test(steps, broken_numbers_end_the_step, 0, 3);
     tcase_add_test(steps, absorbing_weights_make_the_elbo);
     tcase_set_timeout(steps, 120);

@@ -28,7 +28,7 @@ typedef struct Di4cDraws {
     double *lambda_t, *lambda_u;       /* (B N, lambda_dims) */
     double *tm, *lambda_tm;            /* (B M) and (B M, lambda_dims); M = xtm.batch / B */
     States xt, xtm, xu, x0u;           /* (B, D), (B N, D) ... */
-    /* The teacher's lambdas at (x_t, t) and (x_tm, tm): (B, its lambda_dims), (B N, ...); NULL for
+    /* The teacher's lambdas at (x_t, t) and (x_tm, tm): (B, its lambda_dims), (B M, ...); NULL for
      * a product teacher. */
     double *teacher_lambda_t, *teacher_lambda_tm;
 } Di4cDraws;

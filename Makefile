@@ -88,7 +88,8 @@ build/%: $(OUT)/%
 # ---- the demonstration and the tests ----
 JOBS := $(shell getconf _NPROCESSORS_ONLN 2>/dev/null || echo 1)
 demo:
-	@$(MAKE) --no-print-directory -j$(JOBS) build/di4c
+	@echo "Building with $(CC) ..."
+	@$(MAKE) -s --no-print-directory -j$(JOBS) build/di4c
 	build/di4c demo --out out/demo
 
 # Check is looked for when the recipe runs, so that `make -j deps check` works.

@@ -243,10 +243,17 @@ START_TEST(draws_belong_to_their_picture)
 }
 END_TEST
 
+/* Slice of [0,1) that number k of row i of picture b lies in. */
+static int slice_of(const double *lambda, size_t b, size_t i, size_t k)
+{
+    return (int)(lambda[(b * N + i) * 2 + k] * N);
+}
+
+/* Each picture and each lambda dimension has an order of its own. */
 START_TEST(strata_hold_one_lambda_each)
 {
     Case c;
-    int orders = 0;
+    int orders = 0, dims_agree = 0, pictures_agree = 0;
 
     case_make(&c, &kinds[1]); /* two lambda dimensions */
     c.config.stratified_lambda = true;
@@ -258,13 +265,17 @@ START_TEST(strata_hold_one_lambda_each)
                 for (size_t k = 0; k < 2; k++) {
                     int seen = 0;
                     for (size_t i = 0; i < N; i++)
-                        seen |= 1 << (int)(all[w][(b * N + i) * 2 + k] * N);
+                        seen |= 1 << slice_of(all[w], b, i, k);
                     ck_assert_int_eq(seen, (1 << N) - 1);
-                    orders |= 1 << (int)(all[w][b * N * 2 + k] * N);
+                    orders |= 1 << slice_of(all[w], b, 0, k);
                 }
+        dims_agree += slice_of(all[0], 0, 0, 0) == slice_of(all[0], 0, 0, 1);
+        pictures_agree += slice_of(all[0], 0, 0, 0) == slice_of(all[0], 1, 0, 0);
         arena_reset(c.arena);
     }
     ck_assert_int_eq(orders, (1 << N) - 1); /* the first lambda is not always in one slice */
+    /* 50 coins of 1/3: 45 or more with probability 1e-16 */
+    ck_assert(dims_agree < 45 && pictures_agree < 45);
     case_free(&c);
 }
 END_TEST

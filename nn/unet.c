@@ -108,9 +108,10 @@ static bool picture_is_possible(const UNetConfig *c, Error *err)
         return error_set(err, "U-Net: a picture of %zu x %zu cannot be halved %zu times; both sides"
                          " must be multiples of %zu", c->height, c->width, c->scales - 1, parts);
     }
-    size_t numbers;
+    size_t positions, numbers;
     size_t most = in_channels(c) > out_channels(c) ? in_channels(c) : out_channels(c);
-    if (!mem_product(c->height * c->width, most, &numbers) || numbers > MAX_NUMBERS) {
+    if (!mem_product(c->height, c->width, &positions) ||
+        !mem_product(positions, most, &numbers) || numbers > MAX_NUMBERS) {
         return error_set(err, "U-Net: %zu x %zu positions of %zu numbers; a sample may have %zu"
                          " numbers", c->height, c->width, most, MAX_NUMBERS);
     }

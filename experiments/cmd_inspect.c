@@ -1,4 +1,4 @@
-/* di4c inspect: what is in a .safetensors or .npy file. */
+/* di4c inspect: what is in a .safetensors, .pt or .npy file. */
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
@@ -7,6 +7,7 @@
 #include "experiments/model.h"
 #include "experiments/npy.h"
 #include "experiments/paths.h"
+#include "nn/torch_file.h"
 #include "tensor/memory.h"
 #include "tensor/reduce.h"
 
@@ -94,6 +95,72 @@ static bool inspect_safetensors(const char *path, Error *err)
     return ok;
 }
 
+/* A tensor of a .pt file, shown like one of a .safetensors file. */
+static bool print_torch_tensor(const TorchFile *f, const PickleTensor *t, const char *name,
+                               Error *err)
+{
+    float *x = mem_try(t->count, sizeof(float));
+    if (!x)
+        return error_set(err, "%.200s: %.200s does not fit in memory", f->path, name);
+    print_text(name);
+    printf("%*s %-5s ", strlen(name) < 52 ? (int)(52 - strlen(name)) : 0, "", t->dtype);
+    print_shape(t->rank, t->shape);
+    const bool ok = !is_float(t->dtype) || torch_floats(f, t, name, x, err);
+    if (ok && is_float(t->dtype))
+        printf(" norm %.6g, max %.4g", sqrt(tensor_sum_squares(x, t->count)),
+               (double)tensor_max_abs(x, t->count));
+    printf("\n");
+    mem_free(x);
+    return ok;
+}
+
+/* Everything under v, whose path in the tree is `name`. */
+static bool print_tree(const TorchFile *f, const PickleValue *v, const char *name, Error *err)
+{
+    char path[600];
+    const bool dict = v->type == PICKLE_DICT;
+    if (v->type == PICKLE_TENSOR)
+        return print_torch_tensor(f, v->tensor, name, err);
+    if (dict || v->type == PICKLE_LIST || v->type == PICKLE_TUPLE) {
+        for (size_t i = 0; i < v->count; i++) {
+            const PickleValue *key = dict ? v->items[2 * i] : NULL;
+            const char *dot = *name ? "." : "";
+            if (key && key->type == PICKLE_TEXT)
+                snprintf(path, sizeof path, "%.400s%s%.150s", name, dot, key->text);
+            else
+                snprintf(path, sizeof path, "%.400s%s%lld", name, dot,
+                         key ? (long long)key->integer : (long long)i);
+            if (!print_tree(f, dict ? v->items[2 * i + 1] : v->items[i], path, err))
+                return false;
+        }
+        return true;
+    }
+    print_text(name);
+    if (v->type == PICKLE_TEXT) {
+        printf(" = ");
+        print_text(v->text);
+        printf("\n");
+    } else if (v->type == PICKLE_INTEGER) {
+        printf(" = %lld\n", (long long)v->integer);
+    } else if (v->type == PICKLE_NUMBER) {
+        printf(" = %.9g\n", v->number);
+    } else {
+        printf(" = %s\n", v->type == PICKLE_NONE ? "None" : v->integer ? "True" : "False");
+    }
+    return true;
+}
+
+static bool inspect_torch(const char *path, Error *err)
+{
+    TorchFile *f = torch_read(path, err);
+    if (!f)
+        return false;
+    printf("%s: PyTorch, %zu entries\n", path, f->zip->count);
+    const bool ok = print_tree(f, f->root, "", err);
+    torch_free(f);
+    return ok;
+}
+
 static bool inspect_npy(const char *path, Error *err)
 {
     static const char *const types[] = {"float32", "float64", "int32", "int64", "uint8", "uint16"};
@@ -121,13 +188,14 @@ int command_inspect(const Command *self, int argc, char **argv)
     const char *path = NULL;
     CommonOptions common = {0};
     const Option options[] = {
-        {"FILE", OPTION_TEXT, &path, NULL, 0, 0, true, "a .safetensors or .npy file"},
+        {"FILE", OPTION_TEXT, &path, NULL, 0, 0, true, "a .safetensors, .pt or .npy file"},
     };
     Error err;
     const OptionsResult r = options_parse(self, options, 1, &common, argc, argv);
     if (r != OPTIONS_OK)
         return r == OPTIONS_HELP ? 0 : 2;
-    const bool ok =
-        path_has_suffix(path, ".npy") ? inspect_npy(path, &err) : inspect_safetensors(path, &err);
+    const bool ok = path_has_suffix(path, ".npy")  ? inspect_npy(path, &err)
+                    : path_has_suffix(path, ".pt") ? inspect_torch(path, &err)
+                                                   : inspect_safetensors(path, &err);
     return ok ? 0 : command_fail(self, &err, 1);
 }

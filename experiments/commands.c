@@ -20,6 +20,8 @@ const Command commands[] = {
      command_eval},
     {"inspect", "Shows what is in a model file or an .npy array.",
      "di4c inspect out/student.safetensors", command_inspect},
+    {"convert", "Turns a PyTorch checkpoint (.pt) into a model file, or back.",
+     "di4c convert ckpt.pt out/teacher.safetensors", command_convert},
     {"verify", "Compares this program with reference vectors, case by case.",
      "di4c verify DIR --json out/verify.json", command_verify},
 };

@@ -1,0 +1,480 @@
+/* di4c convert: .safetensors to PyTorch's .pt and back.
+ *
+ * Tensors keep names, shapes and numbers.  What only one of the formats has travels along as text:
+ * a .pt file by this program holds the metadata in a dict "di4c"; a .safetensors file from a
+ * foreign .pt holds PyTorch's counters and Adam's settings under "torch.KEY". */
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "experiments/commands.h"
+#include "experiments/model.h"
+#include "experiments/paths.h"
+#include "experiments/torch_model.h"
+#include "tensor/memory.h"
+
+static const char *const block_names[TORCH_BLOCKS] = {"net.", "ema.", "adam.m.", "adam.v."};
+static const char group_key[] = "torch.group.";
+enum { TEXT = 400 };
+
+/* ---- from .pt ---- */
+
+/* The shortest of %.15g, %.16g and %.17g that reads back as x. */
+static size_t number_text(double x, char *out, size_t room)
+{
+    int digits = 15, n = 0;
+    do
+        n = snprintf(out, room, "%.*g", digits, x);
+    while (strtod(out, NULL) != x && ++digits <= 17);
+    return (size_t)n;
+}
+
+/* None, bools, numbers and tuples of them as Python writes them; false for other values. */
+static bool value_text(const TorchModel *t, const PickleValue *v, char *out, size_t room)
+{
+    double x;
+    size_t n;
+    if (v->type == PICKLE_NONE)
+        return snprintf(out, room, "None") < (int)room;
+    if (v->type == PICKLE_BOOL)
+        return snprintf(out, room, v->integer ? "True" : "False") < (int)room;
+    if (v->type == PICKLE_TUPLE || v->type == PICKLE_LIST) {
+        n = (size_t)snprintf(out, room, "(");
+        for (size_t i = 0; i < v->count; i++) {
+            if (v->items[i]->type == PICKLE_TUPLE || v->items[i]->type == PICKLE_LIST ||
+                n + 32 > room || !value_text(t, v->items[i], out + n, room - n))
+                return false;
+            n += strlen(out + n);
+            n += (size_t)snprintf(out + n, room - n, i + 1 < v->count ? ", " : "");
+        }
+        return snprintf(out + n, room - n, v->count == 1 ? ",)" : ")") < (int)(room - n);
+    }
+    if (v->type == PICKLE_INTEGER)
+        return snprintf(out, room, "%lld", (long long)v->integer) < (int)room;
+    if (!torch_number(t->file, v, &x) || !isfinite(x))
+        return false;
+    n = number_text(x, out, room);
+    if (n + 3 < room && strpbrk(out, ".e") == NULL)
+        strcpy(out + n, ".0");
+    return n + 3 < room;
+}
+
+static void add_number(SafetensorsWriter *w, const char *key, double x)
+{
+    char text[40];
+    number_text(x, text, sizeof text);
+    if (x >= 0)
+        safetensors_add_meta(w, key, text);
+}
+
+/* Settings of the optimiser, but for the list of its parameters. */
+static bool add_group(const TorchModel *t, SafetensorsWriter *w, Error *err)
+{
+    char key[TEXT], text[TEXT];
+    for (size_t i = 0; t->group != NULL && i < t->group->count; i++) {
+        const PickleValue *k = t->group->items[2 * i];
+        if (k->type == PICKLE_TEXT && strcmp(k->text, "params") == 0)
+            continue;
+        if (k->type != PICKLE_TEXT || strlen(k->text) > 60 ||
+            !value_text(t, t->group->items[2 * i + 1], text, sizeof text))
+            return error_set(err,
+                             "%.200s: optimizer: %.60s: expected None, a bool, a number or a tuple "
+                             "of these",
+                             t->file->path, k->type == PICKLE_TEXT ? k->text : "a key");
+        snprintf(key, sizeof key, "%s%s", group_key, k->text);
+        if (pickle_get(t->group, k->text) == t->group->items[2 * i + 1])
+            safetensors_add_meta(w, key, text);
+    }
+    return true;
+}
+
+/* Metadata of a model that PyTorch trained. */
+static bool add_foreign_meta(const TorchModel *t, const Model *m, SafetensorsWriter *w, Error *err)
+{
+    char key[TEXT], text[CONFIG_TEXT];
+    safetensors_add_meta(w, "format", "di4c-1");
+    add_number(w, "step", t->step);
+    safetensors_add_meta(w, "role", model_role_name(m->role));
+    safetensors_add_meta(w, "data", m->data);
+    safetensors_add_meta(w, "version", DI4C_VERSION);
+    for (size_t i = 0; i < config_count(); i++) {
+        snprintf(key, sizeof key, "config.%s", config_key(i));
+        config_value(&m->config, i, text);
+        safetensors_add_meta(w, key, text);
+    }
+    safetensors_add_meta(w, "torch.prefix", t->prefix);
+    add_number(w, "torch.n_iter", t->n_iter);
+    add_number(w, "torch.ema_decay", t->ema_decay);
+    add_number(w, "torch.ema_num_updates", t->ema_updates);
+    return add_group(t, w, err);
+}
+
+/* The metadata in a file by this program: *meta (to be freed) points into the pickle. */
+static bool stored_meta(const TorchModel *t, MetaEntry **meta, size_t *count, Error *err)
+{
+    const PickleValue *dict = torch_model_meta(t);
+    *count = 0;
+    *meta = NULL;
+    if (dict == NULL)
+        return true;
+    if (dict->type != PICKLE_DICT)
+        return error_set(err, "%.200s: di4c: expected a dict of texts", t->file->path);
+    *meta = mem_zeroed(dict->count, sizeof **meta);
+    for (size_t i = 0; i < dict->count; i++) {
+        const PickleValue *k = dict->items[2 * i], *v = dict->items[2 * i + 1];
+        for (size_t j = 0; j < i && k->type == PICKLE_TEXT; j++)
+            if (strcmp((*meta)[j].key, k->text) == 0)
+                return error_set(err, "%.200s: di4c: expected every key once", t->file->path);
+        if (k->type != PICKLE_TEXT || v->type != PICKLE_TEXT)
+            return error_set(err, "%.200s: di4c: expected a dict of texts", t->file->path);
+        (*meta)[(*count)++] = (MetaEntry){(char *)k->text, (char *)v->text};
+    }
+    return true;
+}
+
+/* Role and configuration, from the metadata if there are any. */
+static bool describe(const TorchModel *t, const MetaEntry *meta, size_t count,
+                     const TextList *settings, Model *m, Error *err)
+{
+    const SafetensorsFile stored = {.path = t->file->path, .meta = (MetaEntry *)meta,
+                                    .meta_count = count};
+    if (count > 0 && settings->count > 0)
+        return error_set(err, "--set: %.200s holds its settings", t->file->path);
+    if (count > 0)
+        return model_read_meta(&stored, m, err);
+    config_defaults(&m->config);
+    strcpy(m->data, "unknown");
+    if (!torch_model_infer(t, &m->config, &m->role, err))
+        return false;
+    if (t->ema_decay >= 0 && t->ema_decay <= 1)
+        m->config.ema_decay = t->ema_decay;
+    for (size_t i = 0; i < settings->count; i++) {
+        char key[CONFIG_TEXT];
+        const char *equals = strchr(settings->values[i], '=');
+        if (equals == NULL || equals - settings->values[i] >= CONFIG_TEXT)
+            return error_set(err, "--set %.60s: expected KEY=VALUE", settings->values[i]);
+        snprintf(key, sizeof key, "%.*s", (int)(equals - settings->values[i]),
+                 settings->values[i]);
+        if (!config_set(&m->config, key, equals + 1, "--set", err))
+            return false;
+    }
+    return true;
+}
+
+/* All tensors, block by block in the network's order; the numbers go to `block`. */
+static bool add_tensors(const TorchModel *t, const ParamSet *set, SafetensorsWriter *w,
+                        float *numbers, Error *err)
+{
+    for (int b = 0; b < TORCH_BLOCKS; b++)
+        for (size_t i = 0; t->blocks[b] != NULL && i < set->count; i++) {
+            const Param *p = set->items[i];
+            char name[600];
+            size_t shape[TENSOR_MAX_RANK];
+            const int rank = nn_param_file_shape(p, shape);
+            float *at = numbers + (size_t)b * set->total + p->offset;
+            if (!torch_model_floats(t, (TorchBlock)b, p->name, at, err))
+                return false;
+            snprintf(name, sizeof name, "%s%s", block_names[b], p->name);
+            safetensors_add(w, name, rank, shape, at);
+        }
+    return true;
+}
+
+static bool write_safetensors(const TorchModel *t, const Model *m, const MetaEntry *meta,
+                              size_t meta_count, const char *out, Error *err)
+{
+    SafetensorsWriter *w = safetensors_writer();
+    float *numbers = mem_alloc(TORCH_BLOCKS, m->net->params.total * sizeof *numbers);
+    bool ok = torch_model_check(t, m->net, err);
+    for (size_t i = 0; i < meta_count; i++)
+        safetensors_add_meta(w, meta[i].key, meta[i].value);
+    ok = ok && (meta_count > 0 || add_foreign_meta(t, m, w, err)) &&
+         add_tensors(t, &m->net->params, w, numbers, err) && safetensors_write(w, out, err);
+    mem_free(numbers);
+    safetensors_writer_free(w);
+    return ok;
+}
+
+static bool from_torch(const char *in, const char *out, const TextList *settings, Error *err)
+{
+    MetaEntry *meta = NULL;
+    size_t count = 0;
+    Model found = {0}, *m = NULL;
+    TorchModel *t = torch_model_read(in, err);
+    if (t == NULL)
+        return false;
+    const bool ok = stored_meta(t, &meta, &count, err) &&
+                    describe(t, meta, count, settings, &found, err) &&
+                    (m = model_create(&found.config, found.role, false, err)) != NULL &&
+                    write_safetensors(t, m, meta, count, out, err);
+    model_destroy(m);
+    mem_free(meta);
+    torch_model_free(t);
+    return ok;
+}
+
+/* ---- to .pt ---- */
+
+typedef struct Export {
+    const Model *model;
+    const SafetensorsFile *file;
+    TorchWriter *writer;
+    PickleWriter *pickle; /* the writer's */
+    float *numbers;       /* as many as there are blocks */
+} Export;
+
+static const FileTensor *find(const Export *e, int block, const char *name)
+{
+    char text[600];
+    snprintf(text, sizeof text, "%s%s", block_names[block], name);
+    return safetensors_find(e->file, text);
+}
+
+static bool has_block(const Export *e, int block)
+{
+    return find(e, block, e->model->net->params.items[0]->name) != NULL;
+}
+
+/* A number of the metadata, or another one. */
+static double meta_number(const Export *e, const char *key, double otherwise)
+{
+    const char *text = safetensors_meta(e->file, key);
+    char *end = NULL;
+    const double x = text != NULL ? strtod(text, &end) : otherwise;
+    return text != NULL && (end == text || *end != '\0' || !(x >= 0 && x < 1e15)) ? otherwise : x;
+}
+
+static bool put_tensor(const Export *e, int block, const Param *p, Error *err)
+{
+    const FileTensor *f = find(e, block, p->name);
+    size_t shape[TENSOR_MAX_RANK];
+    const int rank = nn_param_file_shape(p, shape);
+    float *at = e->numbers + (size_t)block * e->model->net->params.total + p->offset;
+    if (f == NULL || f->rank != rank || f->count != tensor_size(&p->value))
+        return error_set(err, "%.200s: expected a tensor \"%s%.200s\" of the parameter's shape",
+                         e->file->path, block_names[block], p->name);
+    torch_put_floats(e->writer, rank, shape, at);
+    return safetensors_floats(f, at, e->file->path, err);
+}
+
+static bool put_model(const Export *e, Error *err)
+{
+    const ParamSet *set = &e->model->net->params;
+    const char *prefix = safetensors_meta(e->file, "torch.prefix");
+    char name[600];
+    pickle_open_dict(e->pickle, true);
+    for (size_t i = 0; i < set->count; i++) {
+        snprintf(name, sizeof name, "%.40s%s", prefix != NULL ? prefix : "net.",
+                 set->items[i]->name);
+        pickle_put_text(e->pickle, name);
+        if (!put_tensor(e, TORCH_WEIGHTS, set->items[i], err))
+            return false;
+    }
+    if (has_block(e, TORCH_EMA)) {
+        const double decay = meta_number(e, "torch.ema_decay", e->model->config.ema_decay);
+        pickle_put_text(e->pickle, "ema_decay");
+        pickle_put_number(e->pickle, decay);
+        pickle_put_text(e->pickle, "ema_num_updates");
+        pickle_put_integer(e->pickle, (int64_t)meta_number(e, "torch.ema_num_updates",
+                                                           (double)e->model->step));
+        pickle_put_text(e->pickle, "ema_shadow_params");
+        pickle_open_list(e->pickle);
+        for (size_t i = 0; i < set->count; i++)
+            if (!put_tensor(e, TORCH_EMA, set->items[i], err))
+                return false;
+        pickle_close_list(e->pickle);
+    }
+    pickle_close_dict(e->pickle);
+    return true;
+}
+
+/* The value that value_text wrote, from *text on. */
+static bool put_value(PickleWriter *p, const char **text)
+{
+    static const char *const words[] = {"None", "True", "False"};
+    char *end;
+    for (size_t i = 0; i < 3; i++)
+        if (strncmp(*text, words[i], strlen(words[i])) == 0) {
+            *text += strlen(words[i]);
+            if (i == 0)
+                pickle_put_none(p);
+            else
+                pickle_put_bool(p, i == 1);
+            return true;
+        }
+    const double x = strtod(*text, &end);
+    if (end == *text || !isfinite(x))
+        return false;
+    const size_t length = (size_t)(end - *text);
+    if (strspn(*text, "-0123456789") >= length && fabs(x) < 9e15)
+        pickle_put_integer(p, (int64_t)x);
+    else
+        pickle_put_number(p, x);
+    *text = end;
+    return true;
+}
+
+static bool put_setting(const Export *e, const char *key, const char *text, Error *err)
+{
+    const char *at = text;
+    bool ok = true;
+    pickle_put_text(e->pickle, key);
+    if (*at != '(') {
+        ok = put_value(e->pickle, &at);
+    } else {
+        at++;
+        pickle_open_tuple(e->pickle);
+        while (ok && *at != ')' && *at != '\0') {
+            ok = put_value(e->pickle, &at);
+            at += strspn(at, ", ");
+        }
+        pickle_close_tuple(e->pickle);
+        ok = ok && *at++ == ')';
+    }
+    return (ok && *at == '\0') ||
+           error_set(err, "%.200s: %s%.60s: expected None, a bool, a number or a tuple of these",
+                     e->file->path, group_key, key);
+}
+
+/* Settings as they came from PyTorch, or those of Adam in PyTorch with this model's rate. */
+static bool put_group(const Export *e, Error *err)
+{
+    static const char *const usual[][2] = {
+        {"betas", "(0.9, 0.999)"}, {"eps", "1e-08"},       {"weight_decay", "0"},
+        {"amsgrad", "False"},      {"maximize", "False"},  {"foreach", "None"},
+        {"capturable", "False"},   {"differentiable", "False"}, {"fused", "None"}};
+    bool stored = false;
+    for (size_t i = 0; i < e->file->meta_count; i++) {
+        const MetaEntry *m = &e->file->meta[i];
+        if (strncmp(m->key, group_key, strlen(group_key)) != 0)
+            continue;
+        stored = true;
+        if (!put_setting(e, m->key + strlen(group_key), m->value, err))
+            return false;
+    }
+    if (stored)
+        return true;
+    pickle_put_text(e->pickle, "lr");
+    pickle_put_number(e->pickle, e->model->config.lr);
+    for (size_t i = 0; i < sizeof usual / sizeof usual[0]; i++)
+        if (!put_setting(e, usual[i][0], usual[i][1], err))
+            return false;
+    return true;
+}
+
+/* *step: as float32, which PyTorch's Adam counts in. */
+static bool put_optimizer(const Export *e, const float *step, Error *err)
+{
+    const ParamSet *set = &e->model->net->params;
+    PickleWriter *p = e->pickle;
+    pickle_open_dict(p, false);
+    pickle_put_text(p, "state");
+    pickle_open_dict(p, false);
+    for (size_t i = 0; i < set->count; i++) {
+        pickle_put_integer(p, (int64_t)i);
+        pickle_open_dict(p, false);
+        pickle_put_text(p, "step");
+        torch_put_floats(e->writer, 0, NULL, step);
+        pickle_put_text(p, "exp_avg");
+        if (!put_tensor(e, TORCH_ADAM_M, set->items[i], err))
+            return false;
+        pickle_put_text(p, "exp_avg_sq");
+        if (!put_tensor(e, TORCH_ADAM_V, set->items[i], err))
+            return false;
+        pickle_close_dict(p);
+    }
+    pickle_close_dict(p);
+    pickle_put_text(p, "param_groups");
+    pickle_open_list(p);
+    pickle_open_dict(p, false);
+    if (!put_group(e, err))
+        return false;
+    pickle_put_text(p, "params");
+    pickle_open_list(p);
+    for (size_t i = 0; i < set->count; i++)
+        pickle_put_integer(p, (int64_t)i);
+    pickle_close_list(p);
+    pickle_close_dict(p);
+    pickle_close_list(p);
+    pickle_close_dict(p);
+    return true;
+}
+
+static bool put_all(const Export *e, const float *step, Error *err)
+{
+    PickleWriter *p = e->pickle;
+    const double last = e->model->step > 0 ? (double)e->model->step - 1 : 0;
+    pickle_open_dict(p, false);
+    pickle_put_text(p, "model");
+    if (!put_model(e, err))
+        return false;
+    if (has_block(e, TORCH_ADAM_M)) {
+        pickle_put_text(p, "optimizer");
+        if (!put_optimizer(e, step, err))
+            return false;
+    }
+    pickle_put_text(p, "n_iter");
+    pickle_put_integer(p, (int64_t)meta_number(e, "torch.n_iter", last));
+    pickle_put_text(p, "di4c");
+    pickle_open_dict(p, false);
+    for (size_t i = 0; i < e->file->meta_count; i++) {
+        pickle_put_text(p, e->file->meta[i].key);
+        pickle_put_text(p, e->file->meta[i].value);
+    }
+    pickle_close_dict(p);
+    pickle_close_dict(p);
+    return true;
+}
+
+static bool to_torch(const char *in, const char *out, Error *err)
+{
+    Model *m = model_load(in, WEIGHTS_RAW, err);
+    SafetensorsFile *f = m != NULL ? safetensors_read(in, err) : NULL;
+    bool ok = f != NULL;
+    if (ok) {
+        TorchWriter *w = torch_writer();
+        const float step = (float)m->step;
+        const Export e = {m, f, w, torch_pickle(w),
+                          mem_alloc(TORCH_BLOCKS, m->net->params.total * sizeof(float))};
+        ok = put_all(&e, &step, err) && torch_write(w, out, err);
+        mem_free(e.numbers);
+        torch_writer_free(w);
+    }
+    safetensors_free(f);
+    model_destroy(m);
+    return ok;
+}
+
+int command_convert(const Command *self, int argc, char **argv)
+{
+    const char *in = NULL, *out = NULL;
+    TextList settings = {0};
+    CommonOptions common = {0};
+    const Option options[] = {
+        {"IN", OPTION_TEXT, &in, NULL, 0, 0, true, "a .safetensors or .pt file"},
+        {"OUT", OPTION_TEXT, &out, NULL, 0, 0, true, "the other kind of file"},
+        {"--set", OPTION_REPEAT, &settings, "KEY=VALUE", 0, 0, false,
+         "from a .pt by PyTorch: settings that shapes do not tell; unset, the paper's CIFAR-10"},
+    };
+    Error err;
+    const OptionsResult r = options_parse(self, options, sizeof options / sizeof options[0],
+                                          &common, argc, argv);
+    if (r != OPTIONS_OK)
+        return r == OPTIONS_HELP ? 0 : 2;
+    const bool from = path_has_suffix(in, ".pt") && path_has_suffix(out, ".safetensors");
+    const bool to = path_has_suffix(in, ".safetensors") && path_has_suffix(out, ".pt");
+    if (!from && !to) {
+        error_set(&err, "%.100s to %.100s: expected .pt to .safetensors, or back", in, out);
+        return command_fail(self, &err, 2);
+    }
+    if (to && settings.count > 0) {
+        error_set(&err, "--set: only when reading a .pt file");
+        return command_fail(self, &err, 2);
+    }
+    const bool ok = path_check_output(out, &err) && (from ? from_torch(in, out, &settings, &err)
+                                                          : to_torch(in, out, &err));
+    if (ok && !common.quiet)
+        printf("%s\n", out);
+    return ok ? 0 : command_fail(self, &err, 1);
+}

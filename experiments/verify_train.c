@@ -4,8 +4,11 @@
 
 #include "diffusion/teacher.h"
 #include "distill/step.h"
+#include "experiments/paths.h"
+#include "experiments/torch_model.h"
 #include "experiments/verify.h"
 #include "nn/optimizer.h"
+#include "tensor/memory.h"
 
 typedef struct TrainCase {
     VerifyModel model, teacher; /* teacher: of a student, else empty */
@@ -68,6 +71,48 @@ static void run_train(VerifyCase *c, TrainCase *t) {
                                           t->optimizer->ema, 1);
 }
 
+/* A block of a checkpoint in memory layout; false breaks the case. */
+static bool read_block(VerifyCase *c, const TorchModel *from, TorchBlock which,
+                       const ParamSet *set, float *block) {
+    float *file = arena_alloc(c->arena, set->total, sizeof *file);
+    for (size_t i = 0; i < set->count && !c->broken; i++) {
+        const Param *p = set->items[i];
+        c->broken = !torch_model_floats(from, which, p->name, file, &c->err);
+        if (!c->broken) nn_param_from_file(p, block + p->offset, file);
+    }
+    return !c->broken;
+}
+
+/* The checkpoint holds the parameters and averages after the last step. */
+static void compare_checkpoint(VerifyCase *c, const TrainCase *t, const char *path) {
+    const ParamSet *set = &t->model.net->params;
+    char suffix[24];
+    float *block = arena_zeroed(c->arena, set->total, sizeof *block);
+    TorchModel *from = torch_model_read(path, &c->err);
+    c->broken = !from || !torch_model_check(from, t->model.net, &c->err);
+    snprintf(suffix, sizeof suffix, "_%zu", t->steps - 1);
+    if (!c->broken && read_block(c, from, TORCH_WEIGHTS, set, block))
+        verify_compare_flat(c, verify_role(c, "", "params", suffix), &t->model, block, 1);
+    if (!c->broken && !from->blocks[TORCH_EMA]) verify_break(c, "%s: expected averages", path);
+    if (!c->broken && read_block(c, from, TORCH_EMA, set, block))
+        verify_compare_flat(c, verify_role(c, "", "ema", suffix), &t->model, block, 1);
+    torch_model_free(from);
+}
+
+static void compare_checkpoints(VerifyCase *c, const TrainCase *t) {
+    const Json *list = json_get(c->json, "checkpoints");
+    const size_t count = list && list->type == JSON_ARRAY && t->steps > 0 ? list->count : 0;
+    for (size_t i = 0; i < count && !c->broken; i++) {
+        if (list->items[i].type != JSON_STRING) {
+            verify_break(c, "expected names of files in checkpoints");
+            return;
+        }
+        char *path = path_join(c->dir, list->items[i].string);
+        compare_checkpoint(c, t, path);
+        mem_free(path);
+    }
+}
+
 static bool read_optimizer(VerifyCase *c, OptimizerConfig *o) {
     size_t warmup;
     *o = nn_optimizer_defaults();
@@ -112,6 +157,7 @@ void verify_train_case(VerifyCase *c) {
     if (open_networks(c, &t)) {
         t.optimizer = nn_optimizer_create(&config, &t.model.net->params);
         run_train(c, &t);
+        compare_checkpoints(c, &t);
         nn_optimizer_destroy(t.optimizer);
     }
     diff_process_destroy(t.process);

@@ -277,7 +277,7 @@ static bool pack(Machine *m, PickleType type, size_t keep, size_t first)
 
 static bool pack_marked(Machine *m, PickleType type)
 {
-    size_t mark;
+    size_t mark = 0;
     return find_mark(m, &mark) && pack(m, type, mark, mark + 1);
 }
 
@@ -313,7 +313,7 @@ static bool fill(Machine *m, PickleType type, size_t keep, size_t first)
 
 static bool fill_marked(Machine *m, PickleType type)
 {
-    size_t mark;
+    size_t mark = 0;
     return find_mark(m, &mark) && fill(m, type, mark, mark + 1);
 }
 
@@ -328,7 +328,7 @@ static bool fill_one(Machine *m, PickleType type)
 
 static bool read_dict(Machine *m)
 {
-    size_t mark;
+    size_t mark = 0;
     if (!find_mark(m, &mark))
         return false;
     m->stack[mark] = make(m, PICKLE_DICT);

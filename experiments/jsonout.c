@@ -10,14 +10,23 @@
 
 JsonOut jsonout_start(FILE *file)
 {
-    JsonOut j = {file, 0, {0}, {false}};
+    JsonOut j = {file, false, 0, {0}, {false}};
 
+    return j;
+}
+
+JsonOut jsonout_start_line(FILE *file)
+{
+    JsonOut j = jsonout_start(file);
+
+    j.one_line = true;
     return j;
 }
 
 static void new_line(JsonOut *j)
 {
-    fprintf(j->file, "\n%*s", 2 * j->depth, "");
+    if (!j->one_line)
+        fprintf(j->file, "\n%*s", 2 * j->depth, "");
 }
 
 /* Comma, line and key: everything before a value. */
@@ -29,7 +38,7 @@ static void before(JsonOut *j, const char *key)
                  in_object ? "in" : "outside");
     if (j->depth > 0) {
         if (j->filled[j->depth - 1])
-            putc(',', j->file);
+            fputs(j->one_line ? ", " : ",", j->file);
         j->filled[j->depth - 1] = true;
         new_line(j);
     }

@@ -11,12 +11,14 @@ enum { JSONOUT_DEPTH = 16 };
 
 typedef struct JsonOut {
     FILE *file;
+    bool one_line;                 /* no line breaks inside the outermost object */
     int depth;                     /* open objects and arrays */
     char closer[JSONOUT_DEPTH];    /* '}' or ']' of each */
     bool filled[JSONOUT_DEPTH];    /* has a member already */
 } JsonOut;
 
 JsonOut jsonout_start(FILE *file);
+JsonOut jsonout_start_line(FILE *file); /* one object a line */
 /* key: name of the member inside an object, NULL inside an array and at the top (checked). */
 void jsonout_object(JsonOut *j, const char *key);
 void jsonout_array(JsonOut *j, const char *key);

@@ -9,6 +9,13 @@
 
 #include "tensor/threads.h"
 
+static const char *program = "di4c";
+
+void options_program(const char *name)
+{
+    program = name;
+}
+
 static bool is_positional(const Option *o)
 {
     return o->name[0] != '-';
@@ -25,7 +32,7 @@ static void print_option(const Option *o)
 static void print_help(const Command *command, const Option *options, size_t count,
                        const Option *common, size_t common_count)
 {
-    printf("di4c %s", command->name);
+    printf("%s %s", program, command->name);
     for (size_t i = 0; i < count; i++) {
         const Option *o = &options[i];
         if (is_positional(o))
@@ -100,11 +107,11 @@ static const Option *find(const Option *options, size_t count, const char *name)
     return NULL;
 }
 
-/* The next positional option that has no value yet. */
-static const Option *next_positional(const Option *options, size_t count)
+/* Positional option number `index`, or NULL. */
+static const Option *positional(const Option *options, size_t count, size_t index)
 {
     for (size_t i = 0; i < count; i++)
-        if (is_positional(&options[i]) && *(const char **)options[i].target == NULL)
+        if (is_positional(&options[i]) && index-- == 0)
             return &options[i];
     return NULL;
 }
@@ -142,11 +149,12 @@ static bool take_value(const Option *o, const char *value, Error *err)
 static bool parse_all(const Option *options, size_t count, const Option *common,
                       size_t common_count, int argc, char **argv, Error *err)
 {
+    size_t taken = 0; /* positional ones */
     for (int i = 0; i < argc; i++) {
         const char *word = argv[i];
         const Option *o;
         if (word[0] != '-' || word[1] == '\0') {
-            o = next_positional(options, count);
+            o = positional(options, count, taken++);
             if (!o || word[0] == '\0')
                 return error_set(err, "unexpected argument '%.60s'", word);
             if (!store(o, word, err))
@@ -165,13 +173,16 @@ static bool parse_all(const Option *options, size_t count, const Option *common,
         else if (!take_value(o, i + 1 < argc ? argv[++i] : NULL, err))
             return false;
     }
+    const Option *next = positional(options, count, taken);
+    if (next && next->required)
+        return error_set(err, "%s is missing", next->name);
     return true;
 }
 
 static bool check_required(const Option *options, size_t count, Error *err)
 {
     for (size_t i = 0; i < count; i++)
-        if (options[i].required && options[i].type == OPTION_TEXT &&
+        if (options[i].required && options[i].type == OPTION_TEXT && !is_positional(&options[i]) &&
             *(const char **)options[i].target == NULL)
             return error_set(err, "%s is missing", options[i].name);
     return true;
@@ -196,7 +207,7 @@ OptionsResult options_parse(const Command *command, const Option *options, size_
     if (!parse_all(options, count, shared, shared_count, argc, argv, &err) ||
         !check_required(options, count, &err)) {
         command_fail(command, &err, 2);
-        fprintf(stderr, "See: di4c %s --help\n", command->name);
+        fprintf(stderr, "See: %s %s --help\n", program, command->name);
         return OPTIONS_WRONG;
     }
     if (common->threads > 0)
@@ -206,6 +217,6 @@ OptionsResult options_parse(const Command *command, const Option *options, size_
 
 int command_fail(const Command *command, const Error *err, int status)
 {
-    fprintf(stderr, "di4c %s: %s\n", command->name, err->text);
+    fprintf(stderr, "%s %s: %s\n", program, command->name, err->text);
     return status;
 }

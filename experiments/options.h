@@ -27,7 +27,8 @@ typedef struct TextList {
 } TextList;
 
 typedef struct Option {
-    const char *name; /* "--steps"; a name without dashes is a positional argument (OPTION_TEXT) */
+    const char *name; /* "--steps"; a name without dashes is a positional argument (OPTION_TEXT or
+                         OPTION_COUNT), taken in the order of the table */
     OptionType type;
     void *target;
     const char *value; /* how --help calls the value: "N", "FILE" */
@@ -54,6 +55,8 @@ typedef enum OptionsResult { OPTIONS_OK, OPTIONS_HELP, OPTIONS_WRONG } OptionsRe
  * Prints the help (stdout) or the sentence of what is wrong (stderr) itself. */
 OptionsResult options_parse(const Command *command, const Option *options, size_t count,
                             CommonOptions *common, int argc, char **argv);
+/* The program's name in help and sentences, "di4c" until it is set. */
+void options_program(const char *name);
 /* "di4c NAME: sentence" on stderr; returns status. */
 int command_fail(const Command *command, const Error *err, int status);
 

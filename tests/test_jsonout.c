@@ -39,6 +39,24 @@ START_TEST(layout)
 }
 END_TEST
 
+START_TEST(one_line)
+{
+    FILE *f = tmpfile();
+    char text[100];
+
+    ck_assert_ptr_nonnull(f);
+    JsonOut j = jsonout_start_line(f);
+    jsonout_object(&j, NULL);
+    jsonout_array(&j, "list");
+    jsonout_count(&j, NULL, 1);
+    jsonout_count(&j, NULL, 2);
+    jsonout_end(&j);
+    jsonout_bool(&j, "yes", true);
+    jsonout_end(&j);
+    ck_assert_str_eq(text_of(f, text, sizeof text), "{\"list\": [1, 2], \"yes\": true}\n");
+}
+END_TEST
+
 START_TEST(values_come_back)
 {
     static const double exact[4] = {0.1, 1.0 / 3.0, -5e-324, 1.7976931348623157e308};
@@ -110,6 +128,7 @@ Suite *jsonout_suite(void)
 
     tcase_set_timeout(tc, 10);
     tcase_add_test(tc, layout);
+    tcase_add_test(tc, one_line);
     tcase_add_test(tc, values_come_back);
     tcase_add_test_raise_signal(tc, key_outside_object, 6);
     tcase_add_test_raise_signal(tc, no_key_in_object, 6);

@@ -1,8 +1,9 @@
-# di4c: make [all|demo|deps|check|install|uninstall|clean|dist]
+# di4c: make [all|bench|demo|deps|check|install|uninstall|clean|dist]
 #
 #   make demo          build, then train and distil on built-in data (minutes)
 #   make deps check    install Check if it is missing, then build and run the tests
 #   make VARIANT=asan check      under the address and undefined-behaviour sanitizers
+#   make bench         build/bench, which times the kernels: build/bench --help
 #   make CC=tcc                  any C99 compiler; OpenMP and ISA flags are probed, not assumed
 #
 # Knobs: CC, VARIANT (release, debug, asan, gcov), OPENMP=no, MARCH=native, PLAIN=yes (no GNU
@@ -17,9 +18,11 @@ OUT     := build/$(VARIANT)
 FOLDERS := tensor autograd nn diffusion distill
 LIB_SRC := $(wildcard $(FOLDERS:%=%/*.c))
 APP_SRC := $(wildcard experiments/*.c)
+BENCH_SRC := $(wildcard experiments/bench/*.c)
 TEST_SRC := $(wildcard tests/*.c)
 LIB_OBJ := $(LIB_SRC:%.c=$(OUT)/%.o)
 APP_OBJ := $(APP_SRC:%.c=$(OUT)/%.o)
+BENCH_OBJ := $(BENCH_SRC:%.c=$(OUT)/%.o)
 TEST_OBJ := $(TEST_SRC:%.c=$(OUT)/%.o) $(OUT)/tests/suites.o
 
 WARN := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wvla -Wno-unknown-pragmas
@@ -82,8 +85,17 @@ $(OUT)/libdi4c.a: $(LIB_OBJ)
 	ar rcs $@ $(LIB_OBJ)
 $(OUT)/di4c: $(APP_OBJ) $(OUT)/libdi4c.a
 	$(CC) $(LDFLAGS) -o $@ $(APP_OBJ) $(OUT)/libdi4c.a -lm
+$(OUT)/bench: $(BENCH_OBJ) $(filter-out $(OUT)/experiments/main.o,$(APP_OBJ)) $(OUT)/libdi4c.a
+	$(CC) $(LDFLAGS) -o $@ $^ -lm
 build/%: $(OUT)/%
 	cp $< $@
+
+# The measuring program: build/bench --help.
+ifeq ($(VARIANT),release)
+bench: build/bench
+else
+bench: $(OUT)/bench
+endif
 
 # ---- the demonstration and the tests ----
 JOBS := $(shell getconf _NPROCESSORS_ONLN 2>/dev/null || echo 1)
@@ -100,7 +112,7 @@ check: $(filter deps,$(MAKECMDGOALS))
 	OMP_WAIT_POLICY=passive $(OUT)/run-tests
 
 CHECK_LIBS = $(shell pkg-config --libs check 2>/dev/null || echo -lcheck)
-$(OUT)/run-tests: $(TEST_OBJ) $(filter-out $(OUT)/experiments/main.o,$(APP_OBJ)) $(OUT)/libdi4c.a
+$(OUT)/run-tests: $(TEST_OBJ) $(filter-out %/main.o,$(APP_OBJ) $(BENCH_OBJ)) $(OUT)/libdi4c.a
 	$(CC) $(LDFLAGS) -o $@ $^ $(CHECK_LIBS) -lm -lpthread
 # Every tests/test_NAME.c defines NAME_suite; the list is made from the file names, so that no file
 # can be forgotten.
@@ -140,6 +152,6 @@ dist:
 	mkdir -p build
 	git archive --prefix=di4c-$(VERSION)/ -o build/di4c-$(VERSION).tar.gz HEAD
 
-.PHONY: all demo check deps coverage install uninstall clean distclean dist
+.PHONY: all bench demo check deps coverage install uninstall clean distclean dist
 .SECONDARY:
--include $(LIB_OBJ:.o=.d) $(APP_OBJ:.o=.d) $(TEST_OBJ:.o=.d)
+-include $(LIB_OBJ:.o=.d) $(APP_OBJ:.o=.d) $(BENCH_OBJ:.o=.d) $(TEST_OBJ:.o=.d)

@@ -4,7 +4,7 @@
 cc=${CC:-cc}
 folders="tensor autograd nn diffusion distill experiments"
 status=0
-for header in $(for f in $folders; do ls $f/*.h; done); do
+for header in $(for f in $folders; do find $f -name '*.h' | sort; done); do
     printf '#include "%s"\n' "$header" |
         "$cc" -std=c99 -pedantic -Wall -Wextra -Wno-unknown-pragmas -Werror -I. -fsyntax-only -x c - ||
         { echo "structure: $header does not compile alone"; status=1; }
@@ -13,7 +13,7 @@ allowed=
 for folder in $folders; do
     allowed="$allowed $folder"
     pattern=$(echo $allowed | tr ' ' '|')
-    wrong=$(grep -nE '^ *# *include "' $folder/*.[ch] | grep -vE "include \"($pattern)/")
+    wrong=$(grep -rnE '^ *# *include "' --include='*.[ch]' $folder | grep -vE "include \"($pattern)/")
     [ -z "$wrong" ] || { echo "structure: include of a later folder or without folder:"; echo "$wrong"; status=1; }
 done
 [ $status = 0 ] && echo "structure: headers and includes are in order"

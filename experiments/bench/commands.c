@@ -1,0 +1,18 @@
+/* The table of commands of the measuring program. */
+#include "experiments/bench/commands.h"
+
+const Command bench_commands[] = {
+    {"gemm", "Times a matrix product C (M, N) = op(A) op(B), op(A) (M, K), in float32.",
+     "bench gemm 1024 1024 1024 --trans NT --threads 2", bench_gemm},
+    {"conv2d",
+     "Times a 3x3 convolution with padding 1 of pictures (B, H, W, CIN), transforms of the weights "
+     "counted in.",
+     "bench conv2d 8 32 32 128 128 --pass weight --threads 2", bench_conv2d},
+    {"groupnorm-silu", "Times group normalisation (32 groups, or one a channel) with SiLU.",
+     "bench groupnorm-silu 8 32 32 128 --pass backward --threads 1", bench_group_norm},
+    {"smoke",
+     "Fails (status 1) if products run under a tenth of this machine's multiply-add rate, as they\n"
+     "do where the inner loop was compiled without vectors.  One thread unless --threads is given.",
+     "bench smoke", bench_smoke},
+};
+const size_t bench_command_count = sizeof bench_commands / sizeof bench_commands[0];

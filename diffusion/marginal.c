@@ -137,7 +137,7 @@ void diff_draw_marginal(const Process *p, States *xt, const States *x0, const do
                  x0->dims);
     if (batch == 0 || x0->dims == 0)
         return;
-    if (p->class->keep != NULL) {
+    if (p->decay > 0.0) {
         threads_for(batch, draw_closed, &m);
         return;
     }

@@ -1,10 +1,11 @@
-/* What all forward processes share: constants, checks, the diagonal of R, and for dense reversible
- * ones the eigendecomposition of A = diag(sqrt(pi)) R diag(1/sqrt(pi)), which is symmetric by
- * detailed balance, so that exp(B R) = diag(1/sqrt(pi)) V exp(B L) V^T diag(sqrt(pi)). */
+/* What all forward processes share: constants, checks, the schedule, the diagonal of R, and for
+ * dense reversible ones the eigendecomposition of A = diag(sqrt(pi)) R diag(1/sqrt(pi)), which is
+ * symmetric by detailed balance: exp(B R) = diag(1/sqrt(pi)) V exp(B L) V^T diag(sqrt(pi)). */
 #include "diffusion/process.h"
 
 #include <float.h>
 #include <math.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "tensor/check.h"
@@ -12,21 +13,19 @@
 #include "tensor/gemm.h"
 #include "tensor/memory.h"
 
-enum { KINDS = 4, MAX_STATES = 65535 };
+enum { MAX_STATES = 65535 };
+
+/* In the order of ProcessKind. */
+static const ProcessClass *const classes[] = {&diff_uniform, &diff_absorbing, &diff_birth_death,
+                                              &diff_gaussian, &diff_matrix};
+enum { KINDS = sizeof classes / sizeof *classes };
+
+/* The farthest that rows of P[0->1] may be from the prior. */
+static const double MIXED = 0.05;
 
 static const ProcessClass *class_of(ProcessKind kind)
 {
-    switch (kind) {
-    case PROCESS_UNIFORM:
-        return &diff_uniform;
-    case PROCESS_ABSORBING:
-        return &diff_absorbing;
-    case PROCESS_BIRTH_DEATH:
-        return &diff_birth_death;
-    case PROCESS_GAUSSIAN:
-        return &diff_gaussian;
-    }
-    return NULL;
+    return kind >= 0 && (size_t)kind < KINDS ? classes[kind] : NULL;
 }
 
 ProcessConfig diff_process_defaults(ProcessKind kind, size_t states)
@@ -41,7 +40,10 @@ ProcessConfig diff_process_defaults(ProcessKind kind, size_t states)
                             .rate_sigma = 6.0,
                             .q_sigma = 512.0,
                             .time_exponential = 100.0,
-                            .time_base = 3.0};
+                            .time_base = 3.0,
+                            .beta = SCHEDULE_PUBLISHED,
+                            .beta_scale = 1.0,
+                            .beta_ratio = 100.0};
     return config;
 }
 
@@ -55,12 +57,9 @@ const char *diff_process_name(ProcessKind kind)
 
 bool diff_process_kind(const char *name, ProcessKind *kind)
 {
-    static const ProcessKind all[KINDS] = {PROCESS_UNIFORM, PROCESS_ABSORBING, PROCESS_BIRTH_DEATH,
-                                           PROCESS_GAUSSIAN};
-
     for (size_t i = 0; i < KINDS; i++)
-        if (strcmp(name, class_of(all[i])->name) == 0) {
-            *kind = all[i];
+        if (strcmp(name, classes[i]->name) == 0) {
+            *kind = (ProcessKind)i;
             return true;
         }
     return false;
@@ -164,6 +163,68 @@ static bool decompose(Process *p, Error *err)
     return true;
 }
 
+static bool fill_schedule(Process *p, Error *err)
+{
+    const ProcessConfig *c = &p->config;
+    char where[64];
+
+    if (c->beta == SCHEDULE_PUBLISHED)
+        return p->class->published(p, &p->schedule, err);
+    snprintf(where, sizeof where, "process %s", p->class->name);
+    return diff_schedule_make(&p->schedule, c->beta, c->beta_scale, c->beta_ratio, c->eps, where,
+                              err);
+}
+
+/* For dense processes: how often the fastest state jumps, and what both forms of P need. */
+static bool fill_dense(Process *p, Error *err)
+{
+    double events = p->exit * diff_process_integral(p, 0.0, 1.0);
+
+    if (events > DBL_MAX && p->schedule.eps == 0.0 && p->schedule.kind >= SCHEDULE_COSINE)
+        return error_set(err, "process %s: B(0,1) is infinite with schedule %s and alpha_eps = 0, "
+                              "expected alpha_eps above 0: only uniform and absorbing noise have "
+                              "a limit at t = 1",
+                         p->class->name, diff_schedule_name(p->schedule.kind));
+    if (!(events <= 1e12))
+        return error_set(err, "process %s: %g jumps between t = 0 and 1, expected at most 1e12",
+                         p->class->name, events);
+    fill_powers(p);
+    p->spectral = p->reversible && nearly_even(p->end, p->states);
+    return !p->spectral || p->values != NULL || decompose(p, err);
+}
+
+/* Total variation between a row of P and the prior. */
+static double distance(const double *row, const double *prior, size_t S)
+{
+    double sum = 0.0;
+
+    for (size_t j = 0; j < S; j++)
+        sum += fabs(row[j] - prior[j]);
+    return 0.5 * sum;
+}
+
+/* Does P[0->1] forget where it started? */
+static bool check_mixed(const Process *p, Error *err)
+{
+    size_t S = p->states;
+    double *row = mem_alloc(S, sizeof *row), far = 0.0;
+    Transition *tr = diff_transition_create(p, 0.0, 1.0, TRANSITION_SPECTRAL);
+
+    for (size_t i = 0; i < S; i++) {
+        diff_transition_row(tr, i, row);
+        double d = distance(row, p->prior, S);
+        far = d > far ? d : far;
+    }
+    diff_transition_destroy(tr);
+    mem_free(row);
+    return far <= MIXED ||
+           error_set(err, "process %s: with schedule %s and B(0,1) = %g, x_1 is %.3g (total "
+                          "variation) from the law that sampling starts from, expected at most "
+                          "%g: raise beta_scale",
+                     p->class->name, diff_schedule_name(p->schedule.kind),
+                     diff_process_integral(p, 0.0, 1.0), far, MIXED);
+}
+
 static bool fill(Process *p, Error *err)
 {
     size_t S = p->states;
@@ -174,18 +235,13 @@ static bool fill(Process *p, Error *err)
     p->base = mem_zeroed(S * S, sizeof *p->base);
     p->end = mem_zeroed(S, sizeof *p->end);
     p->prior = mem_zeroed(S, sizeof *p->prior);
-    if (!p->class->create(p, err))
+    if (!p->class->create(p, err) || !fill_schedule(p, err))
         return false;
     fill_diagonal(p);
-    if (p->class->keep != NULL)
-        return true;
-    double events = p->exit * diff_process_integral(p, 0.0, 1.0);
-    if (!(events <= 1e12))
-        return error_set(err, "process %s: %g jumps between t = 0 and 1, expected at most 1e12",
-                         p->class->name, events);
-    fill_powers(p);
-    p->spectral = nearly_even(p->end, S);
-    return !p->spectral || p->values != NULL || decompose(p, err);
+    if (p->decay == 0.0 && !fill_dense(p, err))
+        return false;
+    bool published = p->config.beta == SCHEDULE_PUBLISHED && p->config.kind != PROCESS_MATRIX;
+    return published || check_mixed(p, err);
 }
 
 Process *diff_process_create(const ProcessConfig *config, Error *err)
@@ -193,7 +249,7 @@ Process *diff_process_create(const ProcessConfig *config, Error *err)
     const ProcessClass *class = class_of(config->kind);
 
     if (class == NULL) {
-        error_set(err, "process kind %d, expected 0 to %d", (int)config->kind, KINDS - 1);
+        error_set(err, "process kind %d, expected 0 to %d", (int)config->kind, (int)KINDS - 1);
         return NULL;
     }
     Process *p = mem_zeroed(1, sizeof *p);
@@ -201,7 +257,9 @@ Process *diff_process_create(const ProcessConfig *config, Error *err)
     p->class = class;
     p->states = config->states;
     p->mask = config->kind == PROCESS_ABSORBING ? (int)config->states - 1 : -1;
-    if (fill(p, err))
+    bool ok = fill(p, err);
+    p->config.rates = NULL;
+    if (ok)
         return p;
     diff_process_destroy(p);
     return NULL;
@@ -224,13 +282,20 @@ void diff_process_destroy(Process *p)
 double diff_process_rate(const Process *p, double t)
 {
     TENSOR_CHECK(t >= 0.0 && t <= 1.0, "t = %g", t);
-    return p->class->rate(p, t);
+    return diff_schedule_rate(&p->schedule, t);
 }
 
 double diff_process_integral(const Process *p, double s, double t)
 {
     TENSOR_CHECK(0.0 <= s && s <= t && t <= 1.0, "s = %g, t = %g", s, t);
-    return p->class->integral(p, s, t);
+    return diff_schedule_integral(&p->schedule, s, t);
+}
+
+void diff_process_keep(const Process *p, double s, double t, double *keep, double *leave)
+{
+    TENSOR_CHECK(p->decay > 0.0, "process %s has no closed form", p->class->name);
+    TENSOR_CHECK(0.0 <= s && s <= t && t <= 1.0, "s = %g, t = %g", s, t);
+    diff_schedule_keep(&p->schedule, p->decay, s, t, keep, leave);
 }
 
 double diff_process_survival(const Process *p, double s, double t)
@@ -238,8 +303,7 @@ double diff_process_survival(const Process *p, double s, double t)
     double keep, leave;
 
     TENSOR_CHECK(p->mask >= 0, "process %s has no mask", p->class->name);
-    TENSOR_CHECK(0.0 <= s && s <= t && t <= 1.0, "s = %g, t = %g", s, t);
-    p->class->keep(p, s, t, &keep, &leave);
+    diff_process_keep(p, s, t, &keep, &leave);
     return keep;
 }
 

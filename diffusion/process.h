@@ -11,6 +11,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "diffusion/schedule.h"
 #include "tensor/error.h"
 #include "tensor/rng.h"
 #include "tensor/states.h"
@@ -19,9 +20,11 @@ typedef enum ProcessKind {
     PROCESS_UNIFORM,
     PROCESS_ABSORBING, /* the mask is the last state, S counts it */
     PROCESS_BIRTH_DEATH,
-    PROCESS_GAUSSIAN
+    PROCESS_GAUSSIAN,
+    PROCESS_MATRIX /* any R with one recurrent class, reversible or not */
 } ProcessKind;
 
+/* The published choices for alpha(t); ABSORB_LINEAR is a constant beta. */
 typedef enum AbsorbingSchedule { ABSORB_LOGLINEAR, ABSORB_LINEAR, ABSORB_COSINE } AbsorbingSchedule;
 
 typedef struct ProcessConfig {
@@ -29,47 +32,59 @@ typedef struct ProcessConfig {
     size_t states;               /* S, the mask included */
     double rate_const;           /* uniform: R[i][j]; absorbing with linear schedule: B = c t */
     AbsorbingSchedule schedule;
-    double eps;                  /* log-linear: alpha = 1 - (1 - eps) t */
+    double eps;                  /* of alpha: log-linear, and cosine unless published */
     double sigma_min, sigma_max; /* birth-death */
     double rate_sigma, q_sigma, time_exponential, time_base; /* discretised Gaussian */
+    /* SCHEDULE_PUBLISHED: the process's own, by the constants above.  Any other kind serves every
+     * process, with b = beta_scale, a = beta_ratio and eps (see schedule.h). */
+    ScheduleKind beta;
+    double beta_scale, beta_ratio;
+    const double *rates; /* matrix: R (S, S), read while the process is created; the diagonal is
+                            recomputed.  Else NULL */
 } ProcessConfig;
 
 typedef struct Process Process;
 typedef struct Transition Transition;
 
-/* What a kind of process is: one file defines one of these.  Adding a process adds a file. */
+/* What a kind of process is: one file defines one of these.  Adding a process adds a file, its kind
+ * above and its line in the list in process.c. */
 typedef struct ProcessClass {
     const char *name; /* "gaussian", ... : the name in presets and files */
-    /* Checks the configuration, then fills base (off-diagonal entries; the diagonal follows), end
-     * and prior, which come zeroed, and perhaps left, right, values (see Process). */
+    /* Checks the constants of R, then fills base (off-diagonal entries; the diagonal follows), end
+     * and prior, which come zeroed, and decay or reversible, perhaps left, right, values. */
     bool (*create)(Process *p, Error *err);
-    double (*rate)(const Process *p, double t);              /* beta(t) */
-    double (*integral)(const Process *p, double s, double t); /* B(s, t); may be infinite */
-    /* Closed form P = keep I + (1 - keep) 1 end^T: *keep and *leave = 1 - keep (accurate when
-     * small).  NULL: the chain is reversible and dense; the eigendecomposition is used. */
-    void (*keep)(const Process *p, double s, double t, double *keep, double *leave);
+    /* The schedule the process was published with, from checked constants. */
+    bool (*published)(const Process *p, Schedule *schedule, Error *err);
 } ProcessClass;
 
 struct Process {
-    ProcessConfig config;
+    ProcessConfig config; /* rates: NULL, the matrix is in base */
     const ProcessClass *class;
+    Schedule schedule;
     size_t states;
     int mask;          /* the mask's number, or -1 */
     double *base;      /* R (S, S) */
     double *end;       /* stationary (end) distribution pi (S) */
     double *prior;     /* law of x_1 that sampling starts from (S) */
+    double decay;      /* > 0: closed form P = k I + (1 - k) 1 end^T with k = exp(-decay B);
+                          0: dense, no closed form */
+    bool reversible;   /* pi_i R[i][j] = pi_j R[j][i] */
     double *left, *right, *values; /* dense: P = left diag(exp(B values)) right; else NULL */
-    double exit;    /* dense: largest exit rate g of R */
+    double exit;    /* largest exit rate g of R */
     double *powers; /* dense: (I + R/g)^k, k = 1..4, (4, S, S); else NULL */
-    bool spectral;  /* dense: false where pi is so uneven that the spectral form loses digits;
-                       the accurate one is used instead */
+    bool spectral;  /* dense: false where the chain is not reversible, or pi so uneven that the
+                       spectral form loses digits; the accurate one is used instead */
 };
 
-extern const ProcessClass diff_uniform, diff_absorbing, diff_birth_death, diff_gaussian;
+extern const ProcessClass diff_uniform, diff_absorbing, diff_birth_death, diff_gaussian,
+    diff_matrix;
 
 /* The published constants (those of CIFAR-10). */
 ProcessConfig diff_process_defaults(ProcessKind kind, size_t states);
-/* NULL and a sentence naming the field if a value is impossible. */
+/* NULL and a sentence naming the field if a value is impossible.  Refused are also a B(0,1) that
+ * is infinite without a closed form, and, for a schedule that is not the published one and for
+ * every user's matrix, a P[0->1] with a row farther than 0.05 (total variation) from the prior:
+ * sampling would start from the wrong law. */
 Process *diff_process_create(const ProcessConfig *config, Error *err);
 void diff_process_destroy(Process *p);
 const char *diff_process_name(ProcessKind kind);
@@ -80,6 +95,9 @@ bool diff_process_positive(const Process *p, const char *field, double value, Er
 
 double diff_process_rate(const Process *p, double t); /* absorbing: may be infinite at t = 1 */
 double diff_process_integral(const Process *p, double s, double t);
+/* The two numbers of a closed form (checked): P[s->t] = *keep I + *leave 1 end^T, which sum to 1,
+ * each accurate to its last digits. */
+void diff_process_keep(const Process *p, double s, double t, double *keep, double *leave);
 /* Survival alpha(t)/alpha(s) of an absorbing process (checked); 1 for s = t. */
 double diff_process_survival(const Process *p, double s, double t);
 void diff_process_draw_prior(const Process *p, Rng *rng, uint16_t *x, size_t dims);

@@ -1,4 +1,5 @@
 /* Birth and death: rate 1 to each neighbour, reflected at the ends; the end state is uniform.
+ * Published with an exponential schedule,
  *
  *   beta(t) = sigma_min^2 r^(2t) ln r,  B(s,t) = sigma_min^2/2 (r^(2t) - r^(2s)),
  *   r = sigma_max/sigma_min
@@ -34,36 +35,34 @@ static void cosine_modes(Process *p)
 
 static bool create(Process *p, Error *err)
 {
-    const ProcessConfig *c = &p->config;
     size_t S = p->states;
 
-    if (!diff_process_positive(p, "sigma_min", c->sigma_min, err) ||
-        !diff_process_positive(p, "sigma_max", c->sigma_max, err))
-        return false;
-    if (!(c->sigma_min < c->sigma_max))
-        return error_set(err,
-                         "process birthdeath: sigma_max = %g, expected more than sigma_min = %g",
-                         c->sigma_max, c->sigma_min);
+    (void)err;
     for (size_t i = 0; i + 1 < S; i++)
         p->base[i * S + i + 1] = p->base[(i + 1) * S + i] = 1.0;
     for (size_t i = 0; i < S; i++)
         p->end[i] = p->prior[i] = 1.0 / (double)S;
+    p->reversible = true;
     cosine_modes(p);
     return true;
 }
 
-static double rate(const Process *p, double t)
+static bool published(const Process *p, Schedule *schedule, Error *err)
 {
-    double low = p->config.sigma_min, growth = log(p->config.sigma_max / low);
+    double low = p->config.sigma_min, high = p->config.sigma_max;
 
-    return low * low * exp(2.0 * growth * t) * growth;
+    if (!diff_process_positive(p, "sigma_min", low, err) ||
+        !diff_process_positive(p, "sigma_max", high, err))
+        return false;
+    if (!(low < high))
+        return error_set(err,
+                         "process birthdeath: sigma_max = %g, expected more than sigma_min = %g",
+                         high, low);
+    schedule->kind = SCHEDULE_EXPONENTIAL;
+    schedule->scale = 0.5 * low * low;
+    schedule->growth = 2.0 * log(high / low);
+    schedule->eps = 0.0;
+    return true;
 }
 
-static double integral(const Process *p, double s, double t)
-{
-    double low = p->config.sigma_min, growth = log(p->config.sigma_max / low);
-
-    return 0.5 * low * low * exp(2.0 * growth * s) * expm1(2.0 * growth * (t - s));
-}
-
-const ProcessClass diff_birth_death = {"birthdeath", create, rate, integral, NULL};
+const ProcessClass diff_birth_death = {"birthdeath", create, published};

@@ -1,6 +1,6 @@
-/* Discretised Gaussian noise ([tauLDR], the process of the CIFAR-10 models).
+/* Discretised Gaussian noise ([tauLDR], the process of the CIFAR-10 models), published with the
+ * exponential schedule B(s,t) = b (a^t - a^s), b = time_base, a = time_exponential.
  *
- *   beta(t) = b ln(a) a^t,  B(s,t) = b (a^t - a^s)
  *   pi_i ~ exp(-((i+1) - S/2)^2 / (2 Q_sigma^2))
  *
  * Of each pair of states, one lies farther from the middle of 0..S-1; it jumps to the other at rate
@@ -40,15 +40,9 @@ static bool create(Process *p, Error *err)
     size_t S = p->states;
 
     if (!diff_process_positive(p, "rate_sigma", c->rate_sigma, err) ||
-        !diff_process_positive(p, "Q_sigma", c->q_sigma, err) ||
-        !diff_process_positive(p, "time_base", c->time_base, err) ||
-        !diff_process_positive(p, "time_exponential", c->time_exponential, err))
+        !diff_process_positive(p, "Q_sigma", c->q_sigma, err) || !fill_end(p, err))
         return false;
-    if (!(c->time_exponential > 1.0))
-        return error_set(err, "process gaussian: time_exponential = %g, expected more than 1",
-                         c->time_exponential);
-    if (!fill_end(p, err))
-        return false;
+    p->reversible = true;
     for (size_t i = 0; i < S; i++)
         for (size_t j = i + 1; j < S; j++) {
             double step = (double)(j - i - 1) / c->rate_sigma, v = exp(-step * step);
@@ -60,18 +54,18 @@ static bool create(Process *p, Error *err)
     return true;
 }
 
-static double rate(const Process *p, double t)
+static bool published(const Process *p, Schedule *schedule, Error *err)
 {
-    double growth = log(p->config.time_exponential);
+    const ProcessConfig *c = &p->config;
 
-    return p->config.time_base * growth * exp(growth * t);
+    if (!diff_process_positive(p, "time_base", c->time_base, err) ||
+        !diff_process_positive(p, "time_exponential", c->time_exponential, err))
+        return false;
+    if (!(c->time_exponential > 1.0))
+        return error_set(err, "process gaussian: time_exponential = %g, expected more than 1",
+                         c->time_exponential);
+    return diff_schedule_make(schedule, SCHEDULE_EXPONENTIAL, c->time_base, c->time_exponential,
+                              0.0, "process gaussian", err);
 }
 
-static double integral(const Process *p, double s, double t)
-{
-    double growth = log(p->config.time_exponential);
-
-    return p->config.time_base * exp(growth * s) * expm1(growth * (t - s));
-}
-
-const ProcessClass diff_gaussian = {"gaussian", create, rate, integral, NULL};
+const ProcessClass diff_gaussian = {"gaussian", create, published};

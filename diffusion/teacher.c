@@ -163,7 +163,7 @@ static double elbo_weight(const Process *p, double t)
     double at = t < 1.0 - 1e-9 ? t : 1.0 - 1e-9, keep, leave;
 
     TENSOR_CHECK(p->mask >= 0, "the ELBO's weights need absorbing noise, not %s", p->class->name);
-    p->class->keep(p, 0.0, at, &keep, &leave);
+    diff_process_keep(p, 0.0, at, &keep, &leave);
     return keep > 0.0 ? diff_process_rate(p, at) * keep / leave : 0.0;
 }
 

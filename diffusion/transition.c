@@ -37,7 +37,7 @@ static Transition *make(const Process *p)
     Transition *tr = mem_zeroed(1, sizeof *tr);
 
     tr->process = p;
-    if (p->class->keep == NULL) {
+    if (p->decay == 0.0) {
         tr->dense = mem_alloc(square(p), sizeof *tr->dense);
         tr->spare = mem_alloc(square(p), sizeof *tr->spare);
     }
@@ -182,7 +182,7 @@ void diff_transition_set(Transition *tr, double s, double t, TransitionAccuracy 
 
     TENSOR_CHECK(0.0 <= s && s <= t && t <= 1.0, "s = %g, t = %g", s, t);
     if (tr->dense == NULL) {
-        p->class->keep(p, s, t, &tr->keep, &tr->leave);
+        diff_process_keep(p, s, t, &tr->keep, &tr->leave);
         return;
     }
     double integral = diff_process_integral(p, s, t);

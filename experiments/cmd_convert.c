@@ -209,6 +209,7 @@ static bool from_torch(const char *in, const char *out, const TextList *settings
                     (m = model_create(&found.config, found.role, false, err)) != NULL &&
                     write_safetensors(t, m, meta, count, out, err);
     model_destroy(m);
+    rate_matrix_free(found.rates);
     mem_free(meta);
     torch_model_free(t);
     return ok;

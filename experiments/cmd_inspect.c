@@ -34,6 +34,17 @@ static void print_text(const char *text)
         putchar((unsigned char)*p < 32 || *p == 127 ? '?' : *p);
 }
 
+/* A metadata value; of a long one, such as a rate matrix, the start. */
+static void print_value(const char *text)
+{
+    char start[101];
+    const size_t length = strlen(text);
+    snprintf(start, sizeof start, "%s", text);
+    print_text(start);
+    if (length >= sizeof start)
+        printf("... (%zu characters)", length);
+}
+
 static bool print_tensor(const SafetensorsFile *f, const FileTensor *t, Error *err)
 {
     printf("%-52s %-5s ", t->name, t->dtype);
@@ -85,7 +96,7 @@ static bool inspect_safetensors(const char *path, Error *err)
         printf("  ");
         print_text(f->meta[i].key);
         printf(" = ");
-        print_text(f->meta[i].value);
+        print_value(f->meta[i].value);
         printf("\n");
     }
     bool ok = true;

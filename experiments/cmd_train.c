@@ -11,7 +11,7 @@
 #include "tensor/platform.h"
 
 typedef struct TrainOptions {
-    const char *data, *out, *preset, *log, *teacher;
+    const char *data, *out, *preset, *log, *teacher, *rates;
     TextList set;
     int64_t steps, seed, save_seconds;
     bool resume, overwrite, check_finite;
@@ -21,7 +21,7 @@ typedef struct TrainOptions {
 static OptionsResult parse(const Command *self, ConfigRole role, TrainOptions *o, int argc,
                            char **argv)
 {
-    const Option options[] = {
+    Option options[] = {
         {"--data", OPTION_TEXT, &o->data, "DATA", 0, 0, true,
          "glyphs, mnist:DIR, idx:FILE or cifar10:DIR"},
         {"--out", OPTION_TEXT, &o->out, "MODEL", 0, 0, true, "file to write (.safetensors)"},
@@ -40,10 +40,14 @@ static OptionsResult parse(const Command *self, ConfigRole role, TrainOptions *o
          "time between checkpoints (default 120)"},
         {"--check-finite", OPTION_FLAG, &o->check_finite, NULL, 0, 0, false,
          "look at the result of every operation"},
+        {"--rates", OPTION_TEXT, &o->rates, "FILE", 0, 0, false,
+         "rates of the noise (process=matrix): S x S numbers, .csv or .npy; row i leads out of i"},
         {"--teacher", OPTION_TEXT, &o->teacher, "MODEL", 0, 0, true,
          "the model to learn from (its averaged weights)"},
     };
-    const size_t count = sizeof options / sizeof options[0] - (role == ROLE_TEACHER ? 1 : 0);
+    const size_t count = sizeof options / sizeof options[0] - 1; /* one of the last two */
+    if (role == ROLE_STUDENT)
+        options[count - 1] = options[count];
     const OptionsResult r = options_parse(self, options, count, &o->common, argc, argv);
     if (r == OPTIONS_HELP) {
         printf("\n");
@@ -59,15 +63,19 @@ static bool is_of_data(const char *key)
            strcmp(key, "channels") == 0 || strcmp(key, "states") == 0;
 }
 
-/* Settings in order: preset (or the teacher's configuration), --set, --steps and --seed. */
-static bool configure(const TrainOptions *o, ConfigRole role, const Model *teacher, Config *c,
-                      Error *err)
+/* Settings in order: preset (or the teacher's configuration), --rates, --set, --steps, --seed. */
+static bool configure(const TrainOptions *o, ConfigRole role, const Model *teacher,
+                      const RateMatrix *rates, Config *c, Error *err)
 {
     const char *fitting = config_preset_of(o->data, teacher ? &teacher->config : NULL);
     if (!config_preset(c, o->preset ? o->preset : fitting, role, err))
         return false;
     if (teacher)
         config_copy_structure(c, &teacher->config);
+    if (rates) {
+        c->process = PROCESS_MATRIX;
+        c->rates = rates;
+    }
     for (size_t i = 0; i < o->set.count; i++) {
         char key[CONFIG_TEXT];
         const char *equals = strchr(o->set.values[i], '=');
@@ -115,7 +123,9 @@ static bool check_same_config(const char *path, const Model *old, const Model *m
     before.chunk = m->config.chunk;
     const size_t i = config_difference(&before, &m->config);
     if (i == config_count())
-        return true;
+        return rate_matrix_equal(old->rates, m->rates) ||
+               error_set(err, "%s: its rate matrix is another one: expected the same to go on with",
+                         path);
     config_value(&before, i, a);
     config_value(&m->config, i, b);
     return error_set(err,
@@ -156,6 +166,7 @@ static bool open_resume(const TrainOptions *o, const Model *m, SafetensorsFile *
     Model *old = mem_zeroed(1, sizeof *old);
     *f = safetensors_read(o->out, err);
     const bool ok = *f && model_read_meta(*f, old, err) && check_resume(o->out, old, m, err);
+    rate_matrix_free(old->rates);
     mem_free(old);
     return ok;
 }
@@ -258,6 +269,7 @@ static int run(const Command *self, ConfigRole role, int argc, char **argv)
     if (r != OPTIONS_OK)
         return r == OPTIONS_HELP ? 0 : 2;
     Model *teacher = NULL, *m = NULL;
+    RateMatrix *rates = NULL;
     Dataset *data = NULL;
     Config c;
     int status = 1;
@@ -268,7 +280,9 @@ static int run(const Command *self, ConfigRole role, int argc, char **argv)
         if (!teacher)
             return command_fail(self, &err, 1);
     }
-    if (!configure(&o, role, teacher, &c, &err)) {
+    if (o.rates && !(rates = rate_matrix_read(o.rates, &err))) {
+        command_fail(self, &err, 1);
+    } else if (!configure(&o, role, teacher, rates, &c, &err)) {
         status = command_fail(self, &err, 2);
     } else if (!(data = open_data(&o, &c, &err)) ||
                (teacher && !config_same_structure(&c, &teacher->config, o.teacher, &err)) ||
@@ -282,6 +296,7 @@ static int run(const Command *self, ConfigRole role, int argc, char **argv)
             status = train(self, &o, m, teacher, data);
     }
     dataset_close(data);
+    rate_matrix_free(rates);
     model_destroy(m);
     model_destroy(teacher);
     return status;

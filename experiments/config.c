@@ -39,13 +39,13 @@ static const Key keys[] = {
     {"channels", KEY_INTEGER, AT(channels), "3", 1, 16, 0, "of the pictures; set from the data"},
     {"states", KEY_INTEGER, AT(states), "256", 2, 65535, 0, "of a data dimension, without mask"},
 
-    {"process", KEY_CHOICE, AT(process), "gaussian", 0, 0, "uniform|absorbing|birthdeath|gaussian",
-     "forward process"},
+    {"process", KEY_CHOICE, AT(process), "gaussian", 0, 0,
+     "uniform|absorbing|birthdeath|gaussian|matrix", "forward process; matrix: of --rates"},
     {"schedule", KEY_CHOICE, AT(schedule), "loglinear", 0, 0, "loglinear|linear|cosine",
      "absorbing: survival alpha(t)"},
     {"rate_const", KEY_NUMBER, AT(rate_const), "0.03", 1e-9, 1e6, 0, "uniform, absorbing linear"},
     {"alpha_eps", KEY_NUMBER, AT(alpha_eps), "0.001", 0, 0.5, 0,
-     "absorbing loglinear: alpha = 1 - (1 - alpha_eps) t"},
+     "absorbing loglinear: alpha = 1 - (1 - alpha_eps) t; beta cosine, loglinear"},
     {"sigma_min", KEY_NUMBER, AT(sigma_min), "1", 1e-6, 1e6, 0, "birthdeath"},
     {"sigma_max", KEY_NUMBER, AT(sigma_max), "100", 1e-6, 1e6, 0, "birthdeath"},
     {"rate_sigma", KEY_NUMBER, AT(rate_sigma), "6", 1e-3, 1e6, 0, "gaussian: reach of a jump"},
@@ -53,6 +53,13 @@ static const Key keys[] = {
     {"time_exponential", KEY_NUMBER, AT(time_exponential), "100", 1.000001, 1e9, 0,
      "gaussian: a in B = b (a^t - 1)"},
     {"time_base", KEY_NUMBER, AT(time_base), "3", 1e-9, 1e6, 0, "gaussian: b in B = b (a^t - 1)"},
+    {"beta", KEY_CHOICE, AT(beta), "published", 0, 0,
+     "published|constant|exponential|linear|cosine|loglinear",
+     "how fast time runs; published: by the process's own keys above"},
+    {"beta_scale", KEY_NUMBER, AT(beta_scale), "1", 1e-9, 1e9, 0,
+     "factor of beta (not published; matrix: always)"},
+    {"beta_ratio", KEY_NUMBER, AT(beta_ratio), "100", 1.000001, 1e9, 0,
+     "beta exponential, linear: beta(1)/beta(0)"},
 
     {"head", KEY_CHOICE, AT(head), "logistic", 0, 0, "softmax|logistic", "categorical head"},
     {"fix", KEY_FLAG, AT(fix), "off", 0, 0, 0, "logistic head: symmetric floor"},
@@ -337,8 +344,22 @@ static bool check_student(const Config *c, Error *err)
     return true;
 }
 
+/* R is there if and only if the process wants one. */
+static bool check_rates(const Config *c, Error *err)
+{
+    if (c->process == PROCESS_MATRIX && c->rates == NULL)
+        return error_set(err, "configuration: process=matrix without a rate matrix: expected "
+                              "--rates FILE");
+    if (c->process != PROCESS_MATRIX && c->rates != NULL)
+        return error_set(err, "configuration: a rate matrix, but another process: expected "
+                              "process=matrix");
+    return true;
+}
+
 bool config_check(const Config *c, ConfigRole role, Error *err)
 {
+    if (!check_rates(c, err))
+        return false;
     if (c->head == HEAD_LOGISTIC && c->process == PROCESS_ABSORBING)
         return error_set(err, "configuration: head=logistic with process=absorbing: expected "
                               "head=softmax, since the mask has no place on the grey scale");
@@ -407,8 +428,18 @@ bool config_is_structure(size_t i)
     return i < index_of(first_unshared);
 }
 
+bool config_is_needed(size_t i)
+{
+    static const char *const newer[] = {"beta", "beta_scale", "beta_ratio"};
+    for (size_t k = 0; k < sizeof newer / sizeof newer[0]; k++)
+        if (strcmp(keys[i].name, newer[k]) == 0)
+            return false;
+    return config_is_structure(i);
+}
+
 void config_copy_structure(Config *c, const Config *from)
 {
+    c->rates = from->rates;
     for (size_t i = 0; config_is_structure(i); i++) {
         char value[CONFIG_TEXT];
         Error err;
@@ -423,7 +454,10 @@ static bool same_before(size_t end, const Config *c, const Config *teacher, cons
 {
     const size_t i = config_difference(c, teacher);
     if (i >= end)
-        return true;
+        return rate_matrix_equal(c->rates, teacher->rates) ||
+               error_set(err, "%s: its rate matrix is another one: expected that which the rest of "
+                              "this command has",
+                         path);
     char ours[CONFIG_TEXT], theirs[CONFIG_TEXT];
     config_value(c, i, ours);
     config_value(teacher, i, theirs);

@@ -10,6 +10,7 @@
 #include <stdint.h>
 #include <stdio.h>
 
+#include "experiments/rate_matrix.h"
 #include "tensor/error.h"
 
 enum { CONFIG_TEXT = 64 };
@@ -23,6 +24,9 @@ typedef struct Config {
     int process, schedule; /* ProcessKind, AbsorbingSchedule */
     double rate_const, alpha_eps, sigma_min, sigma_max;
     double rate_sigma, q_sigma, time_exponential, time_base;
+    int beta; /* ScheduleKind */
+    double beta_scale, beta_ratio;
+    const RateMatrix *rates; /* process=matrix: R, not owned and no key; else NULL */
     /* head and network */
     int head, net; /* HeadKind, CONFIG_NET_* */
     bool fix;
@@ -72,8 +76,11 @@ const char *config_key(size_t i);
 void config_value(const Config *c, size_t i, char out[CONFIG_TEXT]);
 /* Index of the first key in which two configurations differ, or config_count(). */
 size_t config_difference(const Config *a, const Config *b);
-/* The keys of data and process, then those of head and network: a model file must have them. */
+/* The keys of data and process, then those of head and network. */
 bool config_is_structure(size_t i);
+/* Those of them that a model file must have: all but the ones that came after the first version,
+ * whose defaults are what older files mean. */
+bool config_is_needed(size_t i);
 /* Takes from `from` the keys that a student shares with its teacher: data, process, head, network.
  */
 void config_copy_structure(Config *c, const Config *from);

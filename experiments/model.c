@@ -24,6 +24,10 @@ static ProcessConfig process_config(const Config *c)
     p.q_sigma = c->q_sigma;
     p.time_exponential = c->time_exponential;
     p.time_base = c->time_base;
+    p.beta = (ScheduleKind)c->beta;
+    p.beta_scale = c->beta_scale;
+    p.beta_ratio = c->beta_ratio;
+    p.rates = c->rates != NULL ? c->rates->rates : NULL;
     return p;
 }
 
@@ -89,6 +93,10 @@ static bool build(Model *m, bool with_grads, Error *err)
     const size_t lambda_dims = m->role == ROLE_STUDENT ? (size_t)c->lambda_dims : 0;
     if (!config_check(c, m->role, err))
         return false;
+    if (c->rates != NULL && c->rates->states != (size_t)c->states)
+        return error_set(err, "configuration: a rate matrix of %zu states: expected %lld, as the "
+                              "data has",
+                         c->rates->states, (long long)c->states);
     const ProcessConfig pc = process_config(c);
     m->process = diff_process_create(&pc, err);
     if (!m->process)
@@ -112,6 +120,7 @@ Model *model_create(const Config *config, ConfigRole role, bool with_grads, Erro
 {
     Model *m = mem_zeroed(1, sizeof *m);
     m->config = *config;
+    m->config.rates = m->rates = rate_matrix_copy(config->rates);
     m->role = role;
     strcpy(m->data, "unknown");
     if (!build(m, with_grads, err)) {
@@ -128,6 +137,7 @@ void model_destroy(Model *m)
         return;
     nn_network_destroy(m->net);
     diff_process_destroy(m->process);
+    rate_matrix_free(m->rates);
     mem_free(m);
 }
 
@@ -209,6 +219,8 @@ static bool read_config(const SafetensorsFile *f, Config *c, Error *err)
     char key[CONFIG_TEXT + 8];
     config_defaults(c);
     for (size_t i = 0; config_is_structure(i); i++) {
+        if (!config_is_needed(i))
+            continue;
         snprintf(key, sizeof key, "%s%s", prefix, config_key(i));
         if (!need_meta(f, key, err))
             return false;
@@ -222,6 +234,18 @@ static bool read_config(const SafetensorsFile *f, Config *c, Error *err)
     return true;
 }
 
+/* The matrix of process=matrix; build() says if it is missing or does not belong there. */
+static bool read_rates(const SafetensorsFile *f, Model *m, Error *err)
+{
+    const char *text = safetensors_meta(f, "rates");
+    char where[400];
+    if (!text)
+        return true;
+    snprintf(where, sizeof where, "%.300s: rates", f->path);
+    m->config.rates = m->rates = rate_matrix_parse(text, where, err);
+    return m->rates != NULL;
+}
+
 bool model_read_meta(const SafetensorsFile *f, Model *m, Error *err)
 {
     const char *format = need_meta(f, "format", err);
@@ -230,7 +254,7 @@ bool model_read_meta(const SafetensorsFile *f, Model *m, Error *err)
     if (strcmp(format, "di4c-1") != 0)
         return error_set(err, "%s: format '%.40s': expected di4c-1", f->path, format);
     return read_role(f, m, err) && read_step(f, &m->step, err) && read_config(f, &m->config, err) &&
-           read_hash(f, "data_hash", m->data_hash, err) &&
+           read_rates(f, m, err) && read_hash(f, "data_hash", m->data_hash, err) &&
            read_hash(f, "teacher", m->teacher_hash, err);
 }
 
@@ -284,8 +308,8 @@ bool model_check_teacher(const Model *m, const Model *teacher, const char *path,
 }
 
 /* The metadata beside the configuration; returns their number, at most FACTS_MAX. */
-enum { FACTS_MAX = 5 };
-static size_t facts(const Model *m, MetaEntry *meta)
+enum { FACTS_MAX = 6 };
+static size_t facts(const Model *m, MetaEntry *meta, char *rates)
 {
     size_t n = 0;
     meta[n++] = (MetaEntry){(char *)"role", (char *)model_role_name(m->role)};
@@ -295,6 +319,8 @@ static size_t facts(const Model *m, MetaEntry *meta)
         meta[n++] = (MetaEntry){(char *)"data_hash", (char *)m->data_hash};
     if (m->teacher_hash[0])
         meta[n++] = (MetaEntry){(char *)"teacher", (char *)m->teacher_hash};
+    if (rates)
+        meta[n++] = (MetaEntry){(char *)"rates", rates};
     return n;
 }
 
@@ -304,13 +330,15 @@ bool model_save(const Model *m, const Optimizer *o, const char *path, Error *err
     MetaEntry *meta = mem_zeroed(keys + FACTS_MAX, sizeof *meta);
     char(*text)[CONFIG_TEXT] = mem_alloc(keys, sizeof *text);
     char(*key)[CONFIG_TEXT + 8] = mem_alloc(keys, sizeof *key);
-    const size_t first = facts(m, meta), count = first + keys;
+    char *rates = m->rates ? rate_matrix_text(m->rates) : NULL;
+    const size_t first = facts(m, meta, rates), count = first + keys;
     for (size_t i = 0; i < keys; i++) {
         config_value(&m->config, i, text[i]);
         snprintf(key[i], sizeof key[i], "config.%s", config_key(i));
         meta[first + i] = (MetaEntry){key[i], text[i]};
     }
     const bool ok = nn_checkpoint_write(path, m->net, o, meta, count, err);
+    mem_free(rates);
     mem_free(key);
     mem_free(text);
     mem_free(meta);

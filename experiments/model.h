@@ -14,6 +14,7 @@
 typedef struct Model {
     Config config;
     ConfigRole role;
+    RateMatrix *rates; /* process=matrix: R, also config.rates; else NULL */
     Process *process;
     Network *net;
     Denoiser denoiser;     /* of net; its head carries the sizes */
@@ -34,7 +35,8 @@ Model *model_load(const char *path, WeightChoice which, Error *err);
 /* May the model of `path` take a teacher's place beside `m`?  It must have the same data sizes and
  * process, and be a teacher, or else the very student that m was distilled from. */
 bool model_check_teacher(const Model *m, const Model *teacher, const char *path, Error *err);
-/* Fills role, configuration, data, hashes and step from the metadata of an open file.  Keys that
+/* Fills role, configuration, rates, data, hashes and step from the metadata of an open file into m,
+ * which comes zeroed; on failure, too, m->rates may be set (rate_matrix_free).  Keys that
  * decide what the weights mean must be there; one of training may be missing (older than the key)
  * and has its default. */
 bool model_read_meta(const SafetensorsFile *f, Model *m, Error *err);

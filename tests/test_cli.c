@@ -33,6 +33,7 @@ static const char *const files[] = {
     "p.png",           "x.png",
     "x.safetensors",   "x.csv",
     "new.safetensors", "folder.safetensors",
+    "rates.csv",       "none.csv",
 };
 
 static void set_up(void)
@@ -364,6 +365,63 @@ START_TEST(models_that_do_not_belong_together)
 }
 END_TEST
 
+/* Noise from a user's rates: teacher, student and samples; the file is needed once. */
+START_TEST(noise_from_a_rate_matrix)
+{
+    const char *const train = "train " TINY "--set time_weight=one --rates @rates.csv ";
+    char line[300];
+    toy_text(toy("rates.csv"), "-4,4\n2.5,-2.5\n");
+    snprintf(line, sizeof line, "%s--out @t.safetensors", train);
+    expect(line, 0);
+    snprintf(line, sizeof line, "%s--out @t.safetensors --resume", train);
+    expect(line, 0);
+    toy_text(toy("rates.csv"), "-4,4\n3,-3\n");
+    says(line, 1, "t.safetensors: its rate matrix is another one");
+    snprintf(line, sizeof line, "%s--out @u.safetensors", train);
+    expect(line, 0);
+    remove(toy("rates.csv"));
+    expect("distill " STUDENT "--teacher @t.safetensors --out @s.safetensors", 0);
+    says("sample --model @s.safetensors --teacher @t.safetensors --teacher-steps 1 --steps 3 "
+         "--count 2 --quiet --out @x.npy",
+         0, "2 samples of 3 steps");
+    says("sample --quiet --model @s.safetensors --teacher @u.safetensors --teacher-steps 1 --steps "
+         "2 --out @y.npy",
+         1, "u.safetensors: its rate matrix is another one");
+    says("inspect @s.safetensors", 0, "rates = -4,4?2.5,-2.5");
+}
+END_TEST
+
+static const struct {
+    const char *rates, *options, *part;
+    int status;
+} bad_noise[] = {
+    {"-1,1\n1,-1,0\n", "--rates @rates.csv", "rates.csv: line 2 has 3 numbers", 1},
+    {"-1,1\nx,-1\n", "--rates @rates.csv", "rates.csv: line 2, column 1: 'x'", 1},
+    {"-4,4\n-4,4\n", "--rates @rates.csv", "R[1][0] = -4, expected rates of at least 0", 1},
+    {"-4,4\n4,-3\n", "--rates @rates.csv", "row 1 sums to 1, expected 0", 1},
+    {"-4,nan\n4,-4\n", "--rates @rates.csv", "R[0][1] = nan, expected a finite number", 1},
+    {"0,0\n0,0\n", "--rates @rates.csv", "no common state", 1},
+    {"-4,4\n0,0\n", "--rates @rates.csv", "process=absorbing", 1},
+    {"-1,1,0\n0,-1,1\n1,0,-1\n", "--rates @rates.csv", "of 3 states: expected 2", 1},
+    {"-4,4\n4,-4\n", "--rates @rates.csv --set process=uniform", "expected process=matrix", 2},
+    {"", "--set process=matrix", "expected --rates FILE", 2},
+    {"", "--rates @none.csv", "none.csv", 1},
+    {"", "--set process=birthdeath --set beta=cosine --set alpha_eps=0",
+     "B(0,1) is infinite with schedule cosine", 1},
+    {"", "--set process=uniform --set beta=constant", "raise beta_scale", 1},
+};
+
+START_TEST(noise_that_makes_no_sense)
+{
+    char line[300];
+    toy_text(toy("rates.csv"), bad_noise[_i].rates);
+    snprintf(line, sizeof line, "train " TINY "--set time_weight=one %s --out @t.safetensors",
+             bad_noise[_i].options);
+    says(line, bad_noise[_i].status, bad_noise[_i].part);
+    ck_assert(!there("t.safetensors"));
+}
+END_TEST
+
 /* A student may be the teacher of the next student, and of nobody else. */
 START_TEST(iterated_rounds)
 {
@@ -439,6 +497,8 @@ Suite *cli_suite(void)
                         (int)(sizeof wrong_use / sizeof wrong_use[0]));
     tcase_add_loop_test(tc, failures_are_status_1, 0, (int)(sizeof failures / sizeof failures[0]));
     tcase_add_test(tc, models_that_do_not_belong_together);
+    tcase_add_test(tc, noise_from_a_rate_matrix);
+    tcase_add_loop_test(tc, noise_that_makes_no_sense, 0, sizeof bad_noise / sizeof bad_noise[0]);
     tcase_add_test(tc, iterated_rounds);
     tcase_add_test(tc, fcd_with_a_classifier_from_a_file);
     tcase_add_test(tc, a_broken_log_costs_a_report_its_curve);

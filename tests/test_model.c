@@ -213,6 +213,88 @@ START_TEST(settings_of_training_may_be_missing)
 }
 END_TEST
 
+/* Files of the first version know no schedule but the published one. */
+START_TEST(newer_settings_of_the_process_may_be_missing)
+{
+    model_destroy(saved(ROLE_TEACHER, "a.safetensors"));
+    change(toy("a.safetensors"), toy("b.safetensors"), "config.beta", NULL);
+    change(toy("b.safetensors"), toy("c.safetensors"), "config.beta_scale", NULL);
+    change(toy("c.safetensors"), toy("d.safetensors"), "config.beta_ratio", NULL);
+    Model *m = load(toy("d.safetensors"), WEIGHTS_RAW);
+    Model *now = load(toy("a.safetensors"), WEIGHTS_RAW);
+    ck_assert_uint_eq(config_difference(&m->config, &now->config), config_count());
+    ck_assert_int_eq(m->process->schedule.kind, SCHEDULE_LOGLINEAR);
+    model_destroy(m);
+    model_destroy(now);
+}
+END_TEST
+
+static Config matrix_config(const RateMatrix *rates)
+{
+    Config c = toy_config(ROLE_TEACHER, 10);
+    c.process = PROCESS_MATRIX;
+    c.time_weight = 0;
+    c.beta_scale = 10;
+    c.rates = rates;
+    return c;
+}
+
+/* The matrix travels in the file, to its last digit. */
+START_TEST(a_rate_matrix_is_kept)
+{
+    double rates[4] = {-1.0 / 3.0, 1.0 / 3.0, 0.7, -0.7};
+    RateMatrix R = {2, rates};
+    const Config c = matrix_config(&R);
+    Error err = {""};
+    model_destroy(create(&c, ROLE_TEACHER));
+    const size_t before = mem_in_use(); /* products of matrices keep their scratch */
+    Model *m = create(&c, ROLE_TEACHER);
+    save(m, NULL, toy("a.safetensors"));
+    rates[1] = 5; /* the model has its own copy */
+    ck_assert_double_eq(m->rates->rates[1], 1.0 / 3.0);
+    Model *back = load(toy("a.safetensors"), WEIGHTS_RAW);
+    ck_assert(rate_matrix_equal(back->rates, m->rates) && back->config.rates == back->rates);
+    ck_assert_mem_eq(back->process->base, m->process->base, sizeof rates);
+    ck_assert(model_check_teacher(m, back, "a", &err));
+    back->rates->rates[2] += 1e-15;
+    ck_assert(!model_check_teacher(m, back, "a", &err));
+    ck_assert_msg(strstr(err.text, "rate matrix is another one") != NULL, "%s", err.text);
+    model_destroy(back);
+    model_destroy(m);
+    ck_assert_uint_eq(mem_in_use(), before);
+}
+END_TEST
+
+static const struct {
+    const char *value, *part;
+} bad_rates[] = {
+    {NULL, "process=matrix without a rate matrix"},
+    {"-1,1\n1,-1,0", "rates: line 2 has 3 numbers"},
+    {"-1,1,0\n1,-2,1\n1,0,-1", "rate matrix of 3 states: expected 2"},
+    {"-1,1\n1,1", "row 1 sums to 2"},
+    {"-1,1\n-1,1", "R[1][0] = -1"},
+    {"-1,1\n0,0", "which is never left"},
+    {"-nan,1\n0,0", "expected a finite number"},
+};
+
+START_TEST(broken_rates_in_a_file_are_named)
+{
+    double rates[4] = {-1, 1, 1, -1};
+    RateMatrix R = {2, rates};
+    const Config c = matrix_config(&R);
+    Error err = {""};
+    Model *m = create(&c, ROLE_TEACHER);
+    save(m, NULL, toy("a.safetensors"));
+    model_destroy(m);
+    const size_t before = mem_in_use();
+    change(toy("a.safetensors"), toy("b.safetensors"), "rates", bad_rates[_i].value);
+    ck_assert(model_load(toy("b.safetensors"), WEIGHTS_RAW, &err) == NULL);
+    ck_assert_msg(strstr(err.text, bad_rates[_i].part) != NULL, "%s", err.text);
+    ck_assert_msg(strstr(err.text, "b.safetensors") != NULL, "%s", err.text);
+    ck_assert_uint_eq(mem_in_use(), before);
+}
+END_TEST
+
 START_TEST(files_that_are_no_models)
 {
     Error err = {""};
@@ -284,6 +366,10 @@ Suite *model_suite(void)
     tcase_add_test(tc, seeds_and_data_have_their_hash);
     tcase_add_loop_test(tc, broken_metadata_is_named, 0, (int)(sizeof broken / sizeof broken[0]));
     tcase_add_test(tc, settings_of_training_may_be_missing);
+    tcase_add_test(tc, newer_settings_of_the_process_may_be_missing);
+    tcase_add_test(tc, a_rate_matrix_is_kept);
+    tcase_add_loop_test(tc, broken_rates_in_a_file_are_named, 0,
+                        sizeof bad_rates / sizeof bad_rates[0]);
     tcase_add_test(tc, files_that_are_no_models);
     tcase_add_test(tc, impossible_models_are_refused);
     tcase_add_test(tc, who_may_be_a_teacher);

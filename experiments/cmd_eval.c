@@ -208,7 +208,6 @@ static bool add_rows(const EvalOptions *o, EvalObjects *x, const char *name, con
                                        .steps = (size_t)o->steps.values[i],
                                        .grid = strcmp(o->grid, "authors") == 0 ? GRID_AUTHORS
                                                                                : GRID_UNIFORM,
-                                       .t_min = 0.01,
                                        .stratified_lambda = o->stratified,
                                        .batch = (size_t)o->batch,
                                        .seed = (uint64_t)o->seed};

@@ -5,49 +5,12 @@
 #include <signal.h>
 #include <string.h>
 
-#include "diffusion/sampler.h"
 #include "tensor/memory.h"
 #include "tensor/platform.h"
 #include "tensor/threads.h"
-#include "tests/statistics.h"
+#include "tests/sampler_worlds.h"
 
-enum { D = 2, S_MAX = 3, ALL_MAX = 9 };
-
-/* ---- denoisers made of a formula ---- */
-
-typedef struct Formula {
-    double shift;       /* tells two models apart */
-    size_t calls;
-    double *lambdas;    /* where calls leave their lambdas, or NULL */
-} Formula;
-
-/* Some number for (x, t, whether lambda < 1/2, dimension, state). */
-static float formula(const Formula *f, const uint16_t *x, size_t dims, double t, bool low, size_t d,
-                     size_t j)
-{
-    double a = f->shift + 1.7 * (double)d + 2.3 * (double)j + 3.1 * t + (low ? 0.0 : 2.0);
-    for (size_t k = 0; k < dims; k++)
-        a += (0.9 + 0.4 * (double)((k + d) % 3)) * x[k];
-    return (float)(2.0 * sin(a));
-}
-
-static Var *formula_forward(const Denoiser *d, Graph *g, const NetworkInput *in)
-{
-    Formula *f = d->self;
-    size_t S = d->head.states, dims = d->head.dims, batch = in->x->batch;
-    Tensor out = tensor_make1(g->arena, batch * dims * S);
-
-    for (size_t i = 0; i < batch * dims * S; i++) {
-        size_t b = i / (dims * S);
-        bool low = d->lambda_dims == 0 || in->lambda[b * d->lambda_dims] < 0.5;
-        out.data[i] = formula(f, states_row(in->x, b), dims, in->t[b], low, i / S % dims, i % S);
-    }
-    if (f->lambdas != NULL)
-        for (size_t i = 0; i < batch * d->lambda_dims; i++)
-            *f->lambdas++ = in->lambda[i];
-    f->calls++;
-    return ag_constant(g, out);
-}
+enum { D = WORLD_D };
 
 /* The exact product denoiser of two bits that are equal, each value with 1/2, under masks. */
 static Var *equal_bits_forward(const Denoiser *d, Graph *g, const NetworkInput *in)
@@ -63,123 +26,22 @@ static Var *equal_bits_forward(const Denoiser *d, Graph *g, const NetworkInput *
     return ag_constant(g, out);
 }
 
-static Denoiser denoiser_of(Formula *f, const Process *p, size_t dims, size_t lambda_dims)
-{
-    size_t states = p->states - (p->mask >= 0 ? 1 : 0);
-    Head head = {HEAD_SOFTMAX, dims, states, 1, false, p->mask};
-    Denoiser d = {head, lambda_dims, NULL, formula_forward, f};
-    return d;
-}
-
-static Process *process_of(size_t kase, size_t S)
-{
-    static const ProcessKind kinds[4] = {PROCESS_ABSORBING, PROCESS_UNIFORM, PROCESS_BIRTH_DEATH,
-                                         PROCESS_GAUSSIAN};
-    ProcessConfig c = diff_process_defaults(kinds[kase], S);
-    Error err = {""};
-
-    c.eps = 0.0;
-    c.rate_const = 0.5;
-    c.sigma_max = 3.0;
-    c.time_base = 0.02;
-    Process *p = diff_process_create(&c, &err);
-    ck_assert_msg(p != NULL, "%s", err.text);
-    return p;
-}
-
-/* ---- the law of the output, by enumeration ---- */
-
-static void digits(uint16_t x[D], size_t n, size_t S)
-{
-    for (size_t d = 0; d < D; d++, n /= S)
-        x[d] = (uint16_t)(n % S);
-}
-
-/* next[y] += weight prod_d p^d(y^d), for one x, t and lambda; step NULL: x_0 itself. */
-static void spread(double *next, double weight, const SampleRequest *r, const Denoiser *m,
-                   const PosteriorStep *step, size_t n, double t, double lambda)
-{
-    size_t S = r->process->states, known = m->head.states;
-    uint16_t x[D], y[D];
-    double p[D][S_MAX];
-    Graph *g = ag_graph_create();
-
-    digits(x, n, S);
-    States one = {x, 1, D};
-    NetworkInput in = {&one, &t, &lambda, NULL};
-    const Var *out = m->forward(m, g, &in);
-    for (size_t d = 0; d < D; d++) {
-        float logp[S_MAX];
-        double p0[S_MAX] = {0.0};
-        size_t best = 0;
-        diff_head_row(&m->head, out->value.data, x, d, logp);
-        for (size_t a = 0; a < known; a++) {
-            p0[a] = exp((double)logp[a]);
-            best = logp[a] > logp[best] ? a : best;
-        }
-        for (size_t a = 0; a < known && step == NULL && r->grid == GRID_AUTHORS; a++)
-            p0[a] = a == best ? 1.0 : 0.0;
-        memcpy(p[d], p0, sizeof p[d]);
-        if (step != NULL)
-            diff_posterior_mix(step, x[d], p0, known, p[d]);
-    }
-    for (size_t k = 0; k < S * S; k++) {
-        digits(y, k, S);
-        next[k] += weight * p[0][y[0]] * p[1][y[1]];
-    }
-    ag_graph_destroy(g);
-}
-
-static void output_law(double *law, const SampleRequest *r)
-{
-    const Process *p = r->process;
-    size_t S = p->states;
-    double times[8];
-
-    diff_time_grid(r->grid, r->steps, r->t_min, times);
-    for (size_t n = 0; n < S * S; n++)
-        law[n] = p->prior[n % S] * p->prior[n / S];
-    for (size_t call = 0; call < r->steps; call++) {
-        const Denoiser *m = call + r->teacher_steps < r->steps ? r->model : r->teacher;
-        PosteriorStep *step = NULL;
-        double next[ALL_MAX] = {0.0};
-        if (call + 1 < r->steps)
-            step = diff_posterior_create(p, times[call + 1], times[call], r->eps);
-        for (size_t n = 0; n < S * S; n++)
-            for (int low = 0; low < 2 && law[n] > 0.0; low++)
-                spread(next, 0.5 * law[n], r, m, step, n, times[call], low ? 0.25 : 0.75);
-        memcpy(law, next, sizeof next);
-        diff_posterior_destroy(step);
-    }
-}
-
-/* False alarm: 1e-6. */
+/* The exact law and 10000 samples. */
 static void compare_with_law(const SampleRequest *r)
 {
-    enum { N = 10000 };
-    size_t S = r->process->states, count[ALL_MAX] = {0};
-    double law[ALL_MAX], sum = 0.0;
-    States out = states_alloc(N, D);
-    Error err = {""};
+    double law[WORLD_ALL];
 
-    output_law(law, r);
-    for (size_t n = 0; n < S * S; n++)
-        sum += law[n];
-    ck_assert_double_le(fabs(sum - 1.0), 1e-6);
-    ck_assert_msg(diff_sample(r, &out, &err), "%s", err.text);
-    for (size_t i = 0; i < N; i++)
-        count[out.x[i * D] + S * out.x[i * D + 1]]++;
-    ck_assert(statistics_fit(count, law, S * S));
-    states_free(&out);
+    world_law(law, r);
+    world_compare(r, law, 10000);
 }
 
 START_TEST(samples_follow_the_enumerated_law)
 {
     for (size_t lambda_dims = 0; lambda_dims < 3; lambda_dims += 2)
         for (size_t steps = 1; steps <= 3; steps++) {
-            Process *p = process_of((size_t)_i, 3);
+            Process *p = world_process((size_t)_i, 3);
             Formula f = {0.4, 0, NULL};
-            Denoiser d = denoiser_of(&f, p, D, lambda_dims);
+            Denoiser d = formula_denoiser(&f, p, D, lambda_dims);
             SampleRequest r = {.model = &d,
                                .process = p,
                                .steps = steps,
@@ -195,9 +57,10 @@ END_TEST
 START_TEST(hybrid_samples_follow_the_enumerated_law)
 {
     for (size_t teacher_steps = 1; teacher_steps <= 3; teacher_steps++) {
-        Process *p = process_of((size_t)_i, 3);
+        Process *p = world_process((size_t)_i, 3);
         Formula f = {0.4, 0, NULL}, of_teacher = {2.0, 0, NULL};
-        Denoiser d = denoiser_of(&f, p, D, 1), teacher = denoiser_of(&of_teacher, p, D, 0);
+        Denoiser d = formula_denoiser(&f, p, D, 1);
+        Denoiser teacher = formula_denoiser(&of_teacher, p, D, 0);
         SampleRequest r = {.model = &d,
                            .teacher = &teacher,
                            .teacher_steps = teacher_steps,
@@ -215,14 +78,16 @@ END_TEST
 START_TEST(authors_grid_ends_with_the_argmax)
 {
     for (size_t steps = 2; steps <= 3; steps++) {
-        Process *p = process_of((size_t)_i, 3);
+        Process *p = world_process((size_t)_i, 3);
         Formula f = {0.4, 0, NULL};
-        Denoiser d = denoiser_of(&f, p, D, 1);
+        Denoiser d = formula_denoiser(&f, p, D, 1);
+        SamplerSettings settings = diff_sampler_defaults();
+        settings.t_min = 0.2;
         SampleRequest r = {.model = &d,
                            .process = p,
                            .steps = steps,
+                           .settings = &settings,
                            .grid = GRID_AUTHORS,
-                           .t_min = 0.2,
                            .batch = 20000,
                            .seed = 27};
         compare_with_law(&r);
@@ -236,15 +101,15 @@ END_TEST
  * differ with probability 1/2, so the total variation distance is 1/(2N). */
 START_TEST(equal_bits_are_missed_by_one_over_2n)
 {
-    Process *p = process_of(0, 3);
+    Process *p = world_process(0, 3);
     Head head = {HEAD_SOFTMAX, D, 2, 1, false, 2};
     Denoiser d = {head, 0, NULL, equal_bits_forward, NULL};
 
     for (size_t steps = 1; steps <= 8; steps++) {
         SampleRequest r = {.model = &d, .process = p, .steps = steps, .batch = 20000, .seed = 37};
-        double law[ALL_MAX], distance = 0.0;
-        output_law(law, &r);
-        for (size_t n = 0; n < ALL_MAX; n++)
+        double law[WORLD_ALL], distance = 0.0;
+        world_law(law, &r);
+        for (size_t n = 0; n < 9; n++)
             distance += 0.5 * fabs(law[n] - (n == 0 || n == 4 ? 0.5 : 0.0));
         ck_assert_double_le(fabs(distance - 0.5 / (double)steps), 1e-7); /* rows are float */
         if (steps % 3 == 1)
@@ -261,26 +126,29 @@ enum { COUNT = 70, WIDE = 13 };
 static void draw(States *out, const Process *p, size_t first, size_t batch, int threads)
 {
     Formula f = {0.1, 0, NULL}, of_teacher = {0.7, 0, NULL};
-    Denoiser d = denoiser_of(&f, p, WIDE, 2), teacher = denoiser_of(&of_teacher, p, WIDE, 1);
+    Denoiser d = formula_denoiser(&f, p, WIDE, 2);
+    Denoiser teacher = formula_denoiser(&of_teacher, p, WIDE, 1);
+    SamplerSettings settings = diff_sampler_defaults();
     Error err = {""};
-    SampleRequest r = {.model = &d,
+    SampleRequest r = {.settings = &settings,
+                       .model = &d,
                        .teacher = &teacher,
                        .teacher_steps = 2,
                        .process = p,
                        .steps = 4,
-                       .eps = p->mask >= 0 ? 1e-9 : 0.0,
                        .stratified_lambda = true,
                        .first = first,
                        .batch = batch,
                        .seed = 5};
 
+    settings.eps = p->mask >= 0 ? 1e-9 : 0.0;
     threads_set(threads);
     ck_assert_msg(diff_sample(&r, out, &err), "%s", err.text);
 }
 
 START_TEST(samples_do_not_depend_on_company)
 {
-    Process *p = process_of((size_t)_i, 5);
+    Process *p = world_process((size_t)_i, 5);
     States all = states_alloc(COUNT, WIDE), other = states_alloc(COUNT, WIDE);
 
     draw(&all, p, 0, 0, 1);
@@ -306,10 +174,10 @@ END_TEST
 START_TEST(stratified_lambdas_cut_the_interval_evenly)
 {
     enum { N = 128, CALLS = 2, L = 2 };
-    Process *p = process_of(1, 3);
+    Process *p = world_process(1, 3);
     double lambda[CALLS][N][L];
     Formula f = {0.1, 0, &lambda[0][0][0]};
-    Denoiser d = denoiser_of(&f, p, D, L);
+    Denoiser d = formula_denoiser(&f, p, D, L);
     SampleRequest r = {
         .model = &d, .process = p, .steps = CALLS, .stratified_lambda = true, .batch = 48};
     States out = states_alloc(N, D);
@@ -368,9 +236,9 @@ static void count_progress(size_t done, size_t all, void *context)
 
 START_TEST(progress_counts_network_calls)
 {
-    Process *p = process_of(1, 3);
+    Process *p = world_process(1, 3);
     Formula f = {0.1, 0, NULL};
-    Denoiser d = denoiser_of(&f, p, D, 0);
+    Denoiser d = formula_denoiser(&f, p, D, 0);
     size_t last = 0;
     SampleRequest r = {.model = &d,
                        .process = p,
@@ -400,18 +268,20 @@ static void refused(SampleRequest r, size_t dims, const char *word)
 
 START_TEST(senseless_requests_are_refused)
 {
-    Process *p = process_of(1, 3), *masked = process_of(0, 3);
+    Process *p = world_process(1, 3), *masked = world_process(0, 3);
     Formula f = {0.1, 0, NULL};
-    Denoiser d = denoiser_of(&f, p, D, 0), teacher = denoiser_of(&f, masked, D, 0);
-    SampleRequest good = {.model = &d, .process = p, .steps = 3, .t_min = 0.01, .batch = 4}, r;
+    Denoiser d = formula_denoiser(&f, p, D, 0), teacher = formula_denoiser(&f, masked, D, 0);
+    SampleRequest good = {.model = &d, .process = p, .steps = 3, .batch = 4}, r;
+    SamplerSettings settings = diff_sampler_defaults();
 
     r = good, r.steps = 0;
     refused(r, D, "steps");
     r = good, r.steps = 1, r.grid = GRID_AUTHORS;
     refused(r, D, "at least 2");
-    r = good, r.grid = GRID_AUTHORS, r.t_min = 0.0;
+    r = good, r.grid = GRID_AUTHORS, r.settings = &settings, settings.t_min = 0.0;
     refused(r, D, "t_min");
-    r = good, r.eps = -1.0;
+    settings = diff_sampler_defaults();
+    r = good, r.settings = &settings, settings.eps = -1.0;
     refused(r, D, "eps");
     r = good, r.teacher = &d, r.teacher_steps = 4;
     refused(r, D, "at most steps = 3");
@@ -439,9 +309,9 @@ static Var *nan_forward(const Denoiser *d, Graph *g, const NetworkInput *in)
 
 START_TEST(networks_that_give_nan_are_refused)
 {
-    Process *p = process_of(1, 3);
+    Process *p = world_process(1, 3);
     Network net = {.kind = "nan"};
-    Denoiser d = denoiser_of(NULL, p, D, 0);
+    Denoiser d = formula_denoiser(NULL, p, D, 0);
     SampleRequest r = {.model = &d, .process = p, .steps = 2, .batch = 4};
 
     d.net = &net;
@@ -453,9 +323,9 @@ END_TEST
 
 START_TEST(a_signal_stops_sampling)
 {
-    Process *p = process_of(1, 3);
+    Process *p = world_process(1, 3);
     Formula f = {0.1, 0, NULL};
-    Denoiser d = denoiser_of(&f, p, D, 0);
+    Denoiser d = formula_denoiser(&f, p, D, 0);
     SampleRequest r = {.model = &d, .process = p, .steps = 2, .batch = 4};
 
     platform_catch_signals();

@@ -1,0 +1,166 @@
+/* What all samplers do with a batch: streams, lambdas, the network call, clean states. */
+#include <math.h>
+
+#include "diffusion/sampler_kinds.h"
+#include "tensor/check.h"
+#include "tensor/fast_exp.h"
+#include "tensor/memory.h"
+#include "tensor/platform.h"
+#include "tensor/reduce.h"
+#include "tensor/threads.h"
+
+enum { STRATA = 64 };
+
+static size_t larger(size_t a, size_t b)
+{
+    return a > b ? a : b;
+}
+
+void sampler_batch_init(SamplerBatch *b, const SampleRequest *r, const SamplerSettings *settings,
+                        size_t count)
+{
+    const SamplerClass *c = r->sampler != NULL ? r->sampler : &diff_sampler_posterior;
+    const Denoiser *other = r->teacher_steps > 0 ? r->teacher : r->model;
+    size_t outputs = larger(diff_head_outputs(&r->model->head), diff_head_outputs(&other->head));
+    size_t lambda_dims = larger(r->model->lambda_dims, other->lambda_dims);
+    SamplerBatch empty = {.request = r, .settings = settings, .model = r->model};
+
+    *b = empty;
+    b->graph = ag_graph_create();
+    b->x0 = states_alloc(count, r->model->head.dims);
+    b->t = mem_alloc(count, sizeof *b->t);
+    b->lambda = mem_alloc(count * lambda_dims, sizeof *b->lambda);
+    b->numbers = mem_alloc(count * outputs, sizeof *b->numbers);
+    b->streams = mem_alloc(count, sizeof *b->streams);
+    if (c->two_stages) {
+        b->before = states_alloc(count, r->model->head.dims);
+        b->before_numbers = mem_alloc(count * outputs, sizeof *b->before_numbers);
+    }
+}
+
+void sampler_batch_free(SamplerBatch *b)
+{
+    ag_graph_destroy(b->graph);
+    states_free(&b->x0);
+    mem_free(b->t);
+    mem_free(b->lambda);
+    mem_free(b->numbers);
+    mem_free(b->streams);
+    states_free(&b->before);
+    mem_free(b->before_numbers);
+}
+
+/* ---- random numbers ---- */
+
+static size_t number_of(const SamplerBatch *b, size_t i)
+{
+    return b->request->first + b->first + (b->place != NULL ? b->place[i] : i);
+}
+
+Rng sampler_stream(const SamplerBatch *b, uint64_t purpose, size_t i)
+{
+    Rng of_purpose = rng_child(rng_root(b->request->seed), purpose);
+
+    return rng_child(rng_child(of_purpose, number_of(b, i)), b->call);
+}
+
+const Rng *sampler_streams(SamplerBatch *b, uint64_t purpose)
+{
+    for (size_t i = 0; i < b->count; i++)
+        b->streams[i] = sampler_stream(b, purpose, i);
+    return b->streams;
+}
+
+/* The number lambda in [0,1) keeps its place within a slice; the slice becomes that of the sample's
+ * place in the random order of its 64 neighbours. */
+static double stratify(const SamplerBatch *b, size_t i, size_t coordinate, double lambda)
+{
+    uint32_t order[STRATA];
+    size_t number = number_of(b, i);
+    Rng rng = rng_child(rng_root(b->request->seed), DRAW_STRATA);
+
+    rng = rng_child(rng_child(rng_child(rng, number / STRATA), b->call), coordinate);
+    rng_permutation(&rng, order, STRATA);
+    double value = (order[number % STRATA] + lambda) / STRATA;
+    return value < 1.0 ? value : nextafter(1.0, 0.0);
+}
+
+static void draw_lambda(SamplerBatch *b)
+{
+    size_t dims = b->model->lambda_dims;
+
+    diff_draw_lambda(b->model, b->lambda, b->count, sampler_streams(b, DRAW_LAMBDA));
+    for (size_t i = 0; i < b->count && b->request->stratified_lambda; i++)
+        for (size_t k = 0; k < dims; k++)
+            b->lambda[i * dims + k] = stratify(b, i, k, b->lambda[i * dims + k]);
+}
+
+/* ---- the network ---- */
+
+bool sampler_network(SamplerBatch *b, Error *err)
+{
+    NetworkInput in = {&b->x, b->t, NULL, NULL};
+
+    if (platform_signal() != 0)
+        return error_set(err, "sampling stopped by signal %d", platform_signal());
+    if (b->model->lambda_dims > 0) {
+        draw_lambda(b);
+        in.lambda = b->lambda;
+    }
+    diff_denoise(b->model, b->graph, &in, 0, b->numbers); /* checks nothing: always true */
+    b->made += b->count;
+    if (b->model->net == NULL ||
+        tensor_all_finite(b->numbers, b->count * diff_head_outputs(&b->model->head)))
+        return true;
+    return error_set(err, "the model gave a number that is not finite at t = %g, in samples %zu to "
+                          "%zu",
+                     b->t[0], number_of(b, 0), number_of(b, b->count - 1));
+}
+
+void sampler_clean(SamplerBatch *b, bool argmax)
+{
+    States x0 = states_rows(&b->x0, 0, b->count);
+
+    if (argmax)
+        diff_head_argmax(&b->model->head, b->numbers, &b->x, &x0);
+    else
+        diff_head_draw(&b->model->head, b->numbers, &b->x, sampler_streams(b, DRAW_X0), &x0);
+}
+
+void sampler_probabilities(const SamplerBatch *b, const float *numbers, const States *x, size_t i,
+                           size_t d, double *p)
+{
+    const Head *head = &b->model->head;
+    size_t S = head->states;
+    float *logp = threads_scratch(SCRATCH_HEAD, S * sizeof *logp);
+
+    diff_head_row(head, numbers + i * diff_head_outputs(head), states_row(x, i), d, logp);
+#pragma omp simd
+    for (size_t a = 0; a < S; a++)
+        p[a] = (double)fast_exp(logp[a]);
+}
+
+double *sampler_room(const SamplerBatch *b, size_t count)
+{
+    return threads_scratch(SCRATCH_SAMPLER, count * b->request->process->states * sizeof(double));
+}
+
+typedef struct Each {
+    SamplerBatch *b;
+    SamplerBody *body;
+} Each;
+
+static void one_sample(size_t i, void *context)
+{
+    const Each *each = context;
+    Rng rng = sampler_stream(each->b, DRAW_JUMPS, i);
+
+    each->body(each->b, i, states_row(&each->b->x, i), &rng);
+}
+
+void sampler_each(SamplerBatch *b, SamplerBody *body)
+{
+    Each each = {b, body};
+
+    threads_for(b->count, one_sample, &each);
+}

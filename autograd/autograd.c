@@ -4,12 +4,14 @@
  *
  * Invariants:
  *   - a Var that needs no gradient is not on the tape and points at no inputs;
- *   - a gradient belongs to backward pass number v->reached; buffers of older passes are zeroed at
- *     their first use in a new one, leaves never are. */
+ *   - a gradient belongs to backward pass number v->reached; an inner Var's starts from zero in each
+ *     pass and is freed when the pass has been at the Var, a leaf's never;
+ *   - g->owners lists the Vars whose value is a block of the pool, newest first. */
 #include "autograd/autograd.h"
 
 #include "tensor/check.h"
 #include "tensor/memory.h"
+#include "tensor/platform.h"
 #include "tensor/pointwise.h"
 #include "tensor/reduce.h"
 
@@ -19,7 +21,7 @@ Graph *ag_graph_create(void)
 {
     Graph *g = mem_zeroed(1, sizeof *g);
     g->arena = arena_create(CHUNK_BYTES);
-    g->aside = arena_create(CHUNK_BYTES);
+    g->pool = pool_create(CHUNK_BYTES);
     g->recording = true;
     return g;
 }
@@ -29,39 +31,65 @@ void ag_graph_destroy(Graph *g)
     if (!g)
         return;
     arena_destroy(g->arena);
-    arena_destroy(g->aside);
+    pool_destroy(g->pool);
     mem_free(g);
 }
 
 void ag_graph_reset(Graph *g)
 {
     arena_reset(g->arena);
-    g->last = NULL;
+    pool_reset(g->pool);
+    g->last = g->owners = NULL;
     g->bad_value.data = NULL; /* released; its shape is kept with bad_op */
 }
 
 void ag_set_recording(Graph *g, bool recording)
 {
-    TENSOR_CHECK(arena_used(g->arena) == 0,
+    TENSOR_CHECK(ag_memory_used(g) == 0,
                  "the graph holds %lu bytes: reset it before changing its mode",
-                 (unsigned long)arena_used(g->arena));
+                 (unsigned long)ag_memory_used(g));
     g->recording = recording;
 }
 
+size_t ag_memory_used(const Graph *g)
+{
+    return arena_used(g->arena) + pool_used(g->pool);
+}
+
+size_t ag_memory_peak(const Graph *g)
+{
+    return arena_peak(g->arena) + pool_peak(g->pool);
+}
+
 /* A Var with no inputs, not on the tape. */
-static Var *bare_var(Graph *g, const char *op, Tensor value, ArenaMark born)
+static Var *bare_var(Graph *g, const char *op, Tensor value)
 {
     Var *v = arena_zeroed(g->arena, 1, sizeof *v);
     v->value = value;
     v->op = op;
     v->graph = g;
-    v->born = born;
     return v;
+}
+
+static void *new_block(const Var *v)
+{
+    return pool_alloc(v->graph->pool, tensor_size(&v->value), sizeof(float));
+}
+
+static void own(Var *v, float *block)
+{
+    Graph *g = v->graph;
+    v->block = block;
+    v->owner = v;
+    v->older = g->owners;
+    g->owners = v;
 }
 
 Var *ag_leaf(Graph *g, Tensor value, float *gradient)
 {
-    Var *v = bare_var(g, gradient ? "leaf" : "constant", value, arena_mark(g->arena));
+    const ArenaMark born = arena_mark(g->arena);
+    Var *v = bare_var(g, gradient ? "leaf" : "constant", value);
+    v->born = born;
     v->needs_grad = g->recording && gradient;
     v->grad = v->needs_grad ? gradient : NULL;
     return v;
@@ -98,22 +126,32 @@ Var *ag_new_var(const char *op, int rank, const size_t *shape, void (*backward)(
     for (int i = 1; i < input_count; i++)
         TENSOR_CHECK(!inputs[i] || inputs[i]->graph == g, "%s: input %d is of another graph", op,
                      i);
-    ArenaMark born = arena_mark(g->arena);
-    Var *v = bare_var(g, op, tensor_make(g->arena, rank, shape), born);
+    Var *v = bare_var(g, op, tensor_view(NULL, rank, shape));
+    v->value.data = new_block(v);
+    own(v, v->value.data);
     record(v, backward, input_count, inputs);
+    if (g->observer)
+        g->observer->started = platform_seconds();
     return v;
 }
 
 Var *ag_new_view(const char *op, Tensor value, void (*backward)(Var *v), Var *input)
 {
-    Var *v = bare_var(input->graph, op, value, input->born);
+    Graph *g = input->graph;
+    Var *v = bare_var(g, op, value);
+    v->owner = input->owner;
+    v->born = input->born;
     record(v, backward, 1, &input);
+    if (g->observer)
+        g->observer->started = platform_seconds();
     return v;
 }
 
 Var *ag_done(Var *v)
 {
     Graph *g = v->graph;
+    if (g->observer)
+        g->observer->ran(g->observer, v, false, platform_seconds() - g->observer->started);
     if (g->check_finite && !g->bad_op &&
         !tensor_all_finite(v->value.data, tensor_size(&v->value))) {
         g->bad_op = v->op;
@@ -122,8 +160,38 @@ Var *ag_done(Var *v)
     return v;
 }
 
-float *ag_grad(Var *v)
+/* ---- values that come and go ---- */
+
+static void free_value(Var *v)
 {
+    pool_free(v->graph->pool, v->block);
+    v->block = v->value.data = NULL;
+}
+
+void ag_drop(Var *v)
+{
+    const bool again = v->needs_grad && v->forward;
+    if (!v->block || v->dropped || (v->graph->recording && !again))
+        return;
+    v->dropped = true;
+    free_value(v);
+}
+
+const float *ag_value(Var *v)
+{
+    if (!v->value.data) {
+        TENSOR_CHECK(v->dropped && v->needs_grad, "%s: its value was dropped", v->op);
+        v->block = v->value.data = new_block(v);
+        v->forward(v);
+    }
+    return v->value.data;
+}
+
+/* ---- gradients ---- */
+
+float *ag_grad_or_write(Var *v, bool *add)
+{
+    *add = true;
     if (!v || !v->needs_grad)
         return NULL;
     if (v->input_count == 0 || v->reached == v->graph->pass)
@@ -134,11 +202,41 @@ float *ag_grad(Var *v)
         v->grad = ag_grad(whole) + (v->value.data - whole->value.data);
         return v->grad;
     }
-    size_t n = tensor_size(&v->value);
     if (!v->grad)
-        v->grad = arena_alloc(v->graph->arena, n, sizeof *v->grad);
-    tensor_fill(v->grad, 0.0f, n);
+        v->grad = new_block(v);
+    *add = false;
     return v->grad;
+}
+
+float *ag_grad(Var *v)
+{
+    bool add;
+    float *grad = ag_grad_or_write(v, &add);
+    if (!add)
+        tensor_fill(grad, 0.0f, tensor_size(&v->value));
+    return grad;
+}
+
+bool ag_give_grad(Var *v, Var *input)
+{
+    if (!input || !input->needs_grad || !input->backward || input->grad || v->graph->keep_grads ||
+        tensor_size(&v->value) != tensor_size(&input->value))
+        return false;
+    input->grad = v->grad;
+    input->reached = v->graph->pass;
+    v->grad = NULL;
+    return true;
+}
+
+/* The pass has been at v and at all its users: its gradient and a dropped value go. */
+static void finish(Var *v)
+{
+    if (v->backward && !v->graph->keep_grads) {
+        pool_free(v->graph->pool, v->grad);
+        v->grad = NULL;
+    }
+    if (v->dropped && v->block)
+        free_value(v);
 }
 
 void ag_backward_from(Var *v, const float *gradient)
@@ -148,9 +246,15 @@ void ag_backward_from(Var *v, const float *gradient)
     TENSOR_CHECK(v->needs_grad, "%s: no leaf with a gradient is behind it", v->op);
     g->pass++;
     tensor_axpy(ag_grad(v), 1.0f, gradient, tensor_size(&v->value));
-    for (Var *u = v; u; u = u->previous)
-        if (u->backward && u->reached == g->pass)
+    for (Var *u = v; u; u = u->previous) {
+        if (u->backward && u->reached == g->pass) {
+            const double start = g->observer ? platform_seconds() : 0.0;
             u->backward(u);
+            if (g->observer)
+                g->observer->ran(g->observer, u, true, platform_seconds() - start);
+        }
+        finish(u);
+    }
 }
 
 void ag_backward(Var *scalar)
@@ -162,9 +266,11 @@ void ag_backward(Var *scalar)
     ag_backward_from(scalar, &one);
 }
 
+/* ---- scopes ---- */
+
 AgScope ag_scope_begin(Graph *g)
 {
-    AgScope scope = {g, arena_mark(g->arena)};
+    AgScope scope = {g, arena_mark(g->arena), g->owners};
     return scope;
 }
 
@@ -173,31 +279,51 @@ static bool before(ArenaMark a, ArenaMark b)
     return a.chunk < b.chunk || (a.chunk == b.chunk && a.used < b.used);
 }
 
-/* The detour over `aside` costs a second copy, but needs no assumption about what releasing does to
- * the released bytes (poison builds fill them) or where the next allocation falls. */
+/* Frees the blocks of all Vars newer than the scope but one.  True if that one was among them. */
+static bool free_newer(AgScope scope, const Var *spared)
+{
+    bool found = false;
+    for (Var *v = scope.graph->owners; v != scope.owners; v = v->older) {
+        if (v == spared)
+            found = true;
+        else if (v->block)
+            free_value(v);
+    }
+    scope.graph->owners = scope.owners;
+    return found;
+}
+
 Var *ag_scope_end(AgScope scope, Var *keep)
 {
     Graph *g = scope.graph;
     if (g->recording)
         return keep;
     if (!keep) {
+        free_newer(scope, NULL);
         arena_release(g->arena, scope.mark);
         return NULL;
     }
     TENSOR_CHECK(keep->graph == g, "%s: kept from a scope of another graph", keep->op);
+    TENSOR_CHECK(keep->value.data != NULL, "%s: kept after it was dropped", keep->op);
     const char *op = keep->op;
+    Var *owner = keep->owner;
     Tensor value = keep->value;
-    ArenaMark born = keep->born;
-    if (before(born, scope.mark)) { /* the value is older than the scope and stays where it is */
-        arena_release(g->arena, scope.mark);
-        return bare_var(g, op, value, born);
+    const ArenaMark born = keep->born;
+    const bool inside = owner ? free_newer(scope, owner) : !before(born, scope.mark);
+    float *block = inside && owner ? owner->block : NULL;
+    if (!owner) {
+        if (inside) { /* a leaf over memory that may go with the scope */
+            block = new_block(keep);
+            tensor_copy(block, value.data, tensor_size(&value));
+            value.data = block;
+        }
+        free_newer(scope, NULL);
     }
-    size_t n = tensor_size(&value);
-    float *copy = arena_alloc(g->aside, n, sizeof *copy);
-    tensor_copy(copy, value.data, n);
     arena_release(g->arena, scope.mark);
-    value.data = arena_alloc(g->arena, n, sizeof *copy);
-    tensor_copy(value.data, copy, n);
-    arena_reset(g->aside);
-    return bare_var(g, op, value, scope.mark);
+    Var *v = bare_var(g, op, value);
+    v->born = born;
+    v->owner = inside ? NULL : owner;
+    if (block)
+        own(v, block);
+    return v;
 }

@@ -7,7 +7,8 @@
  *   ag_graph_reset(g);                         everything of this step is released
  *
  * A Var holds a value, a gradient and the function that hands its gradient to its inputs; there are
- * no operation codes.  Memory is one arena per graph.  Operations: see the other headers here. */
+ * no operation codes.  Small things live in the graph's arena, values and gradients in its pool, so
+ * that these can go early: see ag_drop.  Operations: see the other headers here. */
 #ifndef DI4C_AUTOGRAD_AUTOGRAD_H
 #define DI4C_AUTOGRAD_AUTOGRAD_H
 
@@ -15,6 +16,7 @@
 #include <stddef.h>
 
 #include "tensor/arena.h"
+#include "tensor/pool.h"
 #include "tensor/tensor.h"
 
 enum { AG_MAX_INPUTS = 6 };
@@ -22,32 +24,51 @@ enum { AG_MAX_INPUTS = 6 };
 typedef struct Graph Graph;
 typedef struct Var Var;
 
+/* Is told how long an operation took: v after its forward (backward false) or its backward
+ * function.  Work of recomputing is part of the backward function that asked for it. */
+typedef struct AgObserver AgObserver;
+struct AgObserver {
+    void (*ran)(AgObserver *self, const Var *v, bool backward, double seconds);
+    double started; /* when the running operation's result was made (ag_new_var) */
+};
+
 struct Var {
-    Tensor value;
+    Tensor value;     /* data NULL: dropped; a backward function reads it through ag_value */
     float *grad;      /* as many entries as value; NULL until a gradient arrives (leaves: the
                          caller's buffer, or NULL for a constant) */
     bool needs_grad;  /* true if a leaf with a gradient is behind it and the graph records */
+    float *block;     /* of the graph's pool, owned by this Var, with value.data in it; or NULL */
+    bool dropped;     /* value.data is there only while a backward pass uses it */
     const char *op;   /* name of the operation, for messages */
     Graph *graph;
+    void (*forward)(Var *v); /* fills value.data from the inputs' values (ag_value) and saved; set by
+                                operations that can be dropped: it runs again when the value is
+                                needed */
     void (*backward)(Var *v); /* adds into ag_grad(v->inputs[i]) where that is not NULL; NULL for
-                                 leaves and for views that share their input's gradient */
+                                 leaves and for views that share their input's gradient.  v->grad
+                                 may be overwritten: nobody reads it afterwards */
     Var *inputs[AG_MAX_INPUTS]; /* recorded only if needs_grad; NULL: an optional one left out */
     int input_count;
     void *saved; /* what backward needs beyond inputs and value; arena memory */
     Var *previous; /* the tape */
+    Var *owner;    /* whose block value.data lies in: itself, or the input of a view; NULL: a leaf's */
+    Var *older;    /* the next older Var that owns a block */
     unsigned reached; /* number of the backward pass that grad belongs to */
-    ArenaMark born;   /* the value lies at or after this mark (leaves: before it) */
+    ArenaMark born;   /* leaves: value.data may be arena memory taken before this mark */
 };
 
 struct Graph {
-    Arena *arena;
-    Var *last;         /* newest recorded Var */
+    Arena *arena; /* Vars, what they save, and inputs made by networks */
+    Pool *pool;   /* values and gradients */
+    Var *last;    /* newest recorded Var */
+    Var *owners;  /* newest Var that owns a block */
     bool recording;    /* false: inference mode, nothing is kept for a backward pass */
+    bool keep_grads;   /* gradients of inner Vars stay after a backward pass, to be looked at */
     bool check_finite; /* look at every result; see bad_op */
     const char *bad_op; /* name of the first operation with a non-finite result; NULL if none */
     Tensor bad_value;   /* its data lasts until its scope ends or the graph is reset */
     unsigned pass;      /* number of the latest backward pass */
-    Arena *aside;       /* holds what ag_scope_end keeps while it releases the rest */
+    AgObserver *observer; /* told about every operation that ran; NULL: nobody */
 };
 
 Graph *ag_graph_create(void); /* recording, no finite check */
@@ -72,15 +93,27 @@ void ag_backward(Var *scalar);
  * than once for one graph: gradients of inner Vars start from zero each time, leaves accumulate. */
 void ag_backward_from(Var *v, const float *gradient);
 
+/* The forward pass has no further use for v's value: gives its memory back.  While recording this
+ * happens only to operations with a forward function, and the value comes back when a backward pass
+ * asks for it; it goes again when that pass has been at v.  In inference mode the value is gone.
+ * Views of v and leaves go with nothing: dropping one does nothing, and a Var with a view in use
+ * must not be dropped. */
+void ag_drop(Var *v);
+
 /* Inference mode only keeps what is inside the running scope.  begin; any operations; end(keep)
- * releases everything since begin but `keep`, whose value is moved down (a new Var is returned).
- * While recording both do nothing and end returns keep.  keep may be NULL: nothing is kept. */
+ * releases everything since begin but the value of `keep` (a new Var for it is returned).  While
+ * recording both do nothing and end returns keep.  keep may be NULL: nothing is kept. */
 typedef struct AgScope {
     Graph *graph;
     ArenaMark mark;
+    Var *owners;
 } AgScope;
 AgScope ag_scope_begin(Graph *g);
 Var *ag_scope_end(AgScope scope, Var *keep);
+
+/* Bytes held by a graph's arena and pool, and the largest sum of their peaks so far. */
+size_t ag_memory_used(const Graph *g);
+size_t ag_memory_peak(const Graph *g);
 
 /* For operations (here and in folders below):  new_var allocates the result; the operation fills
  * value.data (and saved, from graph->arena, if v->needs_grad); done() performs the finite check and
@@ -91,8 +124,16 @@ Var *ag_new_var(const char *op, int rank, const size_t *shape, void (*backward)(
  * of it, under another shape.  backward NULL: the gradient is shared the same way, at no cost. */
 Var *ag_new_view(const char *op, Tensor value, void (*backward)(Var *v), Var *input);
 Var *ag_done(Var *v);
+/* In a forward or backward function: the value, computed again if it was dropped. */
+const float *ag_value(Var *v);
 /* In a backward function: the input's gradient buffer, zeroed on first use, or NULL if the input
  * does not need one.  Kernels add into it and accept NULL. */
 float *ag_grad(Var *input);
+/* As ag_grad, for kernels that can also overwrite: where *add comes back false the buffer is not
+ * initialised, and every entry must be written. */
+float *ag_grad_or_write(Var *input, bool *add);
+/* In a backward function: makes v's gradient buffer, as it is, the gradient of the input of equal
+ * size, if that has none yet in this pass; v->grad is then the input's.  False: do it by adding. */
+bool ag_give_grad(Var *v, Var *input);
 
 #endif

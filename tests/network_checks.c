@@ -125,10 +125,10 @@ void check_memory(const Network *net)
     for (int recording = 0; recording < 2; recording++) {
         Graph *g = ag_graph_create();
         ag_set_recording(g, recording);
-        size_t before = arena_used(g->arena);
+        size_t before = ag_memory_used(g);
         forward(net, g, &b, 0, 4, false);
-        size_t left = arena_used(g->arena) - before;
-        peak[recording] = arena_peak(g->arena);
+        size_t left = ag_memory_used(g) - before;
+        peak[recording] = ag_memory_peak(g);
         ck_assert(recording || left < 4 * net->outputs * sizeof(float) + 4096);
         ag_graph_destroy(g);
     }

@@ -18,7 +18,8 @@ typedef struct Attention {
     const float *q, *k, *v;
     float *y;
     const float *dy;
-    float *dq, *dk, *dv; /* each may be NULL */
+    float *dq, *dk, *dv;          /* each may be NULL */
+    bool add_q, add_k, add_v;     /* else written */
 } Attention;
 
 static void attention_sample(size_t b, void *context)
@@ -53,16 +54,19 @@ static void attention_backward_sample(size_t b, void *context)
     const size_t n = a->n, c = a->c, at = b * n * c;
     const float *p = a->p + b * n * n, *dy = a->dy + at;
     if (a->dv)
-        tensor_gemm(GEMM_TN, n, c, n, 1.0f, p, n, dy, c, 1.0f, NULL, a->dv + at, c);
+        tensor_gemm(GEMM_TN, n, c, n, 1.0f, p, n, dy, c, a->add_v ? 1.0f : 0.0f, NULL,
+                    a->dv + at, c);
     if (!a->dq && !a->dk)
         return;
     float *ds = threads_scratch(SCRATCH_ATTENTION, n * n * sizeof *ds);
     tensor_gemm(GEMM_NT, n, n, c, 1.0f, dy, c, a->v + at, c, 0.0f, NULL, ds, n);
     softmax_rows_backward(ds, p, n);
     if (a->dq)
-        tensor_gemm(GEMM_NN, n, c, n, a->scale, ds, n, a->k + at, c, 1.0f, NULL, a->dq + at, c);
+        tensor_gemm(GEMM_NN, n, c, n, a->scale, ds, n, a->k + at, c,
+                    a->add_q ? 1.0f : 0.0f, NULL, a->dq + at, c);
     if (a->dk)
-        tensor_gemm(GEMM_TN, n, c, n, a->scale, ds, n, a->q + at, c, 1.0f, NULL, a->dk + at, c);
+        tensor_gemm(GEMM_TN, n, c, n, a->scale, ds, n, a->q + at, c,
+                    a->add_k ? 1.0f : 0.0f, NULL, a->dk + at, c);
 }
 
 /* Samples go to threads; a single one leaves the threads to the matrix products inside. */
@@ -78,9 +82,12 @@ static void attention_backward(Var *v)
 {
     Attention a = *(const Attention *)v->saved;
     a.dy = v->grad;
-    a.dq = ag_grad(v->inputs[0]);
-    a.dk = ag_grad(v->inputs[1]);
-    a.dv = ag_grad(v->inputs[2]);
+    a.q = ag_value(v->inputs[0]);
+    a.k = ag_value(v->inputs[1]);
+    a.v = ag_value(v->inputs[2]);
+    a.dq = ag_grad_or_write(v->inputs[0], &a.add_q);
+    a.dk = ag_grad_or_write(v->inputs[1], &a.add_k);
+    a.dv = ag_grad_or_write(v->inputs[2], &a.add_v);
     each_sample(v->value.shape[0], attention_backward_sample, &a);
 }
 

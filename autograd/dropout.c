@@ -7,6 +7,7 @@
 
 #include "autograd/operations.h"
 #include "tensor/check.h"
+#include "tensor/pointwise.h"
 #include "tensor/threads.h"
 
 typedef struct Dropout {
@@ -22,6 +23,12 @@ typedef struct Dropout {
 
 enum { WORDS = 1024 }; /* drawn at once */
 
+static void mask(float *y, const float *x, const uint8_t *kept, float scale, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        y[i] = kept[i] ? x[i] * scale : 0.0f;
+}
+
 static void dropout_sample(size_t b, void *context)
 {
     const Dropout *d = context;
@@ -36,26 +43,34 @@ static void dropout_sample(size_t b, void *context)
         for (size_t i = 0; i < n; i++)
             kept[first + i] = words[i] >> 8 >= d->least;
     }
-    for (size_t i = 0; i < d->entries; i++)
-        y[i] = kept[i] ? x[i] * d->scale : 0.0f;
+    mask(y, x, kept, d->scale, d->entries);
 }
 
-static void dropout_backward_sample(size_t b, void *context)
+/* out = mask of in, by the mask drawn before; out may be in. */
+static void mask_sample(size_t b, void *context)
 {
     const Dropout *d = context;
-    const uint8_t *kept = d->kept + b * d->entries;
-    const float *dy = d->in + b * d->entries;
-    float *dx = d->out + b * d->entries;
-    for (size_t i = 0; i < d->entries; i++)
-        dx[i] += kept[i] ? dy[i] * d->scale : 0.0f;
+    const size_t at = b * d->entries;
+    mask(d->out + at, d->in + at, d->kept + at, d->scale, d->entries);
+}
+
+static void dropout_again(Var *v)
+{
+    Dropout d = *(const Dropout *)v->saved;
+    d.out = v->value.data;
+    d.in = ag_value(v->inputs[0]);
+    threads_for(v->value.shape[0], mask_sample, &d);
 }
 
 static void dropout_backward(Var *v)
 {
     Dropout d = *(const Dropout *)v->saved;
-    d.out = ag_grad(v->inputs[0]);
+    Var *x = v->inputs[0];
+    d.out = v->grad;
     d.in = v->grad;
-    threads_for(v->value.shape[0], dropout_backward_sample, &d);
+    threads_for(v->value.shape[0], mask_sample, &d);
+    if (x->needs_grad && !ag_give_grad(v, x))
+        tensor_axpy(ag_grad(x), 1.0f, v->grad, tensor_size(&v->value));
 }
 
 Var *ag_dropout(Var *x, double p, const Rng *streams, uint64_t layer)
@@ -73,6 +88,7 @@ Var *ag_dropout(Var *x, double p, const Rng *streams, uint64_t layer)
     d.least = (uint32_t)ceil((double)(float)p * 16777216.0);
     d.kept = arena_alloc(v->graph->arena, n, sizeof *d.kept);
     threads_for(batch, dropout_sample, &d);
+    v->forward = dropout_again;
     if (v->needs_grad) {
         Dropout *saved = arena_alloc(v->graph->arena, 1, sizeof *saved);
         *saved = d;

@@ -5,19 +5,22 @@
 #include "tensor/check.h"
 #include "tensor/conv.h"
 #include "tensor/gemm.h"
+#include "tensor/pointwise.h"
 #include "tensor/reduce.h"
 
 /* ---- linear: y = x w + b;  dx = dy w^T,  dw = x^T dy,  db = sum of dy over rows ---- */
 
 static void linear_backward(Var *v)
 {
-    const Var *x = v->inputs[0], *w = v->inputs[1];
+    Var *x = v->inputs[0], *w = v->inputs[1];
     const size_t m = axes_rows(&x->value), k = w->value.shape[0], n = w->value.shape[1];
-    float *dx = ag_grad(v->inputs[0]), *dw = ag_grad(v->inputs[1]), *db = ag_grad(v->inputs[2]);
+    bool add;
+    float *dx = ag_grad_or_write(x, &add), *dw = ag_grad(w), *db = ag_grad(v->inputs[2]);
     if (dx)
-        tensor_gemm(GEMM_NT, m, k, n, 1.0f, v->grad, n, w->value.data, n, 1.0f, NULL, dx, k);
+        tensor_gemm(GEMM_NT, m, k, n, 1.0f, v->grad, n, ag_value(w), n, add ? 1.0f : 0.0f, NULL,
+                    dx, k);
     if (dw)
-        tensor_gemm(GEMM_TN, k, n, m, 1.0f, x->value.data, k, v->grad, n, 1.0f, NULL, dw, n);
+        tensor_gemm(GEMM_TN, k, n, m, 1.0f, ag_value(x), k, v->grad, n, 1.0f, NULL, dw, n);
     if (db)
         tensor_sum_rows(db, v->grad, m, n);
 }
@@ -44,19 +47,35 @@ Var *ag_linear(Var *x, Var *w, Var *b)
 }
 
 /* ---- 3x3 convolution (formula in tensor/conv.h): y is linear in x and in w, so dx is the
- * transposed convolution of dy with w, dw the correlation of x with dy, db the sum of dy ---- */
+ * transposed convolution of dy with w, dw the correlation of x with dy, db the sum of dy.
+ * With a residual r: y = alpha (r + conv(x)); everything gets alpha dy in place of dy, r itself too.
+ * ---- */
+
+enum { X, W, B, R, INPUTS };
+
+typedef struct ConvSaved {
+    ConvShape shape;
+    float alpha;
+} ConvSaved;
 
 static void conv3x3_backward(Var *v)
 {
-    const ConvShape *s = v->saved;
-    const Var *x = v->inputs[0], *w = v->inputs[1];
-    float *dx = ag_grad(v->inputs[0]), *dw = ag_grad(v->inputs[1]), *db = ag_grad(v->inputs[2]);
+    const ConvSaved *saved = v->saved;
+    const ConvShape *s = &saved->shape;
+    Var *x = v->inputs[X], *w = v->inputs[W], *r = v->inputs[R];
+    const size_t n = tensor_size(&v->value);
+    bool add;
+    if (r)
+        tensor_scale(v->grad, saved->alpha, v->grad, n);
+    float *dx = ag_grad_or_write(x, &add), *dw = ag_grad(w), *db = ag_grad(v->inputs[B]);
     if (dx)
-        tensor_conv3x3_data_gradient(dx, v->grad, w->value.data, s);
+        tensor_conv3x3_data_gradient(dx, v->grad, ag_value(w), add, s);
     if (dw)
-        tensor_conv3x3_weight_gradient(dw, db, x->value.data, v->grad, s);
+        tensor_conv3x3_weight_gradient(dw, db, ag_value(x), v->grad, s);
     else if (db)
         tensor_sum_rows(db, v->grad, axes_rows(&v->value), s->cout);
+    if (r && r->needs_grad && !ag_give_grad(v, r))
+        tensor_axpy(ag_grad(r), 1.0f, v->grad, n);
 }
 
 static ConvShape conv_shape(const Var *x, const Var *w, const Var *b, int stride)
@@ -76,17 +95,38 @@ static ConvShape conv_shape(const Var *x, const Var *w, const Var *b, int stride
     return s;
 }
 
-Var *ag_conv3x3(Var *x, Var *w, Var *b, int stride)
+static Var *conv3x3(Var *x, Var *w, Var *b, int stride, Var *r, float alpha)
 {
     const ConvShape s = conv_shape(x, w, b, stride);
     const size_t shape[] = {s.batch, tensor_conv_out_height(&s), tensor_conv_out_width(&s), s.cout};
-    Var *inputs[] = {x, w, b};
-    Var *v = ag_new_var("conv3x3", 4, shape, conv3x3_backward, 3, inputs);
-    tensor_conv3x3(v->value.data, x->value.data, w->value.data, b ? b->value.data : NULL, &s);
+    Var *inputs[INPUTS] = {x, w, b, r};
+    Var *v = ag_new_var("conv3x3", 4, shape, conv3x3_backward, INPUTS, inputs);
+    const float *bias = b ? b->value.data : NULL;
+    if (r) {
+        char tv[TENSOR_TEXT], tr[TENSOR_TEXT];
+        TENSOR_CHECK(tensor_same_shape(&r->value, &v->value),
+                     "conv3x3: result %s, residual %s; need equal shapes",
+                     tensor_text(&v->value, tv), tensor_text(&r->value, tr));
+        tensor_conv3x3_residual(v->value.data, x->value.data, w->value.data, bias, r->value.data,
+                                alpha, &s);
+    } else {
+        tensor_conv3x3(v->value.data, x->value.data, w->value.data, bias, &s);
+    }
     if (v->needs_grad) {
-        ConvShape *saved = arena_alloc(v->graph->arena, 1, sizeof *saved);
-        *saved = s;
+        ConvSaved *saved = arena_alloc(v->graph->arena, 1, sizeof *saved);
+        saved->shape = s;
+        saved->alpha = alpha;
         v->saved = saved;
     }
     return ag_done(v);
+}
+
+Var *ag_conv3x3(Var *x, Var *w, Var *b, int stride)
+{
+    return conv3x3(x, w, b, stride, NULL, 1.0f);
+}
+
+Var *ag_conv3x3_residual(Var *x, Var *w, Var *b, Var *r, float alpha)
+{
+    return conv3x3(x, w, b, 1, r, alpha);
 }

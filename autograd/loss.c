@@ -13,7 +13,7 @@
 static void softmax_backward(Var *v)
 {
     float *dx = ag_grad(v->inputs[0]);
-    tensor_softmax_backward(dx, v->grad, v->value.data, axes_rows(&v->value),
+    tensor_softmax_backward(dx, v->grad, ag_value(v), axes_rows(&v->value),
                             axes_last(&v->value));
 }
 
@@ -37,7 +37,7 @@ Var *ag_softmax(Var *x)
 static void log_softmax_backward(Var *v)
 {
     float *dx = ag_grad(v->inputs[0]);
-    tensor_log_softmax_backward(dx, v->grad, v->value.data, axes_rows(&v->value),
+    tensor_log_softmax_backward(dx, v->grad, ag_value(v), axes_rows(&v->value),
                                 axes_last(&v->value));
 }
 
@@ -108,12 +108,13 @@ static void cross_entropy_backward(Var *v)
 {
     const CrossEntropySaved *s = v->saved;
     const Tensor *x = &v->inputs[0]->value;
+    const float *logits = ag_value(v->inputs[0]);
     const size_t batch = x->shape[0], c = x->shape[1];
     const double share = v->grad[0] / (double)batch;
     float *dx = ag_grad(v->inputs[0]);
     for (size_t b = 0; b < batch; b++) {
         for (size_t j = 0; j < c; j++)
-            dx[b * c + j] += (float)(share * exp(x->data[b * c + j] - s->z[b]));
+            dx[b * c + j] += (float)(share * exp(logits[b * c + j] - s->z[b]));
         dx[b * c + s->labels[b]] -= (float)share;
     }
 }

@@ -15,6 +15,9 @@
 Var *ag_linear(Var *x, Var *w, Var *b);
 /* 3x3 convolution: x (B, H, W, Cin), w (3, 3, Cin, Cout), b (Cout) or NULL; see tensor/conv.h. */
 Var *ag_conv3x3(Var *x, Var *w, Var *b, int stride);
+/* alpha (r + conv3x3(x, w, b, stride 1)): the end of a residual block in one pass; r (B, H, W, Cout).
+ */
+Var *ag_conv3x3_residual(Var *x, Var *w, Var *b, Var *r, float alpha);
 /* ---- attention.c ---- */
 /* Single-head attention over positions: q, k, v (B, H, W, C);
  * y[b, i] = sum_j softmax_j(scale q[b,i].k[b,j]) v[b,j]. */
@@ -24,6 +27,9 @@ Var *ag_attention(Var *q, Var *k, Var *v, float scale);
 /* Group normalisation with eps, then SiLU if silu; x (..., C) with x's first axis the batch;
  * gamma, beta (C).  Groups must divide C. */
 Var *ag_group_norm(Var *x, Var *gamma, Var *beta, size_t groups, double eps, bool silu);
+/* The same of x[b, ..., c] + shift[b, c], without a pass for the sum; shift (B, C), or NULL. */
+Var *ag_group_norm_shifted(Var *x, Var *shift, Var *gamma, Var *beta, size_t groups, double eps,
+                           bool silu);
 
 /* ---- pointwise.c ---- */
 Var *ag_silu(Var *x);    /* x sigmoid(x) */
@@ -34,6 +40,8 @@ Var *ag_add(Var *a, Var *b);                       /* same shapes */
 Var *ag_add_scaled(Var *a, Var *b, float alpha);   /* alpha (a + b) */
 Var *ag_multiply(Var *a, Var *b);
 Var *ag_scale(Var *x, float alpha);
+/* y[..., c] = x[..., c] + v[c]: x (..., C), v (C). */
+Var *ag_add_row(Var *x, Var *v);
 /* y[b, ..., c] = x[b, ..., c] + v[b, c]: x (B, ..., C), v (B, C). */
 Var *ag_add_channel(Var *x, Var *v);
 

@@ -29,30 +29,42 @@ static size_t size(const Var *v)
 
 /* ---- silu: y = x s, s = sigmoid(x);  dx = dy s (1 + x (1 - s)) ---- */
 
+static void silu_again(Var *v)
+{
+    tensor_silu(v->value.data, ag_value(v->inputs[0]), size(v));
+}
+
 static void silu_backward(Var *v)
 {
     float *dx = ag_grad(v->inputs[0]);
-    tensor_silu_backward(dx, v->grad, v->inputs[0]->value.data, size(v));
+    tensor_silu_backward(dx, v->grad, ag_value(v->inputs[0]), size(v));
 }
 
 Var *ag_silu(Var *x)
 {
     Var *v = like("silu", x, silu_backward);
+    v->forward = silu_again;
     tensor_silu(v->value.data, x->value.data, size(v));
     return ag_done(v);
 }
 
 /* ---- relu: y = max(x, 0);  dx = dy where x > 0, else 0 ---- */
 
+static void relu_again(Var *v)
+{
+    tensor_relu(v->value.data, ag_value(v->inputs[0]), size(v));
+}
+
 static void relu_backward(Var *v)
 {
     float *dx = ag_grad(v->inputs[0]);
-    tensor_relu_backward(dx, v->grad, v->inputs[0]->value.data, size(v));
+    tensor_relu_backward(dx, v->grad, ag_value(v->inputs[0]), size(v));
 }
 
 Var *ag_relu(Var *x)
 {
     Var *v = like("relu", x, relu_backward);
+    v->forward = relu_again;
     tensor_relu(v->value.data, x->value.data, size(v));
     return ag_done(v);
 }
@@ -62,7 +74,7 @@ Var *ag_relu(Var *x)
 static void tanh_backward(Var *v)
 {
     float *dx = ag_grad(v->inputs[0]);
-    tensor_tanh_backward(dx, v->grad, v->value.data, size(v));
+    tensor_tanh_backward(dx, v->grad, ag_value(v), size(v));
 }
 
 Var *ag_tanh(Var *x)
@@ -77,7 +89,7 @@ Var *ag_tanh(Var *x)
 static void sigmoid_backward(Var *v)
 {
     float *dx = ag_grad(v->inputs[0]);
-    tensor_sigmoid_backward(dx, v->grad, v->value.data, size(v));
+    tensor_sigmoid_backward(dx, v->grad, ag_value(v), size(v));
 }
 
 Var *ag_sigmoid(Var *x)
@@ -89,13 +101,22 @@ Var *ag_sigmoid(Var *x)
 
 /* ---- add: y = a + b;  da = dy, db = dy ---- */
 
+/* Adds alpha dy into the gradient of an input. */
+static void pass_on(Var *v, Var *input, float alpha)
+{
+    bool add;
+    float *d = ag_grad_or_write(input, &add);
+    if (d && add)
+        tensor_axpy(d, alpha, v->grad, size(v));
+    else if (d)
+        tensor_scale(d, alpha, v->grad, size(v));
+}
+
 static void add_backward(Var *v)
 {
-    for (int i = 0; i < 2; i++) {
-        float *d = ag_grad(v->inputs[i]);
-        if (d)
-            tensor_axpy(d, 1.0f, v->grad, size(v));
-    }
+    pass_on(v, v->inputs[1], 1.0f);
+    if (!ag_give_grad(v, v->inputs[0]))
+        pass_on(v, v->inputs[0], 1.0f);
 }
 
 Var *ag_add(Var *a, Var *b)
@@ -120,11 +141,8 @@ static void save_number(Var *v, float number)
 static void add_scaled_backward(Var *v)
 {
     const float *alpha = v->saved;
-    for (int i = 0; i < 2; i++) {
-        float *d = ag_grad(v->inputs[i]);
-        if (d)
-            tensor_axpy(d, *alpha, v->grad, size(v));
-    }
+    pass_on(v, v->inputs[0], *alpha);
+    pass_on(v, v->inputs[1], *alpha);
 }
 
 Var *ag_add_scaled(Var *a, Var *b, float alpha)
@@ -139,12 +157,12 @@ Var *ag_add_scaled(Var *a, Var *b, float alpha)
 
 static void multiply_backward(Var *v)
 {
-    const Var *a = v->inputs[0], *b = v->inputs[1];
-    float *da = ag_grad(v->inputs[0]), *db = ag_grad(v->inputs[1]);
+    Var *a = v->inputs[0], *b = v->inputs[1];
+    float *da = ag_grad(a), *db = ag_grad(b);
     if (da)
-        tensor_multiply_add(da, v->grad, b->value.data, size(v));
+        tensor_multiply_add(da, v->grad, ag_value(b), size(v));
     if (db)
-        tensor_multiply_add(db, v->grad, a->value.data, size(v));
+        tensor_multiply_add(db, v->grad, ag_value(a), size(v));
 }
 
 Var *ag_multiply(Var *a, Var *b)
@@ -159,8 +177,7 @@ Var *ag_multiply(Var *a, Var *b)
 static void scale_backward(Var *v)
 {
     const float *alpha = v->saved;
-    float *dx = ag_grad(v->inputs[0]);
-    tensor_axpy(dx, *alpha, v->grad, size(v));
+    pass_on(v, v->inputs[0], *alpha);
 }
 
 Var *ag_scale(Var *x, float alpha)
@@ -171,14 +188,36 @@ Var *ag_scale(Var *x, float alpha)
     return ag_done(v);
 }
 
+/* ---- add_row: y[r,c] = x[r,c] + u[c];  dx = dy, du[c] = sum_r dy[r,c] ---- */
+
+static void add_row_backward(Var *v)
+{
+    float *du = ag_grad(v->inputs[1]);
+    if (du)
+        tensor_sum_rows(du, v->grad, axes_rows(&v->value), axes_last(&v->value));
+    pass_on(v, v->inputs[0], 1.0f);
+}
+
+Var *ag_add_row(Var *x, Var *u)
+{
+    char tx[TENSOR_TEXT], tu[TENSOR_TEXT];
+    const Tensor *xv = &x->value;
+    TENSOR_CHECK(xv->rank >= 1 && tensor_size(&u->value) == axes_last(xv),
+                 "add_row: x %s, v %s; need (..., C) and (C)", tensor_text(xv, tx),
+                 tensor_text(&u->value, tu));
+    Var *inputs[] = {x, u};
+    Var *v = ag_new_var("add_row", xv->rank, xv->shape, add_row_backward, 2, inputs);
+    tensor_add_row(v->value.data, xv->data, u->value.data, axes_rows(xv), axes_last(xv));
+    return ag_done(v);
+}
+
 /* ---- add_channel: y[b,p,c] = x[b,p,c] + u[b,c];  dx = dy, du[b,c] = sum_p dy[b,p,c] ---- */
 
 static void add_channel_backward(Var *v)
 {
     const Tensor *y = &v->value;
-    float *dx = ag_grad(v->inputs[0]), *du = ag_grad(v->inputs[1]);
-    if (dx)
-        tensor_axpy(dx, 1.0f, v->grad, size(v));
+    float *du = ag_grad(v->inputs[1]);
+    pass_on(v, v->inputs[0], 1.0f);
     if (du)
         tensor_sum_positions(du, v->grad, y->shape[0], axes_positions(y), axes_last(y));
 }

@@ -29,9 +29,23 @@ Var *ag_reshape(Var *x, int rank, const size_t *shape)
 
 static void concat_backward(Var *v)
 {
-    const Tensor *a = &v->inputs[0]->value, *b = &v->inputs[1]->value;
-    tensor_split_add(ag_grad(v->inputs[0]), ag_grad(v->inputs[1]), v->grad, axes_rows(a),
-                     axes_last(a), axes_last(b));
+    const size_t rows = axes_rows(&v->value), c = axes_last(&v->value);
+    size_t first = 0;
+    for (int i = 0; i < 2; i++) {
+        const size_t part = axes_last(&v->inputs[i]->value);
+        bool add;
+        float *d = ag_grad_or_write(v->inputs[i], &add);
+        if (d)
+            tensor_columns(d, v->grad + first, rows, c, part, add);
+        first += part;
+    }
+}
+
+static void concat_again(Var *v)
+{
+    Var *a = v->inputs[0], *b = v->inputs[1];
+    tensor_concat(v->value.data, ag_value(a), ag_value(b), axes_rows(&v->value),
+                  axes_last(&a->value), axes_last(&b->value));
 }
 
 Var *ag_concat(Var *a, Var *b)
@@ -47,20 +61,12 @@ Var *ag_concat(Var *a, Var *b)
     shape_with_last(shape, av, axes_last(av) + axes_last(bv));
     Var *inputs[] = {a, b};
     Var *v = ag_new_var("concat", av->rank, shape, concat_backward, 2, inputs);
+    v->forward = concat_again;
     tensor_concat(v->value.data, av->data, bv->data, axes_rows(av), axes_last(av), axes_last(bv));
     return ag_done(v);
 }
 
 /* ---- slice: y[r, j] = x[r, first + j];  dx[r, first + j] = dy[r, j] ---- */
-
-static void slice(float *y, const float *x, size_t rows, size_t c, size_t first, size_t count)
-{
-#pragma omp parallel for default(none) shared(y, x, rows, c, first, count)                         \
-    if (rows * count >= PARALLEL_FROM)
-    for (size_t r = 0; r < rows; r++)
-        for (size_t j = 0; j < count; j++)
-            y[r * count + j] = x[r * c + first + j];
-}
 
 static void slice_add(float *dx, const float *dy, size_t rows, size_t c, size_t first, size_t count)
 {
@@ -90,7 +96,7 @@ Var *ag_slice(Var *x, size_t first, size_t count)
     size_t shape[TENSOR_MAX_RANK];
     shape_with_last(shape, xv, count);
     Var *v = ag_new_var("slice", xv->rank, shape, slice_backward, 1, &x);
-    slice(v->value.data, xv->data, axes_rows(xv), c, first, count);
+    tensor_columns(v->value.data, xv->data + first, axes_rows(xv), c, count, false);
     if (v->needs_grad) {
         size_t *saved = arena_alloc(v->graph->arena, 1, sizeof *saved);
         *saved = first;
@@ -104,7 +110,15 @@ Var *ag_slice(Var *x, size_t first, size_t count)
 static void upsample2_backward(Var *v)
 {
     const size_t *s = v->inputs[0]->value.shape;
-    tensor_upsample2_backward(ag_grad(v->inputs[0]), v->grad, s[0], s[1], s[2], s[3]);
+    bool add;
+    float *dx = ag_grad_or_write(v->inputs[0], &add);
+    tensor_upsample2_backward(dx, v->grad, add, s[0], s[1], s[2], s[3]);
+}
+
+static void upsample2_again(Var *v)
+{
+    const size_t *s = v->inputs[0]->value.shape;
+    tensor_upsample2(v->value.data, ag_value(v->inputs[0]), s[0], s[1], s[2], s[3]);
 }
 
 Var *ag_upsample2(Var *x)
@@ -115,6 +129,7 @@ Var *ag_upsample2(Var *x)
                  tensor_text(&x->value, tx));
     const size_t shape[] = {s[0], 2 * s[1], 2 * s[2], s[3]};
     Var *v = ag_new_var("upsample2", 4, shape, upsample2_backward, 1, &x);
+    v->forward = upsample2_again;
     tensor_upsample2(v->value.data, x->value.data, s[0], s[1], s[2], s[3]);
     return ag_done(v);
 }

@@ -67,6 +67,12 @@ Var *nn_conv(Graph *g, const ConvLayer *layer, Var *x, int stride)
     return ag_conv3x3(x, nn_param_var(g, layer->weight), nn_param_var(g, layer->bias), stride);
 }
 
+Var *nn_conv_residual(Graph *g, const ConvLayer *layer, Var *x, Var *residual, float alpha)
+{
+    return ag_conv3x3_residual(x, nn_param_var(g, layer->weight), nn_param_var(g, layer->bias),
+                               residual, alpha);
+}
+
 void nn_conv_init(const ConvLayer *layer, Rng rng)
 {
     size_t fan_in = 9 * layer->weight->value.shape[2];
@@ -108,8 +114,13 @@ NormLayer nn_norm_add(ParamSet *set, const char *name, size_t channels, size_t g
 
 Var *nn_norm(Graph *g, const NormLayer *layer, Var *x, bool silu)
 {
-    return ag_group_norm(x, nn_param_var(g, layer->weight), nn_param_var(g, layer->bias),
-                         layer->groups, NORM_EPS, silu);
+    return nn_norm_shifted(g, layer, x, NULL, silu);
+}
+
+Var *nn_norm_shifted(Graph *g, const NormLayer *layer, Var *x, Var *shift, bool silu)
+{
+    return ag_group_norm_shifted(x, shift, nn_param_var(g, layer->weight),
+                                 nn_param_var(g, layer->bias), layer->groups, NORM_EPS, silu);
 }
 
 void nn_norm_init(const NormLayer *layer)

@@ -29,6 +29,8 @@ typedef struct ConvLayer {
 } ConvLayer;
 ConvLayer nn_conv_add(ParamSet *set, const char *name, size_t in, size_t out);
 Var *nn_conv(Graph *g, const ConvLayer *layer, Var *x, int stride);
+/* alpha (residual + the convolution of x), stride 1. */
+Var *nn_conv_residual(Graph *g, const ConvLayer *layer, Var *x, Var *residual, float alpha);
 /* Weight and bias U(-1/sqrt(9 in), 1/sqrt(9 in)). */
 void nn_conv_init(const ConvLayer *layer, Rng rng);
 
@@ -49,6 +51,8 @@ typedef struct NormLayer {
 NormLayer nn_norm_add(ParamSet *set, const char *name, size_t channels, size_t groups);
 /* With silu: SiLU of the result, in the same pass. */
 Var *nn_norm(Graph *g, const NormLayer *layer, Var *x, bool silu);
+/* The same of x[b, ..., c] + shift[b, c]. */
+Var *nn_norm_shifted(Graph *g, const NormLayer *layer, Var *x, Var *shift, bool silu);
 void nn_norm_init(const NormLayer *layer);
 
 #endif

@@ -373,8 +373,11 @@ static Var *run_step(Graph *g, const Step *step, Var *h, const BlockCondition *c
     case STEP_RES: return unet_res(g, &step->res, h, condition);
     case STEP_ATTENTION: return unet_attention(g, &step->attention, h);
     case STEP_DOWN: return nn_conv(g, &step->conv, h, 2);
-    case STEP_UP: return nn_conv(g, &step->conv, ag_upsample2(h), 1);
+    case STEP_UP: break;
     }
+    Var *large = ag_upsample2(h);
+    h = nn_conv(g, &step->conv, large, 1);
+    ag_drop(large);
     return h;
 }
 
@@ -404,10 +407,15 @@ static Var *go_up(const UNet *u, Graph *g, Var *h, const BlockCondition *conditi
     const AgScope scope = ag_scope_begin(g);
     for (size_t i = u->down; i < u->down + u->middle + u->up; i++) {
         const Step *step = &u->steps[i];
+        Var *both = NULL;
         if (step->kind == STEP_RES && i >= u->down + u->middle) {
-            h = ag_concat(h, skip[--left]);
+            h = both = ag_concat(h, skip[--left]);
         }
-        h = ag_scope_end(scope, run_step(g, step, h, condition));
+        h = run_step(g, step, h, condition);
+        if (both != NULL) {
+            ag_drop(both);
+        }
+        h = ag_scope_end(scope, h);
     }
     return h;
 }
@@ -439,7 +447,9 @@ static Var *unet_forward(const Network *net, Graph *g, const NetworkInput *in)
         condition.lambda = embed(g, &u->lambda_up, mixed);
     }
     h = go_up(u, g, h, &condition, skip);
-    h = nn_conv(g, &u->output, nn_norm(g, &u->output_norm, h, true), 1);
+    Var *n = nn_norm(g, &u->output_norm, h, true);
+    h = nn_conv(g, &u->output, n, 1);
+    ag_drop(n);
     if (c->head == UNET_HEAD_LOGISTIC) {
         h = logistic_numbers(h, x, c->channels);
     }

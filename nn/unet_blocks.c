@@ -44,19 +44,28 @@ ResBlock unet_res_add(ParamSet *set, const char *name, size_t cin, size_t cout, 
 
 Var *unet_res(Graph *g, const ResBlock *block, Var *x, const BlockCondition *condition)
 {
-    /* The two biases are (B, cout): adding them first touches the picture once. */
+    /* All biases are at most (B, cout) and go into the normalisation, so that adding them touches no
+     * picture.  What is cheap to compute again is dropped: the backward pass holds x and conv0's
+     * result only. */
     Var *bias = nn_linear(g, &block->dense0, condition->time);
     if (block->dense1.weight != NULL) {
         bias = ag_add(bias, nn_linear(g, &block->dense1, condition->lambda));
     }
-    Var *h = nn_conv(g, &block->conv0, nn_norm(g, &block->norm0, x, true), 1);
-    h = nn_norm(g, &block->norm1, ag_add_channel(h, bias), true);
-    h = ag_dropout(h, condition->dropout_rate, condition->dropout, block->number);
-    h = nn_conv(g, &block->conv1, h, 1);
+    bias = ag_add_row(bias, nn_param_var(g, block->conv0.bias));
+    Var *n = nn_norm(g, &block->norm0, x, true);
+    Var *h = ag_conv3x3(n, nn_param_var(g, block->conv0.weight), NULL, 1);
+    ag_drop(n);
+    n = nn_norm_shifted(g, &block->norm1, h, bias, true);
+    Var *dropped = ag_dropout(n, condition->dropout_rate, condition->dropout, block->number);
+    if (dropped != n) {
+        ag_drop(n);
+    }
     if (block->nin.weight != NULL) {
         x = nn_pointwise(g, &block->nin, x);
     }
-    return ag_add_scaled(x, h, HALF_ROOT);
+    h = nn_conv_residual(g, &block->conv1, dropped, x, HALF_ROOT);
+    ag_drop(dropped);
+    return h;
 }
 
 void unet_res_init(const ResBlock *block, Rng rng)
@@ -95,6 +104,7 @@ Var *unet_attention(Graph *g, const AttentionBlock *block, Var *x)
     Var *q = nn_pointwise(g, &block->query, n);
     Var *k = nn_pointwise(g, &block->key, n);
     Var *v = nn_pointwise(g, &block->value, n);
+    ag_drop(n);
     Var *h = ag_attention(q, k, v, (float)(1.0 / sqrt((double)channels)));
     return ag_add_scaled(x, nn_pointwise(g, &block->out, h), HALF_ROOT);
 }

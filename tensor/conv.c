@@ -4,6 +4,7 @@
 #include "tensor/check.h"
 #include "tensor/conv_direct.h"
 #include "tensor/conv_winograd.h"
+#include "tensor/pointwise.h"
 #include "tensor/reduce.h"
 
 static ConvAlgorithm chosen = CONV_AUTO;
@@ -110,6 +111,7 @@ static double reference_input_gradient(const float *dy, const float *w, const Co
     return sum;
 }
 
+/* dx += */
 static void reference_data_gradient(float *dx, const float *dy, const float *w, const ConvShape *s)
 {
     for (size_t b = 0; b < s->batch; b++)
@@ -153,20 +155,36 @@ void tensor_conv3x3(float *y, const float *x, const float *w, const float *bias,
     if (algorithm == CONV_REFERENCE)
         reference_forward(y, x, w, bias, s);
     else if (algorithm == CONV_WINOGRAD)
-        conv_winograd_forward(y, x, w, bias, s);
+        conv_winograd_forward(y, x, w, bias, NULL, 1.0f, s);
     else
         conv_direct_forward(y, x, w, bias, s);
 }
 
-void tensor_conv3x3_data_gradient(float *dx, const float *dy, const float *w, const ConvShape *s)
+void tensor_conv3x3_residual(float *y, const float *x, const float *w, const float *bias,
+                             const float *residual, float alpha, const ConvShape *s)
+{
+    if (algorithm_for(s) == CONV_WINOGRAD) {
+        conv_winograd_forward(y, x, w, bias, residual, alpha, s);
+        return;
+    }
+    tensor_conv3x3(y, x, w, bias, s);
+    tensor_add_scaled(y, alpha, y, residual,
+                      s->batch * tensor_conv_out_height(s) * tensor_conv_out_width(s) * s->cout);
+}
+
+void tensor_conv3x3_data_gradient(float *dx, const float *dy, const float *w, bool add,
+                                  const ConvShape *s)
 {
     const ConvAlgorithm algorithm = algorithm_for(s);
+    const bool no_terms = s->cout == 0;
+    if (!add && (no_terms || algorithm == CONV_REFERENCE))
+        tensor_fill(dx, 0.0f, s->batch * s->height * s->width * s->cin);
     if (algorithm == CONV_REFERENCE)
         reference_data_gradient(dx, dy, w, s);
     else if (algorithm == CONV_WINOGRAD)
-        conv_winograd_data_gradient(dx, dy, w, s);
+        conv_winograd_data_gradient(dx, dy, w, add, s);
     else
-        conv_direct_data_gradient(dx, dy, w, s);
+        conv_direct_data_gradient(dx, dy, w, add, s);
 }
 
 void tensor_conv3x3_weight_gradient(float *dw, float *dbias, const float *x, const float *dy,

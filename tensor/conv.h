@@ -36,8 +36,12 @@ size_t tensor_conv_out_width(const ConvShape *s);
 /* y overwritten; bias may be NULL. */
 void tensor_conv3x3(float *y, const float *x, const float *w, const float *bias,
                     const ConvShape *s);
-/* dx += transposed convolution of dy (B, Ho, Wo, Cout) with w. */
-void tensor_conv3x3_data_gradient(float *dx, const float *dy, const float *w, const ConvShape *s);
+/* y = alpha (residual + the convolution with bias); residual as y, bias may be NULL. */
+void tensor_conv3x3_residual(float *y, const float *x, const float *w, const float *bias,
+                             const float *residual, float alpha, const ConvShape *s);
+/* dx = or, if add, += transposed convolution of dy (B, Ho, Wo, Cout) with w. */
+void tensor_conv3x3_data_gradient(float *dx, const float *dy, const float *w, bool add,
+                                  const ConvShape *s);
 /* dw (3, 3, Cin, Cout) += , dbias (Cout) += ; dbias may be NULL. */
 void tensor_conv3x3_weight_gradient(float *dw, float *dbias, const float *x, const float *dy,
                                     const ConvShape *s);

@@ -276,7 +276,8 @@ static void parity_sets(Gather *g)
     g->set_count = 4;
 }
 
-void conv_direct_data_gradient(float *dx, const float *dy, const float *w, const ConvShape *s)
+void conv_direct_data_gradient(float *dx, const float *dy, const float *w, bool add,
+                               const ConvShape *s)
 {
     static const size_t flipped[9] = {8, 7, 6, 5, 4, 3, 2, 1, 0};
     static const size_t parities[9] = {8, 6, 7, 2, 0, 1, 5, 3, 4};
@@ -288,7 +289,7 @@ void conv_direct_data_gradient(float *dx, const float *dy, const float *w, const
     g.out = dx;
     g.out_step = (size_t)s->stride;
     g.out_channels = s->cin;
-    g.beta = 1.0f;
+    g.beta = add ? 1.0f : 0.0f;
     if (s->stride == 1) {
         g.reach = 3;
         g.sets[0] = whole_kernel();

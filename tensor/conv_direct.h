@@ -6,7 +6,8 @@
 
 void conv_direct_forward(float *y, const float *x, const float *w, const float *bias,
                          const ConvShape *s);
-void conv_direct_data_gradient(float *dx, const float *dy, const float *w, const ConvShape *s);
+void conv_direct_data_gradient(float *dx, const float *dy, const float *w, bool add,
+                               const ConvShape *s);
 void conv_direct_weight_gradient(float *dw, const float *x, const float *dy, const ConvShape *s);
 
 #endif

@@ -129,8 +129,10 @@ typedef struct Filter {
     Squares squares;
     size_t cin, cout;
     const float *x, *u, *bias;
+    const float *residual; /* y = alpha (residual + sum + bias); NULL: y = sum + bias */
+    float alpha;
     float *y;
-    bool add;     /* y += */
+    bool add;     /* y += sum */
     size_t block; /* squares per task */
 } Filter;
 
@@ -158,13 +160,23 @@ static void multiply(const Filter *g, float *m, size_t m_point, const float *v, 
         }
 }
 
-static inline void write_pixel(float *restrict to, const float *restrict from,
-                               const float *restrict bias, bool add, size_t n)
+/* Channels k..k+n-1 of one pixel; `at` is its place in y and residual. */
+static inline void write_pixel(const Filter *g, size_t at, const float *restrict from,
+                               const float *restrict bias, size_t n)
 {
-    if (add)
+    float *restrict to = g->y + at;
+    if (g->add) {
         for (size_t k = 0; k < n; k++)
             to[k] += from[k];
-    else if (bias != NULL)
+    } else if (g->residual != NULL) {
+        const float *restrict residual = g->residual + at;
+        if (bias != NULL)
+            for (size_t k = 0; k < n; k++)
+                to[k] = g->alpha * (residual[k] + (from[k] + bias[k]));
+        else
+            for (size_t k = 0; k < n; k++)
+                to[k] = g->alpha * (residual[k] + from[k]);
+    } else if (bias != NULL)
         for (size_t k = 0; k < n; k++)
             to[k] = from[k] + bias[k];
     else
@@ -177,7 +189,7 @@ static void write_square(const Filter *g, size_t t, const float *m, size_t m_poi
 {
     const Place p = place_of(&g->squares, t);
     const size_t n = g->cout, row = g->squares.width * n;
-    float *y = g->y + ((p.b * g->squares.height + p.i) * g->squares.width + p.j) * n;
+    const size_t start = ((p.b * g->squares.height + p.i) * g->squares.width + p.j) * n;
     float out[WINO_OUT * WINO_OUT * WINO_STRIP];
     for (size_t c = 0; c < n; c += WINO_STRIP) {
         const size_t strip = cut_min(n - c, WINO_STRIP);
@@ -186,8 +198,8 @@ static void write_square(const Filter *g, size_t t, const float *m, size_t m_poi
                     m + c, WINO_SIDE * m_point, m_point, strip);
         for (size_t i = 0; i < p.rows; i++)
             for (size_t j = 0; j < p.columns; j++)
-                write_pixel(y + i * row + j * n + c, out + (i * WINO_OUT + j) * WINO_STRIP, bias,
-                            g->add, strip);
+                write_pixel(g, start + i * row + j * n + c, out + (i * WINO_OUT + j) * WINO_STRIP,
+                            bias, strip);
     }
 }
 
@@ -230,9 +242,11 @@ static void run_filter(Filter *g, const float *w, bool flipped)
 }
 
 void conv_winograd_forward(float *y, const float *x, const float *w, const float *bias,
-                           const ConvShape *s)
+                           const float *residual, float alpha, const ConvShape *s)
 {
     Filter g = {.squares = squares_of(s), .cin = s->cin, .cout = s->cout, .x = x, .bias = bias};
+    g.residual = residual;
+    g.alpha = alpha;
     g.y = y;
     run_filter(&g, w, false);
 }
@@ -250,9 +264,10 @@ static void transpose_task(size_t tap, void *context)
     tile_transpose(t->out + tap * size, t->cin, t->w + tap * size, t->cout, t->cin, t->cout);
 }
 
-void conv_winograd_data_gradient(float *dx, const float *dy, const float *w, const ConvShape *s)
+void conv_winograd_data_gradient(float *dx, const float *dy, const float *w, bool add,
+                                 const ConvShape *s)
 {
-    Filter g = {.squares = squares_of(s), .cin = s->cout, .cout = s->cin, .x = dy, .add = true};
+    Filter g = {.squares = squares_of(s), .cin = s->cout, .cout = s->cin, .x = dy, .add = add};
     float *transposed = threads_scratch(SCRATCH_GEMM_RIGHT, 9 * s->cin * s->cout * sizeof *w);
     Transposition t = {.out = transposed, .w = w, .cin = s->cin, .cout = s->cout};
     cut_run(9, transpose_task, &t, 9 * s->cin * s->cout < CUT_SERIAL_COPY);

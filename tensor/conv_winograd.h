@@ -4,9 +4,11 @@
 
 #include "tensor/conv.h"
 
+/* y = alpha (residual + the convolution with bias); residual NULL: y = the convolution with bias. */
 void conv_winograd_forward(float *y, const float *x, const float *w, const float *bias,
-                           const ConvShape *s);
-void conv_winograd_data_gradient(float *dx, const float *dy, const float *w, const ConvShape *s);
+                           const float *residual, float alpha, const ConvShape *s);
+void conv_winograd_data_gradient(float *dx, const float *dy, const float *w, bool add,
+                                 const ConvShape *s);
 void conv_winograd_weight_gradient(float *dw, const float *x, const float *dy, const ConvShape *s);
 
 #endif

@@ -1,11 +1,14 @@
-/* Group normalisation and SiLU.
+/* Group normalisation and SiLU, of x plus a shift for each sample and channel.
  *
- * Forward: per channel, sums of x and x^2 in double; per group, mean and rstd from them; then one
- * pass z = (x - mean) rstd gamma + beta, y = act(z).
+ * Forward: per channel, sums of x and x^2 in double; per group, mean and rstd of x + shift from
+ * them; then one pass z = (x - (mean - shift)) rstd gamma + beta, y = act(z).  The shift costs no
+ * pass of its own, since all positions of a channel have the same one.
  *
- * Backward: with h = (x - mean) rstd and dz = dy act'(z), per channel A = sum dz, B = sum dz h:
+ * Backward: with h = (x + shift - mean) rstd and dz = dy act'(z), per channel A = sum dz,
+ * B = sum dz h, H = sum h:
  *   dbeta += A, dgamma += B,
- *   dx += rstd (gamma dz - (sum_g gamma A + h sum_g gamma B) / N),  N = positions * C/G.
+ *   dx += rstd (gamma dz - (sum_g gamma A + h sum_g gamma B) / N),  N = positions * C/G,
+ *   dshift += sum dx = rstd (gamma A - (positions sum_g gamma A + H sum_g gamma B) / N).
  * dz is kept in scratch between the two passes.
  *
  * A task is one sample; sums over samples are added in the order of the samples.  With few samples
@@ -24,9 +27,11 @@ enum { TASKS = 8, SLICE_CHANNELS = 32, SERIAL_ENTRIES = 1 << 14 };
 typedef struct Norm {
     const NormShape *shape;
     size_t slices, slice; /* pieces of a sample; channels in each, whole groups */
-    const float *x, *dy, *gamma, *beta;
-    float *y, *dx, *mean, *rstd;
+    const float *x, *shift, *dy, *gamma, *beta;
+    float *y, *dx, *dshift, *mean, *rstd;
     const float *saved_mean, *saved_rstd;
+    bool again;   /* forward: mean and rstd are known */
+    bool add;     /* backward: dx is added to */
     double *sums; /* (batch, 2, channels): A and B */
 } Norm;
 
@@ -92,6 +97,16 @@ static void apply_row_silu(float *y, const float *x, const float *restrict mean,
     }
 }
 
+/* From sums of x to those of x + v: sum (x + v) = sum x + n v and
+ * sum (x + v)^2 = sum x^2 + v (2 sum x + n v). */
+static void shift_sums(double *sum, double *square, const float *v, double n, size_t channels)
+{
+    for (size_t c = 0; c < channels; c++) {
+        square[c] += (double)v[c] * (2.0 * sum[c] + n * (double)v[c]);
+        sum[c] += n * (double)v[c];
+    }
+}
+
 /* mean and rstd of the groups in channels 0..channels-1, from the channels' sums. */
 static void group_moments(const Norm *g, float *mean, float *rstd, const double *sum,
                           const double *square, size_t channels)
@@ -126,12 +141,17 @@ static void forward_task(size_t task, void *context)
     double *square = sum + channels;
     float *mean = (float *)(void *)(square + channels), *scale = mean + channels;
 
-    for (size_t c = 0; c < channels; c++)
-        sum[c] = square[c] = 0.0;
-    channel_sums(sum, square, x, s->positions, s->channels, channels);
-    group_moments(g, g->mean + group, g->rstd + group, sum, square, channels);
+    const float *shift = g->shift == NULL ? NULL : g->shift + b * s->channels + c0;
+    if (!g->again) {
+        for (size_t c = 0; c < channels; c++)
+            sum[c] = square[c] = 0.0;
+        channel_sums(sum, square, x, s->positions, s->channels, channels);
+        if (shift != NULL)
+            shift_sums(sum, square, shift, (double)s->positions, channels);
+        group_moments(g, g->mean + group, g->rstd + group, sum, square, channels);
+    }
     for (size_t c = 0; c < channels; c++) {
-        mean[c] = g->mean[group + c / width];
+        mean[c] = g->mean[group + c / width] - (shift == NULL ? 0.0f : shift[c]);
         scale[c] = g->rstd[group + c / width] * g->gamma[c0 + c];
     }
     for (size_t i = 0; i < s->positions; i++, x += s->channels, y += s->channels) {
@@ -142,29 +162,31 @@ static void forward_task(size_t task, void *context)
     }
 }
 
-void tensor_group_norm(float *y, float *mean, float *rstd, const float *x, const float *gamma,
-                       const float *beta, const NormShape *s)
+void tensor_group_norm(float *y, float *mean, float *rstd, const float *x, const float *shift,
+                       const float *gamma, const float *beta, bool again, const NormShape *s)
 {
     check_shape(s);
     if (s->batch * s->positions * s->channels == 0)
         return;
-    Norm g = {.shape = s, .x = x, .gamma = gamma, .beta = beta, .y = y, .mean = mean};
+    Norm g = {.shape = s, .x = x, .shift = shift, .gamma = gamma, .beta = beta, .y = y};
+    g.mean = mean;
     g.rstd = rstd;
+    g.again = again;
     run_samples(&g, forward_task);
 }
 
 /* ---- backward -------------------------------------------------------------------------------- */
 
 typedef struct ChannelTerms { /* one number per channel of the slice */
-    double *a, *b;
-    float *mean, *rstd, *gamma, *beta, *shift, *slope;
+    double *a, *b, *h;
+    float *mean, *rstd, *gamma, *beta, *offset, *slope, *tilt;
 } ChannelTerms;
 
-/* dz = dy act'(z) of one position, added to the sums A and B. */
+/* dz = dy act'(z) of one position, added to the sums A and B; h to H. */
 static void dz_row(float *restrict dz, const float *restrict dy, const float *restrict x,
                    const ChannelTerms *t, bool silu, size_t channels)
 {
-    double *restrict a = t->a, *restrict b = t->b;
+    double *restrict a = t->a, *restrict b = t->b, *restrict sum = t->h;
     const float *restrict mean = t->mean, *restrict rstd = t->rstd;
     const float *restrict gamma = t->gamma, *restrict beta = t->beta;
     if (!silu) {
@@ -174,6 +196,7 @@ static void dz_row(float *restrict dz, const float *restrict dy, const float *re
             dz[c] = dy[c];
             a[c] += (double)dy[c];
             b[c] += (double)dy[c] * (double)h;
+            sum[c] += (double)h;
         }
         return;
     }
@@ -186,26 +209,35 @@ static void dz_row(float *restrict dz, const float *restrict dy, const float *re
         dz[c] = d;
         a[c] += (double)d;
         b[c] += (double)d * (double)h;
+        sum[c] += (double)h;
     }
 }
 
-/* dx += slope dz - (shift_g + h tilt_g), where the last two are per channel in t->a, t->b's place:
- * shift = rstd sum_g gamma A / N - mean rstd tilt, tilt = rstd^2 sum_g gamma B / N. */
-static void dx_row(float *restrict dx, const float *restrict dz, const float *restrict x,
-                   const ChannelTerms *t, const float *restrict tilt, size_t channels)
+/* dx = or += slope dz - (offset + (x - mean) tilt), the last three per channel:
+ * offset = rstd sum_g gamma A / N, tilt = rstd^2 sum_g gamma B / N. */
+static void dx_row(float *dx, const float *restrict dz, const float *restrict x,
+                   const ChannelTerms *t, bool add, size_t channels)
 {
-    const float *restrict mean = t->mean, *restrict shift = t->shift, *restrict slope = t->slope;
+    const float *restrict mean = t->mean, *restrict offset = t->offset;
+    const float *restrict slope = t->slope, *restrict tilt = t->tilt;
+    if (add) {
+#pragma omp simd
+        for (size_t c = 0; c < channels; c++)
+            dx[c] += slope[c] * dz[c] - (offset[c] + (x[c] - mean[c]) * tilt[c]);
+        return;
+    }
 #pragma omp simd
     for (size_t c = 0; c < channels; c++)
-        dx[c] += slope[c] * dz[c] - (shift[c] + (x[c] - mean[c]) * tilt[c]);
+        dx[c] = slope[c] * dz[c] - (offset[c] + (x[c] - mean[c]) * tilt[c]);
 }
 
 static void fill_terms(const Norm *g, ChannelTerms *t, size_t b, size_t c0, size_t channels)
 {
     const size_t width = g->shape->channels / g->shape->groups, first = b * g->shape->groups;
+    const float *shift = g->shift == NULL ? NULL : g->shift + b * g->shape->channels + c0;
     for (size_t c = 0; c < channels; c++) {
-        t->a[c] = t->b[c] = 0.0;
-        t->mean[c] = g->saved_mean[first + (c0 + c) / width];
+        t->a[c] = t->b[c] = t->h[c] = 0.0;
+        t->mean[c] = g->saved_mean[first + (c0 + c) / width] - (shift == NULL ? 0.0f : shift[c]);
         t->rstd[c] = g->saved_rstd[first + (c0 + c) / width];
         t->gamma[c] = g->gamma[c0 + c];
         t->beta[c] = g->beta[c0 + c];
@@ -213,11 +245,11 @@ static void fill_terms(const Norm *g, ChannelTerms *t, size_t b, size_t c0, size
     }
 }
 
-/* shift and tilt of every channel, from the sums of its group. */
-static void group_terms(const Norm *g, ChannelTerms *t, float *tilt, size_t channels)
+/* offset and tilt of every channel, from the sums of its group; dshift, which may be NULL. */
+static void group_terms(const Norm *g, ChannelTerms *t, float *dshift, size_t channels)
 {
     const size_t width = g->shape->channels / g->shape->groups;
-    const double n = (double)g->shape->positions * (double)width;
+    const double positions = (double)g->shape->positions, n = positions * (double)width;
     for (size_t first = 0; first < channels; first += width) {
         double a = 0.0, b = 0.0;
         for (size_t c = first; c < first + width; c++) {
@@ -226,8 +258,11 @@ static void group_terms(const Norm *g, ChannelTerms *t, float *tilt, size_t chan
         }
         const double rstd = t->rstd[first];
         for (size_t c = first; c < first + width; c++) {
-            t->shift[c] = (float)(rstd * a / n);
-            tilt[c] = (float)(rstd * rstd * b / n);
+            t->offset[c] = (float)(rstd * a / n);
+            t->tilt[c] = (float)(rstd * rstd * b / n);
+            if (dshift != NULL)
+                dshift[c] += (float)(rstd * ((double)t->gamma[c] * t->a[c] -
+                                             (positions * a + t->h[c] * b) / n));
         }
     }
 }
@@ -240,35 +275,41 @@ static void backward_task(size_t task, void *context)
     const size_t channels = cut_min(g->slice, s->channels - c0), C = s->channels;
     const size_t start = b * s->positions * C + c0;
     const size_t kept = g->dx == NULL ? 1 : s->positions; /* rows of dz */
-    float *floats = threads_scratch(SCRATCH_NORM, (kept + 7) * channels * sizeof *floats);
-    ChannelTerms t = {.a = g->sums + 2 * b * C + c0, .mean = floats};
+    double *doubles = threads_scratch(SCRATCH_NORM, channels * sizeof(double) +
+                                                        (kept + 7) * channels * sizeof(float));
+    ChannelTerms t = {.a = g->sums + 2 * b * C + c0, .h = doubles};
     t.b = t.a + C;
+    t.mean = (float *)(void *)(doubles + channels);
     t.rstd = t.mean + channels;
     t.gamma = t.rstd + channels;
     t.beta = t.gamma + channels;
-    t.shift = t.beta + channels;
-    t.slope = t.shift + channels;
-    float *tilt = t.slope + channels, *dz = tilt + channels;
+    t.offset = t.beta + channels;
+    t.slope = t.offset + channels;
+    t.tilt = t.slope + channels;
+    float *dz = t.tilt + channels;
 
     fill_terms(g, &t, b, c0, channels);
     for (size_t i = 0; i < s->positions; i++)
         dz_row(dz + (g->dx == NULL ? 0 : i * channels), g->dy + start + i * C, g->x + start + i * C,
                &t, s->silu, channels);
-    if (g->dx == NULL)
-        return;
-    group_terms(g, &t, tilt, channels);
-    for (size_t i = 0; i < s->positions; i++)
-        dx_row(g->dx + start + i * C, dz + i * channels, g->x + start + i * C, &t, tilt, channels);
+    group_terms(g, &t, g->dshift == NULL ? NULL : g->dshift + b * C + c0, channels);
+    for (size_t i = 0; g->dx != NULL && i < s->positions; i++)
+        dx_row(g->dx + start + i * C, dz + i * channels, g->x + start + i * C, &t, g->add,
+               channels);
 }
 
-void tensor_group_norm_backward(float *dx, float *dgamma, float *dbeta, const float *dy,
-                                const float *x, const float *gamma, const float *beta,
-                                const float *mean, const float *rstd, const NormShape *s)
+void tensor_group_norm_backward(float *dx, float *dshift, float *dgamma, float *dbeta,
+                                const float *dy, const float *x, const float *shift,
+                                const float *gamma, const float *beta, const float *mean,
+                                const float *rstd, bool add, const NormShape *s)
 {
     check_shape(s);
     if (s->batch * s->positions * s->channels == 0)
         return;
-    Norm g = {.shape = s, .x = x, .dy = dy, .gamma = gamma, .beta = beta, .dx = dx};
+    Norm g = {.shape = s, .x = x, .shift = shift, .dy = dy, .gamma = gamma, .beta = beta};
+    g.dx = dx;
+    g.dshift = dshift;
+    g.add = add;
     g.saved_mean = mean;
     g.saved_rstd = rstd;
     g.sums = threads_scratch(SCRATCH_NORM_SUMS, s->batch * 2 * s->channels * sizeof *g.sums);

@@ -15,12 +15,16 @@ typedef struct NormShape {
     bool silu;
 } NormShape;
 
-/* y, x: (B, H*W, C); mean, rstd: (B, G) saved for the backward. y may be x. */
-void tensor_group_norm(float *y, float *mean, float *rstd, const float *x, const float *gamma,
-                       const float *beta, const NormShape *s);
-/* dx, dgamma (C), dbeta (C): each accumulated, each may be NULL. */
-void tensor_group_norm_backward(float *dx, float *dgamma, float *dbeta, const float *dy,
-                                const float *x, const float *gamma, const float *beta,
-                                const float *mean, const float *rstd, const NormShape *s);
+/* y, x: (B, H*W, C); mean, rstd: (B, G) saved for the backward.  y may be x.  shift (B, C), or NULL:
+ * added to every position of x first.  again: mean and rstd hold what an earlier call made of the
+ * same x and shift, and only y is made, of the same bits. */
+void tensor_group_norm(float *y, float *mean, float *rstd, const float *x, const float *shift,
+                       const float *gamma, const float *beta, bool again, const NormShape *s);
+/* dx (overwritten if not add; it may then be dy), dshift (B, C), dgamma (C), dbeta (C): the last
+ * three accumulated; each may be NULL. */
+void tensor_group_norm_backward(float *dx, float *dshift, float *dgamma, float *dbeta,
+                                const float *dy, const float *x, const float *shift,
+                                const float *gamma, const float *beta, const float *mean,
+                                const float *rstd, bool add, const NormShape *s);
 
 #endif

@@ -23,10 +23,10 @@ void tensor_upsample2(float *y, const float *x, size_t batch, size_t h, size_t w
     }
 }
 
-void tensor_upsample2_backward(float *dx, const float *dy, size_t batch, size_t h, size_t w,
-                               size_t c)
+void tensor_upsample2_backward(float *dx, const float *dy, bool add, size_t batch, size_t h,
+                               size_t w, size_t c)
 {
-#pragma omp parallel for default(none) shared(dx, dy, batch, h, w, c) schedule(static)             \
+#pragma omp parallel for default(none) shared(dx, dy, add, batch, h, w, c) schedule(static)        \
     if (batch * h * w * c >= PARALLEL)
     for (size_t r = 0; r < batch * h; r++)
         for (size_t j = 0; j < w; j++) {
@@ -34,7 +34,8 @@ void tensor_upsample2_backward(float *dx, const float *dy, size_t batch, size_t 
             float *pixel = dx + (r * w + j) * c;
 #pragma omp simd
             for (size_t k = 0; k < c; k++)
-                pixel[k] += (top[k] + top[c + k]) + (bottom[k] + bottom[c + k]);
+                pixel[k] = (add ? pixel[k] : 0.0f) +
+                           ((top[k] + top[c + k]) + (bottom[k] + bottom[c + k]));
         }
 }
 
@@ -102,26 +103,19 @@ void tensor_concat(float *y, const float *a, const float *b, size_t rows, size_t
     }
 }
 
-/* out (rows, c) += columns first.. of y (rows, width) */
-static void add_columns(float *out, const float *y, size_t rows, size_t c, size_t first,
-                        size_t width)
+void tensor_columns(float *out, const float *y, size_t rows, size_t width, size_t c, bool add)
 {
-#pragma omp parallel for default(none) shared(out, y, rows, c, first, width) schedule(static)      \
+#pragma omp parallel for default(none) shared(out, y, rows, width, c, add) schedule(static)        \
     if (rows * c >= PARALLEL)
     for (size_t r = 0; r < rows; r++) {
-        const float *row = y + r * width + first;
+        const float *row = y + r * width;
+        if (!add && c > 0)
+            memcpy(out + r * c, row, c * sizeof *out);
+        else
 #pragma omp simd
-        for (size_t j = 0; j < c; j++)
-            out[r * c + j] += row[j];
+            for (size_t j = 0; j < c; j++)
+                out[r * c + j] += row[j];
     }
-}
-
-void tensor_split_add(float *a, float *b, const float *y, size_t rows, size_t ca, size_t cb)
-{
-    if (a != NULL)
-        add_columns(a, y, rows, ca, 0, ca + cb);
-    if (b != NULL)
-        add_columns(b, y, rows, cb, ca, ca + cb);
 }
 
 /* Output shape, and the distance in the input between neighbours along each output axis; filled up

@@ -82,16 +82,21 @@ static void compare(ConvShape shape, ConvAlgorithm algorithm, double tolerance, 
     float *y = copy_floats(t.y, t.outputs), *dx = copy_floats(t.dx, t.inputs);
     float *dw = copy_floats(t.dw, t.weights), *dbias = copy_floats(t.dbias, shape.cout);
     const float *bias = seed % 2 ? t.bias : NULL;
+    const bool add = seed % 4 < 2;
     float *dy = copy_floats(t.y, t.outputs);
     tensor_conv_choose(CONV_REFERENCE);
     tensor_conv3x3(t.y, t.x, t.w, bias, &shape);
-    tensor_conv3x3_data_gradient(t.dx, dy, t.w, &shape);
+    tensor_conv3x3_data_gradient(t.dx, dy, t.w, add, &shape);
     tensor_conv3x3_weight_gradient(t.dw, seed % 3 ? t.dbias : NULL, t.x, dy, &shape);
     tensor_conv_choose(algorithm);
     tensor_conv3x3(y, t.x, t.w, bias, &shape);
-    tensor_conv3x3_data_gradient(dx, dy, t.w, &shape);
+    tensor_conv3x3_data_gradient(dx, dy, t.w, add, &shape);
     tensor_conv3x3_weight_gradient(dw, seed % 3 ? dbias : NULL, t.x, dy, &shape);
     assert_close("forward", &shape, y, t.y, t.outputs, tolerance);
+    tensor_conv3x3_residual(y, t.x, t.w, bias, dy, 0.7f, &shape);
+    for (size_t i = 0; i < t.outputs; i++)
+        t.y[i] = 0.7f * (dy[i] + t.y[i]);
+    assert_close("residual", &shape, y, t.y, t.outputs, tolerance);
     assert_close("data gradient", &shape, dx, t.dx, t.inputs, tolerance);
     assert_close("weight gradient", &shape, dw, t.dw, t.weights, tolerance);
     assert_close("bias gradient", &shape, dbias, t.dbias, shape.cout, tolerance);
@@ -163,7 +168,7 @@ START_TEST(test_gradients_are_adjoint)
         memset(t.dw, 0, t.weights * sizeof *t.dw);
         tensor_conv_choose(CONV_REFERENCE);
         tensor_conv3x3(t.y, t.x, t.w, NULL, &t.shape);
-        tensor_conv3x3_data_gradient(t.dx, dy, t.w, &t.shape);
+        tensor_conv3x3_data_gradient(t.dx, dy, t.w, true, &t.shape);
         tensor_conv3x3_weight_gradient(t.dw, NULL, t.x, dy, &t.shape);
         const double direct = dot(t.y, dy, t.outputs);
         ck_assert(fabs(direct - dot(t.x, t.dx, t.inputs)) < 1e-4);
@@ -202,7 +207,7 @@ START_TEST(test_same_bits_for_any_thread_count)
             t[k] = buffers_make(several[i], 7);
             threads_set(k == 0 ? 1 : 3);
             tensor_conv3x3(t[k].y, t[k].x, t[k].w, t[k].bias, &several[i]);
-            tensor_conv3x3_data_gradient(t[k].dx, t[k].y, t[k].w, &several[i]);
+            tensor_conv3x3_data_gradient(t[k].dx, t[k].y, t[k].w, true, &several[i]);
             tensor_conv3x3_weight_gradient(t[k].dw, t[k].dbias, t[k].x, t[k].y, &several[i]);
         }
         ck_assert(memcmp(t[0].y, t[1].y, t[0].outputs * sizeof(float)) == 0);
@@ -224,8 +229,8 @@ START_TEST(test_picture_does_not_depend_on_the_others)
                      out = all.outputs / several[i].batch;
         ConvShape single = several[i];
         single.batch = 1;
-        tensor_conv3x3_data_gradient(all.dx, all.y, all.w, &several[i]);
-        tensor_conv3x3_data_gradient(one.dx + b * in, one.y + b * out, one.w, &single);
+        tensor_conv3x3_data_gradient(all.dx, all.y, all.w, true, &several[i]);
+        tensor_conv3x3_data_gradient(one.dx + b * in, one.y + b * out, one.w, true, &single);
         tensor_conv3x3(all.y, all.x, all.w, all.bias, &several[i]);
         tensor_conv3x3(one.y + b * out, one.x + b * in, one.w, one.bias, &single);
         ck_assert(memcmp(all.dx + b * in, one.dx + b * in, in * sizeof(float)) == 0);

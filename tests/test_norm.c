@@ -11,11 +11,11 @@
 #include "tensor/rng.h"
 #include "tensor/threads.h"
 
-/* What a shape needs; dx, dgamma, dbeta start with random numbers, since gradients are added. */
+/* What a shape needs; dx, dshift, dgamma, dbeta start with random numbers, since gradients are added. */
 typedef struct Buffers {
     NormShape shape;
     size_t entries, moments;
-    float *x, *gamma, *beta, *dy, *y, *mean, *rstd, *dx, *dgamma, *dbeta;
+    float *x, *shift, *gamma, *beta, *dy, *y, *mean, *rstd, *dx, *dshift, *dgamma, *dbeta;
 } Buffers;
 
 static float *random_floats(Rng *rng, size_t n, double centre, double width)
@@ -42,22 +42,27 @@ static Buffers buffers_make(NormShape shape, double centre, uint64_t seed)
     t.dx = random_floats(&rng, t.entries, 0.0, 1.0);
     t.dgamma = random_floats(&rng, shape.channels, 0.0, 1.0);
     t.dbeta = random_floats(&rng, shape.channels, 0.0, 1.0);
+    t.shift = random_floats(&rng, shape.batch * shape.channels, 0.0, 3.0);
+    t.dshift = random_floats(&rng, shape.batch * shape.channels, 0.0, 1.0);
     return t;
 }
 
 static void buffers_free(Buffers *t)
 {
-    float *all[] = {t->x,    t->gamma, t->beta, t->dy,     t->y,
-                    t->mean, t->rstd,  t->dx,   t->dgamma, t->dbeta};
+    float *all[] = {t->x,    t->gamma, t->beta,   t->dy,    t->y,     t->mean,
+                    t->rstd, t->dx,    t->dgamma, t->dbeta, t->shift, t->dshift};
     for (size_t i = 0; i < sizeof all / sizeof *all; i++)
         mem_free(all[i]);
 }
 
-/* The formula of norm.h, entry by entry, from numbers in double. */
-static void naive(double *y, const double *x, const double *gamma, const double *beta,
-                  const NormShape *s)
+/* The formula of norm.h, entry by entry, from numbers in double.  shift may be NULL. */
+static void naive(double *y, const double *in, const double *shift, const double *gamma,
+                  const double *beta, const NormShape *s)
 {
-    const size_t C = s->channels, width = C / s->groups;
+    const size_t C = s->channels, width = C / s->groups, entries = s->batch * s->positions * C;
+    double *x = mem_alloc(entries, sizeof *x);
+    for (size_t i = 0; i < entries; i++)
+        x[i] = in[i] + (shift ? shift[i / (s->positions * C) * C + i % C] : 0.0);
     for (size_t b = 0; b < s->batch; b++)
         for (size_t g = 0; g < s->groups; g++) {
             double sum = 0.0, squares = 0.0;
@@ -76,6 +81,7 @@ static void naive(double *y, const double *x, const double *gamma, const double 
                 y[at] = s->silu ? z / (1.0 + exp(-z)) : z;
             }
         }
+    mem_free(x);
 }
 
 static double *to_double(const float *x, size_t n)
@@ -93,20 +99,26 @@ static const NormShape shapes[] = {
     {0, 4, 4, 2, 1e-6, true},   {2, 0, 4, 2, 1e-6, true},
 };
 
+/* In and out of place, with and without a shift; and y once more from the saved moments. */
 START_TEST(test_forward)
 {
     const NormShape *s = &shapes[_i];
-    for (int in_place = 0; in_place < 2; in_place++) {
+    for (int kind = 0; kind < 4; kind++) {
         Buffers t = buffers_make(*s, 0.3, (uint64_t)_i);
         double *x = to_double(t.x, t.entries), *gamma = to_double(t.gamma, s->channels);
         double *beta = to_double(t.beta, s->channels), *y = to_double(t.y, t.entries);
-        naive(y, x, gamma, beta, s);
-        float *out = in_place ? t.x : t.y;
-        tensor_group_norm(out, t.mean, t.rstd, t.x, t.gamma, t.beta, s);
+        double *v = to_double(t.shift, s->batch * s->channels);
+        const float *shift = kind / 2 ? t.shift : NULL;
+        naive(y, x, shift ? v : NULL, gamma, beta, s);
+        float *out = kind % 2 ? t.x : t.y;
+        tensor_group_norm(t.dx, t.mean, t.rstd, t.x, shift, t.gamma, t.beta, false, s);
+        tensor_group_norm(out, t.mean, t.rstd, t.x, shift, t.gamma, t.beta, true, s);
+        ck_assert(memcmp(out, t.dx, t.entries * sizeof *out) == 0);
         for (size_t i = 0; i < t.entries; i++)
-            if (!(fabs((double)out[i] - y[i]) <= 2e-6 * (1.0 + fabs(y[i]))))
+            if (!(fabs((double)out[i] - y[i]) <= 3e-6 * (1.0 + fabs(y[i]))))
                 ck_abort_msg("entry %zu is %.9g, not %.9g", i, (double)out[i], y[i]);
         mem_free(x);
+        mem_free(v);
         mem_free(gamma);
         mem_free(beta);
         mem_free(y);
@@ -122,8 +134,8 @@ START_TEST(test_large_mean)
     Buffers t = buffers_make(s, 3000.0, 3);
     double *x = to_double(t.x, t.entries), *gamma = to_double(t.gamma, s.channels);
     double *beta = to_double(t.beta, s.channels), *y = to_double(t.y, t.entries);
-    naive(y, x, gamma, beta, &s);
-    tensor_group_norm(t.y, t.mean, t.rstd, t.x, t.gamma, t.beta, &s);
+    naive(y, x, NULL, gamma, beta, &s);
+    tensor_group_norm(t.y, t.mean, t.rstd, t.x, NULL, t.gamma, t.beta, false, &s);
     for (size_t i = 0; i < t.entries; i++) /* the mean itself is rounded to 1.2e-4 */
         ck_assert(fabs((double)t.y[i] - y[i]) <= 3e-4);
     mem_free(x);
@@ -136,7 +148,7 @@ END_TEST
 
 typedef struct Naive {
     const NormShape *s;
-    double *x, *gamma, *beta, *y;
+    double *x, *shift, *gamma, *beta, *y;
     const float *dy;
     size_t entries;
 } Naive;
@@ -144,7 +156,7 @@ typedef struct Naive {
 static double loss(const Naive *f)
 {
     double sum = 0.0;
-    naive(f->y, f->x, f->gamma, f->beta, f->s);
+    naive(f->y, f->x, f->shift, f->gamma, f->beta, f->s);
     for (size_t i = 0; i < f->entries; i++)
         sum += f->y[i] * (double)f->dy[i];
     return sum;
@@ -182,13 +194,16 @@ START_TEST(test_backward)
     f.gamma = to_double(t.gamma, s->channels);
     f.beta = to_double(t.beta, s->channels);
     f.y = to_double(t.y, t.entries);
-    tensor_group_norm(t.y, t.mean, t.rstd, t.x, t.gamma, t.beta, s);
-    tensor_group_norm_backward(t.dx, t.dgamma, t.dbeta, t.dy, t.x, t.gamma, t.beta, t.mean, t.rstd,
-                               s);
+    f.shift = to_double(t.shift, s->batch * s->channels);
+    tensor_group_norm(t.y, t.mean, t.rstd, t.x, t.shift, t.gamma, t.beta, false, s);
+    tensor_group_norm_backward(t.dx, t.dshift, t.dgamma, t.dbeta, t.dy, t.x, t.shift, t.gamma,
+                               t.beta, t.mean, t.rstd, true, s);
     check_slopes(&f, "dx", t.dx, before.dx, f.x, t.entries);
+    check_slopes(&f, "dshift", t.dshift, before.dshift, f.shift, s->batch * s->channels);
     check_slopes(&f, "dgamma", t.dgamma, before.dgamma, f.gamma, s->channels);
     check_slopes(&f, "dbeta", t.dbeta, before.dbeta, f.beta, s->channels);
     mem_free(f.x);
+    mem_free(f.shift);
     mem_free(f.gamma);
     mem_free(f.beta);
     mem_free(f.y);
@@ -197,23 +212,49 @@ START_TEST(test_backward)
 }
 END_TEST
 
+/* The backward pass with some gradients unwanted. */
+static void backward(const Buffers *t, const Buffers *moments, float *dx, float *dshift,
+                     float *dgamma, float *dbeta, bool add)
+{
+    tensor_group_norm_backward(dx, dshift, dgamma, dbeta, t->dy, t->x, t->shift, t->gamma, t->beta,
+                               moments->mean, moments->rstd, add, &t->shape);
+}
+
 START_TEST(test_unwanted_gradients)
 {
     const NormShape s = {3, 10, 24, 4, 1e-6, true};
     Buffers t = buffers_make(s, 0.0, 1);
     Buffers u = buffers_make(s, 0.0, 1);
-    tensor_group_norm(t.y, t.mean, t.rstd, t.x, t.gamma, t.beta, &s);
-    tensor_group_norm_backward(t.dx, t.dgamma, t.dbeta, t.dy, t.x, t.gamma, t.beta, t.mean, t.rstd,
-                               &s);
-    tensor_group_norm_backward(u.dx, NULL, NULL, u.dy, u.x, u.gamma, u.beta, t.mean, t.rstd, &s);
-    tensor_group_norm_backward(NULL, u.dgamma, NULL, u.dy, u.x, u.gamma, u.beta, t.mean, t.rstd,
-                               &s);
-    tensor_group_norm_backward(NULL, NULL, u.dbeta, u.dy, u.x, u.gamma, u.beta, t.mean, t.rstd, &s);
+    tensor_group_norm(t.y, t.mean, t.rstd, t.x, t.shift, t.gamma, t.beta, false, &s);
+    backward(&t, &t, t.dx, t.dshift, t.dgamma, t.dbeta, true);
+    backward(&u, &t, u.dx, NULL, NULL, NULL, true);
+    backward(&u, &t, NULL, u.dshift, NULL, NULL, true);
+    backward(&u, &t, NULL, NULL, u.dgamma, NULL, true);
+    backward(&u, &t, NULL, NULL, NULL, u.dbeta, true);
     ck_assert(memcmp(t.dx, u.dx, t.entries * sizeof(float)) == 0);
+    ck_assert(memcmp(t.dshift, u.dshift, s.batch * s.channels * sizeof(float)) == 0);
     ck_assert(memcmp(t.dgamma, u.dgamma, s.channels * sizeof(float)) == 0);
     ck_assert(memcmp(t.dbeta, u.dbeta, s.channels * sizeof(float)) == 0);
     buffers_free(&t);
     buffers_free(&u);
+}
+END_TEST
+
+/* dx written, into a buffer of its own and over dy, is dx added to zeros. */
+START_TEST(test_written_gradient)
+{
+    const NormShape s = {3, 10, 24, 4, 1e-6, true};
+    Buffers t = buffers_make(s, 0.0, 1);
+    tensor_group_norm(t.y, t.mean, t.rstd, t.x, t.shift, t.gamma, t.beta, false, &s);
+    memset(t.dx, 0, t.entries * sizeof *t.dx);
+    backward(&t, &t, t.dx, NULL, NULL, NULL, true);
+    backward(&t, &t, t.y, NULL, NULL, NULL, false);
+    backward(&t, &t, t.dy, NULL, NULL, NULL, false);
+    for (size_t i = 0; i < t.entries; i++) {
+        ck_assert_float_eq(t.dx[i], t.y[i]);
+        ck_assert_float_eq(t.dx[i], t.dy[i]);
+    }
+    buffers_free(&t);
 }
 END_TEST
 
@@ -222,7 +263,7 @@ START_TEST(test_nan_stays_in_its_group)
     const NormShape s = {2, 4, 6, 3, 1e-6, true};
     Buffers t = buffers_make(s, 0.0, 1);
     t.x[(1 * 4 + 2) * 6 + 3] = NAN;
-    tensor_group_norm(t.y, t.mean, t.rstd, t.x, t.gamma, t.beta, &s);
+    tensor_group_norm(t.y, t.mean, t.rstd, t.x, NULL, t.gamma, t.beta, false, &s);
     for (size_t i = 0; i < t.entries; i++)
         ck_assert((isnan(t.y[i]) != 0) == (i / 24 == 1 && i % 6 / 2 == 1));
     buffers_free(&t);
@@ -237,13 +278,14 @@ START_TEST(test_same_bits_for_any_thread_count)
         for (int k = 0; k < 2; k++) {
             t[k] = buffers_make(several[i], 0.1, 7);
             threads_set(k == 0 ? 1 : 3);
-            tensor_group_norm(t[k].y, t[k].mean, t[k].rstd, t[k].x, t[k].gamma, t[k].beta,
-                              &several[i]);
-            tensor_group_norm_backward(t[k].dx, t[k].dgamma, t[k].dbeta, t[k].dy, t[k].x,
-                                       t[k].gamma, t[k].beta, t[k].mean, t[k].rstd, &several[i]);
+            tensor_group_norm(t[k].y, t[k].mean, t[k].rstd, t[k].x, t[k].shift, t[k].gamma,
+                              t[k].beta, false, &several[i]);
+            backward(&t[k], &t[k], t[k].dx, t[k].dshift, t[k].dgamma, t[k].dbeta, true);
         }
         ck_assert(memcmp(t[0].y, t[1].y, t[0].entries * sizeof(float)) == 0);
         ck_assert(memcmp(t[0].dx, t[1].dx, t[0].entries * sizeof(float)) == 0);
+        ck_assert(memcmp(t[0].dshift, t[1].dshift,
+                         several[i].batch * several[i].channels * sizeof(float)) == 0);
         ck_assert(memcmp(t[0].dgamma, t[1].dgamma, several[i].channels * sizeof(float)) == 0);
         ck_assert(memcmp(t[0].dbeta, t[1].dbeta, several[i].channels * sizeof(float)) == 0);
         buffers_free(&t[0]);
@@ -256,7 +298,7 @@ START_TEST(test_groups_must_divide_channels)
 {
     const NormShape s = {1, 1, 4, 3, 1e-6, false};
     float x[4] = {0}, y[4], m[3], r[3];
-    tensor_group_norm(y, m, r, x, x, x, &s);
+    tensor_group_norm(y, m, r, x, NULL, x, x, false, &s);
 }
 END_TEST
 
@@ -269,6 +311,7 @@ Suite *norm_suite(void)
     tcase_add_loop_test(all, test_backward, 0, (int)(sizeof shapes / sizeof *shapes));
     tcase_add_test(all, test_large_mean);
     tcase_add_test(all, test_unwanted_gradients);
+    tcase_add_test(all, test_written_gradient);
     tcase_add_test(all, test_nan_stays_in_its_group);
     tcase_add_test(all, test_same_bits_for_any_thread_count);
     tcase_add_test_raise_signal(all, test_groups_must_divide_channels, SIGABRT);

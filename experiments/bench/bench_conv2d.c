@@ -18,7 +18,7 @@ static void convolve(void *context)
     const Convolution *c = context;
     switch (c->pass) {
     case 0: tensor_conv3x3(c->y, c->x, c->w, c->bias, &c->shape); break;
-    case 1: tensor_conv3x3_data_gradient(c->x, c->y, c->w, &c->shape); break;
+    case 1: tensor_conv3x3_data_gradient(c->x, c->y, c->w, false, &c->shape); break;
     default: tensor_conv3x3_weight_gradient(c->w, c->bias, c->x, c->y, &c->shape); break;
     }
 }

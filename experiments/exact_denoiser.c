@@ -4,16 +4,18 @@
 
 #include <math.h>
 
+#include "diffusion/transition_cache.h"
 #include "tensor/check.h"
 #include "tensor/memory.h"
 
 static const float NEVER = -1e30f;
+enum { TIMES = 8 }; /* whose matrices are kept: batches may mix a few times */
 
 typedef struct ExactTable {
     const FiniteLaw *law;
     const Process *process;
-    Transition *transition; /* 0 -> time */
-    double time;
+    TransitionCache *transitions; /* 0 -> t */
+    double time;                  /* of log_q; negative at first */
     double *log_q;  /* (law states, process states) = log q(x_t | x_0), -inf for 0 */
     double *weight; /* (patterns) */
     size_t *misses; /* (patterns): dimensions with q = 0 */
@@ -23,18 +25,14 @@ static void set_time(ExactTable *table, double t)
 {
     size_t S = table->process->states;
 
-    if (table->transition != NULL && t == table->time)
+    if (t == table->time)
         return;
-    if (table->transition == NULL)
-        table->transition = diff_transition_create(table->process, 0.0, t, TRANSITION_ACCURATE);
-    else
-        diff_transition_set(table->transition, 0.0, t, TRANSITION_ACCURATE);
     table->time = t;
-    for (size_t a = 0; a < table->law->states; a++)
-        for (size_t x = 0; x < S; x++) {
-            double q = diff_transition_at(table->transition, a, x);
-            table->log_q[a * S + x] = q > 0.0 ? log(q) : -HUGE_VAL;
-        }
+    for (size_t a = 0; a < table->law->states; a++) {
+        const double *q = diff_transition_cache_row(table->transitions, 0.0, t, a);
+        for (size_t x = 0; x < S; x++)
+            table->log_q[a * S + x] = q[x] > 0.0 ? log(q[x]) : -HUGE_VAL;
+    }
 }
 
 /* weight = posterior of the patterns given x, up to a factor; only those with the fewest misses. */
@@ -119,6 +117,8 @@ Denoiser *exact_denoiser_create(const FiniteLaw *law, const Process *p)
     ExactTable *table = mem_zeroed(1, sizeof *table);
     table->law = law;
     table->process = p;
+    table->transitions = diff_transition_cache_create(p, TRANSITION_ACCURATE, TIMES);
+    table->time = -1.0;
     table->log_q = mem_alloc(law->states * p->states, sizeof *table->log_q);
     table->weight = mem_alloc(law->count, sizeof *table->weight);
     table->misses = mem_alloc(law->count, sizeof *table->misses);
@@ -139,8 +139,7 @@ void exact_denoiser_destroy(Denoiser *d)
     if (d == NULL)
         return;
     ExactTable *table = d->self;
-    if (table->transition != NULL)
-        diff_transition_destroy(table->transition);
+    diff_transition_cache_destroy(table->transitions);
     mem_free(table->log_q);
     mem_free(table->weight);
     mem_free(table->misses);

@@ -56,7 +56,7 @@ static Var *features_of(const Classifier *c, const States *x)
     Graph *g = c->graph;
     Param **p = c->params.items;
     Tensor picture = tensor_make4(g->arena, x->batch, c->height, c->width, c->channels);
-    states_centre(picture.data, x, c->states);
+    states_centre(picture.data, x, (double)(c->states - 1));
     Var *h = ag_constant(g, picture);
     h = ag_conv3x3(h, nn_param_var(g, p[CONV1_W]), nn_param_var(g, p[CONV1_B]), 1);
     h = ag_max_pool2(ag_relu(h));

@@ -145,6 +145,9 @@ static bool config_is_possible(const UNetConfig *c, Error *err)
     if (!(c->lambda_gain > 0.0 && c->lambda_gain <= 100.0)) {
         return error_set(err, "U-Net: lambda_gain is %g; it must lie in (0, 100]", c->lambda_gain);
     }
+    if (!(c->vmax >= 0.0 && isfinite(c->vmax))) {
+        return error_set(err, "U-Net: vmax is %g; it must be positive, or 0", c->vmax);
+    }
     if (!(c->time_scale > 0.0 && isfinite(c->time_scale))) {
         return error_set(err, "U-Net: time_scale is %g; it must be positive", c->time_scale);
     }
@@ -346,7 +349,7 @@ static Var *picture(const UNet *u, Graph *g, const States *x)
     if (c->head == UNET_HEAD_SOFTMAX) {
         states_one_hot(value.data, x, c->states);
     } else {
-        states_centre(value.data, x, c->states);
+        states_centre(value.data, x, c->vmax > 0.0 ? c->vmax : (double)(c->states - 1));
     }
     return ag_constant(g, value);
 }

@@ -27,6 +27,7 @@ typedef struct UNetConfig {
     size_t res_blocks;
     int attn_scale;                 /* scale with attention after each block; -1: none */
     size_t embed;                   /* width of the sinusoids; 0: ch */
+    double vmax;                    /* logistic head: states 0..vmax become -1..1; 0: states - 1 */
     double time_scale;              /* multiplies t and lambda; the published models use 1000 */
     double dropout;
     size_t lambda_dims;             /* 0: teacher */

@@ -61,13 +61,13 @@ States states_repeat(Arena *arena, const States *s, size_t n)
     return out;
 }
 
-void states_centre(float *out, const States *s, size_t S)
+void states_centre(float *out, const States *s, double top)
 {
     size_t n = s->batch * s->dims;
 
-    TENSOR_CHECK(S >= 2, "S = %zu, at least 2", S);
+    TENSOR_CHECK(top > 0.0, "top = %g of %zu states, above 0", top, n);
     for (size_t i = 0; i < n; i++)
-        out[i] = (float)(2.0 * s->x[i] / (double)(S - 1) - 1.0);
+        out[i] = (float)(2.0 * s->x[i] / top - 1.0);
 }
 
 void states_one_hot(float *out, const States *s, size_t S)

@@ -22,8 +22,9 @@ States states_rows(const States *s, size_t first, size_t count); /* view of rows
 /* Rows repeated: out row b*n + i = row b of s.  From the arena. */
 States states_repeat(Arena *arena, const States *s, size_t n);
 
-/* c(x) = 2 x / (S-1) - 1 for each entry: (B, D) floats in [-1, 1].  [D3PM] arXiv 2107.03006, A.8. */
-void states_centre(float *out, const States *s, size_t S);
+/* c(x) = 2 x / top - 1 for each entry, (B, D); with top = S-1 in [-1, 1].  [D3PM] arXiv 2107.03006,
+ * A.8. */
+void states_centre(float *out, const States *s, double top);
 /* One-hot: out (B, D, S), 1 at x and 0 elsewhere; x >= S is a programming error. */
 void states_one_hot(float *out, const States *s, size_t S);
 

@@ -112,7 +112,7 @@ START_TEST(states_as_floats)
     States s = {x, 2, 3};
     float centred[6], hot[30];
 
-    states_centre(centred, &s, 5);
+    states_centre(centred, &s, 4);
     states_one_hot(hot, &s, 5);
     for (size_t i = 0; i < 6; i++) {
         ck_assert_float_eq(centred[i], (float)(x[i] / 2.0 - 1.0));
@@ -121,7 +121,7 @@ START_TEST(states_as_floats)
     }
     uint16_t pixels[3] = {0, 255, 128};
     States p = {pixels, 1, 3};
-    states_centre(centred, &p, 256);
+    states_centre(centred, &p, 255);
     ck_assert_float_eq(centred[0], -1.0f);
     ck_assert_float_eq(centred[1], 1.0f);
     ck_assert_float_eq(centred[2], (float)(256.0 / 255.0 - 1.0));

@@ -351,6 +351,33 @@ START_TEST(known_outputs)
 }
 END_TEST
 
+/* States 0..vmax become -1..1: a network of 5 states sees with vmax 8 what one of 9 sees. */
+START_TEST(vmax_scales_the_input)
+{
+    UNetConfig c = tiny(0), wide = tiny(0);
+    uint16_t x[16];
+    const double t = 0.3;
+    const States states = {x, 1, 16};
+    const NetworkInput in = {.x = &states, .t = &t};
+    for (size_t i = 0; i < 16; i++) {
+        x[i] = (uint16_t)(i % 5);
+    }
+    c.states = 5;
+    c.vmax = 8;
+    wide.states = 9;
+    Network *a = create(&c), *b = create(&wide);
+    ck_assert_uint_eq(a->dims, 16);
+    randomise(a, 1);
+    randomise(b, 1);
+    Graph *g = ag_graph_create();
+    Var *one = nn_forward(a, g, &in), *two = nn_forward(b, g, &in);
+    ck_assert_mem_eq(one->value.data, two->value.data, a->outputs * sizeof(float));
+    ag_graph_destroy(g);
+    nn_network_destroy(b);
+    nn_network_destroy(a);
+}
+END_TEST
+
 /* ---- refused configurations ---- */
 
 static void refused(UNetConfig c, const char *word)
@@ -385,6 +412,7 @@ START_TEST(impossible_configurations)
     c = tiny(0), c.ch = 4, c.ch_mult[1] = 5000, refused(c, "ch_mult");
     c = tiny(0), c.dropout = 1.0, refused(c, "dropout");
     c = tiny(0), c.dropout = -0.1, refused(c, "dropout");
+    c = tiny(0), c.vmax = -1, refused(c, "vmax");
     c = tiny(0), c.time_scale = INFINITY, refused(c, "time_scale");
     c = tiny(0), c.lambda_dims = 65, refused(c, "lambda_dims");
     c = tiny(1), c.lambda_gain = 0.0, refused(c, "lambda_gain");
@@ -430,6 +458,7 @@ Suite *unet_suite(void)
     tcase_add_test(tc, lambda_gain);
     tcase_add_test(tc, logistic_head);
     tcase_add_test(tc, known_outputs);
+    tcase_add_test(tc, vmax_scales_the_input);
     tcase_add_test(tc, impossible_configurations);
     tcase_add_test_raise_signal(tc, wrong_dimensions_stop, SIGABRT);
     tcase_add_test_raise_signal(tc, wrong_time_stops, SIGABRT);

@@ -2,6 +2,7 @@
  * exponential schedule B(s,t) = b (a^t - a^s), b = time_base, a = time_exponential.
  *
  *   pi_i ~ exp(-((i+1) - S/2)^2 / (2 Q_sigma^2))
+ *   prior_i ~ exp(-((i+1) - floor(S/2))^2 / (2 Q_sigma^2)), what the published code starts from
  *
  * Of each pair of states, one lies farther from the middle of 0..S-1; it jumps to the other at rate
  * v = exp(-(|i-j| - 1)^2 / rate_sigma^2), and the jump back follows from detailed balance,
@@ -10,27 +11,41 @@
 
 #include "diffusion/process.h"
 
-/* log pi_i up to a constant, 0 at the middle. */
-static double log_weight(const Process *p, size_t i)
+/* Log of the Gaussian's density at i + 1, 0 at the centre. */
+static double log_density(const Process *p, size_t i, double centre)
 {
-    double z = ((double)(i + 1) - 0.5 * (double)p->states) / p->config.q_sigma;
+    double z = ((double)(i + 1) - centre) / p->config.q_sigma;
 
     return -0.5 * z * z;
+}
+
+/* log pi_i up to a constant. */
+static double log_weight(const Process *p, size_t i)
+{
+    return log_density(p, i, 0.5 * (double)p->states);
+}
+
+/* out_i ~ exp(-((i+1) - centre)^2 / (2 Q_sigma^2)), normalised. */
+static void fill_density(const Process *p, double centre, double *out)
+{
+    double sum = 0.0;
+
+    for (size_t i = 0; i < p->states; i++)
+        sum += exp(log_density(p, i, centre));
+    for (size_t i = 0; i < p->states; i++)
+        out[i] = exp(log_density(p, i, centre)) / sum;
 }
 
 static bool fill_end(Process *p, Error *err)
 {
     size_t S = p->states;
-    double sum = 0.0;
 
     if (log_weight(p, S - 1) < -650.0)
         return error_set(err, "process gaussian: Q_sigma = %g is too small for %zu states: "
                               "expected at least %g",
                          p->config.q_sigma, S, (double)S / 72.0);
-    for (size_t i = 0; i < S; i++)
-        sum += exp(log_weight(p, i));
-    for (size_t i = 0; i < S; i++)
-        p->end[i] = p->prior[i] = exp(log_weight(p, i)) / sum;
+    fill_density(p, 0.5 * (double)S, p->end);
+    fill_density(p, (double)(S / 2), p->prior);
     return true;
 }
 

@@ -162,6 +162,21 @@ END_TEST
 
 /* The Gaussian's rates in the order of the published definition: first the jumps to the middle,
  * with halves of S rounded down, then every remaining pair by detailed balance. */
+/* The published code centres the prior at floor(S/2), the rates' end state at S/2. */
+START_TEST(gaussian_prior_of_odd_sizes)
+{
+    ProcessConfig config = diff_process_defaults(PROCESS_GAUSSIAN, 5);
+    Error err;
+    config.q_sigma = 2.0;
+    Process *p = diff_process_create(&config, &err);
+    ck_assert_msg(p != NULL, "%s", err.text);
+    assert_near(p->prior[0] / p->prior[1], exp(-1.0 / 8.0), 1e-14); /* centre at the second */
+    assert_near(p->prior[2] / p->prior[1], exp(-1.0 / 8.0), 1e-14);
+    assert_near(p->end[1] / p->end[2], 1.0, 1e-14); /* centre between second and third */
+    diff_process_destroy(p);
+}
+END_TEST
+
 START_TEST(gaussian_rates_follow_their_definition)
 {
     static const size_t sizes[] = {2, 5, 8, 16};
@@ -612,6 +627,7 @@ Suite *process_suite(void)
     tcase_add_test(rates, rate_is_the_derivative_of_the_integral);
     tcase_add_test(rates, integrals_have_their_published_values);
     tcase_add_test(rates, generators_are_generators);
+    tcase_add_test(rates, gaussian_prior_of_odd_sizes);
     tcase_add_test(rates, gaussian_rates_follow_their_definition);
     tcase_add_test(rates, absorbing_survival);
     tcase_add_test(rates, small_losses_keep_their_digits);

@@ -8,6 +8,10 @@
  * norm does not depend on the network, so one pass over the dimensions gives it and a second one
  * the loss and the gradient (L = mean over pictures of reg - sig/norm):
  *   dL/dlog p(a) = p(a) in[x][a]/B - y_a sum_v c_v/(norm B (inner_v + eps)) Q[a][v].
+ * Only differences between the a count, since a change of all log p(a) alike changes no p.  Towards
+ * t = 1 they are small beside the terms (Q forgets a), so in is kept as the excess over its least
+ * value, and where the rows of Q are flat, Q[a][v]/Q[a][x] as the excess over 1:
+ *   inner_v = 1 + sum_a y_a (Q[a][v] - Q[a][x] - eps), since sum_a p^d(a) = 1.
  * in, 1/Q and Q^T depend on t alone: S^2 numbers for each picture, which its D dimensions share.
  * Pictures are spread over the threads. */
 #include <math.h>
@@ -25,6 +29,9 @@ static const double NEGLIGIBLE = 1e-15;
 /* Entries from here on are good to float32 in the spectral form (about 1e-15 absolute). */
 static const double SMALL = 1e-8;
 
+/* Rows of Q are flat if no entry is less than this share of the row's largest. */
+static const double FLAT = 0.125;
+
 typedef struct Elbo {
     const TeacherConfig *config;
     const Head *head;
@@ -41,14 +48,16 @@ typedef struct Elbo {
 typedef struct Tables {
     double *q, *rate;     /* Q (S, S); rate[x][v] = R_t[v][x], 0 for v = x */
     double *flow, *leave; /* Q R beta (S, S); exit rates (S) */
-    float *inflow, *inverse, *column; /* in[x][a]; 1/(Q[a][x] + eps); column[v][a] = Q[a][v] */
-    double *c;            /* (S) */
+    float *inflow, *inverse, *column; /* in[x][a] - least[x]; 1/(Q[a][x] + eps); column[v][a] =
+                                         Q[a][v], if flat without its row's least entry */
+    double *least, *c;    /* (S) */
+    bool flat;
     float *logp, *prob, *y, *dlogp, *sum; /* (S) */
 } Tables;
 
 static Tables tables_make(size_t S)
 {
-    size_t square = S * S, doubles = 3 * square + 2 * S, floats = 3 * square + 5 * S;
+    size_t square = S * S, doubles = 3 * square + 3 * S, floats = 3 * square + 5 * S;
     double *room = threads_scratch(SCRATCH_LOSS, doubles * sizeof *room + floats * sizeof(float));
     float *rest = (float *)(room + doubles), *rows = rest + 3 * square;
     Tables T = {room,
@@ -59,6 +68,8 @@ static Tables tables_make(size_t S)
                 rest + square,
                 rest + 2 * square,
                 room + 3 * square + S,
+                room + 3 * square + 2 * S,
+                false,
                 rows,
                 rows + S,
                 rows + 2 * S,
@@ -87,7 +98,43 @@ static void fill_q(double *q, Transition *tr, double t, size_t S)
         diff_transition_row(tr, a, q + a * S);
 }
 
-static void fill_tables(const Tables *T, const Process *p, double t, double eps)
+static double least_of(const double *x, size_t n)
+{
+    double least = x[0];
+
+    for (size_t i = 1; i < n; i++)
+        least = x[i] < least ? x[i] : least;
+    return least;
+}
+
+static bool is_flat(const double *q, size_t S)
+{
+    for (size_t a = 0; a < S; a++) {
+        double least = least_of(q + a * S, S);
+        for (size_t v = 0; v < S; v++)
+            if (!(least >= FLAT * q[a * S + v]))
+                return false;
+    }
+    return true;
+}
+
+/* least[x] and inflow, in double until the least value is taken off. */
+static void fill_inflow(const Tables *T, double beta, size_t S, double eps)
+{
+    double *in = T->c; /* room that is free here */
+
+    for (size_t x = 0; x < S; x++) {
+        for (size_t a = 0; a < S; a++) {
+            double q = T->q[a * S + x], flow = beta * T->flow[a * S + x] + T->leave[x] * q;
+            in[a] = flow > 0.0 ? flow / (q + eps) : 0.0;
+        }
+        T->least[x] = least_of(in, S);
+        for (size_t a = 0; a < S; a++)
+            T->inflow[x * S + a] = (float)(in[a] - T->least[x]);
+    }
+}
+
+static void fill_tables(Tables *T, const Process *p, double t, double eps)
 {
     size_t S = p->states;
     double beta = diff_process_rate(p, t);
@@ -98,14 +145,17 @@ static void fill_tables(const Tables *T, const Process *p, double t, double eps)
     for (size_t a = 0; a < S; a++)
         T->leave[a] = -beta * p->base[a * S + a];
     diff_transition_destroy(tr);
-    for (size_t x = 0; x < S; x++)
-        for (size_t a = 0; a < S; a++) {
-            double q = T->q[a * S + x], in = beta * T->flow[a * S + x] + T->leave[x] * q;
+    fill_inflow(T, beta, S, eps);
+    T->flat = is_flat(T->q, S);
+    for (size_t a = 0; a < S; a++) {
+        double least = T->flat ? least_of(T->q + a * S, S) : 0.0;
+        for (size_t x = 0; x < S; x++) {
+            double q = T->q[a * S + x];
             T->rate[x * S + a] = a == x ? 0.0 : beta * p->base[a * S + x];
-            T->inflow[x * S + a] = (float)(in > 0.0 ? in / (q + eps) : 0.0);
             T->inverse[x * S + a] = (float)(1.0 / (q + eps));
-            T->column[x * S + a] = (float)q;
+            T->column[x * S + a] = (float)(q - least);
         }
+    }
 }
 
 /* c_v for one dimension, also in T->c; returns sum_v c_v/Z_v where the other dimensions leave with
@@ -160,8 +210,8 @@ static void fill_row(const Elbo *e, const Tables *T, const float *out, size_t d)
 static double add_sig(const Elbo *e, const Tables *T, size_t x, double scale)
 {
     size_t S = e->S;
-    double top = 0.0, total = 0.0, eps = e->config->eps;
-    const float *inverse = T->inverse + x * S;
+    double top = 0.0, total = 0.0, eps = e->config->eps, rest = 0.0, pulls = 0.0;
+    const float *inverse = T->inverse + x * S, *own = T->column + x * S;
     float *y = T->y, *sum = T->sum, *dlogp = T->dlogp;
 
     for (size_t v = 0; v < S; v++)
@@ -169,30 +219,34 @@ static double add_sig(const Elbo *e, const Tables *T, size_t x, double scale)
     for (size_t a = 0; a < S; a++) {
         y[a] = T->prob[a] * inverse[a];
         sum[a] = 0.0f;
+        rest += (double)y[a] * ((double)own[a] + eps);
     }
+    rest = T->flat ? 1.0 - rest : 0.0;
     for (size_t v = 0; v < S; v++) {
         if (T->c[v] <= NEGLIGIBLE * top)
             continue;
         const float *column = T->column + v * S;
-        double inner = (double)dot(y, column, S) + eps;
+        double inner = rest + (double)dot(y, column, S) + eps;
         float pull = (float)(scale * T->c[v] / inner);
         total += T->c[v] * log(inner);
+        pulls += (double)pull;
 #pragma omp simd
         for (size_t a = 0; a < S; a++)
             sum[a] += pull * column[a];
     }
+    const float each = T->flat ? (float)pulls : 0.0f, small = (float)eps;
 #pragma omp simd
     for (size_t a = 0; a < S; a++)
-        dlogp[a] += y[a] * sum[a];
+        dlogp[a] += y[a] * (sum[a] - each * (own[a] + small));
     return total;
 }
 
-/* reg of one dimension, and dlogp += its gradient over B. */
+/* reg of one dimension, and dlogp += its gradient over B; the least value counts once, in reg. */
 static double add_reg(const Elbo *e, const Tables *T, size_t x)
 {
     const float *inflow = T->inflow + x * e->S, *prob = T->prob;
     float scale = (float)(1.0 / (double)e->B), *dlogp = T->dlogp;
-    double total = 0.0;
+    double total = T->least[x];
 
 #pragma omp simd reduction(+ : total)
     for (size_t a = 0; a < e->S; a++) {

@@ -257,6 +257,76 @@ START_TEST(elbo_and_its_gradient)
 }
 END_TEST
 
+/* Gradient of one dimension's loss at its S logits (softmax head), in double:
+ *   p_a (f_a - sum_b p_b f_b)/B + nll_weight/(B D) (p_a - [a = x0]),
+ *   f_a = sum_v R[v][x] Q[a][v]/Q[a][x] - 1/norm sum_v c_v/inner_v Q[a][v]/Q[a][x]. */
+static void naive_softmax_gradient(const Case *c, const Naive *n, size_t d, double norm,
+                                   double *grad)
+{
+    const double *p = n->p + d * c->S;
+    size_t x = n->x[d], x0 = n->x0[d];
+    double mean = 0, each = c->config.nll_weight / (double)(c->B * c->D), eps = c->config.eps;
+
+    for (size_t a = 0; a < c->S; a++)
+        grad[a] = 0;
+    for (size_t v = 0; v < c->S; v++) {
+        double inner = eps, weight = naive_rate(n, v, x) * naive_q(n, x0, v) /
+                                     (naive_q(n, x0, x) + eps);
+        for (size_t a = 0; a < c->S; a++)
+            inner += p[a] * naive_q(n, a, v) / (naive_q(n, a, x) + eps);
+        for (size_t a = 0; v != x && a < c->S; a++)
+            grad[a] += (naive_rate(n, v, x) - weight / (norm * inner)) * naive_q(n, a, v) /
+                       (naive_q(n, a, x) + eps);
+    }
+    for (size_t a = 0; a < c->S; a++)
+        mean += p[a] * grad[a];
+    for (size_t a = 0; a < c->S; a++)
+        grad[a] = p[a] * (grad[a] - mean) / (double)c->B + each * (p[a] - (a == x0));
+}
+
+/* Towards t = 1 all x_0 look alike, and the gradient is a small difference of large rates. */
+START_TEST(gradient_keeps_its_digits_where_noise_forgets)
+{
+    Case c;
+    double grad[6], largest = 0, worst = 0;
+
+    case_make(&c, PROCESS_BIRTH_DEATH, HEAD_SOFTMAX, 2, 5, 6);
+    c.config.nll_weight = 1e-3;
+    float *dout = mem_zeroed(c.B * c.outputs, sizeof *dout);
+    const ProcessConfig strong = diff_process_defaults(PROCESS_BIRTH_DEATH, 6); /* sigma to 100 */
+    diff_process_destroy(c.p);
+    c.p = diff_process_create(&strong, NULL);
+    c.t[0] = 0.4;
+    c.t[1] = 0.9; /* rates of 2e4 */
+    elbo(&c, NULL, NULL, NULL, dout, NULL);
+    for (size_t b = 0; b < c.B; b++) {
+        double *p = naive_probs(&c, c.out + b * c.outputs), norm = 0, leave = 0;
+        const Naive n = {&c, diff_transition_create(c.p, 0, c.t[b], TRANSITION_ACCURATE),
+                         diff_process_rate(c.p, c.t[b]), c.x0.x + b * c.D, c.xtilde.x + b * c.D, p};
+        for (size_t d = 0; d < c.D; d++)
+            leave -= naive_rate(&n, n.x[d], n.x[d]);
+        for (size_t d = 0; d < c.D; d++)
+            for (size_t v = 0; v < c.S; v++)
+                if (v != n.x[d])
+                    norm += naive_rate(&n, v, n.x[d]) * naive_q(&n, n.x0[d], v) /
+                            (naive_q(&n, n.x0[d], n.x[d]) + c.config.eps) /
+                            (leave + naive_rate(&n, n.x[d], n.x[d]) - naive_rate(&n, v, v));
+        for (size_t d = 0; d < c.D; d++) {
+            naive_softmax_gradient(&c, &n, d, norm, grad);
+            for (size_t a = 0; a < c.S; a++) {
+                worst = fmax(worst, fabs(grad[a] - dout[b * c.outputs + d * c.S + a]));
+                largest = fmax(largest, fabs(grad[a]));
+            }
+        }
+        diff_transition_destroy(n.tr);
+        mem_free(p);
+    }
+    ck_assert_msg(worst <= 5e-5, "error %g, gradients up to %g", worst, largest);
+    mem_free(dout);
+    case_free(&c);
+}
+END_TEST
+
 START_TEST(elbo_has_the_same_bits_on_every_thread_count)
 {
     Case c;
@@ -631,6 +701,7 @@ Suite *teacher_suite(void)
 
     tcase_add_loop_test(losses, elbo_and_its_gradient, 0, 2 * SHAPES);
     tcase_add_test(losses, elbo_has_the_same_bits_on_every_thread_count);
+    tcase_add_test(losses, gradient_keeps_its_digits_where_noise_forgets);
     tcase_add_test_raise_signal(losses, elbo_with_a_mask_stops, SIGABRT);
     tcase_add_test(losses, jumps_follow_the_rates);
     tcase_add_test(losses, a_state_without_exits_stays);

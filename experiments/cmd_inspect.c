@@ -174,7 +174,6 @@ static bool inspect_torch(const char *path, Error *err)
 
 static bool inspect_npy(const char *path, Error *err)
 {
-    static const char *const types[] = {"float32", "float64", "int32", "int64", "uint8", "uint16"};
     NpyArray *a = npy_read(path, err);
     if (!a)
         return false;
@@ -185,7 +184,7 @@ static bool inspect_npy(const char *path, Error *err)
         high = fmax(high, x);
         sum += x;
     }
-    printf("%s: %s ", path, types[a->type]);
+    printf("%s: %s ", path, npy_type_name(a->type));
     print_shape(a->rank, a->shape);
     if (a->count)
         printf(" min %.6g, max %.6g, mean %.6g", low, high, sum / (double)a->count);

@@ -12,7 +12,9 @@
 static const struct {
     char name[4];
     size_t size;
-} types[] = {{"<f4", 4}, {"<f8", 8}, {"<i4", 4}, {"<i8", 8}, {"|u1", 1}, {"<u2", 2}};
+    const char *long_name;
+} types[] = {{"<f4", 4, "float32"}, {"<f8", 8, "float64"}, {"<i4", 4, "int32"},
+             {"<i8", 8, "int64"},   {"|u1", 1, "uint8"},   {"<u2", 2, "uint16"}};
 
 static const unsigned char magic[6] = {0x93, 'N', 'U', 'M', 'P', 'Y'};
 
@@ -195,6 +197,11 @@ void npy_free(NpyArray *a)
         return;
     mem_free(a->buffer);
     mem_free(a);
+}
+
+const char *npy_type_name(NpyType type)
+{
+    return types[type].long_name;
 }
 
 /* The signed number whose two's complement is in the low bits. */

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "experiments/jsonout.h"
+#include "experiments/paths.h"
 #include "tensor/conv.h"
 #include "tensor/memory.h"
 #include "tensor/platform.h"
@@ -30,9 +31,23 @@ static void check_all_used(VerifyCase *c) {
                                       arrays->keys[i]);
 }
 
+static bool is_listed_before(const VerifyCase *c) {
+    const Json *cases = json_get(c->manifest, "cases");
+    for (const Json *j = cases->items; j != c->json; j++) {
+        const Json *name = json_get(j, "name");
+        if (name && name->type == JSON_STRING && strcmp(name->string, c->name) == 0) return true;
+    }
+    return false;
+}
+
 static void run_case(VerifyCase *c, bool fast) {
     size_t k = 0;
     const Json *arrays = json_get(c->json, "arrays");
+    c->fast = fast;
+    if (is_listed_before(c)) {
+        verify_break(c, "expected every case once");
+        return;
+    }
     if (!arrays || arrays->type != JSON_OBJECT) {
         verify_break(c, "expected an object \"%s\"", "arrays");
         return;
@@ -42,7 +57,6 @@ static void run_case(VerifyCase *c, bool fast) {
         verify_break(c, "kind \"%s\": expected a known one", c->kind);
         return;
     }
-    c->fast = fast;
     c->arena = arena_create((size_t)1 << 22);
     c->graph = ag_graph_create();
     c->used = mem_zeroed(arrays->count, sizeof *c->used);
@@ -70,64 +84,97 @@ static bool passed(const VerifyCase *c) {
     return ok;
 }
 
-/* The line shows the array that is nearest to its tolerance, or beyond it. */
+static void print_name(const VerifyRecord *r) {
+    printf("%s%s%s", r->role, r->note[0] ? " " : "", r->note);
+}
+
+/* The line shows the largest errors of all arrays and the array that is nearest to its tolerance,
+ * or beyond it; wrong arrays have a line each. */
 static void print_case(const VerifyCase *c) {
     const VerifyRecord *worst = NULL;
-    size_t bad = 0;
-    double ratio = -1;
+    double ratio = -1, error = 0, relative = 0;
     for (size_t i = 0; i < c->record_count; i++) {
         const VerifyRecord *r = &c->records[i];
         const double own = r->error == 0 ? 0 : r->error / r->tolerance;
-        bad += !r->ok;
+        if (!(r->error <= error)) error = r->error; /* a NaN stays */
+        if (!(r->relative <= relative)) relative = r->relative;
         if (!(own <= ratio)) {
             worst = r;
             ratio = own;
         }
     }
-    printf("%-4s %-20s %-7s", passed(c) ? "ok" : "FAIL", c->name, c->fast ? "fast" : "direct");
-    if (worst)
-        printf(" %2zu arrays, %zu wrong; nearest: %s%s%s error %.2e, relative %.2e, tolerance %.2e",
-               c->record_count, bad, worst->role, worst->note[0] ? " " : "", worst->note,
-               worst->error, worst->relative, worst->tolerance);
+    printf("%-4s %-20s %-6s", passed(c) ? "ok" : "FAIL", c->name, c->fast ? "fast" : "direct");
+    if (worst) {
+        printf(" %2zu arrays, error %.1e, relative %.1e; nearest to its tolerance: ",
+               c->record_count, error, relative);
+        print_name(worst);
+        printf(", error %.2e of %.2e", worst->error, worst->tolerance);
+    }
     if (c->broken) printf(" %s", c->err.text);
     printf("\n");
-    for (size_t i = 0; i < c->record_count; i++)
-        if (!c->records[i].ok && &c->records[i] != worst)
-            printf("       %s%s%s: error %.2e, relative %.2e, tolerance %.2e\n", c->records[i].role,
-                   c->records[i].note[0] ? " " : "", c->records[i].note, c->records[i].error,
-                   c->records[i].relative, c->records[i].tolerance);
+    for (size_t i = 0; i < c->record_count; i++) {
+        const VerifyRecord *r = &c->records[i];
+        if (r->ok) continue;
+        printf("     wrong: ");
+        print_name(r);
+        printf(", error %.2e, relative %.2e, tolerance %.2e\n", r->error, r->relative,
+               r->tolerance);
+    }
     fflush(stdout);
 }
 
 /* ---- the manifest ---- */
 
-static Json *read_manifest(const char *dir, Error *err) {
-    char path[1024];
-    size_t size;
-    const int n = snprintf(path, sizeof path, "%s/manifest.json", dir);
-    if (n < 0 || (size_t)n >= sizeof path) {
-        error_set(err, "%.100s...: expected a shorter path", dir);
+/* A whole file of the folder, to be freed; NULL and a sentence if it cannot be read. */
+static char *read_text(const char *path, size_t *size, Error *err) {
+    if (!platform_file_size(path, size)) {
+        error_set(err, "%.400s: expected a readable file", path);
         return NULL;
     }
-    if (!platform_file_size(path, &size)) {
-        error_set(err, "%s: expected a readable file", path);
-        return NULL;
-    }
-    char *text = mem_alloc(size, 1);
-    FILE *f = fopen(path, "rb");
-    const size_t got = f ? fread(text, 1, size, f) : 0;
-    Json *j = NULL;
+    char *text = mem_try(*size + 1, 1);
+    FILE *f = text ? fopen(path, "rb") : NULL;
+    const size_t got = f ? fread(text, 1, *size, f) : 0;
     if (f) fclose(f);
-    if (got != size) error_set(err, "%s: expected %zu bytes, could read %zu", path, size, got);
-    else j = json_parse(text, size, path, err);
+    if (text && got == *size) return text;
+    error_set(err, "%.400s: expected %zu bytes, could read %zu", path, *size, got);
     mem_free(text);
+    return NULL;
+}
+
+static Json *read_manifest(const char *dir, Error *err) {
+    size_t size;
+    char *path = path_join(dir, "manifest.json"), *text = read_text(path, &size, err);
+    Json *j = text ? json_parse(text, size, path, err) : NULL;
     const Json *cases = json_get(j, "cases");
     if (j && (!cases || cases->type != JSON_ARRAY || cases->count == 0)) {
-        error_set(err, "%s: expected an array \"cases\" with at least one case", path);
+        error_set(err, "%.400s: expected an array \"cases\" with at least one case", path);
         json_free(j);
-        return NULL;
+        j = NULL;
     }
+    mem_free(text);
+    mem_free(path);
     return j;
+}
+
+/* index.tsv, if the folder has one, names an array a line, up to the tab: prints those that the
+ * manifest has not and counts them.  So a case that was taken out of the manifest is missed. */
+static size_t count_missing(const char *dir, const Json *manifest) {
+    size_t size, missing = 0;
+    Error err;
+    char *path = path_join(dir, "index.tsv");
+    char *text = platform_exists(path) ? read_text(path, &size, &err) : NULL;
+    for (char *line = text, *end; line && line < text + size; line = end + 1) {
+        end = memchr(line, '\n', (size_t)(text + size - line));
+        end = end ? end : text + size;
+        *end = '\0';
+        line[strcspn(line, "\t\r")] = '\0';
+        const bool known = *line == '\0' || json_get(json_get(manifest, "arrays"), line);
+        if (!known) printf("FAIL %.200s: in index.tsv, expected it in manifest.json too\n", line);
+        missing += !known;
+    }
+    mem_free(text);
+    mem_free(path);
+    return missing;
 }
 
 /* Every array of the manifest belongs to a case: prints the others and counts them. */
@@ -159,6 +206,7 @@ static void write_case(JsonOut *j, const VerifyCase *c) {
     for (size_t i = 0; i < c->record_count; i++) {
         const VerifyRecord *r = &c->records[i];
         jsonout_object(j, NULL);
+        jsonout_string(j, "array", r->array);
         jsonout_string(j, "role", r->role);
         if (r->note[0]) jsonout_string(j, "by", r->note);
         jsonout_number(j, "error", r->error);
@@ -214,7 +262,7 @@ bool verify_run(const char *dir, const char *json_path, size_t *failed, Error *e
     VerifyCase *runs = mem_zeroed(2 * cases, sizeof *runs);
     const size_t count = run_all(dir, manifest, runs);
     size_t arrays = 0;
-    *failed = count_orphans(manifest);
+    *failed = count_orphans(manifest) + count_missing(dir, manifest);
     for (size_t i = 0; i < count; i++) {
         *failed += !passed(&runs[i]);
         arrays += runs[i].record_count;

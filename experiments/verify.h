@@ -34,7 +34,7 @@
 #endif
 
 typedef struct VerifyRecord { /* one compared array */
-    const char *role;         /* owned by the manifest */
+    const char *role, *array; /* owned by the manifest */
     const char *note;         /* which of two ways gave it, or "" */
     double error, relative;   /* largest absolute difference, and that over absmax */
     double tolerance;
@@ -74,14 +74,16 @@ void verify_break(VerifyCase *c, const char *format, ...) VERIFY_PRINTF;
 bool verify_has(const VerifyCase *c, const char *role);
 size_t verify_axis(VerifyCase *c, const char *role, size_t axis); /* length of an axis */
 double *verify_doubles(VerifyCase *c, const char *role, size_t count);
+/* The same, every one of them from low to high. */
+double *verify_range(VerifyCase *c, const char *role, size_t count, double low, double high);
 /* (batch, C, H, W) in the file, (batch, H, W, C) in memory. */
 float *verify_floats(VerifyCase *c, const char *role, size_t batch, Layout l);
 States verify_states(VerifyCase *c, const char *role, size_t batch, Layout l, size_t states);
 /* Whole numbers below the limit. */
 size_t *verify_indices(VerifyCase *c, const char *role, size_t count, size_t limit);
 
-/* Records the difference of got (count) from the array of that role.  skip: entries to leave out,
- * or NULL. */
+/* Records the difference of got (count) from the array of that role.  An infinity must be met
+ * exactly.  skip: entries to leave out, or NULL. */
 void verify_compare(VerifyCase *c, const char *role, const char *note, const double *got,
                     size_t count, const bool *skip);
 void verify_compare_number(VerifyCase *c, const char *role, double got);
@@ -104,12 +106,19 @@ const char *verify_model_name(VerifyCase *c, const char *key);
 bool verify_model_open(VerifyCase *c, const char *name, VerifyModel *m);
 void verify_model_close(VerifyModel *m);
 /* block: values or gradients of all parameters (memory layout).  Every stride-th entry of the flat
- * vector is compared; key biases of attention, whose gradient is mathematically 0, are left out. */
+ * vector is compared.  Left out are key biases of attention, whose gradient is mathematically 0,
+ * and the parameters that the case lists as zero_gradient. */
 void verify_compare_flat(VerifyCase *c, const char *role, const VerifyModel *m, const float *block,
                          size_t stride);
-void verify_compare_norms(VerifyCase *c, const char *role, const VerifyModel *m,
-                          const float *block);
-Process *verify_process_open(VerifyCase *c); /* NULL if the case is broken */
+/* The parameters' gradients: norms in role "grad_norms" + suffix, and the flat vector in "grad" or
+ * "grad_every_N" + suffix, where the case has it; returns whether it has. */
+bool verify_compare_gradient(VerifyCase *c, const char *suffix, const VerifyModel *m);
+/* For the model's states; NULL if the case is broken.  m may be NULL. */
+Process *verify_process_open(VerifyCase *c, const VerifyModel *m);
+/* A number of the case, at least low; `otherwise` if it has none (NAN: then the case is broken). */
+double verify_number(VerifyCase *c, const char *key, double low, double otherwise);
+/* A whole number from low to high that the case must have. */
+size_t verify_whole(VerifyCase *c, const char *key, size_t low, size_t high);
 
 /* ---- one file for each kind of case, or for two ---- */
 void verify_process_case(VerifyCase *c);
@@ -119,6 +128,9 @@ void verify_unet_case(VerifyCase *c);
 void verify_elbo_case(VerifyCase *c);
 void verify_di4c_case(VerifyCase *c);
 void verify_train_case(VerifyCase *c);
+enum { VERIFY_LAMBDAS = 4096 }; /* at most, of a picture */
+/* Breaks the case unless the student can learn from the teacher. */
+bool verify_pair(VerifyCase *c, const VerifyModel *teacher, const VerifyModel *student);
 /* The draws of a distillation step, from the roles t, xt, lam, ... with the suffix. */
 Di4cDraws verify_draws(VerifyCase *c, const VerifyModel *student, size_t images, size_t lambdas,
                        const char *suffix);

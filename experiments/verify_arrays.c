@@ -1,4 +1,5 @@
 /* Arrays of a case by role: loading, change of layout, comparison. */
+#include <float.h>
 #include <math.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -31,13 +32,7 @@ void verify_break(VerifyCase *c, const char *format, ...) {
 
 /* ---- loading ---- */
 
-/* The role's string in the manifest, which outlives the case. */
-static const char *lasting(const VerifyCase *c, const char *role) {
-    const Json *arrays = json_get(c->json, "arrays");
-    for (size_t i = 0; i < arrays->count; i++)
-        if (strcmp(arrays->keys[i], role) == 0) return arrays->keys[i];
-    return "";
-}
+enum { AXIS_LIMIT = 1000000 };
 
 /* The manifest's entry of the array with that role, marked as used; NULL breaks the case. */
 static const Json *entry_of(VerifyCase *c, const char *role) {
@@ -59,20 +54,18 @@ bool verify_has(const VerifyCase *c, const char *role) {
 
 size_t verify_axis(VerifyCase *c, const char *role, size_t axis) {
     const Json *shape = json_get(entry_of(c, role), "shape");
-    if (shape && axis < shape->count && shape->items[axis].number >= 1 &&
-        shape->items[axis].number < 1e9)
+    if (shape && shape->type == JSON_ARRAY && axis < shape->count &&
+        shape->items[axis].number >= 1 && shape->items[axis].number <= AXIS_LIMIT)
         return (size_t)shape->items[axis].number;
-    verify_break(c, "array \"%s\": expected a longer shape without zeros", role);
+    verify_break(c, "array \"%s\": expected a shape with a number from 1 to %d at place %zu", role,
+                 AXIS_LIMIT, axis);
     return 1;
 }
 
 static bool same_as_manifest(const NpyArray *a, const Json *entry) {
     const Json *shape = json_get(entry, "shape"), *dtype = json_get(entry, "dtype");
-    const char *expected = a->type == NPY_F8   ? "float64"
-                           : a->type == NPY_F4 ? "float32"
-                           : a->type == NPY_I4 ? "int32"
-                                               : "";
-    if (!shape || !dtype || dtype->type != JSON_STRING || strcmp(dtype->string, expected) != 0)
+    if (!shape || shape->type != JSON_ARRAY || !dtype || dtype->type != JSON_STRING ||
+        strcmp(dtype->string, npy_type_name(a->type)) != 0)
         return false;
     if (shape->count == 0) return a->count == 1; /* one number may be stored as an array of one */
     if (shape->count != (size_t)a->rank) return false;
@@ -112,6 +105,17 @@ double *verify_doubles(VerifyCase *c, const char *role, size_t count) {
     return out;
 }
 
+double *verify_range(VerifyCase *c, const char *role, size_t count, double low, double high) {
+    double *out = verify_doubles(c, role, count);
+    for (size_t i = 0; i < count; i++)
+        if (!(out[i] >= low && out[i] <= high)) {
+            verify_break(c, "array \"%s\": expected numbers from %g to %g, found %g", role, low,
+                         high, out[i]);
+            out[i] = low;
+        }
+    return out;
+}
+
 /* out[b, h, w, c] = in[b, c, h, w] */
 static double *channels_last(Arena *arena, const double *in, size_t batch, Layout l) {
     const size_t pixels = l.height * l.width, size = layout_size(l);
@@ -125,7 +129,8 @@ static double *channels_last(Arena *arena, const double *in, size_t batch, Layou
 
 float *verify_floats(VerifyCase *c, const char *role, size_t batch, Layout l) {
     const size_t count = batch * layout_size(l);
-    const double *in = channels_last(c->arena, verify_doubles(c, role, count), batch, l);
+    const double *in = channels_last(
+        c->arena, verify_range(c, role, count, -(double)FLT_MAX, (double)FLT_MAX), batch, l);
     float *out = arena_alloc(c->arena, count, sizeof *out);
     for (size_t i = 0; i < count; i++) out[i] = (float)in[i];
     return out;
@@ -136,7 +141,7 @@ size_t *verify_indices(VerifyCase *c, const char *role, size_t count, size_t lim
     size_t *out = arena_zeroed(c->arena, count, sizeof *out);
     for (size_t i = 0; i < count; i++) {
         if (!(in[i] >= 0 && in[i] < (double)limit) || in[i] != floor(in[i]))
-            verify_break(c, "array \"%s\": expected whole numbers below its limit", role);
+            verify_break(c, "array \"%s\": expected whole numbers below %zu", role, limit);
         else out[i] = (size_t)in[i];
     }
     return out;
@@ -157,17 +162,23 @@ States verify_states(VerifyCase *c, const char *role, size_t batch, Layout l, si
 
 static double largest(const double *x, size_t count) {
     double m = 0;
-    for (size_t i = 0; i < count; i++) m = fabs(x[i]) > m ? fabs(x[i]) : m;
+    for (size_t i = 0; i < count; i++) m = fabs(x[i]) > m && isfinite(x[i]) ? fabs(x[i]) : m;
     return m;
 }
 
-static VerifyRecord *new_record(VerifyCase *c) {
+/* A record of the array of that role, whose names in the manifest outlive the case. */
+static VerifyRecord *new_record(VerifyCase *c, const char *role) {
+    const Json *arrays = json_get(c->json, "arrays");
+    size_t i = 0;
     if (c->record_count == c->record_capacity) {
         const size_t more = c->record_capacity ? 2 * c->record_capacity : 32;
         c->records = mem_resize(c->records, c->record_capacity, more, sizeof *c->records);
         c->record_capacity = more;
     }
-    return &c->records[c->record_count++];
+    while (strcmp(arrays->keys[i], role) != 0) i++; /* it has been opened */
+    VerifyRecord *r = &c->records[c->record_count++];
+    *r = (VerifyRecord){.role = arrays->keys[i], .array = arrays->items[i].string};
+    return r;
 }
 
 /* Every entry is allowed base + slope |expected|. */
@@ -196,13 +207,15 @@ void verify_compare(VerifyCase *c, const char *role, const char *note, const dou
                               ? given->number
                               : largest(expected, count);
     const Tolerance t = tolerance_of(c, role, entry, absmax);
-    VerifyRecord *r = new_record(c);
-    *r = (VerifyRecord){.role = lasting(c, role), .note = note, .tolerance = t.base, .ok = true};
+    VerifyRecord *r = new_record(c, role);
     double worst = -1; /* error over tolerance */
+    r->note = note;
+    r->tolerance = t.base;
+    r->ok = true;
     for (size_t i = 0; i < count; i++) {
         if (skip && skip[i]) continue;
-        const double error = fabs(got[i] - expected[i]);
-        const double allowed = t.base + t.slope * fabs(expected[i]);
+        const double error = got[i] == expected[i] ? 0 : fabs(got[i] - expected[i]);
+        const double allowed = t.base + (t.slope > 0 ? t.slope * fabs(expected[i]) : 0);
         const bool ok = error <= allowed; /* false for NaN */
         const double ratio = error == 0 ? 0 : error / allowed;
         if (!(ratio <= worst) && r->error == r->error) {
@@ -213,6 +226,7 @@ void verify_compare(VerifyCase *c, const char *role, const char *note, const dou
         }
         r->ok = r->ok && ok;
     }
+    if (worst == -1) verify_break(c, "array \"%s\": expected entries that can be compared", role);
 }
 
 void verify_compare_number(VerifyCase *c, const char *role, double got) {

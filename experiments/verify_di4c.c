@@ -46,9 +46,7 @@ static void compare_di4c(VerifyCase *c, const Di4cCase *d, const char *suffix, D
         distill_gradient_with(&config, &d->teacher->denoiser, &d->student->denoiser, &d->x0,
                               &d->draws, 0, c->graph, &terms);
     compare_terms(c, d, "", suffix, values, loss.data_weight, report.loss);
-    verify_compare_norms(c, verify_role(c, "", "grad_norms", suffix), d->student, params->grads);
-    if (suffix[0] == '\0' && verify_has(c, "grad"))
-        verify_compare_flat(c, "grad", d->student, params->grads, 1);
+    verify_compare_gradient(c, suffix, d->student);
 }
 
 /* The losses for given outputs of the networks. */
@@ -81,19 +79,29 @@ static void compare_di4c_head(VerifyCase *c, const Di4cCase *d) {
     verify_compare_floats(c, "head_grad_lms", dlms, BN, l);
 }
 
+bool verify_pair(VerifyCase *c, const VerifyModel *teacher, const VerifyModel *student) {
+    const Layout a = teacher->picture, b = student->picture;
+    if (a.channels == b.channels && a.height == b.height && a.width == b.width &&
+        teacher->states == student->states && teacher->denoiser.head.fix ==
+        student->denoiser.head.fix && teacher->net->lambda_dims == 0 && student->net->lambda_dims)
+        return true;
+    verify_break(c, "expected a teacher and a student of the same pictures, states and head");
+    return false;
+}
+
 Di4cDraws verify_draws(VerifyCase *c, const VerifyModel *student, size_t images, size_t lambdas,
                        const char *suffix) {
     const size_t BN = images * lambdas, L = student->net->lambda_dims, S = student->states;
     const Layout l = student->picture;
-    const double *delta = verify_doubles(c, verify_role(c, "", "delta", suffix), images);
+    const double *delta = verify_range(c, verify_role(c, "", "delta", suffix), images, 0, 1);
     Di4cDraws d = {0};
-    d.t = verify_doubles(c, verify_role(c, "", "t", suffix), images);
+    d.t = verify_range(c, verify_role(c, "", "t", suffix), images, 0, 1);
     d.u = arena_alloc(c->arena, images, sizeof *d.u);
     for (size_t b = 0; b < images; b++) d.u[b] = d.t[b] - delta[b];
-    d.tm = verify_doubles(c, verify_role(c, "", "mint", suffix), BN);
-    d.lambda_t = verify_doubles(c, verify_role(c, "", "lam", suffix), BN * L);
-    d.lambda_tm = verify_doubles(c, verify_role(c, "", "lam_mint", suffix), BN * L);
-    d.lambda_u = verify_doubles(c, verify_role(c, "", "lam_u", suffix), BN * L);
+    d.tm = verify_range(c, verify_role(c, "", "mint", suffix), BN, 0, 1);
+    d.lambda_t = verify_range(c, verify_role(c, "", "lam", suffix), BN * L, 0, 1);
+    d.lambda_tm = verify_range(c, verify_role(c, "", "lam_mint", suffix), BN * L, 0, 1);
+    d.lambda_u = verify_range(c, verify_role(c, "", "lam_u", suffix), BN * L, 0, 1);
     d.xt = verify_states(c, verify_role(c, "", "xt", suffix), images, l, S);
     d.xtm = verify_states(c, verify_role(c, "", "xmint", suffix), BN, l, S);
     d.xu = verify_states(c, verify_role(c, "", "xu", suffix), BN, l, S);
@@ -103,10 +111,8 @@ Di4cDraws verify_draws(VerifyCase *c, const VerifyModel *student, size_t images,
 
 static void run_di4c(VerifyCase *c, const VerifyModel *teacher, const VerifyModel *student) {
     Di4cCase d = {.teacher = teacher, .student = student, .images = verify_axis(c, "t", 0)};
-    if (!json_size(c->json, "M", &d.lambdas, c->name, &c->err) || d.lambdas == 0) {
-        verify_break(c, "expected a number \"%s\" of lambdas", "M");
-        return;
-    }
+    d.lambdas = verify_whole(c, "M", 1, VERIFY_LAMBDAS);
+    if (c->broken || !verify_pair(c, teacher, student)) return;
     d.x0 = verify_states(c, "x0", d.images, student->picture, student->states);
     d.draws = verify_draws(c, student, d.images, d.lambdas, "");
     if (c->broken) return;

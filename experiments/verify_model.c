@@ -1,6 +1,7 @@
 /* Networks and processes that a manifest describes, and vectors over all parameters. */
 #include <math.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "experiments/verify.h"
@@ -16,6 +17,9 @@ static bool read_config(VerifyCase *c, const Json *config, UNetConfig *u, Head *
     const Json *fix = json_get(config, "fix_logistic");
     double attn_scale, vmax;
     *u = nn_unet_defaults();
+    if (!lam || (lam->type != JSON_BOOL && !json_size(config, "lam", &u->lambda_dims, where, err)))
+        return error_set(err, "%s: expected \"lam\" to be a bool or a number of lambdas", where);
+    if (lam->type == JSON_BOOL) u->lambda_dims = lam->boolean ? 1 : 0;
     if (!json_size(config, "ch", &u->ch, where, err) ||
         !json_size(config, "res_blocks", &u->res_blocks, where, err) ||
         !json_size(config, "channels", &u->channels, where, err) ||
@@ -28,15 +32,20 @@ static bool read_config(VerifyCase *c, const Json *config, UNetConfig *u, Head *
         !json_number(config, "time_scale", &u->time_scale, where, err) ||
         !json_number(config, "vmax", &vmax, where, err))
         return false;
-    if (!lam || !fix || !mult || mult->type != JSON_ARRAY || mult->count > UNET_MAX_SCALES)
-        return error_set(err, "%s: expected lam, fix_logistic and at most %d ch_mult", where,
+    if (!fix || fix->type != JSON_BOOL || !mult || mult->type != JSON_ARRAY ||
+        mult->count > UNET_MAX_SCALES)
+        return error_set(err, "%s: expected a bool fix_logistic and at most %d ch_mult", where,
                          UNET_MAX_SCALES);
-    if (vmax != -1 && vmax != (double)u->states - 1)
-        return error_set(err, "%s: expected vmax to be S-1", where);
+    if (!(attn_scale >= -1 && attn_scale < UNET_MAX_SCALES) || floor(attn_scale) != attn_scale)
+        return error_set(err, "%s: attn_scale is %g: expected -1 (none) or a scale", where,
+                         attn_scale);
+    u->vmax = vmax > 0 ? vmax : 0;
     u->attn_scale = (int)attn_scale;
-    u->lambda_dims = lam->type == JSON_NUMBER ? (size_t)lam->number : lam->boolean ? 1 : 0;
     u->scales = mult->count;
-    for (size_t i = 0; i < mult->count; i++) u->ch_mult[i] = (size_t)mult->items[i].number;
+    for (size_t i = 0; i < mult->count; i++) {
+        const double m = mult->items[i].number;
+        u->ch_mult[i] = m >= 1 && m < 10000 && floor(m) == m ? (size_t)m : 0; /* 0 is refused */
+    }
     u->head = UNET_HEAD_LOGISTIC;
     u->out_states = u->states;
     *head = (Head){.kind = HEAD_LOGISTIC,
@@ -60,7 +69,7 @@ static bool check_params(const VerifyModel *m, const char *where, Error *err) {
         const Param *p = name ? nn_param_find(&m->net->params, name) : NULL;
         const int rank = p ? nn_param_file_shape(p, shape) : 0;
         size_t at;
-        bool same = p && dims && dims->count == (size_t)rank;
+        bool same = p && dims && dims->type == JSON_ARRAY && dims->count == (size_t)rank;
         for (int k = 0; same && k < rank; k++) same = dims->items[k].number == (double)shape[k];
         if (!same || !json_size(entry, "offset", &at, where, err) || at != offset)
             return error_set(err, "%s: parameter \"%.100s\": expected a name, shape and offset of "
@@ -86,6 +95,9 @@ static bool load_weights(VerifyModel *m, const char *path, Error *err) {
             ok = error_set(err, "%s: expected a tensor \"%.200s\" of %zu entries", path, name,
                            tensor_size(&p->value));
         ok = ok && safetensors_floats(t, scratch, path, err);
+        for (size_t k = 0; ok && k < t->count; k++)
+            if (!isfinite(scratch[k]))
+                ok = error_set(err, "%s: tensor \"%.200s\": expected finite numbers", path, name);
         if (ok) nn_param_from_file(p, p->value.data, scratch);
     }
     mem_free(scratch);
@@ -145,6 +157,15 @@ static bool has_no_gradient(const char *name) {
     return n >= strlen(end) && strcmp(name + n - strlen(end), end) == 0;
 }
 
+/* Whether the parameter's gradient is rounding noise: by its name, or because the case says so. */
+static bool is_left_out(const VerifyCase *c, const char *name) {
+    const Json *list = json_get(c->json, "zero_gradient");
+    for (size_t i = 0; list && list->type == JSON_ARRAY && i < list->count; i++)
+        if (list->items[i].type == JSON_STRING && strcmp(list->items[i].string, name) == 0)
+            return true;
+    return has_no_gradient(name);
+}
+
 void verify_compare_flat(VerifyCase *c, const char *role, const VerifyModel *m, const float *block,
                          size_t stride) {
     const size_t total = m->net->params.total, count = (total + stride - 1) / stride;
@@ -157,7 +178,8 @@ void verify_compare_flat(VerifyCase *c, const char *role, const VerifyModel *m, 
         const Param *p = nn_param_find(&m->net->params, name);
         const size_t n = tensor_size(&p->value);
         nn_param_to_file(p, flat + at, block + p->offset);
-        for (size_t k = 0; k < n; k++) out_of_it[at + k] = has_no_gradient(name);
+        const bool left_out = is_left_out(c, name);
+        for (size_t k = 0; k < n; k++) out_of_it[at + k] = left_out;
         at += n;
     }
     for (size_t i = 0; i < count; i++) {
@@ -167,7 +189,8 @@ void verify_compare_flat(VerifyCase *c, const char *role, const VerifyModel *m, 
     verify_compare(c, role, "", got, count, skip);
 }
 
-void verify_compare_norms(VerifyCase *c, const char *role, const VerifyModel *m,
+/* block: the gradients. */
+static void compare_norms(VerifyCase *c, const char *role, const VerifyModel *m,
                           const float *block) {
     const size_t count = m->params->count;
     double *got = arena_alloc(c->arena, count, sizeof *got);
@@ -181,9 +204,32 @@ void verify_compare_norms(VerifyCase *c, const char *role, const VerifyModel *m,
             sum += g * g;
         }
         got[i] = sqrt(sum);
-        skip[i] = has_no_gradient(name);
+        skip[i] = is_left_out(c, name);
     }
     verify_compare(c, role, "", got, count, skip);
+}
+
+/* N of "grad_every_N" + suffix; 1 of "grad" + suffix; 0 of other roles. */
+static size_t stride_of(const char *role, const char *suffix) {
+    static const char plain[] = "grad", every[] = "grad_every_";
+    char *end;
+    if (strncmp(role, every, strlen(every)) != 0)
+        return strncmp(role, plain, strlen(plain)) == 0 && strcmp(role + strlen(plain), suffix) == 0;
+    const unsigned long n = strtoul(role + strlen(every), &end, 10);
+    return end > role + strlen(every) && strcmp(end, suffix) == 0 && n < 1000000 ? n : 0;
+}
+
+bool verify_compare_gradient(VerifyCase *c, const char *suffix, const VerifyModel *m) {
+    const Json *arrays = json_get(c->json, "arrays");
+    const float *grads = m->net->params.grads;
+    bool found = false;
+    compare_norms(c, verify_role(c, "", "grad_norms", suffix), m, grads);
+    for (size_t i = 0; i < arrays->count; i++) {
+        const size_t stride = stride_of(arrays->keys[i], suffix);
+        if (stride > 0) verify_compare_flat(c, arrays->keys[i], m, grads, stride);
+        found = found || stride > 0;
+    }
+    return found;
 }
 
 /* ---- process ---- */
@@ -236,9 +282,32 @@ static Process *open_process(VerifyCase *c, Error *err) {
     return diff_process_create(&config, err);
 }
 
-Process *verify_process_open(VerifyCase *c) {
+Process *verify_process_open(VerifyCase *c, const VerifyModel *m) {
     Error err;
     Process *p = open_process(c, &err);
-    if (!p) verify_break(c, "%s", err.text);
+    if (!p) {
+        verify_break(c, "%s", err.text);
+    } else if (m && p->states != m->states) {
+        verify_break(c, "S: expected the model's %zu states", m->states);
+        diff_process_destroy(p);
+        p = NULL;
+    }
     return p;
+}
+
+double verify_number(VerifyCase *c, const char *key, double low, double otherwise) {
+    const Json *j = json_get(c->json, key);
+    if (!j && otherwise == otherwise) return otherwise;
+    if (j && j->type == JSON_NUMBER && j->number >= low) return j->number;
+    verify_break(c, "expected a number \"%s\" of at least %g", key, low);
+    return low;
+}
+
+size_t verify_whole(VerifyCase *c, const char *key, size_t low, size_t high) {
+    const Json *j = json_get(c->json, key);
+    if (j && j->type == JSON_NUMBER && j->number >= (double)low && j->number <= (double)high &&
+        floor(j->number) == j->number)
+        return (size_t)j->number;
+    verify_break(c, "expected a whole number \"%s\" from %zu to %zu", key, low, high);
+    return low;
 }

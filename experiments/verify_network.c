@@ -1,5 +1,6 @@
 /* Cases `logistic_head` and `unet`: log-probabilities, the network's output and its gradients. */
 #include <math.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -9,31 +10,49 @@
 
 /* ---- truncated logistic ---- */
 
-/* Log-probabilities of every stride-th state; the stride follows from the array's shape. */
-static void compare_head(VerifyCase *c, const char *role, Head head, const float *out) {
-    const size_t shown = verify_axis(c, role, 1), S = head.states;
-    size_t stride = 1;
-    while ((S + stride - 1) / stride > shown) stride++;
+/* The array shows states 0, n, 2n ...: n as the shape has it, or, where several n give that shape,
+ * as the array's note says ("states 0,5,10,..."). */
+static size_t stride_of(VerifyCase *c, const char *role, size_t S, size_t shown) {
+    const Json *name = json_get(json_get(c->json, "arrays"), role);
+    const Json *note = json_get(json_get(json_get(c->manifest, "arrays"), name->string), "note");
+    const char *said = note && note->type == JSON_STRING ? strstr(note->string, "states 0,") : NULL;
+    size_t n = said ? (size_t)strtoul(said + strlen("states 0,"), NULL, 10) : 0;
+    if (n == 0 || n > S || (S - 1) / n + 1 != shown)
+        for (n = 1; n < S && (S - 1) / n + 1 > shown;) n++;
+    if ((S - 1) / n + 1 != shown)
+        verify_break(c, "array \"%s\": expected every n-th of %zu states", role, S);
+    return n;
+}
+
+/* Log-probabilities, (pictures * C*H*W, states shown) in the file's order. */
+static void compare_head(VerifyCase *c, const char *role, Head head, const float *out,
+                         size_t batch) {
+    const size_t shown = verify_axis(c, role, 1), S = head.states, C = head.channels;
+    const size_t pixels = head.dims / C, n = batch * head.dims;
     float *logp = arena_alloc(c->arena, S, sizeof *logp);
-    double *got = arena_alloc(c->arena, head.dims * shown, sizeof *got);
-    if ((S + stride - 1) / stride != shown)
-        verify_break(c, "array \"%s\": expected every n-th state", role);
-    for (size_t d = 0; !c->broken && d < head.dims; d++) {
-        diff_head_row(&head, out, NULL, d, logp);
-        for (size_t j = 0; j < shown; j++) got[d * shown + j] = (double)logp[j * stride];
+    double *got = arena_alloc(c->arena, n * shown, sizeof *got);
+    if (c->broken) return;
+    const size_t stride = stride_of(c, role, S, shown);
+    for (size_t i = 0; !c->broken && i < n; i++) {
+        const size_t b = i / head.dims, k = i / pixels % C, pixel = i % pixels;
+        diff_head_row(&head, out + b * diff_head_outputs(&head), NULL, pixel * C + k, logp);
+        for (size_t j = 0; j < shown; j++) got[i * shown + j] = (double)logp[j * stride];
     }
-    verify_compare(c, role, "", got, head.dims * shown, NULL);
+    verify_compare(c, role, "", got, n * shown, NULL);
 }
 
 void verify_head_case(VerifyCase *c) {
-    const size_t h = verify_axis(c, "out", 2), w = verify_axis(c, "out", 3);
-    Head head = {.kind = HEAD_LOGISTIC, .dims = h * w, .channels = 1, .mask = -1};
-    if (!json_size(c->json, "S", &head.states, c->name, &c->err)) c->broken = true;
-    const float *out = verify_floats(c, "out", 1, (Layout){2, h, w});
+    const size_t batch = verify_axis(c, "out", 0), outputs = verify_axis(c, "out", 1);
+    const size_t h = verify_axis(c, "out", 2), w = verify_axis(c, "out", 3), channels = outputs / 2;
+    Head head = {.kind = HEAD_LOGISTIC, .dims = channels * h * w, .channels = channels, .mask = -1};
+    head.states = verify_whole(c, "S", 2, UINT16_MAX);
+    if (channels == 0 || outputs % 2 != 0)
+        verify_break(c, "array \"out\": expected two numbers for each channel");
+    const float *out = verify_floats(c, "out", batch, (Layout){outputs, h, w});
     if (c->broken) return;
-    compare_head(c, "logp", head, out);
+    compare_head(c, "logp", head, out, batch);
     head.fix = true;
-    compare_head(c, "logp_fix", head, out);
+    compare_head(c, "logp_fix", head, out, batch);
 }
 
 /* ---- U-Net ---- */
@@ -73,24 +92,11 @@ static void compare_cross_entropy(VerifyCase *c, const VerifyModel *m, const Sta
     verify_compare_floats(c, "dce_dout", dout, batch, m->output);
 }
 
-/* "grad_every_16": the stride is in the role's name. */
-static void compare_gradient(VerifyCase *c, const VerifyModel *m) {
-    static const char prefix[] = "grad_every_";
-    const Json *arrays = json_get(c->json, "arrays");
-    const char *role = NULL;
-    for (size_t i = 0; i < arrays->count; i++)
-        if (strncmp(arrays->keys[i], prefix, strlen(prefix)) == 0) role = arrays->keys[i];
-    const size_t stride = role ? (size_t)strtoul(role + strlen(prefix), NULL, 10) : 0;
-    if (stride == 0) verify_break(c, "expected an array of role \"%sN\"", prefix);
-    else verify_compare_flat(c, role, m, m->net->params.grads, stride);
-    verify_compare_norms(c, "grad_norms", m, m->net->params.grads);
-}
-
 static void run_unet(VerifyCase *c, const VerifyModel *m) {
     const size_t batch = verify_axis(c, "x", 0), lambdas = m->net->lambda_dims;
     States x = verify_states(c, "x", batch, m->picture, m->states);
-    const double *t = verify_doubles(c, "t", batch);
-    const double *lam = lambdas ? verify_doubles(c, "lam", batch * lambdas) : NULL;
+    const double *t = verify_range(c, "t", batch, 0, 1);
+    const double *lam = lambdas ? verify_range(c, "lam", batch * lambdas, 0, 1) : NULL;
     const float *w = verify_floats(c, "w", batch, m->output);
     if (c->broken) return;
     const NetworkInput in = {.x = &x, .t = t, .lambda = lam};
@@ -100,7 +106,8 @@ static void run_unet(VerifyCase *c, const VerifyModel *m) {
     compare_cross_entropy(c, m, &x, out->value.data);
     nn_params_zero_grads(&m->net->params);
     ag_backward_from(out, w);
-    compare_gradient(c, m);
+    if (!verify_compare_gradient(c, "", m))
+        verify_break(c, "expected an array of role \"grad_every_N\"");
 }
 
 void verify_unet_case(VerifyCase *c) {

@@ -1,12 +1,24 @@
 /* Cases `process` and `posterior`: rates, transition matrices and posteriors, all double. */
+#include <math.h>
+
 #include "diffusion/posterior.h"
 #include "experiments/verify.h"
+
+/* (s, t) with 0 <= s <= t <= 1. */
+static const double *load_pairs(VerifyCase *c, size_t n) {
+    const double *pairs = verify_range(c, "pairs", 2 * n, 0, 1);
+    for (size_t i = 0; i < n; i++)
+        if (pairs[2 * i] > pairs[2 * i + 1])
+            verify_break(c, "array \"pairs\": expected s <= t, found %g and %g", pairs[2 * i],
+                         pairs[2 * i + 1]);
+    return pairs;
+}
 
 /* ---- process ---- */
 
 static void compare_rates(VerifyCase *c, const Process *p) {
     const size_t S = p->states, n = verify_axis(c, "times", 0), m = verify_axis(c, "rows", 0);
-    const double *times = verify_doubles(c, "times", n), *vec = verify_doubles(c, "vec", S);
+    const double *times = verify_range(c, "times", n, 0, 1), *vec = verify_doubles(c, "vec", S);
     const size_t *rows = verify_indices(c, "rows", m, S);
     double *integral = arena_alloc(c->arena, n, sizeof *integral);
     double *rate = arena_alloc(c->arena, n, sizeof *rate);
@@ -47,7 +59,7 @@ static void products(const Transition *tr, const size_t *rows, size_t row_count,
 static void compare_transitions(VerifyCase *c, const Process *p, TransitionAccuracy accuracy,
                                 const char *note) {
     const size_t S = p->states, n = verify_axis(c, "pairs", 0), m = verify_axis(c, "rows", 0);
-    const double *pairs = verify_doubles(c, "pairs", 2 * n), *vec = verify_doubles(c, "vec", S);
+    const double *pairs = load_pairs(c, n), *vec = verify_doubles(c, "vec", S);
     const size_t *rows = verify_indices(c, "rows", m, S);
     double *P_rows = arena_alloc(c->arena, n * m * S, sizeof *P_rows);
     double *P_vec = arena_alloc(c->arena, n * S, sizeof *P_vec);
@@ -65,7 +77,7 @@ static void compare_transitions(VerifyCase *c, const Process *p, TransitionAccur
 }
 
 void verify_process_case(VerifyCase *c) {
-    Process *p = verify_process_open(c);
+    Process *p = verify_process_open(c, NULL);
     if (!p) return;
     compare_rates(c, p);
     compare_transitions(c, p, TRANSITION_SPECTRAL, "spectral");
@@ -79,8 +91,8 @@ void verify_process_case(VerifyCase *c) {
 static void compare_posteriors(VerifyCase *c, const Process *p, double eps, const char *role,
                                const char *mix_role) {
     const size_t S = p->states, n = verify_axis(c, "pairs", 0), m = verify_axis(c, "xt", 1);
-    const double *pairs = verify_doubles(c, "pairs", 2 * n);
-    const double *p0 = verify_doubles(c, "p0", n * m * S);
+    const double *pairs = load_pairs(c, n);
+    const double *p0 = verify_range(c, "p0", n * m * S, 0, 1);
     const size_t *xt = verify_indices(c, "xt", n * m, S), *x0 = verify_indices(c, "x0", n * m, S);
     double *post = arena_alloc(c->arena, n * m * S, sizeof *post);
     double *mix = arena_alloc(c->arena, n * m * S, sizeof *mix);
@@ -99,10 +111,9 @@ static void compare_posteriors(VerifyCase *c, const Process *p, double eps, cons
 }
 
 void verify_posterior_case(VerifyCase *c) {
-    double eps;
-    Process *p = verify_process_open(c);
+    const double eps = verify_number(c, "eps", 0, NAN);
+    Process *p = verify_process_open(c, NULL);
     if (!p) return;
-    if (!json_number(c->json, "eps", &eps, c->name, &c->err)) c->broken = true;
     if (!c->broken) compare_posteriors(c, p, 0, "post", "mix");
     if (!c->broken) compare_posteriors(c, p, eps, "post_eps", "mix_eps");
     diff_process_destroy(p);

@@ -1,4 +1,5 @@
 /* Case `train`: a few steps of a teacher or a student with given draws; parameters after each. */
+#include <math.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -23,13 +24,15 @@ static double teacher_step(VerifyCase *c, TrainCase *t, const char *suffix) {
     const VerifyModel *m = &t->model;
     const char *t_role = verify_role(c, "", "t", suffix);
     const size_t batch = verify_axis(c, t_role, 0);
-    const double *times = verify_doubles(c, t_role, batch);
+    const double *times = verify_range(c, t_role, batch, 0, 1);
     States x0 = verify_states(c, verify_role(c, "", "x0", suffix), batch, m->picture, m->states);
     States xtilde =
         verify_states(c, verify_role(c, "", "xtilde", suffix), batch, m->picture, m->states);
     float *dout = arena_zeroed(c->arena, batch * layout_size(m->output), sizeof *dout);
     TeacherConfig config = diff_teacher_defaults();
     config.two_passes = false;
+    config.eps = t->eps;
+    config.nll_weight = t->nll_weight;
     if (c->broken) return 0;
     const NetworkInput in = {.x = &xtilde, .t = times};
     Var *out = nn_forward(m->net, c->graph, &in);
@@ -55,7 +58,7 @@ static double student_step(VerifyCase *c, TrainCase *t, const char *suffix) {
 }
 
 static void run_train(VerifyCase *c, TrainCase *t) {
-    char suffix[24];
+    char suffix[24] = "";
     const ParamSet *params = &t->model.net->params;
     for (size_t i = 0; i < t->steps && !c->broken; i++) {
         snprintf(suffix, sizeof suffix, "_%zu", i);
@@ -67,8 +70,7 @@ static void run_train(VerifyCase *c, TrainCase *t) {
         verify_compare_number(c, verify_role(c, "", "norm", suffix), norm);
         verify_compare_flat(c, verify_role(c, "", "params", suffix), &t->model, params->values, 1);
     }
-    if (t->steps > 0) verify_compare_flat(c, verify_role(c, "", "ema", suffix), &t->model,
-                                          t->optimizer->ema, 1);
+    verify_compare_flat(c, verify_role(c, "", "ema", suffix), &t->model, t->optimizer->ema, 1);
 }
 
 /* A block of a checkpoint in memory layout; false breaks the case. */
@@ -83,6 +85,22 @@ static bool read_block(VerifyCase *c, const TorchModel *from, TorchBlock which,
     return !c->broken;
 }
 
+/* Counters of the last step; -1 in a checkpoint that has none. */
+static void check_counters(VerifyCase *c, const TorchModel *from, size_t steps, double decay,
+                           const char *path) {
+    const struct {
+        const char *name;
+        double found, expected;
+    } counters[] = {{"n_iter", from->n_iter, (double)steps - 1},
+                    {"Adam's step", from->step, (double)steps},
+                    {"ema_num_updates", from->ema_updates, (double)steps},
+                    {"ema_decay", from->ema_decay, decay}};
+    for (size_t i = 0; i < sizeof counters / sizeof counters[0]; i++)
+        if (counters[i].found != -1 && counters[i].found != counters[i].expected)
+            verify_break(c, "%s: %s is %g: expected %g", path, counters[i].name, counters[i].found,
+                         counters[i].expected);
+}
+
 /* The checkpoint holds the parameters and averages after the last step. */
 static void compare_checkpoint(VerifyCase *c, const TrainCase *t, const char *path) {
     const ParamSet *set = &t->model.net->params;
@@ -90,6 +108,7 @@ static void compare_checkpoint(VerifyCase *c, const TrainCase *t, const char *pa
     float *block = arena_zeroed(c->arena, set->total, sizeof *block);
     TorchModel *from = torch_model_read(path, &c->err);
     c->broken = !from || !torch_model_check(from, t->model.net, &c->err);
+    if (!c->broken) check_counters(c, from, t->steps, t->optimizer->config.ema_decay, path);
     snprintf(suffix, sizeof suffix, "_%zu", t->steps - 1);
     if (!c->broken && read_block(c, from, TORCH_WEIGHTS, set, block))
         verify_compare_flat(c, verify_role(c, "", "params", suffix), &t->model, block, 1);
@@ -101,7 +120,7 @@ static void compare_checkpoint(VerifyCase *c, const TrainCase *t, const char *pa
 
 static void compare_checkpoints(VerifyCase *c, const TrainCase *t) {
     const Json *list = json_get(c->json, "checkpoints");
-    const size_t count = list && list->type == JSON_ARRAY && t->steps > 0 ? list->count : 0;
+    const size_t count = list && list->type == JSON_ARRAY ? list->count : 0;
     for (size_t i = 0; i < count && !c->broken; i++) {
         if (list->items[i].type != JSON_STRING) {
             verify_break(c, "expected names of files in checkpoints");
@@ -113,47 +132,50 @@ static void compare_checkpoints(VerifyCase *c, const TrainCase *t) {
     }
 }
 
-static bool read_optimizer(VerifyCase *c, OptimizerConfig *o) {
-    size_t warmup;
-    *o = nn_optimizer_defaults();
-    if (!json_number(c->json, "lr", &o->lr, c->name, &c->err) ||
-        !json_number(c->json, "clip", &o->clip, c->name, &c->err) ||
-        !json_number(c->json, "ema_decay", &o->ema_decay, c->name, &c->err) ||
-        !json_size(c->json, "warmup", &warmup, c->name, &c->err))
-        return false;
-    o->warmup = warmup;
-    o->decay = LR_CONSTANT;
-    return true;
+static OptimizerConfig read_optimizer(VerifyCase *c) {
+    OptimizerConfig o = nn_optimizer_defaults();
+    o.lr = verify_number(c, "lr", 0, NAN);
+    o.clip = verify_number(c, "clip", 0, NAN);
+    o.ema_decay = verify_number(c, "ema_decay", 0, NAN);
+    o.warmup = (uint64_t)fmin(verify_number(c, "warmup", 0, NAN), 1e15);
+    o.decay = LR_CONSTANT;
+    return o;
 }
 
-/* A student learns from the teacher of the same letter: "C_student" from "C_teacher". */
-static bool open_networks(VerifyCase *c, TrainCase *t) {
+/* The case's "teacher", or of "C_student" the teacher of the same letter, "C_teacher". */
+static const char *teacher_name(VerifyCase *c, const char *name) {
     static const char student[] = "student";
+    const char *end = strstr(name, student), *given = json_string(c->json, "teacher", "", NULL);
+    if (given) return given;
+    if (!end || end[strlen(student)] != '\0') {
+        verify_break(c, "expected a \"teacher\", or a model named like X_%s", student);
+        return "";
+    }
+    char *letter = arena_zeroed(c->arena, strlen(name) + 1, 1);
+    memcpy(letter, name, (size_t)(end - name));
+    return verify_role(c, letter, "teacher", "");
+}
+
+static bool open_networks(VerifyCase *c, TrainCase *t) {
     const char *name = verify_model_name(c, "model");
     if (!verify_model_open(c, name, &t->model)) return false;
-    if (t->model.net->lambda_dims == 0) {
-        t->process = verify_process_open(c);
-        return t->process != NULL;
-    }
-    const char *end = strstr(name, student);
-    if (!end || end[strlen(student)] != '\0') {
-        verify_break(c, "expected a model named like X_%s", student);
-        return false;
-    }
-    char *teacher = arena_zeroed(c->arena, strlen(name) + 1, 1);
-    memcpy(teacher, name, (size_t)(end - name));
-    memcpy(teacher + (end - name), "teacher", strlen("teacher"));
-    return verify_model_open(c, teacher, &t->teacher);
+    if (t->model.net->lambda_dims > 0)
+        return verify_model_open(c, teacher_name(c, name), &t->teacher) &&
+               verify_pair(c, &t->teacher, &t->model);
+    t->process = verify_process_open(c, &t->model);
+    if (t->process && t->process->mask >= 0) verify_break(c, "expected a process without mask");
+    return t->process && !c->broken;
 }
 
 void verify_train_case(VerifyCase *c) {
     TrainCase t = {0};
-    OptimizerConfig config;
-    if (!json_size(c->json, "steps", &t.steps, c->name, &c->err) ||
-        !json_size(c->json, "M", &t.lambdas, c->name, &c->err) || !read_optimizer(c, &config)) {
-        c->broken = true;
-        return;
-    }
+    const TeacherConfig usual = diff_teacher_defaults();
+    const OptimizerConfig config = read_optimizer(c);
+    t.steps = verify_whole(c, "steps", 1, 1000);
+    t.lambdas = verify_whole(c, "M", 1, VERIFY_LAMBDAS);
+    t.eps = verify_number(c, "eps", 1e-30, usual.eps);
+    t.nll_weight = verify_number(c, "nll_weight", 0, usual.nll_weight);
+    if (c->broken) return;
     if (open_networks(c, &t)) {
         t.optimizer = nn_optimizer_create(&config, &t.model.net->params);
         run_train(c, &t);

@@ -68,8 +68,8 @@ static void write_array(const Reference *r)
 }
 
 /* Writes the folder; left_out: a role without a file, or NULL; more: text for the case. */
-static void write_folder(const Reference r[ROLES], const char *left_out, const char *kind,
-                         const char *more)
+static void write_folder_of(const Reference r[ROLES], const char *left_out, const char *kind,
+                            const char *more, const char *process)
 {
     Error err;
     char name[60];
@@ -80,7 +80,7 @@ static void write_folder(const Reference r[ROLES], const char *left_out, const c
         fprintf(f, "%s\"u_%s\": {\"file\": \"%s.npy\", \"dtype\": \"float64\", \"shape\": %s}",
                 i > 0 ? ", " : "", r[i].role, r[i].role, r[i].shape);
     fprintf(f, "}, \"models\": {}, \"cases\": [{\"name\": \"u\", \"kind\": \"%s\", \"process\": "
-               "\"uniform\", \"S\": 2, \"params\": {\"rate_const\": 0.5}, \"arrays\": {", kind);
+               "%s, \"arrays\": {", kind, process);
     for (int i = 0; i < ROLES; i++)
         fprintf(f, "%s\"%s\": \"u_%s\"", i > 0 ? ", " : "", r[i].role, r[i].role);
     fprintf(f, "%s}}]}", more);
@@ -93,6 +93,13 @@ static void write_folder(const Reference r[ROLES], const char *left_out, const c
     }
 }
 
+static void write_folder(const Reference r[ROLES], const char *left_out, const char *kind,
+                         const char *more)
+{
+    write_folder_of(r, left_out, kind, more,
+                    "\"uniform\", \"S\": 2, \"params\": {\"rate_const\": 0.5}");
+}
+
 static void remove_folder(void)
 {
     Reference r[ROLES];
@@ -103,6 +110,8 @@ static void remove_folder(void)
         remove(name);
     }
     snprintf(name, sizeof name, "%s/manifest.json", dir);
+    remove(name);
+    snprintf(name, sizeof name, "%s/index.tsv", dir);
     remove(name);
     snprintf(name, sizeof name, "%s/out.json", dir);
     remove(name);
@@ -136,7 +145,55 @@ START_TEST(truth_passes)
     const Json *first = &json_get(j, "cases")->items[0];
     ck_assert_uint_eq(json_get(first, "arrays")->count, 11);
     ck_assert(json_get(first, "ok")->boolean);
+    ck_assert_str_eq(json_get(&json_get(first, "arrays")->items[0], "array")->string, "u_beta");
     json_free(j);
+}
+END_TEST
+
+/* The schedule's integral may be infinite at t = 1: then it must be infinite here too. */
+START_TEST(infinities_are_compared)
+{
+    Reference r[ROLES];
+    fill(r);
+    r[1].values[1] = INFINITY;
+    write_folder(r, NULL, "process", "");
+    ck_assert_uint_eq(failures(), 1);
+    fill(r);
+    r[0].values[1] = 1;
+    r[1].values[1] = r[2].values[1] = INFINITY; /* alpha = 1 - t has both */
+    r[2].values[0] = 1;
+    const Reference mask[] = {{"base_rows", 4, {0, 0, -1, 1}, "[2, 2]"},
+                              {"base_vec", 2, {2, 0}, "[2]"},
+                              {"prior", 2, {0, 1}, "[2]"},
+                              {"P_rows", 4, {0, 1, 0, 1}, "[1, 2, 2]"},
+                              {"P_vec", 2, {3, 3}, "[1, 2]"},
+                              {"vec_P", 2, {0, 4}, "[1, 2]"}};
+    for (size_t i = 0; i < ROLES; i++)
+        for (size_t k = 0; k < sizeof mask / sizeof mask[0]; k++)
+            if (strcmp(r[i].role, mask[k].role) == 0)
+                r[i] = mask[k];
+    write_folder_of(r, NULL, "process", "", "\"absorbing\", \"S\": 2, \"params\": {\"eps\": 0}");
+    ck_assert_uint_eq(failures(), 0);
+    r[1].values[1] = 1e300;
+    write_folder_of(r, NULL, "process", "", "\"absorbing\", \"S\": 2, \"params\": {\"eps\": 0}");
+    ck_assert_uint_eq(failures(), 1);
+}
+END_TEST
+
+/* A case taken out of the manifest, arrays and all, is still in index.tsv. */
+START_TEST(the_index_is_believed)
+{
+    Reference r[ROLES];
+    fill(r);
+    write_folder(r, NULL, "process", "");
+    FILE *f = open_in("index.tsv");
+    fputs("u_times\tfloat64\t2\t-1\t-1\r\nu_beta\tfloat64\t2\t-1\t-1", f);
+    fclose(f);
+    ck_assert_uint_eq(failures(), 0);
+    f = open_in("index.tsv");
+    fputs("u_times\tfloat64\t2\t-1\t-1\n\nv_times\tfloat64\t2\t-1\t-1\nv_beta", f);
+    fclose(f);
+    ck_assert_uint_eq(failures(), 2);
 }
 END_TEST
 
@@ -176,6 +233,18 @@ START_TEST(anything_missing_or_unknown_fails)
     r[3].values[0] = 2; /* a row that the matrix does not have */
     write_folder(r, NULL, "process", "");
     ck_assert_uint_eq(failures(), 1);
+    fill(r);
+    r[0].values[0] = -0.5; /* a time before the start */
+    write_folder(r, NULL, "process", "");
+    ck_assert_uint_eq(failures(), 1);
+    fill(r);
+    r[8].values[0] = 2; /* s above t */
+    write_folder(r, NULL, "process", "");
+    ck_assert_uint_eq(failures(), 1);
+    fill(r);
+    write_folder(r, NULL, "process", ""); /* and the case once more */
+    write_folder(r, NULL, "process", "}}, {\"name\": \"u\", \"kind\": \"process\", \"arrays\": {");
+    ck_assert_uint_eq(failures(), 1);
 }
 END_TEST
 
@@ -213,6 +282,8 @@ Suite *verify_suite(void)
     tcase_set_timeout(tc, 60);
     tcase_add_checked_fixture(tc, silence, remove_folder);
     tcase_add_test(tc, truth_passes);
+    tcase_add_test(tc, infinities_are_compared);
+    tcase_add_test(tc, the_index_is_believed);
     tcase_add_test(tc, any_wrong_number_fails);
     tcase_add_test(tc, anything_missing_or_unknown_fails);
     tcase_add_test(tc, folders_without_a_manifest);

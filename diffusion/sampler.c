@@ -17,6 +17,9 @@ static const SamplerClass *const table[] = {
     &diff_sampler_predictor_corrector,
     &diff_sampler_theta_trapezoidal,
     &diff_sampler_euler,
+    &diff_sampler_exact,
+    &diff_sampler_first_hitting,
+    &diff_sampler_confidence,
 };
 
 enum { SAMPLERS = sizeof table / sizeof table[0] };
@@ -97,6 +100,7 @@ static void draw_priors(SamplerBatch *b, const States *out)
 static void set_samples(SamplerBatch *b, const States *out, size_t first, size_t batch)
 {
     b->first = first;
+    b->all = out->batch;
     b->count = out->batch - first < batch ? out->batch - first : batch;
     b->x = states_rows(out, first, b->count);
 }

@@ -43,8 +43,7 @@ typedef struct SampleRequest {
     size_t batch;            /* samples per network call */
     uint64_t seed;
     size_t *calls; /* or NULL: network calls, summed over the samples */
-    /* Or NULL.  Steps of grid times: network calls of batches.  Own times: hundredths of batches.
-     */
+    /* Or NULL.  Grid times: network calls of batches.  Own times: hundredths of the samples. */
     void (*progress)(size_t done, size_t all, void *context);
     void *progress_context;
 } SampleRequest;
@@ -71,6 +70,9 @@ bool diff_sampler_times(const SampleRequest *r, double *times, Error *err);
 
 /* What the process's own grid steps evenly: see above.  0 at t = 0, and it rises with t. */
 double diff_process_clock(const Process *p, double t);
+/* The t > 0 at which that clock, or B(0, t), shows the value; 1 if it never does. */
+double diff_process_time_of(const Process *p, double clock);
+double diff_process_time_at(const Process *p, double integral);
 
 /* ---- what will be done (sampler_plan.c): the chain, call by call ---- */
 typedef enum SamplerPart {

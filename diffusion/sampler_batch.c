@@ -145,6 +145,17 @@ double *sampler_room(const SamplerBatch *b, size_t count)
     return threads_scratch(SCRATCH_SAMPLER, count * b->request->process->states * sizeof(double));
 }
 
+void sampler_progress(const SamplerBatch *b, double share)
+{
+    const SampleRequest *r = b->request;
+    size_t batch = r->batch > 0 && r->batch < b->all ? r->batch : b->all;
+    size_t size = b->all - b->first < batch ? b->all - b->first : batch;
+
+    if (r->progress != NULL)
+        r->progress((size_t)(100.0 * ((double)b->first + share * (double)size) / (double)b->all),
+                    100, r->progress_context);
+}
+
 typedef struct Each {
     SamplerBatch *b;
     SamplerBody *body;

@@ -27,20 +27,36 @@ double diff_process_clock(const Process *p, double t)
     return leave;
 }
 
-/* The t in [0, high] whose clock shows the value, by bisection to the last digits. */
-static double time_of(const Process *p, double value, double high)
+static double integral_to(const Process *p, double t)
 {
-    double low = 0.0;
+    return diff_process_integral(p, 0.0, t);
+}
+
+/* The smallest t in [0, 1] at which a rising clock shows at least the value, by bisection to the
+ * last digit. */
+static double time_of(const Process *p, double (*clock)(const Process *, double), double value)
+{
+    double low = 0.0, high = 1.0;
 
     for (;;) {
         double middle = 0.5 * (low + high);
         if (middle <= low || middle >= high)
             return high;
-        if (diff_process_clock(p, middle) < value)
+        if (clock(p, middle) < value)
             low = middle;
         else
             high = middle;
     }
+}
+
+double diff_process_time_of(const Process *p, double clock)
+{
+    return time_of(p, diff_process_clock, clock);
+}
+
+double diff_process_time_at(const Process *p, double integral)
+{
+    return time_of(p, integral_to, integral);
 }
 
 /* False if two of the times are one, as where the clock hardly runs. */
@@ -50,7 +66,7 @@ static bool process_grid(const Process *p, size_t steps, double *times)
 
     times[0] = 1.0;
     for (size_t i = 1; i < steps; i++) {
-        times[i] = time_of(p, end * (double)(steps - i) / (double)steps, times[i - 1]);
+        times[i] = diff_process_time_of(p, end * (double)(steps - i) / (double)steps);
         if (!(times[i] > 0.0 && times[i] < times[i - 1]))
             return false;
     }

@@ -30,7 +30,8 @@ typedef struct SamplerBatch {
     const SamplerCall *now;  /* grid times: what to do with the network's numbers */
     Graph *graph;
     size_t call;         /* number of this call in its chain: keys the streams */
-    size_t first, count; /* samples of this batch, by their place among those asked for */
+    size_t first, count; /* samples of this batch, by their place among those asked for: */
+    size_t all;          /* so many */
     const size_t *place; /* own times: sample i is number first + place[i]; NULL: first + i */
     States x, x0;        /* states, and room for clean ones; (count, D) */
     double *t, *lambda;  /* (count), (count, lambda_dims) */
@@ -66,6 +67,9 @@ struct SamplerClass {
                 size_t before, const double *before_p0, double *row);
 };
 
+/* What first-hitting does; `exact` does the same for absorbing noise. */
+bool sampler_first_hitting_run(SamplerBatch *b, Error *err);
+
 extern const SamplerClass diff_sampler_posterior, diff_sampler_tau_leaping,
     diff_sampler_predictor_corrector, diff_sampler_theta_trapezoidal, diff_sampler_euler,
     diff_sampler_exact, diff_sampler_first_hitting, diff_sampler_confidence;
@@ -93,6 +97,8 @@ void sampler_clean(SamplerBatch *b, bool argmax);
 void sampler_probabilities(const SamplerBatch *b, const float *numbers, const States *x, size_t i,
                            size_t d, double *p);
 
+/* Own times: how much of the batch is done, 0..1. */
+void sampler_progress(const SamplerBatch *b, double share);
 /* body(b, i, x, rng) for each sample i of the batch: its states, and its stream of DRAW_JUMPS. */
 typedef void SamplerBody(const SamplerBatch *b, size_t i, uint16_t *x, Rng *rng);
 void sampler_each(SamplerBatch *b, SamplerBody *body);

@@ -9,6 +9,8 @@
 
 #ifdef _OPENMP
 #include <omp.h>
+#else
+#include <time.h>
 #endif
 
 #include "tensor/check.h"
@@ -79,6 +81,15 @@ int threads_index(void)
             return omp_get_ancestor_thread_num(level);
 #endif
     return 0;
+}
+
+double threads_seconds(void)
+{
+#ifdef _OPENMP
+    return omp_get_wtime();
+#else
+    return (double)clock() / (double)CLOCKS_PER_SEC;
+#endif
 }
 
 static bool in_parallel(void)

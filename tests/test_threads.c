@@ -202,12 +202,26 @@ START_TEST(the_same_bits_for_every_number_of_threads)
 }
 END_TEST
 
+START_TEST(the_clock_runs_forward)
+{
+    const double start = threads_seconds();
+    double last = start;
+    for (long i = 0; last <= start && i < 100000000; i++) {
+        const double now = threads_seconds();
+        ck_assert(now >= last);
+        last = now;
+    }
+    ck_assert(last > start && last < start + 60.0);
+}
+END_TEST
+
 Suite *threads_suite(void)
 {
     Suite *suite = suite_create("threads");
     TCase *threads = tcase_create("threads");
 
     tcase_set_timeout(threads, 60);
+    tcase_add_test(threads, the_clock_runs_forward);
     tcase_add_test(threads, each_piece_once);
     tcase_add_test(threads, the_number_of_threads);
     tcase_add_test_raise_signal(threads, a_negative_number_aborts, SIGABRT);

@@ -58,9 +58,9 @@ BenchTimes bench_time(int64_t reps, void (*body)(void *context), void *context)
     for (int i = 0; i < WARM_UP; i++)
         body(context);
     for (size_t i = 0; i < n; i++) {
-        const double start = platform_seconds();
+        const double start = threads_seconds();
         body(context);
-        seconds[i] = platform_seconds() - start;
+        seconds[i] = threads_seconds() - start;
     }
     qsort(seconds, n, sizeof *seconds, ascending);
     const BenchTimes times = {seconds[0], (seconds[(n - 1) / 2] + seconds[n / 2]) / 2.0};

@@ -81,7 +81,7 @@ static bool fast_enough(const Command *self, size_t n, GemmForm form, double pea
     mem_free(s.a);
     mem_free(s.b);
     mem_free(s.c);
-    return rate >= 0.1 * peak;
+    return times.minimum > 0.0 && rate >= 0.1 * peak;
 }
 
 int bench_smoke(const Command *self, int argc, char **argv)

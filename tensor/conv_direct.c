@@ -106,7 +106,8 @@ static void gather_panel(const Gather *g, const TapSet *set, size_t panel, const
         const size_t depth = cut_min(part, g->in_channels - c0);
         size_t offset[9], right_row[9];
         const float *right[9];
-        TileProduct product = {.depth = depth, .offset = offset, .right = right, .alpha = 1.0f};
+        TileProduct product = {.depth = depth, .left_step = 1, .offset = offset, .right = right};
+        product.alpha = 1.0f;
         product.segments = tap_offsets(g, set, c0, depth, offset, right_row);
         if (depth == g->in_channels)
             product.depth = depth * set->run;

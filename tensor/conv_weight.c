@@ -108,7 +108,7 @@ static void add_group(const WeightGradient *g, float *sum, float *planes, float 
     const ConvShape *s = g->shape;
     size_t offset[GROUP_PIXELS];
     const float *right[GROUP_PIXELS];
-    TileProduct product = {.segments = b1 - b0, .offset = offset, .right = right};
+    TileProduct product = {.segments = b1 - b0, .left_step = 1, .offset = offset, .right = right};
     product.alpha = product.beta = 1.0f;
     for (size_t b = b0; b < b1; b++)
         transpose_picture(g, planes + (b - b0) * g->picture, g->group * g->picture, b, c0,

@@ -149,6 +149,7 @@ static void multiply(const Filter *g, float *m, size_t m_point, const float *v, 
             const Tile *tile = tile_for(columns);
             const float *right = g->u + e * u_point + j * g->cin;
             const TileProduct product = {.segments = 1,
+                                         .left_step = 1,
                                          .depth = g->cin,
                                          .offset = &offset,
                                          .right = &right,
@@ -319,6 +320,7 @@ static void product(const WeightGradient *g, size_t e, float *du, const float *v
         const Tile *tile = tile_for(columns);
         const float *right = m + e * g->m_point + j;
         const TileProduct sum = {.segments = 1,
+                                 .left_step = 1,
                                  .depth = count,
                                  .offset = &offset,
                                  .right = &right,

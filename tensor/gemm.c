@@ -7,6 +7,8 @@
  * second-level cache; panels; tiles down the rows. */
 #include "tensor/gemm.h"
 
+#include <string.h>
+
 #include "tensor/check.h"
 #include "tensor/cut.h"
 #include "tensor/gemm_tile.h"
@@ -18,6 +20,8 @@ enum {
     BLOCK_DEPTH = 512, /* a panel's piece: 512 x 64 numbers, 128 KiB */
     BLOCK_ROWS = 144,
     TASKS = 16,      /* aimed at */
+    TRANSPOSED_TASKS = 24,
+    FEW_PANELS = 4,
     DIRECT_ROWS = 24 /* with so few rows the right operand is not worth copying */
 };
 
@@ -56,14 +60,16 @@ static void pack_task(size_t i, void *context)
               g->right_transposed, depth, columns);
 }
 
-/* Row pointers of the left operand for rows i0.. and depth k0..: into A, or into a copy. */
+/* Row pointers of the left operand for rows i0.. and depth k0..: into A; or, where its rows are
+ * columns of A, into a copy (depth, block_rows) that lies together. */
 static void left_rows(const Gemm *g, const float **left, float *copy, size_t i0, size_t rows,
                       size_t k0, size_t depth)
 {
     if (g->left_transposed)
-        tile_transpose(copy, g->block_depth, g->a + k0 * g->lda + i0, g->lda, depth, rows);
+        for (size_t k = 0; k < depth; k++)
+            memcpy(copy + k * g->block_rows, g->a + (k0 + k) * g->lda + i0, rows * sizeof *copy);
     for (size_t r = 0; r < rows; r++)
-        left[r] = g->left_transposed ? copy + r * g->block_depth : g->a + (i0 + r) * g->lda + k0;
+        left[r] = g->left_transposed ? copy + r : g->a + (i0 + r) * g->lda + k0;
 }
 
 static void product_task(size_t i, void *context)
@@ -88,6 +94,7 @@ static void product_task(size_t i, void *context)
             const float *right =
                 g->packed == NULL ? g->b + k0 * g->ldb + j : packed_panel(g, k0, depth, p);
             const TileProduct product = {.segments = 1,
+                                         .left_step = g->left_transposed ? g->block_rows : 1,
                                          .depth = depth,
                                          .offset = &offset,
                                          .right = &right,
@@ -110,8 +117,12 @@ static void run_chunk(Gemm *g)
     g->depth_blocks = cut_blocks(g->k, BLOCK_DEPTH);
     g->block_depth = cut_blocks(g->k, g->depth_blocks);
     g->depth_blocks = cut_blocks(g->k, g->block_depth);
+    /* Where a task copies its rows of A, cutting its panels too would copy them again; with few
+     * panels shorter blocks of rows are the smaller loss. */
+    const bool rows_only = g->left_transposed && panels <= FEW_PANELS;
+    const size_t wanted = rows_only ? TRANSPOSED_TASKS : TASKS;
     g->block_rows =
-        cut_min(BLOCK_ROWS, cut_blocks(cut_blocks(g->m, TASKS), TILE_ROW_STEP) * TILE_ROW_STEP);
+        cut_min(BLOCK_ROWS, cut_blocks(cut_blocks(g->m, wanted), TILE_ROW_STEP) * TILE_ROW_STEP);
     g->row_blocks = cut_blocks(g->m, g->block_rows);
     g->panel_blocks = cut_min(panels, cut_blocks(TASKS, g->row_blocks));
     g->block_panels = cut_blocks(panels, g->panel_blocks);

@@ -2,34 +2,30 @@
  *
  * A tile computes a small block of an output matrix, `rows` x `columns` numbers held in registers:
  *
- *   C[r][j] = alpha * sum_{s, k} left[r][offset[s] + k] * right[s][k * right_stride + j]
+ *   C[r][j] = alpha * sum_{s, k} left[r][offset[s] + k * left_step] * right[s][k * right_stride + j]
  *             + beta C[r][j] + bias[j]
  *
  * The left operand is given by one pointer per row, so that it can be read where it lies: rows of a
- * matrix, or pixels of a picture.  The sum runs over `segments` of `depth` terms each; a matrix
- * product has one segment, a convolution one per row of the kernel.
+ * matrix (left_step 1), its columns (left_step = its row stride), pixels of a picture, or their
+ * channels.  The sum runs over `segments` of `depth` terms each; a matrix product has one segment,
+ * a convolution one per row of the kernel.
+ *
+ * With alpha = beta = 1 the sums start from C: a long sum that is cut into several products has the
+ * same bits as one product.
  *
  * There are tiles of a few widths, so that matrices with few columns do not waste work.  Their
- * sizes follow the vector registers of the machine and are the same in both forms of the code:
- * GNU vector types, or plain C with simd pragmas (-DDI4C_PLAIN_C). */
+ * sizes follow the vector registers of the machine (tile_isa.h) and are the same in both forms of
+ * the code: GNU vector types, or plain C with simd pragmas (-DDI4C_PLAIN_C). */
 #ifndef DI4C_TENSOR_GEMM_TILE_H
 #define DI4C_TENSOR_GEMM_TILE_H
 
 #include <stdbool.h>
 #include <stddef.h>
 
-#if defined(__AVX512F__)
-enum { TILE_LANES = 16, TILE_MAX_ROWS = 8, TILE_MAX_COLUMNS = 64 };
-#elif defined(__AVX__)
-enum { TILE_LANES = 8, TILE_MAX_ROWS = 6, TILE_MAX_COLUMNS = 16 };
-#else
-enum { TILE_LANES = 4, TILE_MAX_ROWS = 6, TILE_MAX_COLUMNS = 8 };
-#endif
-/* Blocks of rows are cut at multiples of this number: no tile height leaves a remainder. */
-enum { TILE_ROW_STEP = 24 };
+#include "tensor/tile_isa.h"
 
 typedef struct TileProduct {
-    size_t segments, depth;
+    size_t segments, depth, left_step;
     const size_t *offset;      /* [segments], added to every left pointer */
     const float *const *right; /* [segments] */
     size_t right_stride;

@@ -24,13 +24,13 @@
 #undef tile_pack
 #undef tile_transpose
 
-enum { SEGMENTS = 3, MAX_DEPTH = 40, COUNT = 19, MARGIN = 3, LDC = TILE_MAX_COLUMNS + MARGIN };
+enum { SEGMENTS = 3, MAX_DEPTH = 40, MAX_STEP = 3, COUNT = 19, MARGIN = 3, LDC = TILE_MAX_COLUMNS + MARGIN };
 
 typedef struct TileCase {
-    size_t columns, depth, segments;
+    size_t columns, depth, segments, left_step;
     float alpha, beta;
     bool bias;
-    float left[COUNT * SEGMENTS * MAX_DEPTH], right[SEGMENTS * MAX_DEPTH * TILE_MAX_COLUMNS];
+    float left[COUNT * SEGMENTS * MAX_DEPTH * MAX_STEP], right[SEGMENTS * MAX_DEPTH * TILE_MAX_COLUMNS];
     float bias_row[TILE_MAX_COLUMNS], c[COUNT * LDC];
 } TileCase;
 
@@ -47,15 +47,16 @@ static void run_tile(const TileCase *t, const Tile *tile, bool plain, float *c)
     float *out[COUNT];
     memcpy(c, t->c, sizeof t->c);
     for (size_t i = 0; i < COUNT; i++) {
-        left[i] = t->left + i * SEGMENTS * MAX_DEPTH;
+        left[i] = t->left + i * SEGMENTS * MAX_DEPTH * MAX_STEP;
         out[i] = c + i * LDC;
     }
     for (size_t s = 0; s < SEGMENTS; s++) {
-        offset[s] = (SEGMENTS - 1 - s) * MAX_DEPTH;
+        offset[s] = (SEGMENTS - 1 - s) * MAX_DEPTH * MAX_STEP;
         right[s] = t->right + s * MAX_DEPTH * TILE_MAX_COLUMNS;
     }
     const TileProduct product = {.segments = t->segments,
                                  .depth = t->depth,
+                                 .left_step = t->left_step,
                                  .offset = offset,
                                  .right = right,
                                  .right_stride = TILE_MAX_COLUMNS,
@@ -73,7 +74,8 @@ static double expected_entry(const TileCase *t, size_t i, size_t j)
     double sum = 0.0;
     for (size_t s = 0; s < t->segments; s++)
         for (size_t k = 0; k < t->depth; k++)
-            sum += (double)t->left[(i * SEGMENTS + SEGMENTS - 1 - s) * MAX_DEPTH + k] *
+            sum += (double)t->left[(i * SEGMENTS + SEGMENTS - 1 - s) * MAX_DEPTH * MAX_STEP +
+                                   k * t->left_step] *
                    (double)t->right[(s * MAX_DEPTH + k) * TILE_MAX_COLUMNS + j];
     sum *= (double)t->alpha;
     if (t->beta != 0.0f)
@@ -113,10 +115,11 @@ START_TEST(test_forms)
     for (t.columns = 1; t.columns <= TILE_MAX_COLUMNS; t.columns++)
         for (size_t d = 0; d < sizeof depths / sizeof *depths; d++)
             for (t.segments = 1; t.segments <= SEGMENTS; t.segments += 2)
-                for (int kind = 0; kind < 4; kind++) {
+                for (int kind = 0; kind < 6; kind++) {
                     t.depth = depths[d];
-                    t.alpha = kind == 0 ? 1.0f : 0.5f;
-                    t.beta = kind < 2 ? 0.0f : 1.5f;
+                    t.left_step = 1 + (t.columns + d) % MAX_STEP;
+                    t.alpha = kind == 0 || kind > 3 ? 1.0f : 0.5f;
+                    t.beta = kind < 2 ? 0.0f : kind > 3 ? 1.0f : 1.5f;
                     t.bias = kind % 2;
                     check_case(&t);
                 }

@@ -1,0 +1,34 @@
+/* The sizes of the register tiles, one row for each instruction set.
+ *
+ * A row gives the numbers in a vector register and three tiles, rows x columns, from wide to
+ * narrow.  What makes a good wide tile: columns a multiple of the lanes; rows x columns / lanes
+ * sums, and columns / lanes vectors of the right operand beside them, fit the registers with one or
+ * two to spare; as many independent sums as multiply-adds are under way at a time (8 to 10).  Rows
+ * divide TILE_ROW_STEP.  For another instruction set, add a row and look at `bench smoke`: a tile
+ * that does not fit costs a factor of 20 and no warning. */
+#ifndef DI4C_TENSOR_TILE_ISA_H
+#define DI4C_TENSOR_TILE_ISA_H
+
+#if defined(__AVX512F__) /* 32 registers of 16 */
+enum { TILE_LANES = 16 };
+enum { TILE_ROWS_0 = 6, TILE_ROWS_1 = 8, TILE_ROWS_2 = 8 };
+enum { TILE_COLUMNS_0 = 64, TILE_COLUMNS_1 = 32, TILE_COLUMNS_2 = 16 };
+#elif defined(__AVX__) /* 16 registers of 8 */
+enum { TILE_LANES = 8 };
+enum { TILE_ROWS_0 = 6, TILE_ROWS_1 = 8, TILE_ROWS_2 = 8 };
+enum { TILE_COLUMNS_0 = 16, TILE_COLUMNS_1 = 8, TILE_COLUMNS_2 = 8 };
+#elif defined(__aarch64__) /* 32 registers of 4 */
+enum { TILE_LANES = 4 };
+enum { TILE_ROWS_0 = 6, TILE_ROWS_1 = 8, TILE_ROWS_2 = 8 };
+enum { TILE_COLUMNS_0 = 16, TILE_COLUMNS_1 = 8, TILE_COLUMNS_2 = 4 };
+#else /* 16 registers of 4: SSE2, and a guess for all others */
+enum { TILE_LANES = 4 };
+enum { TILE_ROWS_0 = 6, TILE_ROWS_1 = 8, TILE_ROWS_2 = 8 };
+enum { TILE_COLUMNS_0 = 8, TILE_COLUMNS_1 = 4, TILE_COLUMNS_2 = 4 };
+#endif
+
+enum { TILE_MAX_ROWS = 8, TILE_MAX_COLUMNS = TILE_COLUMNS_0 };
+/* Blocks of rows are cut at multiples of this number: no tile height leaves a remainder. */
+enum { TILE_ROW_STEP = 24 };
+
+#endif

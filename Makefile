@@ -17,7 +17,7 @@ OUT     := build/$(VARIANT)
 
 FOLDERS := tensor autograd nn diffusion distill
 LIB_SRC := $(wildcard $(FOLDERS:%=%/*.c))
-APP_SRC := $(wildcard experiments/*.c)
+APP_SRC := $(wildcard experiments/*.c experiments/theory/*.c)
 BENCH_SRC := $(wildcard experiments/bench/*.c)
 TEST_SRC := $(wildcard tests/*.c)
 LIB_OBJ := $(LIB_SRC:%.c=$(OUT)/%.o)

@@ -3,10 +3,12 @@
 #include <check.h>
 #include <math.h>
 #include <signal.h>
+#include <string.h>
 
 #include "diffusion/posterior.h"
 #include "experiments/exact_denoiser.h"
 #include "experiments/theory/bound.h"
+#include "experiments/theory/bound_run.h"
 #include "tests/sampler_worlds.h"
 
 enum { D = WORLD_D };
@@ -29,9 +31,9 @@ static FiniteLaw *equal_bits(void)
     return law;
 }
 
-/* Student = teacher = the exact product denoiser of x^1 = x^2 under alpha = 1 - t.  Left: its N steps
- * miss the data by 1/(2N), its one step by 1/2.  Only from two masks does the consistency term not
- * vanish: with a = 1/(n+1) the chance of one bit to be unmasked, the bits differ with chance
+/* Student = teacher = the exact product denoiser of x^1 = x^2 under alpha = 1 - t.  Left: its N
+ * steps miss the data by 1/(2N), its one step by 1/2.  Only from two masks does the consistency term
+ * not vanish: with a = 1/(n+1) the chance of one bit to be unmasked, the bits differ with chance
  * (a^2 + (1-a)^2)/2 on the left of the KL and 1/2 on its right; two masks are left at t_{n+1} with
  * chance ((n+1)/N)^2. */
 START_TEST(equal_bits_have_known_terms)
@@ -248,6 +250,34 @@ START_TEST(no_student_breaks_the_bound)
 }
 END_TEST
 
+/* A real training, short: rows where they should be, never broken, and the first term falls as the
+ * student learns.  The same seed gives the same bits. */
+START_TEST(trained_students_keep_the_bound)
+{
+    enum { STEPS = 60 };
+    BoundRun *run = bound_run(1, STEPS), *again = bound_run(1, STEPS);
+    size_t in_first = 0;
+
+    ck_assert_uint_eq(run->violations, 0);
+    ck_assert_uint_eq(run->count, again->count);
+    for (size_t i = 0; i < run->count; i++) {
+        const BoundRow *row = &run->rows[i], *same = &again->rows[i];
+        double sum = 0.0;
+        for (size_t n = 0; n < BOUND_CALLS; n++)
+            sum += row->terms[n];
+        ck_assert(row->lhs <= row->rhs && row->lhs >= 0.0 && row->rhs == sum);
+        ck_assert(row->lhs == same->lhs && row->rhs == same->rhs && row->step == same->step);
+        in_first += strcmp(row->world, "equal-bits") == 0;
+    }
+    ck_assert(run->rows[0].step == 0 && run->rows[in_first - 1].step == STEPS);
+    ck_assert_uint_eq(2 * in_first, run->count);
+    ck_assert_double_lt(run->rows[in_first - 1].terms[0], run->rows[0].terms[0] / 1.2);
+    ck_assert_double_le(fabs(run->rows[0].teacher_tv - 1.0 / (2.0 * BOUND_CALLS)), 1e-6);
+    bound_run_free(run);
+    bound_run_free(again);
+}
+END_TEST
+
 START_TEST(too_large_a_space_stops)
 {
     Process *p = world_process(1, 4);
@@ -277,9 +307,10 @@ Suite *bound_suite(void)
     tcase_add_test(tc, a_mixture_reaches_the_data_in_one_step);
     tcase_add_loop_test(tc, all_terms_equal_a_second_enumeration, 0, 4);
     tcase_add_loop_test(tc, no_student_breaks_the_bound, 0, 4);
+    tcase_add_test(tc, trained_students_keep_the_bound);
     tcase_add_test_raise_signal(tc, too_large_a_space_stops, SIGABRT);
     tcase_add_test_raise_signal(tc, a_mixture_as_teacher_stops, SIGABRT);
-    tcase_set_timeout(tc, 30);
+    tcase_set_timeout(tc, 60);
     suite_add_tcase(s, tc);
     return s;
 }

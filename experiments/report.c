@@ -21,10 +21,11 @@ struct Report {
 
 static const char *const style[] = {
     ":root{color-scheme:light dark;--ink:#1d2329;--quiet:#5c6773;--page:#fdfdfc;--line:#dfe3e6;",
-    "--s0:#1f6fb4;--s1:#c4501b;--s2:#2f8a4c;--s3:#8a4fb0;--s4:#a87a08;--s5:#b83268}\n",
+    "--s0:#1f6fb4;--s1:#c4501b;--s2:#2f8a4c;--s3:#8a4fb0;--s4:#a87a08;--s5:#b83268;",
+    "--s6:#12857f;--s7:#70665c}\n",
     "@media (prefers-color-scheme:dark){:root{--ink:#e4e7ea;--quiet:#9aa5b1;--page:#15181c;",
     "--line:#333a42;--s0:#6cb2ee;--s1:#f0925f;--s2:#74cc90;--s3:#c59ae6;--s4:#dcb94f;",
-    "--s5:#f085ab}}\n",
+    "--s5:#f085ab;--s6:#5fcfc8;--s7:#b3a99e}}\n",
     "body{font:16px/1.55 system-ui,sans-serif;color:var(--ink);background:var(--page);",
     "max-width:46rem;margin:3rem auto;padding:0 1.2rem}\n",
     "h1{font-size:1.7rem;line-height:1.25;margin:0 0 .4rem}",
@@ -43,7 +44,8 @@ static const char *const style[] = {
     "svg .faint{stroke-width:1;opacity:.35}svg .dashed{stroke-dasharray:6 4}\n",
     "svg .mark{fill:var(--c);stroke:var(--page);stroke-width:1}\n",
     ".c0{--c:var(--s0)}.c1{--c:var(--s1)}.c2{--c:var(--s2)}",
-    ".c3{--c:var(--s3)}.c4{--c:var(--s4)}.c5{--c:var(--s5)}\n",
+    ".c3{--c:var(--s3)}.c4{--c:var(--s4)}.c5{--c:var(--s5)}",
+    ".c6{--c:var(--s6)}.c7{--c:var(--s7)}\n",
     "dl{display:grid;grid-template-columns:max-content 1fr;gap:.2rem 1.4rem;font-size:.88rem}\n",
     "dt{color:var(--quiet)}dd{margin:0;font-family:ui-monospace,monospace;",
     "overflow-wrap:anywhere}\n",

@@ -7,24 +7,11 @@
 #include <stddef.h>
 
 #include "experiments/buffer.h"
-
-typedef struct Series {
-    const char *name;
-    const double *x, *y; /* points not finite, or not positive on a log axis, are left out */
-    size_t count;
-    bool faint;          /* thin and pale: raw values behind a smoothed curve, no legend entry */
-    bool dashed;         /* a reference, such as a bound */
-} Series;
-
-typedef struct Chart {
-    const char *title, *x_label, *y_label;
-    bool log_x, log_y;
-    bool markers; /* a mark at each point, a different shape for each series */
-    const Series *series;
-    size_t series_count;
-} Chart;
+#include "experiments/chart.h"
 
 void svg_chart(Buffer *out, const Chart *chart);
+/* The chart as a file of its own: with its title and its colours, on white. */
+void svg_file(Buffer *out, const Chart *chart);
 /* out[i] = mean of the last `window` values up to i (fewer at the start), skipping values that are
  * not finite.  out may not alias y. */
 void svg_smooth(double *out, const double *y, size_t count, size_t window);

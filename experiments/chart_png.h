@@ -1,0 +1,11 @@
+/* Charts as pixels, for people and programs without a browser. */
+#ifndef DI4C_EXPERIMENTS_CHART_PNG_H
+#define DI4C_EXPERIMENTS_CHART_PNG_H
+
+#include "experiments/chart.h"
+#include "experiments/png.h"
+
+/* An RGB picture of the chart with its title and legend, 1080 pixels wide; picture_free frees. */
+Picture chart_picture(const Chart *chart);
+
+#endif

@@ -11,6 +11,7 @@ int command_sample(const Command *self, int argc, char **argv);
 int command_eval(const Command *self, int argc, char **argv);
 int command_inspect(const Command *self, int argc, char **argv);
 int command_convert(const Command *self, int argc, char **argv);
+int command_theory(const Command *self, int argc, char **argv);
 int command_verify(const Command *self, int argc, char **argv);
 
 extern const Command commands[];

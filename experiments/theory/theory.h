@@ -1,0 +1,33 @@
+/* The experiments of `di4c theory`: each computes on small worlds what a theorem says. */
+#ifndef DI4C_EXPERIMENTS_THEORY_THEORY_H
+#define DI4C_EXPERIMENTS_THEORY_THEORY_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "experiments/theory/findings.h"
+#include "tensor/error.h"
+
+typedef struct TheoryOptions {
+    const char *world; /* name or FILE.csv of the only world to look at; NULL: those of the
+                          experiment's choice */
+    uint64_t seed;
+    bool quiet; /* no progress on stderr */
+} TheoryOptions;
+
+/* Adds rows, plots and text.  False and a sentence if the world makes no sense, a file cannot be
+ * written, a signal came, or what the theorem says does not hold. */
+typedef bool TheoryRun(const TheoryOptions *options, Findings *f, Error *err);
+
+typedef struct Experiment {
+    const char *name, *summary; /* one line */
+    TheoryRun *run;
+} Experiment;
+
+TheoryRun theory_rate, theory_bound, theory_capacity, theory_samplers, theory_variance;
+
+extern const Experiment theory_experiments[];
+extern const size_t theory_experiment_count;
+
+#endif

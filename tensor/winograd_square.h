@@ -104,21 +104,30 @@ static inline void wino_weight_back_line(float *restrict out, size_t out_step,
 typedef void WinoLine(float *restrict out, size_t out_step, const float *restrict in, size_t step,
                       size_t n);
 
+/* One strip of n channels in both directions. */
+static inline void wino_strip(WinoLine *line, size_t from, size_t to, float *out, size_t out_row,
+                              size_t out_column, const float *in, size_t row, size_t column,
+                              size_t n)
+{
+    float half[WINO_SIDE * WINO_SIDE * WINO_STRIP];
+    for (size_t j = 0; j < from; j++)
+        line(half + j * WINO_STRIP, WINO_SIDE * WINO_STRIP, in + j * column, row, n);
+    for (size_t i = 0; i < to; i++)
+        line(out + i * out_row, out_column, half + i * WINO_SIDE * WINO_STRIP, WINO_STRIP, n);
+}
+
 /* Both directions: in (from, from) at distances row and column, out (to, to) likewise, n channels.
- * Inlined with constant arguments, so that `line` is not called through a pointer. */
+ * Inlined with constant arguments, so that `line` is not called through a pointer and whole strips
+ * have loops of constant length. */
 static inline void wino_square(WinoLine *line, size_t from, size_t to, float *out, size_t out_row,
                                size_t out_column, const float *in, size_t row, size_t column,
                                size_t n)
 {
-    float half[WINO_SIDE * WINO_SIDE * WINO_STRIP];
-    for (size_t c = 0; c < n; c += WINO_STRIP) {
-        const size_t strip = cut_min(n - c, WINO_STRIP);
-        for (size_t j = 0; j < from; j++)
-            line(half + j * WINO_STRIP, WINO_SIDE * WINO_STRIP, in + j * column + c, row, strip);
-        for (size_t i = 0; i < to; i++)
-            line(out + i * out_row + c, out_column, half + i * WINO_SIDE * WINO_STRIP, WINO_STRIP,
-                 strip);
-    }
+    size_t c = 0;
+    for (; c + WINO_STRIP <= n; c += WINO_STRIP)
+        wino_strip(line, from, to, out + c, out_row, out_column, in + c, row, column, WINO_STRIP);
+    if (c < n)
+        wino_strip(line, from, to, out + c, out_row, out_column, in + c, row, column, n - c);
 }
 
 #endif

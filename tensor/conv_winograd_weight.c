@@ -1,0 +1,186 @@
+/* Winograd's weight gradient: the chain of conv_winograd.c run backwards,
+ *
+ *   dg = G^T dU G,   dU = sum over squares of (B^T d B) * (A dy A^T).
+ *
+ * Few channels: the squares are cut into blocks, each with its own dU, so that a task keeps V and M
+ * in its cache; the blocks' dU are added in order.  Many channels, where dU is large: all threads
+ * transform a chunk of squares, then share the 36 products. */
+#include <string.h>
+
+#include "tensor/conv_winograd.h"
+#include "tensor/cut.h"
+#include "tensor/gemm_tile.h"
+#include "tensor/threads.h"
+#include "tensor/winograd_square.h"
+#include "tensor/winograd_squares.h"
+
+enum {
+    SKEW = 16,               /* entries that keep the 36 matrices off the same cache lines */
+    CHUNK_ENTRIES = 1 << 20, /* of V and M in one chunk */
+    SMALL_WEIGHTS = 1 << 18, /* entries of dU up to which each block has its own */
+    PART_ENTRIES = 1 << 18,  /* entries of V and M held by a block */
+    BLOCKS = 8,
+    TASK_SQUARES = 16 /* per task of a transform */
+};
+
+typedef struct WeightGradient {
+    Squares squares;
+    size_t cin, cout, padded; /* padded: columns of M */
+    const float *x, *dy;
+    float *dw, *du; /* du (blocks, 36, cin, cout) */
+    size_t step;    /* squares transformed at once */
+    size_t v_point, m_point;
+    size_t block, blocks; /* squares of a block */
+    float *v, *m;         /* of a chunk */
+    size_t first, count;  /* squares of the chunk */
+} WeightGradient;
+
+/* Squares first.. into V (36, step, cin) and M (36, step, padded); copy: one window. */
+static void transform(const WeightGradient *g, float *v, float *m, float *copy, size_t first,
+                      size_t count)
+{
+    for (size_t t = first; t < first + count; t++, v += g->cin, m += g->padded) {
+        const SquarePlace p = wino_place(&g->squares, t);
+        size_t row;
+        const float *in = wino_window(&g->squares, &p, g->x, g->cin, 1, WINO_SIDE, copy, &row);
+        wino_square(wino_input_line, WINO_SIDE, WINO_SIDE, v, WINO_SIDE * g->v_point, g->v_point,
+                    in, row, g->cin, g->cin);
+        in = wino_window(&g->squares, &p, g->dy, g->cout, 0, WINO_OUT, copy, &row);
+        wino_square(wino_gradient_line, WINO_OUT, WINO_SIDE, m, WINO_SIDE * g->m_point, g->m_point,
+                    in, row, g->cout, g->cout);
+    }
+}
+
+/* dU[e] = or += V[e]^T M[e]. */
+static void product(const WeightGradient *g, size_t e, float *du, const float *v, const float *m,
+                    size_t count, bool fresh)
+{
+    for (size_t j = 0; j < g->cout; j += TILE_MAX_COLUMNS) {
+        const size_t columns = cut_min(g->cout - j, TILE_MAX_COLUMNS), offset = 0;
+        const Tile *tile = tile_for(columns);
+        const float *right = m + e * g->m_point + j;
+        const TileProduct sum = {.segments = 1,
+                                 .depth = count,
+                                 .left_step = g->cin,
+                                 .offset = &offset,
+                                 .right = &right,
+                                 .right_stride = g->padded,
+                                 .alpha = 1.0f,
+                                 .beta = fresh ? 0.0f : 1.0f};
+        for (size_t c = 0; c < g->cin; c += tile->rows) {
+            const float *left[TILE_MAX_ROWS];
+            float *out[TILE_MAX_ROWS];
+            const size_t rows = cut_min(tile->rows, g->cin - c);
+            for (size_t r = 0; r < tile->rows; r++) {
+                const size_t row = c + (r < rows ? r : 0);
+                left[r] = v + e * g->v_point + row;
+                out[r] = du + (e * g->cin + row) * g->cout + j;
+            }
+            tile->run(&sum, left, out, rows, columns);
+        }
+    }
+}
+
+static size_t window_entries(const WeightGradient *g)
+{
+    return WINO_POINTS * (g->cin > g->cout ? g->cin : g->cout);
+}
+
+static void block_task(size_t block, void *context)
+{
+    const WeightGradient *g = context;
+    const size_t first = block * g->block;
+    const size_t end = cut_min(first + g->block, g->squares.count);
+    float *v = threads_scratch(SCRATCH_GEMM_LEFT, (WINO_POINTS * (g->v_point + g->m_point) +
+                                                   window_entries(g)) *
+                                                      sizeof *v);
+    float *m = v + WINO_POINTS * g->v_point, *copy = m + WINO_POINTS * g->m_point;
+    float *du = g->du + block * WINO_POINTS * g->cin * g->cout;
+    if (g->padded > g->cout)
+        memset(m, 0, WINO_POINTS * g->m_point * sizeof *m); /* the columns beyond cout */
+    for (size_t t = first; t < end; t += g->step) {
+        const size_t count = cut_min(g->step, end - t);
+        transform(g, v, m, copy, t, count);
+        for (size_t e = 0; e < WINO_POINTS; e++)
+            product(g, e, du, v, m, count, t == first);
+    }
+}
+
+static void chunk_transform_task(size_t task, void *context)
+{
+    const WeightGradient *g = context;
+    const size_t t = task * TASK_SQUARES, count = cut_min(g->count - t, TASK_SQUARES);
+    float *copy = threads_scratch(SCRATCH_GEMM_LEFT, window_entries(g) * sizeof *copy);
+    transform(g, g->v + t * g->cin, g->m + t * g->padded, copy, g->first + t, count);
+}
+
+static void chunk_product_task(size_t e, void *context)
+{
+    const WeightGradient *g = context;
+    product(g, e, g->du, g->v, g->m, g->count, g->first == 0);
+}
+
+/* dw += G^T dU G for one input channel, dU being the sum over blocks. */
+static void back_task(size_t c, void *context)
+{
+    const WeightGradient *g = context;
+    float sum[WINO_POINTS * WINO_STRIP], out[9 * WINO_STRIP];
+    for (size_t j = 0; j < g->cout; j += WINO_STRIP) {
+        const size_t strip = cut_min(g->cout - j, WINO_STRIP);
+        memset(sum, 0, sizeof sum);
+        for (size_t e = 0; e < g->blocks * WINO_POINTS; e++) {
+            const float *du = g->du + (e * g->cin + c) * g->cout + j;
+            for (size_t k = 0; k < strip; k++)
+                sum[e % WINO_POINTS * WINO_STRIP + k] += du[k];
+        }
+        wino_square(wino_weight_back_line, WINO_SIDE, 3, out, 3 * WINO_STRIP, WINO_STRIP, sum,
+                    WINO_SIDE * WINO_STRIP, WINO_STRIP, strip);
+        for (size_t t = 0; t < 9; t++)
+            for (size_t k = 0; k < strip; k++)
+                g->dw[(t * g->cin + c) * g->cout + j + k] += out[t * WINO_STRIP + k];
+    }
+}
+
+static void run_blocks(WeightGradient *g)
+{
+    g->du =
+        threads_scratch(SCRATCH_CONV, g->blocks * WINO_POINTS * g->cin * g->cout * sizeof *g->du);
+    threads_for(g->blocks, block_task, g);
+}
+
+static void run_chunks(WeightGradient *g)
+{
+    const size_t du = WINO_POINTS * g->cin * g->cout;
+    g->du = threads_scratch(SCRATCH_CONV,
+                            (du + WINO_POINTS * (g->v_point + g->m_point)) * sizeof *g->du);
+    g->v = g->du + du;
+    g->m = g->v + WINO_POINTS * g->v_point;
+    if (g->padded > g->cout)
+        memset(g->m, 0, WINO_POINTS * g->m_point * sizeof *g->m);
+    for (g->first = 0; g->first < g->squares.count; g->first += g->step) {
+        g->count = cut_min(g->step, g->squares.count - g->first);
+        threads_for(cut_blocks(g->count, TASK_SQUARES), chunk_transform_task, g);
+        threads_for(WINO_POINTS, chunk_product_task, g);
+    }
+}
+
+void conv_winograd_weight_gradient(float *dw, const float *x, const float *dy, const ConvShape *s)
+{
+    WeightGradient g = {.squares = wino_squares(s), .cin = s->cin, .cout = s->cout, .x = x, .dy = dy};
+    const bool small = WINO_POINTS * s->cin * s->cout <= SMALL_WEIGHTS;
+    g.dw = dw;
+    g.padded = tile_padded(s->cout);
+    g.block = g.squares.count;
+    if (small)
+        g.block = cut_blocks(g.squares.count, cut_min(BLOCKS, cut_blocks(g.squares.count, 24)));
+    g.blocks = cut_blocks(g.squares.count, g.block);
+    const size_t fit = (small ? PART_ENTRIES : CHUNK_ENTRIES) / (WINO_POINTS * (s->cin + s->cout));
+    g.step = cut_min(g.block, cut_blocks(fit + 1, TASK_SQUARES) * TASK_SQUARES);
+    g.v_point = g.step * s->cin + SKEW;
+    g.m_point = g.step * g.padded + SKEW;
+    if (small)
+        run_blocks(&g);
+    else
+        run_chunks(&g);
+    cut_run(s->cin, back_task, &g, g.blocks * WINO_POINTS * s->cin * s->cout < CUT_SERIAL_COPY);
+}

@@ -3,7 +3,9 @@
 
 #include "tensor/check.h"
 #include "tensor/conv_direct.h"
+#include "tensor/conv_few.h"
 #include "tensor/conv_winograd.h"
+#include "tensor/memory.h"
 #include "tensor/pointwise.h"
 #include "tensor/reduce.h"
 
@@ -28,28 +30,68 @@ size_t tensor_conv_out_width(const ConvShape *s)
     return s->stride == 2 ? s->width / 2 : s->width;
 }
 
-/* Measured with 3 to 256 channels and pictures of 4x4 to 32x32: with fewer than 16 channels the
- * transforms eat the gain, and 4x4 pictures make one square with much padding.  The batch is left
- * out on purpose, though for one or two 8x8 pictures direct sums are faster: a picture's result
- * shall not depend on how many others are computed with it. */
-static bool winograd_pays(const ConvShape *s)
+typedef enum Pass { FORWARD, DATA_GRADIENT, WEIGHT_GRADIENT } Pass;
+
+/* The rule, measured with 1 to 512 channels and pictures of 2x2 to 32x32.
+ *
+ * Forward and data gradient: Winograd's transforms grow with cin + cout and its gain with cin cout,
+ * less what squares at the border do outside the picture; it pays from about 2048 pairs of channels
+ * on, 16 on either side.  The batch is left out on purpose, though for one or two pictures of 4x4
+ * direct sums are as fast: a picture's result shall not depend on how many others are computed with
+ * it.  Few output channels leave the direct sums' tile idle; there taps become columns.
+ *
+ * Weight gradient: one sum over the batch anyway.  Its transforms are of the pictures, not of the
+ * weights, and the direct algorithm has to turn the pictures too; with a dozen squares Winograd
+ * wins at nearly all numbers of channels. */
+static ConvAlgorithm best_for(const ConvShape *s, Pass pass)
 {
-    return s->stride == 1 && s->height > 4 && s->width > 4 && s->cin >= 16 && s->cout >= 16;
+    const size_t side = 4, down = (s->height + side - 1) / side, across = (s->width + side - 1) / side;
+    const bool large = s->height >= side && s->width >= side;
+    if (s->stride == 2)
+        return CONV_DIRECT;
+    if (pass == WEIGHT_GRADIENT)
+        return large && s->batch * down * across >= 12 && s->cin * s->cout >= 16 ? CONV_WINOGRAD
+                                                                                 : CONV_DIRECT;
+    if (pass == FORWARD && conv_few_fits(s->cin, s->cout))
+        return CONV_FEW;
+    const double covered = (double)(s->height * s->width) / (double)(16 * down * across);
+    return large && s->cin >= 16 && s->cout >= 16 &&
+                   (double)s->cin * (double)s->cout * covered >= 2048.0
+               ? CONV_WINOGRAD
+               : CONV_DIRECT;
 }
 
-/* The one place where an algorithm is picked for a shape. */
-static ConvAlgorithm algorithm_for(const ConvShape *s)
+/* Sizes whose number of entries does not fit in a size_t, or in an array, stop the program. */
+static void check_shape(const ConvShape *s)
 {
+    size_t inputs = 0, outputs = 0, weights = 0;
     TENSOR_CHECK(s->stride == 1 || s->stride == 2, "stride %d, 1 or 2 expected", s->stride);
     TENSOR_CHECK(s->stride == 1 || (s->height % 2 == 0 && s->width % 2 == 0),
                  "stride 2 needs even sizes, not (%zu, %zu)", s->height, s->width);
-    ConvAlgorithm algorithm = chosen;
-    if (algorithm == CONV_AUTO)
-        algorithm = winograd_pays(s) ? CONV_WINOGRAD : CONV_DIRECT;
+    TENSOR_CHECK(mem_product(s->height, s->width, &outputs) &&
+                     mem_product(outputs, s->batch, &outputs) &&
+                     mem_product(outputs, s->cin, &inputs) &&
+                     mem_product(inputs, sizeof(float), &inputs) &&
+                     mem_product(outputs, s->cout, &outputs) &&
+                     mem_product(outputs, sizeof(float), &outputs) &&
+                     mem_product(s->cin, s->cout, &weights) &&
+                     mem_product(weights, 36 * sizeof(float), &weights),
+                 "pictures (%zu, %zu, %zu), %zu to %zu channels: too large for this machine",
+                 s->batch, s->height, s->width, s->cin, s->cout);
+}
+
+/* The one place where an algorithm is picked for a shape. */
+static ConvAlgorithm algorithm_for(const ConvShape *s, Pass pass)
+{
+    check_shape(s);
     const bool empty = s->batch * s->height * s->width * s->cin * s->cout == 0;
-    if (algorithm == CONV_WINOGRAD && (s->stride == 2 || empty))
-        algorithm = CONV_DIRECT;
-    return algorithm;
+    if (chosen == CONV_AUTO)
+        return empty ? CONV_DIRECT : best_for(s, pass);
+    if (chosen == CONV_WINOGRAD && (s->stride == 2 || empty))
+        return CONV_DIRECT;
+    if (chosen == CONV_FEW && (s->stride == 2 || empty || pass != FORWARD))
+        return CONV_DIRECT;
+    return chosen;
 }
 
 /* ---- reference ------------------------------------------------------------------------------- */
@@ -151,9 +193,11 @@ static void reference_weight_gradient(float *dw, const float *x, const float *dy
 
 void tensor_conv3x3(float *y, const float *x, const float *w, const float *bias, const ConvShape *s)
 {
-    const ConvAlgorithm algorithm = algorithm_for(s);
+    const ConvAlgorithm algorithm = algorithm_for(s, FORWARD);
     if (algorithm == CONV_REFERENCE)
         reference_forward(y, x, w, bias, s);
+    else if (algorithm == CONV_FEW)
+        conv_few_forward(y, x, w, bias, s);
     else if (algorithm == CONV_WINOGRAD)
         conv_winograd_forward(y, x, w, bias, NULL, 1.0f, s);
     else
@@ -163,7 +207,7 @@ void tensor_conv3x3(float *y, const float *x, const float *w, const float *bias,
 void tensor_conv3x3_residual(float *y, const float *x, const float *w, const float *bias,
                              const float *residual, float alpha, const ConvShape *s)
 {
-    if (algorithm_for(s) == CONV_WINOGRAD) {
+    if (algorithm_for(s, FORWARD) == CONV_WINOGRAD) {
         conv_winograd_forward(y, x, w, bias, residual, alpha, s);
         return;
     }
@@ -175,7 +219,7 @@ void tensor_conv3x3_residual(float *y, const float *x, const float *w, const flo
 void tensor_conv3x3_data_gradient(float *dx, const float *dy, const float *w, bool add,
                                   const ConvShape *s)
 {
-    const ConvAlgorithm algorithm = algorithm_for(s);
+    const ConvAlgorithm algorithm = algorithm_for(s, DATA_GRADIENT);
     const bool no_terms = s->cout == 0;
     if (!add && (no_terms || algorithm == CONV_REFERENCE))
         tensor_fill(dx, 0.0f, s->batch * s->height * s->width * s->cin);
@@ -190,7 +234,7 @@ void tensor_conv3x3_data_gradient(float *dx, const float *dy, const float *w, bo
 void tensor_conv3x3_weight_gradient(float *dw, float *dbias, const float *x, const float *dy,
                                     const ConvShape *s)
 {
-    const ConvAlgorithm algorithm = algorithm_for(s);
+    const ConvAlgorithm algorithm = algorithm_for(s, WEIGHT_GRADIENT);
     if (algorithm == CONV_REFERENCE)
         reference_weight_gradient(dw, x, dy, s);
     else if (algorithm == CONV_WINOGRAD)

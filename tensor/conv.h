@@ -25,6 +25,7 @@ typedef enum ConvAlgorithm {
     CONV_DIRECT,   /* errors about 1e-6 of the largest value */
     CONV_WINOGRAD, /* errors up to 3e-5; stride 2 stays direct.  A NaN or an infinity spreads to the
                       squares of 4x4 pixels it touches */
+    CONV_FEW,      /* for few output channels: forward with stride 1 at any size; else direct */
     CONV_REFERENCE /* plain loops in double, for the tests */
 } ConvAlgorithm;
 /* What the three functions below use.  Set it between runs only. */

@@ -18,6 +18,7 @@
 
 enum {
     TASK_PIXELS = 192,    /* at least so many grid pixels per task, where the batch has them */
+    TASKS = 8,            /* aimed at, by sharing out the panels of few pixels */
     BLOCK_CHANNELS = 256, /* source channels summed before the output is touched: bounds the piece
                              of the weights that has to stay in cache */
 };
@@ -47,6 +48,7 @@ typedef struct Gather {
     TapSet sets[4];
     size_t set_count;
     size_t band, bands, pictures; /* rows per task; bands per picture; pictures per task */
+    size_t panels, parts;         /* panels per task; tasks that share the same pixels */
 } Gather;
 
 static size_t padded_columns(const Gather *g) { return (g->columns - 1) * g->step + g->reach; }
@@ -123,7 +125,8 @@ static void gather_panel(const Gather *g, const TapSet *set, size_t panel, const
 static void gather_task(size_t task, void *context)
 {
     const Gather *g = context;
-    const size_t b0 = task / g->bands * g->pictures, i0 = task % g->bands * g->band;
+    const size_t part = task % g->parts, place = task / g->parts;
+    const size_t b0 = place / g->bands * g->pictures, i0 = place % g->bands * g->band;
     const size_t b1 = cut_min(b0 + g->pictures, g->batch), rows = cut_min(g->band, g->rows - i0);
     const size_t most = g->pictures * g->band * g->columns;
     const size_t line = padded_columns(g) * g->in_channels;
@@ -140,7 +143,9 @@ static void gather_task(size_t task, void *context)
         copy_source(g, copy + (b - b0) * picture, b, i0, rows);
     for (size_t s = 0; s < g->set_count; s++) {
         const TapSet *set = &g->sets[s];
-        for (size_t p = 0; p < tile_panels(g->out_channels); p++) {
+        for (size_t p = part * g->panels; p < (part + 1) * g->panels; p++) {
+            if (p == tile_panels(g->out_channels))
+                break;
             size_t n = 0;
             for (size_t b = b0; b < b1; b++)
                 for (size_t i = 0; i < rows; i++) {
@@ -172,8 +177,11 @@ static void run_gather(Gather *g)
     g->band = cut_blocks(g->rows, g->bands);
     g->bands = cut_blocks(g->rows, g->band);
     g->pictures = g->bands > 1 ? 1 : cut_blocks(TASK_PIXELS, g->rows * g->columns);
-    cut_run(g->bands * cut_blocks(g->batch, g->pictures), gather_task, g,
-            gather_work(g) < CUT_SERIAL_WORK);
+    const size_t places = g->bands * cut_blocks(g->batch, g->pictures);
+    const size_t panels = tile_panels(g->out_channels);
+    g->panels = cut_blocks(panels, cut_min(panels, cut_blocks(TASKS, places)));
+    g->parts = cut_blocks(panels, g->panels);
+    cut_run(places * g->parts, gather_task, g, gather_work(g) < CUT_SERIAL_WORK);
 }
 
 /* ---- forward --------------------------------------------------------------------------------- */

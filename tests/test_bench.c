@@ -105,7 +105,7 @@ static const struct {
     {"gemm 5 6 7 --fast", "unknown option '--fast'"},
     {"conv2d 1 6 8 3", "COUT is missing"},
     {"conv2d 1 6 8 3 5 --pass backward", "--pass backward: expected forward|data|weight"},
-    {"conv2d 1 6 8 3 5 --algo fft", "--algo fft: expected auto|direct|winograd"},
+    {"conv2d 1 6 8 3 5 --algo fft", "--algo fft: expected auto|direct|winograd|few"},
     {"conv2d 1 5 8 3 5 --stride 2", "--stride 2: expected even H and W, not 5 and 8"},
     {"groupnorm-silu 1 6 8", "C is missing"},
     {"groupnorm-silu 1 6 8 3 --pass data", "--pass data: expected forward|backward"},

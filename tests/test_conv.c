@@ -3,6 +3,7 @@
 #include <check.h>
 #include <math.h>
 #include <signal.h>
+#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -115,7 +116,8 @@ static const ConvShape shapes[] = {
     {1, 1, 200, 2, 2, 1},  {17, 3, 2, 49, 3, 1},   {1, 2, 2, 1, 1, 2},    {2, 2, 6, 3, 5, 2},
     {3, 8, 4, 16, 32, 2},  {5, 14, 14, 7, 33, 2},  {1, 4, 4, 258, 10, 2}, {2, 4, 4, 50, 66, 2},
     {1, 30, 28, 3, 8, 2},  {3, 9, 10, 90, 100, 1}, {0, 4, 4, 3, 3, 1},    {2, 0, 4, 3, 3, 1},
-    {2, 4, 4, 0, 3, 1},    {2, 4, 4, 3, 0, 1},     {2, 4, 4, 0, 3, 2},
+    {2, 4, 4, 0, 3, 1},    {2, 4, 4, 3, 0, 1},     {2, 4, 4, 0, 3, 2},    {2, 9, 5, 20, 2, 1},
+    {1, 40, 20, 33, 6, 1}, {3, 3, 4, 64, 1, 1},    {2, 8, 8, 70, 130, 2},
 };
 
 START_TEST(test_direct)
@@ -123,6 +125,15 @@ START_TEST(test_direct)
     compare(shapes[_i], CONV_DIRECT, 3e-6, (uint64_t)_i);
     compare(shapes[_i], CONV_WINOGRAD, 3e-5, (uint64_t)_i + 1);
     compare(shapes[_i], CONV_AUTO, 3e-5, (uint64_t)_i + 2);
+    compare(shapes[_i], CONV_FEW, 3e-6, (uint64_t)_i + 3);
+}
+END_TEST
+
+/* As wide as the networks' layers: rounding grows with the number of channels. */
+START_TEST(test_winograd_error_with_many_channels)
+{
+    compare((ConvShape){1, 16, 16, 256, 96, 1}, CONV_WINOGRAD, 3e-5, 1);
+    compare((ConvShape){3, 8, 8, 192, 200, 1}, CONV_AUTO, 3e-5, 2);
 }
 END_TEST
 
@@ -200,7 +211,9 @@ START_TEST(test_same_bits_for_any_thread_count)
     const ConvShape several[] = {{7, 14, 14, 32, 33, 1},
                                  {9, 8, 8, 70, 64, 1},
                                  {9, 7, 6, 90, 100, 1},
-                                 {5, 16, 12, 24, 40, 2}};
+                                 {5, 16, 12, 24, 40, 2},
+                                 {6, 9, 8, 190, 180, 1},
+                                 {3, 30, 20, 64, 6, 1}};
     for (size_t i = 0; i < sizeof several / sizeof *several; i++) {
         Buffers t[2];
         for (int k = 0; k < 2; k++) {
@@ -222,7 +235,10 @@ END_TEST
 
 START_TEST(test_picture_does_not_depend_on_the_others)
 {
-    const ConvShape several[] = {{7, 6, 5, 20, 33, 1}, {4, 3, 4, 70, 5, 1}, {5, 8, 6, 24, 40, 2}};
+    /* The last three are cut differently for one picture: few or many squares, two chunks. */
+    const ConvShape several[] = {{7, 6, 5, 20, 33, 1},    {4, 3, 4, 70, 5, 1},
+                                 {5, 8, 6, 24, 40, 2},    {300, 4, 4, 190, 180, 1},
+                                 {280, 4, 4, 70, 500, 1}, {250, 4, 4, 520, 64, 1}};
     for (size_t i = 0; i < sizeof several / sizeof *several; i++) {
         Buffers all = buffers_make(several[i], 7), one = buffers_make(several[i], 7);
         const size_t b = 2, in = all.inputs / several[i].batch,
@@ -241,6 +257,16 @@ START_TEST(test_picture_does_not_depend_on_the_others)
 }
 END_TEST
 
+START_TEST(test_overflowing_sizes)
+{
+    const size_t half = SIZE_MAX / 2 + 1;
+    const ConvShape s[] = {{half, 2, 2, 1, 1, 1}, {1, half, 1, 2, 1, 1}, {1, 1, half / 8, 1, 4, 1},
+                           {1, 2, 2, half / 4, 2, 1}, {1, 2, 2, half / 8, 1, 2}};
+    float number = 0.0f;
+    tensor_conv3x3(&number, &number, &number, NULL, &s[_i]);
+}
+END_TEST
+
 START_TEST(test_odd_size_with_stride_two)
 {
     const ConvShape s = {1, 3, 4, 1, 1, 2};
@@ -255,11 +281,13 @@ Suite *conv_suite(void)
     TCase *all = tcase_create("conv3x3");
     tcase_set_timeout(all, 120.0);
     tcase_add_loop_test(all, test_direct, 0, (int)(sizeof shapes / sizeof *shapes));
+    tcase_add_test(all, test_winograd_error_with_many_channels);
     tcase_add_test(all, test_by_hand);
     tcase_add_test(all, test_gradients_are_adjoint);
     tcase_add_test(all, test_nan_reaches_its_neighbours_only);
     tcase_add_test(all, test_same_bits_for_any_thread_count);
     tcase_add_test(all, test_picture_does_not_depend_on_the_others);
+    tcase_add_loop_test_raise_signal(all, test_overflowing_sizes, SIGABRT, 0, 5);
     tcase_add_test_raise_signal(all, test_odd_size_with_stride_two, SIGABRT);
     suite_add_tcase(suite, all);
     return suite;

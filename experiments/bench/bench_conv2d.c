@@ -11,7 +11,7 @@ typedef struct Convolution {
 } Convolution;
 
 static const char *const passes[] = {"forward", "data", "weight"};
-static const char *const algorithms[] = {"auto", "direct", "winograd"};
+static const char *const algorithms[] = {"auto", "direct", "winograd", "few"};
 
 static void convolve(void *context)
 {
@@ -26,7 +26,7 @@ static void convolve(void *context)
 static void measure(const Command *self, const ConvShape *s, size_t pass, size_t algorithm,
                     int64_t reps)
 {
-    static const ConvAlgorithm chosen[] = {CONV_AUTO, CONV_DIRECT, CONV_WINOGRAD};
+    static const ConvAlgorithm chosen[] = {CONV_AUTO, CONV_DIRECT, CONV_WINOGRAD, CONV_FEW};
     const size_t outputs = s->batch * tensor_conv_out_height(s) * tensor_conv_out_width(s);
     Convolution c = {.shape = *s, .pass = pass};
     c.x = bench_floats(1, s->batch * s->height * s->width * s->cin);
@@ -62,7 +62,7 @@ int bench_conv2d(const Command *self, int argc, char **argv)
         {"--pass", OPTION_TEXT, &pass_name, "PASS", 0, 0, false,
          "forward, data (gradient), weight (gradient) (forward)"},
         {"--algo", OPTION_TEXT, &algorithm_name, "NAME", 0, 0, false,
-         "auto (as the networks choose), direct, winograd (auto)"},
+         "auto (as the networks choose), direct, winograd, few (auto)"},
         {"--stride", OPTION_COUNT, &stride, "N", 1, 2, false, "1, or 2 with even H and W (1)"},
     };
     int status;
@@ -72,7 +72,7 @@ int bench_conv2d(const Command *self, int argc, char **argv)
     size_t pass, algorithm;
     Error err;
     if (!bench_choice("--pass", pass_name, passes, 3, &pass, &err) ||
-        !bench_choice("--algo", algorithm_name, algorithms, 3, &algorithm, &err))
+        !bench_choice("--algo", algorithm_name, algorithms, 4, &algorithm, &err))
         return command_fail(self, &err, 2);
     if (stride == 2 && (h % 2 != 0 || w % 2 != 0)) {
         error_set(&err, "--stride 2: expected even H and W, not %d and %d", (int)h, (int)w);

@@ -25,8 +25,6 @@
  *   list     given, in (0, 1], strictly falling; the prior stands at t_N whatever it is */
 typedef enum TimeGrid { GRID_UNIFORM, GRID_AUTHORS, GRID_PROCESS, GRID_LIST } TimeGrid;
 
-typedef struct SamplerClass SamplerClass;
-
 typedef struct SampleRequest {
     const SamplerClass *sampler;     /* NULL: posterior */
     const SamplerSettings *settings; /* NULL: defaults */
@@ -117,8 +115,8 @@ SamplerStep *diff_sampler_open(const SamplerPlan *plan, size_t step); /* step < 
 void diff_sampler_close(SamplerStep *step);                           /* NULL is allowed */
 /* row (S) = law of the dimension's state after call number `call` of the plan (one of this step's;
  * checked), given its state x before and p0, the network's probabilities of the dimension: S
- * numbers, or S-1 without the mask; double, sum 1.  PART_SECOND also needs the state `before` of the
- * call before and the probabilities of then; otherwise they are not read.  The sum of the row is 1
+ * numbers, or S-1 without the mask; double, sum 1.  PART_SECOND also needs the state `before`
+ * of the call before and the probabilities of then; otherwise they are not read.  The sum of the row is 1
  * to 1e-14 or so if p0's is.  tau-leaping of ordinal states cuts sums of jumps where less than
  * 1e-15 is left; Euler's probabilities are scaled to sum 1 where h times the total rate exceeds
  * 1. */

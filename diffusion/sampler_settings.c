@@ -7,6 +7,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "diffusion/sampler_kinds.h"
+
 typedef enum SettingType { SETTING_REAL, SETTING_COUNT, SETTING_WORD } SettingType;
 
 typedef struct Setting {
@@ -106,16 +108,17 @@ static bool store(SamplerSettings *s, const Setting *k, const char *value, Error
     return true;
 }
 
-bool diff_sampler_set(SamplerSettings *s, const char *assignment, const char *sampler,
-                      const char *allowed, Error *err)
+bool diff_sampler_set(SamplerSettings *s, const char *assignment, const SamplerClass *sampler,
+                      Error *err)
 {
     size_t n = strcspn(assignment, "=");
 
     if (assignment[n] != '=' || n == 0)
         return error_set(err, "%.60s: expected KEY=VALUE", assignment);
-    if (place_of(assignment, n, allowed) < 0)
-        return error_set(err, "sampler %s has no setting %.*s, expected one of: %s", sampler,
-                         (int)(n < 40 ? n : 40), assignment, allowed);
+    if (place_of(assignment, n, sampler->settings) < 0)
+        return error_set(err, "sampler %s has no setting %.*s, expected one of: %s", sampler->name,
+                         (int)(n < 40 ? n : 40), assignment,
+                         *sampler->settings != '\0' ? sampler->settings : "(none)");
     for (size_t i = 0; i < SETTINGS; i++)
         if (strlen(settings[i].key) == n && strncmp(settings[i].key, assignment, n) == 0)
             return store(s, &settings[i], assignment + n + 1, err);

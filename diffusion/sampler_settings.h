@@ -41,10 +41,12 @@ typedef struct SamplerSettings {
 } SamplerSettings;
 
 SamplerSettings diff_sampler_defaults(void);
-/* Sets the key of "KEY=VALUE".  False and a sentence if the key is not among `allowed` (keys
- * separated by blanks, those of the sampler of that name) or the value is out of range. */
-bool diff_sampler_set(SamplerSettings *s, const char *assignment, const char *sampler,
-                      const char *allowed, Error *err);
+typedef struct SamplerClass SamplerClass;
+
+/* Sets the key of "KEY=VALUE".  False and a sentence if it is none of the sampler's or the value is
+ * out of range. */
+bool diff_sampler_set(SamplerSettings *s, const char *assignment, const SamplerClass *sampler,
+                      Error *err);
 /* False and a sentence if a number is out of range. */
 bool diff_sampler_check(const SamplerSettings *s, Error *err);
 

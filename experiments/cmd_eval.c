@@ -10,11 +10,13 @@
 #include "experiments/model.h"
 #include "experiments/paths.h"
 #include "experiments/provenance.h"
+#include "experiments/sampler_options.h"
 #include "tensor/memory.h"
 #include "tensor/platform.h"
 
 typedef struct EvalOptions {
-    const char *model, *teacher, *data, *metrics, *classifier, *json, *report, *grid;
+    const char *model, *teacher, *data, *metrics, *classifier, *json, *report;
+    SamplerChoice sampler;
     CountList steps;
     int64_t count, seed, batch, teacher_steps;
     bool raw, stratified;
@@ -37,15 +39,20 @@ static OptionsResult parse(const Command *self, EvalOptions *o, int argc, char *
         {"--teacher", OPTION_TEXT, &o->teacher, "MODEL", 0, 0, false,
          "measured beside the model: its teacher"},
         {"--steps", OPTION_LIST, &o->steps, "1,2,4,8", 1, 1e5, false,
-         "network calls for a sample (default 1,2,4,8,16,32)"},
+         "steps from noise to data (default 1,2,4,8,16,32)"},
+        {"--sampler", OPTION_TEXT, &o->sampler.name, "NAME", 0, 0, false,
+         "posterior (default), or another; list prints them all"},
+        {"--sampler-set", OPTION_REPEAT, &o->sampler.set, "KEY=VALUE", 0, 0, false,
+         "a setting of the sampler, see --sampler list"},
         {"--count", OPTION_COUNT, &o->count, "M", 2, 1e8, false, "samples of a row (default 2000)"},
         {"--metrics", OPTION_TEXT, &o->metrics, "LIST", 0, 0, false,
          "of valid, fcd (default: what fits the data)"},
         {"--classifier", OPTION_TEXT, &o->classifier, "FILE", 0, 0, false,
          "FCD's classifier: read if it exists, else trained and written"},
         {"--teacher-steps", OPTION_COUNT, &o->teacher_steps, "K", 0, 1e5, false,
-         "adds hybrid rows: the last K calls are the teacher's"},
-        {"--grid", OPTION_TEXT, &o->grid, "NAME", 0, 0, false, "uniform (default) or authors"},
+         "adds hybrid rows: the last K steps are the teacher's"},
+        {"--grid", OPTION_TEXT, &o->sampler.grid, "NAME", 0, 0, false,
+         "times: uniform (default), authors, process, or a list such as 1,0.5,0.2"},
         {"--json", OPTION_TEXT, &o->json, "FILE", 0, 0, false, "results as JSON"},
         {"--report", OPTION_TEXT, &o->report, "FILE.html", 0, 0, false,
          "one HTML page: table, charts, samples, loss curves"},
@@ -100,15 +107,32 @@ static bool check_names(const EvalOptions *o, Error *err)
     return true;
 }
 
+/* Those given, or as many as the grid has times; a sampler with times of its own has one row. */
+static bool check_steps(EvalOptions *o, Error *err)
+{
+    static const CountList standard = {6, {1, 2, 4, 8, 16, 32}};
+    static const CountList single = {1, {0}};
+    const bool given = o->steps.count > 0;
+    if (!given)
+        o->steps = sampler_choice_own(&o->sampler) || o->sampler.times ? single : standard;
+    for (size_t i = 0; i < o->steps.count; i++) {
+        size_t n;
+        if (!sampler_choice_steps(&o->sampler, o->steps.values[i], 1, &n, err))
+            return false;
+        o->steps.values[i] = (int64_t)n;
+    }
+    if (o->teacher_steps > 0 && sampler_choice_own(&o->sampler))
+        return error_set(err, "--teacher-steps: sampler %s has no grid of steps to share",
+                         o->sampler.name);
+    return true;
+}
+
 static bool check(EvalOptions *o, Error *err)
 {
-    if (strcmp(o->grid, "uniform") != 0 && strcmp(o->grid, "authors") != 0)
-        return error_set(err, "--grid %.40s: expected uniform or authors", o->grid);
+    if (!sampler_choice_resolve(&o->sampler, err) || !check_steps(o, err))
+        return false;
     if (o->teacher_steps > 0 && !o->teacher)
         return error_set(err, "--teacher-steps: expected --teacher too");
-    for (size_t i = 0; i < o->steps.count; i++)
-        if (strcmp(o->grid, "authors") == 0 && o->steps.values[i] < 2)
-            return error_set(err, "--grid authors: expected --steps with numbers from 2");
     return check_names(o, err) && choose_metrics(o, err);
 }
 
@@ -201,16 +225,15 @@ static bool add_rows(const EvalOptions *o, EvalObjects *x, const char *name, con
                      const Denoiser *teacher, const Process *p, Error *err)
 {
     for (size_t i = 0; i < o->steps.count; i++) {
-        const SampleRequest request = {.model = d,
-                                       .teacher = teacher,
-                                       .teacher_steps = teacher ? (size_t)o->teacher_steps : 0,
-                                       .process = p,
-                                       .steps = (size_t)o->steps.values[i],
-                                       .grid = strcmp(o->grid, "authors") == 0 ? GRID_AUTHORS
-                                                                               : GRID_UNIFORM,
-                                       .stratified_lambda = o->stratified,
-                                       .batch = (size_t)o->batch,
-                                       .seed = (uint64_t)o->seed};
+        SampleRequest request = {.model = d,
+                                 .teacher = teacher,
+                                 .teacher_steps = teacher ? (size_t)o->teacher_steps : 0,
+                                 .process = p,
+                                 .steps = (size_t)o->steps.values[i],
+                                 .stratified_lambda = o->stratified,
+                                 .batch = (size_t)o->batch,
+                                 .seed = (uint64_t)o->seed};
+        sampler_choice_apply(&o->sampler, &request);
         if (teacher && request.teacher_steps >= request.steps)
             continue;
         if (!o->common.quiet)
@@ -252,7 +275,8 @@ static bool write_json(const EvalOptions *o, const EvalObjects *x, Error *err)
     jsonout_string(&j, "command", provenance_command());
     jsonout_string(&j, "version", DI4C_VERSION);
     jsonout_count(&j, "seed", (uint64_t)o->seed);
-    jsonout_string(&j, "grid", o->grid);
+    jsonout_string(&j, "sampler", o->sampler.name ? o->sampler.name : "posterior");
+    jsonout_string(&j, "grid", o->sampler.grid ? o->sampler.grid : "uniform");
     nn_weights_hash(x->model->net, hash);
     jsonout_string(&j, "model", hash);
     if (x->teacher)
@@ -301,17 +325,17 @@ static bool write_report(const EvalOptions *o, const EvalObjects *x, Error *err)
 
 int command_eval(const Command *self, int argc, char **argv)
 {
-    EvalOptions o = {.grid = "uniform",
-                     .steps = {6, {1, 2, 4, 8, 16, 32}},
-                     .count = 2000,
-                     .seed = 1,
-                     .batch = 250};
+    EvalOptions o = {.count = 2000, .seed = 1, .batch = 250};
     Error err;
+    if (sampler_choice_list(stdout, argc, argv))
+        return 0;
     const OptionsResult r = parse(self, &o, argc, argv);
     if (r != OPTIONS_OK)
         return r == OPTIONS_HELP ? 0 : 2;
-    if (!check(&o, &err))
+    if (!check(&o, &err)) {
+        sampler_choice_free(&o.sampler);
         return command_fail(self, &err, 2);
+    }
     EvalObjects x = {0};
     platform_catch_signals();
     bool ok = check_outputs(&o, &err) && open_all(&o, &x, &err) && measure(&o, &x, &err);
@@ -320,5 +344,6 @@ int command_eval(const Command *self, int argc, char **argv)
         ok = (!o.json || write_json(&o, &x, &err)) && (!o.report || write_report(&o, &x, &err));
     }
     close_all(&x);
+    sampler_choice_free(&o.sampler);
     return ok ? 0 : command_fail(self, &err, 1);
 }

@@ -3,7 +3,6 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "diffusion/sampler.h"
 #include "experiments/commands.h"
 #include "experiments/model.h"
 #include "experiments/npy.h"
@@ -11,11 +10,14 @@
 #include "experiments/png.h"
 #include "experiments/progress.h"
 #include "experiments/provenance.h"
+#include "experiments/sampler_options.h"
 #include "tensor/memory.h"
 #include "tensor/platform.h"
 
 typedef struct SampleOptions {
-    const char *model, *teacher, *out, *grid, *shard;
+    const char *model, *teacher, *out, *shard;
+    SamplerChoice sampler;
+    size_t calls; /* network calls of all samples */
     int64_t steps, teacher_steps, count, seed, batch;
     bool raw, stratified;
     CommonOptions common;
@@ -28,14 +30,18 @@ static OptionsResult parse(const Command *self, SampleOptions *o, int argc, char
         {"--out", OPTION_TEXT, &o->out, "FILE", 0, 0, true,
          ".png (a grid) or .npy (uint16, count x H x W x C)"},
         {"--steps", OPTION_COUNT, &o->steps, "N", 1, 1e6, false,
-         "network calls for a sample (default 10)"},
+         "steps from noise to data (default 10)"},
+        {"--sampler", OPTION_TEXT, &o->sampler.name, "NAME", 0, 0, false,
+         "posterior (default), or another; list prints them all"},
+        {"--sampler-set", OPTION_REPEAT, &o->sampler.set, "KEY=VALUE", 0, 0, false,
+         "a setting of the sampler, see --sampler list"},
+        {"--grid", OPTION_TEXT, &o->sampler.grid, "NAME", 0, 0, false,
+         "times: uniform (default), authors, process, or a list such as 1,0.5,0.2"},
         {"--count", OPTION_COUNT, &o->count, "M", 1, 1e9, false, "samples (default 64)"},
         {"--teacher", OPTION_TEXT, &o->teacher, "MODEL", 0, 0, false,
-         "hybrid sampling: the last calls use this model"},
+         "hybrid sampling: the last steps use this model"},
         {"--teacher-steps", OPTION_COUNT, &o->teacher_steps, "K", 0, 1e6, false,
-         "how many of the N calls are the teacher's"},
-        {"--grid", OPTION_TEXT, &o->grid, "NAME", 0, 0, false,
-         "times: uniform (default) or authors (linspace(1, 0.01, N), argmax at the end)"},
+         "how many of the N steps are the teacher's"},
         {"--seed", OPTION_COUNT, &o->seed, "N", 0, 9e15, false,
          "of all random numbers (default 1)"},
         {"--shard", OPTION_TEXT, &o->shard, "I/N", 0, 0, false,
@@ -85,6 +91,7 @@ static bool write_samples(const SampleOptions *o, const Model *m, const States *
     const PngText text[] = {{"Software", "di4c " DI4C_VERSION},
                             {"command", provenance_command()},
                             {"model", hash},
+                            {"sampler", o->sampler.name ? o->sampler.name : "posterior"},
                             {"steps", steps},
                             {"seed", seed}};
     Picture p = picture_grid(x, &style);
@@ -93,10 +100,17 @@ static bool write_samples(const SampleOptions *o, const Model *m, const States *
     return ok;
 }
 
+typedef struct Shown {
+    Progress *progress;
+    bool quiet;
+} Shown;
+
 static void show_progress(size_t done, size_t all, void *context)
 {
-    (void)all;
-    progress_update(context, done, NAN);
+    Shown *shown = context;
+    if (!shown->progress)
+        shown->progress = progress_create(stderr, "sample", 0, all, shown->quiet);
+    progress_update(shown->progress, done, NAN);
 }
 
 static bool check_model(const SampleOptions *o, const Model *m, const Model *teacher, Error *err)
@@ -110,7 +124,17 @@ static bool check_model(const SampleOptions *o, const Model *m, const Model *tea
     return !teacher || model_check_teacher(m, teacher, o->teacher, err);
 }
 
-static bool sample(const SampleOptions *o, const Model *m, const Model *teacher, Error *err)
+static void print_result(const SampleOptions *o, size_t count)
+{
+    const double calls = (double)o->calls / (double)count;
+    printf("%s: %zu sample%s", o->out, count, count == 1 ? "" : "s");
+    if (o->steps > 0)
+        printf(" of %lld step%s", (long long)o->steps, o->steps == 1 ? "" : "s");
+    printf(", %g network call%s each%s\n", calls, calls == 1 ? "" : "s",
+           o->steps > 0 ? "" : " on average");
+}
+
+static bool sample(SampleOptions *o, const Model *m, const Model *teacher, Error *err)
 {
     size_t first = 0, count = 0;
     if (!shard(o, &first, &count, err) || !check_model(o, m, teacher, err) ||
@@ -121,42 +145,45 @@ static bool sample(const SampleOptions *o, const Model *m, const Model *teacher,
                              .teacher_steps = (size_t)o->teacher_steps,
                              .process = m->process,
                              .steps = (size_t)o->steps,
-                             .grid = strcmp(o->grid, "authors") == 0 ? GRID_AUTHORS : GRID_UNIFORM,
                              .stratified_lambda = o->stratified,
                              .first = first,
                              .batch = (size_t)o->batch,
                              .seed = (uint64_t)o->seed};
-    const size_t calls = request.steps * ((count + request.batch - 1) / request.batch);
+    Shown shown = {.quiet = o->common.quiet};
     States x = states_alloc(count, m->denoiser.head.dims);
-    request.progress_context = progress_create(stderr, "sample", 0, calls, o->common.quiet);
+    sampler_choice_apply(&o->sampler, &request);
+    request.progress_context = &shown;
     request.progress = show_progress;
+    request.calls = &o->calls;
     bool ok = diff_sample(&request, &x, err);
-    progress_destroy(request.progress_context);
+    progress_destroy(shown.progress);
     ok = ok && write_samples(o, m, &x, err);
     states_free(&x);
     if (ok)
-        printf("%s: %zu sample%s of %lld step%s\n", o->out, count, count == 1 ? "" : "s",
-               (long long)o->steps, o->steps == 1 ? "" : "s");
+        print_result(o, count);
     return ok;
 }
 
 /* A picture of more is of no use to anybody. */
 enum { PNG_SAMPLES_MAX = 10000 };
 
-static bool check(const SampleOptions *o, Error *err)
+static bool check(SampleOptions *o, Error *err)
 {
-    size_t first, count;
+    size_t first, count, steps = 0;
     if (!path_has_suffix(o->out, ".png") && !path_has_suffix(o->out, ".npy"))
         return error_set(err, "--out %.200s: expected a name that ends in .png or .npy", o->out);
-    if (strcmp(o->grid, "uniform") != 0 && strcmp(o->grid, "authors") != 0)
-        return error_set(err, "--grid %.40s: expected uniform or authors", o->grid);
+    if (!sampler_choice_resolve(&o->sampler, err) ||
+        !sampler_choice_steps(&o->sampler, o->steps, 10, &steps, err))
+        return false;
+    o->steps = sampler_choice_own(&o->sampler) ? 0 : (int64_t)steps;
     if ((o->teacher_steps > 0) != (o->teacher != NULL))
         return error_set(err, "--teacher and --teacher-steps: expected both or neither");
+    if (o->teacher_steps > 0 && sampler_choice_own(&o->sampler))
+        return error_set(err, "--teacher-steps: sampler %s has no grid of steps to share",
+                         o->sampler.name);
     if (o->teacher_steps > o->steps)
         return error_set(err, "--teacher-steps %lld: expected at most --steps %lld",
                          (long long)o->teacher_steps, (long long)o->steps);
-    if (strcmp(o->grid, "authors") == 0 && o->steps < 2)
-        return error_set(err, "--grid authors: expected --steps of at least 2");
     if (!shard(o, &first, &count, err))
         return false;
     if (path_has_suffix(o->out, ".png") && count > PNG_SAMPLES_MAX)
@@ -167,13 +194,17 @@ static bool check(const SampleOptions *o, Error *err)
 
 int command_sample(const Command *self, int argc, char **argv)
 {
-    SampleOptions o = {.grid = "uniform", .steps = 10, .count = 64, .seed = 1, .batch = 64};
+    SampleOptions o = {.count = 64, .seed = 1, .batch = 64};
     Error err;
+    if (sampler_choice_list(stdout, argc, argv))
+        return 0;
     const OptionsResult r = parse(self, &o, argc, argv);
     if (r != OPTIONS_OK)
         return r == OPTIONS_HELP ? 0 : 2;
-    if (!check(&o, &err))
+    if (!check(&o, &err)) {
+        sampler_choice_free(&o.sampler);
         return command_fail(self, &err, 2);
+    }
     const WeightChoice which = o.raw ? WEIGHTS_RAW : WEIGHTS_AVERAGED;
     Model *m = model_load(o.model, which, &err);
     Model *teacher = m && o.teacher ? model_load(o.teacher, which, &err) : NULL;
@@ -189,5 +220,6 @@ int command_sample(const Command *self, int argc, char **argv)
     }
     model_destroy(teacher);
     model_destroy(m);
+    sampler_choice_free(&o.sampler);
     return status;
 }

@@ -74,9 +74,15 @@ bool evaluation_add(Evaluation *e, const char *model, const SampleRequest *reque
         return error_set(err, "more than %d rows", EVAL_ROWS_MAX);
     EvalRow row = {.model = model, .steps = request->steps, .valid = NAN, .tv = NAN, .fcd = NAN};
     States x = states_alloc(e->count, request->model->head.dims);
+    SampleRequest counted = *request;
+    size_t calls = 0;
+    counted.calls = &calls;
     const double start = platform_seconds();
-    bool ok = diff_sample(request, &x, err);
+    bool ok = diff_sample(&counted, &x, err);
     row.seconds = platform_seconds() - start;
+    row.calls = (double)calls / (double)x.batch;
+    if (row.steps == 0)
+        row.steps = (size_t)(row.calls + 0.5);
     if (ok)
         ok = measure(e, &x, &row, err);
     if (ok) {
@@ -123,9 +129,19 @@ static void print_facts(const Evaluation *e, FILE *out)
     fprintf(out, "\n");
 }
 
+/* Where each step is one network call, a column of calls would say nothing. */
+static bool calls_differ(const Evaluation *e)
+{
+    for (size_t i = 0; i < e->row_count; i++)
+        if (e->rows[i].calls != (double)e->rows[i].steps)
+            return true;
+    return false;
+}
+
 void evaluation_print(const Evaluation *e, FILE *out)
 {
-    fprintf(out, "%-8s %6s", "model", "steps");
+    const bool calls = calls_differ(e);
+    fprintf(out, calls ? "%-8s %6s %8s" : "%-8s %6s", "model", "steps", "calls");
     if (e->law)
         fprintf(out, " %8s %8s", "valid", "tv");
     if (e->classifier)
@@ -133,7 +149,7 @@ void evaluation_print(const Evaluation *e, FILE *out)
     fprintf(out, " %9s\n", "seconds");
     for (size_t i = 0; i < e->row_count; i++) {
         const EvalRow *r = &e->rows[i];
-        fprintf(out, "%-8s %6zu", r->model, r->steps);
+        fprintf(out, calls ? "%-8s %6zu %8.2f" : "%-8s %6zu", r->model, r->steps, r->calls);
         if (e->law)
             fprintf(out, " %7.2f%% %8.4f", 100 * r->valid, r->tv);
         if (e->classifier)
@@ -162,6 +178,7 @@ void evaluation_json(const Evaluation *e, JsonOut *j)
         jsonout_object(j, NULL);
         jsonout_string(j, "model", r->model);
         jsonout_count(j, "steps", r->steps);
+        jsonout_number(j, "calls", r->calls);
         if (e->law) {
             jsonout_number(j, "valid", r->valid);
             jsonout_number(j, "tv", r->tv);
@@ -178,8 +195,8 @@ void evaluation_json(const Evaluation *e, JsonOut *j)
 
 static void report_rows(const Evaluation *e, Report *r)
 {
-    const char *head[COLUMNS_MAX] = {"model", "steps"};
-    size_t columns = 2;
+    const char *head[COLUMNS_MAX] = {"model", "steps", "calls"};
+    size_t columns = 3;
     if (e->law) {
         head[columns++] = "valid %";
         head[columns++] = "tv";
@@ -194,6 +211,7 @@ static void report_rows(const Evaluation *e, Report *r)
         size_t k = 0;
         snprintf(t[k++], CELL, "%s", row->model);
         snprintf(t[k++], CELL, "%zu", row->steps);
+        snprintf(t[k++], CELL, "%g", row->calls);
         if (e->law) {
             snprintf(t[k++], CELL, "%.2f", 100 * row->valid);
             snprintf(t[k++], CELL, "%.4f", row->tv);
@@ -203,7 +221,7 @@ static void report_rows(const Evaluation *e, Report *r)
         for (size_t c = 0; c < columns; c++)
             cells[i * columns + c] = t[c];
     }
-    report_table(r, "Steps are network calls for a sample; all models use the same time grid.",
+    report_table(r, "Calls of the network for a sample; all models use the same time grid.",
                  columns, head, e->row_count, cells);
     mem_free(cells);
     mem_free(text);
@@ -236,9 +254,9 @@ static void report_metric(const Evaluation *e, Report *r, Metric metric, const c
         double *x = points + 2 * s * EVAL_ROWS_MAX, *y = x + EVAL_ROWS_MAX;
         if (s == count)
             series[count++] = (Series){.name = row->model, .x = x, .y = y};
-        x[series[s].count] = (double)row->steps;
+        x[series[s].count] = row->calls;
         y[series[s].count++] = metric_of(row, metric);
-        most = fmax(most, (double)row->steps);
+        most = fmax(most, row->calls);
     }
     floor_x[1] = most;
     if (isfinite(floor_value))

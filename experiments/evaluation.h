@@ -15,7 +15,8 @@
 
 typedef struct EvalRow {
     const char *model; /* "exact", "teacher", "student", "hybrid" */
-    size_t steps;      /* network calls for a sample */
+    size_t steps;      /* of the time grid; own times: network calls, rounded */
+    double calls;      /* network calls for a sample */
     double valid, tv;  /* with a law */
     double fcd;        /* with a classifier */
     double seconds;    /* for all samples; not written to files that are compared */

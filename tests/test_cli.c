@@ -180,6 +180,37 @@ START_TEST(samples_in_both_formats)
 }
 END_TEST
 
+START_TEST(samplers_and_grids)
+{
+    make_both();
+    says("sample --sampler list", 0, "theta-trapezoidal: ");
+    ck_assert(strstr(said(stdout), "arXiv 2409.02908") && strstr(said(stdout), "theta=0.5"));
+    says("eval --sampler list", 0, "first-hitting: ");
+    expect("sample --quiet --model @s.safetensors --steps 2 --count 5 --out @x.npy", 0);
+    says("sample --quiet --model @s.safetensors --grid 1,0.5 --count 5 --out @y.npy", 0,
+         "5 samples of 2 steps, 2 network calls each");
+    ck_assert(toy_same(toy("x.npy"), toy("y.npy"))); /* the uniform grid by hand */
+    says("sample --quiet --model @s.safetensors --sampler predictor-corrector --steps 3 "
+         "--sampler-set corrector_steps=2 --sampler-set corrector_entry=0.5 --grid process "
+         "--count 5 --out @y.npy",
+         0, "3 steps, 5 network calls each");
+    says("sample --quiet --model @s.safetensors --sampler first-hitting --count 2 --out @y.npy", 0,
+         "2 samples, 36 network calls each");
+    says("eval --quiet --model @s.safetensors --data glyphs --count 4 --sampler theta-trapezoidal "
+         "--steps 2 --json @e.json",
+         0, "student       2     3.00");
+    char *json = toy_read(toy("e.json"), &(size_t){0});
+    ck_assert(strstr(json, "theta-trapezoidal") && strstr(json, "\"calls\": 3"));
+    mem_free(json);
+    says("eval --quiet --model @s.safetensors --data glyphs --count 4 --sampler confidence --grid "
+         "1,0.9,0.3",
+         0, "student       3 ");
+    says("sample --quiet --model @s.safetensors --sampler tau-leaping --sampler-set last=move "
+         "--out @y.npy",
+         1, "would leave masks");
+}
+END_TEST
+
 /* A signal is pending, so each run makes one step; the end is as without. */
 START_TEST(stop_and_go)
 {
@@ -281,8 +312,24 @@ static const struct {
     {"distill " TINY "--out @t.safetensors --teacher @t.safetensors --overwrite",
      "expected another file than --teacher"},
     {"sample --model @t.safetensors --out @x.jpg", "ends in .png or .npy"},
-    {"sample --model @t.safetensors --out @x.png --grid foo", "expected uniform or authors"},
+    {"sample --model @t.safetensors --out @x.png --grid foo", "expected uniform, authors, process or"},
     {"sample --model @t.safetensors --out @x.png --grid authors --steps 1", "at least 2"},
+    {"sample --model @t.safetensors --out @x.png --sampler foo", "one of posterior, tau-leaping"},
+    {"sample --model @t.safetensors --out @x.png --sampler-set theta=0.5", "no setting theta"},
+    {"sample --model @t.safetensors --out @x.png --sampler-set eps", "expected KEY=VALUE"},
+    {"sample --model @t.safetensors --out @x.png --sampler-set eps=2", "0 <= eps < 1"},
+    {"sample --model @t.safetensors --out @x.png --sampler-set last=x", "auto draw argmax move"},
+    {"sample --model @t.safetensors --out @x.png --grid 1,0.5,0.7", "expected times that fall"},
+    {"sample --model @t.safetensors --out @x.png --grid 1,0", "time 2 is 0, expected 0 < t <= 1"},
+    {"sample --model @t.safetensors --out @x.png --grid 1.5", "expected 0 < t <= 1"},
+    {"sample --model @t.safetensors --out @x.png --grid 1,nan", "expected 0 < t <= 1"},
+    {"sample --model @t.safetensors --out @x.png --grid 1,,0.5", "times that fall, such as"},
+    {"sample --model @t.safetensors --out @x.png --grid 1,0.5 --steps 3", "the grid has 2 times"},
+    {"sample --model @t.safetensors --out @x.png --steps 0", "from 1"},
+    {"sample --model @t.safetensors --out @x.png --sampler exact --steps 3", "chooses its own"},
+    {"sample --model @t.safetensors --out @x.png --sampler exact --grid uniform", "its own times"},
+    {"eval --model @t.safetensors --data glyphs --sampler exact --steps 3", "chooses its own"},
+    {"eval --model @t.safetensors --data glyphs --sampler foo", "unknown sampler 'foo'"},
     {"sample --model @t.safetensors --out @x.png --shard 2/2", "expected I/N with 0 <= I < N"},
     {"sample --model @t.safetensors --out @x.png --shard 1/2x", "expected I/N"},
     {"sample --model @t.safetensors --out @x.png --shard 0/9 --count 5", "has none of the 5"},
@@ -291,7 +338,7 @@ static const struct {
     {"sample --model @t.safetensors --out @x.png --teacher @s --teacher-steps 11", "at most"},
     {"eval --model @t.safetensors --data glyphs --metrics fid", "expected a list of valid, fcd"},
     {"eval --model @t.safetensors --data mnist:x --metrics valid", "expected --data glyphs"},
-    {"eval --model @t.safetensors --data glyphs --grid authors", "numbers from 2"},
+    {"eval --model @t.safetensors --data glyphs --grid authors", "at least 2"},
     {"eval --model @t.safetensors --data glyphs --teacher-steps 1", "expected --teacher too"},
     {"eval --model @t.safetensors --data glyphs --json @t.safetensors",
      "another file than --model"},
@@ -490,6 +537,7 @@ Suite *cli_suite(void)
     tcase_add_test(tc, help_of_every_command);
     tcase_add_test(tc, a_model_from_start_to_report);
     tcase_add_test(tc, samples_in_both_formats);
+    tcase_add_test(tc, samplers_and_grids);
     tcase_add_test(tc, go_on_from_nothing);
     tcase_add_test(tc, nothing_is_lost);
     tcase_add_test(tc, other_data_do_not_resume);

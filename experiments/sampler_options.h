@@ -1,0 +1,38 @@
+/* The options by which `sample` and `eval` choose a sampler, its settings and its times. */
+#ifndef DI4C_EXPERIMENTS_SAMPLER_OPTIONS_H
+#define DI4C_EXPERIMENTS_SAMPLER_OPTIONS_H
+
+#include <stdio.h>
+
+#include "diffusion/sampler.h"
+#include "experiments/options.h"
+
+typedef struct SamplerChoice {
+    /* from the command line; NULL or empty: not given */
+    const char *name; /* --sampler */
+    const char *grid; /* --grid: uniform, authors, process or times */
+    TextList set;     /* --sampler-set KEY=VALUE */
+    /* from sampler_choice_resolve */
+    const SamplerClass *sampler;
+    SamplerSettings settings;
+    TimeGrid kind;
+    double *times;     /* a grid given as times (mem_free); else NULL */
+    size_t time_count;
+} SamplerChoice;
+
+/* Makes sense of the names.  False and a sentence (usage) if there is no such sampler, setting or
+ * grid, a value is out of range, times do not fall or leave (0, 1], or the sampler has times of its
+ * own and a grid is given. */
+bool sampler_choice_resolve(SamplerChoice *c, Error *err);
+void sampler_choice_free(SamplerChoice *c);
+/* The number of steps: `steps` if at least 1, else (not given) the number of times, or `standard`.
+ * False and a sentence if the sampler or the times decide otherwise, or the grid needs more. */
+bool sampler_choice_steps(const SamplerChoice *c, int64_t steps, int64_t standard, size_t *out,
+                          Error *err);
+bool sampler_choice_own(const SamplerChoice *c); /* the sampler has times of its own */
+/* The fields of the request that the choice decides, steps apart. */
+void sampler_choice_apply(const SamplerChoice *c, SampleRequest *request);
+/* True if the arguments hold "--sampler list": then all samplers and settings are printed. */
+bool sampler_choice_list(FILE *out, int argc, char **argv);
+
+#endif

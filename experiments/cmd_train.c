@@ -14,7 +14,7 @@ typedef struct TrainOptions {
     const char *data, *out, *preset, *log, *teacher, *rates;
     TextList set;
     int64_t steps, seed, save_seconds;
-    bool resume, overwrite, check_finite;
+    bool resume, overwrite, check_finite, as_code, as_paper;
     CommonOptions common;
 } TrainOptions;
 
@@ -40,6 +40,10 @@ static OptionsResult parse(const Command *self, ConfigRole role, TrainOptions *o
          "time between checkpoints (default 120)"},
         {"--check-finite", OPTION_FLAG, &o->check_finite, NULL, 0, 0, false,
          "look at the result of every operation"},
+        {"--as-code", OPTION_FLAG, &o->as_code, NULL, 0, 0, false,
+         "where paper and published code differ, the code (default)"},
+        {"--as-paper", OPTION_FLAG, &o->as_paper, NULL, 0, 0, false,
+         "... the paper: sets eps; for students tm_width and start_from too (--set goes before)"},
         {"--rates", OPTION_TEXT, &o->rates, "FILE", 0, 0, false,
          "rates of the noise (process=matrix): S x S numbers, .csv or .npy; row i leads out of i"},
         {"--teacher", OPTION_TEXT, &o->teacher, "MODEL", 0, 0, true,
@@ -63,7 +67,8 @@ static bool is_of_data(const char *key)
            strcmp(key, "channels") == 0 || strcmp(key, "states") == 0;
 }
 
-/* Settings in order: preset (or the teacher's configuration), --rates, --set, --steps, --seed. */
+/* Settings in order: preset (or the teacher's configuration), --as-paper, --rates, --set, --steps,
+ * --seed. */
 static bool configure(const TrainOptions *o, ConfigRole role, const Model *teacher,
                       const RateMatrix *rates, Config *c, Error *err)
 {
@@ -72,6 +77,8 @@ static bool configure(const TrainOptions *o, ConfigRole role, const Model *teach
         return false;
     if (teacher)
         config_copy_structure(c, &teacher->config);
+    if (o->as_paper)
+        config_as_paper(c, role);
     if (rates) {
         c->process = PROCESS_MATRIX;
         c->rates = rates;
@@ -258,6 +265,8 @@ static bool check_names(const TrainOptions *o, Error *err)
         return error_set(err, "--out %.200s: expected another file than --teacher", o->out);
     if (o->resume && o->overwrite)
         return error_set(err, "--resume and --overwrite: expected one of them");
+    if (o->as_code && o->as_paper)
+        return error_set(err, "--as-code and --as-paper: expected one of them");
     return true;
 }
 

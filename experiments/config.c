@@ -141,9 +141,12 @@ static const Preset presets[] = {
      "stratified_lambda=on "
      "delta_min=0.005 delta_max=0.05 share_at_one=0.125 start_from=averaged"},
     {"mnist", "MNIST at 28x28, 256 grey levels, discretised Gaussian noise, truncated logistic",
-     "height=28 width=28 channels=1 states=256 ch=32 ch_mult=1,2,2 attn_scale=1 flip=off "
-     "ema_decay=0.999 chunk=128",
-     "steps=20000 batch=64 warmup=100", "steps=20000 batch=4 warmup=0"},
+     "height=28 width=28 channels=1 states=256 ch=32 ch_mult=1,2,2 attn_scale=1 dropout=0 flip=off "
+     "lr_decay=cosine warmup=100 ema_decay=0.999 chunk=128 loss=cross_entropy",
+     "steps=2800 batch=64 lr=1e-3 stratified_times=on",
+     "steps=1500 batch=4 lambdas=24 distil_lambdas=2 lambda_gain=2.45 lr=7e-4 warmup=0 "
+     "data_weight=one stratified_lambda=on "
+     "delta_min=0.005 delta_max=0.05 share_at_one=0.125 start_from=averaged"},
     {"cifar10", "CIFAR-10 at the paper's size and settings", "chunk=32", "",
      "steps=320000 batch=8 warmup=0"},
 };
@@ -306,6 +309,16 @@ bool config_preset(Config *c, const char *name, ConfigRole role, Error *err)
                  p->name);
     }
     return error_set(err, "--preset: unknown preset '%.60s'; expected one of %s", name, known);
+}
+
+void config_as_paper(Config *c, ConfigRole role)
+{
+    const bool divides = role == ROLE_TEACHER && c->loss == TEACHER_CT_ELBO;
+    c->eps = divides ? 1e-30 : 0.0;
+    if (role == ROLE_STUDENT) {
+        c->tm_width = 0.0;
+        c->start_from = CONFIG_START_AVERAGED;
+    }
 }
 
 const char *config_preset_of(const char *data, const Config *teacher)

@@ -66,6 +66,11 @@ typedef enum ConfigRole { ROLE_TEACHER, ROLE_STUDENT } ConfigRole;
 bool config_preset(Config *c, const char *name, ConfigRole role, Error *err);
 /* Name of the preset that fits a data set and, for a student, its teacher (NULL: none). */
 const char *config_preset_of(const char *data, const Config *teacher);
+/* Where paper and published code differ, the defaults are the code's; this sets the keys to what the
+ * paper says: no eps in denominators (a teacher's continuous-time loss keeps 1e-30, since it divides
+ * by it); a student's distillation term at t_min itself, and the teacher's averaged weights as its
+ * start.  distill/README.md lists the differences. */
+void config_as_paper(Config *c, ConfigRole role);
 /* Checks between keys (sizes that must fit each other); of the keys that only a teacher's or only a
  * student's training reads, just those of this role. */
 bool config_check(const Config *c, ConfigRole role, Error *err);

@@ -249,11 +249,46 @@ START_TEST(help_names_every_key_and_preset)
 }
 END_TEST
 
+/* The paper's side touches these keys and no others. */
+START_TEST(as_paper_changes_what_it_should)
+{
+    Error err;
+    Config code, paper;
+    char value[CONFIG_TEXT];
+
+    ck_assert(config_preset(&code, "cifar10", ROLE_STUDENT, &err));
+    paper = code;
+    config_as_paper(&paper, ROLE_STUDENT);
+    ck_assert_double_eq(code.eps, 1e-9);
+    ck_assert_double_eq(paper.eps, 0.0);
+    ck_assert_double_eq(code.tm_width, 0.01);
+    ck_assert_double_eq(paper.tm_width, 0.0);
+    ck_assert_int_eq(code.start_from, CONFIG_START_RAW);
+    ck_assert_int_eq(paper.start_from, CONFIG_START_AVERAGED);
+    ck_assert(config_check(&paper, ROLE_STUDENT, &err));
+    paper.eps = code.eps;
+    paper.tm_width = code.tm_width;
+    paper.start_from = code.start_from;
+    ck_assert_uint_eq(config_difference(&code, &paper), config_count());
+
+    ck_assert(config_preset(&code, "cifar10", ROLE_TEACHER, &err));
+    paper = code;
+    config_as_paper(&paper, ROLE_TEACHER);
+    ck_assert_double_eq(paper.eps, 1e-30);
+    ck_assert(config_check(&paper, ROLE_TEACHER, &err));
+    config_value(&paper, config_difference(&code, &paper), value);
+    ck_assert_str_eq(value, "1e-30");
+    paper.eps = code.eps;
+    ck_assert_uint_eq(config_difference(&code, &paper), config_count());
+}
+END_TEST
+
 Suite *config_suite(void)
 {
     Suite *s = suite_create("config");
     TCase *tc = tcase_create("config");
 
+    tcase_add_test(tc, as_paper_changes_what_it_should);
     tcase_add_test(tc, values_survive_the_way_through_text);
     tcase_add_test(tc, numbers_keep_every_digit);
     tcase_add_test(tc, values_reach_their_field);

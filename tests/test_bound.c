@@ -9,9 +9,19 @@
 #include "experiments/exact_denoiser.h"
 #include "experiments/theory/bound.h"
 #include "experiments/theory/bound_run.h"
+#include "experiments/theory/theory.h"
+#include "experiments/theory/tiny.h"
+#include "nn/json.h"
+#include "tensor/memory.h"
 #include "tests/sampler_worlds.h"
+#include "tests/toys.h"
 
 enum { D = WORLD_D };
+
+static void set_up(void)
+{
+    toys_set_up("test-bound.tmp.d");
+}
 
 static Process *masks(size_t states)
 {
@@ -32,10 +42,10 @@ static FiniteLaw *equal_bits(void)
 }
 
 /* Student = teacher = the exact product denoiser of x^1 = x^2 under alpha = 1 - t.  Left: its N
- * steps miss the data by 1/(2N), its one step by 1/2.  Only from two masks does the consistency term
- * not vanish: with a = 1/(n+1) the chance of one bit to be unmasked, the bits differ with chance
- * (a^2 + (1-a)^2)/2 on the left of the KL and 1/2 on its right; two masks are left at t_{n+1} with
- * chance ((n+1)/N)^2. */
+ * steps miss the data by 1/(2N), its one step by 1/2.  Only from two masks does the consistency
+ * term not vanish: with a = 1/(n+1) the chance of one bit to be unmasked, the bits differ with
+ * chance (a^2 + (1-a)^2)/2 on the left of the KL and 1/2 on its right; two masks are left at
+ * t_{n+1} with chance ((n+1)/N)^2. */
 START_TEST(equal_bits_have_known_terms)
 {
     Process *p = masks(2);
@@ -255,9 +265,11 @@ END_TEST
 START_TEST(trained_students_keep_the_bound)
 {
     enum { STEPS = 60 };
-    BoundRun *run = bound_run(1, STEPS), *again = bound_run(1, STEPS);
-    size_t in_first = 0;
+    Error err = {""};
+    FiniteLaw *law = _i == 0 ? equal_bits() : tiny_xor(3);
+    BoundRun *run = bound_run(law, 1, STEPS, &err), *again = bound_run(law, 1, STEPS, &err);
 
+    ck_assert_msg(run != NULL && again != NULL, "%s", err.text);
     ck_assert_uint_eq(run->violations, 0);
     ck_assert_uint_eq(run->count, again->count);
     for (size_t i = 0; i < run->count; i++) {
@@ -267,14 +279,62 @@ START_TEST(trained_students_keep_the_bound)
             sum += row->terms[n];
         ck_assert(row->lhs <= row->rhs && row->lhs >= 0.0 && row->rhs == sum);
         ck_assert(row->lhs == same->lhs && row->rhs == same->rhs && row->step == same->step);
-        in_first += strcmp(row->world, "equal-bits") == 0;
+        ck_assert(i == 0 || row->step > row[-1].step);
     }
-    ck_assert(run->rows[0].step == 0 && run->rows[in_first - 1].step == STEPS);
-    ck_assert_uint_eq(2 * in_first, run->count);
-    ck_assert_double_lt(run->rows[in_first - 1].terms[0], run->rows[0].terms[0] / 1.2);
-    ck_assert_double_le(fabs(run->rows[0].teacher_tv - 1.0 / (2.0 * BOUND_CALLS)), 1e-6);
+    const BoundRow *first = run->rows, *last = run->rows + run->count - 1;
+    ck_assert(first->step == 0 && last->step == STEPS);
+    ck_assert_double_lt(last->terms[0], first->terms[0] / 1.2);
+    if (_i == 0)
+        ck_assert_double_le(fabs(first->teacher_tv - 1.0 / (2.0 * BOUND_CALLS)), 1e-6);
     bound_run_free(run);
     bound_run_free(again);
+    law_destroy(law);
+}
+END_TEST
+
+/* The experiment on one world: flat rows that add up, and both sides in them. */
+START_TEST(rows_carry_the_terms)
+{
+    static const char *const terms[] = {"distil",   "consis_1", "consis_2", "consis_3",
+                                        "consis_4", "consis_5", "consis_6", "consis_7"};
+    const TheoryOptions options = {"coupled-bits", 2, true};
+    Findings *f = findings_create(NULL);
+    const char *path = toy("bound.json");
+    Error err = {""};
+    size_t count;
+
+    ck_assert_msg(theory_bound(&options, f, &err), "%s", err.text);
+    ck_assert_msg(findings_write(f, path, options.seed, &err), "%s", err.text);
+    char *text = toy_read(path, &count);
+    Json *json = json_parse(text, count, path, &err);
+    ck_assert_msg(json != NULL, "%s", err.text);
+    const Json *rows = json_get(json, "rows");
+    ck_assert(rows != NULL && rows->count > 15);
+    for (size_t i = 0; i < rows->count; i++) {
+        const Json *row = &rows->items[i];
+        const double lhs = json_get(row, "lhs")->number, rhs = json_get(row, "rhs")->number;
+        double sum = 0.0;
+        for (size_t n = 0; n < BOUND_CALLS; n++)
+            sum += json_get(row, terms[n])->number;
+        ck_assert_double_le(fabs(sum - rhs), 1e-15 * BOUND_CALLS);
+        ck_assert(lhs <= rhs && json_get(row, "step")->number >= (double)i);
+    }
+    /* a trained student is closer to the data than any product, 1/2 */
+    ck_assert_double_lt(json_get(&rows->items[rows->count - 1], "student_tv")->number, 0.25);
+    json_free(json);
+    mem_free(text);
+    findings_destroy(f);
+}
+END_TEST
+
+START_TEST(large_worlds_are_refused)
+{
+    FiniteLaw *law = tiny_xor(8);
+    Error err = {""};
+
+    ck_assert(bound_run(law, 1, 1, &err) == NULL);
+    ck_assert_msg(strstr(err.text, "6561") != NULL, "%s", err.text);
+    law_destroy(law);
 }
 END_TEST
 
@@ -303,11 +363,14 @@ Suite *bound_suite(void)
     Suite *s = suite_create("bound");
     TCase *tc = tcase_create("bound");
 
+    tcase_add_checked_fixture(tc, set_up, toys_tear_down);
     tcase_add_test(tc, equal_bits_have_known_terms);
     tcase_add_test(tc, a_mixture_reaches_the_data_in_one_step);
     tcase_add_loop_test(tc, all_terms_equal_a_second_enumeration, 0, 4);
     tcase_add_loop_test(tc, no_student_breaks_the_bound, 0, 4);
-    tcase_add_test(tc, trained_students_keep_the_bound);
+    tcase_add_loop_test(tc, trained_students_keep_the_bound, 0, 2);
+    tcase_add_test(tc, rows_carry_the_terms);
+    tcase_add_test(tc, large_worlds_are_refused);
     tcase_add_test_raise_signal(tc, too_large_a_space_stops, SIGABRT);
     tcase_add_test_raise_signal(tc, a_mixture_as_teacher_stops, SIGABRT);
     tcase_set_timeout(tc, 60);

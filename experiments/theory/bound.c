@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "diffusion/posterior.h"
+#include "experiments/theory/joint.h"
 #include "tensor/check.h"
 #include "tensor/memory.h"
 
@@ -30,15 +31,6 @@ static size_t power(size_t base, size_t exponent)
         result *= base;
     }
     return result;
-}
-
-double bound_distance(const double *a, const double *b, size_t count)
-{
-    double sum = 0.0;
-
-    for (size_t i = 0; i < count; i++)
-        sum += fabs(a[i] - b[i]);
-    return 0.5 * sum;
 }
 
 /* out (base^dims) += weight times the product of the rows (dims, base). */
@@ -298,7 +290,7 @@ double bound_measure(const BoundChain *c, const Denoiser *student, size_t lambda
         terms[n] = sqrt(mean_kl(c, c->law[n + 1], n > 0 ? target : c->kernel[0], here) / 2.0);
     }
     push(c, c->law[N], here, c->clean, law);
-    double distance = bound_distance(c->law[0], law, c->clean);
+    double distance = joint_tv(c->law[0], law, c->clean);
     mem_free(here);
     mem_free(before);
     mem_free(target);

@@ -41,7 +41,4 @@ void bound_student_law(const BoundChain *c, const Denoiser *student, size_t lamb
  * or 0 for a product model, which needs lambdas = 1 (checked). */
 double bound_measure(const BoundChain *c, const Denoiser *student, size_t lambdas, double *terms);
 
-/* (1/2) sum |a - b|. */
-double bound_distance(const double *a, const double *b, size_t count);
-
 #endif

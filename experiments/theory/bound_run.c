@@ -7,19 +7,22 @@
 
 #include "experiments/exact_denoiser.h"
 #include "experiments/theory/bound.h"
+#include "experiments/theory/joint.h"
 #include "experiments/theory/tiny.h"
 #include "tensor/memory.h"
+#include "tensor/platform.h"
 
-enum { BATCH = 8, EVEN_ROWS = 15, MOST_ROWS = 64 };
+enum { BATCH = 8, EVEN_ROWS = 15, MOST_ROWS = 64, FEW_POINTS = 100 };
 static const double ROUNDING = 1e-6;
 
-typedef struct World {
-    const char *name;
-    size_t dims, steps;
-} World;
-
-static const World worlds[] = {{"equal-bits", 2, 1500}, {"xor", 3, 2000}};
-enum { WORLDS = sizeof worlds / sizeof worlds[0] };
+typedef struct Lab {
+    Process *process;
+    Denoiser *teacher;
+    BoundChain *chain;
+    TinyModel *student;
+    double *data, *out; /* (clean points): the law, and room */
+    size_t points, lambdas;
+} Lab;
 
 static DistillConfig training_config(void)
 {
@@ -47,10 +50,8 @@ static Process *create_process(const FiniteLaw *law)
 }
 
 /* The data as a law over clean points, numbered as bound.h says. */
-static void fill_data(const FiniteLaw *law, double *data, size_t points)
+static void fill_data(const FiniteLaw *law, double *data)
 {
-    for (size_t y = 0; y < points; y++)
-        data[y] = 0.0;
     for (size_t k = 0; k < law->count; k++) {
         size_t y = 0;
         for (size_t d = law->dims; d-- > 0;)
@@ -59,25 +60,47 @@ static void fill_data(const FiniteLaw *law, double *data, size_t points)
     }
 }
 
-static void add_row(BoundRun *run, const World *world, const BoundChain *chain, const TinyModel *m,
-                    const double *data)
+static Lab lab_create(const FiniteLaw *law, size_t noised, uint64_t seed, size_t steps)
+{
+    Lab lab = {.process = create_process(law)};
+
+    lab.teacher = exact_denoiser_create(law, lab.process);
+    lab.chain = bound_chain_create(lab.process, lab.teacher, BOUND_CALLS);
+    lab.student = tiny_create(law, lab.process, 1, 2e-3, steps, seed);
+    lab.points = bound_clean_points(lab.chain);
+    lab.lambdas = noised <= FEW_POINTS ? 64 : 16;
+    lab.data = mem_zeroed(lab.points, sizeof *lab.data);
+    lab.out = mem_alloc(lab.points, sizeof *lab.out);
+    fill_data(law, lab.data);
+    return lab;
+}
+
+static void lab_destroy(Lab *lab)
+{
+    mem_free(lab->data);
+    mem_free(lab->out);
+    tiny_destroy(lab->student);
+    bound_chain_destroy(lab->chain);
+    exact_denoiser_destroy(lab->teacher);
+    diff_process_destroy(lab->process);
+}
+
+static void add_row(BoundRun *run, const Lab *lab)
 {
     BoundRow *row = &run->rows[run->count++];
-    size_t points = bound_clean_points(chain);
-    double *law = mem_alloc(points, sizeof *law);
+    const Denoiser *student = &lab->student->denoiser;
 
-    row->world = world->name;
-    row->step = (size_t)m->optimizer->steps;
-    row->lhs = bound_measure(chain, &m->denoiser, BOUND_LAMBDAS, row->terms);
+    row->step = (size_t)lab->student->optimizer->steps;
+    row->lambdas = lab->lambdas;
+    row->lhs = bound_measure(lab->chain, student, lab->lambdas, row->terms);
     row->rhs = 0.0;
     for (size_t n = 0; n < BOUND_CALLS; n++)
         row->rhs += row->terms[n];
-    bound_student_law(chain, &m->denoiser, BOUND_LAMBDAS, law);
-    row->student_tv = bound_distance(law, data, points);
-    row->teacher_tv = bound_distance(bound_teacher_law(chain), data, points);
+    bound_student_law(lab->chain, student, lab->lambdas, lab->out);
+    row->student_tv = joint_tv(lab->out, lab->data, lab->points);
+    row->teacher_tv = joint_tv(bound_teacher_law(lab->chain), lab->data, lab->points);
     if (!(row->lhs <= row->rhs + ROUNDING))
         run->violations++;
-    mem_free(law);
 }
 
 /* After 0, 1, 2, 4, ... steps, and EVEN_ROWS times evenly up to the last. */
@@ -88,42 +111,43 @@ static bool is_due(size_t step, size_t steps)
     return step == steps || step % every == 0 || (step < every && (step & (step - 1)) == 0);
 }
 
-static void run_world(BoundRun *run, const World *world, uint64_t seed, size_t steps)
+static bool train(BoundRun *run, const FiniteLaw *law, const Lab *lab, size_t steps, Error *err)
 {
-    FiniteLaw *law = tiny_xor(world->dims);
-    Process *p = create_process(law);
-    Denoiser *teacher = exact_denoiser_create(law, p);
-    BoundChain *chain = bound_chain_create(p, teacher, BOUND_CALLS);
-    TinyModel *student = tiny_create(law, p, 1, 2e-3, steps, seed);
     const DistillConfig config = training_config();
     States x0 = states_alloc(BATCH, law->dims);
-    double *data = mem_alloc(bound_clean_points(chain), sizeof *data);
+    bool ok = true;
 
-    fill_data(law, data, bound_clean_points(chain));
-    for (size_t step = 0;; step++) {
+    for (size_t step = 0; ok && step <= steps; step++) {
         if (is_due(step, steps))
-            add_row(run, world, chain, student, data);
-        if (step == steps)
-            break;
-        tiny_distil(student, &config, teacher, law, p, &x0);
+            add_row(run, lab);
+        if (step < steps)
+            tiny_distil(lab->student, &config, lab->teacher, law, lab->process, &x0);
+        if (platform_signal() != 0)
+            ok = error_set(err, "theory bound: stopped by signal %d", platform_signal());
     }
-    mem_free(data);
     states_free(&x0);
-    tiny_destroy(student);
-    bound_chain_destroy(chain);
-    exact_denoiser_destroy(teacher);
-    diff_process_destroy(p);
-    law_destroy(law);
+    return ok;
 }
 
-BoundRun *bound_run(uint64_t seed, size_t steps)
+BoundRun *bound_run(const FiniteLaw *law, uint64_t seed, size_t steps, Error *err)
 {
-    BoundRun *run = mem_zeroed(1, sizeof *run);
+    double noised = pow((double)law->states + 1.0, (double)law->dims);
 
-    run->rows = mem_zeroed(WORLDS * MOST_ROWS, sizeof *run->rows);
-    for (size_t w = 0; w < WORLDS; w++)
-        run_world(run, &worlds[w], seed, steps > 0 ? steps : worlds[w].steps);
-    return run;
+    if (noised > BOUND_MAX_POINTS) {
+        error_set(err, "theory bound: a world of %zu states in %zu dimensions has %g masked ones, "
+                       "expected at most %d",
+                  law->states, law->dims, noised, (int)BOUND_MAX_POINTS);
+        return NULL;
+    }
+    BoundRun *run = mem_zeroed(1, sizeof *run);
+    Lab lab = lab_create(law, (size_t)noised, seed, steps);
+    run->rows = mem_zeroed(MOST_ROWS, sizeof *run->rows);
+    bool ok = train(run, law, &lab, steps, err);
+    lab_destroy(&lab);
+    if (ok)
+        return run;
+    bound_run_free(run);
+    return NULL;
 }
 
 void bound_run_free(BoundRun *run)

@@ -3,5 +3,8 @@
 
 const Experiment theory_experiments[] = {
     {"rate", "how fast a product sampler's error falls with the number of steps", theory_rate},
+    {"bound", "both sides of the student's error bound while it is trained", theory_bound},
+    {"variance", "the noise of each loss's gradient with and without control variates",
+     theory_variance},
 };
 const size_t theory_experiment_count = sizeof theory_experiments / sizeof theory_experiments[0];

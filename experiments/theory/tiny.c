@@ -4,7 +4,7 @@
 #include "tensor/check.h"
 #include "tensor/memory.h"
 
-enum { WIDTH = 64, BLOCKS = 2, EMBED = 32 };
+enum { WIDTH = 48, BLOCKS = 1, EMBED = 32 };
 enum { DRAW_DATA = 500 }; /* purpose of the stream that data comes from */
 
 FiniteLaw *tiny_xor(size_t dims)

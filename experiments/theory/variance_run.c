@@ -3,13 +3,13 @@
 #include "experiments/theory/variance.h"
 #include "tensor/check.h"
 #include "tensor/memory.h"
+#include "tensor/platform.h"
 
-enum { DIMS = 3, TEACHER_BATCH = 64, BATCH = 8, LAMBDAS = 32 };
-enum { TEACHER_STEPS = 800, STUDENT_STEPS = 1600, DRAWS = 100 };
-enum { FIRST_DRAW = 1000000 }; /* number of the first measuring step: training never gets there */
+enum { TEACHER_BATCH = 64, BATCH = 8, LAMBDAS = 32 };
+enum { FIRST_DRAW = 1000000000 }; /* number of the first measuring step: training ends before */
 
 /* Parts of the training after which the student is measured. */
-static const double stages[] = {0.25, 0.5, 1.0};
+static const double stages[] = {0.0625, 0.25, 0.5, 1.0};
 enum { STAGES = sizeof stages / sizeof stages[0] };
 
 /* Running mean and sum of squared deviations of vectors (Welford). */
@@ -35,11 +35,11 @@ static double spread_variance(const Spread *s)
 }
 
 typedef struct Lab {
-    FiniteLaw *law;
+    const FiniteLaw *law;
     Process *process;
     TinyModel *teacher, *student;
     DistillConfig config;
-    States x0; /* (BATCH, DIMS) */
+    States x0; /* (BATCH, D) */
 } Lab;
 
 static DistillConfig training_config(void)
@@ -57,17 +57,40 @@ static DistillConfig training_config(void)
     return c;
 }
 
-static void train_teacher(Lab *lab, size_t steps)
+static bool stopped(Error *err)
+{
+    if (platform_signal() == 0)
+        return false;
+    error_set(err, "theory variance: stopped by signal %d", platform_signal());
+    return true;
+}
+
+static bool train_teacher(const Lab *lab, size_t steps, Error *err)
 {
     TeacherConfig c = diff_teacher_defaults();
-    States x0 = states_alloc(TEACHER_BATCH, DIMS);
+    States x0 = states_alloc(TEACHER_BATCH, lab->law->dims);
+    bool ok = true;
 
     c.loss = TEACHER_CROSS_ENTROPY;
     c.time_weight = TIME_WEIGHT_ELBO;
     c.stratified_times = true;
-    for (size_t step = 0; step < steps; step++)
+    for (size_t step = 0; ok && step < steps; step++) {
         tiny_teach(lab->teacher, &c, lab->law, lab->process, &x0);
+        ok = !stopped(err);
+    }
     states_free(&x0);
+    return ok;
+}
+
+static bool train_student(Lab *lab, size_t until, Error *err)
+{
+    while (lab->student->optimizer->steps < until) {
+        tiny_distil(lab->student, &lab->config, &lab->teacher->denoiser, lab->law, lab->process,
+                    &lab->x0);
+        if (stopped(err))
+            return false;
+    }
+    return true;
 }
 
 /* Spreads of all losses over `draws` steps' draws. */
@@ -92,16 +115,15 @@ static void measure(const Lab *lab, bool control_variates, size_t draws, Spread 
     mem_free(grads);
 }
 
-static void add_rows(VarianceRun *run, const Lab *lab)
+static void add_rows(VarianceRun *run, const Lab *lab, size_t draws)
 {
     Spread with[LOSS_PARTS], without[LOSS_PARTS];
 
-    measure(lab, true, run->draws, with);
-    measure(lab, false, run->draws, without);
+    measure(lab, true, draws, with);
+    measure(lab, false, draws, without);
     for (int part = 0; part < LOSS_PARTS; part++) {
         VarianceRow *row = &run->rows[run->count++];
-        row->world = "xor";
-        row->loss = variance_part_name((LossPart)part);
+        row->loss = (LossPart)part;
         row->step = (size_t)lab->student->optimizer->steps;
         row->with = spread_variance(&with[part]);
         row->without = spread_variance(&without[part]);
@@ -111,16 +133,16 @@ static void add_rows(VarianceRun *run, const Lab *lab)
     }
 }
 
-static Lab lab_create(uint64_t seed, size_t teacher_steps, size_t student_steps)
+static Lab lab_create(const FiniteLaw *law, uint64_t seed, size_t steps)
 {
-    Lab lab = {.law = tiny_xor(DIMS), .config = training_config()};
-    ProcessConfig c = diff_process_defaults(PROCESS_ABSORBING, lab.law->states + 1);
+    Lab lab = {.law = law, .config = training_config()};
+    ProcessConfig c = diff_process_defaults(PROCESS_ABSORBING, law->states + 1);
 
     c.eps = 0.0;
     lab.process = diff_process_create(&c, NULL);
-    lab.teacher = tiny_create(lab.law, lab.process, 0, 2e-3, teacher_steps, seed);
-    lab.student = tiny_create(lab.law, lab.process, 1, 2e-3, student_steps, seed + 1);
-    lab.x0 = states_alloc(BATCH, DIMS);
+    lab.teacher = tiny_create(law, lab.process, 0, 2e-3, steps, seed);
+    lab.student = tiny_create(law, lab.process, 1, 2e-3, steps, seed + 1);
+    lab.x0 = states_alloc(BATCH, law->dims);
     return lab;
 }
 
@@ -130,30 +152,28 @@ static void lab_destroy(Lab *lab)
     tiny_destroy(lab->teacher);
     tiny_destroy(lab->student);
     diff_process_destroy(lab->process);
-    law_destroy(lab->law);
 }
 
-VarianceRun *variance_run(uint64_t seed, size_t steps, size_t draws)
+VarianceRun *variance_run(const FiniteLaw *law, uint64_t seed, size_t steps, size_t draws,
+                          Error *err)
 {
     VarianceRun *run = mem_zeroed(1, sizeof *run);
-    size_t student_steps = steps > 0 ? steps : STUDENT_STEPS;
-    size_t teacher_steps = steps > 0 ? steps : TEACHER_STEPS;
-    Lab lab = lab_create(seed, teacher_steps, student_steps);
+    Lab lab = lab_create(law, seed, steps);
 
-    run->draws = draws > 0 ? draws : DRAWS;
-    TENSOR_CHECK(run->draws >= 2, "%zu draws", run->draws);
+    TENSOR_CHECK(draws >= 2, "%zu draws", draws);
     run->rows = mem_zeroed(STAGES * LOSS_PARTS, sizeof *run->rows);
-    train_teacher(&lab, teacher_steps);
+    bool ok = train_teacher(&lab, steps, err);
     nn_copy_common(lab.student->net, lab.teacher->net);
-    for (size_t stage = 0; stage < STAGES; stage++) {
-        size_t until = (size_t)(stages[stage] * (double)student_steps);
-        while (lab.student->optimizer->steps < until)
-            tiny_distil(lab.student, &lab.config, &lab.teacher->denoiser, lab.law, lab.process,
-                        &lab.x0);
-        add_rows(run, &lab);
+    for (size_t stage = 0; ok && stage < STAGES; stage++) {
+        ok = train_student(&lab, (size_t)(stages[stage] * (double)steps), err);
+        if (ok)
+            add_rows(run, &lab, draws);
     }
     lab_destroy(&lab);
-    return run;
+    if (ok)
+        return run;
+    variance_run_free(run);
+    return NULL;
 }
 
 void variance_run_free(VarianceRun *run)

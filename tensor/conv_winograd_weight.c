@@ -15,8 +15,8 @@
 #include "tensor/winograd_squares.h"
 
 enum {
-    SKEW = 16,               /* entries that keep the 36 matrices off the same cache lines */
-    CHUNK_ENTRIES = 1 << 20, /* of V and M in one chunk */
+    SKEW = 16,               /* entries that keep rows and matrices off the same cache lines */
+    CHUNK_ENTRIES = 1 << 21, /* of V and M in one chunk */
     SMALL_WEIGHTS = 1 << 18, /* entries of dU up to which each block has its own */
     PART_ENTRIES = 1 << 18,  /* entries of V and M held by a block */
     BLOCKS = 8,
@@ -25,21 +25,21 @@ enum {
 
 typedef struct WeightGradient {
     Squares squares;
-    size_t cin, cout, padded; /* padded: columns of M */
+    size_t cin, cout;
     const float *x, *dy;
     float *dw, *du; /* du (blocks, 36, cin, cout) */
     size_t step;    /* squares transformed at once */
-    size_t v_point, m_point;
+    size_t v_row, v_point, m_row, m_point; /* from square to square, from matrix to matrix */
     size_t block, blocks; /* squares of a block */
     float *v, *m;         /* of a chunk */
     size_t first, count;  /* squares of the chunk */
 } WeightGradient;
 
-/* Squares first.. into V (36, step, cin) and M (36, step, padded); copy: one window. */
+/* Squares first.. into V (36, step, cin) and M (36, step, cout); copy: one window. */
 static void transform(const WeightGradient *g, float *v, float *m, float *copy, size_t first,
                       size_t count)
 {
-    for (size_t t = first; t < first + count; t++, v += g->cin, m += g->padded) {
+    for (size_t t = first; t < first + count; t++, v += g->v_row, m += g->m_row) {
         const SquarePlace p = wino_place(&g->squares, t);
         size_t row;
         const float *in = wino_window(&g->squares, &p, g->x, g->cin, 1, WINO_SIDE, copy, &row);
@@ -61,10 +61,10 @@ static void product(const WeightGradient *g, size_t e, float *du, const float *v
         const float *right = m + e * g->m_point + j;
         const TileProduct sum = {.segments = 1,
                                  .depth = count,
-                                 .left_step = g->cin,
+                                 .left_step = g->v_row,
                                  .offset = &offset,
                                  .right = &right,
-                                 .right_stride = g->padded,
+                                 .right_stride = g->m_row,
                                  .alpha = 1.0f,
                                  .beta = fresh ? 0.0f : 1.0f};
         for (size_t c = 0; c < g->cin; c += tile->rows) {
@@ -96,7 +96,7 @@ static void block_task(size_t block, void *context)
                                                       sizeof *v);
     float *m = v + WINO_POINTS * g->v_point, *copy = m + WINO_POINTS * g->m_point;
     float *du = g->du + block * WINO_POINTS * g->cin * g->cout;
-    if (g->padded > g->cout)
+    if (tile_padded(g->cout) > g->cout)
         memset(m, 0, WINO_POINTS * g->m_point * sizeof *m); /* the columns beyond cout */
     for (size_t t = first; t < end; t += g->step) {
         const size_t count = cut_min(g->step, end - t);
@@ -111,7 +111,7 @@ static void chunk_transform_task(size_t task, void *context)
     const WeightGradient *g = context;
     const size_t t = task * TASK_SQUARES, count = cut_min(g->count - t, TASK_SQUARES);
     float *copy = threads_scratch(SCRATCH_GEMM_LEFT, window_entries(g) * sizeof *copy);
-    transform(g, g->v + t * g->cin, g->m + t * g->padded, copy, g->first + t, count);
+    transform(g, g->v + t * g->v_row, g->m + t * g->m_row, copy, g->first + t, count);
 }
 
 static void chunk_product_task(size_t e, void *context)
@@ -155,7 +155,7 @@ static void run_chunks(WeightGradient *g)
                             (du + WINO_POINTS * (g->v_point + g->m_point)) * sizeof *g->du);
     g->v = g->du + du;
     g->m = g->v + WINO_POINTS * g->v_point;
-    if (g->padded > g->cout)
+    if (tile_padded(g->cout) > g->cout)
         memset(g->m, 0, WINO_POINTS * g->m_point * sizeof *g->m);
     for (g->first = 0; g->first < g->squares.count; g->first += g->step) {
         g->count = cut_min(g->step, g->squares.count - g->first);
@@ -169,15 +169,16 @@ void conv_winograd_weight_gradient(float *dw, const float *x, const float *dy, c
     WeightGradient g = {.squares = wino_squares(s), .cin = s->cin, .cout = s->cout, .x = x, .dy = dy};
     const bool small = WINO_POINTS * s->cin * s->cout <= SMALL_WEIGHTS;
     g.dw = dw;
-    g.padded = tile_padded(s->cout);
+    g.v_row = s->cin + SKEW;
+    g.m_row = tile_padded(s->cout) + SKEW;
     g.block = g.squares.count;
     if (small)
         g.block = cut_blocks(g.squares.count, cut_min(BLOCKS, cut_blocks(g.squares.count, 24)));
     g.blocks = cut_blocks(g.squares.count, g.block);
     const size_t fit = (small ? PART_ENTRIES : CHUNK_ENTRIES) / (WINO_POINTS * (s->cin + s->cout));
     g.step = cut_min(g.block, cut_blocks(fit + 1, TASK_SQUARES) * TASK_SQUARES);
-    g.v_point = g.step * s->cin + SKEW;
-    g.m_point = g.step * g.padded + SKEW;
+    g.v_point = g.step * g.v_row + SKEW;
+    g.m_point = g.step * g.m_row + SKEW;
     if (small)
         run_blocks(&g);
     else

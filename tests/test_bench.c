@@ -109,6 +109,8 @@ static const struct {
     {"conv2d 1 5 8 3 5 --stride 2", "--stride 2: expected even H and W, not 5 and 8"},
     {"groupnorm-silu 1 6 8", "C is missing"},
     {"groupnorm-silu 1 6 8 3 --pass data", "--pass data: expected forward|backward"},
+    {"ladder 1024", "unexpected argument '1024'"},
+    {"ladder --size 0", "--size 0: expected a whole number from 1 to 4096"},
     {"smoke 3", "unexpected argument '3'"},
     {"smoke --nonsense", "unknown option '--nonsense'"},
 };
@@ -129,6 +131,17 @@ START_TEST(help_of_every_command)
         expect(stdout, bench_commands[i].example);
         expect(stdout, "--reps N");
     }
+}
+END_TEST
+
+/* Sizes around the tiles: all steps compute the same product, or the status is 1. */
+START_TEST(the_ladder_computes_one_product)
+{
+    ck_assert_int_eq(run("ladder --size 1 --reps 1 --threads 2"), 0);
+    ck_assert_int_eq(run("ladder --size 71 --reps 1"), 0);
+    ck_assert_int_eq(run("ladder --size 300 --reps 1 --threads 2"), 0);
+    expect(stdout, "\"step\": \"three loops, i j k\", \"factor\": 1,");
+    expect(stdout, "\"step\": \"all threads\"");
 }
 END_TEST
 
@@ -158,6 +171,7 @@ Suite *bench_suite(void)
     tcase_add_loop_test(tc, a_row_for_every_kernel, 0, (int)(sizeof good / sizeof good[0]));
     tcase_add_loop_test(tc, wrong_usage_is_explained, 0, (int)(sizeof wrong / sizeof wrong[0]));
     tcase_add_test(tc, help_of_every_command);
+    tcase_add_test(tc, the_ladder_computes_one_product);
     tcase_add_test(tc, median_of_the_calls_asked_for);
     tcase_set_timeout(tc, 30);
     suite_add_tcase(s, tc);

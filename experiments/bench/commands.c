@@ -10,6 +10,10 @@ const Command bench_commands[] = {
      "bench conv2d 8 32 32 128 128 --pass weight --threads 2", bench_conv2d},
     {"groupnorm-silu", "Times group normalisation (32 groups, or one a channel) with SiLU.",
      "bench groupnorm-silu 8 32 32 128 --pass backward --threads 1", bench_group_norm},
+    {"ladder",
+     "Runs one product in the steps that tensor/README.md explains, from three loops to the tile,\n"
+     "and prints the gain of each over the one before.",
+     "bench ladder --size 1024", bench_ladder},
     {"smoke",
      "Fails (status 1) if products run under a tenth of this machine's multiply-add rate, as they\n"
      "do where the inner loop was compiled without vectors.  One thread unless --threads is given.",

@@ -20,7 +20,7 @@ typedef struct EvalOptions {
     CountList steps;
     int64_t count, seed, batch, teacher_steps;
     bool raw, stratified;
-    bool want_valid, want_fcd; /* from metrics */
+    bool want_valid, want_fcd, want_elbo; /* from metrics */
     CommonOptions common;
 } EvalOptions;
 
@@ -46,7 +46,7 @@ static OptionsResult parse(const Command *self, EvalOptions *o, int argc, char *
          "a setting of the sampler, see --sampler list"},
         {"--count", OPTION_COUNT, &o->count, "M", 2, 1e8, false, "samples of a row (default 2000)"},
         {"--metrics", OPTION_TEXT, &o->metrics, "LIST", 0, 0, false,
-         "of valid, fcd (default: what fits the data)"},
+         "of valid, fcd, elbo (default: valid or fcd, what fits the data)"},
         {"--classifier", OPTION_TEXT, &o->classifier, "FILE", 0, 0, false,
          "FCD's classifier: read if it exists, else trained and written"},
         {"--teacher-steps", OPTION_COUNT, &o->teacher_steps, "K", 0, 1e5, false,
@@ -60,6 +60,11 @@ static OptionsResult parse(const Command *self, EvalOptions *o, int argc, char *
          "of all random numbers (default 1)"},
         {"--batch", OPTION_COUNT, &o->batch, "N", 1, 1e6, false,
          "samples in one network call (default 250)"},
+        {"--as-code", OPTION_FLAG, &o->sampler.as_code, NULL, 0, 0, false,
+         "where paper and published code differ, the code (default): eps = 1e-9, argmax at the end "
+         "of --grid authors"},
+        {"--as-paper", OPTION_FLAG, &o->sampler.as_paper, NULL, 0, 0, false,
+         "... the paper: eps = 0, a draw at the end"},
         {"--raw", OPTION_FLAG, &o->raw, NULL, 0, 0, false, "weights without averaging"},
         {"--stratified-lambda", OPTION_FLAG, &o->stratified, NULL, 0, 0, false,
          "lambdas of one call cut [0,1) evenly"},
@@ -82,8 +87,11 @@ static bool choose_metrics(EvalOptions *o, Error *err)
             o->want_valid = true;
         else if (n == 3 && strncmp(p, "fcd", n) == 0)
             o->want_fcd = true;
+        else if (n == 4 && strncmp(p, "elbo", n) == 0)
+            o->want_elbo = true;
         else
-            return error_set(err, "--metrics %.60s: expected a list of valid, fcd", o->metrics);
+            return error_set(err, "--metrics %.60s: expected a list of valid, fcd, elbo",
+                             o->metrics);
         p += n;
         if (*p == '\0')
             break;
@@ -199,10 +207,11 @@ static bool open_all(const EvalOptions *o, EvalObjects *x, Error *err)
                            .padding = 2};
     if (o->want_valid)
         evaluation_use_law(e, x->train->law, (uint64_t)o->seed);
+    if ((o->want_fcd || o->want_elbo) && dataset_has_test(o->data) &&
+        !(x->test = dataset_open(o->data, true, &d, err)))
+        return false;
     if (!o->want_fcd)
         return true;
-    if (dataset_has_test(o->data) && !(x->test = dataset_open(o->data, true, &d, err)))
-        return false;
     if (!(x->classifier = get_classifier(o, x->train, err)))
         return false;
     return evaluation_use_classifier(e, x->classifier, x->train, x->test, err);
@@ -245,9 +254,72 @@ static bool add_rows(const EvalOptions *o, EvalObjects *x, const char *name, con
     return true;
 }
 
+enum { ELBO_TIMES = 256, BOUND_DATA = 0xE1B1 }; /* slices of its integral; a random stream */
+
+/* Pictures for the bound: drawn from a known law, else the first of the test split, or of the
+ * training data.  states_free. */
+static States bound_data(const EvalOptions *o, const EvalObjects *x, const char **split)
+{
+    const Dataset *data = x->test ? x->test : x->train;
+    const FiniteLaw *law = x->train->law;
+    const size_t most = law ? (size_t)o->count : data->count;
+    States x0 = states_alloc((size_t)o->count < most ? (size_t)o->count : most, data->dims);
+    *split = law ? "drawn" : x->test ? "test" : "training";
+    if (!law) {
+        dataset_rows(data, 0, &x0, NULL);
+        return x0;
+    }
+    Rng draw = rng_child(rng_root((uint64_t)o->seed), BOUND_DATA);
+    for (size_t b = 0; b < x0.batch; b++)
+        memcpy(states_row(&x0, b), law->patterns + law_draw(law, &draw) * law->dims,
+               law->dims * sizeof *x0.x);
+    return x0;
+}
+
+static bool add_bound(const EvalOptions *o, EvalObjects *x, const char *name, const Denoiser *d,
+                      const Model *m, Error *err)
+{
+    const ElboRequest request = {.model = d,
+                                 .process = m->process,
+                                 .t_min = m->config.t_min,
+                                 .eps = sampler_choice_eps(&o->sampler),
+                                 .times = ELBO_TIMES,
+                                 .batch = (size_t)o->batch,
+                                 .seed = (uint64_t)o->seed};
+    const char *split;
+    States x0 = bound_data(o, x, &split);
+    if (!o->common.quiet)
+        fprintf(stderr, "elbo: %s, %zu pictures\n", name, x0.batch);
+    const bool ok = evaluation_add_bound(x->evaluation, name, &request, &x0, split, err);
+    states_free(&x0);
+    return ok;
+}
+
+/* Bounds of all product models; a student has none, which is said if nothing else has one. */
+static bool measure_bounds(const EvalOptions *o, EvalObjects *x, const Denoiser *exact, Error *err)
+{
+    const Model *m = x->model, *t = x->teacher;
+    if (exact && !add_bound(o, x, "exact", exact, m, err))
+        return false;
+    if (t && t->role == ROLE_TEACHER && !add_bound(o, x, "teacher", &t->denoiser, t, err))
+        return false;
+    if (m->role == ROLE_STUDENT && t)
+        return true;
+    return add_bound(o, x, model_role_name(m->role), &m->denoiser, m, err);
+}
+
 static bool measure(const EvalOptions *o, EvalObjects *x, Error *err)
 {
     const Model *m = x->model, *t = x->teacher;
+    if (o->want_elbo) {
+        Denoiser *exact = x->train->law ? exact_denoiser_create(x->train->law, m->process) : NULL;
+        const bool ok = measure_bounds(o, x, exact, err);
+        exact_denoiser_destroy(exact);
+        if (!ok)
+            return false;
+    }
+    if (!o->want_valid && !o->want_fcd)
+        return true;
     if (x->train->law) {
         Denoiser *exact = exact_denoiser_create(x->train->law, m->process);
         const bool ok = add_rows(o, x, "exact", exact, NULL, m->process, err);

@@ -48,6 +48,11 @@ static OptionsResult parse(const Command *self, SampleOptions *o, int argc, char
          "draw only part I of N (from 0) of the samples"},
         {"--batch", OPTION_COUNT, &o->batch, "N", 1, 1e6, false,
          "samples in one network call (default 64)"},
+        {"--as-code", OPTION_FLAG, &o->sampler.as_code, NULL, 0, 0, false,
+         "where paper and published code differ, the code (default): eps = 1e-9, argmax at the end "
+         "of --grid authors"},
+        {"--as-paper", OPTION_FLAG, &o->sampler.as_paper, NULL, 0, 0, false,
+         "... the paper: eps = 0, a draw at the end"},
         {"--raw", OPTION_FLAG, &o->raw, NULL, 0, 0, false, "weights without averaging"},
         {"--stratified-lambda", OPTION_FLAG, &o->stratified, NULL, 0, 0, false,
          "lambdas of one call cut [0,1) evenly"},

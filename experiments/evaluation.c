@@ -95,6 +95,18 @@ bool evaluation_add(Evaluation *e, const char *model, const SampleRequest *reque
     return ok;
 }
 
+bool evaluation_add_bound(Evaluation *e, const char *model, const ElboRequest *request,
+                          const States *x0, const char *split, Error *err)
+{
+    EvalBound b = {model, split, x0->batch, request->t_min, request->eps, {0, 0, 0, 0, 0}};
+    if (e->bound_count == EVAL_BOUNDS_MAX)
+        return error_set(err, "more than %d bounds", EVAL_BOUNDS_MAX);
+    if (!diff_elbo(request, x0, &b.elbo, err))
+        return false;
+    e->bounds[e->bound_count++] = b;
+    return true;
+}
+
 void evaluation_free(Evaluation *e)
 {
     for (size_t i = 0; i < e->row_count; i++)
@@ -138,9 +150,24 @@ static bool calls_differ(const Evaluation *e)
     return false;
 }
 
+static void print_bounds(const Evaluation *e, FILE *out)
+{
+    for (size_t i = 0; i < e->bound_count; i++) {
+        const EvalBound *b = &e->bounds[i];
+        fprintf(out,
+                "%-8s at most %.4f bits per dimension, +- %.4f (prior %.4f, diffusion %.4f, "
+                "reconstruction %.4f; %zu %s pictures, t_min %g, eps %g)\n",
+                b->model, b->elbo.total, b->elbo.error, b->elbo.prior, b->elbo.diffusion,
+                b->elbo.reconstruction, b->pictures, b->split, b->t_min, b->eps);
+    }
+}
+
 void evaluation_print(const Evaluation *e, FILE *out)
 {
     const bool calls = calls_differ(e);
+    print_bounds(e, out);
+    if (e->row_count == 0 && e->bound_count > 0)
+        return;
     fprintf(out, calls ? "%-8s %6s %8s" : "%-8s %6s", "model", "steps", "calls");
     if (e->law)
         fprintf(out, " %8s %8s", "valid", "tv");
@@ -159,9 +186,32 @@ void evaluation_print(const Evaluation *e, FILE *out)
     print_facts(e, out);
 }
 
+static void json_bounds(const Evaluation *e, JsonOut *j)
+{
+    jsonout_array(j, "elbo");
+    for (size_t i = 0; i < e->bound_count; i++) {
+        const EvalBound *b = &e->bounds[i];
+        jsonout_object(j, NULL);
+        jsonout_string(j, "model", b->model);
+        jsonout_string(j, "split", b->split);
+        jsonout_count(j, "pictures", b->pictures);
+        jsonout_number(j, "t_min", b->t_min);
+        jsonout_number(j, "eps", b->eps);
+        jsonout_number(j, "bits_per_dim", b->elbo.total);
+        jsonout_number(j, "standard_error", b->elbo.error);
+        jsonout_number(j, "prior", b->elbo.prior);
+        jsonout_number(j, "diffusion", b->elbo.diffusion);
+        jsonout_number(j, "reconstruction", b->elbo.reconstruction);
+        jsonout_end(j);
+    }
+    jsonout_end(j);
+}
+
 void evaluation_json(const Evaluation *e, JsonOut *j)
 {
     jsonout_count(j, "samples", e->count);
+    if (e->bound_count > 0)
+        json_bounds(e, j);
     if (e->law)
         jsonout_number(j, "tv_floor", e->tv_floor);
     if (e->classifier) {
@@ -292,8 +342,27 @@ static void report_facts(const Evaluation *e, Report *r)
     report_fact(r, "FCD floor", text);
 }
 
+static void report_bounds(const Evaluation *e, Report *r)
+{
+    char text[256];
+    report_heading(r, "Bits per dimension");
+    for (size_t i = 0; i < e->bound_count; i++) {
+        const EvalBound *b = &e->bounds[i];
+        snprintf(text, sizeof text,
+                 "The %s needs at most %.4f bits per dimension (standard error %.4f) for %zu %s "
+                 "pictures: prior %.4f, diffusion %.4f, reconstruction %.4f; t_min %g, eps %g.",
+                 b->model, b->elbo.total, b->elbo.error, b->pictures, b->split, b->elbo.prior,
+                 b->elbo.diffusion, b->elbo.reconstruction, b->t_min, b->eps);
+        report_paragraph(r, text);
+    }
+}
+
 void evaluation_report(const Evaluation *e, Report *r)
 {
+    if (e->bound_count > 0)
+        report_bounds(e, r);
+    if (e->row_count == 0 && e->bound_count > 0)
+        return;
     report_heading(r, "Quality against number of steps");
     report_rows(e, r);
     if (e->law) {

@@ -6,6 +6,7 @@
 #include <stdbool.h>
 #include <stdio.h>
 
+#include "diffusion/elbo.h"
 #include "diffusion/sampler.h"
 #include "experiments/classifier.h"
 #include "experiments/frechet.h"
@@ -23,7 +24,14 @@ typedef struct EvalRow {
     Picture picture;   /* grid of the first samples */
 } EvalRow;
 
-enum { EVAL_ROWS_MAX = 256, EVAL_PICTURES = 64 };
+typedef struct EvalBound { /* diffusion/elbo.h */
+    const char *model, *split;
+    size_t pictures;
+    double t_min, eps;
+    Elbo elbo;
+} EvalBound;
+
+enum { EVAL_ROWS_MAX = 256, EVAL_BOUNDS_MAX = 4, EVAL_PICTURES = 64 };
 
 typedef struct Evaluation {
     size_t count; /* samples of a row */
@@ -38,6 +46,8 @@ typedef struct Evaluation {
     size_t reference_count, floor_count;
     EvalRow rows[EVAL_ROWS_MAX];
     size_t row_count;
+    EvalBound bounds[EVAL_BOUNDS_MAX];
+    size_t bound_count;
 } Evaluation;
 
 void evaluation_use_law(Evaluation *e, const FiniteLaw *law, uint64_t seed);
@@ -46,11 +56,14 @@ bool evaluation_use_classifier(Evaluation *e, Classifier *c, const Dataset *trai
                                const Dataset *test, Error *err);
 /* Draws e->count samples by the request and appends a row. */
 bool evaluation_add(Evaluation *e, const char *model, const SampleRequest *request, Error *err);
+/* Computes and appends the evidence lower bound on x0; split: the data's name in the output. */
+bool evaluation_add_bound(Evaluation *e, const char *model, const ElboRequest *request,
+                          const States *x0, const char *split, Error *err);
 void evaluation_free(Evaluation *e);
 
 const EvalRow *evaluation_find(const Evaluation *e, const char *model, size_t steps); /* or NULL */
 void evaluation_print(const Evaluation *e, FILE *out); /* the table */
-/* Members "samples", floors, classifier, and "rows" of the open JSON object. */
+/* Members "samples", floors, classifier, "elbo" and "rows" of the open JSON object. */
 void evaluation_json(const Evaluation *e, JsonOut *j);
 /* Table, chart against steps, and sample grids. */
 void evaluation_report(const Evaluation *e, Report *r);

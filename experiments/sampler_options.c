@@ -47,9 +47,19 @@ static bool resolve_grid(SamplerChoice *c, Error *err)
     return ok;
 }
 
+double sampler_choice_eps(const SamplerChoice *c)
+{
+    return c->as_paper ? 0.0 : 1e-9;
+}
+
 bool sampler_choice_resolve(SamplerChoice *c, Error *err)
 {
+    if (c->as_code && c->as_paper)
+        return error_set(err, "--as-code and --as-paper: expected one of them");
     c->settings = diff_sampler_defaults();
+    c->settings.eps = sampler_choice_eps(c);
+    if (c->as_paper)
+        c->settings.last = LAST_DRAW;
     c->sampler = diff_sampler_find(c->name ? c->name : "posterior", err);
     if (!c->sampler)
         return false;

@@ -12,6 +12,7 @@ typedef struct SamplerChoice {
     const char *name; /* --sampler */
     const char *grid; /* --grid: uniform, authors, process or times */
     TextList set;     /* --sampler-set KEY=VALUE */
+    bool as_code, as_paper; /* --as-code (default), --as-paper: distill/README.md has the table */
     /* from sampler_choice_resolve */
     const SamplerClass *sampler;
     SamplerSettings settings;
@@ -20,7 +21,9 @@ typedef struct SamplerChoice {
     size_t time_count;
 } SamplerChoice;
 
-/* Makes sense of the names.  False and a sentence (usage) if there is no such sampler, setting or
+/* eps of the published code, or the paper's 0. */
+double sampler_choice_eps(const SamplerChoice *c);
+/* Makes sense of the names; --sampler-set goes before --as-code and --as-paper.  False and a sentence (usage) if there is no such sampler, setting or
  * grid, a value is out of range, times do not fall or leave (0, 1], or the sampler has times of its
  * own and a grid is given. */
 bool sampler_choice_resolve(SamplerChoice *c, Error *err);

@@ -34,6 +34,8 @@ static const char *const files[] = {
     "x.safetensors",   "x.csv",
     "new.safetensors", "folder.safetensors",
     "rates.csv",       "none.csv",
+    "a.npy",           "b.npy",
+    "c.npy",           "d.npy",
 };
 
 static void set_up(void)
@@ -212,6 +214,54 @@ START_TEST(samplers_and_grids)
 END_TEST
 
 /* A signal is pending, so each run makes one step; the end is as without. */
+/* Bits per dimension of product models; the perfect one needs the fewest, a student is refused. */
+START_TEST(bits_per_dimension)
+{
+    Error err = {""};
+    size_t n;
+    make_both();
+    says("eval --quiet --model @t.safetensors --data glyphs --metrics elbo --count 300 --json @e.json",
+         0, "teacher  at most ");
+    char *text = toy_read(toy("e.json"), &n);
+    Json *json = json_parse(text, n, "e.json", &err);
+    ck_assert_msg(json != NULL, "%s", err.text);
+    const Json *bounds = json_get(json, "elbo");
+    ck_assert(bounds && bounds->count == 2 && json_get(json, "rows")->count == 0);
+    double exact, teacher;
+    ck_assert(json_number(&bounds->items[0], "bits_per_dim", &exact, "e.json", &err));
+    ck_assert(json_number(&bounds->items[1], "bits_per_dim", &teacher, "e.json", &err));
+    ck_assert(exact > 0.1 && exact < 0.2 && teacher > 0.8); /* 5 bits in 36 pixels; untrained */
+    json_free(json);
+    mem_free(text);
+    says("eval --quiet --model @s.safetensors --teacher @t.safetensors --data glyphs --metrics elbo "
+         "--count 40",
+         0, "teacher  at most ");
+    says("eval --quiet --model @s.safetensors --data glyphs --metrics elbo --count 40", 1,
+         "mixture over lambda");
+}
+END_TEST
+
+/* The paper's side differs from the code's where it should, and is the same as its settings. */
+START_TEST(as_paper)
+{
+    make_teacher();
+    expect("distill " STUDENT "--teacher @t.safetensors --out @s.safetensors --as-paper", 0);
+    says("inspect @s.safetensors", 0, "config.eps = 0\n");
+    says("inspect @s.safetensors", 0, "config.tm_width = 0\n");
+    says("inspect @s.safetensors", 0, "config.start_from = averaged");
+    expect("train " TINY "--out @t2.safetensors --log @log --as-code", 0);
+    ck_assert(toy_same(toy("t.safetensors"), toy("t2.safetensors")));
+#define AUTHORS "sample --quiet --model @t.safetensors --grid authors --steps 2 --count 9 --out "
+    expect(AUTHORS "@a.npy", 0);
+    expect(AUTHORS "@b.npy --as-code", 0);
+    expect(AUTHORS "@c.npy --as-paper", 0);
+    expect(AUTHORS "@d.npy --sampler-set last=draw --sampler-set eps=0", 0);
+    ck_assert(toy_same(toy("a.npy"), toy("b.npy")));
+    ck_assert(!toy_same(toy("a.npy"), toy("c.npy")));
+    ck_assert(toy_same(toy("c.npy"), toy("d.npy")));
+}
+END_TEST
+
 START_TEST(stop_and_go)
 {
     make_both();
@@ -304,6 +354,9 @@ static const struct {
     {"train --data glyphs --out @t.safetensors --log @t.safetensors",
      "another name than a model's"},
     {"train " TINY "--out @t.safetensors --resume --overwrite", "expected one of them"},
+    {"train " TINY "--out @t.safetensors --as-code --as-paper", "expected one of them"},
+    {"sample --model @t.safetensors --out @x.png --as-code --as-paper", "expected one of them"},
+    {"eval --model @t.safetensors --data glyphs --as-code --as-paper", "expected one of them"},
     {"train " TINY "--out @t.safetensors --set height=7", "taken from the data"},
     {"train " TINY "--out @t.safetensors --set colour=7", "unknown key 'colour'"},
     {"train " TINY "--out @t.safetensors --set lr", "--set lr: expected KEY=VALUE"},
@@ -534,6 +587,8 @@ Suite *cli_suite(void)
     TCase *tc = tcase_create("cli");
 
     tcase_add_checked_fixture(tc, set_up, toys_tear_down);
+    tcase_add_test(tc, bits_per_dimension);
+    tcase_add_test(tc, as_paper);
     tcase_add_test(tc, help_of_every_command);
     tcase_add_test(tc, a_model_from_start_to_report);
     tcase_add_test(tc, samples_in_both_formats);

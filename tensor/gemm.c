@@ -7,11 +7,13 @@
  * second-level cache; panels; tiles down the rows. */
 #include "tensor/gemm.h"
 
+#include <stdint.h>
 #include <string.h>
 
 #include "tensor/check.h"
 #include "tensor/cut.h"
 #include "tensor/gemm_tile.h"
+#include "tensor/memory.h"
 #include "tensor/threads.h"
 
 enum {
@@ -148,6 +150,41 @@ static void scale_only(const Gemm *g)
         }
 }
 
+/* The last of `count` matrices that lie `distance` apart ends within the numbers that a size_t can
+ * count bytes of. */
+static bool fits(size_t count, size_t distance, size_t rows, size_t columns, size_t stride)
+{
+    const size_t most = SIZE_MAX / sizeof(float);
+    size_t start, last;
+    if (count == 0 || rows == 0 || columns == 0)
+        return true;
+    return mem_product(count - 1, distance, &start) && mem_product(rows - 1, stride, &last) &&
+           columns <= most && last <= most - columns && start <= most - columns - last;
+}
+
+/* Offsets are computed without further checks: sizes that overflow must not get past this. */
+static void check_sizes(GemmForm form, size_t m, size_t n, size_t k)
+{
+    size_t entries;
+    TENSOR_CHECK(form >= GEMM_NN && form <= GEMM_TT, "no form %d of a product", (int)form);
+    TENSOR_CHECK(mem_product(m, n, &entries) && mem_product(m, k, &entries) &&
+                     mem_product(k, n, &entries),
+                 "(%zu, %zu) times (%zu, %zu): too large for this machine", m, k, k, n);
+}
+
+static void check_extents(GemmForm form, size_t count, const size_t size[3], const size_t stride[3],
+                          const size_t distance[3])
+{
+    const bool ta = form == GEMM_TN || form == GEMM_TT, tb = form == GEMM_NT || form == GEMM_TT;
+    const size_t m = size[0], n = size[1], k = size[2];
+    TENSOR_CHECK(fits(count, distance[0], ta ? k : m, ta ? m : k, stride[0]) &&
+                     fits(count, distance[1], tb ? n : k, tb ? k : n, stride[1]) &&
+                     fits(count, distance[2], m, n, stride[2]),
+                 "%zu products (%zu, %zu) times (%zu, %zu) with rows %zu, %zu and %zu apart: too "
+                 "large for this machine",
+                 count, m, k, k, n, stride[0], stride[1], stride[2]);
+}
+
 static void check_strides(GemmForm form, size_t m, size_t n, size_t k, size_t lda, size_t ldb,
                           size_t ldc)
 {
@@ -157,6 +194,9 @@ static void check_strides(GemmForm form, size_t m, size_t n, size_t k, size_t ld
     TENSOR_CHECK(k == 0 || n == 0 || ldb >= (tb ? k : n) || (tb ? n : k) <= 1,
                  "row stride %zu of B is too small for op(B) (%zu, %zu)", ldb, k, n);
     TENSOR_CHECK(m <= 1 || ldc >= n, "row stride %zu of C is too small for (%zu, %zu)", ldc, m, n);
+    const size_t size[3] = {m, n, k}, stride[3] = {lda, ldb, ldc}, alone[3] = {0, 0, 0};
+    check_sizes(form, m, n, k);
+    check_extents(form, 1, size, stride, alone);
 }
 
 void tensor_gemm(GemmForm form, size_t m, size_t n, size_t k, float alpha, const float *a,
@@ -217,6 +257,9 @@ void tensor_gemm_batch(GemmForm form, size_t count, size_t m, size_t n, size_t k
 {
     if (count == 0)
         return;
+    const size_t size[3] = {m, n, k}, stride[3] = {lda, ldb, ldc};
+    const size_t distance[3] = {stride_a, stride_b, stride_c};
+    check_extents(form, count, size, stride, distance);
     const double work = (double)m * (double)n * (double)k;
     GemmBatch g = {.form = form, .count = count, .m = m, .n = n, .k = k, .lda = lda, .ldb = ldb};
     g.ldc = ldc;

@@ -19,7 +19,9 @@ typedef enum GemmForm {
 /* C (m, n) with row stride ldc; op(A) (m, k); op(B) (k, n).  lda, ldb are the row strides of A and
  * B as stored: A is (m, k) for N and (k, m) for T.  beta = 0 overwrites C (NaN in it is not read).
  * bias: n numbers added to every row of C after the product, or NULL.  C must not overlap A, B.
- * Sizes of zero are allowed; k = 0 leaves beta C + bias. */
+ * Sizes of zero are allowed; k = 0 leaves beta C + bias.  Sizes whose products overflow stop the
+ * program.  NaN and infinity go the way of IEEE 754: 0 in B does not hide NaN in A, nor does
+ * alpha = 0. */
 void tensor_gemm(GemmForm form, size_t m, size_t n, size_t k, float alpha, const float *a,
                  size_t lda, const float *b, size_t ldb, float beta, const float *bias, float *c,
                  size_t ldc);

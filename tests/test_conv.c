@@ -192,16 +192,39 @@ END_TEST
 
 START_TEST(test_nan_reaches_its_neighbours_only)
 {
-    Buffers t = buffers_make((ConvShape){2, 9, 9, 3, 5, 1}, 1);
-    tensor_conv_choose(CONV_DIRECT);
-    t.x[(4 * 9 + 4) * 3 + 1] = NAN;
+    const ConvAlgorithm algorithms[] = {CONV_DIRECT, CONV_FEW, CONV_AUTO};
+    for (size_t k = 0; k < 3; k++) {
+        Buffers t = buffers_make((ConvShape){2, 9, 9, k == 2 ? 40 : 3, 5, 1}, 1);
+        tensor_conv_choose(algorithms[k]);
+        t.x[(4 * 9 + 4) * t.shape.cin + 1] = NAN;
+        tensor_conv3x3(t.y, t.x, t.w, t.bias, &t.shape);
+        for (size_t b = 0; b < 2; b++)
+            for (size_t i = 0; i < 9; i++)
+                for (size_t j = 0; j < 9; j++)
+                    for (size_t o = 0; o < 5; o++)
+                        ck_assert((isnan(t.y[((b * 9 + i) * 9 + j) * 5 + o]) != 0) ==
+                                  (b == 0 && i >= 3 && i <= 5 && j >= 3 && j <= 5));
+        buffers_free(&t);
+    }
+}
+END_TEST
+
+/* Four squares of one picture see the pixel at (4, 4); the other picture does not. */
+START_TEST(test_nan_reaches_its_squares_with_winograd)
+{
+    Buffers t = buffers_make((ConvShape){2, 12, 12, 16, 16, 1}, 1);
+    tensor_conv_choose(CONV_WINOGRAD);
+    t.x[(4 * 12 + 4) * 16 + 1] = NAN;
     tensor_conv3x3(t.y, t.x, t.w, t.bias, &t.shape);
     for (size_t b = 0; b < 2; b++)
-        for (size_t i = 0; i < 9; i++)
-            for (size_t j = 0; j < 9; j++)
-                for (size_t o = 0; o < 5; o++)
-                    ck_assert((isnan(t.y[((b * 9 + i) * 9 + j) * 5 + o]) != 0) ==
-                              (b == 0 && i >= 3 && i <= 5 && j >= 3 && j <= 5));
+        for (size_t i = 0; i < 12; i++)
+            for (size_t j = 0; j < 12; j++) {
+                const bool nan = isnan(t.y[((b * 12 + i) * 12 + j) * 16]) != 0;
+                if (b == 0 && i >= 3 && i <= 5 && j >= 3 && j <= 5)
+                    ck_assert_msg(nan, "(%zu, %zu) touches a NaN and is none", i, j);
+                if (b == 1 || i >= 8 || j >= 8)
+                    ck_assert_msg(!nan, "(%zu, %zu, %zu) touches no NaN and is one", b, i, j);
+            }
     buffers_free(&t);
 }
 END_TEST
@@ -285,6 +308,7 @@ Suite *conv_suite(void)
     tcase_add_test(all, test_by_hand);
     tcase_add_test(all, test_gradients_are_adjoint);
     tcase_add_test(all, test_nan_reaches_its_neighbours_only);
+    tcase_add_test(all, test_nan_reaches_its_squares_with_winograd);
     tcase_add_test(all, test_same_bits_for_any_thread_count);
     tcase_add_test(all, test_picture_does_not_depend_on_the_others);
     tcase_add_loop_test_raise_signal(all, test_overflowing_sizes, SIGABRT, 0, 5);

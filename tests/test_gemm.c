@@ -2,6 +2,7 @@
 #include <check.h>
 #include <math.h>
 #include <signal.h>
+#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -143,6 +144,79 @@ START_TEST(test_nan_and_inf_stay_in_their_rows_and_columns)
 }
 END_TEST
 
+/* 0 times NaN or infinity is NaN, at the edges of tiles and in every form. */
+START_TEST(test_zero_hides_nothing)
+{
+    enum { M = 7, N = 66, K = 3 };
+    const GemmForm form = (GemmForm)_i;
+    const bool ta = left_transposed(form), tb = right_transposed(form);
+    float a[M * K] = {0}, b[K * N] = {0}, c[M * N];
+    a[ta ? 1 * M + 6 : 6 * K + 1] = NAN;
+    b[tb ? 65 * K + 2 : 2 * N + 65] = INFINITY;
+    for (int alpha = 0; alpha < 2; alpha++) {
+        for (size_t i = 0; i < M * N; i++)
+            c[i] = NAN;
+        tensor_gemm(form, M, N, K, (float)alpha, a, ta ? M : K, b, tb ? K : N, 0.0f, NULL, c, N);
+        for (size_t i = 0; i < M; i++)
+            for (size_t j = 0; j < N; j++) {
+                const float x = c[i * N + j];
+                ck_assert_msg(i == 6 || j == 65 ? isnan(x) : x == 0.0f, "(%zu, %zu) is %g", i, j,
+                              (double)x);
+            }
+    }
+}
+END_TEST
+
+START_TEST(test_added_infinities)
+{
+    const float a[2] = {1.0f, -1.0f}, b[1] = {INFINITY};
+    float c[2] = {INFINITY, INFINITY};
+    tensor_gemm(GEMM_NN, 2, 1, 1, 1.0f, a, 1, b, 1, 1.0f, NULL, c, 1);
+    ck_assert(isinf(c[0]) && c[0] > 0.0f && isnan(c[1]));
+}
+END_TEST
+
+/* A sum that is cut into chunks of depth and added to C has the bits of one long sum. */
+START_TEST(test_sums_go_on_from_c)
+{
+    enum { M = 13, N = 70, K = 300, CUT = 77 };
+    Rng rng = rng_root(8);
+    float *a = random_floats(&rng, M * K), *b = random_floats(&rng, K * N);
+    float *c = mem_alloc(2 * M * N, sizeof *c), *d = c + M * N;
+    tensor_gemm(GEMM_NN, M, N, K, 1.0f, a, K, b, N, 0.0f, NULL, c, N);
+    tensor_gemm(GEMM_NN, M, N, CUT, 1.0f, a, K, b, N, 0.0f, NULL, d, N);
+    tensor_gemm(GEMM_NN, M, N, K - CUT, 1.0f, a + CUT, K, b + CUT * N, N, 1.0f, NULL, d, N);
+    ck_assert(memcmp(c, d, M * N * sizeof *c) == 0);
+    mem_free(a);
+    mem_free(b);
+    mem_free(c);
+}
+END_TEST
+
+static const struct {
+    size_t count, m, n, k, lda, ldb, ldc, stride;
+} huge[] = {
+    {0, SIZE_MAX / 2, 3, 1, 1, 3, 3, 0},       /* m n */
+    {0, SIZE_MAX / 2, 1, 3, 3, 1, 1, 0},       /* m k */
+    {0, 1, SIZE_MAX / 2, 3, 3, SIZE_MAX / 2, SIZE_MAX / 2, 0},
+    {0, 2, 2, 2, SIZE_MAX - 1, 2, 2, 0},       /* the second row of A */
+    {0, 2, 2, 2, 2, 2, SIZE_MAX / 4, 0},       /* bytes of C */
+    {0, SIZE_MAX / 4, 2, 0, 0, 2, 2, 0},       /* no terms, but C */
+    {9, 1, 1, 1, 1, 1, 1, SIZE_MAX / 8},       /* the last of nine */
+};
+
+START_TEST(test_sizes_that_overflow)
+{
+    float number[4] = {0.0f};
+    if (huge[_i].count == 0)
+        tensor_gemm(GEMM_NN, huge[_i].m, huge[_i].n, huge[_i].k, 1.0f, number, huge[_i].lda, number,
+                    huge[_i].ldb, 0.0f, NULL, number, huge[_i].ldc);
+    else
+        tensor_gemm_batch(GEMM_NN, huge[_i].count, 1, 1, 1, 1.0f, number, 1, huge[_i].stride,
+                          number, 1, 0, 0.0f, number, 1, 1);
+}
+END_TEST
+
 START_TEST(test_batch)
 {
     static const size_t sizes[][4] = {{0, 3, 3, 3},    {1, 100, 90, 80},   {5, 7, 9, 0},
@@ -266,6 +340,11 @@ Suite *gemm_suite(void)
     Suite *suite = suite_create("gemm");
     TCase *products = tcase_create("products");
     tcase_set_timeout(products, 120.0);
+    tcase_add_loop_test(products, test_zero_hides_nothing, 0, 4);
+    tcase_add_test(products, test_added_infinities);
+    tcase_add_test(products, test_sums_go_on_from_c);
+    tcase_add_loop_test_raise_signal(products, test_sizes_that_overflow, SIGABRT, 0,
+                                     (int)(sizeof huge / sizeof huge[0]));
     tcase_add_loop_test(products, test_sizes, 0, 4);
     tcase_add_loop_test(products, test_blocks, 0, 4);
     tcase_add_loop_test(products, test_batch, 0, 4);

@@ -14,6 +14,10 @@ const Command bench_commands[] = {
      "Runs one product in the steps that tensor/README.md explains, from three loops to the tile,\n"
      "and prints the gain of each over the one before.",
      "bench ladder --size 1024", bench_ladder},
+    {"losses",
+     "Times the Di4C losses and their gradient for pictures of CIFAR-10 size (3072 dimensions of 256\n"
+     "states, truncated logistic), and the draws of a distillation step: a row for each.",
+     "bench losses --images 2 --lambdas 8 --threads 2", bench_losses},
     {"smoke",
      "Fails (status 1) if products run under a tenth of this machine's multiply-add rate, as they\n"
      "do where the inner loop was compiled without vectors.  One thread unless --threads is given.",

@@ -8,6 +8,7 @@ int bench_gemm(const Command *self, int argc, char **argv);
 int bench_conv2d(const Command *self, int argc, char **argv);
 int bench_group_norm(const Command *self, int argc, char **argv);
 int bench_ladder(const Command *self, int argc, char **argv);
+int bench_losses(const Command *self, int argc, char **argv);
 int bench_smoke(const Command *self, int argc, char **argv);
 
 extern const Command bench_commands[];

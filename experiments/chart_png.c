@@ -8,7 +8,7 @@
 #include "tensor/memory.h"
 
 enum { WIDTH = 1080, HEAD = 46, LEFT = 118, RIGHT = 30, PLOT = 450, FOOT = 84, LEGEND = 34 };
-enum { LEGEND_PER_ROW = 3, FACE_WIDTH = 5, FACE_HEIGHT = 7, ZOOM = 2, ADVANCE = 12 };
+enum { LEGEND_PER_ROW = 3, FACE_WIDTH = 5, FACE_HEIGHT = 7, FACE_TAIL = 2, ZOOM = 2, ADVANCE = 12 };
 static const unsigned long INK = 0x1d2329, QUIET = 0x5c6773, GRID = 0xdfe3e6;
 
 /* Seven rows of five bits for each character from ' ' to '~', the leftmost bit first. */
@@ -108,6 +108,14 @@ static const char face[] = "00000000000000"
                            "08040402040408"
                            "00000815020000";
 
+/* Those that reach two rows below the line, in nine rows. */
+static const char tailed[] = "gjpqy";
+static const char tails[] = "00000F1111110F010E"
+                            "02000602020202120C"
+                            "00001E1111111E1010"
+                            "00000F1111110F0101"
+                            "0000111111110F010E";
+
 /* The pixel's colour moves towards the colour by share 0..1. */
 static void blend(const Picture *c, long x, long y, unsigned long colour, double share)
 {
@@ -182,7 +190,12 @@ static unsigned face_row(char character, int row)
 {
     const int code = (unsigned char)character;
     const char *glyph = face + 14 * ((code >= 32 && code < 127 ? code : '?') - 32);
+    const char *tail = strchr(tailed, character);
 
+    if (tail != NULL && character != '\0')
+        glyph = tails + 18 * (tail - tailed);
+    else if (row >= FACE_HEIGHT)
+        return 0;
     return (unsigned)(16 * hex(glyph[2 * row]) + hex(glyph[2 * row + 1]));
 }
 
@@ -191,7 +204,7 @@ static void text_at(const Picture *c, long x, long y, const char *text, unsigned
                     bool turned)
 {
     for (size_t k = 0; text[k] != '\0'; k++)
-        for (int row = 0; row < FACE_HEIGHT; row++)
+        for (int row = 0; row < FACE_HEIGHT + FACE_TAIL; row++)
             for (int column = 0; column < FACE_WIDTH; column++) {
                 if ((face_row(text[k], row) >> (FACE_WIDTH - 1 - column) & 1) == 0)
                     continue;

@@ -4,11 +4,13 @@
 
 #include <string.h>
 
+#include "diffusion/sampler_kinds.h"
 #include "experiments/theory/joint.h"
 #include "tensor/check.h"
 #include "tensor/memory.h"
+#include "tensor/threads.h"
 
-enum { MAX_TERMS = 60000000 };
+enum { MAX_TERMS = 400000000, BLOCKS = 16 };
 
 static void exact_fill(void *self, double t, size_t lambda, double *p0)
 {
@@ -39,88 +41,108 @@ static void add_product(double *out, double weight, const double *rows, size_t s
                         base * states + y);
 }
 
+/* Calls of one step: one of them, or the two of a two-stage sampler.  The states are cut into a
+ * fixed number of blocks, each with an output of its own; these are added in order. */
 typedef struct Push {
     const SamplerPlan *plan;
+    const SamplerStep *step;
     const TableModel *model;
-    size_t D, S, T, size; /* T: the process's states; size = T^D */
-    double *p0, *before;  /* (size, D, S): probabilities of this call and of the one before */
-    double *rows;         /* (D, T) */
+    size_t D, S, T, size;      /* T: the process's states; size = T^D */
+    size_t call;               /* the first; the second is call + 1 */
+    bool two;
+    double *p0, *second;       /* (size, D, S): probabilities of the two calls */
+    const double *r;           /* the law before */
+    double *parts;             /* (BLOCKS, size) */
 } Push;
 
-static void fill_rows(const Push *w, const SamplerStep *step, size_t call, size_t x,
-                      const uint16_t *old)
+/* rows (D, T) after the first call from place x. */
+static void fill_rows(const Push *w, size_t x, double *rows)
 {
     uint16_t state[JOINT_MAX_DIMS];
-    size_t before = old == NULL ? 0 : joint_place(old, w->T, w->D);
 
     joint_state(x, w->T, w->D, state);
     for (size_t d = 0; d < w->D; d++)
-        diff_sampler_row(
-            step, call, state[d], w->p0 + (x * w->D + d) * w->S, old == NULL ? 0 : old[d],
-            old == NULL ? NULL : w->before + (before * w->D + d) * w->S, w->rows + d * w->T);
+        diff_sampler_row(w->step, w->call, state[d], w->p0 + (x * w->D + d) * w->S, 0, NULL,
+                         rows + d * w->T);
 }
 
-/* out = the law after a call that looks at the present state only. */
-static void move_once(const Push *w, const SamplerStep *step, size_t call, const double *r,
-                      double *out)
+/* rows (D, T) after the second call from place y, to which the first one led from place x. */
+static void fill_second(const Push *w, size_t x, size_t y, double *rows)
 {
-    for (size_t x = 0; x < w->size; x++)
-        if (r[x] > 0.0) {
-            fill_rows(w, step, call, x, NULL);
-            add_product(out, r[x] / (double)w->model->lambdas, w->rows, w->T, w->D, 0, 0);
+    uint16_t old[JOINT_MAX_DIMS], now[JOINT_MAX_DIMS];
+
+    joint_state(x, w->T, w->D, old);
+    joint_state(y, w->T, w->D, now);
+    for (size_t d = 0; d < w->D; d++)
+        diff_sampler_row(w->step, w->call + 1, now[d], w->second + (y * w->D + d) * w->S, old[d],
+                         w->p0 + (x * w->D + d) * w->S, rows + d * w->T);
+}
+
+/* All that follows from place x.  pair (size) is room for the law after the first of two calls. */
+static void move_state(const Push *w, size_t x, double weight, double *rows, double *pair,
+                       double *out)
+{
+    fill_rows(w, x, rows);
+    if (!w->two) {
+        add_product(out, weight, rows, w->T, w->D, 0, 0);
+        return;
+    }
+    memset(pair, 0, w->size * sizeof *pair);
+    add_product(pair, weight, rows, w->T, w->D, 0, 0);
+    for (size_t y = 0; y < w->size; y++)
+        if (pair[y] > 0.0) {
+            fill_second(w, x, y, rows);
+            add_product(out, pair[y], rows, w->T, w->D, 0, 0);
         }
 }
 
-/* A call that also looks at the state before the last move (PART_SECOND): that move is made again
- * from each state x of r, and the second one from each state it leads to.  pair holds the law of
- * the first move given x. */
-static void move_twice(Push *w, const SamplerStep *step, size_t call, double t, const double *r,
-                       double *out)
+static void move_block(size_t block, void *context)
 {
-    double *pair = mem_alloc(w->size, sizeof *pair);
-    double *second = mem_alloc(w->size * w->D * w->S, sizeof *second);
-    uint16_t old[JOINT_MAX_DIMS];
+    const Push *w = context;
+    double *rows = mem_alloc(w->D * w->T, sizeof *rows), *pair = mem_alloc(w->size, sizeof *pair);
+    const size_t K = w->model->lambdas, runs = w->two ? K * K : K;
 
-    TENSOR_CHECK(w->model->lambdas == 1, "%zu lambdas with a sampler of two stages",
-                 w->model->lambdas);
-    w->model->fill(w->model->self, t, 0, second);
-    for (size_t x = 0; x < w->size; x++) {
-        if (!(r[x] > 0.0))
-            continue;
-        memset(pair, 0, w->size * sizeof *pair);
-        joint_state(x, w->T, w->D, old);
-        fill_rows(w, step, call - 1, x, NULL);
-        add_product(pair, r[x], w->rows, w->T, w->D, 0, 0);
-        Push two = *w;
-        two.before = w->p0;
-        two.p0 = second;
-        for (size_t y = 0; y < w->size; y++)
-            if (pair[y] > 0.0) {
-                fill_rows(&two, step, call, y, old);
-                add_product(out, pair[y], two.rows, w->T, w->D, 0, 0);
-            }
-    }
+    for (size_t x = block * w->size / BLOCKS; x < (block + 1) * w->size / BLOCKS; x++)
+        if (w->r[x] > 0.0)
+            move_state(w, x, w->r[x] / (double)runs, rows, pair, w->parts + block * w->size);
+    mem_free(rows);
     mem_free(pair);
-    mem_free(second);
 }
 
-/* Calls first..end-1 of a step: r becomes the law after them; next is room. */
+/* next = the law after the calls that w names, over all lambdas. */
+static void move(Push *w, const double *r, double *next)
+{
+    const TableModel *m = w->model;
+    const double t = w->plan->calls[w->call].t;
+
+    w->r = r;
+    memset(w->parts, 0, BLOCKS * w->size * sizeof *w->parts);
+    for (size_t k = 0; k < m->lambdas; k++) {
+        m->fill(m->self, t, k, w->p0);
+        for (size_t k2 = 0; k2 < (w->two ? m->lambdas : 1); k2++) {
+            if (w->two)
+                m->fill(m->self, w->plan->calls[w->call + 1].t, k2, w->second);
+            threads_for(BLOCKS, move_block, w);
+        }
+    }
+    memset(next, 0, w->size * sizeof *next);
+    for (size_t b = 0; b < BLOCKS; b++)
+        for (size_t i = 0; i < w->size; i++)
+            next[i] += w->parts[b * w->size + i];
+}
+
+/* Calls of a step: *r becomes the law after them; *next is room. */
 static void run_step(Push *w, size_t number, double **r, double **next)
 {
     const SamplerPlan *plan = w->plan;
     SamplerStep *step = diff_sampler_open(plan, number);
 
+    w->step = step;
     for (size_t c = plan->first[number]; c < plan->first[number + 1]; c++) {
-        const bool two = c + 1 < plan->first[number + 1] && plan->calls[c + 1].part == PART_SECOND;
-        memset(*next, 0, w->size * sizeof **next);
-        for (size_t k = 0; k < w->model->lambdas; k++) {
-            w->model->fill(w->model->self, plan->calls[c].t, k, w->p0);
-            if (two)
-                move_twice(w, step, c + 1, plan->calls[c + 1].t, *r, *next);
-            else
-                move_once(w, step, c, *r, *next);
-        }
-        c += two;
+        w->call = c;
+        w->two = c + 1 < plan->first[number + 1] && plan->calls[c + 1].part == PART_SECOND;
+        move(w, *r, *next);
+        c += w->two;
         double *swap = *r;
         *r = *next;
         *next = swap;
@@ -128,15 +150,22 @@ static void run_step(Push *w, size_t number, double **r, double **next)
     diff_sampler_close(step);
 }
 
-bool push_possible(const SamplerClass *sampler, size_t process_states, size_t dims)
+bool push_possible(const SamplerClass *sampler, const Process *process, size_t dims)
 {
-    if (!diff_sampler_is_product(sampler))
+    const double T = (double)process->states;
+    const bool mask = process->mask >= 0, triples = sampler->two_stages;
+    /* A masked dimension stays or becomes one of the others, which stay. */
+    const double moves = triples ? (mask ? 3.0 * T - 2.0 : T * T * T)
+                                 : (mask ? 2.0 * T - 1.0 : T * T);
+    double size = 1.0, terms = 1.0;
+
+    if (!diff_sampler_is_product(sampler) || dims > JOINT_MAX_DIMS)
         return false;
-    double size = 1.0;
-    for (size_t d = 0; d < dims; d++)
-        size *= (double)process_states;
-    const bool triples = sampler == diff_sampler_find("theta-trapezoidal", NULL);
-    return size <= JOINT_MAX_SIZE && size * size * (triples ? size : 1.0) <= MAX_TERMS;
+    for (size_t d = 0; d < dims; d++) {
+        size *= T;
+        terms *= moves;
+    }
+    return size <= JOINT_MAX_SIZE && terms <= MAX_TERMS;
 }
 
 /* The part of r (T^D) that lies on data states, out (S^D). */
@@ -154,12 +183,13 @@ void push_sampler(double *out, const SamplerPlan *plan, const TableModel *model)
 {
     const size_t T = plan->process->states;
 
-    TENSOR_CHECK(push_possible(plan->sampler, T, model->dims), "%zu^%zu states cannot be pushed", T,
-                 model->dims);
+    TENSOR_CHECK(push_possible(plan->sampler, plan->process, model->dims),
+                 "%zu^%zu states cannot be pushed", T, model->dims);
     Push w = {.plan = plan, .model = model, .D = model->dims, .S = model->states, .T = T};
     w.size = joint_size(T, w.D);
     w.p0 = mem_alloc(w.size * w.D * w.S, sizeof *w.p0);
-    w.rows = mem_alloc(w.D * T, sizeof *w.rows);
+    w.second = mem_alloc(w.size * w.D * w.S, sizeof *w.second);
+    w.parts = mem_alloc(BLOCKS * w.size, sizeof *w.parts);
     double *r = mem_alloc(w.size, sizeof *r), *next = mem_alloc(w.size, sizeof *next);
     joint_prior(r, plan->process, w.D);
     for (size_t n = 0; n < plan->steps; n++)
@@ -168,7 +198,8 @@ void push_sampler(double *out, const SamplerPlan *plan, const TableModel *model)
     mem_free(r);
     mem_free(next);
     mem_free(w.p0);
-    mem_free(w.rows);
+    mem_free(w.second);
+    mem_free(w.parts);
 }
 
 void push_to_data(double *out, const double *r, const Process *process, const TableModel *model,

@@ -30,10 +30,11 @@ typedef struct ExactTableData {
 TableModel push_exact_model(ExactTableData *data);
 
 /* True if the law can be computed within reason: a product sampler, and few enough states for its
- * sums (pairs of states; triples for theta-trapezoidal). */
-bool push_possible(const SamplerClass *sampler, size_t process_states, size_t dims);
-/* out (S^D) = law of the sampler's samples, out of the plan's process and calls.  What the sampler
- * leaves on states that are not data (masks) is missing from the sum.  push_possible must hold
+ * sums (pairs of states, triples for theta-trapezoidal; under masks only those that a move can
+ * lead to). */
+bool push_possible(const SamplerClass *sampler, const Process *process, size_t dims);
+/* out (S^D) = law of the sampler's samples, out of the plan's process and calls.  Lambda is drawn
+ * anew in each call.  The same bits for any number of threads.  What the sampler leaves on states that are not data (masks) is missing from the sum.  push_possible must hold
  * (checked). */
 void push_sampler(double *out, const SamplerPlan *plan, const TableModel *model);
 /* out (S^D) = law of x_0 ~ E_lambda prod_d p^d(.|x_t = x) with x ~ r (S'^D): one step to 0. */

@@ -1,6 +1,7 @@
 /* Built-in worlds are functions that fill a table; a user's table is read line by line. */
 #include "experiments/theory/world.h"
 
+#include <ctype.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -195,7 +196,7 @@ static bool parse_line(Table *t, char *text, Error *err)
     return true;
 }
 
-/* Blank lines and lines that start with # are left out. */
+/* Left out: blank lines, lines that start with #, and a first line of names. */
 static bool parse_lines(Table *t, char *text, Error *err)
 {
     for (char *line = text; line != NULL;) {
@@ -204,7 +205,8 @@ static bool parse_lines(Table *t, char *text, Error *err)
             *end = '\0';
         t->line++;
         line += strspn(line, " \t\r");
-        if (*line != '\0' && *line != '#' && !parse_line(t, line, err))
+        const bool names = t->line == 1 && isalpha((unsigned char)*line);
+        if (*line != '\0' && *line != '#' && !names && !parse_line(t, line, err))
             return false;
         line = end == NULL ? NULL : end + 1;
     }

@@ -5,7 +5,8 @@
  *   chain         D = 6, S = 3: a Markov chain that keeps its value with 0.8, uniform start
  *   glyphs        D = 6, S = 2: pictures of 3 x 2: bars, a block and a dot, unequal weights
  *
- * or a table from a CSV file: one line a state, its D values and then its probability. */
+ * or a table from a CSV file: one line a state, its D values and then its probability;
+ * a line of names may stand first. */
 #ifndef DI4C_EXPERIMENTS_THEORY_WORLD_H
 #define DI4C_EXPERIMENTS_THEORY_WORLD_H
 

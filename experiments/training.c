@@ -4,8 +4,6 @@
 #include <math.h>
 #include <string.h>
 
-#include "diffusion/teacher.h"
-#include "distill/step.h"
 #include "experiments/csv.h"
 #include "experiments/progress.h"
 #include "tensor/memory.h"
@@ -27,7 +25,7 @@ typedef struct Run {
     double row[STUDENT_COLUMNS]; /* what the log gets: step, loss, norm, rate, terms */
 } Run;
 
-static OptimizerConfig optimizer_config(const Config *c)
+OptimizerConfig training_optimizer(const Config *c)
 {
     OptimizerConfig o = nn_optimizer_defaults();
     o.lr = c->lr;
@@ -39,7 +37,7 @@ static OptimizerConfig optimizer_config(const Config *c)
     return o;
 }
 
-static TeacherConfig teacher_config(const Config *c)
+TeacherConfig training_teacher(const Config *c)
 {
     TeacherConfig t = diff_teacher_defaults();
     t.loss = (TeacherLoss)c->loss;
@@ -52,7 +50,7 @@ static TeacherConfig teacher_config(const Config *c)
     return t;
 }
 
-static DistillConfig distill_config(const Config *c)
+DistillConfig training_distill(const Config *c)
 {
     DistillConfig d = distill_defaults();
     d.loss.control_variates = c->control_variates;
@@ -78,11 +76,11 @@ static double step_gradient(Run *run, uint64_t step)
     dataset_batch(job->data, (uint64_t)c->seed, step, (size_t)c->batch, c->flip, &run->batch, NULL);
     nn_params_zero_grads(&m->net->params);
     if (!job->teacher) {
-        const TeacherConfig t = teacher_config(c);
+        const TeacherConfig t = training_teacher(c);
         return diff_teacher_gradient(&t, &m->denoiser, m->process, &run->batch, (uint64_t)c->seed,
                                      step, (size_t)c->chunk, run->graph);
     }
-    const DistillConfig d = distill_config(c);
+    const DistillConfig d = training_distill(c);
     const Di4cReport r = distill_gradient(&d, job->teacher, &m->denoiser, m->process, &run->batch,
                                           (uint64_t)c->seed, step, (size_t)c->chunk, run->graph);
     run->row[4] = r.distil;
@@ -158,7 +156,7 @@ static bool start(Run *run, Error *err)
 {
     const TrainingJob *job = run->job;
     Model *m = job->model;
-    const OptimizerConfig oc = optimizer_config(&m->config);
+    const OptimizerConfig oc = training_optimizer(&m->config);
     if (job->resume_from && !nn_checkpoint_load(job->resume_from, m->net, WEIGHTS_RAW, err))
         return false;
     run->optimizer = nn_optimizer_create(&oc, &m->net->params);

@@ -5,6 +5,8 @@
 
 #include <stdbool.h>
 
+#include "diffusion/teacher.h"
+#include "distill/step.h"
 #include "experiments/dataset.h"
 #include "experiments/model.h"
 
@@ -30,6 +32,11 @@ typedef enum TrainingEnd {
 /* Trains until model->step = config.steps and writes job->out.  Afterwards the model holds the
  * averaged weights.  The file depends on configuration, data and seed only: not on interruptions,
  * threads or time. */
+/* What a configuration asks of the optimiser and of a step. */
+OptimizerConfig training_optimizer(const Config *c);
+TeacherConfig training_teacher(const Config *c);
+DistillConfig training_distill(const Config *c);
+
 TrainingEnd training_run(const TrainingJob *job, Error *err);
 
 #endif

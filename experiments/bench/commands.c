@@ -18,6 +18,19 @@ const Command bench_commands[] = {
      "Times the Di4C losses and their gradient for pictures of CIFAR-10 size (3072 dimensions of 256\n"
      "states, truncated logistic), and the draws of a distillation step: a row for each.",
      "bench losses --images 2 --lambdas 8 --threads 2", bench_losses},
+    {"unet",
+     "Times a U-Net (or a preset's other network) with random weights: the forward pass, or with\n"
+     "--train a step of forward, backward from the sum of the output, clipping, Adam and averages.",
+     "bench unet --preset cifar10 --batch 8 --train --threads 2", bench_unet},
+    {"teacher-step",
+     "Times a training step of a teacher: draws, loss, gradient, clipping, Adam, averages.",
+     "bench teacher-step --preset cifar10 --batch 8", bench_teacher_step},
+    {"distill-step",
+     "Times a distillation step: draws, the passes of teacher and student, losses, gradient, "
+     "clipping,\nAdam, averages.",
+     "bench distill-step --preset cifar10 --images 8 --lambdas 16", bench_distill_step},
+    {"sample", "Times sampling from a model with random weights (uniform times, one batch).",
+     "bench sample --preset cifar10 --role student --steps 10 --count 8", bench_sample},
     {"smoke",
      "Fails (status 1) if products run under a tenth of this machine's multiply-add rate, as they\n"
      "do where the inner loop was compiled without vectors.  One thread unless --threads is given.",

@@ -9,6 +9,10 @@ int bench_conv2d(const Command *self, int argc, char **argv);
 int bench_group_norm(const Command *self, int argc, char **argv);
 int bench_ladder(const Command *self, int argc, char **argv);
 int bench_losses(const Command *self, int argc, char **argv);
+int bench_unet(const Command *self, int argc, char **argv);
+int bench_teacher_step(const Command *self, int argc, char **argv);
+int bench_distill_step(const Command *self, int argc, char **argv);
+int bench_sample(const Command *self, int argc, char **argv);
 int bench_smoke(const Command *self, int argc, char **argv);
 
 extern const Command bench_commands[];

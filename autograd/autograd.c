@@ -4,8 +4,8 @@
  *
  * Invariants:
  *   - a Var that needs no gradient is not on the tape and points at no inputs;
- *   - a gradient belongs to backward pass number v->reached; an inner Var's starts from zero in each
- *     pass and is freed when the pass has been at the Var, a leaf's never;
+ *   - a gradient belongs to backward pass number v->reached; an inner Var's starts from zero in
+ *     each pass and is freed when the pass has been at the Var, a leaf's never;
  *   - g->owners lists the Vars whose value is a block of the pool, newest first. */
 #include "autograd/autograd.h"
 

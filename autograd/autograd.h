@@ -41,8 +41,8 @@ struct Var {
     bool dropped;     /* value.data is there only while a backward pass uses it */
     const char *op;   /* name of the operation, for messages */
     Graph *graph;
-    void (*forward)(Var *v); /* fills value.data from the inputs' values (ag_value) and saved; set by
-                                operations that can be dropped: it runs again when the value is
+    void (*forward)(Var *v); /* fills value.data from the inputs' values (ag_value) and saved; set
+                                by operations that can be dropped: it runs again when the value is
                                 needed */
     void (*backward)(Var *v); /* adds into ag_grad(v->inputs[i]) where that is not NULL; NULL for
                                  leaves and for views that share their input's gradient.  v->grad
@@ -51,7 +51,7 @@ struct Var {
     int input_count;
     void *saved; /* what backward needs beyond inputs and value; arena memory */
     Var *previous; /* the tape */
-    Var *owner;    /* whose block value.data lies in: itself, or the input of a view; NULL: a leaf's */
+    Var *owner;    /* whose block value.data lies in: itself, or a view's input; NULL: a leaf's */
     Var *older;    /* the next older Var that owns a block */
     unsigned reached; /* number of the backward pass that grad belongs to */
     ArenaMark born;   /* leaves: value.data may be arena memory taken before this mark */
@@ -73,8 +73,8 @@ struct Graph {
 
 Graph *ag_graph_create(void); /* recording, no finite check */
 void ag_graph_destroy(Graph *g);
-/* Releases every Var and every tensor of the graph.  bad_op and the shape in bad_value stay, so that
- * a step made of several graphs can be looked at afterwards; set bad_op to NULL to look again. */
+/* Releases every Var and every tensor of the graph.  bad_op and the shape in bad_value stay, so
+ * that a step made of several graphs can be looked at afterwards; set bad_op to NULL to look again. */
 void ag_graph_reset(Graph *g);
 /* Starts (true) or stops (false) recording; only on an empty graph (checked). */
 void ag_set_recording(Graph *g, bool recording);

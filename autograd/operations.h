@@ -15,7 +15,7 @@
 Var *ag_linear(Var *x, Var *w, Var *b);
 /* 3x3 convolution: x (B, H, W, Cin), w (3, 3, Cin, Cout), b (Cout) or NULL; see tensor/conv.h. */
 Var *ag_conv3x3(Var *x, Var *w, Var *b, int stride);
-/* alpha (r + conv3x3(x, w, b, stride 1)): the end of a residual block in one pass; r (B, H, W, Cout).
+/* alpha (r + conv3x3(x, w, b, stride 1)): the end of a residual block in one pass; r as the result.
  */
 Var *ag_conv3x3_residual(Var *x, Var *w, Var *b, Var *r, float alpha);
 /* ---- attention.c ---- */

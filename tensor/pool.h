@@ -2,8 +2,8 @@
  * gradients that are needed for a moment.
  *
  * A pool is a few large chunks, each cut into blocks that lie side by side.  A request takes the
- * smallest free block that holds it; a freed block is joined with free neighbours.  Pages of a chunk
- * that no block has reached are never touched.  A pool belongs to one thread at a time. */
+ * smallest free block that holds it; a freed block is joined with free neighbours.  Pages of a
+ * chunk that no block has reached are never touched.  A pool belongs to one thread at a time. */
 #ifndef DI4C_TENSOR_POOL_H
 #define DI4C_TENSOR_POOL_H
 

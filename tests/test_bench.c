@@ -56,6 +56,16 @@ static const struct {
      "\"algo\": \"winograd\"", true},
     {"conv2d 2 6 8 3 5 --reps 1 --stride 2", "\"stride\": 2", "[2, 6, 8, 3, 5]", true},
     {"groupnorm-silu 2 3 4 64 --reps 1", "\"name\": \"groupnorm-silu\"", "[2, 3, 4, 64]", false},
+    {"unet --preset small --batch 1 --reps 1", "\"work\": \"forward\"", "[1, 16, 16, 1]", false},
+    {"unet --preset glyphs --batch 2 --train --reps 1 --role student", "\"work\": \"step\"",
+     "\"role\": \"student\"", false},
+    {"unet --preset glyphs --batch 2 --train --no-update --reps 1",
+     "\"work\": \"forward+backward\"", "[2, 6, 6, 1]", false},
+    {"teacher-step --preset glyphs --batch 2 --reps 1", "\"name\": \"teacher-step\"", "[2]", false},
+    {"distill-step --preset glyphs --images 2 --lambdas 3 --reps 1", "\"name\": \"distill-step\"",
+     "[2, 3]", false},
+    {"sample --preset glyphs --steps 2 --count 3 --reps 1", "\"name\": \"sample\"",
+     "[3, 2]", false},
     {"groupnorm-silu 2 3 4 5 --reps 1 --pass backward", "\"pass\": \"backward\"", "[2, 3, 4, 5]",
      false},
 };
@@ -109,11 +119,27 @@ static const struct {
     {"conv2d 1 5 8 3 5 --stride 2", "--stride 2: expected even H and W, not 5 and 8"},
     {"groupnorm-silu 1 6 8", "C is missing"},
     {"groupnorm-silu 1 6 8 3 --pass data", "--pass data: expected forward|backward"},
+    {"unet --preset huge", "unknown preset 'huge'"},
+    {"unet --role pupil", "--role pupil: expected teacher|student"},
+    {"unet --batch 0", "--batch 0: expected a whole number from 1"},
+    {"teacher-step --preset huge", "unknown preset 'huge'"},
+    {"distill-step --images none", "--images none: expected a whole number"},
+    {"sample --steps 0", "--steps 0: expected a whole number from 1"},
     {"ladder 1024", "unexpected argument '1024'"},
     {"ladder --size 0", "--size 0: expected a whole number from 1 to 4096"},
     {"smoke 3", "unexpected argument '3'"},
     {"smoke --nonsense", "unknown option '--nonsense'"},
 };
+
+/* Every operation of the network has a row, the slowest first. */
+START_TEST(a_profile_names_the_operations)
+{
+    ck_assert_int_eq(run("unet --preset small --batch 1 --train --profile --reps 1"), 0);
+    expect(stdout, "\"name\": \"unet-profile\", \"operation\": \"conv3x3 16x16\", \"calls\": 9,");
+    expect(stdout, "\"operation\": \"attention 8x8\", \"calls\": 4,");
+    expect(stdout, "\"operation\": \"optimizer\"");
+}
+END_TEST
 
 START_TEST(wrong_usage_is_explained)
 {
@@ -170,6 +196,7 @@ Suite *bench_suite(void)
     tcase_add_checked_fixture(tc, set_up, toys_tear_down);
     tcase_add_loop_test(tc, a_row_for_every_kernel, 0, (int)(sizeof good / sizeof good[0]));
     tcase_add_loop_test(tc, wrong_usage_is_explained, 0, (int)(sizeof wrong / sizeof wrong[0]));
+    tcase_add_test(tc, a_profile_names_the_operations);
     tcase_add_test(tc, help_of_every_command);
     tcase_add_test(tc, the_ladder_computes_one_product);
     tcase_add_test(tc, median_of_the_calls_asked_for);

@@ -5,8 +5,8 @@
  *
  *      table_r[x][a] <= sum_{v != x} R[v][x] e^(g_v D) q_t[a][v] / ( e^(-g_x D) q_s[a][x] ).
  *
- * 2. f_r(v) = q_r[a][v]/pi_v is moved by the chain run backwards, which averages: its smallest value
- *    rises and its largest falls.  As sum_v pi_v R[v][x] = 0,
+ * 2. f_r(v) = q_r[a][v]/pi_v is moved by the chain run backwards, which averages: its smallest
+ *    value rises and its largest falls.  As sum_v pi_v R[v][x] = 0,
  *
  *      table_r[x][a] <= g_x max_v f_s(v) / min_v f_s(v).
  *

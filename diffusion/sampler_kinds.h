@@ -107,14 +107,15 @@ double *sampler_room(const SamplerBatch *b, size_t count);
 
 /* ---- leaps (sampler_leap.c) ---- */
 /* One leap of one dimension: Poisson(h lambda_v) jumps x -> v for each v, where lambda_v is
- * R^[x][v] of `rates` and p0, plus the forward rates R[x][v] if `forward`, or, if `earlier` is given,
- * ( a1 R^[x][v] - a2 E[v] )_+, E being the reverse rates of `earlier` at its own state and
+ * R^[x][v] of `rates` and p0, plus the forward rates R[x][v] if `forward`, or, if `earlier` is
+ * given, ( a1 R^[x][v] - a2 E[v] )_+, E being the reverse rates of `earlier` at its own state and
  * p0: those of the same v, or, for ordinal states, of the same distance v - x. */
 typedef struct Leap {
     const ReverseRates *rates;
     size_t x;
     const double *p0;
-    bool forward, ordinal;
+    bool forward;
+    SamplerJumps jumps; /* not JUMPS_AUTO */
     const ReverseRates *earlier;
     size_t before;
     const double *before_p0;
@@ -122,10 +123,11 @@ typedef struct Leap {
     double *room; /* 2 S numbers */
 } Leap;
 
-bool sampler_ordinal(const Process *p, int jumps);
+SamplerJumps sampler_jumps(const Process *p, int setting); /* what JUMPS_AUTO means */
 /* The state after the leap: x plus the sum of the jumps' distances, clamped to 0..S-1, if ordinal;
- * else v after a single jump to v, and x after none or several.  O(S) unless many jumps are
- * expected: the total rate and single jumps are drawn without writing the rates out. */
+ * else v after a single jump to v, and x after none; after several x (categorical) or the first's v.
+ * O(S) unless many jumps are expected: the total rate and single jumps are drawn without writing the
+ * rates out. */
 size_t sampler_leap(const Leap *leap, Rng *rng);
 /* The law of that (S), in O(S) sums of S terms.  Ordinal: the law of a sum of jumps is found by
  * Panjer's recursion and cut where less than 1e-15 is left. */

@@ -6,17 +6,18 @@
 #include "tensor/check.h"
 #include "tensor/memory.h"
 
-bool sampler_ordinal(const Process *p, int jumps)
+SamplerJumps sampler_jumps(const Process *p, int setting)
 {
-    if (jumps != JUMPS_AUTO)
-        return jumps == JUMPS_ORDINAL;
-    return p->class == &diff_birth_death || p->class == &diff_gaussian;
+    if (setting != JUMPS_AUTO)
+        return (SamplerJumps)setting;
+    bool ordinal = p->class == &diff_birth_death || p->class == &diff_gaussian;
+    return ordinal ? JUMPS_ORDINAL : JUMPS_CATEGORICAL;
 }
 
 /* The v that the earlier rates are asked for in place of v; false if there is none. */
 static bool counterpart(const Leap *leap, size_t S, size_t v, size_t *of)
 {
-    if (!leap->ordinal) {
+    if (leap->jumps != JUMPS_ORDINAL) {
         *of = v;
         return v != leap->before;
     }
@@ -64,9 +65,10 @@ static size_t leap_by_rates(const Leap *leap, Rng *rng)
     size_t S = diff_reverse_states(leap->rates);
     double total = write_rates(leap), sum = (double)leap->x;
 
-    if (!leap->ordinal) {
+    if (leap->jumps != JUMPS_ORDINAL) {
         size_t jumps = rng_poisson(rng, leap->h * total);
-        return jumps == 1 ? rng_categorical(rng, leap->room, S) : leap->x;
+        bool taken = jumps == 1 || (jumps > 1 && leap->jumps == JUMPS_FIRST);
+        return taken ? rng_categorical(rng, leap->room, S) : leap->x;
     }
     for (size_t v = 0; v < S; v++) {
         double mean = leap->h * leap->room[v];
@@ -93,7 +95,7 @@ static size_t propose(const Leap *leap, double reverse, double forward, Rng *rng
 
 size_t sampler_leap(const Leap *leap, Rng *rng)
 {
-    size_t S = diff_reverse_states(leap->rates), last = leap->x, taken = 0;
+    size_t S = diff_reverse_states(leap->rates), first = leap->x, taken = 0;
     double reverse = diff_reverse_total(leap->rates, leap->x, leap->p0);
     double forward = leap->forward ? diff_forward_total(leap->rates, leap->x) : 0.0;
     double scale = leap->earlier != NULL ? leap->a1 : 1.0, sum = (double)leap->x;
@@ -102,19 +104,18 @@ size_t sampler_leap(const Leap *leap, Rng *rng)
     if (mean > 2.0 + (double)S / 16.0)
         return leap_by_rates(leap, rng);
     size_t jumps = rng_poisson(rng, mean);
-    if (!leap->ordinal && leap->earlier == NULL && jumps > 1)
+    if (leap->jumps == JUMPS_CATEGORICAL && leap->earlier == NULL && jumps > 1)
         return leap->x;
-    for (size_t k = 0; k < jumps; k++) {
+    for (size_t k = 0; k < jumps && (taken == 0 || leap->jumps != JUMPS_FIRST); k++) {
         size_t v = propose(leap, reverse, forward, rng);
         if (v == S)
             continue;
-        taken++;
-        last = v;
+        first = taken++ == 0 ? v : first;
         sum += (double)v - (double)leap->x;
     }
-    if (leap->ordinal)
+    if (leap->jumps == JUMPS_ORDINAL)
         return clamped(sum, S);
-    return taken == 1 ? last : leap->x;
+    return taken == 1 ? first : leap->x;
 }
 
 /* ---- laws ---- */
@@ -225,13 +226,15 @@ static void ordinal_law(const double *rates, double h, size_t x, size_t S, doubl
 void sampler_leap_law(const Leap *leap, double *row)
 {
     size_t S = diff_reverse_states(leap->rates);
-    double total = write_rates(leap), mean = leap->h * total, none = exp(-mean);
+    double total = write_rates(leap), mean = leap->h * total, jump = mean * exp(-mean);
 
-    if (leap->ordinal) {
+    if (leap->jumps == JUMPS_ORDINAL) {
         ordinal_law(leap->room, leap->h, leap->x, S, row);
         return;
     }
+    if (leap->jumps == JUMPS_FIRST)
+        jump = -expm1(-mean);
     for (size_t v = 0; v < S; v++)
-        row[v] = none * leap->h * leap->room[v];
-    row[leap->x] = 1.0 - none * mean;
+        row[v] = total > 0.0 ? jump * leap->room[v] / total : 0.0;
+    row[leap->x] = 1.0 - jump;
 }

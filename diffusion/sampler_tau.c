@@ -37,7 +37,7 @@ static Leap leap_of(const SamplerStep *step, const SamplerCall *now)
     bool correct = now->part == PART_CORRECT;
     Leap leap = {.rates = correct ? step->second : step->rates,
                  .forward = correct,
-                 .ordinal = sampler_ordinal(step->plan->process, step->plan->settings.jumps),
+                 .jumps = sampler_jumps(step->plan->process, step->plan->settings.jumps),
                  .h = now->h};
 
     return leap;

@@ -6,7 +6,9 @@
  *   a1 = 1/(2 theta (1 - theta)),  a2 = ((1 - theta)^2 + theta^2)/(2 theta (1 - theta)) = a1 - 1.
  *
  * Both rates are those of the same jump: to the same state, or, for ordinal states, by the same
- * distance. */
+ * distance.  Second order needs leaps that treat two jumps of one dimension right: ordinal states
+ * sum them; a mask is left once only, so that the first counts.  Rejecting several, or taking the
+ * first where others may follow, leaves an error of first order. */
 #include <string.h>
 
 #include "diffusion/sampler_kinds.h"
@@ -32,11 +34,14 @@ static void open(SamplerStep *step, const SamplerCall *calls, size_t count)
 
 static Leap leap_of(const SamplerStep *step, const SamplerCall *now)
 {
-    double theta = step->plan->settings.theta;
+    const SamplerPlan *plan = step->plan;
+    double theta = plan->settings.theta;
     Leap leap = {.rates = step->rates,
-                 .ordinal = sampler_ordinal(step->plan->process, step->plan->settings.jumps),
+                 .jumps = sampler_jumps(plan->process, plan->settings.jumps),
                  .h = now->h};
 
+    if (plan->settings.jumps == JUMPS_AUTO && plan->process->mask >= 0)
+        leap.jumps = JUMPS_FIRST;
     if (now->part == PART_SECOND) {
         leap.rates = step->second;
         leap.earlier = step->rates;

@@ -18,7 +18,7 @@ static float formula(const Formula *f, const uint16_t *x, size_t dims, double t,
     return (float)(2.0 * sin(a));
 }
 
-/* Batches of two dimensions that share their time have few different inputs: table (low, x, d, j). */
+/* Batches of two dimensions that share their time have few inputs: table (low, x, d, j). */
 static void fill_small(const Formula *f, float *table, double t, size_t S)
 {
     uint16_t x[WORLD_D];
@@ -67,8 +67,9 @@ Denoiser formula_denoiser(Formula *f, const Process *p, size_t dims, size_t lamb
 
 Process *world_process(size_t kase, size_t states)
 {
-    static const ProcessKind kinds[4] = {PROCESS_ABSORBING, PROCESS_UNIFORM, PROCESS_BIRTH_DEATH,
-                                         PROCESS_GAUSSIAN};
+    static const ProcessKind kinds[5] = {PROCESS_ABSORBING, PROCESS_UNIFORM, PROCESS_BIRTH_DEATH,
+                                         PROCESS_GAUSSIAN, PROCESS_MATRIX};
+    double rates[WORLD_ALL] = {0.0};
     ProcessConfig c = diff_process_defaults(kinds[kase], states);
     Error err = {""};
 
@@ -76,6 +77,12 @@ Process *world_process(size_t kase, size_t states)
     c.rate_const = 0.5;
     c.sigma_max = 3.0;
     c.time_base = 0.02;
+    for (size_t i = 0; i < states && kase == 4; i++) /* round and round, a little back */
+        for (size_t j = 0; j < states; j++)
+            rates[i * states + j] = j == (i + 1) % states ? 2.0
+                                    : j == i ? -2.0 - 0.3 * ((double)states - 2.0)
+                                             : 0.3;
+    c.rates = kase == 4 ? rates : NULL;
     Process *p = diff_process_create(&c, &err);
     ck_assert_msg(p != NULL, "%s", err.text);
     return p;

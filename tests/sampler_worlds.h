@@ -16,7 +16,8 @@ typedef struct Formula {
 } Formula;
 Denoiser formula_denoiser(Formula *f, const Process *p, size_t dims, size_t lambda_dims);
 
-/* Processes 0..3: absorbing with alpha = 1 - t, uniform, birth-death, Gaussian; mild constants. */
+/* Processes 0..4: absorbing with alpha = 1 - t, uniform, birth-death, Gaussian, and a rate matrix
+ * that obeys no detailed balance; mild constants. */
 Process *world_process(size_t kase, size_t states);
 
 void world_digits(uint16_t x[WORLD_D], size_t n, size_t S);

@@ -365,7 +365,7 @@ static const struct {
     {"distill " TINY "--out @t.safetensors --teacher @t.safetensors --overwrite",
      "expected another file than --teacher"},
     {"sample --model @t.safetensors --out @x.jpg", "ends in .png or .npy"},
-    {"sample --model @t.safetensors --out @x.png --grid foo", "expected uniform, authors, process or"},
+    {"sample --model @t.safetensors --out @x.png --grid foo", "authors, process or times"},
     {"sample --model @t.safetensors --out @x.png --grid authors --steps 1", "at least 2"},
     {"sample --model @t.safetensors --out @x.png --sampler foo", "one of posterior, tau-leaping"},
     {"sample --model @t.safetensors --out @x.png --sampler-set theta=0.5", "no setting theta"},

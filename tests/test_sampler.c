@@ -3,6 +3,7 @@
 #include <check.h>
 #include <math.h>
 #include <signal.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "tensor/memory.h"
@@ -123,17 +124,19 @@ END_TEST
 
 enum { COUNT = 70, WIDE = 13 };
 
-static void draw(States *out, const Process *p, size_t first, size_t batch, int threads)
+static void draw(States *out, const SamplerClass *sampler, const Process *p, size_t first,
+                 size_t batch, int threads)
 {
     Formula f = {0.1, 0, NULL}, of_teacher = {0.7, 0, NULL};
     Denoiser d = formula_denoiser(&f, p, WIDE, 2);
     Denoiser teacher = formula_denoiser(&of_teacher, p, WIDE, 1);
     SamplerSettings settings = diff_sampler_defaults();
     Error err = {""};
-    SampleRequest r = {.settings = &settings,
+    SampleRequest r = {.sampler = sampler,
+                       .settings = &settings,
                        .model = &d,
                        .teacher = &teacher,
-                       .teacher_steps = 2,
+                       .teacher_steps = sampler->run != NULL ? 0 : 2,
                        .process = p,
                        .steps = 4,
                        .stratified_lambda = true,
@@ -141,28 +144,35 @@ static void draw(States *out, const Process *p, size_t first, size_t batch, int 
                        .batch = batch,
                        .seed = 5};
 
+    settings.t_min = 0.1;
     settings.eps = p->mask >= 0 ? 1e-9 : 0.0;
     threads_set(threads);
     ck_assert_msg(diff_sample(&r, out, &err), "%s", err.text);
 }
 
+/* Every sampler with every process that it knows. */
 START_TEST(samples_do_not_depend_on_company)
 {
-    Process *p = world_process((size_t)_i, 5);
+    const SamplerClass *c = diff_sampler_at((size_t)_i / 5);
+    Process *p = world_process((size_t)_i % 5, 4);
+    if (c->masks_only && p->mask < 0) {
+        diff_process_destroy(p);
+        return;
+    }
     States all = states_alloc(COUNT, WIDE), other = states_alloc(COUNT, WIDE);
 
-    draw(&all, p, 0, 0, 1);
-    draw(&other, p, 0, 1, 1);
+    draw(&all, c, p, 0, 0, 1);
+    draw(&other, c, p, 0, 1, 1);
     ck_assert_mem_eq(all.x, other.x, COUNT * WIDE * sizeof *all.x);
-    draw(&other, p, 0, 16, 3);
+    draw(&other, c, p, 0, 16, 3);
     ck_assert_mem_eq(all.x, other.x, COUNT * WIDE * sizeof *all.x);
     States part = states_rows(&other, 40, 20); /* a shard */
     memset(part.x, 0xFF, 20 * WIDE * sizeof *part.x);
-    draw(&part, p, 40, 7, 2);
+    draw(&part, c, p, 40, 7, 2);
     ck_assert_mem_eq(all.x, other.x, COUNT * WIDE * sizeof *all.x);
     ck_assert_mem_ne(states_row(&all, 0), states_row(&all, 1), WIDE * sizeof *all.x);
     States none = states_rows(&all, 0, 0);
-    draw(&none, p, 0, 4, 1);
+    draw(&none, c, p, 0, 4, 1);
     states_free(&all);
     states_free(&other);
     diff_process_destroy(p);
@@ -223,6 +233,135 @@ START_TEST(time_grids)
         ck_assert_double_le(fabs(t[i] - authors[i]), 1e-15);
     diff_time_grid(GRID_UNIFORM, 1, 0.01, t);
     ck_assert_double_eq(t[0], 1.0);
+}
+END_TEST
+
+START_TEST(the_process_has_a_clock)
+{
+    Process *p = world_process((size_t)_i, 3);
+    double t[5], end = diff_process_clock(p, 1.0);
+    SampleRequest r = {.process = p, .steps = 5, .grid = GRID_PROCESS};
+
+    ck_assert(diff_sampler_times(&r, t, NULL));
+    ck_assert_double_eq(t[0], 1.0);
+    for (size_t i = 0; i < 5; i++)
+        ck_assert_double_le(fabs(diff_process_clock(p, t[i]) - end * (double)(5 - i) / 5.0), 1e-14);
+    if (p->mask >= 0) /* alpha = 1 - t: the clock is t */
+        ck_assert_double_le(fabs(t[1] - 0.8), 1e-15);
+    if (p->decay == 0.0) /* sqrt(B) */
+        ck_assert_double_le(fabs(diff_process_integral(p, 0.0, t[2]) -
+                                 0.36 * diff_process_integral(p, 0.0, 1.0)),
+                            1e-13);
+    double half = 0.5 * diff_process_integral(p, 0.0, 0.9);
+    ck_assert_double_le(fabs(diff_process_integral(p, 0.0, diff_process_time_at(p, half)) - half),
+                        1e-14);
+    diff_process_destroy(p);
+}
+END_TEST
+
+static bool takes(const double *times, size_t steps, const char *word)
+{
+    SampleRequest r = {.steps = steps, .grid = GRID_LIST, .times = times};
+    double out[4];
+    Error err = {""};
+    bool ok = diff_sampler_times(&r, out, &err);
+
+    ck_assert_msg(ok == (word == NULL), "%s", err.text);
+    ck_assert_msg(ok || strstr(err.text, word) != NULL, "'%s' does not name '%s'", err.text, word);
+    return ok && memcmp(out, times, steps * sizeof *out) == 0;
+}
+
+START_TEST(lists_of_times)
+{
+    double nan = HUGE_VAL - HUGE_VAL;
+
+    ck_assert(takes((double[]){1.0, 0.5, 1e-9}, 3, NULL));
+    ck_assert(takes((double[]){0.5}, 1, NULL));
+    takes((double[]){1.0, 0.5, 0.5}, 3, "time 3 is 0.5 after 0.5");
+    takes((double[]){0.5, 0.6}, 2, "times that fall");
+    takes((double[]){1.0, 0.0}, 2, "time 2 is 0");
+    takes((double[]){1.1}, 1, "0 < t <= 1");
+    takes((double[]){1.0, -0.5}, 2, "0 < t <= 1");
+    takes((double[]){1.0, nan}, 2, "0 < t <= 1");
+    takes(NULL, 0, "steps = 0");
+}
+END_TEST
+
+/* Calls of predictor-corrector and theta-trapezoidal on the times 1, 0.5, 0.25. */
+START_TEST(plans_say_what_is_done)
+{
+    static const double times[3] = {1.0, 0.5, 0.25};
+    Process *p = world_process(1, 3);
+    SamplerSettings s = diff_sampler_defaults();
+    SampleRequest r = {.settings = &s, .process = p, .steps = 3, .grid = GRID_LIST, .times = times};
+    static const SamplerCall corrected[] = {{PART_MOVE, 1.0, 0.5, 0.5, false, 0},
+                                            {PART_MOVE, 0.5, 0.25, 0.25, false, 1},
+                                            {PART_CORRECT, 0.25, 0.25, 0.0625, false, 1},
+                                            {PART_CORRECT, 0.25, 0.25, 0.0625, false, 1},
+                                            {PART_DRAW, 0.25, 0.0, 0.0, true, 2}};
+    static const SamplerCall two[] = {{PART_MOVE, 1.0, 0.875, 0.125, false, 0},
+                                      {PART_SECOND, 0.875, 0.5, 0.375, false, 0},
+                                      {PART_MOVE, 0.5, 0.4375, 0.0625, false, 1},
+                                      {PART_SECOND, 0.4375, 0.25, 0.1875, false, 1},
+                                      {PART_DRAW, 0.25, 0.0, 0.0, true, 2}};
+    Denoiser teacher = {.lambda_dims = 0};
+
+    s.corrector_steps = 2;
+    s.corrector_size = 0.25;
+    s.corrector_entry = 0.25;
+    s.theta = 0.25;
+    r.teacher = &teacher;
+    r.teacher_steps = 1;
+    for (size_t k = 0; k < 2; k++) {
+        r.sampler = diff_sampler_find(k ? "theta-trapezoidal" : "predictor-corrector", NULL);
+        SamplerPlan *plan = diff_sampler_plan(&r, NULL);
+        ck_assert_uint_eq(plan->count, 5);
+        ck_assert_uint_eq(plan->first[3], 5);
+        for (size_t i = 0; i < 5; i++) {
+            const SamplerCall *a = &plan->calls[i], *b = k ? &two[i] : &corrected[i];
+            ck_assert(a->part == b->part && a->t == b->t && a->s == b->s && a->h == b->h &&
+                      a->teacher == b->teacher && a->step == b->step);
+        }
+        diff_sampler_plan_destroy(plan);
+    }
+    diff_process_destroy(p);
+}
+END_TEST
+
+/* Every key: the default is within its range and can be set; a wrong value is refused. */
+START_TEST(settings_are_read_and_checked)
+{
+    SamplerSettings s = diff_sampler_defaults();
+    SamplerClass every = {.name = "every", .settings = "eps t_min last jumps theta corrector_steps "
+                                                       "corrector_size corrector_entry temperature "
+                                                       "schedule"};
+    static const char *const good[] = {"eps=1e-9", "t_min=0.2", "last=argmax", "jumps=first",
+                                       "theta=0.25", "corrector_steps=3", "corrector_size=2",
+                                       "corrector_entry=0", "temperature=0", "schedule=cosine"};
+    static const char *const bad[] = {"eps=1", "t_min=0", "last=none", "jumps=", "theta=1",
+                                      "corrector_steps=1.5", "corrector_size=0",
+                                      "corrector_entry=-1", "temperature=nan", "schedule=cosin",
+                                      "theta=0.5x", "theta", "=1", "colour=1", "corrector=1"};
+    SamplerKey key;
+    Error err;
+    size_t keys = 0;
+
+    for (; diff_sampler_key(keys, &key); keys++) {
+        char text[80];
+        snprintf(text, sizeof text, "%s=%s", key.key, key.standard);
+        ck_assert_msg(diff_sampler_set(&s, text, &every, &err), "%s", err.text);
+        ck_assert_msg(diff_sampler_set(&s, good[keys], &every, &err), "%s", err.text);
+    }
+    ck_assert_uint_eq(keys, sizeof good / sizeof good[0]);
+    ck_assert(s.eps == 1e-9 && s.t_min == 0.2 && s.last == LAST_ARGMAX && s.jumps == JUMPS_FIRST);
+    ck_assert(s.theta == 0.25 && s.corrector_steps == 3 && s.corrector_size == 2.0);
+    ck_assert(s.corrector_entry == 0.0 && s.temperature == 0.0 && s.schedule == MASKED_COSINE);
+    ck_assert(diff_sampler_check(&s, NULL));
+    for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++)
+        ck_assert_msg(!diff_sampler_set(&s, bad[i], &every, &err), "%s was taken", bad[i]);
+    ck_assert(!diff_sampler_set(&s, "theta=0.5", diff_sampler_find("euler", NULL), &err));
+    ck_assert(strstr(err.text, "sampler euler has no setting theta") != NULL);
+    ck_assert(diff_sampler_find("best", &err) == NULL && strstr(err.text, "confidence") != NULL);
 }
 END_TEST
 
@@ -292,6 +431,22 @@ START_TEST(senseless_requests_are_refused)
     r = good, r.process = masked;
     refused(r, D, "absorbing");
     refused(good, D + 1, "dimensions");
+    settings = diff_sampler_defaults();
+    r = good, r.sampler = diff_sampler_find("first-hitting", NULL);
+    refused(r, D, "first-hitting: needs absorbing noise, the process is uniform");
+    r.sampler = diff_sampler_find("confidence", NULL);
+    refused(r, D, "needs absorbing noise");
+    r = good, r.sampler = diff_sampler_find("exact", NULL), r.teacher = &d, r.teacher_steps = 1;
+    refused(r, D, "no grid steps");
+    r = good, r.model = &teacher, r.process = masked, r.settings = &settings;
+    settings.last = LAST_MOVE;
+    refused(r, D, "would leave masks");
+    settings.last = LAST_DRAW, settings.jumps = JUMPS_ORDINAL;
+    refused(r, D, "no place in an order");
+    settings = diff_sampler_defaults(), settings.theta = 1.0;
+    refused(r, D, "theta = 1, expected 0 < theta < 1");
+    r = good, r.sampler = diff_sampler_find("exact", NULL);
+    ck_assert(diff_sampler_plan(&r, NULL) == NULL);
     ck_assert_uint_eq(f.calls, 0);
     diff_process_destroy(p);
     diff_process_destroy(masked);
@@ -346,9 +501,13 @@ Suite *sampler_suite(void)
     tcase_add_loop_test(laws, authors_grid_ends_with_the_argmax, 0, 4);
     tcase_add_test(laws, equal_bits_are_missed_by_one_over_2n);
     tcase_set_timeout(rest, 60);
-    tcase_add_loop_test(rest, samples_do_not_depend_on_company, 0, 4);
+    tcase_add_loop_test(rest, samples_do_not_depend_on_company, 0, 5 * (int)diff_sampler_count());
     tcase_add_test(rest, stratified_lambdas_cut_the_interval_evenly);
     tcase_add_test(rest, time_grids);
+    tcase_add_loop_test(rest, the_process_has_a_clock, 0, 5);
+    tcase_add_test(rest, lists_of_times);
+    tcase_add_test(rest, plans_say_what_is_done);
+    tcase_add_test(rest, settings_are_read_and_checked);
     tcase_add_test(rest, progress_counts_network_calls);
     tcase_add_test(rest, senseless_requests_are_refused);
     tcase_add_test(rest, networks_that_give_nan_are_refused);

@@ -147,16 +147,33 @@ Var *ag_new_view(const char *op, Tensor value, void (*backward)(Var *v), Var *in
     return v;
 }
 
+/* Notes v if it is the first whose numbers, of the shape of t, are not all finite. */
+static void check(const Var *v, const float *numbers, const Tensor *t, bool gradient)
+{
+    Graph *g = v->graph;
+    if (!g->check_finite || g->bad_op || tensor_all_finite(numbers, tensor_size(t)))
+        return;
+    g->bad_op = v->op;
+    g->bad_gradient = gradient;
+    g->bad_value = *t;
+}
+
+/* After v's backward function: the gradients of leaves, which nothing else looks at. */
+static void check_leaves(const Var *v)
+{
+    for (int i = 0; i < v->input_count; i++) {
+        const Var *leaf = v->inputs[i];
+        if (leaf && leaf->needs_grad && leaf->input_count == 0)
+            check(v, leaf->grad, &leaf->value, true);
+    }
+}
+
 Var *ag_done(Var *v)
 {
     Graph *g = v->graph;
     if (g->observer)
         g->observer->ran(g->observer, v, false, platform_seconds() - g->observer->started);
-    if (g->check_finite && !g->bad_op &&
-        !tensor_all_finite(v->value.data, tensor_size(&v->value))) {
-        g->bad_op = v->op;
-        g->bad_value = v->value;
-    }
+    check(v, v->value.data, &v->value, false);
     return v;
 }
 
@@ -248,10 +265,12 @@ void ag_backward_from(Var *v, const float *gradient)
     tensor_axpy(ag_grad(v), 1.0f, gradient, tensor_size(&v->value));
     for (Var *u = v; u; u = u->previous) {
         if (u->backward && u->reached == g->pass) {
+            check(u, u->grad, &u->value, true);
             const double start = g->observer ? platform_seconds() : 0.0;
             u->backward(u);
             if (g->observer)
                 g->observer->ran(g->observer, u, true, platform_seconds() - start);
+            check_leaves(u);
         }
         finish(u);
     }

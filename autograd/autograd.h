@@ -64,8 +64,9 @@ struct Graph {
     Var *owners;  /* newest Var that owns a block */
     bool recording;    /* false: inference mode, nothing is kept for a backward pass */
     bool keep_grads;   /* gradients of inner Vars stay after a backward pass, to be looked at */
-    bool check_finite; /* look at every result; see bad_op */
+    bool check_finite; /* look at every result and every gradient; see bad_op */
     const char *bad_op; /* name of the first operation with a non-finite result; NULL if none */
+    bool bad_gradient;  /* bad_op's result is finite, the gradient of it or of its weights is not */
     Tensor bad_value;   /* its data lasts until its scope ends or the graph is reset */
     unsigned pass;      /* number of the latest backward pass */
     AgObserver *observer; /* told about every operation that ran; NULL: nobody */

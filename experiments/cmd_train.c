@@ -7,11 +7,12 @@
 #include "experiments/model.h"
 #include "experiments/paths.h"
 #include "experiments/training.h"
+#include "tensor/conv.h"
 #include "tensor/memory.h"
 #include "tensor/platform.h"
 
 typedef struct TrainOptions {
-    const char *data, *out, *preset, *log, *teacher, *rates;
+    const char *data, *out, *preset, *log, *conv, *teacher, *rates;
     TextList set;
     int64_t steps, seed, save_seconds;
     bool resume, overwrite, check_finite, as_code, as_paper;
@@ -39,7 +40,9 @@ static OptionsResult parse(const Command *self, ConfigRole role, TrainOptions *o
         {"--save-every", OPTION_COUNT, &o->save_seconds, "SECONDS", 0, 1e9, false,
          "time between checkpoints (default 120)"},
         {"--check-finite", OPTION_FLAG, &o->check_finite, NULL, 0, 0, false,
-         "look at the result of every operation"},
+         "look at every result and gradient; what goes wrong is named in any case"},
+        {"--conv", OPTION_TEXT, &o->conv, "NAME", 0, 0, false,
+         "3x3 convolutions: auto (by shape), direct, winograd where possible (auto)"},
         {"--as-code", OPTION_FLAG, &o->as_code, NULL, 0, 0, false,
          "where paper and published code differ, the code (default)"},
         {"--as-paper", OPTION_FLAG, &o->as_paper, NULL, 0, 0, false,
@@ -270,9 +273,23 @@ static bool check_names(const TrainOptions *o, Error *err)
     return true;
 }
 
+/* Winograd's and direct convolutions round differently, so a run's bits depend on the choice. */
+static bool choose_convolution(const char *name, Error *err)
+{
+    if (strcmp(name, "auto") == 0)
+        tensor_conv_choose(CONV_AUTO);
+    else if (strcmp(name, "direct") == 0)
+        tensor_conv_choose(CONV_DIRECT);
+    else if (strcmp(name, "winograd") == 0)
+        tensor_conv_choose(CONV_WINOGRAD);
+    else
+        return error_set(err, "--conv %.60s: expected auto, direct or winograd", name);
+    return true;
+}
+
 static int run(const Command *self, ConfigRole role, int argc, char **argv)
 {
-    TrainOptions o = {.seed = -1, .save_seconds = 120};
+    TrainOptions o = {.seed = -1, .save_seconds = 120, .conv = "auto"};
     Error err;
     const OptionsResult r = parse(self, role, &o, argc, argv);
     if (r != OPTIONS_OK)
@@ -282,7 +299,7 @@ static int run(const Command *self, ConfigRole role, int argc, char **argv)
     Dataset *data = NULL;
     Config c;
     int status = 1;
-    if (!check_names(&o, &err))
+    if (!check_names(&o, &err) || !choose_convolution(o.conv, &err))
         return command_fail(self, &err, 2);
     if (role == ROLE_STUDENT) {
         teacher = model_load(o.teacher, WEIGHTS_AVERAGED, &err);

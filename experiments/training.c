@@ -8,6 +8,7 @@
 #include "experiments/progress.h"
 #include "tensor/memory.h"
 #include "tensor/platform.h"
+#include "tensor/reduce.h"
 
 enum { TEACHER_COLUMNS = 4, STUDENT_COLUMNS = 9 };
 static const char *const teacher_columns[TEACHER_COLUMNS] = {"step", "loss", "grad_norm", "lr"};
@@ -104,9 +105,9 @@ static bool name_non_finite(Run *run, uint64_t step, double loss, double norm, E
         tensor_text(&run->graph->bad_value, shape);
     error_set(err,
               "%s: training stopped at step %llu: loss %g, gradient norm %g; first non-finite "
-              "result: %s %s; expected finite numbers; the last checkpoint is kept",
+              "result: %s%s %s; expected finite numbers; the last checkpoint is kept",
               run->job->out, (unsigned long long)step, loss, norm,
-              op ? op : "in the loss or a gradient", shape);
+              op && run->graph->bad_gradient ? "gradient of " : "", op ? op : "the loss", shape);
     return false;
 }
 
@@ -130,10 +131,31 @@ static bool one_step(Run *run, Error *err)
     return true;
 }
 
+/* An update can overflow though its gradient is finite: such weights must not replace good ones. */
+static bool weights_are_finite(const Run *run, Error *err)
+{
+    const Optimizer *o = run->optimizer;
+    const ParamSet *set = &run->job->model->net->params;
+    if (tensor_all_finite(o->ema, set->total) && tensor_all_finite(set->values, set->total))
+        return true;
+    for (size_t i = 0; i < set->count; i++) {
+        char shape[TENSOR_TEXT];
+        const Param *p = set->items[i];
+        const size_t n = tensor_size(&p->value);
+        if (!tensor_all_finite(o->ema + p->offset, n) || !tensor_all_finite(p->value.data, n))
+            return error_set(err,
+                             "%s: training stopped after %llu steps: the update made %s %s "
+                             "non-finite; expected finite numbers; the last checkpoint is kept",
+                             run->job->out, (unsigned long long)o->steps, p->name,
+                             tensor_text(&p->value, shape));
+    }
+    return true;
+}
+
 /* Log first, then the model: a resumed run cuts the log back to the model's step. */
 static bool save(Run *run, Error *err)
 {
-    return (!run->log || csv_flush(run->log, err)) &&
+    return weights_are_finite(run, err) && (!run->log || csv_flush(run->log, err)) &&
            model_save(run->job->model, run->optimizer, run->job->out, err);
 }
 

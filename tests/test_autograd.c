@@ -357,6 +357,28 @@ START_TEST(first_bad_operation_is_named)
 }
 END_TEST
 
+/* The values are finite, the gradient overflows on the way back: at the output of the inner scale,
+ * or only in a leaf. */
+START_TEST(first_bad_gradient_is_named)
+{
+    float x[] = {1e-30f, 1e-30f}, dx[] = {0.0f, 0.0f}, y[] = {1e30f, 1.0f}, dy[] = {0.0f, 0.0f};
+    g->check_finite = true;
+    Var *v = ag_scale(ag_leaf(g, vector(x, 2), dx), 1e-5f);
+    ag_backward(ag_sum(ag_scale(ag_scale(v, 1e30f), 1e30f)));
+    ck_assert_str_eq(g->bad_op, "scale");
+    ck_assert(g->bad_gradient);
+    ck_assert_uint_eq(g->bad_value.shape[0], 2);
+    ag_graph_reset(g);
+    g->bad_op = NULL;
+    v = ag_leaf(g, vector(x, 2), dx);
+    Var *product = ag_multiply(v, ag_leaf(g, vector(y, 2), dy));
+    const float up[] = {1e20f, 1.0f};
+    ag_backward_from(product, up); /* 1e50 for x */
+    ck_assert_str_eq(g->bad_op, "multiply");
+    ck_assert(g->bad_gradient);
+}
+END_TEST
+
 /* ---- misuse: each of these must abort ---- */
 
 static float numbers[] = {1.0f, 2.0f}, gradients[2];
@@ -442,6 +464,7 @@ Suite *autograd_suite(void)
     tcase_add_test(tape, optional_inputs);
     tcase_add_test(tape, reset_releases_everything);
     tcase_add_test(tape, first_bad_operation_is_named);
+    tcase_add_test(tape, first_bad_gradient_is_named);
     suite_add_tcase(s, tape);
 
     tcase_add_checked_fixture(scopes, setup, teardown);

@@ -361,6 +361,8 @@ static const struct {
     {"train " TINY "--out @t.safetensors --set colour=7", "unknown key 'colour'"},
     {"train " TINY "--out @t.safetensors --set lr", "--set lr: expected KEY=VALUE"},
     {"train " TINY "--out @t.safetensors --set lr=nan", "lr=nan: expected a number"},
+    {"train " TINY "--out @t.safetensors --conv fft",
+     "--conv fft: expected auto, direct or winograd"},
     {"train " TINY "--out @t.safetensors --preset x", "unknown preset 'x'"},
     {"distill " TINY "--out @t.safetensors --teacher @t.safetensors --overwrite",
      "expected another file than --teacher"},

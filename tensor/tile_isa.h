@@ -23,8 +23,8 @@ enum { TILE_ROWS_0 = 6, TILE_ROWS_1 = 8, TILE_ROWS_2 = 8 };
 enum { TILE_COLUMNS_0 = 16, TILE_COLUMNS_1 = 8, TILE_COLUMNS_2 = 4 };
 #else /* 16 registers of 4: SSE2, and a guess for all others */
 enum { TILE_LANES = 4 };
-enum { TILE_ROWS_0 = 6, TILE_ROWS_1 = 8, TILE_ROWS_2 = 8 };
-enum { TILE_COLUMNS_0 = 8, TILE_COLUMNS_1 = 4, TILE_COLUMNS_2 = 4 };
+enum { TILE_ROWS_0 = 4, TILE_ROWS_1 = 6, TILE_ROWS_2 = 8 };
+enum { TILE_COLUMNS_0 = 12, TILE_COLUMNS_1 = 8, TILE_COLUMNS_2 = 4 };
 #endif
 
 enum { TILE_MAX_ROWS = 8, TILE_MAX_COLUMNS = TILE_COLUMNS_0 };

@@ -11,7 +11,7 @@
 #include "experiments/commands.h"
 #include "experiments/model.h"
 #include "experiments/paths.h"
-#include "experiments/torch_model.h"
+#include "experiments/torch_import.h"
 #include "tensor/memory.h"
 
 static const char *const block_names[TORCH_BLOCKS] = {"net.", "ema.", "adam.m.", "adam.v."};
@@ -110,58 +110,6 @@ static bool add_foreign_meta(const TorchModel *t, const Model *m, SafetensorsWri
     return add_group(t, w, err);
 }
 
-/* The metadata in a file by this program: *meta (to be freed) points into the pickle. */
-static bool stored_meta(const TorchModel *t, MetaEntry **meta, size_t *count, Error *err)
-{
-    const PickleValue *dict = torch_model_meta(t);
-    *count = 0;
-    *meta = NULL;
-    if (dict == NULL)
-        return true;
-    if (dict->type != PICKLE_DICT)
-        return error_set(err, "%.200s: di4c: expected a dict of texts", t->file->path);
-    *meta = mem_zeroed(dict->count, sizeof **meta);
-    for (size_t i = 0; i < dict->count; i++) {
-        const PickleValue *k = dict->items[2 * i], *v = dict->items[2 * i + 1];
-        for (size_t j = 0; j < i && k->type == PICKLE_TEXT; j++)
-            if (strcmp((*meta)[j].key, k->text) == 0)
-                return error_set(err, "%.200s: di4c: expected every key once", t->file->path);
-        if (k->type != PICKLE_TEXT || v->type != PICKLE_TEXT)
-            return error_set(err, "%.200s: di4c: expected a dict of texts", t->file->path);
-        (*meta)[(*count)++] = (MetaEntry){(char *)k->text, (char *)v->text};
-    }
-    return true;
-}
-
-/* Role and configuration, from the metadata if there are any. */
-static bool describe(const TorchModel *t, const MetaEntry *meta, size_t count,
-                     const TextList *settings, Model *m, Error *err)
-{
-    const SafetensorsFile stored = {.path = t->file->path, .meta = (MetaEntry *)meta,
-                                    .meta_count = count};
-    if (count > 0 && settings->count > 0)
-        return error_set(err, "--set: %.200s holds its settings", t->file->path);
-    if (count > 0)
-        return model_read_meta(&stored, m, err);
-    config_defaults(&m->config);
-    strcpy(m->data, "unknown");
-    if (!torch_model_infer(t, &m->config, &m->role, err))
-        return false;
-    if (t->ema_decay >= 0 && t->ema_decay <= 1)
-        m->config.ema_decay = t->ema_decay;
-    for (size_t i = 0; i < settings->count; i++) {
-        char key[CONFIG_TEXT];
-        const char *equals = strchr(settings->values[i], '=');
-        if (equals == NULL || equals - settings->values[i] >= CONFIG_TEXT)
-            return error_set(err, "--set %.60s: expected KEY=VALUE", settings->values[i]);
-        snprintf(key, sizeof key, "%.*s", (int)(equals - settings->values[i]),
-                 settings->values[i]);
-        if (!config_set(&m->config, key, equals + 1, "--set", err))
-            return false;
-    }
-    return true;
-}
-
 /* All tensors, block by block in the network's order; the numbers go to `block`. */
 static bool add_tensors(const TorchModel *t, const ParamSet *set, SafetensorsWriter *w,
                         float *numbers, Error *err)
@@ -181,16 +129,15 @@ static bool add_tensors(const TorchModel *t, const ParamSet *set, SafetensorsWri
     return true;
 }
 
-static bool write_safetensors(const TorchModel *t, const Model *m, const MetaEntry *meta,
-                              size_t meta_count, const char *out, Error *err)
+static bool write_safetensors(const TorchImport *t, const char *out, Error *err)
 {
     SafetensorsWriter *w = safetensors_writer();
-    float *numbers = mem_alloc(TORCH_BLOCKS, m->net->params.total * sizeof *numbers);
-    bool ok = torch_model_check(t, m->net, err);
-    for (size_t i = 0; i < meta_count; i++)
-        safetensors_add_meta(w, meta[i].key, meta[i].value);
-    ok = ok && (meta_count > 0 || add_foreign_meta(t, m, w, err)) &&
-         add_tensors(t, &m->net->params, w, numbers, err) && safetensors_write(w, out, err);
+    const ParamSet *set = &t->model->net->params;
+    float *numbers = mem_alloc(TORCH_BLOCKS, set->total * sizeof *numbers);
+    for (size_t i = 0; i < t->meta_count; i++)
+        safetensors_add_meta(w, t->meta[i].key, t->meta[i].value);
+    const bool ok = (t->meta_count > 0 || add_foreign_meta(t->file, t->model, w, err)) &&
+                    add_tensors(t->file, set, w, numbers, err) && safetensors_write(w, out, err);
     mem_free(numbers);
     safetensors_writer_free(w);
     return ok;
@@ -198,20 +145,11 @@ static bool write_safetensors(const TorchModel *t, const Model *m, const MetaEnt
 
 static bool from_torch(const char *in, const char *out, const TextList *settings, Error *err)
 {
-    MetaEntry *meta = NULL;
-    size_t count = 0;
-    Model found = {0}, *m = NULL;
-    TorchModel *t = torch_model_read(in, err);
-    if (t == NULL)
+    TorchImport t;
+    if (!torch_import_open(&t, in, settings, err))
         return false;
-    const bool ok = stored_meta(t, &meta, &count, err) &&
-                    describe(t, meta, count, settings, &found, err) &&
-                    (m = model_create(&found.config, found.role, false, err)) != NULL &&
-                    write_safetensors(t, m, meta, count, out, err);
-    model_destroy(m);
-    rate_matrix_free(found.rates);
-    mem_free(meta);
-    torch_model_free(t);
+    const bool ok = write_safetensors(&t, out, err);
+    torch_import_close(&t);
     return ok;
 }
 
@@ -256,7 +194,14 @@ static bool put_tensor(const Export *e, int block, const Param *p, Error *err)
         return error_set(err, "%.200s: expected a tensor \"%s%.200s\" of the parameter's shape",
                          e->file->path, block_names[block], p->name);
     torch_put_floats(e->writer, rank, shape, at);
-    return safetensors_floats(f, at, e->file->path, err);
+    if (!safetensors_floats(f, at, e->file->path, err))
+        return false;
+    for (size_t i = 0; i < f->count; i++)
+        if (!isfinite(at[i]))
+            return error_set(err, "%.200s: tensor \"%.200s\": expected finite numbers, entry %zu is "
+                                  "%s", e->file->path, f->name, i,
+                             isnan(at[i]) ? "NaN" : "infinite");
+    return true;
 }
 
 static bool put_model(const Export *e, Error *err)

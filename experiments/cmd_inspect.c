@@ -7,17 +7,48 @@
 #include "experiments/model.h"
 #include "experiments/npy.h"
 #include "experiments/paths.h"
+#include "experiments/torch_import.h"
+#include "nn/sha256.h"
 #include "nn/torch_file.h"
 #include "tensor/memory.h"
 #include "tensor/reduce.h"
 
-static void print_shape(int rank, const size_t *shape)
+/* A text from a file: control characters are not for the terminal. */
+static void print_text(const char *text)
 {
+    for (const char *p = text; *p; p++)
+        putchar((unsigned char)*p < 32 || *p == 127 ? '?' : *p);
+}
+
+static void print_meta(const MetaEntry *meta, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        printf("  ");
+        print_text(meta[i].key);
+        printf(" = ");
+        print_text(meta[i].value);
+        printf("\n");
+    }
+}
+
+/* Name, type, shape and number of entries, in columns. */
+static void print_entry(const char *name, const char *dtype, int rank, const size_t *shape,
+                        size_t count)
+{
+    const size_t length = strlen(name);
+    print_text(name);
+    printf("%*s %-5s ", length < 52 ? (int)(52 - length) : 0, "", dtype);
     int used = printf("(");
     for (int i = 0; i < rank; i++)
         used += printf("%s%zu", i ? ", " : "", shape[i]);
     used += printf(")");
-    printf("%*s", used < 20 ? 20 - used : 0, "");
+    printf("%*s %8zu", used < 20 ? 20 - used : 0, "", count);
+}
+
+static void print_norm(const float *x, size_t count)
+{
+    printf("  norm %.6g, max %.4g", sqrt(tensor_sum_squares(x, count)),
+           (double)tensor_max_abs(x, count));
 }
 
 /* The types that safetensors_floats reads. */
@@ -27,61 +58,105 @@ static bool is_float(const char *dtype)
            strcmp(dtype, "BF16") == 0;
 }
 
-/* A string from a file: control characters are not for the terminal. */
-static void print_text(const char *text)
+/* SHA-256 of the whole file, as sha256sum prints it. */
+static bool print_hash(const char *path, Error *err)
 {
-    for (const char *p = text; *p; p++)
-        putchar((unsigned char)*p < 32 || *p == 127 ? '?' : *p);
+    unsigned char bytes[4096];
+    char hash[65];
+    Sha256 s;
+    FILE *f = fopen(path, "rb");
+    if (!f)
+        return error_set(err, "%.200s: expected a readable file", path);
+    sha256_init(&s);
+    for (size_t n = fread(bytes, 1, sizeof bytes, f); n > 0; n = fread(bytes, 1, sizeof bytes, f))
+        sha256_add(&s, bytes, n);
+    const bool ok = !ferror(f);
+    fclose(f);
+    sha256_hex(&s, hash);
+    if (ok)
+        printf("file SHA-256 %s\n", hash);
+    return ok || error_set(err, "%.200s: expected a readable file", path);
 }
 
-/* A metadata value; of a long one, such as a rate matrix, the start. */
-static void print_value(const char *text)
+/* ---- models ---- */
+
+static void print_role(const Model *m)
 {
-    char start[101];
-    const size_t length = strlen(text);
-    snprintf(start, sizeof start, "%s", text);
-    print_text(start);
-    if (length >= sizeof start)
-        printf("... (%zu characters)", length);
+    printf("%s, %s network, %zu parameters, step %llu\n", model_role_name(m->role), m->net->kind,
+           m->net->params.total, (unsigned long long)m->step);
 }
 
-static bool print_tensor(const SafetensorsFile *f, const FileTensor *t, Error *err)
+static void print_weights(const Model *m, WeightChoice which)
 {
-    printf("%-52s %-5s ", t->name, t->dtype);
-    print_shape(t->rank, t->shape);
-    if (is_float(t->dtype)) {
-        float *x = mem_alloc(t->count, sizeof(float));
-        const bool ok = safetensors_floats(t, x, f->path, err);
-        if (ok)
-            printf(" norm %.6g, max %.4g", sqrt(tensor_sum_squares(x, t->count)),
-                   (double)tensor_max_abs(x, t->count));
-        mem_free(x);
-        if (!ok)
-            return false;
-    }
-    printf("\n");
-    return true;
+    char hash[65];
+    nn_weights_hash(m->net, hash);
+    printf("weights (%s) %s\n", which == WEIGHTS_RAW ? "raw" : "averaged", hash);
 }
 
-/* Parameters, hash and training state, if the file is one of ours. */
+static const WeightChoice choices[] = {WEIGHTS_RAW, WEIGHTS_AVERAGED};
+
+/* Parameters, hashes and training state, if the .safetensors file is one of ours. */
 static void print_model(const char *path)
 {
     Error err;
-    const WeightChoice kinds[] = {WEIGHTS_RAW, WEIGHTS_AVERAGED};
     for (int i = 0; i < 2; i++) {
-        Model *m = model_load(path, kinds[i], &err);
-        char hash[65];
+        Model *m = model_load(path, choices[i], &err);
         if (!m) {
             printf("not a sound model: %s\n", err.text);
             return;
         }
-        nn_weights_hash(m->net, hash);
         if (i == 0)
-            printf("%s, %s network, %zu parameters, step %llu\n", model_role_name(m->role),
-                   m->net->kind, m->net->params.total, (unsigned long long)m->step);
-        printf("weights (%s) %s\n", i == 0 ? "raw" : "averaged", hash);
+            print_role(m);
+        print_weights(m, choices[i]);
         model_destroy(m);
     }
+}
+
+/* The same for a .pt file, and its configuration: stored by `di4c convert`, or what names and shapes
+ * tell and the defaults of the rest. */
+static void print_torch_model(const char *path)
+{
+    Error err;
+    TorchImport t;
+    char value[CONFIG_TEXT];
+    if (!torch_import_open(&t, path, NULL, &err)) {
+        printf("not a model: %s\n", err.text);
+        return;
+    }
+    print_role(t.model);
+    for (int i = 0; i < 2; i++) {
+        if (!torch_import_weights(&t, choices[i], &err)) {
+            printf("not a sound model: %s\n", err.text);
+            break;
+        }
+        print_weights(t.model, choices[i]);
+    }
+    print_meta(t.meta, t.meta_count);
+    if (t.meta_count == 0)
+        printf("  configuration inferred from names and shapes; the rest is the paper's CIFAR-10\n");
+    for (size_t i = 0; t.meta_count == 0 && config_is_structure(i); i++) {
+        config_value(&t.model->config, i, value);
+        printf("  config.%s = %s\n", config_key(i), value);
+    }
+    torch_import_close(&t);
+}
+
+/* ---- .safetensors ---- */
+
+static bool print_tensor(const SafetensorsFile *f, const FileTensor *t, Error *err)
+{
+    bool ok = true;
+    print_entry(t->name, t->dtype, t->rank, t->shape, t->count);
+    if (is_float(t->dtype)) {
+        float *x = mem_try(t->count, sizeof *x);
+        ok = x ? safetensors_floats(t, x, f->path, err)
+               : error_set(err, "%.200s: %.200s does not fit in memory", f->path, t->name);
+        if (ok)
+            print_norm(x, t->count);
+        mem_free(x);
+    }
+    printf("\n");
+    return ok;
 }
 
 static bool inspect_safetensors(const char *path, Error *err)
@@ -92,71 +167,100 @@ static bool inspect_safetensors(const char *path, Error *err)
     printf("%s: %zu tensors\n", path, f->tensor_count);
     if (safetensors_meta(f, "role"))
         print_model(path);
-    for (size_t i = 0; i < f->meta_count; i++) {
-        printf("  ");
-        print_text(f->meta[i].key);
-        printf(" = ");
-        print_value(f->meta[i].value);
-        printf("\n");
-    }
-    bool ok = true;
+    print_meta(f->meta, f->meta_count);
+    bool ok = print_hash(path, err);
     for (size_t i = 0; ok && i < f->tensor_count; i++)
         ok = print_tensor(f, &f->tensors[i], err);
     safetensors_free(f);
     return ok;
 }
 
-/* A tensor of a .pt file, shown like one of a .safetensors file. */
+/* ---- .pt ---- */
+
 static bool print_torch_tensor(const TorchFile *f, const PickleTensor *t, const char *name,
                                Error *err)
 {
-    float *x = mem_try(t->count, sizeof(float));
-    if (!x)
-        return error_set(err, "%.200s: %.200s does not fit in memory", f->path, name);
-    print_text(name);
-    printf("%*s %-5s ", strlen(name) < 52 ? (int)(52 - strlen(name)) : 0, "", t->dtype);
-    print_shape(t->rank, t->shape);
-    const bool ok = !is_float(t->dtype) || torch_floats(f, t, name, x, err);
-    if (ok && is_float(t->dtype))
-        printf(" norm %.6g, max %.4g", sqrt(tensor_sum_squares(x, t->count)),
-               (double)tensor_max_abs(x, t->count));
+    bool ok = true;
+    print_entry(name, t->dtype, t->rank, t->shape, t->count);
+    if (is_float(t->dtype)) {
+        float *x = mem_try(t->count, sizeof *x);
+        ok = x ? torch_floats(f, t, name, x, err)
+               : error_set(err, "%.200s: %.200s does not fit in memory", f->path, name);
+        if (ok)
+            print_norm(x, t->count);
+        mem_free(x);
+    }
     printf("\n");
-    mem_free(x);
     return ok;
 }
 
-/* Everything under v, whose path in the tree is `name`. */
+/* No dict, list, tuple or tensor. */
+static bool is_plain(const PickleValue *v)
+{
+    return v->type == PICKLE_NONE || v->type == PICKLE_BOOL || v->type == PICKLE_INTEGER ||
+           v->type == PICKLE_NUMBER || v->type == PICKLE_TEXT;
+}
+
+static bool all_plain(const PickleValue *list)
+{
+    for (size_t i = 0; i < list->count; i++)
+        if (!is_plain(list->items[i]))
+            return false;
+    return true;
+}
+
+static void print_plain(const PickleValue *v)
+{
+    if (v->type == PICKLE_TEXT)
+        print_text(v->text);
+    else if (v->type == PICKLE_INTEGER)
+        printf("%lld", (long long)v->integer);
+    else if (v->type == PICKLE_NUMBER)
+        printf("%.9g", v->number);
+    else
+        printf("%s", v->type == PICKLE_NONE ? "None" : v->integer ? "True" : "False");
+}
+
+/* One line for a plain value, or for a list or tuple of them: its first ones. */
+static void print_value(const char *name, const PickleValue *v)
+{
+    print_text(name);
+    printf(" = ");
+    if (is_plain(v)) {
+        print_plain(v);
+    } else {
+        for (size_t i = 0; i < v->count && i < 8; i++) {
+            printf("%s", i ? ", " : "(");
+            print_plain(v->items[i]);
+        }
+        if (v->count > 8)
+            printf(", ... %zu in all", v->count);
+        printf("%s", v->count ? ")" : "()");
+    }
+    printf("\n");
+}
+
+/* Everything under v, whose path in the tree is `name`; the metadata of ours is shown already. */
 static bool print_tree(const TorchFile *f, const PickleValue *v, const char *name, Error *err)
 {
     char path[600];
     const bool dict = v->type == PICKLE_DICT;
     if (v->type == PICKLE_TENSOR)
         return print_torch_tensor(f, v->tensor, name, err);
-    if (dict || v->type == PICKLE_LIST || v->type == PICKLE_TUPLE) {
-        for (size_t i = 0; i < v->count; i++) {
-            const PickleValue *key = dict ? v->items[2 * i] : NULL;
-            const char *dot = *name ? "." : "";
-            if (key && key->type == PICKLE_TEXT)
-                snprintf(path, sizeof path, "%.400s%s%.150s", name, dot, key->text);
-            else
-                snprintf(path, sizeof path, "%.400s%s%lld", name, dot,
-                         key ? (long long)key->integer : (long long)i);
-            if (!print_tree(f, dict ? v->items[2 * i + 1] : v->items[i], path, err))
-                return false;
-        }
+    if (!dict && (is_plain(v) || all_plain(v))) {
+        print_value(name, v);
         return true;
     }
-    print_text(name);
-    if (v->type == PICKLE_TEXT) {
-        printf(" = ");
-        print_text(v->text);
-        printf("\n");
-    } else if (v->type == PICKLE_INTEGER) {
-        printf(" = %lld\n", (long long)v->integer);
-    } else if (v->type == PICKLE_NUMBER) {
-        printf(" = %.9g\n", v->number);
-    } else {
-        printf(" = %s\n", v->type == PICKLE_NONE ? "None" : v->integer ? "True" : "False");
+    for (size_t i = 0; i < v->count && v != pickle_get(f->root, "di4c"); i++) {
+        const PickleValue *key = dict ? v->items[2 * i] : NULL;
+        const char *dot = *name ? "." : "";
+        if (key && key->type == PICKLE_TEXT)
+            snprintf(path, sizeof path, "%.400s%s%.150s", name, dot, key->text);
+        else
+            snprintf(path, sizeof path, "%.400s%s%lld", name, dot,
+                     key ? (long long)key->integer : (long long)i);
+        if (!print_tree(f, dict ? v->items[2 * i + 1] : v->items[i], path, err))
+            return false;
     }
     return true;
 }
@@ -167,30 +271,37 @@ static bool inspect_torch(const char *path, Error *err)
     if (!f)
         return false;
     printf("%s: PyTorch, %zu entries\n", path, f->zip->count);
-    const bool ok = print_tree(f, f->root, "", err);
+    print_torch_model(path);
+    const bool ok = print_hash(path, err) && print_tree(f, f->root, "", err);
     torch_free(f);
     return ok;
 }
+
+/* ---- .npy ---- */
 
 static bool inspect_npy(const char *path, Error *err)
 {
     NpyArray *a = npy_read(path, err);
     if (!a)
         return false;
-    double low = INFINITY, high = -INFINITY, sum = 0;
+    double low = INFINITY, high = -INFINITY, sum = 0, squares = 0;
     for (size_t i = 0; i < a->count; i++) {
         const double x = npy_number(a, i);
         low = fmin(low, x);
         high = fmax(high, x);
         sum += x;
+        squares += x * x;
     }
-    printf("%s: %s ", path, npy_type_name(a->type));
-    print_shape(a->rank, a->shape);
+    printf("%s: %s (", path, npy_type_name(a->type));
+    for (int i = 0; i < a->rank; i++)
+        printf("%s%zu", i ? ", " : "", a->shape[i]);
+    printf("), %zu entries", a->count);
     if (a->count)
-        printf(" min %.6g, max %.6g, mean %.6g", low, high, sum / (double)a->count);
+        printf(", min %.6g, max %.6g, mean %.6g, norm %.6g", low, high, sum / (double)a->count,
+               sqrt(squares));
     printf("\n");
     npy_free(a);
-    return true;
+    return print_hash(path, err);
 }
 
 int command_inspect(const Command *self, int argc, char **argv)
@@ -204,8 +315,8 @@ int command_inspect(const Command *self, int argc, char **argv)
     const OptionsResult r = options_parse(self, options, 1, &common, argc, argv);
     if (r != OPTIONS_OK)
         return r == OPTIONS_HELP ? 0 : 2;
-    const bool ok = path_has_suffix(path, ".npy")  ? inspect_npy(path, &err)
-                    : path_has_suffix(path, ".pt") ? inspect_torch(path, &err)
-                                                   : inspect_safetensors(path, &err);
+    const bool ok = path_has_suffix(path, ".npy")       ? inspect_npy(path, &err)
+                    : torch_import_recognises(path) ? inspect_torch(path, &err)
+                                                    : inspect_safetensors(path, &err);
     return ok ? 0 : command_fail(self, &err, 1);
 }

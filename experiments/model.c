@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "experiments/torch_import.h"
 #include "nn/mlp.h"
 #include "nn/sha256.h"
 #include "nn/unet.h"
@@ -267,6 +268,8 @@ static bool build_from_file(Model *m, const char *path, Error *err)
 
 Model *model_load(const char *path, WeightChoice which, Error *err)
 {
+    if (torch_import_recognises(path))
+        return torch_import_model(path, which, err);
     SafetensorsFile *f = safetensors_read(path, err);
     if (!f)
         return NULL;

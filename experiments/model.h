@@ -30,7 +30,8 @@ void model_destroy(Model *m); /* NULL is allowed */
 /* Notes kind and hash of the data that m is trained on. */
 void model_set_data(Model *m, const Dataset *data);
 
-/* Reads configuration and weights of a di4c file (without gradients). */
+/* Reads configuration and weights of a file by this program or of a PyTorch checkpoint, without
+ * gradients. */
 Model *model_load(const char *path, WeightChoice which, Error *err);
 /* May the model of `path` take a teacher's place beside `m`?  It must have the same data sizes and
  * process, and be a teacher, or else the very student that m was distilled from. */

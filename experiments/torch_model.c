@@ -299,7 +299,16 @@ bool torch_model_check(const TorchModel *t, const Network *net, Error *err)
 bool torch_model_floats(const TorchModel *t, TorchBlock block, const char *name, float *out,
                         Error *err)
 {
+    static const char *const what[] = {"", ", average", ", exp_avg", ", exp_avg_sq"};
     const size_t i = find_weight(t, name);
     TENSOR_CHECK(i < t->count && t->blocks[block] != NULL, "no parameter \"%s\"", name);
-    return torch_floats(t->file, t->blocks[block][i], name, out, err);
+    const PickleTensor *tensor = t->blocks[block][i];
+    if (!torch_floats(t->file, tensor, name, out, err))
+        return false;
+    for (size_t k = 0; k < tensor->count; k++)
+        if (!isfinite(out[k]))
+            return error_set(err, "%.200s: tensor \"%.200s\"%s: expected finite numbers, entry %zu "
+                                  "is %s", t->file->path, name, what[block], k,
+                             isnan(out[k]) ? "NaN" : "infinite");
+    return true;
 }

@@ -39,7 +39,7 @@ const PickleValue *torch_model_meta(const TorchModel *t);
 bool torch_model_infer(const TorchModel *t, Config *c, ConfigRole *role, Error *err);
 /* Whether the weights are exactly the network's parameters. */
 bool torch_model_check(const TorchModel *t, const Network *net, Error *err);
-/* The numbers of one parameter (checked before), in PyTorch's layout. */
+/* The numbers of one parameter (checked before), in PyTorch's layout; finite ones only. */
 bool torch_model_floats(const TorchModel *t, TorchBlock block, const char *name, float *out,
                         Error *err);
 

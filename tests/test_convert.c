@@ -1,6 +1,7 @@
 /* `di4c convert`: a model to PyTorch's layout and back by bytes; checkpoints as PyTorch writes
  * them, made here by hand; what does not fit is refused. */
 #include <check.h>
+#include <math.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -264,6 +265,70 @@ START_TEST(from_pytorch)
 }
 END_TEST
 
+/* What `sample` and `eval` load of a checkpoint: the averages, or with --raw the other weights. */
+START_TEST(checkpoints_are_models)
+{
+    Optimizer *o;
+    Error err = {""};
+    const WeightChoice which = _i % 2 == 0 ? WEIGHTS_AVERAGED : WEIGHTS_RAW;
+    Model *m = small_model(ROLE_STUDENT, &o);
+    const size_t size = m->net->params.total * sizeof(float);
+    write_foreign(m, o, &(Foreign){.prefix = "net.module.", .averages = _i < 2});
+    Model *back = model_load(toy("x.pt"), which, &err);
+    ck_assert_msg(back != NULL, "%s", err.text);
+    ck_assert_mem_eq(back->net->params.values, _i == 0 ? o->ema : m->net->params.values, size);
+    ck_assert(back->role == ROLE_STUDENT && back->step == (_i < 2 ? 3 : 0));
+    ck_assert_int_eq(back->config.height, 32); /* what shapes do not tell is the paper's */
+    model_destroy(back);
+    nn_optimizer_destroy(o);
+    model_destroy(m);
+}
+END_TEST
+
+/* The file by `di4c convert` keeps its settings. */
+START_TEST(converted_files_are_models)
+{
+    Optimizer *o;
+    Error err = {""};
+    char wanted[65], found[65];
+    Model *m = small_model(ROLE_TEACHER, &o);
+    ck_assert(model_save(m, o, toy("a.safetensors"), &err));
+    ck_assert_int_eq(convert(toy("a.safetensors"), toy("a.pt"), NULL), 0);
+    Model *one = model_load(toy("a.safetensors"), WEIGHTS_AVERAGED, &err);
+    Model *two = model_load(toy("a.pt"), WEIGHTS_AVERAGED, &err);
+    ck_assert_msg(two != NULL, "%s", err.text);
+    nn_weights_hash(one->net, wanted);
+    nn_weights_hash(two->net, found);
+    ck_assert_str_eq(wanted, found);
+    ck_assert(two->config.height == 4 && two->config.states == 5 && two->step == 3);
+    model_destroy(two);
+    model_destroy(one);
+    nn_optimizer_destroy(o);
+    model_destroy(m);
+}
+END_TEST
+
+START_TEST(weights_that_are_not_numbers)
+{
+    Optimizer *o;
+    Error err = {""};
+    Model *m = small_model(ROLE_TEACHER, &o);
+    o->ema[m->net->params.total - 1] = NAN;
+    write_foreign(m, o, &(Foreign){.prefix = "", .averages = true});
+    ck_assert(model_load(toy("x.pt"), WEIGHTS_AVERAGED, &err) == NULL);
+    ck_assert_msg(strstr(err.text, "tensor \"output_modules.1.bias\", average: expected finite "
+                                   "numbers, entry 1 is NaN") != NULL, "%s", err.text);
+    Model *raw = model_load(toy("x.pt"), WEIGHTS_RAW, &err);
+    ck_assert_msg(raw != NULL, "%s", err.text);
+    model_destroy(raw);
+    ck_assert_int_eq(convert(toy("x.pt"), toy("x.safetensors"), NULL), 1);
+    expect_said("entry 1 is NaN");
+    ck_assert(!platform_exists(toy("x.safetensors")));
+    nn_optimizer_destroy(o);
+    model_destroy(m);
+}
+END_TEST
+
 START_TEST(what_does_not_fit)
 {
     Optimizer *o;
@@ -356,6 +421,9 @@ Suite *convert_suite(void)
     tcase_add_checked_fixture(tc, set_up, toys_tear_down);
     tcase_add_loop_test(tc, there_and_back, 0, 4);
     tcase_add_loop_test(tc, from_pytorch, 0, 2 * (int)(sizeof foreigners / sizeof foreigners[0]));
+    tcase_add_loop_test(tc, checkpoints_are_models, 0, 4);
+    tcase_add_test(tc, converted_files_are_models);
+    tcase_add_test(tc, weights_that_are_not_numbers);
     tcase_add_test(tc, what_does_not_fit);
     tcase_add_test(tc, mutations_end_in_a_model_or_a_sentence);
     suite_add_tcase(suite, tc);

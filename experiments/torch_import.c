@@ -1,0 +1,142 @@
+/* Role, configuration and step of a .pt file, then its weights. */
+#include "experiments/torch_import.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "experiments/paths.h"
+#include "tensor/memory.h"
+
+bool torch_import_recognises(const char *path)
+{
+    static const unsigned char zip[4] = {'P', 'K', 3, 4};
+    unsigned char head[4] = {0};
+    FILE *f = fopen(path, "rb");
+    const size_t n = f ? fread(head, 1, sizeof head, f) : 0;
+    if (f)
+        fclose(f);
+    return (n == sizeof head && memcmp(head, zip, sizeof zip) == 0) ||
+           path_has_suffix(path, ".pt") || path_has_suffix(path, ".pth");
+}
+
+/* The metadata in a file by this program. */
+static bool read_meta(TorchImport *t, Error *err)
+{
+    const PickleValue *dict = torch_model_meta(t->file);
+    const char *path = t->file->file->path;
+    if (!dict)
+        return true;
+    if (dict->type != PICKLE_DICT)
+        return error_set(err, "%.200s: di4c: expected a dict of texts", path);
+    t->meta = mem_zeroed(dict->count, sizeof *t->meta);
+    for (size_t i = 0; i < dict->count; i++) {
+        const PickleValue *k = dict->items[2 * i], *v = dict->items[2 * i + 1];
+        if (k->type != PICKLE_TEXT || v->type != PICKLE_TEXT)
+            return error_set(err, "%.200s: di4c: expected a dict of texts", path);
+        for (size_t j = 0; j < t->meta_count; j++)
+            if (strcmp(t->meta[j].key, k->text) == 0)
+                return error_set(err, "%.200s: di4c: expected every key once", path);
+        t->meta[t->meta_count++] = (MetaEntry){(char *)k->text, (char *)v->text};
+    }
+    return true;
+}
+
+static bool apply(const TextList *settings, Config *c, Error *err)
+{
+    for (size_t i = 0; settings && i < settings->count; i++) {
+        char key[CONFIG_TEXT];
+        const char *equals = strchr(settings->values[i], '=');
+        if (!equals || equals - settings->values[i] >= CONFIG_TEXT)
+            return error_set(err, "--set %.60s: expected KEY=VALUE", settings->values[i]);
+        snprintf(key, sizeof key, "%.*s", (int)(equals - settings->values[i]),
+                 settings->values[i]);
+        if (!config_set(c, key, equals + 1, "--set", err))
+            return false;
+    }
+    return true;
+}
+
+/* Role, configuration and step into *m, from the metadata if there are any. */
+static bool describe(const TorchImport *t, const TextList *settings, Model *m, Error *err)
+{
+    const TorchModel *file = t->file;
+    const SafetensorsFile stored = {.path = file->file->path, .meta = t->meta,
+                                    .meta_count = t->meta_count};
+    if (t->meta_count > 0 && settings && settings->count > 0)
+        return error_set(err, "--set: %.200s holds its settings", file->file->path);
+    if (t->meta_count > 0)
+        return model_read_meta(&stored, m, err);
+    config_defaults(&m->config);
+    strcpy(m->data, "unknown");
+    if (!torch_model_infer(file, &m->config, &m->role, err))
+        return false;
+    if (file->ema_decay >= 0 && file->ema_decay <= 1)
+        m->config.ema_decay = file->ema_decay;
+    m->step = file->step > 0 ? (uint64_t)file->step : 0;
+    return apply(settings, &m->config, err);
+}
+
+static bool open_model(TorchImport *t, const char *path, const TextList *settings, Error *err)
+{
+    Model found = {0};
+    Error cause = {""};
+    t->file = torch_model_read(path, err);
+    if (!t->file || !read_meta(t, err) || !describe(t, settings, &found, err))
+        return false;
+    t->model = model_create(&found.config, found.role, false, &cause);
+    if (!t->model)
+        return error_set(err, "%.200s: %.500s", path, cause.text);
+    strcpy(t->model->data, found.data);
+    strcpy(t->model->data_hash, found.data_hash);
+    strcpy(t->model->teacher_hash, found.teacher_hash);
+    t->model->step = found.step;
+    return torch_model_check(t->file, t->model->net, err);
+}
+
+bool torch_import_open(TorchImport *t, const char *path, const TextList *settings, Error *err)
+{
+    memset(t, 0, sizeof *t);
+    if (open_model(t, path, settings, err))
+        return true;
+    torch_import_close(t);
+    return false;
+}
+
+void torch_import_close(TorchImport *t)
+{
+    model_destroy(t->model);
+    mem_free(t->meta);
+    torch_model_free(t->file);
+    memset(t, 0, sizeof *t);
+}
+
+bool torch_import_weights(TorchImport *t, WeightChoice which, Error *err)
+{
+    const ParamSet *set = &t->model->net->params;
+    const TorchBlock block =
+        which == WEIGHTS_AVERAGED && t->file->blocks[TORCH_EMA] ? TORCH_EMA : TORCH_WEIGHTS;
+    float *scratch = mem_alloc(set->total, sizeof *scratch);
+    bool ok = true;
+    for (size_t i = 0; ok && i < set->count; i++) {
+        const Param *p = set->items[i];
+        ok = torch_model_floats(t->file, block, p->name, scratch, err);
+        if (ok)
+            nn_param_from_file(p, p->value.data, scratch);
+    }
+    mem_free(scratch);
+    return ok;
+}
+
+Model *torch_import_model(const char *path, WeightChoice which, Error *err)
+{
+    TorchImport t;
+    Model *m = NULL;
+    if (!torch_import_open(&t, path, NULL, err))
+        return NULL;
+    if (torch_import_weights(&t, which, err)) {
+        m = t.model;
+        t.model = NULL;
+    }
+    torch_import_close(&t);
+    return m;
+}

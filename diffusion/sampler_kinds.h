@@ -125,9 +125,9 @@ typedef struct Leap {
 
 SamplerJumps sampler_jumps(const Process *p, int setting); /* what JUMPS_AUTO means */
 /* The state after the leap: x plus the sum of the jumps' distances, clamped to 0..S-1, if ordinal;
- * else v after a single jump to v, and x after none; after several x (categorical) or the first's v.
- * O(S) unless many jumps are expected: the total rate and single jumps are drawn without writing the
- * rates out. */
+ * else v after a single jump to v, and x after none; after several x (categorical) or the first's
+ * v.  O(S) unless many jumps are expected: the total rate and single jumps are drawn without
+ * writing the rates out. */
 size_t sampler_leap(const Leap *leap, Rng *rng);
 /* The law of that (S), in O(S) sums of S terms.  Ordinal: the law of a sum of jumps is found by
  * Panjer's recursion and cut where less than 1e-15 is left. */

@@ -8,8 +8,8 @@
 #include "tensor/error.h"
 
 typedef enum SamplerJumps {
-    JUMPS_AUTO,        /* ordinal for birth-death and Gaussian noise; categorical for the others, but
-                          first for theta-trapezoidal under absorbing noise */
+    JUMPS_AUTO,        /* ordinal for birth-death and Gaussian noise; categorical for the others,
+                          but first for theta-trapezoidal under absorbing noise */
     JUMPS_ORDINAL,     /* jumps are summed and clamped to 0..S-1 */
     JUMPS_CATEGORICAL, /* a dimension that would jump more than once stays */
     JUMPS_FIRST        /* of several jumps the first one counts */

@@ -364,8 +364,8 @@ START_TEST(orders_of_convergence)
     world_continuous_law(limit, &r, 0.1, 400);
     double coarse = distance(name, p, &d, 17, limit), fine = distance(name, p, &d, 33, limit);
     double ratio = coarse / fine;
-    ck_assert_msg(fabs(ratio / orders[_i].ratio - 1.0) < 0.15, "%s: %g / %g = %g", name, coarse, fine,
-                  ratio);
+    ck_assert_msg(fabs(ratio / orders[_i].ratio - 1.0) < 0.15, "%s: %g / %g = %g", name, coarse,
+                  fine, ratio);
     diff_process_destroy(p);
 }
 END_TEST

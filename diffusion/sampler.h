@@ -117,9 +117,9 @@ void diff_sampler_close(SamplerStep *step);                           /* NULL is
  * checked), given its state x before and p0, the network's probabilities of the dimension: S
  * numbers, or S-1 without the mask; double, sum 1.  PART_SECOND also needs the state `before`
  * of the call before and the probabilities of then; otherwise they are not read.  The sum of the
- * row is 1 to 1e-14 or so if p0's is.  tau-leaping of ordinal states cuts sums of jumps where less than
- * 1e-15 is left; Euler's probabilities are scaled to sum 1 where h times the total rate exceeds
- * 1. */
+ * row is 1 to 1e-14 or so if p0's is.  tau-leaping of ordinal states cuts sums of jumps where less
+ * than 1e-15 is left; Euler's probabilities are scaled to sum 1 where h times the total rate
+ * exceeds 1. */
 void diff_sampler_row(const SamplerStep *step, size_t call, size_t x, const double *p0,
                       size_t before, const double *before_p0, double *row);
 

@@ -10,8 +10,8 @@
  * (sampler_bound.c).  A sample in x at B takes an exponential step with rate L = sum_d bound[x^d];
  * if that leaves the window, it starts again in the next one.  Otherwise the network is called
  * there, and with probability total rate / L a jump is made, drawn in proportion to its rate.
- * Calls that make no jump are part of the price.  A mixture draws its lambda anew for each call, and
- * so runs the chain with the average of its rates.
+ * Calls that make no jump are part of the price.  A mixture draws its lambda anew for each call,
+ * and so runs the chain with the average of its rates.
  *
  * All samples of a batch make their calls together, each at its own time; those that are done drop
  * out.  Absorbing noise: the total rate does not depend on the network, no call is wasted, and

@@ -59,23 +59,37 @@ static size_t clamped(double x, size_t S)
 
 /* ---- draws ---- */
 
+/* The sum of the distances of all jumps.  Kinds that are rare are drawn together, first how many
+ * and then which; each of the others has a Poisson number of its own. */
+static double many_jumps(const Leap *leap, Rng *rng)
+{
+    size_t S = diff_reverse_states(leap->rates);
+    double *rare = leap->room + S, together = 0.0, sum = 0.0, x = (double)leap->x;
+
+    for (size_t v = 0; v < S; v++) {
+        double mean = leap->h * leap->room[v];
+        rare[v] = mean < 0.5 ? mean : 0.0;
+        together += rare[v];
+        if (mean >= 0.5)
+            sum += ((double)v - x) * (double)rng_poisson(rng, mean);
+    }
+    for (size_t k = rng_poisson(rng, together); k > 0; k--)
+        sum += (double)rng_categorical(rng, rare, S) - x;
+    return sum;
+}
+
 /* With the rates written out. */
 static size_t leap_by_rates(const Leap *leap, Rng *rng)
 {
     size_t S = diff_reverse_states(leap->rates);
-    double total = write_rates(leap), sum = (double)leap->x;
+    double total = write_rates(leap);
 
     if (leap->jumps != JUMPS_ORDINAL) {
         size_t jumps = rng_poisson(rng, leap->h * total);
         bool taken = jumps == 1 || (jumps > 1 && leap->jumps == JUMPS_FIRST);
         return taken ? rng_categorical(rng, leap->room, S) : leap->x;
     }
-    for (size_t v = 0; v < S; v++) {
-        double mean = leap->h * leap->room[v];
-        if (mean > 0.0)
-            sum += ((double)v - (double)leap->x) * (double)rng_poisson(rng, mean);
-    }
-    return clamped(sum, S);
+    return clamped((double)leap->x + many_jumps(leap, rng), S);
 }
 
 /* A jump with probability in proportion to a1 R^ (or R^ + R); S if thinning rejects it. */

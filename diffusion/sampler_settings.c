@@ -29,7 +29,7 @@ static const Setting settings[] = {
     {"last", SETTING_WORD, offsetof(SamplerSettings, last), 0, 0, false, false,
      "auto draw argmax move", "last call: draw x_0, take the argmax, or the sampler's own move"},
     {"jumps", SETTING_WORD, offsetof(SamplerSettings, jumps), 0, 0, false, false,
-     "auto ordinal categorical first", "leaps: sum and clamp jumps, reject several, take the first"},
+     "auto ordinal categorical first", "leaps: sum and clamp jumps, reject several, or the first"},
     {"theta", SETTING_REAL, offsetof(SamplerSettings, theta), 0.0, 1.0, false, false, NULL,
      "where in the step the second network call is made"},
     {"corrector_steps", SETTING_COUNT, offsetof(SamplerSettings, corrector_steps), 1, 1000, true,

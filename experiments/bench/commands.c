@@ -31,6 +31,11 @@ const Command bench_commands[] = {
      "bench distill-step --preset cifar10 --images 8 --lambdas 16", bench_distill_step},
     {"sample", "Times sampling from a model with random weights (uniform times, one batch).",
      "bench sample --preset cifar10 --role student --steps 10 --count 8", bench_sample},
+    {"samplers",
+     "Times every sampler with a network that costs nothing (truncated logistic head): a row for\n"
+     "each, with the seconds that its matrices take and the dimensions it draws in a second.",
+     "bench samplers --process gaussian --states 256 --dims 3072 --steps 10 --count 8",
+     bench_samplers},
     {"smoke",
      "Fails (status 1) if products run under a tenth of this machine's multiply-add rate, as they\n"
      "do where the inner loop was compiled without vectors.  One thread unless --threads is given.",

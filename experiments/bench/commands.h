@@ -13,6 +13,7 @@ int bench_unet(const Command *self, int argc, char **argv);
 int bench_teacher_step(const Command *self, int argc, char **argv);
 int bench_distill_step(const Command *self, int argc, char **argv);
 int bench_sample(const Command *self, int argc, char **argv);
+int bench_samplers(const Command *self, int argc, char **argv);
 int bench_smoke(const Command *self, int argc, char **argv);
 
 extern const Command bench_commands[];

@@ -1,7 +1,7 @@
-/* Push-forward by enumeration.  Rows of one state are multiplied out dimension by dimension; zeros
- * end a branch, which is what makes masks and argmax cheap. */
+/* Push-forward by enumeration: the rows of one state are multiplied out over all states. */
 #include "experiments/theory/push.h"
 
+#include <math.h>
 #include <string.h>
 
 #include "diffusion/sampler_kinds.h"
@@ -27,18 +27,33 @@ TableModel push_exact_model(ExactTableData *data)
     return model;
 }
 
-/* out[base + y] += weight prod_d rows[d][y^d] over the dimensions from d on. */
-static void add_product(double *out, double weight, const double *rows, size_t states, size_t dims,
-                        size_t d, size_t base)
+/* out (S^dims) = weight times the product of rows (dims, S). */
+static size_t expand(double *out, double weight, const double *rows, size_t states, size_t dims)
 {
-    if (d == dims) {
-        out[base] += weight;
-        return;
-    }
-    for (size_t y = 0; y < states; y++)
-        if (rows[d * states + y] > 0.0)
-            add_product(out, weight * rows[d * states + y], rows, states, dims, d + 1,
-                        base * states + y);
+    size_t size = 1;
+
+    out[0] = weight;
+    for (size_t d = 0; d < dims; d++, size *= states)
+        for (size_t i = size; i-- > 0;)
+            for (size_t y = states; y-- > 0;)
+                out[i * states + y] = out[i] * rows[d * states + y];
+    return size;
+}
+
+/* out += weight prod_d rows[d][y^d].  The first and the last half of the dimensions are multiplied
+ * out by themselves; zeros of the first cost nothing, and the last is a plain loop.  room holds two
+ * halves, at most twice the size of out. */
+static void add_product(double *out, double weight, const double *rows, size_t states, size_t dims,
+                        double *room)
+{
+    const size_t first = dims / 2, count = expand(room, weight, rows, states, first);
+    double *last = room + count;
+    const size_t length = expand(last, 1.0, rows + first * states, states, dims - first);
+
+    for (size_t a = 0; a < count; a++)
+        if (room[a] > 0.0)
+            for (size_t b = 0; b < length; b++)
+                out[a * length + b] += room[a] * last[b];
 }
 
 /* Calls of one step: one of them, or the two of a two-stage sampler.  The states are cut into a
@@ -80,19 +95,19 @@ static void fill_second(const Push *w, size_t x, size_t y, double *rows)
 
 /* All that follows from place x.  pair (size) is room for the law after the first of two calls. */
 static void move_state(const Push *w, size_t x, double weight, double *rows, double *pair,
-                       double *out)
+                       double *room, double *out)
 {
     fill_rows(w, x, rows);
     if (!w->two) {
-        add_product(out, weight, rows, w->T, w->D, 0, 0);
+        add_product(out, weight, rows, w->T, w->D, room);
         return;
     }
     memset(pair, 0, w->size * sizeof *pair);
-    add_product(pair, weight, rows, w->T, w->D, 0, 0);
+    add_product(pair, weight, rows, w->T, w->D, room);
     for (size_t y = 0; y < w->size; y++)
         if (pair[y] > 0.0) {
             fill_second(w, x, y, rows);
-            add_product(out, pair[y], rows, w->T, w->D, 0, 0);
+            add_product(out, pair[y], rows, w->T, w->D, room);
         }
 }
 
@@ -100,11 +115,14 @@ static void move_block(size_t block, void *context)
 {
     const Push *w = context;
     double *rows = mem_alloc(w->D * w->T, sizeof *rows), *pair = mem_alloc(w->size, sizeof *pair);
+    double *room = mem_alloc(2 * w->size, sizeof *room);
     const size_t K = w->model->lambdas, runs = w->two ? K * K : K;
 
     for (size_t x = block * w->size / BLOCKS; x < (block + 1) * w->size / BLOCKS; x++)
         if (w->r[x] > 0.0)
-            move_state(w, x, w->r[x] / (double)runs, rows, pair, w->parts + block * w->size);
+            move_state(w, x, w->r[x] / (double)runs, rows, pair, room,
+                       w->parts + block * w->size);
+    mem_free(room);
     mem_free(rows);
     mem_free(pair);
 }
@@ -150,22 +168,21 @@ static void run_step(Push *w, size_t number, double **r, double **next)
     diff_sampler_close(step);
 }
 
-bool push_possible(const SamplerClass *sampler, const Process *process, size_t dims)
+double push_terms(const SamplerClass *sampler, const Process *process, size_t dims)
 {
     const double T = (double)process->states;
     const bool mask = process->mask >= 0, triples = sampler->two_stages;
     /* A masked dimension stays or becomes one of the others, which stay. */
     const double moves = triples ? (mask ? 3.0 * T - 2.0 : T * T * T)
                                  : (mask ? 2.0 * T - 1.0 : T * T);
-    double size = 1.0, terms = 1.0;
+    return pow(moves, (double)dims);
+}
 
-    if (!diff_sampler_is_product(sampler) || dims > JOINT_MAX_DIMS)
-        return false;
-    for (size_t d = 0; d < dims; d++) {
-        size *= T;
-        terms *= moves;
-    }
-    return size <= JOINT_MAX_SIZE && terms <= MAX_TERMS;
+bool push_possible(const SamplerClass *sampler, const Process *process, size_t dims)
+{
+    return diff_sampler_is_product(sampler) && dims <= JOINT_MAX_DIMS &&
+           pow((double)process->states, (double)dims) <= JOINT_MAX_SIZE &&
+           push_terms(sampler, process, dims) <= MAX_TERMS;
 }
 
 /* The part of r (T^D) that lies on data states, out (S^D). */
@@ -207,13 +224,15 @@ void push_to_data(double *out, const double *r, const Process *process, const Ta
 {
     const size_t D = model->dims, S = model->states, size = joint_size(process->states, D);
     double *p0 = mem_alloc(size * D * S, sizeof *p0);
+    double *room = mem_alloc(2 * joint_size(S, D), sizeof *room);
 
     memset(out, 0, joint_size(S, D) * sizeof *out);
     for (size_t k = 0; k < model->lambdas; k++) {
         model->fill(model->self, t, k, p0);
         for (size_t x = 0; x < size; x++)
             if (r[x] > 0.0)
-                add_product(out, r[x] / (double)model->lambdas, p0 + x * D * S, S, D, 0, 0);
+                add_product(out, r[x] / (double)model->lambdas, p0 + x * D * S, S, D, room);
     }
+    mem_free(room);
     mem_free(p0);
 }

@@ -29,9 +29,11 @@ typedef struct ExactTableData {
 } ExactTableData;
 TableModel push_exact_model(ExactTableData *data);
 
-/* True if the law can be computed within reason: a product sampler, and few enough states for its
- * sums (pairs of states, triples for theta-trapezoidal; under masks only those that a move can
- * lead to). */
+/* Terms of one step's sum: pairs of states, triples for theta-trapezoidal; under masks only those
+ * that a move can lead to. */
+double push_terms(const SamplerClass *sampler, const Process *process, size_t dims);
+/* True if the law can be computed within reason: a product sampler, at most JOINT_MAX_SIZE states
+ * and 4e8 terms. */
 bool push_possible(const SamplerClass *sampler, const Process *process, size_t dims);
 /* out (S^D) = law of the sampler's samples, out of the plan's process and calls.  Lambda is drawn
  * anew in each call.  The same bits for any number of threads.  What the sampler leaves on states that are not data (masks) is missing from the sum.  push_possible must hold

@@ -16,6 +16,8 @@
 
 enum { POINTS = 7, DRAWN_POINTS = 5, MAX_SERIES = 12, DRAWS = 20000, FLOOR_SETS = 10 }; /* N = 1, 2, 4 .. 64,
    by draws to 16 */
+static const double TERMS_MAX = 2e9;     /* of all steps of one N */
+static const double DRAWN_MAX = 6000;    /* states of the world times D, for samplers that draw */
 static const double EXACT_UNTIL = 1e-3; /* t_min of `exact`: what its last draw loses is small */
 
 /* One world under one noise. */
@@ -127,6 +129,21 @@ static void add_row(const Scene *s, Findings *f, const char *sampler, size_t ste
     findings_number(f, "floor", drawn ? s->floor : (double)NAN);
 }
 
+/* How many of N = 1, 2, 4 ... are computed. */
+static size_t points_of(const Scene *s, const SamplerClass *sampler, bool exact)
+{
+    size_t points = 1;
+
+    if (sampler->run != NULL)
+        return 1;
+    if (!exact)
+        return DRAWN_POINTS;
+    const double terms = push_terms(sampler, s->process, s->world->dims);
+    while (points < POINTS && terms * (double)((size_t)1 << points) <= TERMS_MAX)
+        points++;
+    return points;
+}
+
 static bool measure_sampler(const Scene *s, const SamplerClass *sampler, Curve *c, Findings *f,
                             Error *err)
 {
@@ -137,7 +154,7 @@ static bool measure_sampler(const Scene *s, const SamplerClass *sampler, Curve *
     c->count = 0;
     SamplerSettings settings = diff_sampler_defaults();
     settings.t_min = EXACT_UNTIL;
-    for (size_t i = 0; i < (own_times ? 1 : exact ? POINTS : DRAWN_POINTS); i++) {
+    for (size_t i = 0; i < points_of(s, sampler, exact); i++) {
         SampleRequest request = {.sampler = sampler,
                                  .settings = &settings,
                                  .process = s->process,
@@ -195,9 +212,11 @@ static bool measure_scene(const Scene *s, Findings *f, Error *err)
 
     for (size_t i = 0; i < diff_sampler_count() && count + 1 < MAX_SERIES; i++) {
         const SamplerClass *sampler = diff_sampler_at(i);
-        if (sampler->masks_only && s->process->mask < 0)
+        const bool exact = push_possible(sampler, s->process, s->world->dims);
+        if ((sampler->masks_only && s->process->mask < 0) ||
+            (!exact && (double)(s->law->count * s->law->dims) > DRAWN_MAX))
             continue;
-        drawn = drawn || !push_possible(sampler, s->process, s->world->dims);
+        drawn = drawn || !exact;
         if (!measure_sampler(s, sampler, &curves[count++], f, err))
             return false;
     }
@@ -235,7 +254,7 @@ static void tell(Findings *f)
     findings_paragraph(
         f,
         "Samplers whose single call moves the dimensions independently are followed by "
-        "enumeration: no draws. The others (exact, first-hitting, confidence) are drawn 20,000 "
+        "enumeration: no draws, and up to 64 steps. The others (exact, first-hitting, confidence) are drawn 20,000 "
         "times; the dashed floor is what as many samples of the data itself would show, and a "
         "sampler on it makes no error that can be seen. First-hitting and exact are on it: they "
         "simulate the learnt chain as it is, at their own times, for as many calls as it takes. "

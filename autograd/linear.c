@@ -10,6 +10,19 @@
 
 /* ---- linear: y = x w + b;  dx = dy w^T,  dw = x^T dy,  db = sum of dy over rows ---- */
 
+static void product(float *y, const float *x, const float *w, const float *b, const Var *v, size_t k)
+{
+    const size_t n = axes_last(&v->value);
+    tensor_gemm(GEMM_NN, axes_rows(&v->value), n, k, 1.0f, x, k, w, n, 0.0f, b, y, n);
+}
+
+static void linear_again(Var *v)
+{
+    Var *x = v->inputs[0], *w = v->inputs[1], *b = v->inputs[2];
+    product(v->value.data, ag_value(x), ag_value(w), b ? ag_value(b) : NULL, v,
+            w->value.shape[0]);
+}
+
 static void linear_backward(Var *v)
 {
     Var *x = v->inputs[0], *w = v->inputs[1];
@@ -32,7 +45,7 @@ Var *ag_linear(Var *x, Var *w, Var *b)
     TENSOR_CHECK(xv->rank >= 1 && wv->rank == 2 && axes_last(xv) == wv->shape[0],
                  "linear: x %s, w %s; need (..., K) and (K, N)", tensor_text(xv, tx),
                  tensor_text(wv, tw));
-    const size_t m = axes_rows(xv), k = wv->shape[0], n = wv->shape[1];
+    const size_t k = wv->shape[0], n = wv->shape[1];
     TENSOR_CHECK(!b || tensor_size(&b->value) == n, "linear: w %s, b %s; need (K, N) and (N)",
                  tensor_text(wv, tw), tensor_text(&b->value, tx));
     size_t shape[TENSOR_MAX_RANK];
@@ -41,8 +54,8 @@ Var *ag_linear(Var *x, Var *w, Var *b)
     shape[xv->rank - 1] = n;
     Var *inputs[] = {x, w, b};
     Var *v = ag_new_var("linear", xv->rank, shape, linear_backward, 3, inputs);
-    tensor_gemm(GEMM_NN, m, n, k, 1.0f, xv->data, k, wv->data, n, 0.0f, b ? b->value.data : NULL,
-                v->value.data, n);
+    v->forward = linear_again;
+    product(v->value.data, xv->data, wv->data, b ? b->value.data : NULL, v, k);
     return ag_done(v);
 }
 

@@ -60,11 +60,12 @@ Var *unet_res(Graph *g, const ResBlock *block, Var *x, const BlockCondition *con
     if (dropped != n) {
         ag_drop(n);
     }
-    if (block->nin.weight != NULL) {
-        x = nn_pointwise(g, &block->nin, x);
-    }
-    h = nn_conv_residual(g, &block->conv1, dropped, x, HALF_ROOT);
+    Var *straight = block->nin.weight != NULL ? nn_pointwise(g, &block->nin, x) : x;
+    h = nn_conv_residual(g, &block->conv1, dropped, straight, HALF_ROOT);
     ag_drop(dropped);
+    if (straight != x) {
+        ag_drop(straight); /* a sum's backward pass does not look at it */
+    }
     return h;
 }
 
@@ -106,7 +107,10 @@ Var *unet_attention(Graph *g, const AttentionBlock *block, Var *x)
     Var *v = nn_pointwise(g, &block->value, n);
     ag_drop(n);
     Var *h = ag_attention(q, k, v, (float)(1.0 / sqrt((double)channels)));
-    return ag_add_scaled(x, nn_pointwise(g, &block->out, h), HALF_ROOT);
+    Var *out = nn_pointwise(g, &block->out, h);
+    Var *sum = ag_add_scaled(x, out, HALF_ROOT);
+    ag_drop(out);
+    return sum;
 }
 
 void unet_attention_init(const AttentionBlock *block, Rng rng)

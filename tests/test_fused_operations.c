@@ -237,8 +237,8 @@ static Var *droppable(Graph *g, Var *const *in, void *context)
     (void)g;
     for (size_t b = 0; b < 3; b++)
         streams[b] = rng_child(rng_root(9), b);
-    Var *chain[7];
-    chain[0] = ag_concat(in[0], in[0]);
+    Var *chain[7], *map = ag_linear(in[0], in[4], NULL);
+    chain[0] = ag_concat(in[0], map);
     chain[1] = ag_group_norm_shifted(chain[0], in[1], in[2], in[3], 2, 1e-6, true);
     chain[2] = ag_dropout(chain[1], 0.3, streams, 1);
     chain[3] = ag_upsample2(chain[2]);
@@ -247,6 +247,8 @@ static Var *droppable(Graph *g, Var *const *in, void *context)
     chain[6] = ag_multiply(chain[5], chain[4]);
     Var *y = ag_add(ag_mean_positions(ag_multiply(chain[6], chain[5])),
                     ag_mean_positions(ag_silu(chain[0])));
+    if (drop)
+        ag_drop(map);
     for (int i = 0; drop && i < 7; i++)
         ag_drop(chain[i]); /* chain[6] has no forward function and stays */
     ck_assert((chain[5]->value.data == NULL) == drop);
@@ -262,6 +264,7 @@ START_TEST(dropped_values_come_back)
     add_input(&p, 2, 3, 4, 1, 1);
     add_input(&p, 1, 4, 1, 1, 1);
     add_input(&p, 1, 4, 1, 1, 1);
+    add_input(&p, 2, 2, 2, 1, 1);
     Result kept = run(&p, droppable, &no), dropped = run(&p, droppable, &yes);
     ck_assert(same(&kept, &dropped));
     ck_assert_uint_lt(dropped.used, kept.used);

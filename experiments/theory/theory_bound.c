@@ -1,4 +1,6 @@
 /* The experiment `bound`: Theorem 2 for students in training. */
+#include "experiments/theory/theory_bound.h"
+
 #include <stdio.h>
 #include <string.h>
 
@@ -117,7 +119,7 @@ static void add_table(const BoundRun *run, const char *world, Findings *f)
     findings_table(f, caption, 6, head, 3, pointers);
 }
 
-static bool run_world(const char *name, size_t steps, uint64_t seed, Findings *f, Error *err)
+bool theory_bound_world(const char *name, size_t steps, uint64_t seed, Findings *f, Error *err)
 {
     World *w = world_open(name, err);
     if (w == NULL)
@@ -163,8 +165,8 @@ bool theory_bound(const TheoryOptions *options, Findings *f, Error *err)
         if (options->world != NULL && strcmp(options->world, worlds[i].world) != 0)
             continue;
         found = true;
-        if (!run_world(worlds[i].world, worlds[i].steps, options->seed, f, err))
+        if (!theory_bound_world(worlds[i].world, worlds[i].steps, options->seed, f, err))
             return false;
     }
-    return found || run_world(options->world, OTHER_STEPS, options->seed, f, err);
+    return found || theory_bound_world(options->world, OTHER_STEPS, options->seed, f, err);
 }

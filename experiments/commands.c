@@ -19,7 +19,7 @@ const Command commands[] = {
      "mnist:DIR --metrics fcd --steps 1,2,4,8 --count 2000",
      command_eval},
     {"theory", "Computes the theorems exactly on small worlds: plots, a page, numbers.",
-     "di4c theory rate --out out/theory", command_theory},
+     "di4c theory all --out out/theory", command_theory},
     {"inspect", "Shows what is in a model file or an .npy array.",
      "di4c inspect out/student.safetensors", command_inspect},
     {"convert", "Turns a PyTorch checkpoint (.pt) into a model file, or back.",

@@ -99,7 +99,7 @@ static bool tv_by_draws(const Scene *s, SampleRequest *request, double *calls, d
 
     request->model = exact;
     request->seed = s->seed;
-    request->batch = 1000;
+    request->batch = DRAWS;
     request->calls = &made;
     const bool ok = diff_sample(request, &out, err);
     for (size_t i = 0; ok && i < DRAWS; i++)

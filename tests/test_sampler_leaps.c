@@ -254,7 +254,7 @@ END_TEST
 
 START_TEST(leaps_follow_their_law)
 {
-    static const double lengths[] = {0.01, 0.3, 3.0, 40.0};
+    double lengths[] = {0.01, 0.3, 3.0, 40.0, 0.0}, least = HUGE_VAL;
     Process *p = world_process((size_t)_i % PROCESSES, S);
     size_t known = S - (p->mask >= 0 ? 1 : 0);
     ReverseRates *now = diff_reverse_create(p, 0.3), *earlier = diff_reverse_create(p, 0.4);
@@ -263,7 +263,11 @@ START_TEST(leaps_follow_their_law)
 
     some_law(p0, known, 0.7);
     some_law(before_p0, known, 2.7);
-    for (size_t k = 0; k < 4; k++)
+    diff_reverse_rates(now, S - 1, p0, row);
+    for (size_t v = 0; v < S; v++)
+        least = row[v] > 0.0 && row[v] < least ? row[v] : least;
+    lengths[4] = 0.45 / least; /* the rarest kind is as frequent as those drawn together may be */
+    for (size_t k = 0; k < 5; k++)
         for (size_t kind = 0; kind < 3; kind++) {
             size_t count[S] = {0};
             Leap leap = {.rates = now, .x = S - 1, .p0 = p0, .h = lengths[k], .room = room};

@@ -232,11 +232,11 @@ static bool read_file(SafetensorsFile *f, Error *err)
     if (!read_all(f, size, err))
         return false;
     uint64_t length = little_endian(f->buffer, 8);
-    if (length < 2 || length > HEADER_LIMIT || length > size - 8)
+    if (length < 2 || length >= HEADER_LIMIT || length > size - 8)
         return error_set(err,
                          "%.200s: expected a header of 2 to %zu bytes, found a length of %llu (is "
                          "it a .safetensors file?)",
-                         f->path, size - 8 < HEADER_LIMIT ? size - 8 : (size_t)HEADER_LIMIT,
+                         f->path, size - 8 < HEADER_LIMIT ? size - 8 : (size_t)HEADER_LIMIT - 1,
                          (unsigned long long)length);
     Json *header = json_parse((const char *)f->buffer + 8, (size_t)length, f->path, err);
     bool ok = header != NULL && parse_header(f, header, 8 + (size_t)length, size, err);

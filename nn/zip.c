@@ -17,7 +17,7 @@
 
 enum {
     END_SIZE = 22, LOCATOR_SIZE = 20, END64_SIZE = 56, RECORD_SIZE = 46, HEADER_SIZE = 30,
-    NAME_LIMIT = 400, COMMENT_LIMIT = 65535, EXTRA_ZIP64 = 1, EXTRA_PADDING = 0x4246
+    NAME_LIMIT = 400, ENTRY_LIMIT = 200000, COMMENT_LIMIT = 65535, EXTRA_ZIP64 = 1, EXTRA_PADDING = 0x4246
 };
 enum { FLAG_ENCRYPTED = 0x2041, FLAG_PATCH = 0x20, FLAG_DESCRIPTOR = 8 };
 static const uint32_t SIGN_HEADER = 0x04034b50, SIGN_RECORD = 0x02014b50, SIGN_END = 0x06054b50,
@@ -58,7 +58,8 @@ typedef struct Directory {
 } Directory;
 
 typedef struct Record {
-    char name[NAME_LIMIT + 1];
+    const char *name; /* in the reader's buffer, without an end */
+    size_t name_length;
     unsigned flags, method;
     uint32_t crc;
     uint64_t packed, size, header;
@@ -67,7 +68,8 @@ typedef struct Record {
 
 static bool bad_entry(const ZipFile *z, const Record *r, const char *what, Error *err)
 {
-    return error_set(err, "%.200s: entry \"%.200s\": %s", z->path, r->name, what);
+    const int length = r->name_length < 200 ? (int)r->name_length : 200;
+    return error_set(err, "%.200s: entry \"%.*s\": %s", z->path, length, r->name, what);
 }
 
 static bool read_bytes(ZipFile *z, Error *err)
@@ -153,7 +155,9 @@ static bool parse_end(const ZipFile *z, Directory *d, Error *err)
                          "%.200s: expected a directory of %.0f entries in %.0f bytes at %.0f to "
                          "end at %zu, where its end record starts",
                          z->path, (double)d->entries, (double)d->size, (double)d->offset, d->end);
-    return true;
+    return d->entries <= ENTRY_LIMIT ||
+           error_set(err, "%.200s: expected at most %d entries, found %.0f", z->path, ENTRY_LIMIT,
+                     (double)d->entries);
 }
 
 /* Replaces the values that say "see zip64" by those of the extra field, which come in this order
@@ -192,8 +196,8 @@ static bool parse_name(const ZipFile *z, const unsigned char *p, size_t length, 
                          "%.200s: expected names of entries to be 1 to 400 bytes long without "
                          "control characters",
                          z->path);
-    memcpy(r->name, p, length);
-    r->name[length] = '\0';
+    r->name = (const char *)p;
+    r->name_length = length;
     return true;
 }
 
@@ -255,7 +259,7 @@ static bool check_header(const ZipFile *z, const Directory *d, Record *r, Error 
     const size_t before = HEADER_SIZE + name + (size_t)get(p + 28, 2);
     if (before > limit - r->header || r->size > limit - r->header - before)
         return bad_entry(z, r, "expected its bytes to end before the directory", err);
-    if (name != strlen(r->name) || memcmp(p + HEADER_SIZE, r->name, name) != 0)
+    if (name != r->name_length || memcmp(p + HEADER_SIZE, r->name, name) != 0)
         return bad_entry(z, r, "expected the same name in header and directory", err);
     if (get(p + 6, 2) != r->flags || get(p + 8, 2) != r->method)
         return bad_entry(z, r, "expected the same flags and method in header and directory", err);
@@ -309,7 +313,9 @@ static bool fill_entries(ZipFile *z, const Record *records, size_t count, Error 
     z->entries = mem_zeroed(count, sizeof *z->entries);
     for (size_t i = 0; i < count; i++) {
         const Record *r = &records[i];
-        z->entries[i] = (ZipEntry){mem_string(r->name), z->buffer + r->data, (size_t)r->size};
+        char *name = mem_zeroed(r->name_length + 1, 1);
+        memcpy(name, r->name, r->name_length);
+        z->entries[i] = (ZipEntry){name, z->buffer + r->data, (size_t)r->size};
         z->count++;
     }
     if (count > 0)

@@ -264,6 +264,24 @@ START_TEST(hostile_pickles)
 }
 END_TEST
 
+/* A byte of a pickle may not claim memory without end: a million opcodes, and memo numbers below. */
+START_TEST(more_than_any_checkpoint_has)
+{
+    enum { COUNT = 1100000 };
+    unsigned char *bytes = mem_alloc(COUNT, 1);
+    Error err = {""};
+    memset(bytes, 'N', COUNT);
+    bytes[0] = 0x80;
+    bytes[1] = 2;
+    ck_assert_ptr_null(pickle_read(bytes, COUNT, "x", &err));
+    ck_assert_msg(strstr(err.text, "expected fewer opcodes") != NULL, "%s", err.text);
+    memcpy(bytes + 2, "Nr\x40\x42\x0f\x00.", 7); /* memo 10^6 */
+    ck_assert_ptr_null(pickle_read(bytes, COUNT, "x", &err));
+    ck_assert_msg(strstr(err.text, "smaller memo number") != NULL, "%s", err.text);
+    mem_free(bytes);
+}
+END_TEST
+
 /* Each list holds the one before twice: 2^25 values in a few bytes. */
 START_TEST(enormous_by_sharing)
 {
@@ -323,6 +341,7 @@ Suite *pickle_suite(void)
     tcase_add_loop_test(tc, single_numbers, 0, (int)(sizeof scalars / sizeof scalars[0]));
     tcase_add_test(tc, as_torch_has_it);
     tcase_add_loop_test(tc, hostile_pickles, 0, (int)(sizeof hostile / sizeof hostile[0]));
+    tcase_add_test(tc, more_than_any_checkpoint_has);
     tcase_add_test(tc, enormous_by_sharing);
     tcase_add_test(tc, mutations_end_in_a_tree_or_a_sentence);
     suite_add_tcase(suite, tc);

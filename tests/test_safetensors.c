@@ -207,6 +207,8 @@ START_TEST(lengths)
                                            0xFF, 0xFF, 0xFF, '{',  '}'};
     write_file(header, 200000000, data, sizeof data);
     expect_sentence("found a length of 200000000");
+    write_file(header, 100000000, data, sizeof data);
+    expect_sentence("found a length of 100000000");
     write_file(header, strlen(header) + 17, data, sizeof data);
     expect_sentence("header of 2 to");
     write_file(header, 1, data, sizeof data);

@@ -285,6 +285,21 @@ START_TEST(directories_that_contradict_the_file)
         write_bytes(b.at, b.count);
         expect_sentence("where its end record starts");
     }
+    enum { MANY = 200001, SIZE = MANY * 46, TAIL = 22 + 20 + 56 }; /* directory, then end records */
+    unsigned char *many = mem_zeroed(SIZE + TAIL, 1);
+    b = by_hand();
+    set(&b, b.end64 + 24, MANY, 8);
+    set(&b, b.end64 + 32, MANY, 8);
+    set(&b, b.end64 + 40, SIZE, 8);
+    set(&b, b.end64 + 48, 0, 8);
+    set(&b, b.end64 + 56 + 8, SIZE, 8);
+    set(&b, b.end + 8, 0xFFFFFFFF, 4);
+    set(&b, b.end + 12, 0xFFFFFFFF, 4);
+    set(&b, b.end + 16, 0xFFFFFFFF, 4);
+    memcpy(many + SIZE, b.at + b.end64, TAIL);
+    write_bytes(many, SIZE + TAIL);
+    expect_sentence("at most 200000 entries, found 200001");
+    mem_free(many);
     b = by_hand(); /* the second entry is the first once more, under its name */
     set(&b, b.record[1] + 46, 'a', 1);
     set(&b, b.header[1] + 30, 'a', 1);

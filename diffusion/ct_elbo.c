@@ -16,9 +16,9 @@
  * Pictures are spread over the threads. */
 #include <math.h>
 
+#include "diffusion/head_law.h"
 #include "diffusion/teacher.h"
 #include "tensor/check.h"
-#include "tensor/fast_exp.h"
 #include "tensor/memory.h"
 #include "tensor/threads.h"
 
@@ -52,12 +52,12 @@ typedef struct Tables {
                                          Q[a][v], if flat without its row's least entry */
     double *least, *c;    /* (S) */
     bool flat;
-    float *logp, *prob, *y, *dlogp, *sum; /* (S) */
+    float *prob, *y, *g, *sum; /* (S); dL/dlog p(a) = p(a) g(a), apart from the cross entropy */
 } Tables;
 
 static Tables tables_make(size_t S)
 {
-    size_t square = S * S, doubles = 3 * square + 3 * S, floats = 3 * square + 5 * S;
+    size_t square = S * S, doubles = 3 * square + 3 * S, floats = 3 * square + 4 * S;
     double *room = threads_scratch(SCRATCH_LOSS, doubles * sizeof *room + floats * sizeof(float));
     float *rest = (float *)(room + doubles), *rows = rest + 3 * square;
     Tables T = {room,
@@ -73,8 +73,7 @@ static Tables tables_make(size_t S)
                 rows,
                 rows + S,
                 rows + 2 * S,
-                rows + 3 * S,
-                rows + 4 * S};
+                rows + 3 * S};
 
     return T;
 }
@@ -196,23 +195,14 @@ static float dot(const float *a, const float *b, size_t n)
     return sum;
 }
 
-/* Fills logp and prob of one dimension. */
-static void fill_row(const Elbo *e, const Tables *T, const float *out, size_t d)
-{
-    diff_head_row(e->head, out, NULL, d, T->logp);
-#pragma omp simd
-    for (size_t a = 0; a < e->S; a++)
-        T->prob[a] = fast_exp(T->logp[a]);
-}
-
-/* sum_v c_v log(inner_v + eps), and dlogp += its gradient times `scale`; c as left by
+/* sum_v c_v log(inner_v + eps), and g += its gradient times `scale`; c as left by
  * fill_weights. */
 static double add_sig(const Elbo *e, const Tables *T, size_t x, double scale)
 {
     size_t S = e->S;
     double top = 0.0, total = 0.0, eps = e->config->eps, rest = 0.0, pulls = 0.0;
     const float *inverse = T->inverse + x * S, *own = T->column + x * S;
-    float *y = T->y, *sum = T->sum, *dlogp = T->dlogp;
+    float *y = T->y, *sum = T->sum, *g = T->g;
 
     for (size_t v = 0; v < S; v++)
         top = T->c[v] > top ? T->c[v] : top;
@@ -237,46 +227,54 @@ static double add_sig(const Elbo *e, const Tables *T, size_t x, double scale)
     const float each = T->flat ? (float)pulls : 0.0f, small = (float)eps;
 #pragma omp simd
     for (size_t a = 0; a < S; a++)
-        dlogp[a] += y[a] * (sum[a] - each * (own[a] + small));
+        g[a] += inverse[a] * (sum[a] - each * (own[a] + small));
     return total;
 }
 
-/* reg of one dimension, and dlogp += its gradient over B; the least value counts once, in reg. */
+/* reg of one dimension, and g += its gradient over B; the least value counts once, in reg. */
 static double add_reg(const Elbo *e, const Tables *T, size_t x)
 {
     const float *inflow = T->inflow + x * e->S, *prob = T->prob;
-    float scale = (float)(1.0 / (double)e->B), *dlogp = T->dlogp;
+    float scale = (float)(1.0 / (double)e->B), *g = T->g;
     double total = T->least[x];
 
 #pragma omp simd reduction(+ : total)
     for (size_t a = 0; a < e->S; a++) {
-        float term = prob[a] * inflow[a];
-        total += (double)term;
-        dlogp[a] += scale * term;
+        total += (double)(prob[a] * inflow[a]);
+        g[a] += scale * inflow[a];
     }
     return total;
 }
 
-/* reg and cross entropy of one dimension at the states x; prob and logp are filled. */
-static void add_plain(const Elbo *e, const Tables *T, size_t b, size_t x0, size_t x)
-{
-    double scale = e->config->nll_weight / ((double)e->B * (double)e->D);
-
-    e->reg[b] += add_reg(e, T, x);
-    e->ce[b] -= (double)T->logp[x0];
-    T->dlogp[x0] -= (float)scale;
-}
-
-static void clear_dlogp(const Elbo *e, const Tables *T)
+static HeadLaw open_row(const Elbo *e, const Tables *T, const float *out, size_t d)
 {
     for (size_t a = 0; a < e->S; a++)
-        T->dlogp[a] = 0.0f;
+        T->g[a] = 0.0f;
+    return diff_head_law(e->head, out, d, T->prob);
 }
 
-static void push(const Elbo *e, const Tables *T, const float *out, size_t d, float *dout)
+/* reg and cross entropy of one dimension at the states x. */
+static void add_plain(const Elbo *e, const Tables *T, const HeadLaw *law, size_t b, uint16_t x0,
+                      size_t x)
 {
-    if (dout != NULL)
-        diff_head_row_gradient(e->head, out, NULL, d, T->logp, T->dlogp, dout);
+    float logp;
+
+    e->reg[b] += add_reg(e, T, x);
+    diff_law_log_at(law, &x0, 1, &logp);
+    e->ce[b] -= (double)logp;
+}
+
+/* The gradient of one dimension: what is in g, and the cross entropy if it was added. */
+static void push(const Elbo *e, const Tables *T, const HeadLaw *law, bool plain, uint16_t x0,
+                 float *dout)
+{
+    float weight = (float)(-e->config->nll_weight / ((double)e->B * (double)e->D));
+
+    if (dout == NULL)
+        return;
+    diff_law_pull(law, T->g, dout, T->y);
+    if (plain)
+        diff_law_pull_at(law, T->y, &x0, &weight, 1, dout);
 }
 
 static void elbo_picture(size_t b, void *context)
@@ -289,19 +287,17 @@ static void elbo_picture(size_t b, void *context)
     fill_tables(&T, e->p, e->t[b], e->config->eps);
     double norm = total_norm(e, &T, x0, x), scale = norm > 0.0 ? -1.0 / norm : 0.0;
     for (size_t d = 0; d < e->D; d++) {
-        clear_dlogp(e, &T);
-        fill_row(e, &T, e->out + at, d);
+        HeadLaw law = open_row(e, &T, e->out + at, d);
         fill_weights(&T, e->S, e->config->eps, x0[d], x[d], 0.0);
         e->sig[b] += scale * add_sig(e, &T, x[d], scale / (double)e->B);
         if (e->xt == NULL)
-            add_plain(e, &T, b, x0[d], x[d]);
-        push(e, &T, e->out + at, d, e->dout != NULL ? e->dout + at : NULL);
+            add_plain(e, &T, &law, b, x0[d], x[d]);
+        push(e, &T, &law, e->xt == NULL, x0[d], e->dout != NULL ? e->dout + at : NULL);
     }
     for (size_t d = 0; e->xt != NULL && d < e->D; d++) {
-        clear_dlogp(e, &T);
-        fill_row(e, &T, e->out_t + at, d);
-        add_plain(e, &T, b, x0[d], states_row(e->xt, b)[d]);
-        push(e, &T, e->out_t + at, d, e->dout_t != NULL ? e->dout_t + at : NULL);
+        HeadLaw law = open_row(e, &T, e->out_t + at, d);
+        add_plain(e, &T, &law, b, x0[d], states_row(e->xt, b)[d]);
+        push(e, &T, &law, true, x0[d], e->dout_t != NULL ? e->dout_t + at : NULL);
     }
 }
 

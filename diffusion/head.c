@@ -1,4 +1,4 @@
-/* Heads in general: normalisation in double, known dimensions, and loops over batches.
+/* Heads in general: whole rows, known dimensions, and loops over batches.
  *
  * Batches are cut by sample; each sample's dimensions are drawn in order from its own stream, one
  * uniform for each dimension that is not known. */
@@ -10,16 +10,9 @@
 #include "tensor/check.h"
 #include "tensor/threads.h"
 
-static const HeadClass *class_of(const Head *head)
-{
-    TENSOR_CHECK(head->kind == HEAD_SOFTMAX || head->kind == HEAD_LOGISTIC, "head %d",
-                 (int)head->kind);
-    return head->kind == HEAD_SOFTMAX ? &diff_head_softmax : &diff_head_logistic;
-}
-
 size_t diff_head_outputs(const Head *head)
 {
-    return class_of(head)->outputs(head);
+    return diff_head_class(head)->outputs(head);
 }
 
 bool diff_head_known(const Head *head, const uint16_t *x, size_t d)
@@ -38,69 +31,50 @@ static void point_mass(float *logp, size_t S, size_t at)
     logp[at] = 0.0f;
 }
 
-enum { LANES = 16 };
+enum { BLOCK = 256, DRAW_BLOCK = 32 }; /* states at a time */
 
-/* Largest of S numbers; NaN is passed over.  Lanes, since a compiler may not reorder a maximum. */
-static float largest(const float *x, size_t S)
+/* x[i] = first + i; returns how many, at most BLOCK. */
+static size_t list_states(uint16_t *x, size_t first, size_t S)
 {
-    float lane[LANES], top = -HUGE_VALF;
-    size_t whole = S - S % LANES;
+    size_t count = S - first < BLOCK ? S - first : BLOCK;
 
-    for (size_t i = 0; i < LANES; i++)
-        lane[i] = -HUGE_VALF;
-    for (size_t j = 0; j < whole; j += LANES) {
-#pragma omp simd
-        for (size_t i = 0; i < LANES; i++)
-            lane[i] = x[j + i] > lane[i] ? x[j + i] : lane[i];
-    }
-    for (size_t j = whole; j < S; j++)
-        lane[j - whole] = x[j] > lane[j - whole] ? x[j] : lane[j - whole];
-    for (size_t i = 0; i < LANES; i++)
-        top = lane[i] > top ? lane[i] : top;
-    return top;
-}
-
-/* logp -= log sum exp(logp), the sum and the logarithm in double.  NaN anywhere makes all NaN.
- * tensor_log_softmax does the same, but opens a parallel region, which costs more than a row. */
-static void normalise(float *logp, size_t S)
-{
-    float top = largest(logp, S), shift = top > -HUGE_VALF ? top : 0.0f;
-    double total = 0.0;
-
-#pragma omp simd reduction(+ : total)
-    for (size_t j = 0; j < S; j++)
-        total += (double)fast_exp(logp[j] - shift);
-    TENSOR_CHECK(total != 0.0, "all %zu states have probability 0", S);
-    double level = shift + log(total);
-#pragma omp simd
-    for (size_t j = 0; j < S; j++)
-        logp[j] = (float)(logp[j] - level);
+    for (size_t i = 0; i < count; i++)
+        x[i] = (uint16_t)(first + i);
+    return count;
 }
 
 void diff_head_row(const Head *head, const float *out, const uint16_t *x, size_t d, float *logp)
 {
+    uint16_t list[BLOCK];
+
     TENSOR_CHECK(d < head->dims, "dimension %zu of %zu", d, head->dims);
     if (diff_head_known(head, x, d)) {
         point_mass(logp, head->states, x[d]);
         return;
     }
-    class_of(head)->logits(head, out, d, logp);
-    normalise(logp, head->states);
+    HeadLaw law = diff_head_law(head, out, d, logp);
+    for (size_t first = 0; first < head->states; first += BLOCK) {
+        size_t count = list_states(list, first, head->states);
+        diff_law_log_at(&law, list, count, logp + first);
+    }
 }
 
 void diff_head_row_gradient(const Head *head, const float *out, const uint16_t *x, size_t d,
-                            const float *logp, const float *dlogp, float *dout)
+                            const float *dlogp, float *dout)
 {
-    size_t S = head->states;
-    double total = 0.0;
+    uint16_t list[BLOCK];
 
     TENSOR_CHECK(d < head->dims, "dimension %zu of %zu", d, head->dims);
     if (diff_head_known(head, x, d))
         return;
-#pragma omp simd reduction(+ : total)
-    for (size_t j = 0; j < S; j++)
-        total += (double)dlogp[j];
-    class_of(head)->gradient(head, out, d, logp, dlogp, (float)total, dout);
+    float *p = threads_scratch(SCRATCH_HEAD, 2 * head->states * sizeof *p);
+    float *dlevel = p + head->states; /* at most S numbers */
+    HeadLaw law = diff_head_law(head, out, d, p);
+    diff_law_pull(&law, NULL, NULL, dlevel);
+    for (size_t first = 0; first < head->states; first += BLOCK) {
+        size_t count = list_states(list, first, head->states);
+        diff_law_pull_at(&law, dlevel, list, dlogp + first, count, dout);
+    }
 }
 
 /* ---- batches ---- */
@@ -133,19 +107,26 @@ static const uint16_t *noised(const Batch *batch, size_t b)
     return batch->x != NULL ? states_row(batch->x, b) : NULL;
 }
 
-/* Index with probability exp(logp); p is room for S floats.  Never one of probability 0. */
-static size_t draw_row(Rng *rng, const float *logp, float *p, size_t S)
+/* Index with probability p, by blocks: their sums find the block.  Never one of probability 0. */
+static size_t draw_row(Rng *rng, const float *p, size_t S)
 {
-    double total = 0.0, sum = 0.0;
-    size_t last = S;
+    double total = 0.0, sum = 0.0, part[(UINT16_MAX + 1) / DRAW_BLOCK];
+    size_t blocks = (S + DRAW_BLOCK - 1) / DRAW_BLOCK, last = S;
 
-#pragma omp simd reduction(+ : total)
-    for (size_t j = 0; j < S; j++) {
-        p[j] = fast_exp(logp[j]);
-        total += (double)p[j];
+    for (size_t k = 0; k < blocks; k++) {
+        size_t end = (k + 1) * DRAW_BLOCK < S ? (k + 1) * DRAW_BLOCK : S;
+        double block = 0.0;
+#pragma omp simd reduction(+ : block)
+        for (size_t j = k * DRAW_BLOCK; j < end; j++)
+            block += (double)p[j];
+        part[k] = block;
+        total += block;
     }
     double target = rng_uniform(rng) * total;
-    for (size_t j = 0; j < S; j++) {
+    size_t k = 0;
+    while (k + 1 < blocks && sum + part[k] <= target)
+        sum += part[k++];
+    for (size_t j = k * DRAW_BLOCK; j < S; j++) {
         if (!(p[j] > 0.0f))
             continue;
         sum += (double)p[j];
@@ -153,6 +134,8 @@ static size_t draw_row(Rng *rng, const float *logp, float *p, size_t S)
         if (sum > target)
             break;
     }
+    for (size_t j = k * DRAW_BLOCK; last == S && j > 0; j--)
+        last = p[j - 1] > 0.0f ? j - 1 : S;
     TENSOR_CHECK(last < S, "no state of %zu has a probability", S);
     return last;
 }
@@ -162,7 +145,7 @@ static void draw_sample(size_t b, void *context)
     const Batch *batch = context;
     const Head *head = batch->head;
     size_t S = head->states, D = head->dims;
-    float *logp = threads_scratch(SCRATCH_HEAD, 2 * S * sizeof *logp);
+    float *p = threads_scratch(SCRATCH_HEAD, S * sizeof *p);
     const uint16_t *x = noised(batch, b);
     Rng rng = batch->streams[b];
 
@@ -172,8 +155,8 @@ static void draw_sample(size_t b, void *context)
             *to = x[d];
             continue;
         }
-        diff_head_row(head, batch->out + b * batch->outputs, x, d, logp);
-        *to = (uint16_t)draw_row(&rng, logp, logp + S, S);
+        diff_head_law(head, batch->out + b * batch->outputs, d, p);
+        *to = (uint16_t)draw_row(&rng, p, S);
     }
 }
 
@@ -192,14 +175,17 @@ static void argmax_sample(size_t b, void *context)
     const Batch *batch = context;
     const Head *head = batch->head;
     size_t S = head->states, D = head->dims;
-    float *logp = threads_scratch(SCRATCH_HEAD, S * sizeof *logp);
+    float *p = threads_scratch(SCRATCH_HEAD, S * sizeof *p);
     const uint16_t *x = noised(batch, b);
 
     for (size_t d = 0; d < D; d++) {
         size_t best = 0;
-        diff_head_row(head, batch->out + b * batch->outputs, x, d, logp);
-        for (size_t j = 1; j < S; j++)
-            if (logp[j] > logp[best])
+        if (diff_head_known(head, x, d))
+            best = x[d];
+        else
+            diff_head_law(head, batch->out + b * batch->outputs, d, p);
+        for (size_t j = 1; j < S && !diff_head_known(head, x, d); j++)
+            if (p[j] > p[best])
                 best = j;
         batch->result[b * D + d] = (uint16_t)best;
     }
@@ -217,7 +203,7 @@ static void log_prob_sample(size_t b, void *context)
 {
     const Batch *batch = context;
     const Head *head = batch->head;
-    float *logp = threads_scratch(SCRATCH_HEAD, head->states * sizeof *logp);
+    float *p = threads_scratch(SCRATCH_HEAD, head->states * sizeof *p), logp;
     const uint16_t *x = noised(batch, b), *x0 = states_row(batch->x0, b);
     double total = 0.0;
 
@@ -227,8 +213,9 @@ static void log_prob_sample(size_t b, void *context)
             total += x0[d] == x[d] ? 0.0 : -HUGE_VAL;
             continue;
         }
-        diff_head_row(head, batch->out + b * batch->outputs, x, d, logp);
-        total += (double)logp[x0[d]];
+        HeadLaw law = diff_head_law(head, batch->out + b * batch->outputs, d, p);
+        diff_law_log_at(&law, x0 + d, 1, &logp);
+        total += (double)logp;
     }
     batch->total[b] = total;
 }

@@ -4,8 +4,8 @@
  * truncated logistic (D3PM A.8): two numbers per dimension; picture (B, H*W, 2C): mu_1..mu_C, then
  *   log_scale_1..log_scale_C; dimension d = pixel*C + channel.
  *
- * Everything is built on two functions for one dimension, `row` and `row_gradient`, so that losses
- * and samplers stream over S: no buffer of B x D x S exists, and a new head is these two functions.
+ * Everything is built on the law of one dimension (head_law.h), so that losses and samplers stream
+ * over S: no buffer of B x D x S exists.
  *
  * With absorbing noise an unmasked dimension copies x_t: head.mask >= 0 and a noised state
  * x[d] != mask make p^d the point mass at x[d], with no gradient. */
@@ -37,10 +37,10 @@ bool diff_head_known(const Head *head, const uint16_t *x, size_t d);
 /* logp (states) = log p^d(.), normalised; -inf for probability 0.  out: this sample's numbers; x:
  * this sample's noised states (may be NULL where head.mask < 0). */
 void diff_head_row(const Head *head, const float *out, const uint16_t *x, size_t d, float *logp);
-/* dout += gradient, given dlogp[j] = dL/dlogp[j] and the row's logp.  The normalisation is
- * included: L may treat the logp[j] as independent. */
+/* dout += gradient, given dlogp[j] = dL/dlogp[j].  The normalisation is included: L may treat the
+ * logp[j] as independent. */
 void diff_head_row_gradient(const Head *head, const float *out, const uint16_t *x, size_t d,
-                            const float *logp, const float *dlogp, float *dout);
+                            const float *dlogp, float *dout);
 
 /* ---- batches: out (B, outputs), x the noised states (B, D) ---- */
 /* x0 (B, D) ~ p; one stream per sample, its dimensions are drawn in order. */

@@ -1,27 +1,27 @@
-/* What one kind of head is: unnormalised log-probabilities of a dimension, and their gradient.
- * head.c does the rest (normalisation, known dimensions, batches).  Adding a head adds a file that
- * defines one of these and a line in head.c's table. */
+/* What one kind of head is: unnormalised probabilities of a dimension, logits, and gradients.
+ * head.c and head_law.c do the rest (normalisation, known dimensions, batches).  Adding a head adds
+ * a file that defines one of these and a line in head_law.c's table. */
 #ifndef DI4C_DIFFUSION_HEAD_KINDS_H
 #define DI4C_DIFFUSION_HEAD_KINDS_H
 
-#include "diffusion/head.h"
-#include "tensor/fast_exp.h"
+#include "diffusion/head_law.h"
 
 typedef struct HeadClass {
     size_t (*outputs)(const Head *head);
-    /* logits (states) of dimension d from one sample's numbers. */
-    void (*logits)(const Head *head, const float *out, size_t d, float *logits);
-    /* dout += dL/dlogit[j] dlogit[j]/dout, with dL/dlogit[j] = head_logit_gradient(...). */
-    void (*gradient)(const Head *head, const float *out, size_t d, const float *logp,
-                     const float *dlogp, float total, float *dout);
+    /* Fills what is constant for the dimension (head, out and d are set). */
+    void (*open)(HeadLaw *law);
+    /* mass (S) = exp(logit - shift), the largest near 1 or at least far from underflow; may set the
+     * shift.  Returns the sum. */
+    double (*masses)(HeadLaw *law, float *mass);
+    void (*logits_at)(const HeadLaw *law, const uint16_t *x, size_t count, float *logit);
+    /* As diff_law_pull and diff_law_pull_at. */
+    void (*pull)(const HeadLaw *law, const float *g, float *dout, float *dlevel);
+    void (*pull_at)(const HeadLaw *law, const float *dlevel, const uint16_t *x, const float *w,
+                    size_t count, float *dout);
 } HeadClass;
 
 extern const HeadClass diff_head_softmax, diff_head_logistic;
 
-/* dL/dlogit of logp = logit - logsumexp: dlogp - p sum(dlogp); total is that sum. */
-static inline float head_logit_gradient(float logp, float dlogp, float total)
-{
-    return dlogp - fast_exp(logp) * total;
-}
+const HeadClass *diff_head_class(const Head *head);
 
 #endif

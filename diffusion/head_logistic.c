@@ -5,36 +5,30 @@
  *   logit = log s(r) + log(1 - s(l)/s(r) + 1e-6),       s the sigmoid.
  * The difference cancels in float32, but s(l)/s(r) = (1 + e^-r)/(1 + e^-l) and r - l = w k, so
  *   1 - s(l)/s(r) = s(-l) q,    q = 1 - exp(-w k),
- * a product of positive numbers with one q for the whole row.  Also log s(r) = min(r, 0) -
- * log(1 + e^-|r|), so each edge costs one exponential and each bin one logarithm:
- *   logit = min(r, 0) + log( (1e-6 + s(-l) q) / (1 + e^-|r|) ).
- * `fix` takes the minimum with the mirror image (l, r) -> (-r, -l):
- *   log s(-l) + log(1e-6 + s(r) q) = min(-l, 0) + log( (1e-6 + s(r) q) / (1 + e^-|l|) ),
- * which is the smaller one exactly where s(r) > s(-l), that is l + r > 0: the bins right of mu. */
+ *   exp(logit) = q s(-l) s(r) + 1e-6 s(r):
+ * positive products with one q for the whole row, and one exponential for each edge, which the two
+ * bins beside it share.  `fix` takes the minimum with the mirror image (l, r) -> (-r, -l), and that
+ * has the same first term: exp(logit) = q s(-l) s(r) + 1e-6 min(s(r), s(-l)), where s(-l) is the
+ * smaller one exactly if l + r > 0: in the bins right of mu.
+ *
+ * Where mu is so far outside that every edge has s = exp(z) in float32, what is left is a geometric
+ * law, p proportional to exp(-w k n), n the distance in bins from the end nearest to mu; it is
+ * computed as such, since all s(r) may underflow. */
 #include <math.h>
-#include <string.h>
 
 #include "diffusion/head_kinds.h"
+#include "tensor/fast_exp.h"
 
-static const float FLOOR = 1e-6f;   /* of the published model */
+static const float FLOOR = 1e-6f;    /* of the published model */
 static const double STEEPEST = 60.0; /* |2 - log_scale| is cut here: exp(60) fits a float */
+static const float FARTHEST = 1e9f;  /* and |mu| here, so that z fits */
+static const float REMOTE = 20.0f;   /* 1 + exp(-20) = 1 in float32 */
 
-/* Bins at a time: edges stay on the stack.  Loops over them run in whole groups of LANES, past the
- * last bin if need be: a constant count is what compilers vectorise without scalar ends. */
-enum { BLOCK = 64, LANES = 16, ROOM = BLOCK + LANES };
+enum { BLOCK = 256 }; /* bins at a time: edges stay on the stack */
 
-typedef struct Row {
-    float mu, k, q;      /* location, steepness, 1 - exp(-w k) */
-    float dq;            /* dq/dlog_scale = -w k exp(-w k) */
-    float width, first;  /* e_j = first + j width */
-    float limit;         /* the mirror image holds where l + r is larger */
-    bool cut;            /* log_scale beyond the limit: no gradient for it */
-} Row;
-
-/* Sigmoids of the edges of a block and of their negatives. */
+/* Edges of a block of bins and one more: z = (e - mu) k, s(z), s(-z). */
 typedef struct Edges {
-    float z[ROOM], inverse[ROOM]; /* (e - mu) k; 1/(1 + exp(-|z|)) */
-    float below[ROOM], above[ROOM]; /* s(z), s(-z) */
+    float z[BLOCK + 1], below[BLOCK + 1], above[BLOCK + 1];
 } Edges;
 
 static size_t outputs(const Head *head)
@@ -43,169 +37,277 @@ static size_t outputs(const Head *head)
 }
 
 /* Where mu of dimension d stands; its log_scale stands C numbers later. */
-static size_t place(const Head *head, size_t d)
+static size_t place(const HeadLaw *law)
 {
-    return d / head->channels * 2 * head->channels + d % head->channels;
+    size_t C = law->head->channels;
+
+    return law->d / C * 2 * C + law->d % C;
 }
 
-static Row row_of(const Head *head, const float *out, size_t d)
+static float width_of(const HeadLaw *law)
 {
-    size_t at = place(head, d);
-    double width = 2.0 / (double)head->states;
-    double exponent = 2.0 - out[at + head->channels];
-    Row row;
+    return (float)(2.0 / (double)law->head->states);
+}
 
-    row.cut = exponent > STEEPEST || exponent < -STEEPEST;
-    if (row.cut)
+static void open(HeadLaw *law)
+{
+    size_t at = place(law);
+    double width = 2.0 / (double)law->head->states;
+    double exponent = 2.0 - law->out[at + law->head->channels];
+    float mu = law->out[at];
+
+    law->cut = exponent > STEEPEST || exponent < -STEEPEST;
+    if (law->cut)
         exponent = exponent > 0 ? STEEPEST : -STEEPEST;
-    double k = exp(exponent);
-    row.mu = out[at];
-    row.k = (float)k;
-    row.q = (float)-expm1(-width * k);
-    row.dq = (float)(-width * k * exp(-width * k));
-    row.width = (float)width;
-    row.first = -1.0f;
-    row.limit = head->fix ? 0.0f : HUGE_VALF;
-    return row;
+    double k = exp(exponent), decay = expm1(-width * k);
+    law->mu = mu > FARTHEST ? FARTHEST : mu < -FARTHEST ? -FARTHEST : mu;
+    law->k = (float)k;
+    law->q = (float)-decay;
+    law->dq = (float)(-width * k * (1.0 + decay)); /* dq/dlog_scale */
+    bool right = (1.0f - law->mu) * law->k < -REMOTE;
+    bool left = law->head->fix && (-1.0f - law->mu) * law->k > REMOTE;
+    law->remote = right || left;
+    law->near = right ? (float)(law->head->states - 1) : 0.0f;
 }
 
-static int whole_groups(int n)
+/* Above this value of l + r the mirror image holds. */
+static float mirror_limit(const HeadLaw *law)
 {
-    return (n + LANES - 1) / LANES * LANES;
+    return law->head->fix ? 0.0f : HUGE_VALF;
 }
 
-/* Edges first, first+1, ... of the row: one more than the bins in the groups of `count` bins. */
-static void fill_edges(Edges *e, const Row *row, size_t first, int count)
+static void fill_edges(Edges *e, const HeadLaw *law, size_t first, size_t bins)
 {
-    float start = row->first, width = row->width, mu = row->mu, k = row->k;
-    int base = (int)first, end = whole_groups(count) + LANES;
+    float width = width_of(law), mu = law->mu, k = law->k;
+    int base = (int)first, count = (int)bins + 1;
 
-    for (int group = 0; group < end; group += LANES) {
 #pragma omp simd
-        for (int lane = 0; lane < LANES; lane++) {
-            int i = group + lane;
-            float z = (start + (float)(base + i) * width - mu) * k;
-            float small = fast_exp(z > 0.0f ? -z : z);
-            float inverse = 1.0f / (1.0f + small);
-            e->z[i] = z;
-            e->inverse[i] = inverse;
-            e->below[i] = z > 0.0f ? inverse : small * inverse;
-            e->above[i] = z > 0.0f ? small * inverse : inverse;
-        }
+    for (int i = 0; i < count; i++) {
+        float z = (-1.0f + (float)(base + i) * width - mu) * k;
+        float small = fast_exp(z > 0.0f ? -z : z);
+        float large = 1.0f / (1.0f + small), rest = small * large;
+        e->z[i] = z;
+        e->below[i] = z > 0.0f ? large : rest;
+        e->above[i] = z > 0.0f ? rest : large;
     }
 }
 
-/* logit (BLOCK) of the bins between the edges. */
-static void fill_logits(float *logit, const Edges *e, const Row *row, int count)
+static double block_masses(const HeadLaw *law, const Edges *e, int bins, float *mass)
 {
-    float q = row->q, limit = row->limit;
+    float q = law->q, limit = mirror_limit(law);
+    double total = 0.0;
 
-    for (int group = 0; group < count; group += LANES) {
-#pragma omp simd
-        for (int lane = 0; lane < LANES; lane++) {
-            int i = group + lane;
-            bool mirror = e->z[i] + e->z[i + 1] > limit;
-            float edge = mirror ? -e->z[i] : e->z[i + 1];
-            float side = mirror ? e->below[i + 1] : e->above[i];
-            float inverse = mirror ? e->inverse[i] : e->inverse[i + 1];
-            logit[i] = (edge < 0.0f ? edge : 0.0f) + fast_log((FLOOR + side * q) * inverse);
-        }
+#pragma omp simd reduction(+ : total)
+    for (int i = 0; i < bins; i++) {
+        float lead = e->z[i] + e->z[i + 1] > limit ? e->above[i] : e->below[i + 1];
+        float m = q * (e->above[i] * e->below[i + 1]) + FLOOR * lead;
+        mass[i] = m;
+        total += (double)m;
     }
+    return total;
 }
 
-static void logits_of(const Head *head, const float *out, size_t d, float *logits)
+static double remote_masses(const HeadLaw *law, float *mass)
 {
-    size_t S = head->states;
-    Row row = row_of(head, out, d);
-    float block[BLOCK];
+    float near = law->near, rate = width_of(law) * law->k;
+    int S = (int)law->head->states;
+    double total = 0.0;
+
+#pragma omp simd reduction(+ : total)
+    for (int i = 0; i < S; i++) {
+        float n = (float)i - near, m = fast_exp((n > 0.0f ? -n : n) * rate);
+        mass[i] = m;
+        total += (double)m;
+    }
+    return total;
+}
+
+static double masses(HeadLaw *law, float *mass)
+{
+    size_t S = law->head->states;
+    double total = 0.0;
     Edges e;
 
+    if (law->remote)
+        return remote_masses(law, mass);
     for (size_t first = 0; first < S; first += BLOCK) {
-        int count = (int)(S - first < BLOCK ? S - first : BLOCK);
-        fill_edges(&e, &row, first, count);
-        fill_logits(block, &e, &row, count);
-        memcpy(logits + first, block, (size_t)count * sizeof *logits);
+        size_t bins = S - first < BLOCK ? S - first : BLOCK;
+        fill_edges(&e, law, first, bins);
+        total += block_masses(law, &e, (int)bins, mass + first);
     }
+    return total;
 }
 
-/* Derivatives of each logit of a block by its left edge, its right edge and q:
- *   d/dr = s(-r),   d/dl = -q s(l) s(-l)/f,   d/dq = s(-l)/f,    f = 1e-6 + s(-l) q;
- * and of the mirror image:
- *   d/dl = -s(l),   d/dr = q s(r) s(-r)/f,    d/dq = s(r)/f,     f = 1e-6 + s(r) q.
- * dz/dmu = -k and dz/dlog_scale = -z at every edge: mu gets by_edges times -k. */
-static void slopes(const Edges *e, int count, const Row *row, float *by_edges, float *by_scale)
+/* log s(r) = min(r, 0) - log(1 + exp(-|r|)): the logit as min(r, 0) plus one logarithm, which
+ * never underflows. */
+static void logits_at(const HeadLaw *law, const uint16_t *x, size_t count, float *logit)
 {
-    float q = row->q, dq = row->dq, limit = row->limit;
+    float width = width_of(law), mu = law->mu, k = law->k, q = law->q, near = law->near;
+    float limit = mirror_limit(law);
 
-    for (int group = 0; group < count; group += LANES) {
+    if (law->remote) {
 #pragma omp simd
-        for (int lane = 0; lane < LANES; lane++) {
-            int i = group + lane;
-            bool mirror = e->z[i] + e->z[i + 1] > limit;
-            float side = mirror ? e->below[i + 1] : e->above[i];
-            float share = side / (FLOOR + side * q);
-            float by_l = -e->below[i] * (mirror ? 1.0f : q * share);
-            float by_r = e->above[i + 1] * (mirror ? q * share : 1.0f);
-            by_edges[i] = by_l + by_r;
-            by_scale[i] = share * dq - by_l * e->z[i] - by_r * e->z[i + 1];
+        for (size_t i = 0; i < count; i++) {
+            float n = (float)(int)x[i] - near;
+            logit[i] = (n > 0.0f ? -n : n) * (width * k);
         }
+        return;
     }
-}
-
-/* dL/dlogit of a block; 0 past its end. */
-static void fill_upstream(float *g, const float *logp, const float *dlogp, float total, int count)
-{
-    float p[BLOCK] = {0.0f}, dp[BLOCK] = {0.0f};
-
-    memcpy(p, logp, (size_t)count * sizeof *p);
-    memcpy(dp, dlogp, (size_t)count * sizeof *dp);
-    for (int group = 0; group < count; group += LANES) {
 #pragma omp simd
-        for (int lane = 0; lane < LANES; lane++)
-            g[group + lane] = head_logit_gradient(p[group + lane], dp[group + lane], total);
-    }
-    for (int i = count; i < whole_groups(count); i++)
-        g[i] = 0.0f;
-}
-
-static void add_products(double *lanes, const float *g, const float *slope, int count)
-{
-    for (int group = 0; group < count; group += LANES) {
-#pragma omp simd
-        for (int lane = 0; lane < LANES; lane++)
-            lanes[lane] += (double)(g[group + lane] * slope[group + lane]);
+    for (size_t i = 0; i < count; i++) {
+        float bin = (float)(int)x[i];
+        float l = (-1.0f + bin * width - mu) * k, r = (-1.0f + (bin + 1.0f) * width - mu) * k;
+        float small_l = fast_exp(l > 0.0f ? -l : l), small_r = fast_exp(r > 0.0f ? -r : r);
+        float large_l = 1.0f / (1.0f + small_l), large_r = 1.0f / (1.0f + small_r);
+        float above = l > 0.0f ? small_l * large_l : large_l;
+        float below = r > 0.0f ? large_r : small_r * large_r;
+        int mirror = l + r > limit;
+        float edge = mirror ? -l : r, side = mirror ? below : above;
+        float large = mirror ? large_l : large_r;
+        logit[i] = (edge < 0.0f ? edge : 0.0f) + fast_log((FLOOR + side * q) * large);
     }
 }
 
-static double add_lanes(const double *lanes)
-{
-    double sum = 0.0;
+/* ---- gradients ---- */
 
-    for (int lane = 0; lane < LANES; lane++)
-        sum += lanes[lane];
+/* Derivatives of a logit by its left edge, its right edge and q, with f = 1e-6 + s(-l) q:
+ *   d/dr = s(-r),   d/dl = -q s(l) s(-l)/f,   d/dq = s(-l)/f,
+ * and of the mirror image, f = 1e-6 + s(r) q:
+ *   d/dl = -s(l),   d/dr = q s(r) s(-r)/f,    d/dq = s(r)/f.
+ * dz/dmu = -k and dz/dlog_scale = -z at every edge.  Times exp(logit) there is no quotient left. */
+typedef struct Slopes {
+    double by_mu, by_scale; /* sums of weight times dlogit/dmu (over -k), dlogit/dlog_scale */
+    double weight;
+} Slopes;
+
+/* Sums over a block with the weights exp(logit) and exp(logit) g (g NULL: left at 0). */
+static void add_block(const HeadLaw *law, const Edges *e, int bins, const float *g, Slopes *mean,
+                      Slopes *pulled)
+{
+    float q = law->q, dq = law->dq, limit = mirror_limit(law);
+    float by_mu = 0.0f, by_scale = 0.0f, with_g = 0.0f, mu_g = 0.0f, scale_g = 0.0f;
+    static const float zeros[BLOCK];
+
+    g = g != NULL ? g : zeros;
+#pragma omp simd reduction(+ : by_mu, by_scale, with_g, mu_g, scale_g)
+    for (int i = 0; i < bins; i++) {
+        int mirror = e->z[i] + e->z[i + 1] > limit;
+        float both = e->above[i] * e->below[i + 1], most = q * both;
+        float m = most + FLOOR * (mirror ? e->above[i] : e->below[i + 1]);
+        float by_l = e->below[i] * (mirror ? m : most);
+        float by_r = e->above[i + 1] * (mirror ? most : m);
+        float slope_mu = by_r - by_l;
+        float slope_scale = dq * both + by_l * e->z[i] - by_r * e->z[i + 1];
+        by_mu += slope_mu;
+        by_scale += slope_scale;
+        with_g += m * g[i];
+        mu_g += slope_mu * g[i];
+        scale_g += slope_scale * g[i];
+    }
+    mean->by_mu += (double)by_mu;
+    mean->by_scale += (double)by_scale;
+    pulled->by_mu += (double)mu_g;
+    pulled->by_scale += (double)scale_g;
+    pulled->weight += (double)with_g;
+}
+
+static void add_remote(const HeadLaw *law, const float *g, Slopes *mean, Slopes *pulled)
+{
+    float near = law->near, rate = width_of(law) * law->k;
+    int S = (int)law->head->states;
+    double by_scale = 0.0, with_g = 0.0, scale_g = 0.0;
+
+    for (int i = 0; i < S; i++) {
+        float n = (float)i - near, drop = (n > 0.0f ? n : -n) * rate;
+        double m = (double)fast_exp(-drop), slope = m * (double)drop;
+        by_scale += slope;
+        with_g += g != NULL ? m * (double)g[i] : 0.0;
+        scale_g += g != NULL ? slope * (double)g[i] : 0.0;
+    }
+    mean->by_scale += by_scale;
+    pulled->weight += with_g;
+    pulled->by_scale += scale_g;
+}
+
+static void pull(const HeadLaw *law, const float *g, float *dout, float *dlevel)
+{
+    size_t S = law->head->states, at = place(law);
+    Slopes mean = {0.0, 0.0, 0.0}, pulled = {0.0, 0.0, 0.0};
+    double scale = (double)law->scale, k = (double)law->k;
+    Edges e;
+
+    if (law->remote)
+        add_remote(law, g, &mean, &pulled);
+    for (size_t first = 0; first < S && !law->remote; first += BLOCK) {
+        size_t bins = S - first < BLOCK ? S - first : BLOCK;
+        fill_edges(&e, law, first, bins);
+        add_block(law, &e, (int)bins, g != NULL ? g + first : NULL, &mean, &pulled);
+    }
+    mean.by_mu *= scale;
+    mean.by_scale *= scale;
+    if (dlevel != NULL) {
+        dlevel[0] = (float)(-k * mean.by_mu);
+        dlevel[1] = (float)mean.by_scale;
+    }
+    if (g == NULL)
+        return;
+    dout[at] += (float)(-k * scale * (pulled.by_mu - pulled.weight * mean.by_mu));
+    if (!law->cut)
+        dout[at + law->head->channels] +=
+            (float)(scale * (pulled.by_scale - pulled.weight * mean.by_scale));
+}
+
+static Slopes remote_at(const HeadLaw *law, const uint16_t *x, const float *w, size_t count)
+{
+    float near = law->near, rate = width_of(law) * law->k;
+    Slopes sum = {0.0, 0.0, 0.0};
+
+    for (size_t i = 0; i < count; i++) {
+        float n = (float)(int)x[i] - near;
+        sum.weight += (double)w[i];
+        sum.by_scale += (double)(w[i] * (n > 0.0f ? n : -n) * rate);
+    }
     return sum;
 }
 
-static void gradient(const Head *head, const float *out, size_t d, const float *logp,
-                     const float *dlogp, float total, float *dout)
+static Slopes slopes_at(const HeadLaw *law, const uint16_t *x, const float *w, size_t count)
 {
-    size_t S = head->states, at = place(head, d);
-    Row row = row_of(head, out, d);
-    double by_mu[LANES] = {0.0}, by_log_scale[LANES] = {0.0};
-    float g[BLOCK], by_edges[BLOCK], by_scale[BLOCK];
-    Edges e;
+    float width = width_of(law), mu = law->mu, k = law->k, q = law->q, dq = law->dq;
+    float limit = mirror_limit(law);
+    double by_mu = 0.0, by_scale = 0.0, weight = 0.0;
 
-    for (size_t first = 0; first < S; first += BLOCK) {
-        int count = (int)(S - first < BLOCK ? S - first : BLOCK);
-        fill_edges(&e, &row, first, count);
-        slopes(&e, count, &row, by_edges, by_scale);
-        fill_upstream(g, logp + first, dlogp + first, total, count);
-        add_products(by_mu, g, by_edges, count);
-        add_products(by_log_scale, g, by_scale, count);
+#pragma omp simd reduction(+ : by_mu, by_scale, weight)
+    for (size_t i = 0; i < count; i++) {
+        float bin = (float)(int)x[i];
+        float l = (-1.0f + bin * width - mu) * k, r = (-1.0f + (bin + 1.0f) * width - mu) * k;
+        float small_l = fast_exp(l > 0.0f ? -l : l), small_r = fast_exp(r > 0.0f ? -r : r);
+        float large_l = 1.0f / (1.0f + small_l), large_r = 1.0f / (1.0f + small_r);
+        float above_l = l > 0.0f ? small_l * large_l : large_l;
+        float below_l = l > 0.0f ? large_l : small_l * large_l;
+        float above_r = r > 0.0f ? small_r * large_r : large_r;
+        float below_r = r > 0.0f ? large_r : small_r * large_r;
+        int mirror = l + r > limit;
+        float side = mirror ? below_r : above_l, share = side / (FLOOR + side * q);
+        float by_l = below_l * (mirror ? 1.0f : q * share);
+        float by_r = above_r * (mirror ? q * share : 1.0f);
+        by_mu += (double)(w[i] * (by_r - by_l));
+        by_scale += (double)(w[i] * (share * dq + by_l * l - by_r * r));
+        weight += (double)w[i];
     }
-    dout[at] += (float)(-(double)row.k * add_lanes(by_mu));
-    if (!row.cut)
-        dout[at + head->channels] += (float)add_lanes(by_log_scale);
+    Slopes sum = {by_mu, by_scale, weight};
+    return sum;
 }
 
-const HeadClass diff_head_logistic = {outputs, logits_of, gradient};
+static void pull_at(const HeadLaw *law, const float *dlevel, const uint16_t *x, const float *w,
+                    size_t count, float *dout)
+{
+    size_t at = place(law);
+    Slopes sum = law->remote ? remote_at(law, x, w, count) : slopes_at(law, x, w, count);
+
+    dout[at] += (float)(-(double)law->k * sum.by_mu - sum.weight * (double)dlevel[0]);
+    if (!law->cut)
+        dout[at + law->head->channels] +=
+            (float)(sum.by_scale - sum.weight * (double)dlevel[1]);
+}
+
+const HeadClass diff_head_logistic = {outputs, open, masses, logits_at, pull, pull_at};

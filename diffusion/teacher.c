@@ -4,6 +4,7 @@
 
 #include <math.h>
 
+#include "diffusion/head_law.h"
 #include "tensor/check.h"
 #include "tensor/memory.h"
 #include "tensor/threads.h"
@@ -92,10 +93,9 @@ static void entropy_block(size_t piece, void *context)
     const uint16_t *x0 = states_row(e->x0, b);
     const uint16_t *xt = e->xt != NULL ? states_row(e->xt, b) : NULL;
     double weight = (e->weight != NULL ? e->weight[b] : 1.0) / ((double)e->x0->batch * (double)D);
-    float *logp = threads_scratch(SCRATCH_LOSS, 2 * S * sizeof *logp), *dlogp = logp + S;
+    float *p = threads_scratch(SCRATCH_LOSS, 2 * S * sizeof *p), *dlevel = p + S, logp;
+    float pull = (float)-weight;
 
-    for (size_t j = 0; j < S; j++)
-        dlogp[j] = 0.0f;
     for (size_t d = first; d < end; d++) {
         TENSOR_CHECK(x0[d] < S, "x_0 = %u, %zu states", (unsigned)x0[d], S);
         if (diff_head_known(e->head, xt, d)) {
@@ -103,13 +103,13 @@ static void entropy_block(size_t piece, void *context)
                          (unsigned)xt[d], (unsigned)x0[d]);
             continue;
         }
-        diff_head_row(e->head, out, xt, d, logp);
-        e->parts[piece] -= weight * (double)logp[x0[d]];
+        HeadLaw law = diff_head_law(e->head, out, d, p);
+        diff_law_log_at(&law, x0 + d, 1, &logp);
+        e->parts[piece] -= weight * (double)logp;
         if (e->dout == NULL)
             continue;
-        dlogp[x0[d]] = (float)-weight;
-        diff_head_row_gradient(e->head, out, xt, d, logp, dlogp, e->dout + b * e->outputs);
-        dlogp[x0[d]] = 0.0f;
+        diff_law_pull(&law, NULL, NULL, dlevel);
+        diff_law_pull_at(&law, dlevel, x0 + d, &pull, 1, e->dout + b * e->outputs);
     }
 }
 

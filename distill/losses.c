@@ -1,15 +1,21 @@
-/* The Di4C losses.  Work is cut into (picture, block of dimensions); each piece holds the N rows of
- * one dimension at a time, and everything that couples dimensions is a sum over them.
+/* The Di4C losses.  Work is cut into (picture, block of dimensions); a piece looks at one dimension
+ * at a time, and everything that couples dimensions is a sum over them.
  *
- * 1. sum_block: for every target k (k = 0: the data x_0; k = 1..N: x_0^(k) drawn through u)
- *      joint[k][i] = sum_d log p_i^d(x_k^d),   marginal[k] = sum_d log mbar^d(x_k^d),
- *    and the two Kullback-Leibler sums against mbar.
- * 2. combine: C(x_k) = log (1/N) sum_i exp(joint[k][i]) - marginal[k], and
- *      share[k][i] = dC/d joint[k][i], the posterior weight of lambda_i given x_k.
- * 3. pull_block: the same rows again, now with gradients.  With r_i(a) = p_i(a)/(N mbar(a)),
+ * 1. couple_block: for every target k (k = 0: the data x_0; k = 1..N: x_0^(k) drawn through u)
+ *      joint[i][k] = sum_d log p_i^d(x_k^d),   marginal[k] = sum_d log mbar^d(x_k^d),
+ *    the two Kullback-Leibler sums against mbar, and the whole gradient but for one factor: with
+ *    r_i(a) = p_i(a)/(N mbar(a)),
+ *      dKL(P || mbar)/dlog p_i = -P(a) r_i(a),
  *      dC(x_k)/dlog p_i^d(a)   = [a = x_k^d] (share[k][i] - r_i(a)),
- *      dKL(P || mbar)/dlog p_i = -P(a) r_i(a).
+ *    so a target acts like a point mass to be subtracted from the laws P that pull at mbar, and
+ *    only share is not known yet.
+ * 2. combine: C(x_k) = log (1/N) sum_i exp(joint[i][k]) - marginal[k], and
+ *      share[i][k] = dC/d joint[i][k], the posterior weight of lambda_i given x_k.
+ * 3. share_block: the share of each lambda, at the N + 1 targets' states alone.
  * The distillation term has no coupling: distil_block does value and gradient at once.
+ *
+ * Scratch of a thread: 3 S + O(N) numbers.  What 3. needs from 1. is the derivative of each law's
+ * level, as many numbers as the network has outputs.
  *
  * Absorbing noise: a dimension that is unmasked in x_t is a point mass in every model, adds 0 to
  * every term and is skipped.  One that is masked at t and not at u is a point mass in that x_u's
@@ -17,16 +23,19 @@
 #include "distill/losses.h"
 
 #include <math.h>
+#include <string.h>
 
+#include "diffusion/law_mixture.h"
 #include "tensor/check.h"
-#include "tensor/fast_exp.h"
 #include "tensor/memory.h"
 #include "tensor/threads.h"
 
-enum { BLOCK = 32 }; /* dimensions of one piece of work */
+/* Dimensions of one piece of work: at least BLOCK, and at most PIECES pieces a picture, since each
+ * has N (N + 1) sums of its own. */
+enum { BLOCK = 32, PIECES = 64 };
 
 typedef struct Sums { /* of one block, or of one picture */
-    double *joint;    /* (N + 1, N) */
+    double *joint;    /* (N, N + 1) */
     double *marginal; /* (N + 1) */
     double *data_kl, *consis_kl;
 } Sums;
@@ -35,10 +44,11 @@ typedef struct Work {
     const Di4cOptions *options;
     const Head *head;
     const Di4cInput *in;
-    size_t B, N, M, D, S, outputs, blocks;
+    size_t B, N, M, D, S, outputs, block, blocks;
     double *sums;       /* (B, blocks, sums_size) */
     double *distil;     /* (B M, blocks) */
-    double *share;      /* (B, N + 1, N) */
+    double *share;      /* (B, N, N + 1) */
+    float *dlevel;      /* (B N, outputs), of the student at t */
     float *dt, *dtm;    /* gradients, or NULL */
 } Work;
 
@@ -58,71 +68,15 @@ double distill_data_weight(DataWeight kind, double t)
     return 0.0;
 }
 
-/* ---- rows of S numbers ---- */
-
-/* mix = log (1/N) sum_i exp(rows[i]); -inf where every row is. */
-static void mix_rows(float *mix, float *top, const float *rows, size_t N, size_t S)
-{
-    float scale = (float)(1.0 / (double)N);
-
-    for (size_t a = 0; a < S; a++)
-        top[a] = rows[a];
-    for (size_t i = 1; i < N; i++) {
-        const float *row = rows + i * S;
-#pragma omp simd
-        for (size_t a = 0; a < S; a++)
-            top[a] = row[a] > top[a] ? row[a] : top[a];
-    }
-#pragma omp simd
-    for (size_t a = 0; a < S; a++) {
-        top[a] = top[a] == -HUGE_VALF ? 0.0f : top[a];
-        mix[a] = 0.0f;
-    }
-    for (size_t i = 0; i < N; i++) {
-        const float *row = rows + i * S;
-#pragma omp simd
-        for (size_t a = 0; a < S; a++)
-            mix[a] += fast_exp(row[a] - top[a]);
-    }
-#pragma omp simd
-    for (size_t a = 0; a < S; a++)
-        mix[a] = top[a] + fast_log(mix[a] * scale);
-}
-
-/* sum_a exp(p) (p - q).  0 log 0 = 0, and exp(p) below the smallest normal float is 0 here. */
-static double row_kl(const float *p, const float *q, size_t S)
-{
-    double total = 0.0;
-
-#pragma omp simd reduction(+ : total)
-    for (size_t a = 0; a < S; a++) {
-        float gap = p[a] < -87.0f ? 0.0f : p[a] - q[a];
-        total += (double)(fast_exp(p[a]) * gap);
-    }
-    return total;
-}
-
 /* ---- one dimension ---- */
 
-/* Log-probabilities of dimension d under all N lambdas of picture b: rows (N, S), `x` the noised
- * states, B rows at t (shared by the lambdas) or B N rows at u. */
-static void fill_rows(const Work *w, const float *out, const States *x, size_t b, size_t d,
-                      float *rows)
-{
-    size_t each = x->batch / w->B;
-
-    for (size_t i = 0; i < w->N; i++)
-        diff_head_row(w->head, out + (b * w->N + i) * w->outputs,
-                      states_row(x, each == 1 ? b : b * w->N + i), d, rows + i * w->S);
-}
-
 /* State of target k in dimension d. */
-static size_t target(const Work *w, size_t b, size_t k, size_t d)
+static uint16_t target(const Work *w, size_t b, size_t k, size_t d)
 {
     const Di4cInput *in = w->in;
-    size_t x = k == 0 ? in->x0.x[b * w->D + d] : in->x0u.x[(b * w->N + k - 1) * w->D + d];
+    uint16_t x = k == 0 ? in->x0.x[b * w->D + d] : in->x0u.x[(b * w->N + k - 1) * w->D + d];
 
-    TENSOR_CHECK(x < w->S, "x_0 = %zu in dimension %zu, %zu states", x, d, w->S);
+    TENSOR_CHECK(x < w->S, "x_0 = %u in dimension %zu, %zu states", (unsigned)x, d, w->S);
     return x;
 }
 
@@ -135,45 +89,54 @@ static bool known(const Work *w, size_t b, size_t d)
         return false;
     for (size_t k = 0; k <= w->N; k++)
         TENSOR_CHECK(target(w, b, k, d) == xt[d],
-                     "dimension %zu is unmasked as %u, but target %zu has %zu", d, (unsigned)xt[d],
-                     k, target(w, b, k, d));
+                     "dimension %zu is unmasked as %u, but target %zu has %u", d, (unsigned)xt[d],
+                     k, (unsigned)target(w, b, k, d));
     return true;
 }
 
-/* Rows of the student at t, their mixture, and (with control variates) the two laws that pull at
- * it: the teacher's at t and the student's mixture at u. */
-typedef struct Dimension {
-    float *rows;                   /* (N, S) */
-    float *mix, *teacher, *mix_u;  /* (S) */
-    float *dlogp, *spare;          /* (S) */
-} Dimension;
+/* Room of a thread for one dimension. */
+typedef struct Room {
+    HeadLaw *laws;          /* (N): the student at t */
+    float *mean, *pull, *row; /* (S): mbar; the laws that pull at it; one law */
+    float *logp, *weight;   /* (N + 1) */
+    uint16_t *x;            /* (N + 1): the targets' states */
+} Room;
 
-static Dimension dimension_scratch(const Work *w)
+static Room room_make(const Work *w)
 {
-    size_t S = w->S;
-    float *room = threads_scratch(SCRATCH_LOSS, (w->N + 5) * S * sizeof *room);
-    float *after = room + w->N * S;
-    Dimension m = {room, after, after + S, after + 2 * S, after + 3 * S, after + 4 * S};
+    size_t K = w->N + 1, S = w->S;
+    size_t floats = 3 * S + 2 * K;
+    char *bytes = threads_scratch(SCRATCH_LOSS, w->N * sizeof(HeadLaw) + floats * sizeof(float) +
+                                                    K * sizeof(uint16_t));
+    float *rows = (float *)(void *)(bytes + w->N * sizeof(HeadLaw));
+    Room room = {(HeadLaw *)(void *)bytes, rows, rows + S, rows + 2 * S, rows + 3 * S,
+                 rows + 3 * S + K, (uint16_t *)(void *)(rows + floats)};
 
-    return m;
+    return room;
 }
 
-static void fill_dimension(const Work *w, const Dimension *m, size_t b, size_t d)
+static const float *numbers(const Work *w, const float *out, size_t b, size_t i)
 {
-    const Di4cInput *in = w->in;
-
-    if (w->options->control_variates) {
-        diff_head_row(w->head, in->teacher_t + b * w->outputs, states_row(&in->xt, b), d,
-                      m->teacher);
-        fill_rows(w, in->student_u, &in->xu, b, d, m->rows);
-        mix_rows(m->mix_u, m->spare, m->rows, w->N, w->S);
-    }
-    fill_rows(w, in->student_t, &in->xt, b, d, m->rows);
-    if (w->options->control_variates)
-        mix_rows(m->mix, m->spare, m->rows, w->N, w->S);
+    return out + (b * w->N + i) * w->outputs;
 }
 
-/* ---- 1. sums over the dimensions of a block ---- */
+static void add_row(float *to, const float *row, size_t S)
+{
+#pragma omp simd
+    for (size_t a = 0; a < S; a++)
+        to[a] += row[a];
+}
+
+static void scale_row(float *row, double factor, size_t S)
+{
+    float by = (float)factor;
+
+#pragma omp simd
+    for (size_t a = 0; a < S; a++)
+        row[a] *= by;
+}
+
+/* ---- 1. one pass over the dimensions ---- */
 
 static size_t sums_size(size_t N)
 {
@@ -187,55 +150,106 @@ static Sums sums_at(double *at, size_t N)
     return s;
 }
 
-static void add_dimension(const Work *w, const Dimension *m, const Sums *s, size_t b, size_t d)
+/* The student's laws at t, their mean, and log p_i at the targets. */
+static void open_student(const Work *w, const Room *room, const Sums *s, size_t b, size_t d)
 {
-    for (size_t k = 0; k <= w->N; k++) {
-        size_t x = target(w, b, k, d);
-        for (size_t i = 0; i < w->N; i++)
-            s->joint[k * w->N + i] += (double)m->rows[i * w->S + x];
-        if (w->options->control_variates)
-            s->marginal[k] += (double)m->mix[x];
+    size_t K = w->N + 1;
+
+    memset(room->mean, 0, w->S * sizeof *room->mean);
+    for (size_t i = 0; i < w->N; i++) {
+        room->laws[i] = diff_head_law(w->head, numbers(w, w->in->student_t, b, i), d, room->row);
+        add_row(room->mean, room->row, w->S);
+        diff_law_log_at(&room->laws[i], room->x, K, room->logp);
+        for (size_t k = 0; k < K; k++)
+            s->joint[i * K + k] += (double)room->logp[k];
     }
-    if (w->options->control_variates) {
-        *s->data_kl += row_kl(m->teacher, m->mix, w->S);
-        *s->consis_kl += row_kl(m->mix_u, m->mix, w->S);
-    }
+    scale_row(room->mean, 1.0 / (double)w->N, w->S);
 }
 
-static void sum_block(size_t piece, void *context)
+/* pull = the student's mean law at u. */
+static void fill_target_law(const Work *w, const Room *room, size_t b, size_t d)
+{
+    memset(room->pull, 0, w->S * sizeof *room->pull);
+    for (size_t j = 0; j < w->N; j++) {
+        const uint16_t *xu = states_row(&w->in->xu, b * w->N + j);
+        if (diff_head_known(w->head, xu, d)) {
+            TENSOR_CHECK(xu[d] < w->S, "x_u = %u, %zu states", (unsigned)xu[d], w->S);
+            room->pull[xu[d]] += 1.0f;
+            continue;
+        }
+        diff_head_law(w->head, numbers(w, w->in->student_u, b, j), d, room->row);
+        add_row(room->pull, room->row, w->S);
+    }
+    scale_row(room->pull, 1.0 / (double)w->N, w->S);
+}
+
+/* With control variates: the divergences, and in pull the laws less the targets. */
+static void add_variates(const Work *w, const Room *room, const LawMixture *m, const Sums *s,
+                         size_t b, size_t d)
+{
+    double weight = distill_data_weight(w->options->data_weight, w->in->t[b]);
+
+    diff_mixture_log_at(m, room->x, w->N + 1, room->logp);
+    for (size_t k = 0; k <= w->N; k++)
+        s->marginal[k] += (double)room->logp[k];
+    fill_target_law(w, room, b, d);
+    *s->consis_kl += diff_mixture_kl(m, room->pull);
+    diff_head_law(w->head, w->in->teacher_t + b * w->outputs, d, room->row);
+    *s->data_kl += diff_mixture_kl(m, room->row);
+    add_row(room->pull, room->row, w->S);
+    for (size_t k = 0; k <= w->N; k++)
+        room->pull[room->x[k]] -= (float)(k == 0 ? weight : 1.0 / (double)w->N);
+}
+
+static void couple_dimension(const Work *w, const Room *room, const Sums *s, size_t b, size_t d)
+{
+    bool variates = w->options->control_variates;
+    size_t at = b * w->N * w->outputs, own = d * diff_law_numbers(w->head);
+    LawMixture m = {room->laws, w->N, room->mean};
+
+    for (size_t k = 0; k <= w->N; k++)
+        room->x[k] = target(w, b, k, d);
+    open_student(w, room, s, b, d);
+    if (variates)
+        add_variates(w, room, &m, s, b, d);
+    if (w->dt != NULL)
+        diff_mixture_pull(&m, variates ? room->pull : NULL, 1.0 / (double)w->B, w->dt + at,
+                          w->dlevel + at + own, w->outputs);
+}
+
+static void couple_block(size_t piece, void *context)
 {
     const Work *w = context;
-    size_t b = piece / w->blocks, first = piece % w->blocks * BLOCK;
-    size_t end = first + BLOCK < w->D ? first + BLOCK : w->D;
+    size_t b = piece / w->blocks, first = piece % w->blocks * w->block;
+    size_t end = first + w->block < w->D ? first + w->block : w->D;
     Sums s = sums_at(w->sums + piece * sums_size(w->N), w->N);
-    Dimension m = dimension_scratch(w);
+    Room room = room_make(w);
 
-    for (size_t d = first; d < end; d++) {
-        if (known(w, b, d))
-            continue;
-        fill_dimension(w, &m, b, d);
-        add_dimension(w, &m, &s, b, d);
-    }
+    for (size_t d = first; d < end; d++)
+        if (!known(w, b, d))
+            couple_dimension(w, &room, &s, b, d);
 }
 
 /* ---- 2. one picture ---- */
 
-/* log (1/N) sum_i exp(joint[i]); share[i] = exp(joint[i])/sum.  If all are -inf: -inf and zeros. */
+/* log (1/N) sum_i exp(joint[i K]); share[i K] = exp(joint[i K])/sum, K = N + 1.  If all are -inf:
+ * -inf and zeros. */
 static double log_mean(const double *joint, double *share, size_t N)
 {
+    size_t K = N + 1;
     double top = -HUGE_VAL, total = 0.0;
 
     for (size_t i = 0; i < N; i++)
-        if (!(joint[i] <= top))
-            top = joint[i];
+        if (!(joint[i * K] <= top))
+            top = joint[i * K];
     for (size_t i = 0; i < N; i++) {
-        share[i] = top == -HUGE_VAL ? 0.0 : exp(joint[i] - top);
-        total += share[i];
+        share[i * K] = top == -HUGE_VAL ? 0.0 : exp(joint[i * K] - top);
+        total += share[i * K];
     }
     if (total == 0.0)
         return -HUGE_VAL;
     for (size_t i = 0; i < N; i++)
-        share[i] /= total;
+        share[i * K] /= total;
     return top + log(total / (double)N);
 }
 
@@ -259,7 +273,7 @@ static double combine(const Work *w, const Di4cTerms *terms, size_t b)
     double data = 0.0, consis = 0.0;
 
     for (size_t k = 0; k <= w->N; k++) {
-        double value = log_mean(s.joint + k * w->N, share + k * w->N, w->N);
+        double value = log_mean(s.joint + k, share + k, w->N);
         /* Impossible under every lambda: infinite, whatever the marginals say. */
         double c = value == -HUGE_VAL ? value : value - s.marginal[k];
         if (k == 0)
@@ -279,60 +293,36 @@ static double combine(const Work *w, const Di4cTerms *terms, size_t b)
     return (weight > 0.0 ? weight * data : 0.0) + *s.data_kl + consis + *s.consis_kl;
 }
 
-/* ---- 3. gradients at t ---- */
+/* ---- 3. shares ---- */
 
-/* dL/dlog p_i of one dimension, L the mean over pictures.  pull = P_teacher + P_u. */
-static void fill_dlogp(const Work *w, const Dimension *m, size_t b, size_t d, size_t i)
+static void share_dimension(const Work *w, const Room *room, size_t b, size_t d)
 {
-    size_t N = w->N, S = w->S;
-    const float *row = m->rows + i * S, *mix = m->mix, *pull = m->spare;
-    const double *share = w->share + b * (N + 1) * N;
-    double weight = distill_data_weight(w->options->data_weight, w->in->t[b]);
-    float scale = (float)(1.0 / ((double)w->B * (double)N)), *dlogp = m->dlogp;
-    bool variates = w->options->control_variates;
+    size_t K = w->N + 1, own = d * diff_law_numbers(w->head);
+    double data = distill_data_weight(w->options->data_weight, w->in->t[b]) / (double)w->B;
+    double consis = 1.0 / ((double)w->N * (double)w->B);
 
-    if (variates) {
-#pragma omp simd
-        for (size_t a = 0; a < S; a++) {
-            float level = mix[a] > -1e30f ? mix[a] : -1e30f; /* never -inf - -inf */
-            dlogp[a] = -scale * pull[a] * fast_exp(row[a] - level); /* N r_i(a) */
-        }
-    } else {
-        for (size_t a = 0; a < S; a++)
-            dlogp[a] = 0.0f;
-    }
-    for (size_t k = 0; k <= N; k++) {
-        size_t x = target(w, b, k, d);
-        double c = (k == 0 ? weight : 1.0 / (double)N) / (double)w->B;
-        double r = variates && mix[x] > -HUGE_VALF ? exp((double)row[x] - mix[x]) / (double)N : 0.0;
-        dlogp[x] -= (float)(c * (share[k * N + i] - r));
+    for (size_t k = 0; k < K; k++)
+        room->x[k] = target(w, b, k, d);
+    for (size_t i = 0; i < w->N; i++) {
+        const double *share = w->share + (b * w->N + i) * K;
+        size_t at = (b * w->N + i) * w->outputs;
+        HeadLaw law = diff_head_constants(w->head, numbers(w, w->in->student_t, b, i), d);
+        for (size_t k = 0; k < K; k++)
+            room->weight[k] = (float)(-(k == 0 ? data : consis) * share[k]);
+        diff_law_pull_at(&law, w->dlevel + at + own, room->x, room->weight, K, w->dt + at);
     }
 }
 
-static void pull_block(size_t piece, void *context)
+static void share_block(size_t piece, void *context)
 {
     const Work *w = context;
-    size_t b = piece / w->blocks, first = piece % w->blocks * BLOCK;
-    size_t end = first + BLOCK < w->D ? first + BLOCK : w->D;
-    Dimension m = dimension_scratch(w);
-    float *teacher = m.teacher, *mix_u = m.mix_u, *pull = m.spare;
+    size_t b = piece / w->blocks, first = piece % w->blocks * w->block;
+    size_t end = first + w->block < w->D ? first + w->block : w->D;
+    Room room = room_make(w);
 
-    for (size_t d = first; d < end; d++) {
-        if (known(w, b, d))
-            continue;
-        fill_dimension(w, &m, b, d);
-        if (w->options->control_variates) {
-#pragma omp simd
-            for (size_t a = 0; a < w->S; a++)
-                pull[a] = fast_exp(teacher[a]) + fast_exp(mix_u[a]);
-        }
-        for (size_t i = 0; i < w->N; i++) {
-            size_t at = (b * w->N + i) * w->outputs;
-            fill_dlogp(w, &m, b, d, i);
-            diff_head_row_gradient(w->head, w->in->student_t + at, states_row(&w->in->xt, b), d,
-                                   m.rows + i * w->S, m.dlogp, w->dt + at);
-        }
-    }
+    for (size_t d = first; d < end; d++)
+        if (!known(w, b, d))
+            share_dimension(w, &room, b, d);
 }
 
 /* ---- the distillation term ---- */
@@ -340,25 +330,22 @@ static void pull_block(size_t piece, void *context)
 static void distil_block(size_t piece, void *context)
 {
     const Work *w = context;
-    size_t row = piece / w->blocks, first = piece % w->blocks * BLOCK, at = row * w->outputs;
-    size_t end = first + BLOCK < w->D ? first + BLOCK : w->D, S = w->S;
+    size_t row = piece / w->blocks, first = piece % w->blocks * w->block, at = row * w->outputs;
+    size_t end = first + w->block < w->D ? first + w->block : w->D, S = w->S;
     const uint16_t *x = states_row(&w->in->xtm, row);
     float *teacher = threads_scratch(SCRATCH_LOSS, 3 * S * sizeof *teacher);
-    float *student = teacher + S, *dlogp = student + S;
-    float scale = (float)(-1.0 / ((double)w->B * (double)w->M));
+    float *student = teacher + S, *dlevel = student + S; /* at most S numbers */
+    double scale = 1.0 / ((double)w->B * (double)w->M);
 
     for (size_t d = first; d < end; d++) {
         if (diff_head_known(w->head, x, d))
             continue;
-        diff_head_row(w->head, w->in->teacher_tm + at, x, d, teacher);
-        diff_head_row(w->head, w->in->student_tm + at, x, d, student);
-        w->distil[piece] += row_kl(teacher, student, S);
-        if (w->dtm == NULL)
-            continue;
-#pragma omp simd
-        for (size_t a = 0; a < S; a++)
-            dlogp[a] = scale * fast_exp(teacher[a]);
-        diff_head_row_gradient(w->head, w->in->student_tm + at, x, d, student, dlogp, w->dtm + at);
+        diff_head_law(w->head, w->in->teacher_tm + at, d, teacher);
+        HeadLaw law = diff_head_law(w->head, w->in->student_tm + at, d, student);
+        LawMixture m = {&law, 1, student};
+        w->distil[piece] += diff_mixture_kl(&m, teacher);
+        if (w->dtm != NULL)
+            diff_mixture_pull(&m, teacher, scale, w->dtm + at, dlevel, 0);
     }
 }
 
@@ -405,20 +392,25 @@ double distill_losses(const Di4cOptions *options, const Head *head, const Di4cIn
     double loss = 0.0;
 
     check_input(head, in);
-    Work w = {options, head, in, in->images, in->lambdas, in->xtm.batch / in->images, head->dims,
-              head->states, diff_head_outputs(head), (head->dims + BLOCK - 1) / BLOCK, NULL, NULL,
-              NULL, dstudent_t, dstudent_tm};
+    size_t block = (head->dims + PIECES - 1) / PIECES;
+    Work w = {.options = options, .head = head, .in = in, .B = in->images, .N = in->lambdas,
+              .M = in->xtm.batch / in->images, .D = head->dims, .S = head->states,
+              .outputs = diff_head_outputs(head), .block = block > BLOCK ? block : BLOCK,
+              .dt = dstudent_t, .dtm = dstudent_tm};
+    w.blocks = (w.D + w.block - 1) / w.block;
     w.sums = mem_zeroed(w.B * w.blocks, sums_size(w.N) * sizeof *w.sums);
     w.distil = mem_zeroed(w.B * w.M * w.blocks, sizeof *w.distil);
     w.share = mem_zeroed(w.B * (w.N + 1) * w.N, sizeof *w.share);
-    threads_for(w.B * w.blocks, sum_block, &w);
+    w.dlevel = mem_alloc(dstudent_t != NULL ? w.B * w.N * w.outputs : 0, sizeof *w.dlevel);
+    threads_for(w.B * w.blocks, couple_block, &w);
     threads_for(w.B * w.M * w.blocks, distil_block, &w);
     for (size_t b = 0; b < w.B; b++)
         loss += combine(&w, terms, b) + distil_of(&w, terms, b);
     if (dstudent_t != NULL)
-        threads_for(w.B * w.blocks, pull_block, &w);
+        threads_for(w.B * w.blocks, share_block, &w);
     mem_free(w.sums);
     mem_free(w.distil);
     mem_free(w.share);
+    mem_free(w.dlevel);
     return loss / (double)w.B;
 }

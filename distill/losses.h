@@ -41,7 +41,7 @@ typedef struct Di4cTerms {
 } Di4cTerms;
 
 /* Returns the loss.  dstudent_t, dstudent_tm: accumulated gradients like student_t, student_tm; may
- * be NULL.  Streams over S: scratch is O(N S) per thread. */
+ * be NULL.  Streams over S and the lambdas: scratch is 3 S + O(N) numbers per thread. */
 double distill_losses(const Di4cOptions *options, const Head *head, const Di4cInput *in,
                       const Di4cTerms *terms, float *dstudent_t, float *dstudent_tm);
 

@@ -102,9 +102,20 @@ START_TEST(a_row_for_every_kernel)
 }
 END_TEST
 
+/* The losses and the draws of the same step. */
+START_TEST(two_rows_for_the_losses)
+{
+    ck_assert_int_eq(run("losses --images 1 --lambdas 2 --reps 1"), 0);
+    expect(stdout, "{\"name\": \"losses\", \"shape\": [1, 2, 3072, 256]");
+    expect(stdout, "{\"name\": \"draws\", \"shape\": [1, 2, 3072, 256]");
+}
+END_TEST
+
 static const struct {
     const char *line, *part;
 } wrong[] = {
+    {"losses --images 0", "--images 0: expected a whole number from 1"},
+    {"losses --lambdas x", "--lambdas x: expected a whole number"},
     {"gemm", "bench gemm: M is missing"},
     {"gemm 5 6", "K is missing"},
     {"gemm 5 6 7 8", "unexpected argument '8'"},
@@ -199,6 +210,7 @@ Suite *bench_suite(void)
     TCase *tc = tcase_create("bench");
     tcase_add_checked_fixture(tc, set_up, toys_tear_down);
     tcase_add_loop_test(tc, a_row_for_every_kernel, 0, (int)(sizeof good / sizeof good[0]));
+    tcase_add_test(tc, two_rows_for_the_losses);
     tcase_add_loop_test(tc, wrong_usage_is_explained, 0, (int)(sizeof wrong / sizeof wrong[0]));
     tcase_add_test(tc, a_profile_names_the_operations);
     tcase_add_test(tc, help_of_every_command);

@@ -21,8 +21,8 @@ typedef struct Pass {
     float *dt, *dtm; /* (B N, outputs) */
 } Pass;
 
-/* (rows, outputs): mu of every pixel near the noised grey it has, as in the U-Net, log_scale from
- * -3 to 0, which is from one grey to twenty wide. */
+/* (rows, outputs): mu of every pixel near the noised grey it has, as in the U-Net; log_scale from
+ * -3 to 0, one to twenty greys wide, nearly the same in all networks and for all lambdas. */
 static float *head_numbers(Arena *arena, const States *x, size_t rows, uint64_t seed)
 {
     const size_t each = rows / x->batch;
@@ -32,8 +32,9 @@ static float *head_numbers(Arena *arena, const States *x, size_t rows, uint64_t 
         const uint16_t state = states_row(x, i / DIMS / each)[i % DIMS];
         const size_t at = i / CHANNELS * 2 * CHANNELS + i % CHANNELS;
         const double centre = 2.0 * state / (STATES - 1) - 1.0;
-        out[at] = (float)tanh(centre + 0.1 * rng_normal(&rng));
-        out[at + CHANNELS] = (float)(-3.0 * rng_uniform(&rng));
+        out[at] = (float)tanh(centre + 0.02 * rng_normal(&rng));
+        out[at + CHANNELS] = (float)(-3.0 * (double)(i % DIMS * 7 % 100) / 100.0 +
+                                     0.1 * rng_normal(&rng));
     }
     return out;
 }

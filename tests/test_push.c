@@ -100,6 +100,47 @@ START_TEST(closed_forms_of_many_steps)
 }
 END_TEST
 
+/* Theta-trapezoidal in two steps on two bits, uniform noise, as sums over (x, y, z) written out:
+ * the second leap depends on the state x before the first one and on what the network said there.
+ */
+START_TEST(two_stages_by_hand)
+{
+    Error err = {""};
+    World *w = world_of("coupled-bits");
+    Process *p = process_of(PROCESS_UNIFORM, 2);
+    const SamplerClass *sampler = diff_sampler_find("theta-trapezoidal", &err);
+    SamplerPlan *plan = plan_of(sampler, p, 2);
+    double p0[3][4][2][2], law[4], middle[4] = {0}, want[4] = {0}, row[3][2][2];
+
+    ck_assert_uint_eq(plan->count, 3);
+    ck_assert(plan->calls[1].part == PART_SECOND && plan->calls[2].part == PART_DRAW);
+    for (size_t c = 0; c < 3; c++)
+        joint_denoise(&p0[c][0][0][0], w->p, 2, 2, p, plan->calls[c].t);
+    SamplerStep *step = diff_sampler_open(plan, 0);
+    for (size_t x = 0; x < 4; x++)
+        for (size_t y = 0; y < 4; y++) {
+            for (size_t d = 0; d < 2; d++) {
+                const size_t xd = x >> (1 - d) & 1, yd = y >> (1 - d) & 1;
+                diff_sampler_row(step, 0, xd, p0[0][x][d], 0, NULL, row[0][d]);
+                diff_sampler_row(step, 1, yd, p0[1][y][d], xd, p0[0][x][d], row[1][d]);
+            }
+            const double first = 0.25 * row[0][0][y >> 1] * row[0][1][y & 1];
+            for (size_t z = 0; z < 4; z++)
+                middle[z] += first * row[1][0][z >> 1] * row[1][1][z & 1];
+        }
+    diff_sampler_close(step);
+    for (size_t z = 0; z < 4; z++)
+        for (size_t v = 0; v < 4; v++)
+            want[v] += middle[z] * p0[2][z][0][v >> 1] * p0[2][z][1][v & 1];
+    push_exact(law, w, p, sampler, 2);
+    for (size_t v = 0; v < 4; v++)
+        ck_assert_double_eq_tol(law[v], want[v], 1e-13);
+    diff_sampler_plan_destroy(plan);
+    diff_process_destroy(p);
+    world_free(w);
+}
+END_TEST
+
 /* Does every product sampler draw the law that is computed?  20,000 draws each; a right one fails
  * with probability 1e-6 (statistics_fit), all together 4e-5 at most. */
 START_TEST(samplers_draw_the_pushed_law)
@@ -168,7 +209,8 @@ START_TEST(a_mixture_of_two_holds_coupled_bits)
     r[8] = 1.0;
     push_to_data(out, r, p, &model, 1.0);
     ck_assert_double_eq_tol(joint_tv(out, w->p, 4), 0.0, 1e-15);
-    /* In two steps the second lambda is drawn anew: one bit unmasked (1/2), the other wrong (1/2) */
+    /* In two steps the second lambda is drawn anew: one bit unmasked (1/2), the other wrong (1/2)
+     */
     push_sampler(law, two, &model);
     ck_assert_double_eq_tol(joint_tv(law, w->p, 4), 0.25, 1e-15);
     diff_sampler_plan_destroy(one);
@@ -258,6 +300,7 @@ Suite *push_suite(void)
     TCase *tc = tcase_create("push");
 
     tcase_set_timeout(tc, 120);
+    tcase_add_test(tc, two_stages_by_hand);
     tcase_add_test(tc, two_steps_by_hand);
     tcase_add_test(tc, closed_forms_of_many_steps);
     tcase_add_loop_test(tc, samplers_draw_the_pushed_law, 0, 4);

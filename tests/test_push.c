@@ -107,7 +107,9 @@ START_TEST(two_stages_by_hand)
 {
     Error err = {""};
     World *w = world_of("coupled-bits");
-    Process *p = process_of(PROCESS_UNIFORM, 2);
+    ProcessConfig noise = diff_process_defaults(PROCESS_UNIFORM, 2);
+    noise.rate_const = 1.0; /* finite at t = 1, so that the first leap does leap */
+    Process *p = diff_process_create(&noise, &err);
     const SamplerClass *sampler = diff_sampler_find("theta-trapezoidal", &err);
     SamplerPlan *plan = plan_of(sampler, p, 2);
     double p0[3][4][2][2], law[4], middle[4] = {0}, want[4] = {0}, row[3][2][2];

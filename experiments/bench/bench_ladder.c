@@ -186,7 +186,8 @@ int bench_ladder(const Command *self, int argc, char **argv)
         return status;
     const int threads = threads_get();
     Matrices m = {.n = (size_t)n};
-    float *a = bench_floats(1, m.n * m.n), *b = bench_floats(2, m.n * m.n);
+    /* A tile reads the right operand over its full width: past the end of the last row of B. */
+    float *a = bench_floats(1, m.n * m.n), *b = bench_floats(2, m.n * m.n + TILE_MAX_COLUMNS);
     m.a = a;
     m.b = b;
     m.c = mem_alloc(m.n * m.n, sizeof *m.c);

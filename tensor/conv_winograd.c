@@ -240,9 +240,11 @@ static void run_blocks(Filter *g)
     g->piece = g->cin;
     cut_run(tile_panels(g->cout) * cut_blocks(g->cin, U_CHANNELS), weights_task, g,
             entries < CUT_SERIAL_COPY);
-    const size_t fit = BLOCK_ENTRIES / (WINO_POINTS * (g->cin + g->cout));
-    const size_t wanted = cut_min(fit, cut_blocks(g->squares.count, TASKS));
-    g->block = cut_min(cut_blocks(wanted + 1, TILE_ROW_STEP) * TILE_ROW_STEP, BLOCK_SQUARES);
+    const size_t rows = tile_for(g->cout)->rows;
+    const size_t fit = BLOCK_ENTRIES / (WINO_POINTS * (g->cin + g->cout)) + 1;
+    const size_t wanted = cut_min(cut_blocks(fit, TILE_ROW_STEP) * TILE_ROW_STEP,
+                                  cut_min(cut_blocks(g->squares.count, TASKS), BLOCK_SQUARES));
+    g->block = cut_even(g->squares.count, rows, cut_blocks(wanted, rows) * rows);
     threads_for(cut_blocks(g->squares.count, g->block), block_task, g);
 }
 

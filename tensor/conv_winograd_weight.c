@@ -4,7 +4,9 @@
  *
  * Few channels: the squares are cut into blocks, each with its own dU, so that a task keeps V and M
  * in its cache; the blocks' dU are added in order.  Many channels, where dU is large: all threads
- * transform a chunk of squares, then share the 36 products. */
+ * transform a chunk of squares, then share the products.  If one chunk holds all squares, a task
+ * takes some input channels by a panel of output channels and carries its part of dU back while it
+ * is in the cache: written and read as a whole, dU would cost more time than the products. */
 #include <string.h>
 
 #include "tensor/conv_winograd.h"
@@ -16,11 +18,13 @@
 
 enum {
     SKEW = 16,               /* entries that keep rows and matrices off the same cache lines */
-    CHUNK_ENTRIES = 1 << 21, /* of V and M in one chunk */
+    CHUNK_ENTRIES = 5 << 19, /* of V and M in one chunk */
     SMALL_WEIGHTS = 1 << 18, /* entries of dU up to which each block has its own */
     PART_ENTRIES = 1 << 18,  /* entries of V and M held by a block */
     BLOCKS = 8,
-    TASK_SQUARES = 16 /* per task of a transform */
+    TASK_SQUARES = 16, /* per task of a transform */
+    PART_CHANNELS = 24, /* input channels of a part of dU, and squares up to which parts pay */
+    PART_SQUARES = 64
 };
 
 typedef struct WeightGradient {
@@ -51,33 +55,62 @@ static void transform(const WeightGradient *g, float *v, float *m, float *copy, 
     }
 }
 
-/* dU[e] = or += V[e]^T M[e]. */
-static void product(const WeightGradient *g, size_t e, float *du, const float *v, const float *m,
-                    size_t count, bool fresh)
+/* dU or a part of it: matrix e, channel c of the part at data + e * point + c * row. */
+typedef struct Sums {
+    float *data;
+    size_t point, row;
+} Sums;
+
+/* dU[e] = or += V[e]^T M[e] for `depth` input channels from c0 on and the panel of output channels
+ * j..; du begins there. */
+static void product(const WeightGradient *g, size_t e, const Sums *du, const float *v,
+                    const float *m, size_t count, bool fresh, size_t c0, size_t depth, size_t j)
+{
+    const size_t columns = cut_min(g->cout - j, TILE_MAX_COLUMNS), offset = 0;
+    const Tile *tile = tile_for(columns);
+    const float *right = m + e * g->m_point + j;
+    const TileProduct sum = {.segments = 1,
+                             .depth = count,
+                             .left_step = g->v_row,
+                             .offset = &offset,
+                             .right = &right,
+                             .right_stride = g->m_row,
+                             .alpha = 1.0f,
+                             .beta = fresh ? 0.0f : 1.0f};
+    for (size_t c = 0; c < depth; c += tile->rows) {
+        const float *left[TILE_MAX_ROWS];
+        float *out[TILE_MAX_ROWS];
+        const size_t rows = cut_min(tile->rows, depth - c);
+        for (size_t r = 0; r < tile->rows; r++) {
+            const size_t row = c + (r < rows ? r : 0);
+            left[r] = v + e * g->v_point + c0 + row;
+            out[r] = du->data + e * du->point + row * du->row;
+        }
+        tile->run(&sum, left, out, rows, columns);
+    }
+}
+
+/* All of matrix e. */
+static void whole_product(const WeightGradient *g, size_t e, float *du, const float *v,
+                          const float *m, size_t count, bool fresh)
 {
     for (size_t j = 0; j < g->cout; j += TILE_MAX_COLUMNS) {
-        const size_t columns = cut_min(g->cout - j, TILE_MAX_COLUMNS), offset = 0;
-        const Tile *tile = tile_for(columns);
-        const float *right = m + e * g->m_point + j;
-        const TileProduct sum = {.segments = 1,
-                                 .depth = count,
-                                 .left_step = g->v_row,
-                                 .offset = &offset,
-                                 .right = &right,
-                                 .right_stride = g->m_row,
-                                 .alpha = 1.0f,
-                                 .beta = fresh ? 0.0f : 1.0f};
-        for (size_t c = 0; c < g->cin; c += tile->rows) {
-            const float *left[TILE_MAX_ROWS];
-            float *out[TILE_MAX_ROWS];
-            const size_t rows = cut_min(tile->rows, g->cin - c);
-            for (size_t r = 0; r < tile->rows; r++) {
-                const size_t row = c + (r < rows ? r : 0);
-                left[r] = v + e * g->v_point + row;
-                out[r] = du + (e * g->cin + row) * g->cout + j;
-            }
-            tile->run(&sum, left, out, rows, columns);
-        }
+        const Sums part = {du + j, g->cin * g->cout, g->cout};
+        product(g, e, &part, v, m, count, fresh, 0, g->cin, j);
+    }
+}
+
+/* dw += G^T dU G for input channel c and at most WINO_STRIP output channels j..; du lies there. */
+static void carry_back(const WeightGradient *g, const float *du, size_t point, size_t c, size_t j,
+                       size_t strip)
+{
+    float out[9 * WINO_STRIP];
+    wino_square(wino_weight_back_line, WINO_SIDE, 3, out, 3 * WINO_STRIP, WINO_STRIP, du,
+                WINO_SIDE * point, point, strip);
+    for (size_t t = 0; t < 9; t++) {
+        float *restrict dw = g->dw + (t * g->cin + c) * g->cout + j;
+        for (size_t k = 0; k < strip; k++)
+            dw[k] += out[t * WINO_STRIP + k];
     }
 }
 
@@ -102,7 +135,7 @@ static void block_task(size_t block, void *context)
         const size_t count = cut_min(g->step, end - t);
         transform(g, v, m, copy, t, count);
         for (size_t e = 0; e < WINO_POINTS; e++)
-            product(g, e, du, v, m, count, t == first);
+            whole_product(g, e, du, v, m, count, t == first);
     }
 }
 
@@ -117,14 +150,14 @@ static void chunk_transform_task(size_t task, void *context)
 static void chunk_product_task(size_t e, void *context)
 {
     const WeightGradient *g = context;
-    product(g, e, g->du, g->v, g->m, g->count, g->first == 0);
+    whole_product(g, e, g->du, g->v, g->m, g->count, g->first == 0);
 }
 
-/* dw += G^T dU G for one input channel, dU being the sum over blocks. */
+/* One input channel, dU being the sum over blocks. */
 static void back_task(size_t c, void *context)
 {
     const WeightGradient *g = context;
-    float sum[WINO_POINTS * WINO_STRIP], out[9 * WINO_STRIP];
+    float sum[WINO_POINTS * WINO_STRIP];
     for (size_t j = 0; j < g->cout; j += WINO_STRIP) {
         const size_t strip = cut_min(g->cout - j, WINO_STRIP);
         memset(sum, 0, sizeof sum);
@@ -133,12 +166,61 @@ static void back_task(size_t c, void *context)
             for (size_t k = 0; k < strip; k++)
                 sum[e % WINO_POINTS * WINO_STRIP + k] += du[k];
         }
-        wino_square(wino_weight_back_line, WINO_SIDE, 3, out, 3 * WINO_STRIP, WINO_STRIP, sum,
-                    WINO_SIDE * WINO_STRIP, WINO_STRIP, strip);
-        for (size_t t = 0; t < 9; t++)
-            for (size_t k = 0; k < strip; k++)
-                g->dw[(t * g->cin + c) * g->cout + j + k] += out[t * WINO_STRIP + k];
+        carry_back(g, sum, WINO_STRIP, c, j, strip);
     }
+}
+
+/* From a whole chunk's V and M to dw, for a group of input channels and a panel of output channels:
+ * panels outermost, so that M's stay in the cache. */
+static void part_task(size_t task, void *context)
+{
+    const WeightGradient *g = context;
+    const size_t groups = cut_blocks(g->cin, PART_CHANNELS);
+    const size_t j = task / groups * TILE_MAX_COLUMNS, c0 = task % groups * PART_CHANNELS;
+    const size_t depth = cut_min(PART_CHANNELS, g->cin - c0);
+    const size_t columns = cut_min(g->cout - j, TILE_MAX_COLUMNS);
+    Sums du = {.row = TILE_MAX_COLUMNS, .point = PART_CHANNELS * TILE_MAX_COLUMNS + SKEW};
+    du.data = threads_scratch(SCRATCH_GEMM_LEFT, WINO_POINTS * du.point * sizeof *du.data);
+    for (size_t e = 0; e < WINO_POINTS; e++)
+        product(g, e, &du, g->v, g->m, g->count, true, c0, depth, j);
+    for (size_t c = 0; c < depth; c++)
+        for (size_t k = 0; k < columns; k += WINO_STRIP)
+            carry_back(g, du.data + c * du.row + k, du.point, c0 + c, j + k,
+                       cut_min(columns - k, WINO_STRIP));
+}
+
+static void transform_chunk(WeightGradient *g)
+{
+    g->count = cut_min(g->squares.count - g->first, g->step);
+    threads_for(cut_blocks(g->count, TASK_SQUARES), chunk_transform_task, g);
+}
+
+/* The ways to dw.  Scratch for `du` entries of dU, and for a chunk's V and M behind them: */
+static void chunk_scratch(WeightGradient *g, size_t du)
+{
+    g->du = threads_scratch(SCRATCH_CONV,
+                            (du + WINO_POINTS * (g->v_point + g->m_point)) * sizeof *g->du);
+    g->v = g->du + du;
+    g->m = g->v + WINO_POINTS * g->v_point;
+    if (tile_padded(g->cout) > g->cout)
+        memset(g->m, 0, WINO_POINTS * g->m_point * sizeof *g->m);
+}
+
+static void run_parts(WeightGradient *g)
+{
+    chunk_scratch(g, 0);
+    transform_chunk(g);
+    threads_for(tile_panels(g->cout) * cut_blocks(g->cin, PART_CHANNELS), part_task, g);
+}
+
+static void run_chunks(WeightGradient *g)
+{
+    chunk_scratch(g, WINO_POINTS * g->cin * g->cout);
+    for (; g->first < g->squares.count; g->first += g->step) {
+        transform_chunk(g);
+        threads_for(WINO_POINTS, chunk_product_task, g);
+    }
+    threads_for(g->cin, back_task, g);
 }
 
 static void run_blocks(WeightGradient *g)
@@ -146,22 +228,7 @@ static void run_blocks(WeightGradient *g)
     g->du =
         threads_scratch(SCRATCH_CONV, g->blocks * WINO_POINTS * g->cin * g->cout * sizeof *g->du);
     threads_for(g->blocks, block_task, g);
-}
-
-static void run_chunks(WeightGradient *g)
-{
-    const size_t du = WINO_POINTS * g->cin * g->cout;
-    g->du = threads_scratch(SCRATCH_CONV,
-                            (du + WINO_POINTS * (g->v_point + g->m_point)) * sizeof *g->du);
-    g->v = g->du + du;
-    g->m = g->v + WINO_POINTS * g->v_point;
-    if (tile_padded(g->cout) > g->cout)
-        memset(g->m, 0, WINO_POINTS * g->m_point * sizeof *g->m);
-    for (g->first = 0; g->first < g->squares.count; g->first += g->step) {
-        g->count = cut_min(g->step, g->squares.count - g->first);
-        threads_for(cut_blocks(g->count, TASK_SQUARES), chunk_transform_task, g);
-        threads_for(WINO_POINTS, chunk_product_task, g);
-    }
+    cut_run(g->cin, back_task, g, g->blocks * WINO_POINTS * g->cin * g->cout < CUT_SERIAL_COPY);
 }
 
 void conv_winograd_weight_gradient(float *dw, const float *x, const float *dy, const ConvShape *s)
@@ -177,11 +244,14 @@ void conv_winograd_weight_gradient(float *dw, const float *x, const float *dy, c
     g.blocks = cut_blocks(g.squares.count, g.block);
     const size_t fit = (small ? PART_ENTRIES : CHUNK_ENTRIES) / (WINO_POINTS * (s->cin + s->cout));
     g.step = cut_min(g.block, cut_blocks(fit + 1, TASK_SQUARES) * TASK_SQUARES);
+    g.step = cut_blocks(g.block, cut_blocks(g.block, g.step)); /* chunks of one size */
+    g.step = cut_min(g.block, cut_blocks(g.step, TASK_SQUARES) * TASK_SQUARES);
     g.v_point = g.step * g.v_row + SKEW;
     g.m_point = g.step * g.m_row + SKEW;
     if (small)
         run_blocks(&g);
+    else if (g.squares.count <= cut_min(g.step, PART_SQUARES))
+        run_parts(&g);
     else
         run_chunks(&g);
-    cut_run(s->cin, back_task, &g, g.blocks * WINO_POINTS * s->cin * s->cout < CUT_SERIAL_COPY);
 }

@@ -21,6 +21,23 @@ static inline size_t cut_blocks(size_t n, size_t block)
     return (n + block - 1) / block;
 }
 
+/* Size of the blocks of n that two threads taking them in turn finish soonest: a multiple of `unit`,
+ * at most `most` and not much under half of it.  (Of seven blocks and a small one, one thread does
+ * four.)  Beginning a block is taken to cost as much as four of its entries. */
+static inline size_t cut_even(size_t n, size_t unit, size_t most)
+{
+    size_t best = most, least = (size_t)-1;
+    for (size_t block = most; 2 * block >= most && block >= unit; block -= unit) {
+        const size_t count = cut_blocks(n, block), rest = n - (count - 1) * block;
+        const size_t span = (count - 1) / 2 * block + (count % 2 == 1 ? rest : block) + 2 * count;
+        if (span < least) {
+            least = span;
+            best = block;
+        }
+    }
+    return best;
+}
+
 /* body(i, context) for i < count: by threads_for, or one after the other. */
 static inline void cut_run(size_t count, void (*body)(size_t i, void *context), void *context,
                            bool serial)

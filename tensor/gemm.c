@@ -22,7 +22,7 @@ enum {
     BLOCK_DEPTH = 512, /* a panel's piece: 512 x 64 numbers, 128 KiB */
     BLOCK_ROWS = 144,
     TASKS = 16,      /* aimed at */
-    TRANSPOSED_TASKS = 24,
+    TRANSPOSED_TASKS = 6,
     FEW_PANELS = 4,
     DIRECT_ROWS = 24 /* with so few rows the right operand is not worth copying */
 };
@@ -68,8 +68,7 @@ static void left_rows(const Gemm *g, const float **left, float *copy, size_t i0,
                       size_t k0, size_t depth)
 {
     if (g->left_transposed)
-        for (size_t k = 0; k < depth; k++)
-            memcpy(copy + k * g->block_rows, g->a + (k0 + k) * g->lda + i0, rows * sizeof *copy);
+        tile_copy_rows(copy, g->block_rows, g->a + k0 * g->lda + i0, g->lda, depth, rows);
     for (size_t r = 0; r < rows; r++)
         left[r] = g->left_transposed ? copy + r : g->a + (i0 + r) * g->lda + k0;
 }
@@ -119,14 +118,16 @@ static void run_chunk(Gemm *g)
     g->depth_blocks = cut_blocks(g->k, BLOCK_DEPTH);
     g->block_depth = cut_blocks(g->k, g->depth_blocks);
     g->depth_blocks = cut_blocks(g->k, g->block_depth);
-    /* Where a task copies its rows of A, cutting its panels too would copy them again; with few
-     * panels shorter blocks of rows are the smaller loss. */
-    const bool rows_only = g->left_transposed && panels <= FEW_PANELS;
+    /* Where a task copies its rows of A, cutting its panels too would copy them again.  With few
+     * panels there are few tasks, so their sizes matter. */
+    const bool few = panels <= FEW_PANELS, rows_only = g->left_transposed && few;
     const size_t wanted = rows_only ? TRANSPOSED_TASKS : TASKS;
     g->block_rows =
         cut_min(BLOCK_ROWS, cut_blocks(cut_blocks(g->m, wanted), TILE_ROW_STEP) * TILE_ROW_STEP);
+    if (few)
+        g->block_rows = cut_even(g->m, tile_for(g->n)->rows, g->block_rows);
     g->row_blocks = cut_blocks(g->m, g->block_rows);
-    g->panel_blocks = cut_min(panels, cut_blocks(TASKS, g->row_blocks));
+    g->panel_blocks = rows_only ? 1 : cut_min(panels, cut_blocks(TASKS, g->row_blocks));
     g->block_panels = cut_blocks(panels, g->panel_blocks);
     g->panel_blocks = cut_blocks(panels, g->block_panels);
     g->packed = NULL;

@@ -13,12 +13,14 @@
 #if defined(__GNUC__) && !defined(__TINYC__)
 #define TILE_INLINE static inline __attribute__((always_inline))
 #define TILE_PREFETCH(address) __builtin_prefetch((address), 1)
+#define TILE_PREFETCH_READ(address) __builtin_prefetch(address)
 #if !defined(DI4C_PLAIN_C)
 #define TILE_VECTORS
 #endif
 #else
 #define TILE_INLINE static inline
 #define TILE_PREFETCH(address) ((void)(address))
+#define TILE_PREFETCH_READ(address) ((void)(address))
 #endif
 
 /* ---- sums ------------------------------------------------------------------------------------ */
@@ -267,6 +269,23 @@ void tile_transpose(float *out, size_t out_stride, const float *in, size_t in_st
                               in_stride);
             }
         }
+}
+
+void tile_copy_rows(float *out, size_t out_stride, const float *in, size_t in_stride, size_t rows,
+                    size_t columns)
+{
+    /* Short rows far apart: a call for each, and waiting for each, would cost more than the copy. */
+    enum { STEP = 24, AHEAD = 16 };
+    for (size_t r = 0; r < rows; r++, out += out_stride, in += in_stride) {
+        size_t j = 0;
+        for (; j + STEP <= columns; j += STEP) {
+            if (r + AHEAD < rows)
+                TILE_PREFETCH_READ(in + AHEAD * in_stride + j);
+            memcpy(out + j, in + j, STEP * sizeof *out);
+        }
+        if (j < columns)
+            memcpy(out + j, in + j, (columns - j) * sizeof *out);
+    }
 }
 
 void tile_pack(float *out, size_t width, const float *b, size_t ldb, bool transposed, size_t depth,

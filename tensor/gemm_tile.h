@@ -57,6 +57,9 @@ void tile_column(const Tile *tile, const TileProduct *product, const float *cons
  * b[j * ldb + k] if transposed. */
 void tile_pack(float *out, size_t width, const float *b, size_t ldb, bool transposed, size_t depth,
                size_t columns);
+/* out[r * out_stride + j] = in[r * in_stride + j] for r < rows, j < columns. */
+void tile_copy_rows(float *out, size_t out_stride, const float *in, size_t in_stride, size_t rows,
+                    size_t columns);
 /* out[j * out_stride + i] = in[i * in_stride + j] for i < rows, j < columns. */
 void tile_transpose(float *out, size_t out_stride, const float *in, size_t in_stride, size_t rows,
                     size_t columns);

@@ -134,6 +134,7 @@ START_TEST(test_winograd_error_with_many_channels)
 {
     compare((ConvShape){1, 16, 16, 256, 96, 1}, CONV_WINOGRAD, 3e-5, 1);
     compare((ConvShape){3, 8, 8, 192, 200, 1}, CONV_AUTO, 3e-5, 2);
+    compare((ConvShape){1, 38, 38, 1024, 8, 1}, CONV_WINOGRAD, 3e-5, 3); /* dw from two chunks */
 }
 END_TEST
 

@@ -16,6 +16,7 @@
 #define tile_column plain_tile_column
 #define tile_pack plain_tile_pack
 #define tile_transpose plain_tile_transpose
+#define tile_copy_rows plain_tile_copy_rows
 #include "tensor/gemm_tile.c"
 #undef tile_for
 #undef tile_panels
@@ -23,6 +24,7 @@
 #undef tile_column
 #undef tile_pack
 #undef tile_transpose
+#undef tile_copy_rows
 
 enum { SEGMENTS = 3, MAX_DEPTH = 40, MAX_STEP = 3, COUNT = 19, MARGIN = 3, LDC = TILE_MAX_COLUMNS + MARGIN };
 
@@ -167,6 +169,14 @@ START_TEST(test_transpose_and_pack)
                                                : rows % 2 == 1 ? in[j * STRIDE + k]
                                                                : in[k * STRIDE + j]))
                         ck_abort_msg("panel (%zu, %zu): (%zu, %zu)", rows, columns, k, j);
+            for (size_t i = 0; i < MOST * STRIDE; i++)
+                out[i] = -1.0f;
+            tile_copy_rows(out, STRIDE, in + 1, STRIDE, rows, columns);
+            for (size_t i = 0; i < MOST; i++)
+                for (size_t j = 0; j < STRIDE; j++)
+                    if (out[i * STRIDE + j] !=
+                        (i < rows && j < columns ? in[i * STRIDE + j + 1] : -1.0f))
+                        ck_abort_msg("copy (%zu, %zu): (%zu, %zu)", rows, columns, i, j);
         }
 }
 END_TEST

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "tensor/cut.h"
 #include "tensor/memory.h"
 #include "tensor/pointwise.h"
 #include "tensor/reduce.h"
@@ -32,6 +33,35 @@ START_TEST(each_piece_once)
             for (size_t i = 0; i < 1000; i++)
                 ck_assert_uint_eq(seen[i], i < count);
         }
+}
+END_TEST
+
+/* When two threads that take blocks in turn are both done, a block's start counted as 4 entries. */
+static size_t two_threads_take(size_t n, size_t block)
+{
+    size_t busy[2] = {0, 0};
+
+    for (size_t first = 0; first < n; first += block) {
+        const size_t who = busy[1] < busy[0];
+        busy[who] += (n - first < block ? n - first : block) + 4;
+    }
+    return busy[0] > busy[1] ? busy[0] : busy[1];
+}
+
+START_TEST(even_blocks_are_the_best_ones)
+{
+    for (size_t n = 1; n < 700; n += 1 + n / 13)
+        for (size_t unit = 1; unit <= 8; unit++)
+            for (size_t most = unit; most <= 20 * unit; most += unit) {
+                const size_t block = cut_even(n, unit, most);
+                ck_assert(block % unit == 0 && block <= most && 2 * block >= most);
+                for (size_t other = unit; other <= most; other += unit)
+                    if (2 * other >= most && two_threads_take(n, other) + 4 < two_threads_take(n, block))
+                        ck_abort_msg("%zu by %zu, at most %zu: %zu takes %zu, %zu takes %zu", n,
+                                     unit, most, block, two_threads_take(n, block), other,
+                                     two_threads_take(n, other));
+            }
+    ck_assert_uint_eq(cut_even(512, 6, 72), 66);
 }
 END_TEST
 
@@ -223,6 +253,7 @@ Suite *threads_suite(void)
     tcase_set_timeout(threads, 60);
     tcase_add_test(threads, the_clock_runs_forward);
     tcase_add_test(threads, each_piece_once);
+    tcase_add_test(threads, even_blocks_are_the_best_ones);
     tcase_add_test(threads, the_number_of_threads);
     tcase_add_test_raise_signal(threads, a_negative_number_aborts, SIGABRT);
     tcase_add_test(threads, nested_work_keeps_its_thread_and_scratch);

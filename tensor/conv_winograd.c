@@ -17,8 +17,9 @@
  * U is four times as large as the weights.  With many squares it is made once and read by every
  * block of squares, whose V and M stay in the cache of their task.  With few squares and many
  * channels, writing and reading U would take longer than the products: there V is made first, and a
- * task takes a panel of output channels, for which it makes U piece by piece in its cache.  Both
- * ways add the same terms in the same order. */
+ * task takes a panel of output channels, for which it makes U piece by piece in its cache.  Between
+ * the two, tasks are groups of squares that make their own V and their own U: reading what another
+ * core has just written is slower than making U twice. */
 #include "tensor/conv_winograd.h"
 
 #include "tensor/cut.h"
@@ -36,6 +37,7 @@ enum {
     PANEL_WEIGHTS = 1 << 15,      /* cin x cout from which panels pay, */
     PANEL_SQUARES = 256,          /* and squares up to which they do */
     PANEL_BLOCK = 128,            /* squares in a task of a panel */
+    GROUP_SQUARES = 66,           /* with more, each thread has its own V */
     CHUNK_ENTRIES = 1 << 22,      /* of V in a chunk of squares */
     TASK_SQUARES = 8              /* per task of the input's transform */
 };
@@ -259,32 +261,39 @@ static void input_task(size_t task, void *context)
         transform_square(g, g->v, g->count, t, copy, g->first + t);
 }
 
-/* In this task's U and M the 36 numbers of a channel or square lie together: what one transform
- * writes or reads spans few pages. */
-static void panel_task(size_t task, void *context)
+/* y's panel of channels j.. for `count` squares from `square` on, whose V are rows t0.. of `rows`.
+ * Here the 36 numbers of a channel of U or square of M lie together: what one transform writes or
+ * reads spans few pages. */
+static void panel(const Filter *g, float *whole_v, size_t rows, size_t t0, size_t count,
+                  size_t square, size_t j)
 {
-    const Filter *g = context;
-    const size_t j = task % g->panels * TILE_MAX_COLUMNS, t0 = task / g->panels * g->block;
-    const size_t count = cut_min(g->block, g->count - t0);
     const size_t columns = cut_min(g->cout - j, TILE_MAX_COLUMNS);
     const size_t width = tile_for(columns)->columns, row = WINO_POINTS * width + SKEW;
-    const size_t entries = cut_blocks((U_CHANNELS + g->block) * row + 9 * U_CHANNELS * width, 16);
+    const size_t entries = cut_blocks((U_CHANNELS + count) * row + 9 * U_CHANNELS * width, 16);
     char *scratch = threads_scratch(SCRATCH_GEMM_LEFT,
-                                    entries * 16 * sizeof(float) + 2 * g->block * sizeof(float *));
+                                    entries * 16 * sizeof(float) + 2 * count * sizeof(float *));
     const Matrices u = {(float *)(void *)scratch, width, row};
     const Matrices m = {u.data + U_CHANNELS * row, width, row};
-    float *taps = m.data + g->block * row;
+    float *taps = m.data + count * row;
     const float **left = (const float **)(void *)(scratch + entries * 16 * sizeof(float));
-    float **out = (float **)(void *)(left + g->block);
+    float **out = (float **)(void *)(left + count);
 
     for (size_t c = 0; c < g->cin; c += g->piece) {
-        Matrices v = piece_of(g, g->v, g->count, c);
+        Matrices v = piece_of(g, whole_v, rows, c);
         v.data += t0 * v.row;
         transform_weights(g, &u, taps, c, v.row, j);
         multiply(&m, &v, &u, v.row, c > 0, left, out, count, columns);
     }
     for (size_t t = 0; t < count; t++)
-        write_square(g, g->first + t0 + t, j, columns, m.data + t * row, width);
+        write_square(g, square + t, j, columns, m.data + t * row, width);
+}
+
+static void panel_task(size_t task, void *context)
+{
+    const Filter *g = context;
+    const size_t t0 = task / g->panels * g->block;
+    panel(g, g->v, g->count, t0, cut_min(g->block, g->count - t0), g->first + t0,
+          task % g->panels * TILE_MAX_COLUMNS);
 }
 
 static void run_panels(Filter *g)
@@ -303,14 +312,40 @@ static void run_panels(Filter *g)
     }
 }
 
+/* ---- some squares: groups of them, each with its own V and U ----------------------------------- */
+
+static void group_task(size_t task, void *context)
+{
+    const Filter *g = context;
+    const size_t t0 = task * g->block, count = cut_min(g->block, g->squares.count - t0);
+    float *v = threads_scratch(SCRATCH_CONV, v_entries(g, g->block) * sizeof *v);
+    float *copy = threads_scratch(SCRATCH_GEMM_LEFT, WINO_POINTS * g->cin * sizeof *copy);
+    for (size_t t = 0; t < count; t++)
+        transform_square(g, v, g->block, t, copy, t0 + t);
+    for (size_t j = 0; j < g->cout; j += TILE_MAX_COLUMNS)
+        panel(g, v, g->block, 0, count, t0, j);
+}
+
+static void run_groups(Filter *g)
+{
+    g->piece = U_CHANNELS;
+    g->block = cut_even(g->squares.count, tile_for(g->cout)->rows, GROUP_SQUARES);
+    threads_for(cut_blocks(g->squares.count, g->block), group_task, g);
+}
+
 /* ---- public ---------------------------------------------------------------------------------- */
 
+/* A pixel's sums are the same terms in the same order in all three, so the choice may look at the
+ * number of threads. */
 static void run_filter(Filter *g)
 {
-    if (g->cin * g->cout >= PANEL_WEIGHTS && g->squares.count <= PANEL_SQUARES)
+    const size_t groups = cut_blocks(g->squares.count, GROUP_SQUARES);
+    if (g->cin * g->cout < PANEL_WEIGHTS || g->squares.count > PANEL_SQUARES)
+        run_blocks(g);
+    else if (g->squares.count <= GROUP_SQUARES || groups < (size_t)threads_get())
         run_panels(g);
     else
-        run_blocks(g);
+        run_groups(g);
 }
 
 void conv_winograd_forward(float *y, const float *x, const float *w, const float *bias,

@@ -237,6 +237,7 @@ START_TEST(test_same_bits_for_any_thread_count)
                                  {9, 7, 6, 90, 100, 1},
                                  {5, 16, 12, 24, 40, 2},
                                  {6, 9, 8, 190, 180, 1},
+                                 {6, 16, 16, 190, 180, 1}, /* groups; panels for three threads */
                                  {3, 30, 20, 64, 6, 1}};
     for (size_t i = 0; i < sizeof several / sizeof *several; i++) {
         Buffers t[2];
@@ -259,9 +260,10 @@ END_TEST
 
 START_TEST(test_picture_does_not_depend_on_the_others)
 {
-    /* The last three are cut differently for one picture: few or many squares, two chunks. */
+    /* The last four are cut differently for one picture: few, some or many squares, two chunks. */
     const ConvShape several[] = {{7, 6, 5, 20, 33, 1},    {4, 3, 4, 70, 5, 1},
                                  {5, 8, 6, 24, 40, 2},    {300, 4, 4, 190, 180, 1},
+                                 {90, 4, 4, 190, 180, 1},
                                  {280, 4, 4, 70, 500, 1}, {250, 4, 4, 520, 64, 1}};
     for (size_t i = 0; i < sizeof several / sizeof *several; i++) {
         Buffers all = buffers_make(several[i], 7), one = buffers_make(several[i], 7);

@@ -144,9 +144,9 @@ static const Preset presets[] = {
      "height=28 width=28 channels=1 states=256 ch=32 ch_mult=1,2,2 attn_scale=1 dropout=0 flip=off "
      "lr_decay=cosine warmup=100 ema_decay=0.999 chunk=128 loss=cross_entropy",
      "steps=2800 batch=64 lr=1e-3 stratified_times=on",
-     "steps=1300 batch=4 lambdas=16 distil_lambdas=2 lambda_gain=2.45 lr=3e-4 warmup=50 "
+     "steps=1100 batch=24 lambdas=4 distil_lambdas=1 lambda_gain=2.45 lr=2e-4 "
      "data_weight=one stratified_lambda=on "
-     "delta_min=0.005 delta_max=0.05 share_at_one=0.125 start_from=averaged"},
+     "delta_min=0.02 delta_max=0.2 share_at_one=0.125 start_from=averaged"},
     {"cifar10", "CIFAR-10 at the paper's size and settings", "chunk=32", "",
      "steps=320000 batch=8 warmup=0"},
 };

@@ -1,5 +1,4 @@
-/* Pictures as PNG files: 8-bit gray or RGB, stored (uncompressed) deflate blocks, text chunks for
- * provenance; and grids of samples. */
+/* Pictures as PNG files: 8-bit gray or RGB, text chunks for provenance; and grids of samples. */
 #ifndef DI4C_EXPERIMENTS_PNG_H
 #define DI4C_EXPERIMENTS_PNG_H
 

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "experiments/deflate.h"
+#include "nn/zip.h"
 #include "tensor/check.h"
 #include "tensor/memory.h"
 #include "tensor/platform.h"
@@ -19,23 +20,6 @@ static void put32(unsigned char *out, uint32_t v)
     out[3] = (unsigned char)v;
 }
 
-/* CRC-32 of PNG and zip, four bits at a time: a table of 16 needs no initialisation. */
-static uint32_t crc32(const char *bytes, size_t count)
-{
-    static const uint32_t table[16] = {0x00000000, 0x1DB71064, 0x3B6E20C8, 0x26D930AC,
-                                       0x76DC4190, 0x6B6B51F4, 0x4DB26158, 0x5005713C,
-                                       0xEDB88320, 0xF00F9344, 0xD6D6A3E8, 0xCB61B38C,
-                                       0x9B64C2B0, 0x86D3D2D4, 0xA00AE278, 0xBDBDF21C};
-    uint32_t crc = 0xFFFFFFFFu;
-
-    for (size_t i = 0; i < count; i++) {
-        crc ^= (unsigned char)bytes[i];
-        crc = crc >> 4 ^ table[crc & 15];
-        crc = crc >> 4 ^ table[crc & 15];
-    }
-    return ~crc;
-}
-
 /* length, type, data, CRC of type and data. */
 static void add_chunk(Buffer *out, const char *type, const Buffer *data)
 {
@@ -47,7 +31,7 @@ static void add_chunk(Buffer *out, const char *type, const Buffer *data)
     size_t start = out->length;
     buffer_add(out, type, 4);
     buffer_add(out, data->bytes, data->length);
-    put32(word, crc32(out->bytes + start, out->length - start));
+    put32(word, zip_crc32(out->bytes + start, out->length - start));
     buffer_add(out, word, 4);
 }
 

@@ -10,7 +10,8 @@
 
 /* ---- linear: y = x w + b;  dx = dy w^T,  dw = x^T dy,  db = sum of dy over rows ---- */
 
-static void product(float *y, const float *x, const float *w, const float *b, const Var *v, size_t k)
+static void product(float *y, const float *x, const float *w, const float *b, const Var *v,
+                    size_t k)
 {
     const size_t n = axes_last(&v->value);
     tensor_gemm(GEMM_NN, axes_rows(&v->value), n, k, 1.0f, x, k, w, n, 0.0f, b, y, n);

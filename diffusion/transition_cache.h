@@ -2,7 +2,8 @@
  *
  * Whoever needs a few states at a few times (a table over a small space, a chain on a fixed grid)
  * asks for rows and need not plan who computes them when.  Nothing is computed twice: closed forms
- * and the spectral form fill single rows (O(S) and O(S^2)), the accurate form the matrix once.  A cache is not to be shared by threads. */
+ * and the spectral form fill single rows (O(S) and O(S^2)), the accurate form the matrix once.  A
+ * cache is not to be shared by threads. */
 #ifndef DI4C_DIFFUSION_TRANSITION_CACHE_H
 #define DI4C_DIFFUSION_TRANSITION_CACHE_H
 

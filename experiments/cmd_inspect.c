@@ -112,8 +112,8 @@ static void print_model(const char *path)
     }
 }
 
-/* The same for a .pt file, and its configuration: stored by `di4c convert`, or what names and shapes
- * tell and the defaults of the rest. */
+/* The same for a .pt file, and its configuration: stored by `di4c convert`, or what names and
+ * shapes tell and the defaults of the rest. */
 static void print_torch_model(const char *path)
 {
     Error err;
@@ -133,7 +133,8 @@ static void print_torch_model(const char *path)
     }
     print_meta(t.meta, t.meta_count);
     if (t.meta_count == 0)
-        printf("  configuration inferred from names and shapes; the rest is the paper's CIFAR-10\n");
+        printf(
+            "  configuration inferred from names and shapes; the rest is the paper's CIFAR-10\n");
     for (size_t i = 0; t.meta_count == 0 && config_is_structure(i); i++) {
         config_value(&t.model->config, i, value);
         printf("  config.%s = %s\n", config_key(i), value);

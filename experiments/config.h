@@ -66,10 +66,10 @@ typedef enum ConfigRole { ROLE_TEACHER, ROLE_STUDENT } ConfigRole;
 bool config_preset(Config *c, const char *name, ConfigRole role, Error *err);
 /* Name of the preset that fits a data set and, for a student, its teacher (NULL: none). */
 const char *config_preset_of(const char *data, const Config *teacher);
-/* Where paper and published code differ, the defaults are the code's; this sets the keys to what the
- * paper says: no eps in denominators (a teacher's continuous-time loss keeps 1e-30, since it divides
- * by it); a student's distillation term at t_min itself, and the teacher's averaged weights as its
- * start.  distill/README.md lists the differences. */
+/* Where paper and published code differ, the defaults are the code's; this sets the keys to what
+ * the paper says: no eps in denominators (a teacher's continuous-time loss keeps 1e-30, since it
+ * divides by it); a student's distillation term at t_min itself, and the teacher's averaged weights
+ * as its start.  distill/README.md lists the differences. */
 void config_as_paper(Config *c, ConfigRole role);
 /* Checks between keys (sizes that must fit each other); of the keys that only a teacher's or only a
  * student's training reads, just those of this role. */
@@ -86,8 +86,7 @@ bool config_is_structure(size_t i);
 /* Those of them that a model file must have: all but the ones that came after the first version,
  * whose defaults are what older files mean. */
 bool config_is_needed(size_t i);
-/* Takes from `from` the keys that a student shares with its teacher: data, process, head, network.
- */
+/* Takes from `from` the keys that a student shares with its teacher: data, process, head, network. */
 void config_copy_structure(Config *c, const Config *from);
 /* A sentence naming the key and the teacher's file if one of those keys differs. */
 bool config_same_structure(const Config *c, const Config *teacher, const char *path, Error *err);

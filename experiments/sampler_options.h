@@ -23,9 +23,9 @@ typedef struct SamplerChoice {
 
 /* eps of the published code, or the paper's 0. */
 double sampler_choice_eps(const SamplerChoice *c);
-/* Makes sense of the names; --sampler-set goes before --as-code and --as-paper.  False and a sentence (usage) if there is no such sampler, setting or
- * grid, a value is out of range, times do not fall or leave (0, 1], or the sampler has times of its
- * own and a grid is given. */
+/* Makes sense of the names; --sampler-set goes before --as-code and --as-paper.  False and a
+ * sentence (usage) if there is no such sampler, setting or grid, a value is out of range, times do
+ * not fall or leave (0, 1], or the sampler has times of its own and a grid is given. */
 bool sampler_choice_resolve(SamplerChoice *c, Error *err);
 void sampler_choice_free(SamplerChoice *c);
 /* The number of steps: `steps` if at least 1, else (not given) the number of times, or `standard`.

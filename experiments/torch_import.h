@@ -1,5 +1,5 @@
-/* From one of PyTorch's .pt files to a Model: the configuration from the metadata that `di4c convert`
- * left in it, or else from names and shapes; then the weights. */
+/* From one of PyTorch's .pt files to a Model: the configuration from the metadata that `di4c
+ * convert` left in it, or else from names and shapes; then the weights. */
 #ifndef DI4C_EXPERIMENTS_TORCH_IMPORT_H
 #define DI4C_EXPERIMENTS_TORCH_IMPORT_H
 

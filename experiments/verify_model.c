@@ -214,7 +214,8 @@ static size_t stride_of(const char *role, const char *suffix) {
     static const char plain[] = "grad", every[] = "grad_every_";
     char *end;
     if (strncmp(role, every, strlen(every)) != 0)
-        return strncmp(role, plain, strlen(plain)) == 0 && strcmp(role + strlen(plain), suffix) == 0;
+        return strncmp(role, plain, strlen(plain)) == 0 &&
+               strcmp(role + strlen(plain), suffix) == 0;
     const unsigned long n = strtoul(role + strlen(every), &end, 10);
     return end > role + strlen(every) && strcmp(end, suffix) == 0 && n < 1000000 ? n : 0;
 }

@@ -1,7 +1,7 @@
 /* Checkpoints: a network's weights, averages and optimiser state in one .safetensors file.
  *
- * Tensors: "net.NAME" raw weights, "ema.NAME" averages, "adam.m.NAME", "adam.v.NAME"; all float32 in
- * PyTorch's shapes and layout.  __metadata__: format = "di4c-1", step, and the caller's strings
+ * Tensors: "net.NAME" raw weights, "ema.NAME" averages, "adam.m.NAME", "adam.v.NAME"; all float32
+ * in PyTorch's shapes and layout.  __metadata__: format = "di4c-1", step, and the caller's strings
  * (configuration, seed, version, teacher's hash).  No time, host or command line: equal runs give
  * equal files. */
 #ifndef DI4C_NN_CHECKPOINT_H

@@ -140,7 +140,8 @@ static bool read_integer(PickleMachine *m, size_t width)
     uint64_t value;
     if (!take_number(m, width, &value))
         return false;
-    return pickle_push_integer(m, PICKLE_INTEGER, width == 4 ? pickle_signed(value, 32) : (int64_t)value);
+    return pickle_push_integer(m, PICKLE_INTEGER,
+                               width == 4 ? pickle_signed(value, 32) : (int64_t)value);
 }
 
 static bool read_long(PickleMachine *m)
@@ -152,7 +153,8 @@ static bool read_long(PickleMachine *m)
         return pickle_wrong(m, "expected integers of at most 8 bytes");
     if (!take_number(m, (size_t)width, &value))
         return false;
-    return pickle_push_integer(m, PICKLE_INTEGER, width == 0 ? 0 : pickle_signed(value, 8 * (int)width));
+    return pickle_push_integer(m, PICKLE_INTEGER,
+                               width == 0 ? 0 : pickle_signed(value, 8 * (int)width));
 }
 
 static bool read_float(PickleMachine *m)

@@ -1,5 +1,5 @@
-/* The classes of state dicts.  A class is a value on the stack; REDUCE "calls" it, which here means:
- * builds the value that stands for the result out of the arguments. */
+/* The classes of state dicts.  A class is a value on the stack; REDUCE "calls" it, which here
+ * means: builds the value that stands for the result out of the arguments. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -110,7 +110,8 @@ bool pickle_read_storage(PickleMachine *m)
         strcmp(id->items[0]->text, "storage") != 0 || !is_class(id->items[1], CLASS_STORAGE) ||
         id->items[2]->type != PICKLE_TEXT || id->items[3]->type != PICKLE_TEXT ||
         id->items[4]->type != PICKLE_INTEGER || id->items[4]->integer < 0)
-        return pickle_wrong(m, "expected a persistent id (\"storage\", class, key, device, entries)");
+        return pickle_wrong(m,
+                            "expected a persistent id (\"storage\", class, key, device, entries)");
     const char *key = id->items[2]->text;
     if (*key == '\0' || strlen(key) != id->items[2]->count || strlen(key) > 100)
         return pickle_wrong(m, "expected a storage's key to be a short text");
@@ -164,7 +165,8 @@ static bool reduce_tensor(PickleMachine *m, const PickleValue *args, PickleValue
         args->items[1]->type != PICKLE_INTEGER || args->items[1]->integer < 0 ||
         !is_tuple(args->items[2], 0, PICKLE_MAX_RANK) ||
         !is_tuple(args->items[3], args->items[2]->count, args->items[2]->count))
-        return pickle_wrong(m, "expected a tensor's storage, offset, shape and strides of at most 8 axes");
+        return pickle_wrong(
+            m, "expected a tensor's storage, offset, shape and strides of at most 8 axes");
     offset = (size_t)args->items[1]->integer;
     PickleTensor *t = arena_zeroed(m->arena, 1, sizeof *t);
     *t = *args->items[0]->tensor;
@@ -251,7 +253,8 @@ static bool reduce_scalar(PickleMachine *m, const PickleValue *args, PickleValue
     return true;
 }
 
-static bool reduce_class(PickleMachine *m, ClassKind kind, const PickleValue *args, PickleValue *out)
+static bool reduce_class(PickleMachine *m, ClassKind kind, const PickleValue *args,
+                         PickleValue *out)
 {
     switch (kind) {
     case CLASS_ORDERED_DICT:

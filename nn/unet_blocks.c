@@ -44,8 +44,8 @@ ResBlock unet_res_add(ParamSet *set, const char *name, size_t cin, size_t cout, 
 
 Var *unet_res(Graph *g, const ResBlock *block, Var *x, const BlockCondition *condition)
 {
-    /* All biases are at most (B, cout) and go into the normalisation, so that adding them touches no
-     * picture.  What is cheap to compute again is dropped: the backward pass holds x and conv0's
+    /* All biases are at most (B, cout) and go into the normalisation, so that adding them touches
+     * no picture.  What is cheap to compute again is dropped: the backward pass holds x and conv0's
      * result only. */
     Var *bias = nn_linear(g, &block->dense0, condition->time);
     if (block->dense1.weight != NULL) {

@@ -7,8 +7,9 @@
  * even; output (B, H/2, W/2, Cout).
  * Weights are (3, 3, Cin, Cout) in memory; files hold (Cout, Cin, 3, 3).
  *
- * Outside the picture x is 0, and 0 times infinity is NaN.  In a weight gradient a NaN or an infinity
- * of one pixel may reach all nine taps.  Sizes whose number of entries overflows stop the program.
+ * Outside the picture x is 0, and 0 times infinity is NaN.  In a weight gradient a NaN or an
+ * infinity of one pixel may reach all nine taps.  Sizes whose number of entries overflows stop the
+ * program.
  *
  * Results have the same bits for every number of threads; those of one picture (y, dx) also
  * whatever the other pictures of the batch and their number. */

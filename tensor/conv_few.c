@@ -76,7 +76,8 @@ static void gather(const Few *g, float *y, const float *z, size_t i, size_t j, s
         y[o] = g->bias == NULL ? 0.0f : g->bias[o];
     for (size_t p = i == 0 ? 1 : 0; p < 3 && i + p <= height; p++)
         for (size_t q = j == 0 ? 1 : 0; q < 3 && j + q <= width; q++) {
-            const float *from = z + ((i + p - 1) * width + j + q - 1) * g->padded + (3 * p + q) * cout;
+            const float *from =
+                z + ((i + p - 1) * width + j + q - 1) * g->padded + (3 * p + q) * cout;
             for (size_t o = 0; o < cout; o++)
                 y[o] += from[o];
         }

@@ -189,7 +189,7 @@ static void write_square(const Filter *g, size_t t, size_t j, size_t n, const fl
     }
 }
 
-/* ---- many squares: U once, blocks of squares --------------------------------------------------- */
+/* ---- many squares: U once, blocks of squares ------------------------------------------------ */
 
 /* U of the panel j.., from channel c on: panels (36, cin, width) lie one after the other. */
 static Matrices whole_u(const Filter *g, size_t c, size_t j)
@@ -250,7 +250,7 @@ static void run_blocks(Filter *g)
     threads_for(cut_blocks(g->squares.count, g->block), block_task, g);
 }
 
-/* ---- few squares: V once, panels of output channels -------------------------------------------- */
+/* ---- few squares: V once, panels of output channels ----------------------------------------- */
 
 static void input_task(size_t task, void *context)
 {
@@ -312,7 +312,7 @@ static void run_panels(Filter *g)
     }
 }
 
-/* ---- some squares: groups of them, each with its own V and U ----------------------------------- */
+/* ---- some squares: groups of them, each with its own V and U -------------------------------- */
 
 static void group_task(size_t task, void *context)
 {

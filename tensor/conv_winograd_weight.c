@@ -233,7 +233,8 @@ static void run_blocks(WeightGradient *g)
 
 void conv_winograd_weight_gradient(float *dw, const float *x, const float *dy, const ConvShape *s)
 {
-    WeightGradient g = {.squares = wino_squares(s), .cin = s->cin, .cout = s->cout, .x = x, .dy = dy};
+    WeightGradient g = {
+        .squares = wino_squares(s), .cin = s->cin, .cout = s->cout, .x = x, .dy = dy};
     const bool small = WINO_POINTS * s->cin * s->cout <= SMALL_WEIGHTS;
     g.dw = dw;
     g.v_row = s->cin + SKEW;

@@ -32,8 +32,8 @@ typedef float Vector __attribute__((vector_size(TILE_LANES * sizeof(float))));
 typedef float LooseVector
     __attribute__((vector_size(TILE_LANES * sizeof(float)), aligned(sizeof(float)), may_alias));
 
-/* sum[r] = start[r] + row r of the double sum over segments and depth.  (A condition in place of the
- * start makes gcc keep the accumulators in memory before the loop: 200 cycles a tile.) */
+/* sum[r] = start[r] + row r of the double sum over segments and depth.  (A condition in place of
+ * the start makes gcc keep the accumulators in memory before the loop: 200 cycles a tile.) */
 TILE_INLINE void tile_sum(const size_t rows, const size_t width, const TileProduct *product,
                           const float *const *left, const float *const *start, float *const *sum)
 {
@@ -80,7 +80,8 @@ TILE_INLINE void tile_sum(const size_t rows, const size_t width, const TileProdu
         for (size_t k = 0, at = 0; k < depth; k++, at += step, b += stride)
             for (size_t r = 0; r < rows; r++) {
                 const float factor = a[r][at];
-/* clang 14 would unroll this loop first and then leave it scalar: a seventh to a fifth of the speed. */
+/* clang 14 would unroll this loop first and then leave it scalar: a seventh to a fifth of the
+ * speed. */
 #pragma omp simd
 #if defined(__clang__)
 #pragma clang loop unroll(disable)
@@ -274,7 +275,8 @@ void tile_transpose(float *out, size_t out_stride, const float *in, size_t in_st
 void tile_copy_rows(float *out, size_t out_stride, const float *in, size_t in_stride, size_t rows,
                     size_t columns)
 {
-    /* Short rows far apart: a call for each, and waiting for each, would cost more than the copy. */
+    /* Short rows far apart: a call for each, and waiting for each, would cost more than the copy.
+     */
     enum { STEP = 24, AHEAD = 16 };
     for (size_t r = 0; r < rows; r++, out += out_stride, in += in_stride) {
         size_t j = 0;

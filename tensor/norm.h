@@ -16,8 +16,8 @@ typedef struct NormShape {
 } NormShape;
 
 /* y, x: (B, H*W, C); mean, rstd: (B, G) saved for the backward.  y may be x.  shift (B, C), or
- * NULL: added to every position of x first.  again: mean and rstd hold what an earlier call made of the
- * same x and shift, and only y is made, of the same bits. */
+ * NULL: added to every position of x first.  again: mean and rstd hold what an earlier call made of
+ * the same x and shift, and only y is made, of the same bits. */
 void tensor_group_norm(float *y, float *mean, float *rstd, const float *x, const float *shift,
                        const float *gamma, const float *beta, bool again, const NormShape *s);
 /* dx (overwritten if not add; it may then be dy), dshift (B, C), dgamma (C), dbeta (C): the last

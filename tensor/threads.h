@@ -13,8 +13,8 @@ int threads_get(void);
 /* Index of the calling thread in the running parallel region, 0..threads_get()-1. */
 int threads_index(void);
 
-/* A clock for measurements, in seconds from some moment: the OpenMP library's; without OpenMP, where
- * there is one thread, the processor time of this process. */
+/* A clock for measurements, in seconds from some moment: the OpenMP library's; without OpenMP,
+ * where there is one thread, the processor time of this process. */
 double threads_seconds(void);
 
 /* Calls body(i, context) once for each i in 0..count-1, on any thread, in any order.  Runs serially

@@ -220,7 +220,8 @@ START_TEST(bits_per_dimension)
     Error err = {""};
     size_t n;
     make_both();
-    says("eval --quiet --model @t.safetensors --data glyphs --metrics elbo --count 300 --json @e.json",
+    says("eval --quiet --model @t.safetensors --data glyphs --metrics elbo --count 300 --json "
+         "@e.json",
          0, "teacher  at most ");
     char *text = toy_read(toy("e.json"), &n);
     Json *json = json_parse(text, n, "e.json", &err);
@@ -233,9 +234,10 @@ START_TEST(bits_per_dimension)
     ck_assert(exact > 0.1 && exact < 0.2 && teacher > 0.8); /* 5 bits in 36 pixels; untrained */
     json_free(json);
     mem_free(text);
-    says("eval --quiet --model @s.safetensors --teacher @t.safetensors --data glyphs --metrics elbo "
-         "--count 40",
-         0, "teacher  at most ");
+    says(
+        "eval --quiet --model @s.safetensors --teacher @t.safetensors --data glyphs --metrics elbo "
+        "--count 40",
+        0, "teacher  at most ");
     says("eval --quiet --model @s.safetensors --data glyphs --metrics elbo --count 40", 1,
          "mixture over lambda");
 }

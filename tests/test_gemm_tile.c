@@ -26,13 +26,21 @@
 #undef tile_transpose
 #undef tile_copy_rows
 
-enum { SEGMENTS = 3, MAX_DEPTH = 40, MAX_STEP = 3, COUNT = 19, MARGIN = 3, LDC = TILE_MAX_COLUMNS + MARGIN };
+enum {
+    SEGMENTS = 3,
+    MAX_DEPTH = 40,
+    MAX_STEP = 3,
+    COUNT = 19,
+    MARGIN = 3,
+    LDC = TILE_MAX_COLUMNS + MARGIN
+};
 
 typedef struct TileCase {
     size_t columns, depth, segments, left_step;
     float alpha, beta;
     bool bias;
-    float left[COUNT * SEGMENTS * MAX_DEPTH * MAX_STEP], right[SEGMENTS * MAX_DEPTH * TILE_MAX_COLUMNS];
+    float left[COUNT * SEGMENTS * MAX_DEPTH * MAX_STEP],
+        right[SEGMENTS * MAX_DEPTH * TILE_MAX_COLUMNS];
     float bias_row[TILE_MAX_COLUMNS], c[COUNT * LDC];
 } TileCase;
 

@@ -27,7 +27,8 @@ static void naive_row(const Head *head, const double *numbers, double *logp)
         if (head->kind == HEAD_SOFTMAX) {
             logp[j] = numbers[j];
         } else {
-            double k = exp(2 - numbers[1]), l = (-1 + (double)j * w - numbers[0]) * k, r = l + w * k;
+            double k = exp(2 - numbers[1]), l = (-1 + (double)j * w - numbers[0]) * k,
+                   r = l + w * k;
             logp[j] = log_sigmoid(r) + log(1e-6 - expm1(log_sigmoid(l) - log_sigmoid(r)));
             double mirror = log_sigmoid(-l) + log(1e-6 - expm1(log_sigmoid(-r) - log_sigmoid(-l)));
             if (head->fix && mirror < logp[j])

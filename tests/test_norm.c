@@ -11,7 +11,8 @@
 #include "tensor/rng.h"
 #include "tensor/threads.h"
 
-/* What a shape needs; dx, dshift, dgamma, dbeta start with random numbers, since gradients are added. */
+/* What a shape needs; dx, dshift, dgamma, dbeta start with random numbers, since gradients are
+ * added. */
 typedef struct Buffers {
     NormShape shape;
     size_t entries, moments;

@@ -109,9 +109,9 @@ static void round_trip(size_t h, size_t w, size_t c, size_t side)
                                       : (uint8_t)(y / side * 31 + x / side * 17 + i % c * 100);
     }
     png_encode(&b, &picture, NULL, 0);
-    ck_assert_uint_le(b.length, side == 0 ? h * w * c + h + 5 * (h * w * c / 65535 + 2) + 100
-                                          : w * c > 32768 ? h * w * c / 2
-                                                          : h * w * c / side / side * 4 + 4 * h + 100);
+    ck_assert_uint_le(b.length, side == 0       ? h * w * c + h + 5 * (h * w * c / 65535 + 2) + 100
+                                : w * c > 32768 ? h * w * c / 2
+                                                : h * w * c / side / side * 4 + 4 * h + 100);
     Parsed p = parse((unsigned char *)b.bytes, b.length);
     ck_assert_uint_eq(p.width, w);
     ck_assert_uint_eq(p.height, h);

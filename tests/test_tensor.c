@@ -183,7 +183,8 @@ START_TEST(upsampling_repeats_and_its_gradient_sums)
         sum[from] += dy[i];
     }
     for (size_t i = 0; i < n; i++)
-        wrong += !(fabs(dx[i] - before[i] - sum[i]) <= 1e-5) || !(fabs(written[i] - sum[i]) <= 1e-6);
+        wrong +=
+            !(fabs(dx[i] - before[i] - sum[i]) <= 1e-5) || !(fabs(written[i] - sum[i]) <= 1e-6);
     ck_assert_uint_eq(wrong, 0);
     mem_free(x), mem_free(y), mem_free(dy), mem_free(dx), mem_free(before), mem_free(sum);
     mem_free(written);

@@ -195,7 +195,8 @@ START_TEST(a_table_from_a_file)
             ck_assert_double_lt(json_get(&rows->items[i], "tv")->number, first);
     }
     /* Marginals (.5, .1, .4) twice: what the data have more of at 00, 01, 10 and 22. */
-    ck_assert_double_eq_tol(json_get(&rows->items[0], "tv")->number, 0.15 + 0.05 + 0.05 + 0.24, 1e-12);
+    ck_assert_double_eq_tol(json_get(&rows->items[0], "tv")->number, 0.15 + 0.05 + 0.05 + 0.24,
+                            1e-12);
     json_free(j);
 }
 END_TEST

@@ -56,7 +56,8 @@ START_TEST(even_blocks_are_the_best_ones)
                 const size_t block = cut_even(n, unit, most);
                 ck_assert(block % unit == 0 && block <= most && 2 * block >= most);
                 for (size_t other = unit; other <= most; other += unit)
-                    if (2 * other >= most && two_threads_take(n, other) + 4 < two_threads_take(n, block))
+                    if (2 * other >= most &&
+                        two_threads_take(n, other) + 4 < two_threads_take(n, block))
                         ck_abort_msg("%zu by %zu, at most %zu: %zu takes %zu, %zu takes %zu", n,
                                      unit, most, block, two_threads_take(n, block), other,
                                      two_threads_take(n, other));

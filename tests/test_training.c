@@ -249,8 +249,9 @@ START_TEST(an_update_that_overflows_is_not_saved)
     TrainingJob job = job_of(model, toy("a.safetensors"), NULL);
     job.save_seconds = 0;
     ck_assert_int_eq(training_run(&job, &err), TRAINING_FAILED);
-    ck_assert_msg(strstr(err.text, "a.safetensors: training stopped after 1 steps: the update made "),
-                  "%s", err.text);
+    ck_assert_msg(
+        strstr(err.text, "a.safetensors: training stopped after 1 steps: the update made "), "%s",
+        err.text);
     char *after = toy_read(toy("a.safetensors"), &m);
     ck_assert_uint_eq(n, m);
     ck_assert_mem_eq(before, after, n);

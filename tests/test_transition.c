@@ -1,9 +1,9 @@
 /* Transition matrices of every process with every schedule, at S = 2, 16, 256 and 1024: rows sum
- * to 1, P[s->u] P[u->t] = P[s->t], detailed balance where there is one, pi P = pi, and equality with an
- * exponential by Taylor's series and squaring written here, each within 1e-12.  (That exponential
- * multiplies with tensor_dgemm, which test_gemm compares with loops.)  A schedule enters only
- * through B(s,t), so at S = 1024, where matrices take seconds, each process has its published one;
- * sanitized builds leave S = 1024 out. */
+ * to 1, P[s->u] P[u->t] = P[s->t], detailed balance where there is one, pi P = pi, and equality
+ * with an exponential by Taylor's series and squaring written here, each within 1e-12.  (That
+ * exponential multiplies with tensor_dgemm, which test_gemm compares with loops.)  A schedule
+ * enters only through B(s,t), so at S = 1024, where matrices take seconds, each process has its
+ * published one; sanitized builds leave S = 1024 out. */
 #include <check.h>
 #include <math.h>
 #include <stdio.h>

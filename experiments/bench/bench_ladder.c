@@ -179,7 +179,8 @@ int bench_ladder(const Command *self, int argc, char **argv)
     int64_t n = 1024;
     BenchOptions bench = {.reps = 3};
     const Option options[] = {
-        {"--size", OPTION_COUNT, &n, "N", 1, 4096, false, "rows and columns of the matrices (1024)"},
+        {"--size", OPTION_COUNT, &n, "N", 1, 4096, false,
+         "rows and columns of the matrices (1024)"},
     };
     int status;
     if (!bench_options(&bench, self, options, 1, argc, argv, &status))

@@ -89,7 +89,8 @@ int bench_smoke(const Command *self, int argc, char **argv)
     static const struct {
         size_t n;
         GemmForm form;
-    } products[] = {{512, GEMM_NN}, {512, GEMM_NT}, {512, GEMM_TN}, {512, GEMM_TT}, {1024, GEMM_NN}};
+    } products[] = {
+        {512, GEMM_NN}, {512, GEMM_NT}, {512, GEMM_TN}, {512, GEMM_TT}, {1024, GEMM_NN}};
     BenchOptions bench = {.reps = 10};
     int status;
     if (!bench_options(&bench, self, NULL, 0, argc, argv, &status))

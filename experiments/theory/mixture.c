@@ -213,8 +213,8 @@ static void gradient(Fit *f, double rounding)
 }
 
 /* Adam without correction of the first steps' bias in the mean: rates are small there anyway. */
-static void adam(double *logit, const double *g, double *mean, double *square, size_t n, double rate,
-                 size_t step)
+static void adam(double *logit, const double *g, double *mean, double *square, size_t n,
+                 double rate, size_t step)
 {
     double first = 1.0 - pow(0.9, (double)step), second = 1.0 - pow(0.99, (double)step);
 

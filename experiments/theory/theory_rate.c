@@ -1,7 +1,7 @@
 /* Rate: total variation distance between the data and what the posterior sampler puts out in N
  * equal steps, with the exact product denoiser ([Di4C] arXiv 2410.08709, Theorem 1).  The error is
- * O(1/N), and no better in general: for coupled bits under masks with alpha = 1 - t it is 1/(2N), for
- * xor (3N - 1)/(4N^2). */
+ * O(1/N), and no better in general: for coupled bits under masks with alpha = 1 - t it is 1/(2N),
+ * for xor (3N - 1)/(4N^2). */
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
@@ -58,9 +58,9 @@ static double slope_of(const Rate *r)
     return n < 2 ? (double)NAN : (n * sxy - sx * sy) / (n * sxx - sx * sx);
 }
 
-/* The distance where it is known in closed form, else not a number.  xor goes wrong half of the time
- * if all three bits are unmasked in one step (probability 1/N^2), or one and later the other two in
- * one (3 (N - 1)/(2 N^2)): given the first, the other two are coupled. */
+/* The distance where it is known in closed form, else not a number.  xor goes wrong half of the
+ * time if all three bits are unmasked in one step (probability 1/N^2), or one and later the other
+ * two in one (3 (N - 1)/(2 N^2)): given the first, the other two are coupled. */
 static double closed_form(const World *w, ProcessKind kind, double steps)
 {
     if (kind == PROCESS_ABSORBING && strcmp(w->name, "coupled-bits") == 0)
@@ -148,7 +148,8 @@ static void tell(Findings *f)
         "In xor any two bits are independent, and still the line is no steeper: once one bit is "
         "known, the other two are coupled. All three move in one step with probability 1/N^2, one "
         "first and then two together with probability 3(N - 1)/(2N^2), and half of these end "
-        "wrong: (3N - 1)/(4N^2). Both closed forms are checked to 1e-12 each time this page is made.");
+        "wrong: (3N - 1)/(4N^2). Both closed forms are checked to 1e-12 each time this page is "
+        "made.");
 }
 
 static bool report(const Rate *rates, size_t count, Findings *f, Error *err)

@@ -38,7 +38,7 @@ static void put_symbol(Bits *b, unsigned s)
         put_code(b, 0xC0 + (s - 280), 8);
 }
 
-/* Number of bits below the highest `kept` ones of x. */
+/* Number of bits of x below its highest `kept` bits. */
 static unsigned low_bits(uint32_t x, unsigned kept)
 {
     unsigned n = 0;
@@ -48,8 +48,8 @@ static unsigned low_bits(uint32_t x, unsigned kept)
     return n;
 }
 
-/* Lengths from 3 and distances from 1 fall into classes: four to each power of two, and two.  A
- * class has a code; the rest of the number follows as it is. */
+/* Lengths from 3 fall into classes, four from one power of two to the next; distances from 1 into
+ * two.  A class has a code; the rest of the number follows as it is. */
 static void put_match(Bits *b, size_t length, size_t distance)
 {
     const uint32_t l = (uint32_t)length - 3, d = (uint32_t)distance - 1;

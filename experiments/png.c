@@ -77,6 +77,7 @@ static void add_rows(Buffer *raw, const Picture *p)
     }
 }
 
+/* Deflate blocks that hold the bytes as they are. */
 static void add_stored(Buffer *out, const Buffer *raw)
 {
     for (size_t done = 0; done < raw->length;) {

@@ -329,7 +329,6 @@ static void group_task(size_t task, void *context)
 static void run_groups(Filter *g)
 {
     g->piece = U_CHANNELS;
-    g->block = cut_even(g->squares.count, tile_for(g->cout)->rows, GROUP_SQUARES);
     threads_for(cut_blocks(g->squares.count, g->block), group_task, g);
 }
 
@@ -339,13 +338,17 @@ static void run_groups(Filter *g)
  * number of threads. */
 static void run_filter(Filter *g)
 {
-    const size_t groups = cut_blocks(g->squares.count, GROUP_SQUARES);
+    const size_t rows = tile_for(g->cout)->rows;
+    const size_t group = cut_even(g->squares.count, rows, GROUP_SQUARES / rows * rows);
+    const size_t groups = cut_blocks(g->squares.count, group);
     if (g->cin * g->cout < PANEL_WEIGHTS || g->squares.count > PANEL_SQUARES)
         run_blocks(g);
     else if (g->squares.count <= GROUP_SQUARES || groups < (size_t)threads_get())
         run_panels(g);
-    else
+    else {
+        g->block = group;
         run_groups(g);
+    }
 }
 
 void conv_winograd_forward(float *y, const float *x, const float *w, const float *bias,

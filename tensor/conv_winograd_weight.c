@@ -4,7 +4,7 @@
  *
  * Few channels: the squares are cut into blocks, each with its own dU, so that a task keeps V and M
  * in its cache; the blocks' dU are added in order.  Many channels, where dU is large: all threads
- * transform a chunk of squares, then share the products.  If one chunk holds all squares, a task
+ * transform a chunk of squares, then share the products.  If squares are few (PART_SQUARES), a task
  * takes some input channels by a panel of output channels and carries its part of dU back while it
  * is in the cache: written and read as a whole, dU would cost more time than the products. */
 #include <string.h>
@@ -100,7 +100,8 @@ static void whole_product(const WeightGradient *g, size_t e, float *du, const fl
     }
 }
 
-/* dw += G^T dU G for input channel c and at most WINO_STRIP output channels j..; du lies there. */
+/* dw += G^T dU G for input channel c and at most WINO_STRIP output channels j..; du points
+ * at their entries of dU. */
 static void carry_back(const WeightGradient *g, const float *du, size_t point, size_t c, size_t j,
                        size_t strip)
 {
@@ -195,7 +196,9 @@ static void transform_chunk(WeightGradient *g)
     threads_for(cut_blocks(g->count, TASK_SQUARES), chunk_transform_task, g);
 }
 
-/* The ways to dw.  Scratch for `du` entries of dU, and for a chunk's V and M behind them: */
+/* ---- the ways to dw -------------------------------------------------------------------------- */
+
+/* Scratch for `du` entries of dU, and for a chunk's V and M behind them. */
 static void chunk_scratch(WeightGradient *g, size_t du)
 {
     g->du = threads_scratch(SCRATCH_CONV,

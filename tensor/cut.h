@@ -22,8 +22,9 @@ static inline size_t cut_blocks(size_t n, size_t block)
 }
 
 /* Size of the blocks of n that two threads taking them in turn finish soonest: a multiple of
- * `unit`, at most `most` and not much under half of it.  (Of seven blocks and a small one, one
- * thread does four.)  Beginning a block is taken to cost as much as four of its entries. */
+ * `unit`, at most `most`, which is one too, and at least half of it.  (Of seven blocks and a small
+ * one, one thread does four.)  Beginning a block is taken to cost as much as four of its entries.
+ */
 static inline size_t cut_even(size_t n, size_t unit, size_t most)
 {
     size_t best = most, least = (size_t)-1;

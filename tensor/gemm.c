@@ -8,7 +8,6 @@
 #include "tensor/gemm.h"
 
 #include <stdint.h>
-#include <string.h>
 
 #include "tensor/check.h"
 #include "tensor/cut.h"
@@ -127,7 +126,8 @@ static void run_chunk(Gemm *g)
     if (few)
         g->block_rows = cut_even(g->m, tile_for(g->n)->rows, g->block_rows);
     g->row_blocks = cut_blocks(g->m, g->block_rows);
-    g->panel_blocks = rows_only ? 1 : cut_min(panels, cut_blocks(TASKS, g->row_blocks));
+    g->panel_blocks =
+        cut_min(panels, cut_blocks(rows_only ? TRANSPOSED_TASKS : TASKS, g->row_blocks));
     g->block_panels = cut_blocks(panels, g->panel_blocks);
     g->panel_blocks = cut_blocks(panels, g->block_panels);
     g->packed = NULL;

@@ -278,15 +278,17 @@ void tile_copy_rows(float *out, size_t out_stride, const float *in, size_t in_st
     /* Short rows far apart: a call for each, and waiting for each, would cost more than the copy.
      */
     enum { STEP = 24, AHEAD = 16 };
-    for (size_t r = 0; r < rows; r++, out += out_stride, in += in_stride) {
+    for (size_t r = 0; r < rows; r++) {
+        const float *from = in + r * in_stride;
+        float *to = out + r * out_stride;
         size_t j = 0;
         for (; j + STEP <= columns; j += STEP) {
             if (r + AHEAD < rows)
-                TILE_PREFETCH_READ(in + AHEAD * in_stride + j);
-            memcpy(out + j, in + j, STEP * sizeof *out);
+                TILE_PREFETCH_READ(from + AHEAD * in_stride + j);
+            memcpy(to + j, from + j, STEP * sizeof *to);
         }
         if (j < columns)
-            memcpy(out + j, in + j, (columns - j) * sizeof *out);
+            memcpy(to + j, from + j, (columns - j) * sizeof *to);
     }
 }
 

@@ -1,7 +1,7 @@
 /* Threads: the only file that calls the OpenMP library.  Without OpenMP there is one thread.
  *
- * Work is cut by its shape alone, never by the number of threads, and every output is written by
- * exactly one piece of work, so results have the same bits for every thread count. */
+ * Every output is written by exactly one piece of work, and the pieces that sums are made of depend
+ * on the shape of the work alone, so results have the same bits for every thread count. */
 #ifndef DI4C_TENSOR_THREADS_H
 #define DI4C_TENSOR_THREADS_H
 

@@ -28,7 +28,7 @@ enum { TILE_COLUMNS_0 = 12, TILE_COLUMNS_1 = 8, TILE_COLUMNS_2 = 4 };
 #endif
 
 enum { TILE_MAX_ROWS = 8, TILE_MAX_COLUMNS = TILE_COLUMNS_0 };
-/* Blocks of rows are cut at multiples of this number: no tile height leaves a remainder. */
+/* A multiple of all tiles' rows: blocks cut at multiples of it leave no tile partly idle. */
 enum { TILE_ROW_STEP = 24 };
 
 #endif

@@ -135,6 +135,7 @@ START_TEST(test_winograd_error_with_many_channels)
     compare((ConvShape){1, 16, 16, 256, 96, 1}, CONV_WINOGRAD, 3e-5, 1);
     compare((ConvShape){3, 8, 8, 192, 200, 1}, CONV_AUTO, 3e-5, 2);
     compare((ConvShape){1, 38, 38, 1024, 8, 1}, CONV_WINOGRAD, 3e-5, 3); /* dw from two chunks */
+    compare((ConvShape){5, 14, 13, 181, 183, 1}, CONV_WINOGRAD, 3e-5, 5); /* groups of squares */
 }
 END_TEST
 
@@ -258,9 +259,11 @@ START_TEST(test_same_bits_for_any_thread_count)
 }
 END_TEST
 
+/* With eight threads panels take over from groups: more than one block of squares, two chunks. */
 START_TEST(test_picture_does_not_depend_on_the_others)
 {
-    /* The last four are cut differently for one picture: few, some or many squares, two chunks. */
+    threads_set(_i == 0 ? 0 : 8);
+    /* The last five are cut differently for one picture: few, some or many squares, two chunks. */
     const ConvShape several[] = {{7, 6, 5, 20, 33, 1},    {4, 3, 4, 70, 5, 1},
                                  {5, 8, 6, 24, 40, 2},    {300, 4, 4, 190, 180, 1},
                                  {90, 4, 4, 190, 180, 1},
@@ -313,7 +316,7 @@ Suite *conv_suite(void)
     tcase_add_test(all, test_nan_reaches_its_neighbours_only);
     tcase_add_test(all, test_nan_reaches_its_squares_with_winograd);
     tcase_add_test(all, test_same_bits_for_any_thread_count);
-    tcase_add_test(all, test_picture_does_not_depend_on_the_others);
+    tcase_add_loop_test(all, test_picture_does_not_depend_on_the_others, 0, 2);
     tcase_add_loop_test_raise_signal(all, test_overflowing_sizes, SIGABRT, 0, 5);
     tcase_add_test_raise_signal(all, test_odd_size_with_stride_two, SIGABRT);
     suite_add_tcase(suite, all);

@@ -18,7 +18,7 @@
 enum {
     CHUNK_COLUMNS = 2048, /* columns and depth copied at once: bounds the scratch memory */
     CHUNK_DEPTH = 2048,
-    BLOCK_DEPTH = 512, /* a panel's piece: 512 x 64 numbers, 128 KiB */
+    BLOCK_DEPTH = 1024, /* a panel's piece: 1024 x 64 numbers, 256 KiB */
     BLOCK_ROWS = 144,
     TASKS = 16,      /* aimed at */
     TRANSPOSED_TASKS = 6,

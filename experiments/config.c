@@ -129,7 +129,7 @@ static const Preset presets[] = {
      "dropout=0 flip=off lr_decay=cosine warmup=100 ema_decay=0.999 chunk=4096 "
      "loss=cross_entropy time_weight=elbo",
      "steps=3200 batch=512 lr=1e-3 stratified_times=on",
-     "steps=5000 batch=8 lambdas=32 distil_lambdas=2 lr=3e-4 data_weight=one stratified_lambda=on "
+     "steps=4000 batch=8 lambdas=32 distil_lambdas=2 lr=3e-4 data_weight=one stratified_lambda=on "
      "delta_min=0.005 delta_max=0.05 share_at_one=0.125 start_from=averaged"},
     {"mnist-binary", "MNIST at 14x14, black and white, small U-Net, absorbing noise",
      "transform=binary height=14 width=14 channels=1 states=2 process=absorbing alpha_eps=0 "

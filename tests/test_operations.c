@@ -1,10 +1,14 @@
 /* Every operation: its value against plain loops in double, its gradient against central
- * differences for every choice of inputs that need one, and wrong shapes. */
+ * differences for every choice of inputs that need one, and the same bits for every number of
+ * threads.
+ *
+ * Longer than other files: all checks run over one table, whose rows name an operation and its
+ * plain loops, so these stand here together; a new operation adds its loops and a row.  Wrong
+ * shapes are in test_operation_shapes.c, the statistics of dropout in test_dropout.c. */
 #include "autograd/operations.h"
 
 #include <check.h>
 #include <math.h>
-#include <signal.h>
 #include <string.h>
 
 #include "autograd/axes.h"
@@ -729,55 +733,6 @@ START_TEST(same_bits_for_all_thread_counts)
 }
 END_TEST
 
-/* ---- dropout ---- */
-
-/* A sample keeps its mask when the batch around it changes; layers differ. */
-START_TEST(dropout_follows_the_sample)
-{
-    const Shape two = {2, {2, 500}};
-    Tensor x = draw(two, 1, false);
-    memcpy(x.data + 500, x.data, 500 * sizeof *x.data);
-    Rng streams[SAMPLES];
-    sample_streams(streams);
-    const Rng swapped[2] = {streams[1], streams[0]};
-    Graph *g = ag_graph_create();
-    const float *a = ag_dropout(ag_constant(g, x), 0.5, streams, 7)->value.data;
-    const float *b = ag_dropout(ag_constant(g, x), 0.5, swapped, 7)->value.data;
-    const float *other = ag_dropout(ag_constant(g, x), 0.5, streams, 8)->value.data;
-    ck_assert_mem_eq(a, b + 500, 500 * sizeof *a);
-    ck_assert_mem_eq(a + 500, b, 500 * sizeof *a);
-    ck_assert_mem_ne(a, a + 500, 500 * sizeof *a);
-    ck_assert_mem_ne(a, other, 500 * sizeof *a);
-    ag_graph_destroy(g);
-}
-END_TEST
-
-/* 40000 entries, p = 0.25: the count of zeros leaves 10000 +- 433 (5 deviations) with probability
- * below 1e-6. */
-START_TEST(dropout_rate)
-{
-    const Shape shape = {2, {SAMPLES, 10000}};
-    Tensor x = tensor_make(pool, shape.rank, shape.n);
-    Rng streams[SAMPLES];
-    int zeros = 0;
-    sample_streams(streams);
-    for (size_t i = 0; i < tensor_size(&x); i++)
-        x.data[i] = 3.0f;
-    Graph *g = ag_graph_create();
-    Var *v = ag_constant(g, x);
-    const float *y = ag_dropout(v, 0.25, streams, 0)->value.data;
-    for (size_t i = 0; i < tensor_size(&x); i++) {
-        ck_assert(y[i] == 0.0f || fabsf(y[i] - 4.0f) < 1e-6f);
-        zeros += y[i] == 0.0f;
-    }
-    ck_assert_int_ge(zeros, 10000 - 433);
-    ck_assert_int_le(zeros, 10000 + 433);
-    ck_assert_ptr_eq(ag_dropout(v, 0.25, NULL, 0), v);
-    ck_assert_ptr_eq(ag_dropout(v, 0.0, streams, 0), v);
-    ag_graph_destroy(g);
-}
-END_TEST
-
 /* ---- extreme values ---- */
 
 START_TEST(cross_entropy_of_large_logits)
@@ -796,90 +751,15 @@ START_TEST(cross_entropy_of_large_logits)
 }
 END_TEST
 
-/* ---- wrong shapes ---- */
-
-static Graph *g;
-
-static Var *zeros(int rank, size_t a, size_t b, size_t c, size_t d)
-{
-    const Shape shape = {rank, {a, b, c, d}};
-    return ag_constant(g, draw(shape, 1, false));
-}
-
-static void misuse_linear(void) { ag_linear(zeros(2, 2, 3, 1, 1), zeros(2, 4, 3, 1, 1), NULL); }
-static void misuse_linear_rank(void)
-{
-    ag_linear(zeros(2, 2, 3, 1, 1), zeros(1, 3, 1, 1, 1), NULL);
-}
-static void misuse_bias(void)
-{
-    ag_linear(zeros(2, 2, 3, 1, 1), zeros(2, 3, 4, 1, 1), zeros(1, 3, 1, 1, 1));
-}
-static void misuse_conv(void) { ag_conv3x3(zeros(4, 1, 4, 4, 2), zeros(4, 3, 3, 3, 2), NULL, 1); }
-static void misuse_conv_rank(void)
-{
-    ag_conv3x3(zeros(3, 4, 4, 3, 1), zeros(4, 3, 3, 3, 2), NULL, 1);
-}
-static void misuse_conv_odd(void)
-{
-    ag_conv3x3(zeros(4, 1, 5, 4, 2), zeros(4, 3, 3, 2, 2), NULL, 2);
-}
-static void misuse_stride(void) { ag_conv3x3(zeros(4, 1, 4, 4, 2), zeros(4, 3, 3, 2, 2), NULL, 3); }
-static void misuse_attention(void)
-{
-    ag_attention(zeros(3, 1, 4, 2, 1), zeros(3, 1, 5, 2, 1), zeros(3, 1, 4, 2, 1), 1.0f);
-}
-static void misuse_groups(void)
-{
-    ag_group_norm(zeros(2, 2, 6, 1, 1), zeros(1, 6, 1, 1, 1), zeros(1, 6, 1, 1, 1), 4, 1e-6, false);
-}
-static void misuse_gamma(void)
-{
-    ag_group_norm(zeros(2, 2, 6, 1, 1), zeros(1, 5, 1, 1, 1), zeros(1, 6, 1, 1, 1), 2, 1e-6, false);
-}
-static void misuse_add(void) { ag_add(zeros(2, 2, 3, 1, 1), zeros(2, 3, 2, 1, 1)); }
-static void misuse_add_rank(void) { ag_add(zeros(2, 2, 3, 1, 1), zeros(1, 6, 1, 1, 1)); }
-static void misuse_multiply(void) { ag_multiply(zeros(1, 2, 1, 1, 1), zeros(1, 3, 1, 1, 1)); }
-static void misuse_channel(void) { ag_add_channel(zeros(3, 2, 3, 4, 1), zeros(2, 3, 4, 1, 1)); }
-static void misuse_dropout(void) { ag_dropout(zeros(1, 2, 1, 1, 1), 1.0, NULL, 0); }
-static void misuse_concat(void) { ag_concat(zeros(2, 2, 3, 1, 1), zeros(2, 3, 3, 1, 1)); }
-static void misuse_slice(void) { ag_slice(zeros(2, 2, 3, 1, 1), 2, 2); }
-static void misuse_upsample(void) { ag_upsample2(zeros(3, 2, 3, 4, 1)); }
-static void misuse_pool(void) { ag_max_pool2(zeros(2, 2, 3, 1, 1)); }
-static void misuse_mean_positions(void) { ag_mean_positions(zeros(3, 2, 0, 3, 1)); }
-static void misuse_softmax(void) { ag_softmax(zeros(0, 1, 1, 1, 1)); }
-static void misuse_mean(void) { ag_mean(zeros(1, 0, 1, 1, 1)); }
-static void misuse_label(void) { ag_cross_entropy(zeros(2, SAMPLES, 2, 1, 1), labels); }
-static void misuse_logits(void) { ag_cross_entropy(zeros(1, SAMPLES, 1, 1, 1), labels); }
-
-static void (*const misuses[])(void) = {
-    misuse_linear, misuse_linear_rank, misuse_bias, misuse_conv, misuse_conv_rank,
-    misuse_conv_odd, misuse_stride, misuse_attention, misuse_groups, misuse_gamma, misuse_add,
-    misuse_add_rank, misuse_multiply, misuse_channel, misuse_dropout, misuse_concat, misuse_slice,
-    misuse_upsample, misuse_pool, misuse_mean_positions, misuse_softmax, misuse_mean, misuse_label,
-    misuse_logits,
-};
-
-START_TEST(wrong_shapes_abort)
-{
-    g = ag_graph_create();
-    misuses[_i]();
-}
-END_TEST
-
 Suite *operations_suite(void)
 {
     Suite *s = suite_create("operations");
     TCase *values = tcase_create("values"), *gradients = tcase_create("gradients");
-    TCase *misuse = tcase_create("wrong shapes");
-    const int misuse_count = (int)(sizeof misuses / sizeof misuses[0]);
 
     tcase_add_checked_fixture(values, setup, teardown);
     tcase_set_timeout(values, 20);
     tcase_add_loop_test(values, value_against_double, 0, CASES);
     tcase_add_loop_test(values, same_bits_for_all_thread_counts, 0, LARGE_CASES);
-    tcase_add_test(values, dropout_follows_the_sample);
-    tcase_add_test(values, dropout_rate);
     tcase_add_test(values, cross_entropy_of_large_logits);
     suite_add_tcase(s, values);
 
@@ -887,10 +767,5 @@ Suite *operations_suite(void)
     tcase_set_timeout(gradients, 60);
     tcase_add_loop_test(gradients, gradient_against_differences, 0, CASES);
     suite_add_tcase(s, gradients);
-
-    tcase_add_checked_fixture(misuse, setup, teardown);
-    tcase_set_timeout(misuse, 10);
-    tcase_add_loop_test_raise_signal(misuse, wrong_shapes_abort, SIGABRT, 0, misuse_count);
-    suite_add_tcase(s, misuse);
     return s;
 }

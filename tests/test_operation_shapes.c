@@ -1,0 +1,105 @@
+/* Operations stop at shapes that do not fit each other, and at labels that do not exist. */
+#include "autograd/operations.h"
+
+#include <check.h>
+#include <signal.h>
+#include <string.h>
+
+static Arena *pool;
+
+static void setup(void)
+{
+    pool = arena_create(1 << 16);
+}
+
+static void teardown(void)
+{
+    arena_destroy(pool);
+}
+
+enum { SAMPLES = 4 };
+static const uint16_t labels[SAMPLES] = {1, 0, 2, 1};
+
+static Graph *g;
+
+static Var *zeros(int rank, size_t a, size_t b, size_t c, size_t d)
+{
+    const size_t shape[] = {a, b, c, d};
+    Tensor t = tensor_make(pool, rank, shape);
+    memset(t.data, 0, tensor_size(&t) * sizeof *t.data);
+    return ag_constant(g, t);
+}
+
+static void misuse_linear(void) { ag_linear(zeros(2, 2, 3, 1, 1), zeros(2, 4, 3, 1, 1), NULL); }
+static void misuse_linear_rank(void)
+{
+    ag_linear(zeros(2, 2, 3, 1, 1), zeros(1, 3, 1, 1, 1), NULL);
+}
+static void misuse_bias(void)
+{
+    ag_linear(zeros(2, 2, 3, 1, 1), zeros(2, 3, 4, 1, 1), zeros(1, 3, 1, 1, 1));
+}
+static void misuse_conv(void) { ag_conv3x3(zeros(4, 1, 4, 4, 2), zeros(4, 3, 3, 3, 2), NULL, 1); }
+static void misuse_conv_rank(void)
+{
+    ag_conv3x3(zeros(3, 4, 4, 3, 1), zeros(4, 3, 3, 3, 2), NULL, 1);
+}
+static void misuse_conv_odd(void)
+{
+    ag_conv3x3(zeros(4, 1, 5, 4, 2), zeros(4, 3, 3, 2, 2), NULL, 2);
+}
+static void misuse_stride(void) { ag_conv3x3(zeros(4, 1, 4, 4, 2), zeros(4, 3, 3, 2, 2), NULL, 3); }
+static void misuse_attention(void)
+{
+    ag_attention(zeros(3, 1, 4, 2, 1), zeros(3, 1, 5, 2, 1), zeros(3, 1, 4, 2, 1), 1.0f);
+}
+static void misuse_groups(void)
+{
+    ag_group_norm(zeros(2, 2, 6, 1, 1), zeros(1, 6, 1, 1, 1), zeros(1, 6, 1, 1, 1), 4, 1e-6, false);
+}
+static void misuse_gamma(void)
+{
+    ag_group_norm(zeros(2, 2, 6, 1, 1), zeros(1, 5, 1, 1, 1), zeros(1, 6, 1, 1, 1), 2, 1e-6, false);
+}
+static void misuse_add(void) { ag_add(zeros(2, 2, 3, 1, 1), zeros(2, 3, 2, 1, 1)); }
+static void misuse_add_rank(void) { ag_add(zeros(2, 2, 3, 1, 1), zeros(1, 6, 1, 1, 1)); }
+static void misuse_multiply(void) { ag_multiply(zeros(1, 2, 1, 1, 1), zeros(1, 3, 1, 1, 1)); }
+static void misuse_channel(void) { ag_add_channel(zeros(3, 2, 3, 4, 1), zeros(2, 3, 4, 1, 1)); }
+static void misuse_dropout(void) { ag_dropout(zeros(1, 2, 1, 1, 1), 1.0, NULL, 0); }
+static void misuse_concat(void) { ag_concat(zeros(2, 2, 3, 1, 1), zeros(2, 3, 3, 1, 1)); }
+static void misuse_slice(void) { ag_slice(zeros(2, 2, 3, 1, 1), 2, 2); }
+static void misuse_upsample(void) { ag_upsample2(zeros(3, 2, 3, 4, 1)); }
+static void misuse_pool(void) { ag_max_pool2(zeros(2, 2, 3, 1, 1)); }
+static void misuse_mean_positions(void) { ag_mean_positions(zeros(3, 2, 0, 3, 1)); }
+static void misuse_softmax(void) { ag_softmax(zeros(0, 1, 1, 1, 1)); }
+static void misuse_mean(void) { ag_mean(zeros(1, 0, 1, 1, 1)); }
+static void misuse_label(void) { ag_cross_entropy(zeros(2, SAMPLES, 2, 1, 1), labels); }
+static void misuse_logits(void) { ag_cross_entropy(zeros(1, SAMPLES, 1, 1, 1), labels); }
+
+static void (*const misuses[])(void) = {
+    misuse_linear, misuse_linear_rank, misuse_bias, misuse_conv, misuse_conv_rank,
+    misuse_conv_odd, misuse_stride, misuse_attention, misuse_groups, misuse_gamma, misuse_add,
+    misuse_add_rank, misuse_multiply, misuse_channel, misuse_dropout, misuse_concat, misuse_slice,
+    misuse_upsample, misuse_pool, misuse_mean_positions, misuse_softmax, misuse_mean, misuse_label,
+    misuse_logits,
+};
+
+START_TEST(wrong_shapes_abort)
+{
+    g = ag_graph_create();
+    misuses[_i]();
+}
+END_TEST
+
+Suite *operation_shapes_suite(void)
+{
+    Suite *s = suite_create("operation_shapes");
+    TCase *tc = tcase_create("wrong shapes");
+    const int count = (int)(sizeof misuses / sizeof misuses[0]);
+
+    tcase_add_checked_fixture(tc, setup, teardown);
+    tcase_set_timeout(tc, 10);
+    tcase_add_loop_test_raise_signal(tc, wrong_shapes_abort, SIGABRT, 0, count);
+    suite_add_tcase(s, tc);
+    return s;
+}

@@ -45,8 +45,8 @@ typedef enum Pass { FORWARD, DATA_GRADIENT, WEIGHT_GRADIENT } Pass;
  * wins at nearly all numbers of channels. */
 static ConvAlgorithm best_for(const ConvShape *s, Pass pass)
 {
-    const size_t side = 4, down = (s->height + side - 1) / side,
-                 across = (s->width + side - 1) / side;
+    const size_t side = 4;
+    const size_t down = (s->height + side - 1) / side, across = (s->width + side - 1) / side;
     const bool large = s->height >= side && s->width >= side;
     if (s->stride == 2)
         return CONV_DIRECT;

@@ -326,9 +326,10 @@ static void group_task(size_t task, void *context)
         panel(g, v, g->block, 0, count, t0, j);
 }
 
-static void run_groups(Filter *g)
+static void run_groups(Filter *g, size_t group)
 {
     g->piece = U_CHANNELS;
+    g->block = group;
     threads_for(cut_blocks(g->squares.count, g->block), group_task, g);
 }
 
@@ -345,10 +346,8 @@ static void run_filter(Filter *g)
         run_blocks(g);
     else if (g->squares.count <= GROUP_SQUARES || groups < (size_t)threads_get())
         run_panels(g);
-    else {
-        g->block = group;
-        run_groups(g);
-    }
+    else
+        run_groups(g, group);
 }
 
 void conv_winograd_forward(float *y, const float *x, const float *w, const float *bias,

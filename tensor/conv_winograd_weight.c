@@ -22,9 +22,9 @@ enum {
     SMALL_WEIGHTS = 1 << 18, /* entries of dU up to which each block has its own */
     PART_ENTRIES = 1 << 18,  /* entries of V and M held by a block */
     BLOCKS = 8,
-    TASK_SQUARES = 16, /* per task of a transform */
-    PART_CHANNELS = 24, /* input channels of a part of dU, and squares up to which parts pay */
-    PART_SQUARES = 64
+    TASK_SQUARES = 16,  /* per task of a transform */
+    PART_CHANNELS = 24, /* input channels of a part of dU */
+    PART_SQUARES = 64   /* up to which such parts pay */
 };
 
 typedef struct WeightGradient {
@@ -61,14 +61,14 @@ typedef struct Sums {
     size_t point, row;
 } Sums;
 
-/* dU[e] = or += V[e]^T M[e] for `depth` input channels from c0 on and the panel of output channels
- * j..; du begins there. */
-static void product(const WeightGradient *g, size_t e, const Sums *du, const float *v,
-                    const float *m, size_t count, bool fresh, size_t c0, size_t depth, size_t j)
+/* dU[e] = or += V[e]^T M[e], for `rows` input channels from v on and at most TILE_MAX_COLUMNS output
+ * channels from m on; du begins there. */
+static void product(const WeightGradient *g, size_t e, const Sums *du, const float *v, size_t rows,
+                    const float *m, size_t columns, size_t count, bool fresh)
 {
-    const size_t columns = cut_min(g->cout - j, TILE_MAX_COLUMNS), offset = 0;
+    const size_t offset = 0;
     const Tile *tile = tile_for(columns);
-    const float *right = m + e * g->m_point + j;
+    const float *right = m + e * g->m_point;
     const TileProduct sum = {.segments = 1,
                              .depth = count,
                              .left_step = g->v_row,
@@ -77,16 +77,16 @@ static void product(const WeightGradient *g, size_t e, const Sums *du, const flo
                              .right_stride = g->m_row,
                              .alpha = 1.0f,
                              .beta = fresh ? 0.0f : 1.0f};
-    for (size_t c = 0; c < depth; c += tile->rows) {
+    for (size_t c = 0; c < rows; c += tile->rows) {
         const float *left[TILE_MAX_ROWS];
         float *out[TILE_MAX_ROWS];
-        const size_t rows = cut_min(tile->rows, depth - c);
+        const size_t some = cut_min(tile->rows, rows - c);
         for (size_t r = 0; r < tile->rows; r++) {
-            const size_t row = c + (r < rows ? r : 0);
-            left[r] = v + e * g->v_point + c0 + row;
+            const size_t row = c + (r < some ? r : 0);
+            left[r] = v + e * g->v_point + row;
             out[r] = du->data + e * du->point + row * du->row;
         }
-        tile->run(&sum, left, out, rows, columns);
+        tile->run(&sum, left, out, some, columns);
     }
 }
 
@@ -96,7 +96,8 @@ static void whole_product(const WeightGradient *g, size_t e, float *du, const fl
 {
     for (size_t j = 0; j < g->cout; j += TILE_MAX_COLUMNS) {
         const Sums part = {du + j, g->cin * g->cout, g->cout};
-        product(g, e, &part, v, m, count, fresh, 0, g->cin, j);
+        product(g, e, &part, v, g->cin, m + j, cut_min(g->cout - j, TILE_MAX_COLUMNS), count,
+                fresh);
     }
 }
 
@@ -178,13 +179,13 @@ static void part_task(size_t task, void *context)
     const WeightGradient *g = context;
     const size_t groups = cut_blocks(g->cin, PART_CHANNELS);
     const size_t j = task / groups * TILE_MAX_COLUMNS, c0 = task % groups * PART_CHANNELS;
-    const size_t depth = cut_min(PART_CHANNELS, g->cin - c0);
+    const size_t rows = cut_min(PART_CHANNELS, g->cin - c0);
     const size_t columns = cut_min(g->cout - j, TILE_MAX_COLUMNS);
     Sums du = {.row = TILE_MAX_COLUMNS, .point = PART_CHANNELS * TILE_MAX_COLUMNS + SKEW};
     du.data = threads_scratch(SCRATCH_GEMM_LEFT, WINO_POINTS * du.point * sizeof *du.data);
     for (size_t e = 0; e < WINO_POINTS; e++)
-        product(g, e, &du, g->v, g->m, g->count, true, c0, depth, j);
-    for (size_t c = 0; c < depth; c++)
+        product(g, e, &du, g->v + c0, rows, g->m + j, columns, g->count, true);
+    for (size_t c = 0; c < rows; c++)
         for (size_t k = 0; k < columns; k += WINO_STRIP)
             carry_back(g, du.data + c * du.row + k, du.point, c0 + c, j + k,
                        cut_min(columns - k, WINO_STRIP));

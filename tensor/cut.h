@@ -4,6 +4,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 #include "tensor/threads.h"
 
@@ -23,11 +24,10 @@ static inline size_t cut_blocks(size_t n, size_t block)
 
 /* Size of the blocks of n that two threads taking them in turn finish soonest: a multiple of
  * `unit`, at most `most`, which is one too, and at least half of it.  (Of seven blocks and a small
- * one, one thread does four.)  Beginning a block is taken to cost as much as four of its entries.
- */
+ * one, one thread does four.)  Beginning a block is taken to cost as much as 4 of its entries. */
 static inline size_t cut_even(size_t n, size_t unit, size_t most)
 {
-    size_t best = most, least = (size_t)-1;
+    size_t best = most, least = SIZE_MAX;
     for (size_t block = most; 2 * block >= most && block >= unit; block -= unit) {
         const size_t count = cut_blocks(n, block), rest = n - (count - 1) * block;
         const size_t span = (count - 1) / 2 * block + (count % 2 == 1 ? rest : block) + 2 * count;

@@ -18,12 +18,11 @@
 enum {
     CHUNK_COLUMNS = 2048, /* columns and depth copied at once: bounds the scratch memory */
     CHUNK_DEPTH = 2048,
-    BLOCK_DEPTH = 1024, /* a panel's piece: 1024 x 64 numbers, 256 KiB */
     BLOCK_ROWS = 144,
-    TASKS = 16,      /* aimed at */
-    TRANSPOSED_TASKS = 6,
+    TASKS = 16,           /* aimed at */
+    TRANSPOSED_TASKS = 6, /* the same for few panels where tasks copy their rows of A */
     FEW_PANELS = 4,
-    DIRECT_ROWS = 24 /* with so few rows the right operand is not worth copying */
+    DIRECT_ROWS = 24      /* with so few rows the right operand is not worth copying */
 };
 
 typedef struct Gemm {
@@ -114,7 +113,7 @@ static void run_chunk(Gemm *g)
 {
     const size_t panels = tile_panels(g->n);
     g->padded = tile_padded(g->n);
-    g->depth_blocks = cut_blocks(g->k, BLOCK_DEPTH);
+    g->depth_blocks = cut_blocks(g->k, TILE_DEPTH);
     g->block_depth = cut_blocks(g->k, g->depth_blocks);
     g->depth_blocks = cut_blocks(g->k, g->block_depth);
     /* Where a task copies its rows of A, cutting its panels too would copy them again.  With few

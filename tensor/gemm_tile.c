@@ -80,8 +80,7 @@ TILE_INLINE void tile_sum(const size_t rows, const size_t width, const TileProdu
         for (size_t k = 0, at = 0; k < depth; k++, at += step, b += stride)
             for (size_t r = 0; r < rows; r++) {
                 const float factor = a[r][at];
-/* clang 14 would unroll this loop first and then leave it scalar: a seventh to a fifth of the
- * speed. */
+/* clang 14 would unroll this loop first and leave it scalar: a seventh to a fifth of the speed. */
 #pragma omp simd
 #if defined(__clang__)
 #pragma clang loop unroll(disable)
@@ -275,8 +274,7 @@ void tile_transpose(float *out, size_t out_stride, const float *in, size_t in_st
 void tile_copy_rows(float *out, size_t out_stride, const float *in, size_t in_stride, size_t rows,
                     size_t columns)
 {
-    /* Short rows far apart: a call for each, and waiting for each, would cost more than the copy.
-     */
+    /* Rows are short and far apart: a call and a wait for each would cost more than the copy. */
     enum { STEP = 24, AHEAD = 16 };
     for (size_t r = 0; r < rows; r++) {
         const float *from = in + r * in_stride;

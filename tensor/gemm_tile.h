@@ -2,8 +2,7 @@
  *
  * A tile computes a small block of an output matrix, `rows` x `columns` numbers held in registers:
  *
- *   C[r][j] = alpha * sum_{s, k} left[r][offset[s] + k * left_step] * right[s][k * right_stride +
- * j]
+ *   C[r][j] = alpha * sum_{s, k} left[r][offset[s] + k left_step] right[s][k right_stride + j]
  *             + beta C[r][j] + bias[j]
  *
  * The left operand is given by one pointer per row, so that it can be read where it lies: rows of a

@@ -62,7 +62,7 @@ Var *ag_linear(Var *x, Var *w, Var *b)
 
 /* ---- 3x3 convolution (formula in tensor/conv.h): y is linear in x and in w, so dx is the
  * transposed convolution of dy with w, dw the correlation of x with dy, db the sum of dy.
- * With a residual r: y = alpha (r + conv(x)); everything gets alpha dy in place of dy, r too. ---- */
+ * With a residual r: y = alpha (r + conv(x)); all get alpha dy in place of dy, r too. ---- */
 
 enum { X, W, B, R, INPUTS };
 

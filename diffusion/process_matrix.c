@@ -39,19 +39,21 @@ static bool check_row(const double *row, size_t S, size_t i, Error *err)
     return true;
 }
 
-/* Marks all states that can be reached from `from` along R (backwards: that reach it). */
-static void spread(const double *R, size_t S, size_t from, bool backwards, bool *seen, size_t *todo)
+/* Marks all states that can be reached from `from` along R (backwards: that reach it).  stack: room
+ * for S states that are reached and whose neighbours are not marked yet. */
+static void spread(const double *R, size_t S, size_t from, bool backwards, bool *seen,
+                   size_t *stack)
 {
     size_t waiting = 0;
 
     seen[from] = true;
-    todo[waiting++] = from;
+    stack[waiting++] = from;
     while (waiting > 0) {
-        size_t i = todo[--waiting];
+        size_t i = stack[--waiting];
         for (size_t j = 0; j < S; j++)
             if (j != i && !seen[j] && (backwards ? R[j * S + i] : R[i * S + j]) > 0.0) {
                 seen[j] = true;
-                todo[waiting++] = j;
+                stack[waiting++] = j;
             }
     }
 }
@@ -59,7 +61,8 @@ static void spread(const double *R, size_t S, size_t from, bool backwards, bool 
 /* A state that every other one leads to; *lost is one that does not lead there, or S.  Of walks
  * backwards from each state not seen before, only the last start can be it: an earlier one was not
  * met by the walks after it. */
-static size_t find_meeting_state(const double *R, size_t S, bool *seen, size_t *todo, size_t *lost)
+static size_t find_meeting_state(const double *R, size_t S, bool *seen, size_t *stack,
+                                 size_t *lost)
 {
     size_t candidate = 0;
 
@@ -68,11 +71,11 @@ static size_t find_meeting_state(const double *R, size_t S, bool *seen, size_t *
     for (size_t i = 0; i < S; i++)
         if (!seen[i]) {
             candidate = i;
-            spread(R, S, i, true, seen, todo);
+            spread(R, S, i, true, seen, stack);
         }
     for (size_t i = 0; i < S; i++)
         seen[i] = false;
-    spread(R, S, candidate, true, seen, todo);
+    spread(R, S, candidate, true, seen, stack);
     for (*lost = 0; *lost < S && seen[*lost];)
         ++*lost;
     return candidate;

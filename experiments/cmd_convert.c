@@ -199,8 +199,7 @@ static bool put_tensor(const Export *e, int block, const Param *p, Error *err)
     for (size_t i = 0; i < f->count; i++)
         if (!isfinite(at[i]))
             return error_set(err,
-                             "%.200s: tensor \"%.200s\": expected finite numbers, entry %zu is "
-                             "%s",
+                             "%.200s: tensor \"%.200s\": expected finite numbers, entry %zu is %s",
                              e->file->path, f->name, i, isnan(at[i]) ? "NaN" : "infinite");
     return true;
 }

@@ -1,5 +1,5 @@
 /* Tables as the RFC prints them, bit by bit: slow, and of another make than deflate.c. */
-#include "inflate.h"
+#include "tests/inflate.h"
 
 #include <check.h>
 #include <string.h>

@@ -3,9 +3,9 @@
 #include <string.h>
 
 #include "experiments/deflate.h"
-#include "inflate.h"
 #include "tensor/memory.h"
 #include "tensor/rng.h"
+#include "tests/inflate.h"
 
 static void round_trip(const char *bytes, size_t count, const size_t *distances, size_t choices,
                        size_t most)

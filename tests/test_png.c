@@ -4,9 +4,9 @@
 #include <string.h>
 
 #include "experiments/png.h"
-#include "inflate.h"
 #include "tensor/memory.h"
 #include "tensor/rng.h"
+#include "tests/inflate.h"
 
 static const char path[] = "test-png.tmp.png";
 

@@ -57,8 +57,7 @@ START_TEST(crc_of_known_bytes)
             for (int k = 0; k < 8; k++)
                 crc = crc & 1 ? 0xEDB88320 ^ crc >> 1 : crc >> 1;
         }
-        ck_assert_uint_eq(zip_crc32(bytes + count % 5, count - count % 5),
-                          ~crc);
+        ck_assert_uint_eq(zip_crc32(bytes + count % 5, count - count % 5), ~crc);
     }
 }
 END_TEST

@@ -108,9 +108,8 @@ static void tell(Findings *f)
         f,
         "The distances are found by search, so each is one that can be reached: an upper bound of "
         "the best. Sixteen seeded starts (fewer in large worlds) run EM, which lowers the "
-        "Kullback-Leibler distance, and "
-        "then gradient descent on the total variation itself; the smallest total variation "
-        "counts. A line ends where the law is reached.");
+        "Kullback-Leibler distance, and then gradient descent on the total variation itself; the "
+        "smallest total variation counts. A line ends where the law is reached.");
 }
 
 static bool report(const Capacity *list, size_t count, Findings *f, Error *err)

@@ -148,8 +148,7 @@ static void tell(Findings *f)
         "In xor any two bits are independent, and still the line is no steeper: once one bit is "
         "known, the other two are coupled. All three move in one step with probability 1/N^2, one "
         "first and then two together with probability 3(N - 1)/(2N^2), and half of these end "
-        "wrong: (3N - 1)/(4N^2). Both closed forms are checked to 1e-12 each time this page is "
-        "made.");
+        "wrong: (3N - 1)/(4N^2). Both closed forms are checked to 1e-12 when this page is made.");
 }
 
 static bool report(const Rate *rates, size_t count, Findings *f, Error *err)

@@ -14,14 +14,8 @@
 #include "tensor/memory.h"
 #include "tensor/platform.h"
 
-enum {
-    POINTS = 7,
-    DRAWN_POINTS = 5,
-    MAX_SERIES = 12,
-    DRAWS = 20000,
-    FLOOR_SETS = 10
-};                                       /* N = 1, 2, 4 .. 64,
-by draws to 16 */
+enum { POINTS = 7, DRAWN_POINTS = 5 }; /* N = 1, 2, 4 .. 64; by draws to 16 */
+enum { MAX_SERIES = 12, DRAWS = 20000, FLOOR_SETS = 10 };
 static const double TERMS_MAX = 2e9;     /* of all steps of one N */
 static const double DRAWN_MAX = 6000;    /* states of the world times D, for samplers that draw */
 static const double EXACT_UNTIL = 1e-3; /* t_min of `exact`: what its last draw loses is small */
@@ -260,10 +254,10 @@ static void tell(Findings *f)
     findings_paragraph(
         f, "Samplers whose single call moves the dimensions independently are followed by "
            "enumeration: no draws, and up to 64 steps. The others (exact, first-hitting, "
-           "confidence) are drawn 20,000 "
-           "times; the dashed floor is what as many samples of the data itself would show, and a "
-           "sampler on it makes no error that can be seen. First-hitting and exact are on it: they "
-           "simulate the learnt chain as it is, at their own times, for as many calls as it takes. "
+           "confidence) are drawn 20,000 times; the dashed floor is what as many samples of the "
+           "data itself would show, and a sampler on it makes no error that can be seen. "
+           "First-hitting and exact are on it: they simulate the learnt chain as it is, at their "
+           "own times, for as many calls as it takes. "
            "Confidence ordering is not: choosing what is sure first is no simulation of the chain, "
            "and on the glyphs more calls do not cure it.");
 }

@@ -6,9 +6,8 @@
  * What makes a good wide tile: columns a multiple of the lanes; rows x columns / lanes sums, and
  * columns / lanes vectors of the right operand beside them, fit the registers with one or two to
  * spare; as many independent sums as multiply-adds are under way at a time (8 to 10).  Rows divide
- * TILE_ROW_STEP.  What makes a good depth: depth x columns numbers of the right operand, which are
- * read for each tile down the rows, fit the first-level cache (24 or 32 KiB); or, where tiles are
- * wide enough to wait for the second, that one (256 KiB).
+ * TILE_ROW_STEP.  The depth is measured: its rows of the right operand are read for each tile down
+ * the rows, from the first-level cache or, where a tile takes long enough, from the second.
  *
  * For another instruction set, add a row and look at `bench smoke`: a tile that does not fit costs a
  * factor of 20 and no warning. */
@@ -24,7 +23,7 @@ enum { TILE_DEPTH = 1024 };
 enum { TILE_LANES = 8 };
 enum { TILE_ROWS_0 = 6, TILE_ROWS_1 = 8, TILE_ROWS_2 = 8 };
 enum { TILE_COLUMNS_0 = 16, TILE_COLUMNS_1 = 8, TILE_COLUMNS_2 = 8 };
-enum { TILE_DEPTH = 512 };
+enum { TILE_DEPTH = 1024 };
 #elif defined(__aarch64__) /* 32 registers of 4 */
 enum { TILE_LANES = 4 };
 enum { TILE_ROWS_0 = 6, TILE_ROWS_1 = 8, TILE_ROWS_2 = 8 };

@@ -256,14 +256,16 @@ static void finish(Var *v)
         free_value(v);
 }
 
-void ag_backward_from(Var *v, const float *gradient)
+static void start_from(Var *v, const float *gradient)
 {
-    Graph *g = v->graph;
-    TENSOR_CHECK(g->recording, "%s: the graph is in inference mode", v->op);
+    TENSOR_CHECK(v->graph->recording, "%s: the graph is in inference mode", v->op);
     TENSOR_CHECK(v->needs_grad, "%s: no leaf with a gradient is behind it", v->op);
-    g->pass++;
     tensor_axpy(ag_grad(v), 1.0f, gradient, tensor_size(&v->value));
-    for (Var *u = v; u; u = u->previous) {
+}
+
+static void walk(Graph *g, Var *newest)
+{
+    for (Var *u = newest; u; u = u->previous) {
         if (u->backward && u->reached == g->pass) {
             check(u, u->grad, &u->value, true);
             const double start = g->observer ? platform_seconds() : 0.0;
@@ -274,6 +276,25 @@ void ag_backward_from(Var *v, const float *gradient)
         }
         finish(u);
     }
+}
+
+void ag_backward_from(Var *v, const float *gradient)
+{
+    v->graph->pass++;
+    start_from(v, gradient);
+    walk(v->graph, v);
+}
+
+void ag_backward_from_all(size_t count, Var *const *v, const float *const *gradient)
+{
+    TENSOR_CHECK(count >= 1, "a backward pass from %zu results", count);
+    Graph *g = v[0]->graph;
+    g->pass++;
+    for (size_t i = 0; i < count; i++) {
+        TENSOR_CHECK(v[i]->graph == g, "%s and %s: results of two graphs", v[0]->op, v[i]->op);
+        start_from(v[i], gradient[i]);
+    }
+    walk(g, g->last);
 }
 
 void ag_backward(Var *scalar)

@@ -93,6 +93,9 @@ void ag_backward(Var *scalar);
  * loss computed outside the tape, or a batch in chunks, can be accumulated.  May be called more
  * than once for one graph: gradients of inner Vars start from zero each time, leaves accumulate. */
 void ag_backward_from(Var *v, const float *gradient);
+/* The same from several Vars of one graph at once: one walk for a loss that depends on all of them,
+ * though one may be computed from another. */
+void ag_backward_from_all(size_t count, Var *const *v, const float *const *gradient);
 
 /* The forward pass has no further use for v's value: gives its memory back.  While recording this
  * happens only to operations with a forward function, and the value comes back when a backward pass

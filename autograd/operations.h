@@ -51,6 +51,11 @@ Var *ag_add_channel(Var *x, Var *v);
  * streams or p = 0: returns x. */
 Var *ag_dropout(Var *x, double p, const Rng *streams, uint64_t layer);
 
+/* ---- gaussian.c ---- */
+/* A reparameterised draw from N(m, diag(e^v)): stats (B, 2 L), a row is m, then the log-variances v;
+ * noise (B, L), standard normal (copied).  y = m + e^(v/2) noise: (B, L). */
+Var *ag_gaussian_draw(Var *stats, const double *noise);
+
 /* ---- shape.c ---- */
 Var *ag_reshape(Var *x, int rank, const size_t *shape);       /* shares data */
 Var *ag_concat(Var *a, Var *b);                               /* along the last axis */

@@ -502,6 +502,32 @@ static void naive_mean(double *y, const Tensor *in, const Parameters *p)
     y[0] /= (double)tensor_size(in);
 }
 
+/* Entry i of the noise, whatever its shape. */
+static double noise_at(size_t i)
+{
+    return 1.7 * cos(1.3 * (double)i);
+}
+
+static Var *gaussian_draw(Graph *g, Var *const *in, void *context)
+{
+    const size_t count = tensor_size(&in[0]->value) / 2;
+    double *noise = arena_alloc(g->arena, count, sizeof *noise);
+    (void)context;
+    for (size_t i = 0; i < count; i++)
+        noise[i] = noise_at(i);
+    return ag_gaussian_draw(in[0], noise);
+}
+
+static void naive_gaussian_draw(double *y, const Tensor *in, const Parameters *p)
+{
+    const size_t L = in->shape[1] / 2;
+    (void)p;
+    for (size_t i = 0; i < in->shape[0] * L; i++) {
+        const float *row = in->data + i / L * 2 * L;
+        y[i] = row[i % L] + exp(0.5 * (double)row[L + i % L]) * noise_at(i);
+    }
+}
+
 static Var *cross_entropy(Graph *g, Var *const *in, void *context)
 {
     (void)g, (void)context;
@@ -594,6 +620,9 @@ static const Case cases[] = {
     {"dropout one", dropout, naive_dropout, 1, {{1, {1}}}, {.p = 0.5}, false},
     {"dropout batch 0", dropout, naive_dropout, 1, {{2, {0, 3}}}, {.p = 0.5}, false},
     {"dropout p=0", dropout, naive_copy, 1, {{2, {2, 3}}}, {.p = 0.0}, false},
+    {"gaussian_draw", gaussian_draw, naive_gaussian_draw, 1, {{2, {SAMPLES, 6}}}, {0}, false},
+    {"gaussian_draw one", gaussian_draw, naive_gaussian_draw, 1, {{2, {1, 2}}}, {0}, false},
+    {"gaussian_draw batch 0", gaussian_draw, naive_gaussian_draw, 1, {{2, {0, 2}}}, {0}, false},
     {"reshape", reshape, naive_copy, 1, {{3, {2, 3, 4}}}, {0}, false},
     {"concat", concat, naive_concat, 2, {{3, {2, 3, 5}}, {3, {2, 3, 4}}}, {0}, false},
     {"concat with nothing", concat, naive_concat, 2, {{2, {3, 0}}, {2, {3, 4}}}, {0}, false},

@@ -30,6 +30,8 @@ void rng_fill_u32(Rng *r, uint32_t *out, size_t n);
 double rng_uniform(Rng *r);                    /* [0,1), multiples of 2^-53 */
 float rng_uniform24(Rng *r);                   /* [0,1), multiples of 2^-24, one word */
 size_t rng_below(Rng *r, size_t n);            /* uniform on 0..n-1, no bias; n >= 1 */
+/* z with P(normal <= z) = u, to a few units in the last place; u = 0 is taken as 2^-54. */
+double rng_normal_quantile(double u);
 double rng_normal(Rng *r);                     /* mean 0, deviation 1 (Box-Muller, no state) */
 /* Index with probability p[i]/sum(p); p >= 0, not all zero.  Rounding never selects p[i] = 0.
  * One uniform is used. */

@@ -385,6 +385,21 @@ START_TEST(permutations_are_even)
 }
 END_TEST
 
+/* Against the distribution function: P(normal <= z) = erfc(-z/sqrt 2)/2, from both ends. */
+START_TEST(normal_quantile_inverts_the_distribution)
+{
+    static const double u[] = {0x1p-53, 1e-12, 1e-5, 0.0013, 0.02425, 0.1, 0.3, 0.4999, 0.5};
+
+    for (size_t i = 0; i < sizeof u / sizeof u[0]; i++) {
+        double z = rng_normal_quantile(u[i]), back = 0.5 * erfc(-z * sqrt(0.5));
+        ck_assert_double_le(fabs(back / u[i] - 1.0), 1e-13);
+        ck_assert_double_le(fabs(rng_normal_quantile(1.0 - u[i]) + z), u[i] < 1e-4 ? 1e-3 : 1e-11);
+    }
+    ck_assert_double_eq_tol(rng_normal_quantile(0.975), 1.959963984540054, 1e-14);
+    ck_assert(rng_normal_quantile(0.0) < -8.0 && isfinite(rng_normal_quantile(0.0)));
+}
+END_TEST
+
 Suite *rng_suite(void)
 {
     Suite *suite = suite_create("rng");
@@ -392,6 +407,7 @@ Suite *rng_suite(void)
 
     tcase_set_timeout(streams, 20);
     tcase_add_test(streams, philox_known_answers);
+    tcase_add_test(streams, normal_quantile_inverts_the_distribution);
     tcase_add_test(streams, a_stream_is_its_path);
     tcase_add_test(streams, filling_equals_drawing);
     tcase_add_test(streams, names_do_not_meet);

@@ -12,7 +12,8 @@ static Var *network_forward(const Denoiser *d, Graph *g, const NetworkInput *in)
 
 Denoiser diff_network_denoiser(Network *net, const Head *head)
 {
-    Denoiser d = {*head, net->lambda_dims, net, network_forward, NULL};
+    Denoiser d = {.head = *head, .lambda_dims = net->lambda_dims, .net = net,
+                  .forward = network_forward};
 
     TENSOR_CHECK(net->dims == head->dims && net->outputs == diff_head_outputs(head),
                  "network with %zu dimensions and %zu outputs, head with %zu and %zu", net->dims,
@@ -30,7 +31,7 @@ bool diff_denoise(const Denoiser *d, Graph *g, const NetworkInput *in, size_t ba
     for (size_t first = 0; first < all; first += step) {
         size_t count = all - first < step ? all - first : step;
         States x = states_rows(in->x, first, count);
-        NetworkInput part = {&x, in->t + first, in->lambda, in->dropout};
+        NetworkInput part = {&x, in->t + first, in->lambda, in->dropout, NULL};
         if (part.lambda != NULL)
             part.lambda += first * d->lambda_dims;
         if (part.dropout != NULL)
@@ -48,11 +49,17 @@ bool diff_denoise(const Denoiser *d, Graph *g, const NetworkInput *in, size_t ba
     return true;
 }
 
+double diff_lambda_of_uniform(LambdaLaw law, double u)
+{
+    return law == LAMBDA_NORMAL ? rng_normal_quantile(u) : u;
+}
+
 void diff_draw_lambda(const Denoiser *d, double *lambda, size_t batch, const Rng *streams)
 {
     for (size_t b = 0; b < batch; b++) {
         Rng rng = streams[b];
         for (size_t i = 0; i < d->lambda_dims; i++)
-            lambda[b * d->lambda_dims + i] = rng_uniform(&rng);
+            lambda[b * d->lambda_dims + i] =
+                diff_lambda_of_uniform(d->lambda_law, rng_uniform(&rng));
     }
 }

@@ -8,6 +8,14 @@
 #include "diffusion/head.h"
 #include "nn/network.h"
 
+/* The law of a mixture's lambda, each of its numbers independently, and how long one lambda lasts. */
+typedef enum LambdaLaw { LAMBDA_UNIFORM /* on [0,1) */, LAMBDA_NORMAL /* N(0, 1) */ } LambdaLaw;
+typedef enum LambdaScope {
+    LAMBDA_SCOPE_DEFAULT, /* in requests: the model's; in models: each step */
+    LAMBDA_STEP,          /* a fresh one in each step: the paper's chain */
+    LAMBDA_SAMPLE         /* drawn once, kept for the whole sample */
+} LambdaScope;
+
 typedef struct Denoiser Denoiser;
 struct Denoiser {
     Head head;
@@ -16,6 +24,8 @@ struct Denoiser {
     /* -> B * diff_head_outputs(&head) numbers */
     Var *(*forward)(const Denoiser *d, Graph *g, const NetworkInput *in);
     void *self;         /* of tables */
+    LambdaLaw lambda_law;
+    LambdaScope lambda_scope; /* what the model was trained for */
 };
 
 /* The denoiser of a network (kept, not owned) whose outputs must fit the head (checked). */
@@ -25,7 +35,10 @@ Denoiser diff_network_denoiser(Network *net, const Head *head);
  * False only if g->check_finite found a number that is not finite: g is then left as it is, so that
  * g->bad_op can be read. */
 bool diff_denoise(const Denoiser *d, Graph *g, const NetworkInput *in, size_t batch, float *out);
-/* lambda (B, lambda_dims) uniform on [0,1), sample b from its stream. */
+/* lambda (B, lambda_dims) from the model's law, sample b from its stream. */
 void diff_draw_lambda(const Denoiser *d, double *lambda, size_t batch, const Rng *streams);
+/* The law's quantile: u uniform on [0,1) becomes a lambda, so that stratified u give stratified
+ * lambdas.  diff_draw_lambda is this of uniform draws. */
+double diff_lambda_of_uniform(LambdaLaw law, double u);
 
 #endif

@@ -3,7 +3,8 @@
  *
  * Samplers of grid times move all samples t_N -> t_{N-1} -> ... step by step; the last step draws
  * x_0 from what the network says at t_1.  `exact` and `first-hitting` choose times of their own.
- * A mixture draws a fresh lambda per sample and network call.  Hybrid: the last K steps use the
+ * A mixture draws a fresh lambda for each sample and step, or one for each sample, as its model's
+ * scope or the request says.  Hybrid: the last K steps use the
  * teacher.
  *
  * A sample depends on the seed and on its own number, not on batch, first, count or the threads. */
@@ -35,8 +36,9 @@ typedef struct SampleRequest {
     size_t steps;            /* N; ignored by samplers with own times */
     TimeGrid grid;
     const double *times;     /* GRID_LIST: N of them */
-    bool stratified_lambda;  /* in each call, the lambdas of 64 samples (numbers 64 k .. 64 k + 63)
+    bool stratified_lambda;  /* whenever lambdas are drawn, those of 64 samples (numbers 64 k .. 64 k + 63)
                                 cut [0,1) evenly, each coordinate in its own random order */
+    LambdaScope lambda_scope; /* LAMBDA_SCOPE_DEFAULT: the model's */
     size_t first;            /* number of the first sample: streams are keyed by sample number */
     size_t batch;            /* samples per network call */
     uint64_t seed;

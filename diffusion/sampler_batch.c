@@ -57,11 +57,17 @@ static size_t number_of(const SamplerBatch *b, size_t i)
     return b->request->first + b->first + (b->place != NULL ? b->place[i] : i);
 }
 
-Rng sampler_stream(const SamplerBatch *b, uint64_t purpose, size_t i)
+/* The stream of sample i for one purpose and one network call. */
+static Rng stream_of_call(const SamplerBatch *b, uint64_t purpose, size_t i, size_t call)
 {
     Rng of_purpose = rng_child(rng_root(b->request->seed), purpose);
 
-    return rng_child(rng_child(of_purpose, number_of(b, i)), b->call);
+    return rng_child(rng_child(of_purpose, number_of(b, i)), call);
+}
+
+Rng sampler_stream(const SamplerBatch *b, uint64_t purpose, size_t i)
+{
+    return stream_of_call(b, purpose, i, b->call);
 }
 
 const Rng *sampler_streams(SamplerBatch *b, uint64_t purpose)
@@ -71,35 +77,44 @@ const Rng *sampler_streams(SamplerBatch *b, uint64_t purpose)
     return b->streams;
 }
 
-/* The number lambda in [0,1) keeps its place within a slice; the slice becomes that of the sample's
- * place in the random order of its 64 neighbours. */
-static double stratify(const SamplerBatch *b, size_t i, size_t coordinate, double lambda)
+/* u in [0,1) keeps its place within a slice; the slice becomes that of the sample's place in the
+ * random order of its 64 neighbours. */
+static double stratify(const SamplerBatch *b, size_t i, size_t coordinate, size_t call, double u)
 {
     uint32_t order[STRATA];
     size_t number = number_of(b, i);
     Rng rng = rng_child(rng_root(b->request->seed), DRAW_STRATA);
 
-    rng = rng_child(rng_child(rng_child(rng, number / STRATA), b->call), coordinate);
+    rng = rng_child(rng_child(rng_child(rng, number / STRATA), call), coordinate);
     rng_permutation(&rng, order, STRATA);
-    double value = (order[number % STRATA] + lambda) / STRATA;
+    double value = (order[number % STRATA] + u) / STRATA;
     return value < 1.0 ? value : nextafter(1.0, 0.0);
 }
 
+/* One lambda for a sample is that of its first call, in every call. */
 static void draw_lambda(SamplerBatch *b)
 {
+    const SampleRequest *r = b->request;
     size_t dims = b->model->lambda_dims;
+    LambdaScope scope = r->lambda_scope != LAMBDA_SCOPE_DEFAULT ? r->lambda_scope
+                                                                : b->model->lambda_scope;
+    size_t call = scope == LAMBDA_SAMPLE ? 0 : b->call;
 
-    diff_draw_lambda(b->model, b->lambda, b->count, sampler_streams(b, DRAW_LAMBDA));
-    for (size_t i = 0; i < b->count && b->request->stratified_lambda; i++)
-        for (size_t k = 0; k < dims; k++)
-            b->lambda[i * dims + k] = stratify(b, i, k, b->lambda[i * dims + k]);
+    for (size_t i = 0; i < b->count; i++) {
+        Rng rng = stream_of_call(b, DRAW_LAMBDA, i, call);
+        for (size_t k = 0; k < dims; k++) {
+            double u = rng_uniform(&rng);
+            u = r->stratified_lambda ? stratify(b, i, k, call, u) : u;
+            b->lambda[i * dims + k] = diff_lambda_of_uniform(b->model->lambda_law, u);
+        }
+    }
 }
 
 /* ---- the network ---- */
 
 bool sampler_network(SamplerBatch *b, Error *err)
 {
-    NetworkInput in = {&b->x, b->t, NULL, NULL};
+    NetworkInput in = {&b->x, b->t, NULL, NULL, NULL};
 
     if (platform_signal() != 0)
         return error_set(err, "sampling stopped by signal %d", platform_signal());

@@ -209,7 +209,7 @@ typedef struct Part {
 static Var *run(const Part *part, const States *x, const Rng *dropout)
 {
     const Step *s = part->step;
-    NetworkInput in = {x, s->t + part->first, NULL, dropout + part->first};
+    NetworkInput in = {x, s->t + part->first, NULL, dropout + part->first, NULL};
     Var *v = s->d->forward(s->d, s->g, &in);
 
     TENSOR_CHECK(tensor_size(&v->value) == part->count * s->outputs,

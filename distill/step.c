@@ -95,14 +95,14 @@ static bool run(const Step *s, const Denoiser *d, const NetworkInput *in, float 
 
 static bool run_teacher_t(Step *s)
 {
-    NetworkInput in = {&s->draws->xt, s->draws->t, s->draws->teacher_lambda_t, NULL};
+    NetworkInput in = {&s->draws->xt, s->draws->t, s->draws->teacher_lambda_t, NULL, NULL};
 
     return run(s, s->teacher, &in, s->teacher_t);
 }
 
 static bool run_teacher_tm(Step *s)
 {
-    NetworkInput in = {&s->draws->xtm, s->draws->tm, s->draws->teacher_lambda_tm, NULL};
+    NetworkInput in = {&s->draws->xtm, s->draws->tm, s->draws->teacher_lambda_tm, NULL, NULL};
 
     return run(s, s->teacher, &in, s->teacher_tm);
 }
@@ -110,7 +110,7 @@ static bool run_teacher_tm(Step *s)
 static bool run_student_u(Step *s, const Rng *dropout)
 {
     NetworkInput in = {&s->draws->xu, repeat(s->arena, s->draws->u, s->B, s->N),
-                       s->draws->lambda_u, dropout};
+                       s->draws->lambda_u, dropout, NULL};
 
     return run(s, s->student, &in, s->student_u);
 }
@@ -159,7 +159,7 @@ static void fill_group(Step *s, Group *group, size_t first, size_t count)
         dropout = arena_alloc(s->arena, group->rows, sizeof *dropout);
         copy_rows(dropout, s->dropout_t, s->dropout_tm, s, group, sizeof *dropout);
     }
-    NetworkInput in = {&group->x, t, lambda, dropout};
+    NetworkInput in = {&group->x, t, lambda, dropout, NULL};
     group->in = in;
 }
 

@@ -48,6 +48,9 @@ static OptionsResult parse(const Command *self, SampleOptions *o, int argc, char
          "draw only part I of N (from 0) of the samples"},
         {"--batch", OPTION_COUNT, &o->batch, "N", 1, 1e6, false,
          "samples in one network call (default 64)"},
+        {"--lambda", OPTION_TEXT, &o->sampler.lambda, "WHEN", 0, 0, false,
+         "lambda drawn for each step, or once for the whole sample: step or sample (default: as "
+         "the model was trained)"},
         {"--as-code", OPTION_FLAG, &o->sampler.as_code, NULL, 0, 0, false,
          "where paper and published code differ, the code (default): eps = 1e-9, argmax at the end "
          "of --grid authors"},

@@ -69,6 +69,10 @@ bool sampler_choice_resolve(SamplerChoice *c, Error *err)
     if (c->sampler->run && c->grid)
         return error_set(err, "--grid %.40s: sampler %s chooses its own times", c->grid,
                          c->sampler->name);
+    if (c->lambda && strcmp(c->lambda, "step") != 0 && strcmp(c->lambda, "sample") != 0)
+        return error_set(err, "--lambda %.40s: expected step or sample", c->lambda);
+    if (c->lambda)
+        c->lambda_scope = strcmp(c->lambda, "sample") == 0 ? LAMBDA_SAMPLE : LAMBDA_STEP;
     return resolve_grid(c, err);
 }
 
@@ -102,6 +106,7 @@ void sampler_choice_apply(const SamplerChoice *c, SampleRequest *request)
 {
     request->sampler = c->sampler;
     request->settings = &c->settings;
+    request->lambda_scope = c->lambda_scope;
     request->grid = c->kind;
     request->times = c->times;
 }

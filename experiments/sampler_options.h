@@ -12,10 +12,12 @@ typedef struct SamplerChoice {
     const char *name; /* --sampler */
     const char *grid; /* --grid: uniform, authors, process or times */
     TextList set;     /* --sampler-set KEY=VALUE */
+    const char *lambda;     /* --lambda: step or sample */
     bool as_code, as_paper; /* --as-code (default), --as-paper: distill/README.md has the table */
     /* from sampler_choice_resolve */
     const SamplerClass *sampler;
     SamplerSettings settings;
+    LambdaScope lambda_scope; /* LAMBDA_SCOPE_DEFAULT: the model's */
     TimeGrid kind;
     double *times;     /* a grid given as times (mem_free); else NULL */
     size_t time_count;

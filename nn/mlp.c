@@ -3,7 +3,7 @@
  *   a = Linear(SiLU(Linear(e(t))))                                  time, (B, width)
  *   h = Linear(one-hot x) + a                                       (B, width)
  *   m = SiLU(Linear(SiLU(Linear([e(lambda), e(t)]) + Linear(h))))   lambda, student only
- *   l = 4 [m, e(lambda)]
+ *   l = 4 [m, e(lambda)]                         (with lambda_is_number: lambda for e(lambda))
  *   each block:  h = h + Linear(dropout(SiLU(Linear(n(h)) + Linear(SiLU(a)) + Linear(l))))
  *   logits = Linear(SiLU(n(h)))                                     (B, D, out_states)
  *
@@ -19,6 +19,7 @@
 
 #include "autograd/operations.h"
 #include "nn/layers.h"
+#include "nn/mlp_encoder.h"
 #include "tensor/memory.h"
 
 enum { MAX_WIDTH = 65536, MAX_BLOCKS = 256, MAX_STATES = 65536 };
@@ -50,6 +51,8 @@ MlpConfig nn_mlp_defaults(void)
     c.time_scale = 1000.0;
     c.dropout = 0.0;
     c.lambda_dims = 0;
+    c.lambda_is_number = false;
+    c.encoder = ENCODER_NONE;
     return c;
 }
 
@@ -82,6 +85,12 @@ static bool config_is_possible(const MlpConfig *c, Error *err)
     return true;
 }
 
+/* Numbers by which one sample's lambda enters. */
+static size_t lambda_width(const MlpConfig *c)
+{
+    return c->lambda_is_number ? c->lambda_dims : c->lambda_dims * c->embed;
+}
+
 static void add_parameters(Mlp *m)
 {
     const MlpConfig *c = &m->config;
@@ -89,7 +98,7 @@ static void add_parameters(Mlp *m)
     m->time0 = nn_linear_add(set, "time.0", c->embed, c->width);
     m->time1 = nn_linear_add(set, "time.1", c->width, c->width);
     if (c->lambda_dims > 0) {
-        m->lambda0 = nn_linear_add(set, "lambda.0", c->embed * (c->lambda_dims + 1), c->width);
+        m->lambda0 = nn_linear_add(set, "lambda.0", lambda_width(c) + c->embed, c->width);
         m->lambda_state = nn_linear_add(set, "lambda.state", c->width, c->width);
         m->lambda1 = nn_linear_add(set, "lambda.1", c->width, c->width);
     }
@@ -103,12 +112,15 @@ static void add_parameters(Mlp *m)
         block->time = nn_linear_add(set, nn_name(name, owner, "time"), c->width, c->width);
         if (c->lambda_dims > 0) {
             block->lambda = nn_linear_add(set, nn_name(name, owner, "lambda"),
-                                          c->width + c->lambda_dims * c->embed, c->width);
+                                          c->width + lambda_width(c), c->width);
         }
         block->second = nn_linear_add(set, nn_name(name, owner, "second"), c->width, c->width);
     }
     m->output_norm = nn_norm_add(set, "output_norm", c->width, 1);
     m->output = nn_linear_add(set, "output", c->width, c->dims * c->out_states);
+    if (c->encoder != ENCODER_NONE) {
+        m->base.encoder = nn_mlp_encoder_add(set, c);
+    }
 }
 
 /* Weights of variance scale/fan_in, bias 0.  Scale 1 keeps the variance of unit inputs, 2 that of
@@ -128,7 +140,7 @@ static void mlp_initialise(Network *net, uint64_t seed)
     init(&m->time1, 1.0, c->width, rng);
     init(&m->input, 1.0, c->dims, rng); /* of dims * states inputs, dims are 1 */
     if (c->lambda_dims > 0) {
-        init(&m->lambda0, 2.0, c->embed * (c->lambda_dims + 1), rng);
+        init(&m->lambda0, 2.0, lambda_width(c) + c->embed, rng);
         init(&m->lambda_state, 1.0, c->width, rng);
         init(&m->lambda1, 2.0, c->width, rng);
     }
@@ -144,6 +156,7 @@ static void mlp_initialise(Network *net, uint64_t seed)
     }
     nn_norm_init(&m->output_norm);
     init(&m->output, OUTPUT_SCALE, c->width, rng);
+    nn_encoder_initialise(m->base.encoder, rng);
 }
 
 /* Sinusoids of `per_sample` numbers a sample, side by side: (B, per_sample * embed). */
@@ -175,11 +188,13 @@ static Var *run_block(const Mlp *m, Graph *g, size_t i, Var *h, Var *time, Var *
     return ag_add(h, nn_linear(g, &block->second, z));
 }
 
-/* l of the formulas above, (B, width + lambda_dims * embed); state: h. */
+/* l of the formulas above, (B, width + lambda's width); state: h. */
 static Var *lambda_features(const Mlp *m, Graph *g, const NetworkInput *in, Var *time_waves,
                             Var *state)
 {
-    Var *waves = sinusoids(m, g, in->lambda, in->x->batch, m->config.lambda_dims);
+    Var *waves = m->config.lambda_is_number
+                     ? nn_lambda_var(&m->base, g, in)
+                     : sinusoids(m, g, in->lambda, in->x->batch, m->config.lambda_dims);
     Var *mixed = nn_linear(g, &m->lambda0, ag_concat(waves, time_waves));
     mixed = ag_silu(ag_add(mixed, nn_linear(g, &m->lambda_state, state)));
     mixed = ag_silu(nn_linear(g, &m->lambda1, mixed));
@@ -209,6 +224,7 @@ static void mlp_destroy(Network *net)
 {
     Mlp *m = (Mlp *)net;
     nn_params_free(&m->base.params);
+    nn_encoder_destroy(m->base.encoder);
     mem_free(m->blocks);
     mem_free(m);
 }
@@ -224,6 +240,7 @@ Network *nn_mlp_create(const MlpConfig *config, bool with_grads, Error *err)
     m->base.dims = config->dims;
     m->base.states = config->states;
     m->base.lambda_dims = config->lambda_dims;
+    m->base.lambda_is_number = config->lambda_is_number;
     m->base.outputs = config->dims * config->out_states;
     m->base.forward = mlp_forward;
     m->base.initialise = mlp_initialise;

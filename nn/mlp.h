@@ -5,7 +5,7 @@
 
 #include <stdbool.h>
 
-#include "nn/network.h"
+#include "nn/encoder.h"
 #include "tensor/error.h"
 
 typedef struct MlpConfig {
@@ -16,6 +16,8 @@ typedef struct MlpConfig {
     double time_scale;
     double dropout;
     size_t lambda_dims; /* 0: teacher; lambda enters by zero-initialised layers */
+    bool lambda_is_number; /* lambda itself instead of its sinusoids */
+    EncoderInput encoder;  /* ENCODER_NONE, or what its encoder sees */
 } MlpConfig;
 
 MlpConfig nn_mlp_defaults(void);

@@ -11,9 +11,14 @@ static void check_input(const Network *net, const NetworkInput *in)
     const States *x = in->x;
     TENSOR_CHECK(x->dims == net->dims, "%s takes %zu dimensions, not (%zu, %zu)", net->kind,
                  net->dims, x->batch, x->dims);
-    TENSOR_CHECK((in->lambda != NULL) == (net->lambda_dims > 0),
+    TENSOR_CHECK((in->lambda != NULL || in->lambda_var != NULL) == (net->lambda_dims > 0),
                  "%s with %zu lambdas a sample was given %s", net->kind, net->lambda_dims,
                  in->lambda == NULL ? "none" : "some");
+    TENSOR_CHECK(in->lambda_var == NULL ||
+                     (net->lambda_is_number && in->lambda == NULL &&
+                      tensor_size(&in->lambda_var->value) == x->batch * net->lambda_dims),
+                 "%s: lambda on the graph; the network takes it as %s, (%zu, %zu)", net->kind,
+                 net->lambda_is_number ? "numbers" : "sinusoids", x->batch, net->lambda_dims);
     for (size_t i = 0; i < x->batch * x->dims; i++) {
         TENSOR_CHECK(x->x[i] < net->states, "%s: state %u of %zu", net->kind, (unsigned)x->x[i],
                      net->states);
@@ -21,7 +26,7 @@ static void check_input(const Network *net, const NetworkInput *in)
     for (size_t b = 0; b < x->batch; b++) {
         TENSOR_CHECK(isfinite(in->t[b]), "%s: time %g", net->kind, in->t[b]);
     }
-    for (size_t i = 0; i < x->batch * net->lambda_dims; i++) {
+    for (size_t i = 0; in->lambda != NULL && i < x->batch * net->lambda_dims; i++) {
         TENSOR_CHECK(isfinite(in->lambda[i]), "%s: lambda %g", net->kind, in->lambda[i]);
     }
 }
@@ -59,6 +64,18 @@ size_t nn_copy_common(Network *to, const Network *from)
         copied++;
     }
     return copied;
+}
+
+Var *nn_lambda_var(const Network *net, Graph *g, const NetworkInput *in)
+{
+    if (in->lambda_var != NULL) {
+        return in->lambda_var;
+    }
+    Tensor value = tensor_make2(g->arena, in->x->batch, net->lambda_dims);
+    for (size_t i = 0; i < in->x->batch * net->lambda_dims; i++) {
+        value.data[i] = (float)in->lambda[i];
+    }
+    return ag_constant(g, value);
 }
 
 void nn_sinusoid(float *out, const double *t, size_t batch, size_t dim, double scale)

@@ -3,6 +3,7 @@
 #ifndef DI4C_NN_NETWORK_H
 #define DI4C_NN_NETWORK_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -16,7 +17,13 @@ typedef struct NetworkInput {
     const double *t;      /* (B) times in [0, 1] */
     const double *lambda; /* (B, lambda_dims), row-major; NULL for a product network */
     const Rng *dropout;   /* (B) streams, one per sample; NULL: no dropout */
+    Var *lambda_var;      /* (B, lambda_dims) on the graph, instead of lambda: a gradient reaches it.
+                             Only for networks with lambda_is_number */
 } NetworkInput;
+
+/* Gives mean and log-variances of lambda for what the network is to make of it: a recognition
+ * network, q(lambda | x).  Its parameters are the network's, under "encoder.". */
+typedef struct Encoder Encoder;
 
 typedef struct Network Network;
 struct Network {
@@ -25,7 +32,9 @@ struct Network {
     size_t dims;        /* D */
     size_t states;      /* S of the input, the mask included */
     size_t lambda_dims; /* 0: product network (teacher) */
+    bool lambda_is_number; /* lambda enters as it is; else by its sinusoids */
     size_t outputs;     /* numbers per sample that forward returns */
+    Encoder *encoder;   /* of a student that is trained with one (nn/encoder.h), or NULL */
     /* -> Var whose value has B * outputs entries, sample by sample. */
     Var *(*forward)(const Network *net, Graph *g, const NetworkInput *in);
     void (*initialise)(Network *net, uint64_t seed);
@@ -38,6 +47,9 @@ void nn_network_destroy(Network *net); /* NULL is allowed */
 /* Copies the values of all parameters that both have under one name (shapes must agree, checked);
  * returns how many.  A student starts so from its teacher. */
 size_t nn_copy_common(Network *to, const Network *from);
+
+/* lambda as (B, lambda_dims) on the graph: in->lambda_var, or a constant of in->lambda. */
+Var *nn_lambda_var(const Network *net, Graph *g, const NetworkInput *in);
 
 /* out (B, dim): sin(f_i s t), then cos(f_i s t), f_i = exp(-ln(10000) i/(dim/2 - 1)), s = scale;
  * evaluated in double; an odd dim ends with a 0.  [tauLDR] U-Net. */

@@ -11,6 +11,7 @@
 
 #include "autograd/operations.h"
 #include "nn/unet_blocks.h"
+#include "nn/unet_encoder.h"
 #include "tensor/check.h"
 #include "tensor/memory.h"
 #include "tensor/pointwise.h"
@@ -39,6 +40,7 @@ typedef struct UNet {
     UNetConfig config;
     Embedding time, lambda_down, lambda_up;
     LinearLayer mix_down, mix_up; /* in front of the two lambda embeddings */
+    LinearLayer lambda_map;       /* lambda_is_number: lambda to a picture at the bottom */
     ConvLayer input, output;
     NormLayer output_norm;
     Step *steps; /* down, then middle, then up */
@@ -245,6 +247,18 @@ static size_t embed_width(const UNetConfig *c)
     return c->embed != 0 ? c->embed : c->ch;
 }
 
+/* Numbers by which one sample's lambda enters. */
+static size_t lambda_width(const UNetConfig *c)
+{
+    return c->lambda_is_number ? c->lambda_dims : c->lambda_dims * embed_width(c);
+}
+
+/* Positions of the smallest pictures. */
+static size_t bottom_positions(const UNetConfig *c)
+{
+    return (c->height >> (c->scales - 1)) * (c->width >> (c->scales - 1));
+}
+
 static Embedding add_embedding(ParamSet *set, const char *first, const char *second, size_t embed)
 {
     Embedding e;
@@ -278,7 +292,7 @@ static void add_parameters(UNet *u)
 {
     const UNetConfig *c = &u->config;
     ParamSet *set = &u->base.params;
-    const size_t embed = embed_width(c), known = embed * (c->lambda_dims + 1);
+    const size_t embed = embed_width(c), known = embed + lambda_width(c);
     u->time = add_embedding(set, "temb_modules.0", "temb_modules.1", embed);
     if (c->lambda_dims > 0) {
         u->lambda_down = add_embedding(set, "lemb_modules.0", "lemb_modules.1", embed);
@@ -290,11 +304,18 @@ static void add_parameters(UNet *u)
     if (c->lambda_dims > 0) {
         u->mix_up = nn_linear_add(set, "h_t_lam_mix", known + u->bottom_channels, embed);
     }
+    if (c->lambda_dims > 0 && c->lambda_is_number) {
+        u->lambda_map = nn_linear_add(set, "lambda_map", c->lambda_dims,
+                                      bottom_positions(c) * u->bottom_channels);
+    }
     add_steps(u, "middle_modules", u->down, u->middle);
     add_steps(u, "upsampling_modules", u->down + u->middle, u->up);
     u->output_norm = nn_norm_add(set, "output_modules.0", u->top_channels,
                                  unet_groups(u->top_channels));
     u->output = nn_conv_add(set, "output_modules.1", u->top_channels, out_channels(c));
+    if (c->encoder != ENCODER_NONE) {
+        u->base.encoder = nn_unet_encoder_add(set, c);
+    }
 }
 
 static void init_embedding(const Embedding *e, Rng rng)
@@ -337,6 +358,10 @@ static void unet_initialise(Network *net, uint64_t seed)
     }
     nn_norm_init(&u->output_norm);
     nn_conv_init(&u->output, rng);
+    if (u->lambda_map.weight != NULL) {
+        nn_linear_zero(&u->lambda_map); /* a new student is its teacher */
+    }
+    nn_encoder_initialise(u->base.encoder, rng);
 }
 
 /* ---- forward ---- */
@@ -438,9 +463,13 @@ static Var *unet_forward(const Network *net, Graph *g, const NetworkInput *in)
     Var **skip = arena_alloc(g->arena, u->skips, sizeof *skip);
     Var *x = picture(u, g, in->x);
     Var *known = sinusoids(u, g, in->t, in->x->batch, 1); /* what lambda's networks see */
+    Var *lambda = NULL;
     BlockCondition condition = {embed(g, &u->time, known), NULL, in->dropout, c->dropout};
     if (c->lambda_dims > 0) {
-        known = ag_concat(sinusoids(u, g, in->lambda, in->x->batch, c->lambda_dims), known);
+        lambda = c->lambda_is_number
+                     ? nn_lambda_var(net, g, in)
+                     : sinusoids(u, g, in->lambda, in->x->batch, c->lambda_dims);
+        known = ag_concat(lambda, known);
         Var *mixed = ag_silu(nn_linear(g, &u->mix_down, known));
         condition.lambda = embed(g, &u->lambda_down, mixed);
     }
@@ -448,6 +477,9 @@ static Var *unet_forward(const Network *net, Graph *g, const NetworkInput *in)
     if (c->lambda_dims > 0) {
         Var *mixed = ag_silu(nn_linear(g, &u->mix_up, ag_concat(known, ag_mean_positions(h))));
         condition.lambda = embed(g, &u->lambda_up, mixed);
+    }
+    if (u->lambda_map.weight != NULL) {
+        h = ag_add(h, ag_reshape(nn_linear(g, &u->lambda_map, lambda), 4, h->value.shape));
     }
     h = go_up(u, g, h, &condition, skip);
     Var *n = nn_norm(g, &u->output_norm, h, true);
@@ -465,6 +497,7 @@ static void unet_destroy(Network *net)
 {
     UNet *u = (UNet *)net;
     nn_params_free(&u->base.params);
+    nn_encoder_destroy(u->base.encoder);
     mem_free(u->steps);
     mem_free(u);
 }
@@ -480,6 +513,7 @@ Network *nn_unet_create(const UNetConfig *config, bool with_grads, Error *err)
     u->base.dims = config->height * config->width * config->channels;
     u->base.states = config->states;
     u->base.lambda_dims = config->lambda_dims;
+    u->base.lambda_is_number = config->lambda_is_number;
     u->base.outputs = config->height * config->width * out_channels(config);
     u->base.forward = unet_forward;
     u->base.initialise = unet_initialise;

@@ -6,7 +6,7 @@
 
 #include <stdbool.h>
 
-#include "nn/network.h"
+#include "nn/encoder.h"
 #include "tensor/error.h"
 
 enum { UNET_MAX_SCALES = 8 };
@@ -33,6 +33,9 @@ typedef struct UNetConfig {
     size_t lambda_dims;             /* 0: teacher */
     double lambda_gain;             /* factor on the initial weights of lambda's embedding; 1: as
                                        published */
+    bool lambda_is_number;          /* lambda itself instead of its sinusoids; and a linear map of it
+                                       is added to the picture at the bottom */
+    EncoderInput encoder;           /* ENCODER_NONE, or what its encoder sees */
 } UNetConfig;
 
 UNetConfig nn_unet_defaults(void); /* the paper's CIFAR-10 teacher */

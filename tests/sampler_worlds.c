@@ -61,7 +61,8 @@ Denoiser formula_denoiser(Formula *f, const Process *p, size_t dims, size_t lamb
 {
     size_t states = p->states - (p->mask >= 0 ? 1 : 0);
     Head head = {HEAD_SOFTMAX, dims, states, 1, false, p->mask};
-    Denoiser d = {head, lambda_dims, NULL, formula_forward, f};
+    Denoiser d = {head, lambda_dims, NULL, formula_forward, f, LAMBDA_UNIFORM,
+                  LAMBDA_STEP};
     return d;
 }
 
@@ -105,7 +106,7 @@ void world_rows(const Denoiser *m, size_t n, size_t S, double t, double lambda,
 
     world_digits(x, n, S);
     States one = {x, 1, WORLD_D};
-    NetworkInput in = {&one, &t, lambdas, NULL};
+    NetworkInput in = {&one, &t, lambdas, NULL, NULL};
     const Var *out = m->forward(m, g, &in);
     for (size_t d = 0; d < WORLD_D; d++) {
         float logp[WORLD_S];

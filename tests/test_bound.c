@@ -94,7 +94,8 @@ START_TEST(a_mixture_reaches_the_data_in_one_step)
     Process *p = masks(2);
     FiniteLaw *law = equal_bits();
     Denoiser *exact = exact_denoiser_create(law, p);
-    Denoiser student = {{HEAD_SOFTMAX, 2, 2, 1, false, 2}, 1, NULL, coupled_forward, NULL};
+    Denoiser student = {{HEAD_SOFTMAX, 2, 2, 1, false, 2}, 1, NULL, coupled_forward, NULL, LAMBDA_UNIFORM,
+                  LAMBDA_STEP};
     BoundChain *c = bound_chain_create(p, exact, 4);
     double terms[4], out[4];
 

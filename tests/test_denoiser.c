@@ -66,7 +66,7 @@ START_TEST(batches_do_not_matter)
 
     case_make(&c);
     for (int dropout = 0; dropout < 2; dropout++) {
-        NetworkInput in = {&c.x, c.t, c.lambda, dropout ? c.streams : NULL};
+        NetworkInput in = {&c.x, c.t, c.lambda, dropout ? c.streams : NULL, NULL};
         ck_assert(diff_denoise(&c.d, c.g, &in, 0, whole));
         for (size_t batch = 1; batch <= B + 1; batch++) {
             ck_assert(diff_denoise(&c.d, c.g, &in, batch, parts));
@@ -85,7 +85,7 @@ START_TEST(recording_flag_comes_back)
     float out[B * D * S];
 
     case_make(&c);
-    NetworkInput in = {&c.x, c.t, c.lambda, NULL};
+    NetworkInput in = {&c.x, c.t, c.lambda, NULL, NULL};
     ag_set_recording(c.g, false);
     ck_assert(diff_denoise(&c.d, c.g, &in, 3, out));
     ck_assert(!c.g->recording);
@@ -99,7 +99,7 @@ START_TEST(no_samples)
 
     case_make(&c);
     States none = states_rows(&c.x, 0, 0);
-    NetworkInput in = {&none, c.t, c.lambda, NULL};
+    NetworkInput in = {&none, c.t, c.lambda, NULL, NULL};
     ck_assert(diff_denoise(&c.d, c.g, &in, 3, NULL));
     case_free(&c);
 }
@@ -135,8 +135,9 @@ START_TEST(the_broken_operation_is_named)
     float out[B * D * S];
 
     case_make(&c);
-    Denoiser broken = {head_of(D), 0, NULL, broken_forward, NULL};
-    NetworkInput in = {&c.x, c.t, NULL, NULL};
+    Denoiser broken = {head_of(D), 0, NULL, broken_forward, NULL, LAMBDA_UNIFORM,
+                  LAMBDA_STEP};
+    NetworkInput in = {&c.x, c.t, NULL, NULL, NULL};
     ck_assert(diff_denoise(&broken, c.g, &in, 3, out));
     c.g->check_finite = true;
     ck_assert(!diff_denoise(&broken, c.g, &in, 3, out));

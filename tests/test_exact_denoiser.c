@@ -73,7 +73,7 @@ static void compare(ProcessKind kind, size_t states, double t)
         digits(states_row(&xt, b), b, states);
         times[b] = t;
     }
-    NetworkInput in = {&xt, times, NULL, NULL};
+    NetworkInput in = {&xt, times, NULL, NULL, NULL};
     Var *out = exact->forward(exact, g, &in);
     ck_assert_uint_eq(tensor_size(&out->value), count * diff_head_outputs(&exact->head));
     ck_assert(!out->needs_grad);
@@ -116,7 +116,7 @@ static void run_one(const FiniteLaw *law, uint16_t *x, double t, float *out)
     Denoiser *exact = exact_denoiser_create(law, p);
     Graph *g = ag_graph_create();
     States s = {x, 1, law->dims};
-    NetworkInput in = {&s, &t, NULL, NULL};
+    NetworkInput in = {&s, &t, NULL, NULL, NULL};
     Var *v = exact->forward(exact, g, &in);
 
     memcpy(out, v->value.data, law->dims * law->states * sizeof *out);

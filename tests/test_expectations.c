@@ -61,7 +61,7 @@ static float *outputs(const Setting *s, const Denoiser *d, const States *x, doub
 {
     double *times = mem_alloc(x->batch, sizeof *times);
     float *out = mem_alloc(x->batch * diff_head_outputs(&d->head), sizeof *out);
-    NetworkInput in = {x, times, lambda, NULL};
+    NetworkInput in = {x, times, lambda, NULL, NULL};
     Graph *g = ag_graph_create();
 
     (void)s;

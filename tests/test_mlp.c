@@ -134,7 +134,7 @@ static double train_step(Network *net, Optimizer *o, Graph *g, const States *x, 
         t[i] = 1.0;
         lambda[i] = rng_uniform(&rng);
     }
-    NetworkInput in = {x, t, lambda, NULL};
+    NetworkInput in = {x, t, lambda, NULL, NULL};
     Var *v = nn_forward(net, g, &in);
     double loss = mixture_loss(v->value.data, value, dlogits);
     nn_params_zero_grads(&net->params);
@@ -209,7 +209,7 @@ START_TEST(missing_lambda_stops)
     States x = states_alloc(1, 5);
     memset(x.x, 0, 5 * sizeof *x.x);
     const double t = 0.5;
-    NetworkInput in = {&x, &t, NULL, NULL};
+    NetworkInput in = {&x, &t, NULL, NULL, NULL};
     nn_forward(net, ag_graph_create(), &in);
 }
 END_TEST
@@ -222,7 +222,7 @@ START_TEST(state_out_of_range_stops)
     memset(x.x, 0, 5 * sizeof *x.x);
     x.x[4] = 3;
     const double t = 0.5;
-    NetworkInput in = {&x, &t, NULL, NULL};
+    NetworkInput in = {&x, &t, NULL, NULL, NULL};
     nn_forward(net, ag_graph_create(), &in);
 }
 END_TEST

@@ -202,7 +202,7 @@ START_TEST(a_mixture_of_two_holds_coupled_bits)
     World *w = world_of("coupled-bits");
     Process *p = process_of(PROCESS_ABSORBING, 2);
     size_t size = 9;
-    const TableModel model = {2, 2, 2, certain, &size};
+    TableModel model = {2, 2, 2, certain, &size, LAMBDA_STEP};
     SamplerPlan *one = plan_of(NULL, p, 1), *two = plan_of(NULL, p, 2);
     double law[4], r[9] = {0}, out[4];
 
@@ -215,6 +215,9 @@ START_TEST(a_mixture_of_two_holds_coupled_bits)
      */
     push_sampler(law, two, &model);
     ck_assert_double_eq_tol(joint_tv(law, w->p, 4), 0.25, 1e-15);
+    model.lambda_scope = LAMBDA_SAMPLE; /* kept, it is right in any number of steps */
+    push_sampler(law, two, &model);
+    ck_assert_double_eq_tol(joint_tv(law, w->p, 4), 0.0, 1e-15);
     diff_sampler_plan_destroy(one);
     diff_sampler_plan_destroy(two);
     diff_process_destroy(p);
@@ -237,7 +240,7 @@ START_TEST(a_mixture_of_equals_is_a_product)
     Process *p = process_of(PROCESS_UNIFORM, 2);
     ExactTableData data = {w->p, p, w->states, w->dims};
     TableModel model = push_exact_model(&data);
-    const TableModel twice = {w->dims, w->states, 2, doubled, &model};
+    const TableModel twice = {w->dims, w->states, 2, doubled, &model, LAMBDA_STEP};
 
     for (size_t i = 0; i < diff_sampler_count(); i++) {
         double a[8], b[8];

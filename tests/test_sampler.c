@@ -55,6 +55,40 @@ START_TEST(samples_follow_the_enumerated_law)
 }
 END_TEST
 
+/* One lambda for each sample: the law is the mean over lambda of whole chains.  lambda >= 1/2 is the
+ * formula shifted by 2, so each chain is that of a product model. */
+START_TEST(one_lambda_a_sample_follows_the_mean_of_chains)
+{
+    for (size_t steps = 1; steps <= 3; steps++) {
+        Process *p = world_process((size_t)_i, 3);
+        Formula low = {0.4, 0, NULL}, high = {2.4, 0, NULL};
+        Denoiser d = formula_denoiser(&low, p, D, 2), a = formula_denoiser(&low, p, D, 0);
+        Denoiser b = formula_denoiser(&high, p, D, 0);
+        double law[WORLD_ALL], other[WORLD_ALL], fresh[WORLD_ALL], apart = 0.0;
+        SampleRequest r = {.model = &a, .process = p, .steps = steps, .batch = 3000, .seed = steps};
+        world_law(law, &r);
+        r.model = &b;
+        world_law(other, &r);
+        r.model = &d;
+        world_law(fresh, &r);
+        for (size_t i = 0; i < 9; i++) {
+            law[i] = 0.5 * (law[i] + other[i]);
+            apart += fabs(law[i] - fresh[i]);
+        }
+        r.stratified_lambda = steps == 2;
+        r.lambda_scope = LAMBDA_SAMPLE;
+        world_compare(&r, law, 10000);
+        d.lambda_scope = LAMBDA_SAMPLE; /* the model's own scope, too */
+        r.lambda_scope = LAMBDA_SCOPE_DEFAULT;
+        world_compare(&r, law, 10000);
+        r.lambda_scope = LAMBDA_STEP;
+        world_compare(&r, fresh, 10000);
+        ck_assert(steps == 1 ? apart < 1e-12 : apart > 1e-3);
+        diff_process_destroy(p);
+    }
+}
+END_TEST
+
 START_TEST(hybrid_samples_follow_the_enumerated_law)
 {
     for (size_t teacher_steps = 1; teacher_steps <= 3; teacher_steps++) {
@@ -104,7 +138,8 @@ START_TEST(equal_bits_are_missed_by_one_over_2n)
 {
     Process *p = world_process(0, 3);
     Head head = {HEAD_SOFTMAX, D, 2, 1, false, 2};
-    Denoiser d = {head, 0, NULL, equal_bits_forward, NULL};
+    Denoiser d = {head, 0, NULL, equal_bits_forward, NULL, LAMBDA_UNIFORM,
+                  LAMBDA_STEP};
 
     for (size_t steps = 1; steps <= 8; steps++) {
         SampleRequest r = {.model = &d, .process = p, .steps = steps, .batch = 20000, .seed = 37};
@@ -497,6 +532,7 @@ Suite *sampler_suite(void)
 
     tcase_set_timeout(laws, 120);
     tcase_add_loop_test(laws, samples_follow_the_enumerated_law, 0, 4);
+    tcase_add_loop_test(laws, one_lambda_a_sample_follows_the_mean_of_chains, 0, 4);
     tcase_add_loop_test(laws, hybrid_samples_follow_the_enumerated_law, 0, 4);
     tcase_add_loop_test(laws, authors_grid_ends_with_the_argmax, 0, 4);
     tcase_add_test(laws, equal_bits_are_missed_by_one_over_2n);

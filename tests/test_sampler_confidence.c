@@ -26,7 +26,7 @@ static void rows(const Denoiser *m, uint16_t x[D], double t, double p[D][2])
 {
     Graph *g = ag_graph_create();
     States one = {x, 1, D};
-    NetworkInput in = {&one, &t, NULL, NULL};
+    NetworkInput in = {&one, &t, NULL, NULL, NULL};
     const Var *out = m->forward(m, g, &in);
 
     for (size_t d = 0; d < D; d++) {
@@ -146,7 +146,8 @@ static Var *counting_forward(const Denoiser *d, Graph *g, const NetworkInput *in
 START_TEST(masks_follow_the_schedule)
 {
     Process *p = world_process(0, S);
-    Denoiser d = {{HEAD_SOFTMAX, WIDE, 2, 1, false, MASK}, 0, NULL, counting_forward, NULL};
+    Denoiser d = {{HEAD_SOFTMAX, WIDE, 2, 1, false, MASK}, 0, NULL, counting_forward, NULL, LAMBDA_UNIFORM,
+                  LAMBDA_STEP};
     SamplerSettings s = diff_sampler_defaults();
     SampleRequest r = {.sampler = diff_sampler_find("confidence", NULL),
                        .settings = &s,

@@ -316,7 +316,7 @@ START_TEST(logistic_head)
         x.x[d] = (uint16_t)(d * 7 % 16);
     }
     const double t = 0.5;
-    NetworkInput in = {&x, &t, NULL, NULL};
+    NetworkInput in = {&x, &t, NULL, NULL, NULL};
     Graph *g = ag_graph_create();
     const float *out = nn_forward(net, g, &in)->value.data;
     for (size_t pixel = 0; pixel < 196; pixel++) {
@@ -426,7 +426,7 @@ START_TEST(wrong_dimensions_stop)
     States x = states_alloc(1, 15);
     memset(x.x, 0, 15 * sizeof *x.x);
     const double t = 0.5;
-    NetworkInput in = {&x, &t, NULL, NULL};
+    NetworkInput in = {&x, &t, NULL, NULL, NULL};
     nn_forward(net, ag_graph_create(), &in);
 }
 END_TEST
@@ -438,7 +438,7 @@ START_TEST(wrong_time_stops)
     States x = states_alloc(1, 16);
     memset(x.x, 0, 16 * sizeof *x.x);
     const double t = NAN;
-    NetworkInput in = {&x, &t, NULL, NULL};
+    NetworkInput in = {&x, &t, NULL, NULL, NULL};
     nn_forward(net, ag_graph_create(), &in);
 }
 END_TEST

@@ -22,7 +22,8 @@ static void exact_fill(void *self, double t, size_t lambda, double *p0)
 
 TableModel push_exact_model(ExactTableData *data)
 {
-    TableModel model = {data->dims, data->states, 1, exact_fill, data};
+    TableModel model = {.dims = data->dims, .states = data->states, .lambdas = 1,
+                        .fill = exact_fill, .self = data};
 
     return model;
 }
@@ -196,12 +197,10 @@ static void keep_data(double *out, const double *r, size_t states, size_t to, si
     }
 }
 
-void push_sampler(double *out, const SamplerPlan *plan, const TableModel *model)
+/* The law of the chain that draws lambda anew in each call. */
+static void push_chain(double *out, const SamplerPlan *plan, const TableModel *model)
 {
     const size_t T = plan->process->states;
-
-    TENSOR_CHECK(push_possible(plan->sampler, plan->process, model->dims),
-                 "%zu^%zu states cannot be pushed", T, model->dims);
     Push w = {.plan = plan, .model = model, .D = model->dims, .S = model->states, .T = T};
     w.size = joint_size(T, w.D);
     w.p0 = mem_alloc(w.size * w.D * w.S, sizeof *w.p0);
@@ -217,6 +216,42 @@ void push_sampler(double *out, const SamplerPlan *plan, const TableModel *model)
     mem_free(w.p0);
     mem_free(w.second);
     mem_free(w.parts);
+}
+
+/* A model under one of its lambdas. */
+typedef struct OneLambda {
+    const TableModel *model;
+    size_t lambda;
+} OneLambda;
+
+static void fill_one(void *self, double t, size_t lambda, double *p0)
+{
+    const OneLambda *one = self;
+
+    (void)lambda;
+    one->model->fill(one->model->self, t, one->lambda, p0);
+}
+
+void push_sampler(double *out, const SamplerPlan *plan, const TableModel *model)
+{
+    const size_t size = joint_size(model->states, model->dims);
+
+    TENSOR_CHECK(push_possible(plan->sampler, plan->process, model->dims),
+                 "%zu^%zu states cannot be pushed", plan->process->states, model->dims);
+    if (model->lambda_scope != LAMBDA_SAMPLE) {
+        push_chain(out, plan, model);
+        return;
+    }
+    double *law = mem_alloc(size, sizeof *law);
+    memset(out, 0, size * sizeof *out);
+    for (size_t k = 0; k < model->lambdas; k++) {
+        OneLambda one = {model, k};
+        const TableModel alone = {model->dims, model->states, 1, fill_one, &one, LAMBDA_STEP};
+        push_chain(law, plan, &alone);
+        for (size_t i = 0; i < size; i++)
+            out[i] += law[i] / (double)model->lambdas;
+    }
+    mem_free(law);
 }
 
 void push_to_data(double *out, const double *r, const Process *process, const TableModel *model,

@@ -19,6 +19,7 @@ typedef struct TableModel {
     size_t lambdas;      /* K >= 1, all of equal weight */
     void (*fill)(void *self, double t, size_t lambda, double *p0);
     void *self;
+    LambdaScope lambda_scope; /* LAMBDA_SAMPLE: the law is the mean over lambda of whole chains */
 } TableModel;
 
 /* The exact product denoiser of data p (S^D) under the process; both are kept, not owned. */
@@ -36,7 +37,7 @@ double push_terms(const SamplerClass *sampler, const Process *process, size_t di
  * and 4e8 terms. */
 bool push_possible(const SamplerClass *sampler, const Process *process, size_t dims);
 /* out (S^D) = law of the sampler's samples, out of the plan's process and calls.  Lambda is drawn
- * anew in each call.  The same bits for any number of threads.  What the sampler leaves on states
+ * anew in each call, or once, as the model says.  The same bits for any number of threads.  What the sampler leaves on states
  * that are not data (masks) is missing from the sum.  push_possible must hold (checked). */
 void push_sampler(double *out, const SamplerPlan *plan, const TableModel *model);
 /* out (S^D) = law of x_0 ~ E_lambda prod_d p^d(.|x_t = x) with x ~ r (S'^D): one step to 0. */

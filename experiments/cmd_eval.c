@@ -18,9 +18,9 @@ typedef struct EvalOptions {
     const char *model, *teacher, *data, *metrics, *classifier, *json, *report;
     SamplerChoice sampler;
     CountList steps;
-    int64_t count, seed, batch, teacher_steps;
+    int64_t count, seed, batch, teacher_steps, bound_lambdas;
     bool raw, stratified;
-    bool want_valid, want_fcd, want_elbo; /* from metrics */
+    bool want_valid, want_fcd, want_elbo, want_bound; /* from metrics */
     CommonOptions common;
 } EvalOptions;
 
@@ -46,7 +46,10 @@ static OptionsResult parse(const Command *self, EvalOptions *o, int argc, char *
          "a setting of the sampler, see --sampler list"},
         {"--count", OPTION_COUNT, &o->count, "M", 2, 1e8, false, "samples of a row (default 2000)"},
         {"--metrics", OPTION_TEXT, &o->metrics, "LIST", 0, 0, false,
-         "of valid, fcd, elbo (default: valid or fcd, what fits the data)"},
+         "of valid, fcd, elbo, bound (default: valid or fcd, what fits the data)"},
+        {"--bound-lambdas", OPTION_COUNT, &o->bound_lambdas, "K", 1, 4096, false,
+         "bound: lambdas averaged over in each step of a student without a recognition network "
+         "(default 16)"},
         {"--classifier", OPTION_TEXT, &o->classifier, "FILE", 0, 0, false,
          "FCD's classifier: read if it exists, else trained and written"},
         {"--teacher-steps", OPTION_COUNT, &o->teacher_steps, "K", 0, 1e5, false,
@@ -60,6 +63,9 @@ static OptionsResult parse(const Command *self, EvalOptions *o, int argc, char *
          "of all random numbers (default 1)"},
         {"--batch", OPTION_COUNT, &o->batch, "N", 1, 1e6, false,
          "samples in one network call (default 250)"},
+        {"--lambda", OPTION_TEXT, &o->sampler.lambda, "WHEN", 0, 0, false,
+         "lambda drawn for each step, or once for the whole sample: step or sample (default: as "
+         "the model was trained)"},
         {"--as-code", OPTION_FLAG, &o->sampler.as_code, NULL, 0, 0, false,
          "where paper and published code differ, the code (default): eps = 1e-9, argmax at the end "
          "of --grid authors"},
@@ -89,8 +95,10 @@ static bool choose_metrics(EvalOptions *o, Error *err)
             o->want_fcd = true;
         else if (n == 4 && strncmp(p, "elbo", n) == 0)
             o->want_elbo = true;
+        else if (n == 5 && strncmp(p, "bound", n) == 0)
+            o->want_bound = true;
         else
-            return error_set(err, "--metrics %.60s: expected a list of valid, fcd, elbo",
+            return error_set(err, "--metrics %.60s: expected a list of valid, fcd, elbo, bound",
                              o->metrics);
         p += n;
         if (*p == '\0')
@@ -135,13 +143,23 @@ static bool check_steps(EvalOptions *o, Error *err)
     return true;
 }
 
+/* The bound is that of exact draws on the grid n/N. */
+static bool check_bound(const EvalOptions *o, Error *err)
+{
+    const bool other = o->sampler.name && strcmp(o->sampler.name, "posterior") != 0;
+    if (o->want_bound && (other || o->sampler.kind != GRID_UNIFORM))
+        return error_set(err, "--metrics bound: expected --sampler posterior and --grid uniform, "
+                              "whose bound it is");
+    return true;
+}
+
 static bool check(EvalOptions *o, Error *err)
 {
     if (!sampler_choice_resolve(&o->sampler, err) || !check_steps(o, err))
         return false;
     if (o->teacher_steps > 0 && !o->teacher)
         return error_set(err, "--teacher-steps: expected --teacher too");
-    return check_names(o, err) && choose_metrics(o, err);
+    return check_names(o, err) && choose_metrics(o, err) && check_bound(o, err);
 }
 
 /* Data and model must have the same sizes. */
@@ -207,7 +225,7 @@ static bool open_all(const EvalOptions *o, EvalObjects *x, Error *err)
                            .padding = 2};
     if (o->want_valid)
         evaluation_use_law(e, x->train->law, (uint64_t)o->seed);
-    if ((o->want_fcd || o->want_elbo) && dataset_has_test(o->data) &&
+    if ((o->want_fcd || o->want_elbo || o->want_bound) && dataset_has_test(o->data) &&
         !(x->test = dataset_open(o->data, true, &d, err)))
         return false;
     if (!o->want_fcd)
@@ -308,12 +326,47 @@ static bool measure_bounds(const EvalOptions *o, EvalObjects *x, const Denoiser 
     return add_bound(o, x, model_role_name(m->role), &m->denoiser, m, err);
 }
 
+static bool add_step_bounds(const EvalOptions *o, EvalObjects *x, const char *name,
+                            const Denoiser *d, const Process *p, Error *err)
+{
+    const char *split;
+    States x0 = bound_data(o, x, &split);
+    bool ok = true;
+    for (size_t i = 0; ok && i < o->steps.count; i++) {
+        const StepBoundRequest request = {.model = d,
+                                          .process = p,
+                                          .steps = (size_t)o->steps.values[i],
+                                          .lambda_scope = o->sampler.lambda_scope,
+                                          .lambdas = (size_t)o->bound_lambdas,
+                                          .batch = (size_t)o->batch,
+                                          .seed = (uint64_t)o->seed};
+        if (!o->common.quiet)
+            fprintf(stderr, "bound: %s, %zu step%s, %zu pictures\n", name, request.steps,
+                    request.steps == 1 ? "" : "s", x0.batch);
+        ok = evaluation_add_step_bound(x->evaluation, name, &request, &x0, split, err);
+    }
+    states_free(&x0);
+    return ok;
+}
+
+/* Bounds of the samplers of N steps: all models. */
+static bool measure_step_bounds(const EvalOptions *o, EvalObjects *x, const Denoiser *exact,
+                                Error *err)
+{
+    const Model *m = x->model, *t = x->teacher;
+    const char *name = t && m->role == ROLE_TEACHER ? "model" : model_role_name(m->role);
+    return (!exact || add_step_bounds(o, x, "exact", exact, m->process, err)) &&
+           (!t || add_step_bounds(o, x, "teacher", &t->denoiser, t->process, err)) &&
+           add_step_bounds(o, x, name, &m->denoiser, m->process, err);
+}
+
 static bool measure(const EvalOptions *o, EvalObjects *x, Error *err)
 {
     const Model *m = x->model, *t = x->teacher;
-    if (o->want_elbo) {
+    if (o->want_elbo || o->want_bound) {
         Denoiser *exact = x->train->law ? exact_denoiser_create(x->train->law, m->process) : NULL;
-        const bool ok = measure_bounds(o, x, exact, err);
+        const bool ok = (!o->want_elbo || measure_bounds(o, x, exact, err)) &&
+                        (!o->want_bound || measure_step_bounds(o, x, exact, err));
         exact_denoiser_destroy(exact);
         if (!ok)
             return false;
@@ -397,7 +450,7 @@ static bool write_report(const EvalOptions *o, const EvalObjects *x, Error *err)
 
 int command_eval(const Command *self, int argc, char **argv)
 {
-    EvalOptions o = {.count = 2000, .seed = 1, .batch = 250};
+    EvalOptions o = {.count = 2000, .seed = 1, .batch = 250, .bound_lambdas = 16};
     Error err;
     if (sampler_choice_list(stdout, argc, argv))
         return 0;

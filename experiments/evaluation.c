@@ -107,6 +107,21 @@ bool evaluation_add_bound(Evaluation *e, const char *model, const ElboRequest *r
     return true;
 }
 
+bool evaluation_add_step_bound(Evaluation *e, const char *model, const StepBoundRequest *request,
+                               const States *x0, const char *split, Error *err)
+{
+    const Denoiser *d = request->model;
+    const bool averaged = d->lambda_dims > 0 && !(d->net && d->net->encoder);
+    EvalStepBound b = {model, split, x0->batch, request->steps, averaged ? request->lambdas : 0,
+                       {0, 0, 0, 0, 0}};
+    if (e->step_bound_count == EVAL_ROWS_MAX)
+        return error_set(err, "more than %d bounds", EVAL_ROWS_MAX);
+    if (!diff_step_bound(request, x0, &b.bound, err))
+        return false;
+    e->step_bounds[e->step_bound_count++] = b;
+    return true;
+}
+
 void evaluation_free(Evaluation *e)
 {
     for (size_t i = 0; i < e->row_count; i++)
@@ -162,11 +177,36 @@ static void print_bounds(const Evaluation *e, FILE *out)
     }
 }
 
+static void print_step_bounds(const Evaluation *e, FILE *out)
+{
+    if (e->step_bound_count > 0)
+        fprintf(out, "%-8s %6s %12s %8s %9s %9s %9s\n", "model", "steps", "bits/dim <=", "+-", "prior",
+                "lambda", "steps'");
+    for (size_t i = 0; i < e->step_bound_count; i++) {
+        const EvalStepBound *b = &e->step_bounds[i];
+        fprintf(out, "%-8s %6zu %12.5f %8.5f %9.5f %9.5f %9.5f", b->model, b->steps,
+                b->bound.total, b->bound.error, b->bound.prior, b->bound.lambda, b->bound.steps);
+        if (b->lambdas > 0)
+            fprintf(out, "  (%zu lambdas)", b->lambdas);
+        fprintf(out, "\n");
+    }
+    if (e->step_bound_count > 0)
+        fprintf(out, "bounds of the N-step samplers, %zu %s pictures\n", e->step_bounds[0].pictures,
+                e->step_bounds[0].split);
+}
+
+/* Only bounds were asked for. */
+static bool has_bounds_only(const Evaluation *e)
+{
+    return e->row_count == 0 && e->bound_count + e->step_bound_count > 0;
+}
+
 void evaluation_print(const Evaluation *e, FILE *out)
 {
     const bool calls = calls_differ(e);
     print_bounds(e, out);
-    if (e->row_count == 0 && e->bound_count > 0)
+    print_step_bounds(e, out);
+    if (has_bounds_only(e))
         return;
     fprintf(out, calls ? "%-8s %6s %8s" : "%-8s %6s", "model", "steps", "calls");
     if (e->law)
@@ -207,11 +247,34 @@ static void json_bounds(const Evaluation *e, JsonOut *j)
     jsonout_end(j);
 }
 
+static void json_step_bounds(const Evaluation *e, JsonOut *j)
+{
+    jsonout_array(j, "bounds");
+    for (size_t i = 0; i < e->step_bound_count; i++) {
+        const EvalStepBound *b = &e->step_bounds[i];
+        jsonout_object(j, NULL);
+        jsonout_string(j, "model", b->model);
+        jsonout_count(j, "steps", b->steps);
+        jsonout_string(j, "split", b->split);
+        jsonout_count(j, "pictures", b->pictures);
+        jsonout_count(j, "lambdas", b->lambdas);
+        jsonout_number(j, "bits_per_dim", b->bound.total);
+        jsonout_number(j, "standard_error", b->bound.error);
+        jsonout_number(j, "prior", b->bound.prior);
+        jsonout_number(j, "lambda", b->bound.lambda);
+        jsonout_number(j, "steps_part", b->bound.steps);
+        jsonout_end(j);
+    }
+    jsonout_end(j);
+}
+
 void evaluation_json(const Evaluation *e, JsonOut *j)
 {
     jsonout_count(j, "samples", e->count);
     if (e->bound_count > 0)
         json_bounds(e, j);
+    if (e->step_bound_count > 0)
+        json_step_bounds(e, j);
     if (e->law)
         jsonout_number(j, "tv_floor", e->tv_floor);
     if (e->classifier) {
@@ -357,11 +420,38 @@ static void report_bounds(const Evaluation *e, Report *r)
     }
 }
 
+static void report_step_bounds(const Evaluation *e, Report *r)
+{
+    enum { STEP_COLUMNS = 5 };
+    const char *head[STEP_COLUMNS] = {"model", "steps", "bits a dimension", "standard error",
+                                      "of these lambda"};
+    char(*text)[CELL] = mem_alloc(e->step_bound_count * STEP_COLUMNS, sizeof *text);
+    const char **cells = mem_alloc(e->step_bound_count * STEP_COLUMNS, sizeof *cells);
+    for (size_t i = 0; i < e->step_bound_count; i++) {
+        const EvalStepBound *b = &e->step_bounds[i];
+        char(*t)[CELL] = text + i * STEP_COLUMNS;
+        snprintf(t[0], CELL, "%s", b->model);
+        snprintf(t[1], CELL, "%zu", b->steps);
+        snprintf(t[2], CELL, "%.5f", b->bound.total);
+        snprintf(t[3], CELL, "%.5f", b->bound.error);
+        snprintf(t[4], CELL, "%.5f", b->bound.lambda);
+        for (size_t c = 0; c < STEP_COLUMNS; c++)
+            cells[i * STEP_COLUMNS + c] = t[c];
+    }
+    report_heading(r, "Evidence bounds of the samplers of N steps");
+    report_table(r, "Bits that the data need under the chain that samples.", STEP_COLUMNS, head,
+                 e->step_bound_count, cells);
+    mem_free(cells);
+    mem_free(text);
+}
+
 void evaluation_report(const Evaluation *e, Report *r)
 {
     if (e->bound_count > 0)
         report_bounds(e, r);
-    if (e->row_count == 0 && e->bound_count > 0)
+    if (e->step_bound_count > 0)
+        report_step_bounds(e, r);
+    if (has_bounds_only(e))
         return;
     report_heading(r, "Quality against number of steps");
     report_rows(e, r);

@@ -8,6 +8,7 @@
 
 #include "diffusion/elbo.h"
 #include "diffusion/sampler.h"
+#include "diffusion/step_bound.h"
 #include "experiments/classifier.h"
 #include "experiments/frechet.h"
 #include "experiments/glyphs.h"
@@ -31,6 +32,12 @@ typedef struct EvalBound { /* diffusion/elbo.h */
     Elbo elbo;
 } EvalBound;
 
+typedef struct EvalStepBound { /* diffusion/step_bound.h */
+    const char *model, *split;
+    size_t pictures, steps, lambdas; /* lambdas: K, or 0 where none are averaged over */
+    StepBound bound;
+} EvalStepBound;
+
 enum { EVAL_ROWS_MAX = 256, EVAL_BOUNDS_MAX = 4, EVAL_PICTURES = 64 };
 
 typedef struct Evaluation {
@@ -48,6 +55,8 @@ typedef struct Evaluation {
     size_t row_count;
     EvalBound bounds[EVAL_BOUNDS_MAX];
     size_t bound_count;
+    EvalStepBound step_bounds[EVAL_ROWS_MAX];
+    size_t step_bound_count;
 } Evaluation;
 
 void evaluation_use_law(Evaluation *e, const FiniteLaw *law, uint64_t seed);
@@ -59,6 +68,9 @@ bool evaluation_add(Evaluation *e, const char *model, const SampleRequest *reque
 /* Computes and appends the evidence lower bound on x0; split: the data's name in the output. */
 bool evaluation_add_bound(Evaluation *e, const char *model, const ElboRequest *request,
                           const States *x0, const char *split, Error *err);
+/* The same for the sampler of request->steps steps. */
+bool evaluation_add_step_bound(Evaluation *e, const char *model, const StepBoundRequest *request,
+                               const States *x0, const char *split, Error *err);
 void evaluation_free(Evaluation *e);
 
 const EvalRow *evaluation_find(const Evaluation *e, const char *model, size_t steps); /* or NULL */

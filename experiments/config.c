@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "diffusion/denoiser.h"
 #include "diffusion/head.h"
 #include "diffusion/process.h"
 #include "diffusion/teacher.h"
@@ -112,6 +113,28 @@ static const Key keys[] = {
     {"delta_max", KEY_NUMBER, AT(delta_max), "0.01", 1e-9, 0.5, 0, "student: largest t - u"},
     {"tm_width", KEY_NUMBER, AT(tm_width), "0.01", 0, 0.5, 0, "student: spread of t in distil"},
     {"share_at_one", KEY_NUMBER, AT(share_at_one), "0", 0, 1, 0, "student: pictures with t = 1"},
+    {"objective", KEY_CHOICE, AT(objective), "published", 0, 0, "published|variational",
+     "student: the paper's losses over N lambdas, or an evidence bound with a recognition network"},
+    {"lambda_scope", KEY_CHOICE, AT(lambda_scope), "step", 0, 0, "step|sample",
+     "student: lambda is drawn for each step, or once for the whole sample"},
+    {"lambda_law", KEY_CHOICE, AT(lambda_law), "uniform", 0, 0, "uniform|normal",
+     "student: lambda on [0,1), or standard normal"},
+    {"lambda_input", KEY_CHOICE, AT(lambda_input), "sinusoids", 0, 0, "sinusoids|numbers",
+     "student: how the network is given lambda"},
+    {"kl_weight", KEY_NUMBER, AT(kl_weight), "1", 0, 100, 0,
+     "variational: weight of lambda's divergence from its prior"},
+    {"kl_warmup", KEY_NUMBER, AT(kl_warmup), "0.6", 0, 1, 0,
+     "variational: share of the steps in which that weight rises from 0, as a square"},
+    {"most_steps", KEY_INTEGER, AT(most_steps), "32", 1, 65536, 0,
+     "variational, sample: bounds of 1, 2, 4, ... up to so many steps are trained"},
+    {"consistency_weight", KEY_NUMBER, AT(consistency_weight), "0", 0, 100, 0,
+     "variational, step: weight of the consistency term; 0: none"},
+    {"targets", KEY_CHOICE, AT(targets), "data", 0, 0, "data|teacher|mixed",
+     "student: pictures of the data, of the teacher's own many-step chain, or half of each"},
+    {"target_count", KEY_INTEGER, AT(target_count), "8192", 1, 1e7, 0,
+     "targets: pictures that the teacher draws"},
+    {"target_steps", KEY_INTEGER, AT(target_steps), "64", 1, 4096, 0,
+     "targets: steps in which it draws them"},
     {"start_from", KEY_CHOICE, AT(start_from), "raw", 0, 0, "averaged|raw",
      "student: teacher's weights it starts from"},
 };
@@ -347,6 +370,36 @@ static bool check_teacher(const Config *c, Error *err)
     return true;
 }
 
+static bool check_published(const Config *c, Error *err)
+{
+    return c->lambda_scope == 0 ||
+           error_set(err, "configuration: lambda_scope=sample with objective=published: expected "
+                          "lambda_scope=step, or objective=variational; sample --lambda sample "
+                          "keeps a lambda that was trained for single steps");
+}
+
+/* The recognition network gives a Gaussian, and its gradient must reach lambda. */
+static bool check_variational(const Config *c, Error *err)
+{
+    if (c->lambda_law != LAMBDA_NORMAL)
+        return error_set(err, "configuration: lambda_law=uniform with objective=variational: "
+                              "expected lambda_law=normal");
+    if (c->lambda_input != CONFIG_LAMBDA_NUMBERS)
+        return error_set(err, "configuration: lambda_input=sinusoids with objective=variational: "
+                              "expected lambda_input=numbers");
+    if (c->lambda_scope == 1 && c->process != PROCESS_ABSORBING)
+        return error_set(err, "configuration: lambda_scope=sample with a process other than "
+                              "absorbing: expected lambda_scope=step");
+    if (c->lambda_scope == 1 && c->consistency_weight > 0)
+        return error_set(err, "configuration: consistency_weight=%g with lambda_scope=sample: "
+                              "expected 0",
+                         c->consistency_weight);
+    if (c->lambda_scope == 1 && (c->most_steps & (c->most_steps - 1)) != 0)
+        return error_set(err, "configuration: most_steps=%lld: expected a power of two",
+                         (long long)c->most_steps);
+    return true;
+}
+
 static bool check_student(const Config *c, Error *err)
 {
     if (c->delta_min > c->delta_max)
@@ -354,7 +407,8 @@ static bool check_student(const Config *c, Error *err)
                          c->delta_min, c->delta_max);
     if (c->t_min + c->delta_max >= 1)
         return error_set(err, "configuration: t_min + delta_max: expected less than 1");
-    return true;
+    return c->objective == CONFIG_OBJECTIVE_PUBLISHED ? check_published(c, err)
+                                                      : check_variational(c, err);
 }
 
 /* R is there if and only if the process wants one. */

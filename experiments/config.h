@@ -49,11 +49,20 @@ typedef struct Config {
     int data_weight; /* DataWeight */
     bool control_variates, stratified_lambda;
     double delta_min, delta_max, tm_width, share_at_one;
+    int objective; /* CONFIG_OBJECTIVE_* */
+    int lambda_scope, lambda_law, lambda_input; /* 0 for LAMBDA_STEP; LambdaLaw; CONFIG_LAMBDA_* */
+    double kl_weight, kl_warmup, consistency_weight;
+    int64_t most_steps;
+    int targets; /* CONFIG_TARGETS_* : where the pictures x_0 come from */
+    int64_t target_count, target_steps;
     int start_from; /* CONFIG_START_* : which of the teacher's weights the student starts from */
 } Config;
 
 enum { CONFIG_TRANSFORM_NONE, CONFIG_TRANSFORM_BINARY };
 enum { CONFIG_NET_UNET, CONFIG_NET_MLP };
+enum { CONFIG_OBJECTIVE_PUBLISHED, CONFIG_OBJECTIVE_VARIATIONAL };
+enum { CONFIG_LAMBDA_SINUSOIDS, CONFIG_LAMBDA_NUMBERS };
+enum { CONFIG_TARGETS_DATA, CONFIG_TARGETS_TEACHER, CONFIG_TARGETS_MIXED };
 enum { CONFIG_START_AVERAGED, CONFIG_START_RAW };
 
 void config_defaults(Config *c); /* the paper's CIFAR-10 teacher and student */

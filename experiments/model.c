@@ -47,8 +47,14 @@ static bool parse_scales(const char *text, UNetConfig *u, Error *err)
     return true;
 }
 
-static Network *create_unet(const Config *c, size_t states, size_t lambda_dims, bool with_grads,
-                            Error *err)
+/* What a student's recognition network sees. */
+static EncoderInput encoder_input(const Config *c)
+{
+    return c->lambda_scope == 1 ? ENCODER_CLEAN : ENCODER_PAIR;
+}
+
+static Network *create_unet(const Config *c, size_t states, size_t lambda_dims, bool encoder,
+                            bool with_grads, Error *err)
 {
     UNetConfig u = nn_unet_defaults();
     u.height = (size_t)c->height;
@@ -65,13 +71,15 @@ static Network *create_unet(const Config *c, size_t states, size_t lambda_dims, 
     u.dropout = c->dropout;
     u.lambda_dims = lambda_dims;
     u.lambda_gain = c->lambda_gain;
+    u.lambda_is_number = lambda_dims > 0 && c->lambda_input == CONFIG_LAMBDA_NUMBERS;
+    u.encoder = encoder ? encoder_input(c) : ENCODER_NONE;
     if (!parse_scales(c->ch_mult, &u, err))
         return NULL;
     return nn_unet_create(&u, with_grads, err);
 }
 
-static Network *create_mlp(const Config *c, size_t states, size_t lambda_dims, bool with_grads,
-                           Error *err)
+static Network *create_mlp(const Config *c, size_t states, size_t lambda_dims, bool encoder,
+                           bool with_grads, Error *err)
 {
     MlpConfig m = nn_mlp_defaults();
     m.dims = (size_t)(c->height * c->width * c->channels);
@@ -84,11 +92,13 @@ static Network *create_mlp(const Config *c, size_t states, size_t lambda_dims, b
     m.time_scale = c->time_scale;
     m.dropout = c->dropout;
     m.lambda_dims = lambda_dims;
+    m.lambda_is_number = lambda_dims > 0 && c->lambda_input == CONFIG_LAMBDA_NUMBERS;
+    m.encoder = encoder ? encoder_input(c) : ENCODER_NONE;
     return nn_mlp_create(&m, with_grads, err);
 }
 
-/* Creates process, network and denoiser of m->config. */
-static bool build(Model *m, bool with_grads, Error *err)
+/* Creates process, network and denoiser of m->config; encoder: with a recognition network. */
+static bool build(Model *m, bool encoder, bool with_grads, Error *err)
 {
     const Config *c = &m->config;
     const size_t lambda_dims = m->role == ROLE_STUDENT ? (size_t)c->lambda_dims : 0;
@@ -103,8 +113,8 @@ static bool build(Model *m, bool with_grads, Error *err)
     if (!m->process)
         return false;
     m->net = c->net == CONFIG_NET_MLP
-                 ? create_mlp(c, m->process->states, lambda_dims, with_grads, err)
-                 : create_unet(c, m->process->states, lambda_dims, with_grads, err);
+                 ? create_mlp(c, m->process->states, lambda_dims, encoder, with_grads, err)
+                 : create_unet(c, m->process->states, lambda_dims, encoder, with_grads, err);
     if (!m->net)
         return false;
     const Head head = {.kind = (HeadKind)c->head,
@@ -114,6 +124,8 @@ static bool build(Model *m, bool with_grads, Error *err)
                        .fix = c->fix,
                        .mask = m->process->mask};
     m->denoiser = diff_network_denoiser(m->net, &head);
+    m->denoiser.lambda_law = (LambdaLaw)c->lambda_law;
+    m->denoiser.lambda_scope = c->lambda_scope == 1 ? LAMBDA_SAMPLE : LAMBDA_STEP;
     return true;
 }
 
@@ -124,7 +136,8 @@ Model *model_create(const Config *config, ConfigRole role, bool with_grads, Erro
     m->config.rates = m->rates = rate_matrix_copy(config->rates);
     m->role = role;
     strcpy(m->data, "unknown");
-    if (!build(m, with_grads, err)) {
+    const bool encoder = role == ROLE_STUDENT && config->objective == CONFIG_OBJECTIVE_VARIATIONAL;
+    if (!build(m, encoder, with_grads, err)) {
         model_destroy(m);
         return NULL;
     }
@@ -260,10 +273,13 @@ bool model_read_meta(const SafetensorsFile *f, Model *m, Error *err)
 }
 
 /* As build, with the file's name in the sentence. */
-static bool build_from_file(Model *m, const char *path, Error *err)
+static bool build_from_file(Model *m, const SafetensorsFile *f, const char *path, Error *err)
 {
     Error cause;
-    return build(m, false, &cause) || error_set(err, "%s: %.500s", path, cause.text);
+    bool encoder = false; /* samples need none, so a file may come without */
+    for (size_t i = 0; i < f->tensor_count; i++)
+        encoder = encoder || strncmp(f->tensors[i].name, "net.encoder.", 12) == 0;
+    return build(m, encoder && m->role == ROLE_STUDENT, false, &cause) || error_set(err, "%s: %.500s", path, cause.text);
 }
 
 Model *model_load(const char *path, WeightChoice which, Error *err)
@@ -274,7 +290,7 @@ Model *model_load(const char *path, WeightChoice which, Error *err)
     if (!f)
         return NULL;
     Model *m = mem_zeroed(1, sizeof *m);
-    const bool ok = model_read_meta(f, m, err) && build_from_file(m, path, err) &&
+    const bool ok = model_read_meta(f, m, err) && build_from_file(m, f, path, err) &&
                     nn_checkpoint_load(f, m->net, which, err);
     safetensors_free(f);
     if (ok)

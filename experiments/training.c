@@ -10,11 +10,21 @@
 #include "tensor/platform.h"
 #include "tensor/reduce.h"
 
-enum { TEACHER_COLUMNS = 4, STUDENT_COLUMNS = 9 };
-static const char *const teacher_columns[TEACHER_COLUMNS] = {"step", "loss", "grad_norm", "lr"};
-static const char *const student_columns[STUDENT_COLUMNS] = {
-    "step",     "loss",       "grad_norm",  "lr",          "distil",
-    "data_cor", "data_indep", "consis_cor", "consis_indep"};
+/* What a log holds: four columns that every training has, then its own. */
+enum { COMMON_COLUMNS = 4, COLUMNS_MAX = 9 };
+typedef struct Columns {
+    size_t count;
+    const char *names[COLUMNS_MAX];
+} Columns;
+static const Columns teacher_columns = {4, {"step", "loss", "grad_norm", "lr"}};
+static const Columns published_columns = {
+    9,
+    {"step", "loss", "grad_norm", "lr", "distil", "data_cor", "data_indep", "consis_cor",
+     "consis_indep"}};
+static const Columns variational_columns = {
+    9,
+    {"step", "loss", "grad_norm", "lr", "reconstruction", "kl", "kl_weight", "consistency",
+     "consistency_kl"}};
 
 typedef struct Run {
     const TrainingJob *job;
@@ -23,7 +33,7 @@ typedef struct Run {
     States batch;
     CsvLog *log;
     Progress *progress;
-    double row[STUDENT_COLUMNS]; /* what the log gets: step, loss, norm, rate, terms */
+    double row[COLUMNS_MAX]; /* what the log gets: step, loss, norm, rate, terms */
 } Run;
 
 OptimizerConfig training_optimizer(const Config *c)
@@ -68,6 +78,59 @@ DistillConfig training_distill(const Config *c)
     return d;
 }
 
+VariationalConfig training_variational(const Config *c, uint64_t step)
+{
+    const double done = (double)step / (double)c->steps;
+    const double rise = c->kl_warmup > 0 && done < c->kl_warmup ? done / c->kl_warmup : 1.0;
+    return (VariationalConfig){.scope = c->lambda_scope == 1 ? LAMBDA_SAMPLE : LAMBDA_STEP,
+                               .kl_weight = c->kl_weight * rise * rise,
+                               .most_steps = (size_t)c->most_steps,
+                               .share_at_one = c->share_at_one,
+                               .t_min = c->t_min,
+                               .consistency_weight = c->consistency_weight,
+                               .delta_min = c->delta_min,
+                               .delta_max = c->delta_max,
+                               .eps = c->process == PROCESS_ABSORBING ? 0 : c->eps};
+}
+
+static double variational_step(Run *run, uint64_t step)
+{
+    const TrainingJob *job = run->job;
+    const Model *m = job->model;
+    const VariationalConfig v = training_variational(&m->config, step);
+    const VariationalReport r =
+        variational_gradient(&v, job->teacher, &m->denoiser, m->process, &run->batch,
+                             (uint64_t)m->config.seed, step, (size_t)m->config.chunk, run->graph);
+    const double own[] = {r.reconstruction, r.kl, v.kl_weight, r.consistency, r.consistency_kl};
+    memcpy(run->row + COMMON_COLUMNS, own, sizeof own);
+    return r.loss;
+}
+
+static double published_step(Run *run, uint64_t step)
+{
+    const TrainingJob *job = run->job;
+    const Model *m = job->model;
+    const DistillConfig d = training_distill(&m->config);
+    const Di4cReport r =
+        distill_gradient(&d, job->teacher, &m->denoiser, m->process, &run->batch,
+                         (uint64_t)m->config.seed, step, (size_t)m->config.chunk, run->graph);
+    const double own[] = {r.distil, r.data_cor, r.data_indep, r.consis_cor, r.consis_indep};
+    memcpy(run->row + COMMON_COLUMNS, own, sizeof own);
+    return r.loss;
+}
+
+static bool is_variational(const TrainingJob *job)
+{
+    return job->teacher && job->model->config.objective == CONFIG_OBJECTIVE_VARIATIONAL;
+}
+
+static const Columns *columns_of(const TrainingJob *job)
+{
+    if (!job->teacher)
+        return &teacher_columns;
+    return is_variational(job) ? &variational_columns : &published_columns;
+}
+
 /* Adds the gradient of step `step` into the network and returns the loss. */
 static double step_gradient(Run *run, uint64_t step)
 {
@@ -81,15 +144,7 @@ static double step_gradient(Run *run, uint64_t step)
         return diff_teacher_gradient(&t, &m->denoiser, m->process, &run->batch, (uint64_t)c->seed,
                                      step, (size_t)c->chunk, run->graph);
     }
-    const DistillConfig d = training_distill(c);
-    const Di4cReport r = distill_gradient(&d, job->teacher, &m->denoiser, m->process, &run->batch,
-                                          (uint64_t)c->seed, step, (size_t)c->chunk, run->graph);
-    run->row[4] = r.distil;
-    run->row[5] = r.data_cor;
-    run->row[6] = r.data_indep;
-    run->row[7] = r.consis_cor;
-    run->row[8] = r.consis_indep;
-    return r.loss;
+    return is_variational(job) ? variational_step(run, step) : published_step(run, step);
 }
 
 /* Runs the step again looking at every result, to name the operation that went wrong. */
@@ -164,13 +219,12 @@ static bool open_log(Run *run, Error *err)
 {
     const TrainingJob *job = run->job;
     const uint64_t step = job->model->step;
-    const char *const *columns = job->teacher ? student_columns : teacher_columns;
-    const size_t count = job->teacher ? STUDENT_COLUMNS : TEACHER_COLUMNS;
+    const Columns *columns = columns_of(job);
     if (step > 0 && !platform_exists(job->log) && !job->quiet)
         fprintf(stderr, "%s: there is none; a new log starts after step %llu\n", job->log,
                 (unsigned long long)step);
-    run->log = job->keep_log ? csv_resume(job->log, columns, count, step, err)
-                             : csv_create(job->log, columns, count, err);
+    run->log = job->keep_log ? csv_resume(job->log, columns->names, columns->count, step, err)
+                             : csv_create(job->log, columns->names, columns->count, err);
     return run->log != NULL;
 }
 

@@ -7,6 +7,7 @@
 
 #include "diffusion/teacher.h"
 #include "distill/step.h"
+#include "distill/variational.h"
 #include "experiments/dataset.h"
 #include "experiments/model.h"
 
@@ -36,6 +37,8 @@ typedef enum TrainingEnd {
 OptimizerConfig training_optimizer(const Config *c);
 TeacherConfig training_teacher(const Config *c);
 DistillConfig training_distill(const Config *c);
+/* In step `step` (from 0): the divergence's weight rises with the share of the steps made. */
+VariationalConfig training_variational(const Config *c, uint64_t step);
 
 TrainingEnd training_run(const TrainingJob *job, Error *err);
 

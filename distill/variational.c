@@ -1,0 +1,307 @@
+/* One step of the evidence bound.
+ *
+ *   draws -> [teacher at (x_t, t) -> x_u -> student at (x_u, u) -> its x_0]      (consistency only)
+ *   rows of (target x_0, x_t, t, weight): encoder -> lambda -> student -> cross entropy -> backward
+ *
+ * The rows of the data come first, then those of the consistency term. */
+#include "distill/variational.h"
+
+#include <math.h>
+#include <string.h>
+
+#include "autograd/operations.h"
+#include "diffusion/posterior.h"
+#include "diffusion/teacher.h"
+#include "nn/encoder.h"
+#include "tensor/check.h"
+#include "tensor/reduce.h"
+#include "tensor/threads.h"
+
+#define VARIATIONAL_PURPOSE UINT64_C(0x45766964) /* apart from the other uses of a seed */
+
+enum { BLOCK = 128 };
+
+/* Streams of a step: (seed, step, pass, row). */
+typedef enum Pass {
+    PASS_TIMES,
+    PASS_XT,
+    PASS_NOISE, /* of the encoder's draw */
+    PASS_DROPOUT,
+    PASS_TEACHER_X0,
+    PASS_XU,
+    PASS_LAMBDA_U,
+    PASS_DROPOUT_U,
+    PASS_X0U,
+    PASS_TEACHER_LAMBDA
+} Pass;
+
+typedef struct Step {
+    const VariationalConfig *config;
+    const Denoiser *teacher, *student;
+    const Process *p;
+    size_t B, D, rows; /* rows: B, or 2 B with the consistency term */
+    double *t, *u, *weight; /* (rows), (B), (rows) */
+    States x0, xt;          /* (rows, D): targets; noised */
+    Rng stream;
+    size_t chunk;
+    Graph *g;
+    Arena *arena;
+    VariationalReport report;
+} Step;
+
+static Rng *streams_of(const Step *s, Pass pass, size_t count)
+{
+    Rng *streams = arena_alloc(s->arena, count, sizeof *streams);
+
+    for (size_t b = 0; b < count; b++)
+        streams[b] = rng_child(rng_child(s->stream, (uint64_t)pass), b);
+    return streams;
+}
+
+/* ---- times and weights ---- */
+
+/* w_n of the header, times N: one n stands for all N. */
+static double step_weight(const Process *p, size_t N, size_t n)
+{
+    double keep, leave, leave_s = 0.0;
+
+    if (n > 1)
+        diff_process_keep(p, 0.0, (double)(n - 1) / (double)N, &keep, &leave_s);
+    diff_process_keep(p, 0.0, (double)n / (double)N, &keep, &leave);
+    return (double)N * (n > 1 ? (leave - leave_s) / leave : 1.0);
+}
+
+/* u in [0,1) chooses N, and where it lies within N's share, n: evenly spread u are even in both. */
+static void draw_grid_time(Step *s, size_t b, double u)
+{
+    const VariationalConfig *c = s->config;
+    size_t kinds = 1, N = 1, n = 1;
+
+    for (size_t k = c->most_steps; k > 1; k /= 2)
+        kinds++;
+    if (u >= c->share_at_one) {
+        double at = (u - c->share_at_one) / (1.0 - c->share_at_one) * (double)kinds;
+        size_t kind = at < (double)kinds ? (size_t)at : kinds - 1;
+        N = (size_t)1 << kind;
+        n = 1 + (size_t)((at - (double)kind) * (double)N);
+        n = n < N ? n : N;
+    }
+    s->t[b] = (double)n / (double)N;
+    s->weight[b] = step_weight(s->p, N, n);
+}
+
+static void draw_step_time(Step *s, size_t b, double u, double v)
+{
+    const VariationalConfig *c = s->config;
+    double delta = c->delta_min * exp(log(c->delta_max / c->delta_min) * v);
+    double first = c->t_min + (c->consistency_weight > 0.0 ? delta : 0.0);
+    double at = u < c->share_at_one ? 1.0 : (u - c->share_at_one) / (1.0 - c->share_at_one);
+
+    s->t[b] = first + (1.0 - first) * at;
+    s->u[b] = s->t[b] - delta;
+    s->weight[b] = 1.0;
+}
+
+static void draw_times(Step *s)
+{
+    Rng *streams = streams_of(s, PASS_TIMES, s->B);
+
+    for (size_t b = 0; b < s->B; b++) {
+        double u = ((double)b + rng_uniform(&streams[b])) / (double)s->B;
+        if (s->config->scope == LAMBDA_SAMPLE)
+            draw_grid_time(s, b, u);
+        else
+            draw_step_time(s, b, u, rng_uniform(&streams[b]));
+    }
+}
+
+/* ---- the consistency term's targets ---- */
+
+typedef struct Move {
+    const Step *s;
+    States x0, xu; /* (B, D) */
+    const Rng *streams;
+} Move;
+
+static void move_picture(size_t b, void *context)
+{
+    const Move *m = context;
+    const Step *s = m->s;
+    PosteriorStep *step = diff_posterior_create(s->p, s->u[b], s->t[b], s->config->eps);
+    const uint16_t *xt = states_row(&s->xt, b), *x0 = states_row(&m->x0, b);
+    uint16_t *xu = states_row(&m->xu, b);
+    Rng rng = m->streams[b];
+
+    for (size_t d = 0; d < s->D; d++)
+        xu[d] = (uint16_t)diff_posterior_draw(step, xt[d], x0[d], &rng);
+    diff_posterior_destroy(step);
+}
+
+/* x0 ~ p(. | x, t) by a denoiser with lambdas from the prior.  False: not finite. */
+static bool draw_clean(Step *s, const Denoiser *d, const States *x, const double *t, Pass lambda,
+                       const Rng *dropout, Pass draw, States *x0)
+{
+    size_t outputs = diff_head_outputs(&d->head);
+    float *out = arena_alloc(s->arena, s->B * outputs, sizeof *out);
+    double *lambdas = arena_alloc(s->arena, s->B * d->lambda_dims, sizeof *lambdas);
+    NetworkInput in = {x, t, d->lambda_dims > 0 ? lambdas : NULL, dropout, NULL};
+
+    diff_draw_lambda(d, lambdas, s->B, streams_of(s, lambda, s->B));
+    if (!diff_denoise(d, s->g, &in, s->chunk, out) || !tensor_all_finite(out, s->B * outputs))
+        return false;
+    diff_head_draw(&d->head, out, x, streams_of(s, draw, s->B), x0);
+    return true;
+}
+
+/* Targets of the second half of the rows, from the x_t and t of the first. */
+static bool draw_consistency(Step *s)
+{
+    Move m = {s, states_make(s->arena, s->B, s->D), states_make(s->arena, s->B, s->D),
+              streams_of(s, PASS_XU, s->B)};
+    States xt = states_rows(&s->xt, 0, s->B), x0u = states_rows(&s->x0, s->B, s->B);
+
+    if (!draw_clean(s, s->teacher, &xt, s->t, PASS_TEACHER_LAMBDA, NULL, PASS_TEACHER_X0, &m.x0))
+        return false;
+    threads_for(s->B, move_picture, &m);
+    if (!draw_clean(s, s->student, &m.xu, s->u, PASS_LAMBDA_U, streams_of(s, PASS_DROPOUT_U, s->B),
+                    PASS_X0U, &x0u))
+        return false;
+    memcpy(s->xt.x + s->B * s->D, s->xt.x, s->B * s->D * sizeof *s->xt.x);
+    for (size_t b = 0; b < s->B; b++) {
+        s->t[s->B + b] = s->t[b];
+        s->weight[s->B + b] = s->config->consistency_weight * s->weight[b];
+    }
+    return true;
+}
+
+/* ---- rows with gradient ---- */
+
+/* Divergences of rows first..first+count-1 into the report; dstats gets their gradient. */
+static void add_kl(Step *s, const Var *stats, size_t first, size_t count, float *dstats)
+{
+    size_t L = s->student->lambda_dims;
+    double scale = 1.0 / ((double)s->B * (double)s->D);
+
+    for (size_t i = 0; i < count; i++) {
+        size_t row = first + i;
+        bool data = row < s->B;
+        double share = data ? 1.0 : s->config->consistency_weight;
+        double weight = s->config->kl_weight * share * scale;
+        double kl = nn_encoder_kl(stats->value.data + i * 2 * L, L, weight, dstats + i * 2 * L);
+        s->report.loss += weight * kl;
+        *(data ? &s->report.kl : &s->report.consistency_kl) += kl / (double)s->B;
+    }
+}
+
+static double *noise_of(const Step *s, const Rng *streams, size_t first, size_t count)
+{
+    size_t L = s->student->lambda_dims;
+    double *noise = arena_alloc(s->arena, count * L, sizeof *noise);
+
+    for (size_t i = 0; i < count; i++) {
+        Rng rng = streams[first + i];
+        for (size_t k = 0; k < L; k++)
+            noise[i * L + k] = rng_normal(&rng);
+    }
+    return noise;
+}
+
+/* One recorded call; the rows are all of the data or all of the consistency term. */
+static bool run_block(Step *s, size_t first, size_t count, const Rng *noise, const Rng *dropout)
+{
+    size_t size = count * diff_head_outputs(&s->student->head), L = s->student->lambda_dims;
+    States x0 = states_rows(&s->x0, first, count), xt = states_rows(&s->xt, first, count);
+    double *weight = arena_alloc(s->arena, count, sizeof *weight);
+    Var *stats = nn_encode(s->student->net->encoder, s->g, &x0, &xt, s->t + first);
+    Var *lambda = ag_gaussian_draw(stats, noise_of(s, noise, first, count));
+    NetworkInput in = {&xt, s->t + first, NULL, dropout + first, lambda};
+    Var *out = s->student->forward(s->student, s->g, &in);
+    float *dout = arena_zeroed(s->arena, size, sizeof *dout);
+    float *dstats = arena_zeroed(s->arena, count * 2 * L, sizeof *dstats);
+
+    if (s->g->bad_op != NULL || !tensor_all_finite(out->value.data, size))
+        return false;
+    for (size_t i = 0; i < count; i++) /* diff_cross_entropy takes the mean over these rows */
+        weight[i] = s->weight[first + i] * (double)count / (double)s->B;
+    double part = diff_cross_entropy(&s->student->head, &x0, &xt, weight, out->value.data, dout);
+    s->report.loss += part;
+    *(first < s->B ? &s->report.reconstruction : &s->report.consistency) += part * (double)s->D;
+    add_kl(s, stats, first, count, dstats);
+    Var *const from[] = {out, stats};
+    const float *const gradient[] = {dout, dstats};
+    ag_backward_from_all(2, from, gradient);
+    ag_graph_reset(s->g);
+    return true;
+}
+
+static bool run_rows(Step *s)
+{
+    const Rng *noise = streams_of(s, PASS_NOISE, s->rows);
+    const Rng *dropout = streams_of(s, PASS_DROPOUT, s->rows);
+    size_t block = BLOCK;
+
+    for (size_t half = 0; half < s->rows; half += s->B)
+        for (size_t first = 0; first < s->B; first += block) {
+            ArenaMark mark = arena_mark(s->arena);
+            size_t count = s->B - first < block ? s->B - first : block;
+            if (!run_block(s, half + first, count, noise, dropout))
+                return false;
+            arena_release(s->arena, mark);
+        }
+    return true;
+}
+
+/* ---- the step ---- */
+
+static void check_step(const Step *s, const States *x0)
+{
+    const VariationalConfig *c = s->config;
+    const Denoiser *d = s->student;
+
+    TENSOR_CHECK(x0->batch >= 1 && x0->dims == d->head.dims, "x_0 (%zu, %zu), student of %zu "
+                 "dimensions", x0->batch, x0->dims, d->head.dims);
+    TENSOR_CHECK(d->net != NULL && d->net->encoder != NULL && d->lambda_law == LAMBDA_NORMAL,
+                 "a student of %zu lambdas without a recognition network, or law %d",
+                 d->lambda_dims, (int)d->lambda_law);
+    TENSOR_CHECK(c->scope == LAMBDA_STEP || (c->scope == LAMBDA_SAMPLE && s->p->mask >= 0),
+                 "scope %d with process %s", (int)c->scope, s->p->class->name);
+    TENSOR_CHECK(c->scope == LAMBDA_STEP || c->consistency_weight == 0.0,
+                 "consistency %g with one lambda a sample", c->consistency_weight);
+    TENSOR_CHECK(c->consistency_weight == 0.0 || s->teacher != NULL,
+                 "consistency %g without a teacher", c->consistency_weight);
+}
+
+static bool draw_and_run(Step *s, const States *x0)
+{
+    States xt;
+
+    s->t = arena_alloc(s->arena, s->rows, sizeof *s->t);
+    s->u = arena_alloc(s->arena, s->B, sizeof *s->u);
+    s->weight = arena_alloc(s->arena, s->rows, sizeof *s->weight);
+    s->x0 = states_make(s->arena, s->rows, s->D);
+    s->xt = states_make(s->arena, s->rows, s->D);
+    memcpy(s->x0.x, x0->x, s->B * s->D * sizeof *x0->x);
+    draw_times(s);
+    xt = states_rows(&s->xt, 0, s->B);
+    diff_draw_marginal(s->p, &xt, x0, s->t, streams_of(s, PASS_XT, s->B));
+    return (s->rows == s->B || draw_consistency(s)) && run_rows(s);
+}
+
+enum { ARENA_CHUNK = 1 << 20 };
+
+VariationalReport variational_gradient(const VariationalConfig *config, const Denoiser *teacher,
+                                       const Denoiser *student, const Process *p, const States *x0,
+                                       uint64_t seed, uint64_t step, size_t chunk, Graph *g)
+{
+    static const VariationalReport not_finite = {NAN, NAN, NAN, NAN, NAN};
+    Step s = {.config = config, .teacher = teacher, .student = student, .p = p, .B = x0->batch,
+              .D = x0->dims, .rows = x0->batch * (config->consistency_weight > 0.0 ? 2 : 1),
+              .stream = rng_child(rng_child(rng_root(seed), VARIATIONAL_PURPOSE), step),
+              .chunk = chunk, .g = g};
+
+    check_step(&s, x0);
+    s.arena = arena_create(ARENA_CHUNK);
+    bool finite = draw_and_run(&s, x0);
+    arena_destroy(s.arena);
+    return finite ? s.report : not_finite;
+}

@@ -229,6 +229,12 @@ static void mlp_destroy(Network *net)
     mem_free(m);
 }
 
+static size_t gradient_block(const MlpConfig *c)
+{
+    const size_t ends = c->dims * c->states; /* out_states are no more */
+    return nn_gradient_block(1, c->width > ends ? c->width : ends);
+}
+
 Network *nn_mlp_create(const MlpConfig *config, bool with_grads, Error *err)
 {
     if (!config_is_possible(config, err)) {
@@ -242,6 +248,7 @@ Network *nn_mlp_create(const MlpConfig *config, bool with_grads, Error *err)
     m->base.lambda_dims = config->lambda_dims;
     m->base.lambda_is_number = config->lambda_is_number;
     m->base.outputs = config->dims * config->out_states;
+    m->base.gradient_block = gradient_block(config);
     m->base.forward = mlp_forward;
     m->base.initialise = mlp_initialise;
     m->base.destroy = mlp_destroy;

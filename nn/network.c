@@ -1,4 +1,5 @@
-/* What all networks share: checked calls, copying by name, the sinusoids of t and lambda. */
+/* What all networks share: checked calls, copying by name, the cut of a batch, the sinusoids of t
+ * and lambda. */
 #include "nn/network.h"
 
 #include <math.h>
@@ -76,6 +77,12 @@ Var *nn_lambda_var(const Network *net, Graph *g, const NetworkInput *in)
         value.data[i] = (float)in->lambda[i];
     }
     return ag_constant(g, value);
+}
+
+size_t nn_gradient_block(size_t positions, size_t channels)
+{
+    const double numbers = (double)positions * (double)channels, block = 4194304.0 / numbers;
+    return block < 1.0 ? 1 : block > 512.0 ? 512 : (size_t)block;
 }
 
 void nn_sinusoid(float *out, const double *t, size_t batch, size_t dim, double scale)

@@ -35,6 +35,7 @@ struct Network {
     bool lambda_is_number; /* lambda enters as it is; else by its sinusoids */
     size_t outputs;     /* numbers per sample that forward returns */
     Encoder *encoder;   /* of a student that is trained with one (nn/encoder.h), or NULL */
+    size_t gradient_block; /* samples of one recorded call, at least 1: see nn_gradient_block */
     /* -> Var whose value has B * outputs entries, sample by sample. */
     Var *(*forward)(const Network *net, Graph *g, const NetworkInput *in);
     void (*initialise)(Network *net, uint64_t seed);
@@ -50,6 +51,13 @@ size_t nn_copy_common(Network *to, const Network *from);
 
 /* lambda as (B, lambda_dims) on the graph: in->lambda_var, or a constant of in->lambda. */
 Var *nn_lambda_var(const Network *net, Graph *g, const NetworkInput *in);
+
+/* Samples of one recorded call.  A weight's gradient is a sum over samples, and its bits depend on
+ * which samples were summed in one call.  So the cut is a property of the network and of nothing
+ * else: training records calls of this many samples, in order, however much memory there is.
+ * As many as have 2^22 numbers in the widest layer (`channels` at each of `positions`), 1 to 512;
+ * 32 for the paper's CIFAR-10 networks. */
+size_t nn_gradient_block(size_t positions, size_t channels);
 
 /* out (B, dim): sin(f_i s t), then cos(f_i s t), f_i = exp(-ln(10000) i/(dim/2 - 1)), s = scale;
  * evaluated in double; an odd dim ends with a 0.  [tauLDR] U-Net. */

@@ -493,6 +493,14 @@ static Var *unet_forward(const Network *net, Graph *g, const NetworkInput *in)
 
 /* ---- making and freeing ---- */
 
+static size_t gradient_block(const UNetConfig *c)
+{
+    size_t channels = c->ch * c->ch_mult[0];
+    channels = channels > in_channels(c) ? channels : in_channels(c);
+    channels = channels > out_channels(c) ? channels : out_channels(c);
+    return nn_gradient_block(c->height * c->width, channels);
+}
+
 static void unet_destroy(Network *net)
 {
     UNet *u = (UNet *)net;
@@ -515,6 +523,7 @@ Network *nn_unet_create(const UNetConfig *config, bool with_grads, Error *err)
     u->base.lambda_dims = config->lambda_dims;
     u->base.lambda_is_number = config->lambda_is_number;
     u->base.outputs = config->height * config->width * out_channels(config);
+    u->base.gradient_block = gradient_block(config);
     u->base.forward = unet_forward;
     u->base.initialise = unet_initialise;
     u->base.destroy = unet_destroy;

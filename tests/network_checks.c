@@ -118,6 +118,29 @@ void check_same_bits(const Network *net)
     threads_set(1);
 }
 
+void check_samples_stand_alone(const Network *net, size_t batch)
+{
+    const size_t pieces[] = {1, 7, batch};
+    float *expected = outputs_of(net, batch, true, true, NULL);
+    Batch b = batch_make(net, batch);
+    Graph *g = ag_graph_create();
+    for (size_t i = 0; i < 2 * sizeof pieces / sizeof *pieces; i++) {
+        ag_set_recording(g, i % 2 == 1);
+        for (size_t first = 0; first < batch; first += pieces[i / 2]) {
+            const size_t left = batch - first, count = left < pieces[i / 2] ? left : pieces[i / 2];
+            Var *v = forward(net, g, &b, first, count, true);
+            ck_assert_msg(memcmp(v->value.data, expected + first * net->outputs,
+                                 count * net->outputs * sizeof(float)) == 0,
+                          "%s: samples %zu to %zu of %zu", net->kind, first, first + count - 1,
+                          batch);
+            ag_graph_reset(g);
+        }
+    }
+    ag_graph_destroy(g);
+    batch_free(&b);
+    mem_free(expected);
+}
+
 void check_memory(const Network *net)
 {
     size_t peak[2];

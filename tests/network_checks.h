@@ -15,6 +15,8 @@ float *outputs_of(const Network *net, size_t batch, bool recording, bool dropout
 /* Recording and inference mode give the same bits; so do one and several threads; so does a batch
  * cut in pieces.  With dropout. */
 void check_same_bits(const Network *net);
+/* A sample's outputs have the same bits alone, recorded or not, among a few and among `batch`. */
+void check_samples_stand_alone(const Network *net, size_t batch);
 /* Inference mode keeps less memory than recording mode, and after a forward only the result. */
 void check_memory(const Network *net);
 /* Some entries of every parameter against central differences of sum(w out). */

@@ -50,7 +50,21 @@ START_TEST(every_network)
     Network *net = create(&c);
     net->initialise(net, 1);
     check_memory(net);
+    check_samples_stand_alone(net, 40); /* more rows than gemm.c's DIRECT_ROWS */
     nn_network_destroy(net);
+}
+END_TEST
+
+START_TEST(blocks_of_a_gradient)
+{
+    const size_t want[] = {512, 349};
+    MlpConfig c = tiny(1);
+    for (int i = 0; i < 2; i++) {
+        Network *net = create(&c);
+        ck_assert_uint_eq(net->gradient_block, want[i]);
+        nn_network_destroy(net);
+        c.dims = 4000; /* 12,000 one-hot entries */
+    }
 }
 END_TEST
 
@@ -233,6 +247,7 @@ Suite *mlp_suite(void)
     TCase *tc = tcase_create("mlp");
     tcase_set_timeout(tc, 120);
     tcase_add_test(tc, every_network);
+    tcase_add_test(tc, blocks_of_a_gradient);
     tcase_add_test(tc, student_starts_as_teacher);
     tcase_add_test(tc, initial_values_follow_the_seed);
     tcase_add_test(tc, lambda_learns_a_correlation);

@@ -73,10 +73,12 @@ START_TEST(paper_sizes)
     ck_assert_uint_eq(teacher->params.total, 35749766);
     ck_assert_uint_eq(teacher->dims, 3072);
     ck_assert_uint_eq(teacher->outputs, 6144);
+    ck_assert_uint_eq(teacher->gradient_block, 32);
     nn_network_destroy(teacher);
     c.lambda_dims = 1;
     Network *student = nn_unet_create(&c, false, &err);
     ck_assert_uint_eq(student->params.total, 39066630);
+    ck_assert_uint_eq(student->gradient_block, 32);
     nn_network_destroy(student);
 }
 END_TEST
@@ -207,9 +209,44 @@ START_TEST(same_bits)
             Network *net = create(&c);
             randomise(net, 1);
             check_same_bits(net);
+            check_samples_stand_alone(net, 40);
             nn_network_destroy(net);
         }
     }
+}
+END_TEST
+
+/* With layers wide enough for every algorithm, with and without lambda. */
+START_TEST(samples_stand_alone)
+{
+    UNetConfig c = tiny((size_t)_i);
+    c.height = c.width = 16;
+    c.ch = 32;
+    c.ch_mult[1] = 2;
+    Network *net = create(&c);
+    randomise(net, 1);
+    check_samples_stand_alone(net, 9);
+    nn_network_destroy(net);
+}
+END_TEST
+
+/* The network's sizes alone settle how the samples of a gradient are cut, lambda or not. */
+START_TEST(blocks_of_a_gradient)
+{
+    UNetConfig c[] = {tiny(0), categorical(0), categorical(2), wide(1)};
+    const size_t want[] = {512, 512, 23, 167};
+    c[2].states = c[2].out_states = 6000; /* 15 positions of 12,000 logits */
+    c[3].height = c[3].width = 28;
+    c[3].ch = 32;
+    for (size_t i = 0; i < 4; i++) {
+        Network *net = create(&c[i]);
+        ck_assert_uint_eq(net->gradient_block, want[i]);
+        nn_network_destroy(net);
+    }
+    ck_assert_uint_eq(nn_gradient_block(1, 8192), 512);
+    ck_assert_uint_eq(nn_gradient_block(1, 8193), 511);
+    ck_assert_uint_eq(nn_gradient_block(1024, 4096), 1);
+    ck_assert_uint_eq(nn_gradient_block((size_t)1 << 31, (size_t)1 << 14), 1);
 }
 END_TEST
 
@@ -451,6 +488,8 @@ Suite *unet_suite(void)
     tcase_add_test(tc, paper_sizes);
     tcase_add_test(tc, names_shapes_and_order);
     tcase_add_test(tc, same_bits);
+    tcase_add_loop_test(tc, samples_stand_alone, 0, 2);
+    tcase_add_test(tc, blocks_of_a_gradient);
     tcase_add_test(tc, parameter_gradients);
     tcase_add_test(tc, memory_of_inference);
     tcase_add_test(tc, student_starts_as_teacher);

@@ -267,14 +267,16 @@ static double entropy_part(const Part *part)
     return loss;
 }
 
-/* The loss, or NaN with g as it was when a number was not finite. */
-static double run_step(Step *s, size_t chunk)
+/* The loss, or NaN with g as it was when a number was not finite.  Parts are blocks of the network:
+ * the sums of which loss and gradient are made have one order. */
+static double run_step(Step *s)
 {
+    size_t block = s->d->net->gradient_block;
     double loss = 0.0;
 
-    for (size_t first = 0; first < s->B; first += chunk) {
+    for (size_t first = 0; first < s->B; first += block) {
         ArenaMark mark = arena_mark(s->arena);
-        size_t count = s->B - first < chunk ? s->B - first : chunk;
+        size_t count = s->B - first < block ? s->B - first : block;
         Part part = {s, first, count, states_rows(s->x0, first, count),
                      states_rows(&s->xt, first, count), states_rows(&s->xtilde, first, count)};
         double share = (double)count / (double)s->B;
@@ -291,14 +293,15 @@ static double run_step(Step *s, size_t chunk)
 enum { ARENA_CHUNK = 1 << 20 };
 
 double diff_teacher_gradient(const TeacherConfig *config, const Denoiser *d, const Process *p,
-                             const States *x0, uint64_t seed, uint64_t step, size_t chunk,
-                             Graph *g)
+                             const States *x0, uint64_t seed, uint64_t step, Graph *g)
 {
     size_t B = x0->batch;
     Rng stream = rng_child(rng_child(rng_root(seed), TEACHER_PURPOSE), step);
     Step s = {config, d, p, x0, B, diff_head_outputs(&d->head), NULL, NULL, {NULL, 0, 0},
               {NULL, 0, 0}, NULL, NULL, g, NULL};
 
+    TENSOR_CHECK(d->net != NULL && d->net->gradient_block > 0,
+                 "the teacher has no network of %zu dimensions", d->head.dims);
     TENSOR_CHECK(d->lambda_dims == 0, "a teacher has no lambda, this one has %zu", d->lambda_dims);
     TENSOR_CHECK(B >= 1 && x0->dims == d->head.dims, "x_0 (%zu, %zu), denoiser of %zu dimensions",
                  B, x0->dims, d->head.dims);
@@ -306,7 +309,7 @@ double diff_teacher_gradient(const TeacherConfig *config, const Denoiser *d, con
                  config->t_min);
     s.arena = arena_create(ARENA_CHUNK);
     draw_step(&s, stream);
-    double loss = run_step(&s, chunk == 0 || chunk > B ? B : chunk);
+    double loss = run_step(&s);
     arena_destroy(s.arena);
     return loss;
 }

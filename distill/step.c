@@ -4,10 +4,12 @@
  *   teacher at (x_tm, tm)
  *   student at (x_t, t) and (x_tm, tm), one recorded batch -> losses -> backward
  *
- * The loss is a mean over pictures, so pictures go through the recorded pass in groups of as many
- * as fit into `chunk` samples (N + M for each).  If not even one picture fits, its outputs are
- * computed without recording, and the network is run again in pieces, with the same dropout, to
- * receive the gradient of its outputs. */
+ * The loss is a mean over pictures, so pictures go through the recorded pass in groups.  The network
+ * says how many samples a recorded call has, its gradient_block, and that settles all sums: a group
+ * is as many pictures as fit into one block (N + M samples each), or one picture in several blocks.
+ * `chunk` settles only whether the blocks of a picture are recorded together.  If they are too many,
+ * its outputs are computed without recording, and the network is run again block by block, with the
+ * same dropout, to receive the gradient of its outputs: the same bits. */
 #include "distill/step.h"
 
 #include <math.h>
@@ -23,6 +25,7 @@ typedef struct Step {
     const States *x0;
     const Di4cDraws *draws;
     size_t B, N, M, outputs, chunk; /* M rows of a picture at tm */
+    size_t block;                   /* rows of a recorded call */
     Graph *g;
     Arena *arena;
     float *teacher_t, *teacher_tm, *student_u; /* (B, outputs), (B M, outputs), (B N, outputs) */
@@ -50,7 +53,8 @@ static void check_models(const Denoiser *teacher, const Denoiser *student, const
                  "%d, %zu, %zu, mask %d)",
                  (int)a->kind, a->dims, a->states, a->mask, (int)b->kind, b->dims, b->states,
                  b->mask);
-    TENSOR_CHECK(student->net != NULL, "the student has no network of %zu dimensions", b->dims);
+    TENSOR_CHECK(student->net != NULL && student->net->gradient_block > 0,
+                 "the student has no network of %zu dimensions", b->dims);
 }
 
 static Step step_of(const DistillConfig *config, const Denoiser *teacher, const Denoiser *student,
@@ -58,10 +62,11 @@ static Step step_of(const DistillConfig *config, const Denoiser *teacher, const 
 {
     size_t B = x0->batch;
     Step s = {config, teacher, student, x0, draws, B, config->lambdas, draws->xtm.batch / B,
-              diff_head_outputs(&student->head), chunk, g, arena, NULL, NULL, NULL, NULL, NULL,
+              diff_head_outputs(&student->head), chunk, 0, g, arena, NULL, NULL, NULL, NULL, NULL,
               {NULL, NULL, NULL, NULL, NULL}};
 
     check_models(teacher, student, x0);
+    s.block = student->net->gradient_block;
     s.teacher_t = arena_alloc(arena, B * s.outputs, sizeof(float));
     s.teacher_tm = arena_alloc(arena, B * s.M * s.outputs, sizeof(float));
     s.student_u = arena_alloc(arena, B * s.N * s.outputs, sizeof(float));
@@ -196,9 +201,10 @@ static double group_losses(const Step *s, const Group *group, const float *out, 
     return share * loss;
 }
 
-/* Runs rows first..first+count-1 of the group, recorded.  NULL: not finite. */
-static Var *run_recorded(const Step *s, const Group *group, size_t first, size_t count)
+/* Runs the group's block of rows that begins at `first`, recorded.  NULL: not finite. */
+static Var *run_block(const Step *s, const Group *group, size_t first)
 {
+    size_t left = group->rows - first, count = left < s->block ? left : s->block;
     States x = states_rows(&group->x, first, count);
     NetworkInput in = group->in;
 
@@ -215,29 +221,37 @@ static Var *run_recorded(const Step *s, const Group *group, size_t first, size_t
     return s->g->bad_op == NULL ? v : NULL;
 }
 
-/* False: not finite. */
+/* All blocks recorded together.  False: not finite. */
 static bool backward_at_once(const Step *s, const Group *group, float *dout, double *loss)
 {
-    Var *v = run_recorded(s, group, 0, group->rows);
+    size_t calls = (group->rows + s->block - 1) / s->block;
+    Var **v = arena_alloc(s->arena, calls, sizeof *v);
+    float *out = arena_alloc(s->arena, group->rows * s->outputs, sizeof *out);
 
-    if (v == NULL)
-        return false;
-    *loss += group_losses(s, group, v->value.data, dout);
-    ag_backward_from(v, dout);
+    for (size_t k = 0; k < calls; k++) {
+        v[k] = run_block(s, group, k * s->block);
+        if (v[k] == NULL)
+            return false;
+        memcpy(out + k * s->block * s->outputs, v[k]->value.data,
+               tensor_size(&v[k]->value) * sizeof *out);
+    }
+    *loss += group_losses(s, group, out, dout);
+    for (size_t k = 0; k < calls; k++)
+        ag_backward_from(v[k], dout + k * s->block * s->outputs);
     ag_graph_reset(s->g);
     return true;
 }
 
-static bool backward_in_pieces(const Step *s, const Group *group, float *dout, double *loss)
+/* One block recorded at a time. */
+static bool backward_in_blocks(const Step *s, const Group *group, float *dout, double *loss)
 {
     float *out = arena_alloc(s->arena, group->rows * s->outputs, sizeof *out);
 
     if (!diff_denoise(s->student, s->g, &group->in, s->chunk, out))
         return false;
     *loss += group_losses(s, group, out, dout);
-    for (size_t first = 0; first < group->rows; first += s->chunk) {
-        size_t left = group->rows - first;
-        Var *v = run_recorded(s, group, first, left < s->chunk ? left : s->chunk);
+    for (size_t first = 0; first < group->rows; first += s->block) {
+        Var *v = run_block(s, group, first);
         if (v == NULL)
             return false;
         ag_backward_from(v, dout + first * s->outputs);
@@ -248,7 +262,7 @@ static bool backward_in_pieces(const Step *s, const Group *group, float *dout, d
 
 static bool backward(Step *s, double *loss)
 {
-    size_t most = s->chunk == 0 ? s->B : s->chunk / (s->N + s->M);
+    size_t most = s->block / (s->N + s->M);
 
     most = most > 0 ? most : 1;
     for (size_t first = 0; first < s->B; first += most) {
@@ -257,8 +271,8 @@ static bool backward(Step *s, double *loss)
         Group group;
         fill_group(s, &group, first, count);
         float *dout = arena_zeroed(s->arena, group.rows * s->outputs, sizeof *dout);
-        bool fits = s->chunk == 0 || group.rows <= s->chunk;
-        if (!(fits ? backward_at_once : backward_in_pieces)(s, &group, dout, loss))
+        bool fits = s->chunk == 0 || group.rows <= s->chunk || group.rows <= s->block;
+        if (!(fits ? backward_at_once : backward_in_blocks)(s, &group, dout, loss))
             return false;
         arena_release(s->arena, mark);
     }

@@ -38,9 +38,10 @@ typedef struct Di4cReport { /* means over pictures, nats */
 } Di4cReport;
 
 /* Draws for B = x0->batch pictures (keyed by seed, step, pass, picture, lambda), runs the networks
- * in calls of at most `chunk` samples (0: all at once; the gradient does not depend on it), and
- * adds the gradient of the loss into student->net->params.grads.  The teacher runs without dropout,
- * the student with it in every pass.
+ * in calls of at most `chunk` samples (0: all at once), and adds the gradient of the loss into
+ * student->net->params.grads.  Recorded calls have net->gradient_block samples, even if `chunk` is
+ * less; `chunk` changes no bit of loss or gradient.  The teacher runs without dropout, the student
+ * with it in every pass.
  *
  * The teacher may be a mixture: it is then given one lambda per picture at t and one per row at tm.
  * The gradient is linear in the teacher's marginals, so its expectation is that of the mixture.

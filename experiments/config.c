@@ -78,7 +78,8 @@ static const Key keys[] = {
 
     {"steps", KEY_INTEGER, AT(steps), "800000", 1, 1e12, 0, "training steps in all"},
     {"batch", KEY_INTEGER, AT(batch), "128", 1, 1e6, 0, "pictures of a step"},
-    {"chunk", KEY_INTEGER, AT(chunk), "128", 1, 1e6, 0, "most samples in one network call"},
+    {"chunk", KEY_INTEGER, AT(chunk), "128", 1, 1e6, 0,
+     "student: most samples run at once, at least a block of the network's; changes no number"},
     {"seed", KEY_INTEGER, AT(seed), "1", 0, 9e15, 0, "of all random streams"},
     {"lr", KEY_NUMBER, AT(lr), "2e-4", 0, 10, 0, "Adam's rate"},
     {"lr_decay", KEY_CHOICE, AT(lr_decay), "constant", 0, 0, "constant|linear|cosine",

@@ -142,7 +142,7 @@ static double step_gradient(Run *run, uint64_t step)
     if (!job->teacher) {
         const TeacherConfig t = training_teacher(c);
         return diff_teacher_gradient(&t, &m->denoiser, m->process, &run->batch, (uint64_t)c->seed,
-                                     step, (size_t)c->chunk, run->graph);
+                                     step, run->graph);
     }
     return is_variational(job) ? variational_step(run, step) : published_step(run, step);
 }

@@ -1,5 +1,5 @@
 /* Jumps, the cross entropy against sums written out in double; the step against its parts and
- * against itself in other chunks.  The continuous-time ELBO has test_ct_elbo.c. */
+ * against itself in other blocks.  The continuous-time ELBO has test_ct_elbo.c. */
 #include "diffusion/teacher.h"
 
 #include <check.h>
@@ -160,37 +160,43 @@ static void trainee_free(Trainee *s)
     ag_graph_destroy(s->g);
 }
 
-static double gradient_of(Trainee *s, uint64_t step, size_t chunk)
+static double gradient_of(Trainee *s, uint64_t step)
 {
     nn_params_zero_grads(&s->net->params);
-    return diff_teacher_gradient(&s->config, &s->d, s->p, &s->x0, 3, step, chunk, s->g);
+    return diff_teacher_gradient(&s->config, &s->d, s->p, &s->x0, 3, step, s->g);
 }
 
-START_TEST(chunks_and_threads_do_not_matter)
+/* Pictures go through the network in blocks of its own size: no others than these calls, and their
+ * parts add up. */
+START_TEST(blocks_add_up_and_threads_do_not_matter)
 {
-    static const size_t chunks[] = {1, 2, 4, 6, 100};
+    static const size_t blocks[] = {1, 2, 4, 6, 100};
     Trainee s;
 
     trainee_make(&s, _i);
     size_t n = s.net->params.total;
-    threads_set(1);
-    double loss = gradient_of(&s, 5, 0);
-    float *want = mem_alloc(n, sizeof *want), top = 0;
+    double loss = gradient_of(&s, 5);
+    float *want = mem_alloc(n, sizeof *want), *first = mem_alloc(n, sizeof *want), top = 0;
     memcpy(want, s.net->params.grads, n * sizeof *want);
     for (size_t i = 0; i < n; i++)
         top = fmaxf(top, fabsf(want[i]));
     ck_assert(isfinite(loss) && top > 0);
-    threads_set(2);
-    ck_assert(gradient_of(&s, 5, 0) == loss);
-    ck_assert(memcmp(want, s.net->params.grads, n * sizeof *want) == 0);
     for (size_t k = 0; k < 5; k++) {
-        ck_assert_double_eq_tol(gradient_of(&s, 5, chunks[k]), loss, 1e-5 * fabs(loss));
+        s.net->gradient_block = blocks[k];
+        threads_set(1);
+        double parts = gradient_of(&s, 5);
+        ck_assert_double_eq_tol(parts, loss, 1e-5 * fabs(loss));
         for (size_t i = 0; i < n; i++)
             ck_assert_double_eq_tol(s.net->params.grads[i], want[i], 1e-5 * top);
+        memcpy(first, s.net->params.grads, n * sizeof *first);
+        threads_set(2);
+        ck_assert(gradient_of(&s, 5) == parts);
+        ck_assert(memcmp(first, s.net->params.grads, n * sizeof *first) == 0);
     }
-    ck_assert(gradient_of(&s, 6, 0) != loss); /* another step, other draws */
+    ck_assert(gradient_of(&s, 6) != loss); /* another step, other draws */
     ck_assert_ptr_null(s.g->last);
     mem_free(want);
+    mem_free(first);
     trainee_free(&s);
 }
 END_TEST
@@ -212,21 +218,21 @@ START_TEST(step_gradient_matches_differences)
     config.dropout = 0;
     Network *plain = nn_mlp_create(&config, true, NULL);
     nn_copy_common(plain, s.net);
-    double dropped = gradient_of(&s, 1, 0);
+    double dropped = gradient_of(&s, 1);
     nn_network_destroy(s.net);
     s.net = plain;
     s.d = diff_network_denoiser(plain, &s.d.head);
-    ck_assert(gradient_of(&s, 1, 0) != dropped); /* there was dropout */
+    ck_assert(gradient_of(&s, 1) != dropped); /* there was dropout */
     size_t n = plain->params.total;
     float *grads = mem_alloc(n, sizeof *grads);
-    gradient_of(&s, 1, 0);
+    gradient_of(&s, 1);
     memcpy(grads, plain->params.grads, n * sizeof *grads);
     for (size_t i = 0; i < n; i += n / 60) {
         float *at = &plain->params.values[i], keep = *at;
         *at = (float)(keep + h);
-        double above = gradient_of(&s, 1, 0), width = *at;
+        double above = gradient_of(&s, 1), width = *at;
         *at = (float)(keep - h);
-        double below = gradient_of(&s, 1, 0);
+        double below = gradient_of(&s, 1);
         width -= *at;
         *at = keep;
         ck_assert_double_eq_tol(grads[i], (above - below) / width, 2e-3 * (1 + fabs(above)));
@@ -279,7 +285,7 @@ static Spy spy_on(Trainee *s, bool two_passes)
     d.forward = spy_forward;
     d.self = &spy;
     s->config.two_passes = two_passes;
-    double loss = diff_teacher_gradient(&s->config, &d, s->p, &s->x0, 3, 5, 0, s->g);
+    double loss = diff_teacher_gradient(&s->config, &d, s->p, &s->x0, 3, 5, s->g);
     ck_assert_uint_eq(spy.calls, two_passes ? 2 : 1);
     double want = diff_ct_elbo(&s->config, &s->d.head, s->p, spy.seen[0].t, &s->x0, &spy.seen[0].x,
                                spy.seen[0].out, two_passes ? &spy.seen[1].x : NULL,
@@ -317,9 +323,10 @@ START_TEST(broken_numbers_end_the_step)
 
     trainee_make(&s, _i);
     s.g->check_finite = true;
+    s.net->gradient_block = 2;
     for (size_t i = 0; i < s.net->params.total; i++)
         s.net->params.values[i] = 1e30f;
-    double loss = gradient_of(&s, 1, 2);
+    double loss = gradient_of(&s, 1);
     ck_assert(loss != loss);
     ck_assert_ptr_nonnull(s.g->bad_op);
     trainee_free(&s);
@@ -350,7 +357,7 @@ START_TEST(absorbing_weights_make_the_elbo)
     memset(x0.x, 0, B * sizeof *x0.x);
     s.config.t_min = 1e-3;
     for (uint64_t step = 0; step < 5; step++)
-        mean += diff_teacher_gradient(&s.config, &d, p, &x0, 9, step, 0, s.g) / 5;
+        mean += diff_teacher_gradient(&s.config, &d, p, &x0, 9, step, s.g) / 5;
     /* E_t[weight P(masked)] = integral of -alpha' over [t_min, 1] / (1 - t_min) */
     double want = log(2) * (exp(-2e-3) - exp(-2)) / (1 - 1e-3);
     ck_assert_double_eq_tol(mean, want, 0.1); /* six standard deviations: false alarm 1e-8 */
@@ -370,7 +377,7 @@ Suite *teacher_suite(void)
     tcase_add_test(losses, a_state_without_exits_stays);
     tcase_add_loop_test(losses, cross_entropy_and_gradient, 0, 2);
     tcase_set_timeout(losses, 120);
-    tcase_add_loop_test(steps, chunks_and_threads_do_not_matter, 0, 4);
+    tcase_add_loop_test(steps, blocks_add_up_and_threads_do_not_matter, 0, 4);
     tcase_add_loop_test(steps, step_gradient_matches_differences, 0, 4);
     tcase_add_test(steps, elbo_steps_see_x_tilde);
     tcase_add_loop_test(steps, broken_numbers_end_the_step, 0, 3);

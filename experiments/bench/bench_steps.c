@@ -24,8 +24,7 @@ static void step(void *context)
                          (size_t)c->chunk, w->graph);
     } else {
         const TeacherConfig t = training_teacher(c);
-        diff_teacher_gradient(&t, &m->denoiser, m->process, &w->x0, seed, number, (size_t)c->chunk,
-                              w->graph);
+        diff_teacher_gradient(&t, &m->denoiser, m->process, &w->x0, seed, number, w->graph);
     }
     nn_optimizer_step(w->optimizer);
 }
@@ -55,14 +54,12 @@ static void measure(const Command *self, const char *preset, Model *m, Model *te
 int bench_teacher_step(const Command *self, int argc, char **argv)
 {
     const char *preset = "cifar10";
-    int64_t batch = 8, chunk = -1;
+    int64_t batch = 8;
     BenchOptions bench = {.reps = 3};
     const Option options[] = {
         {"--preset", OPTION_TEXT, &preset, "NAME", 0, 0, false,
          "cifar10, small, or another of di4c train (cifar10)"},
         {"--batch", OPTION_COUNT, &batch, "B", 1, 1e6, false, "pictures (8)"},
-        {"--chunk", OPTION_COUNT, &chunk, "N", 0, 1e6, false,
-         "most pictures a network call, 0: all (the preset's)"},
     };
     int status;
     if (!bench_options(&bench, self, options, sizeof options / sizeof options[0], argc, argv,
@@ -72,8 +69,6 @@ int bench_teacher_step(const Command *self, int argc, char **argv)
     Model *m = bench_model(preset, ROLE_TEACHER, true, true, &err);
     if (!m)
         return command_fail(self, &err, 2);
-    if (chunk >= 0)
-        m->config.chunk = chunk;
     measure(self, preset, m, NULL, (size_t)batch, bench.reps);
     return 0;
 }

@@ -90,7 +90,7 @@ double tiny_teach(TinyModel *m, const TeacherConfig *config, const FiniteLaw *la
 
     tiny_draw_data(law, m->seed, step, x0);
     nn_params_zero_grads(&m->net->params);
-    double loss = diff_teacher_gradient(config, &m->denoiser, p, x0, m->seed, step, 0, m->graph);
+    double loss = diff_teacher_gradient(config, &m->denoiser, p, x0, m->seed, step, m->graph);
     nn_optimizer_step(m->optimizer);
     return loss;
 }

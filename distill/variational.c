@@ -19,8 +19,6 @@
 
 #define VARIATIONAL_PURPOSE UINT64_C(0x45766964) /* apart from the other uses of a seed */
 
-enum { BLOCK = 128 };
-
 /* Streams of a step: (seed, step, pass, row). */
 typedef enum Pass {
     PASS_TIMES,
@@ -238,7 +236,7 @@ static bool run_rows(Step *s)
 {
     const Rng *noise = streams_of(s, PASS_NOISE, s->rows);
     const Rng *dropout = streams_of(s, PASS_DROPOUT, s->rows);
-    size_t block = BLOCK;
+    size_t block = s->student->net->gradient_block;
 
     for (size_t half = 0; half < s->rows; half += s->B)
         for (size_t first = 0; first < s->B; first += block) {

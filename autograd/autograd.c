@@ -6,6 +6,7 @@
  *   - a Var that needs no gradient is not on the tape and points at no inputs;
  *   - a gradient belongs to backward pass number v->reached; an inner Var's starts from zero in
  *     each pass and is freed when the pass has been at the Var, a leaf's never;
+ *   - the gradients of an operation's inputs share no memory (see make_twin);
  *   - g->owners lists the Vars whose value is a block of the pool, newest first. */
 #include "autograd/autograd.h"
 
@@ -61,6 +62,12 @@ size_t ag_memory_peak(const Graph *g)
     return arena_peak(g->arena) + pool_peak(g->pool);
 }
 
+/* Whether v, or what v is a view of, was dropped. */
+static bool was_dropped(const Var *v)
+{
+    return v->owner && v->owner->dropped;
+}
+
 /* A Var with no inputs, not on the tape. */
 static Var *bare_var(Graph *g, const char *op, Tensor value)
 {
@@ -100,6 +107,45 @@ Var *ag_constant(Graph *g, Tensor value)
     return ag_leaf(g, value, NULL);
 }
 
+/* ---- inputs that occur twice ---- */
+
+/* The Var whose gradient v's is, or is a part of. */
+static const Var *gradient_owner(const Var *v)
+{
+    while (v->input_count > 0 && !v->backward)
+        v = v->inputs[0];
+    return v;
+}
+
+/* Whether input i and one before it have a gradient in the same memory; leaves also by the
+ * caller's doing. */
+static bool occurs_before(int i, Var *const *inputs)
+{
+    if (!inputs[i] || !inputs[i]->needs_grad)
+        return false;
+    const Var *a = gradient_owner(inputs[i]);
+    for (int k = 0; k < i; k++) {
+        const Var *b = inputs[k] && inputs[k]->needs_grad ? gradient_owner(inputs[k]) : NULL;
+        if (b && (a == b || (a->grad && a->grad == b->grad)))
+            return true;
+    }
+    return false;
+}
+
+/* A repeated input has its twin instead: the value of the input, and a gradient of its own that is
+ * added to the input's when the operation's backward function is through. */
+static void twin_backward(Var *v)
+{
+    Var *input = v->inputs[0];
+    if (!ag_give_grad(v, input))
+        tensor_axpy(ag_grad(input), 1.0f, v->grad, tensor_size(&v->value));
+}
+
+static Var *make_twin(const char *op, Var *input)
+{
+    return ag_new_view(op, input->value, twin_backward, input);
+}
+
 /* Puts v on the tape if one of the inputs needs a gradient. */
 static void record(Var *v, void (*backward)(Var *v), int input_count, Var *const *inputs)
 {
@@ -109,7 +155,7 @@ static void record(Var *v, void (*backward)(Var *v), int input_count, Var *const
     if (!v->needs_grad)
         return;
     for (int i = 0; i < input_count; i++)
-        v->inputs[i] = inputs[i];
+        v->inputs[i] = occurs_before(i, inputs) ? make_twin(v->op, inputs[i]) : inputs[i];
     v->input_count = input_count;
     v->backward = backward;
     v->previous = v->graph->last;
@@ -126,6 +172,8 @@ Var *ag_new_var(const char *op, int rank, const size_t *shape, void (*backward)(
     for (int i = 1; i < input_count; i++)
         TENSOR_CHECK(!inputs[i] || inputs[i]->graph == g, "%s: input %d is of another graph", op,
                      i);
+    for (int i = 0; i < input_count; i++)
+        TENSOR_CHECK(!inputs[i] || !was_dropped(inputs[i]), "%s: input %d was dropped", op, i);
     Var *v = bare_var(g, op, tensor_view(NULL, rank, shape));
     v->value.data = new_block(v);
     own(v, v->value.data);
@@ -137,8 +185,11 @@ Var *ag_new_var(const char *op, int rank, const size_t *shape, void (*backward)(
 
 Var *ag_new_view(const char *op, Tensor value, void (*backward)(Var *v), Var *input)
 {
+    TENSOR_CHECK(!was_dropped(input), "%s: its input was dropped", op);
     Graph *g = input->graph;
     Var *v = bare_var(g, op, value);
+    if (value.data) /* NULL: of no entries */
+        v->offset = (size_t)(value.data - input->value.data);
     v->owner = input->owner;
     v->born = input->born;
     record(v, backward, 1, &input);
@@ -196,8 +247,12 @@ void ag_drop(Var *v)
 
 const float *ag_value(Var *v)
 {
+    if (!was_dropped(v))
+        return v->value.data;
+    TENSOR_CHECK(v->needs_grad, "%s: its value was dropped", v->op);
+    if (v->owner != v)
+        return ag_value(v->inputs[0]) + v->offset;
     if (!v->value.data) {
-        TENSOR_CHECK(v->dropped && v->needs_grad, "%s: its value was dropped", v->op);
         v->block = v->value.data = new_block(v);
         v->forward(v);
     }
@@ -216,7 +271,7 @@ float *ag_grad_or_write(Var *v, bool *add)
     v->reached = v->graph->pass;
     if (!v->backward) { /* a view: the same part of its input's gradient */
         Var *whole = v->inputs[0];
-        v->grad = ag_grad(whole) + (v->value.data - whole->value.data);
+        v->grad = ag_grad(whole) + v->offset;
         return v->grad;
     }
     if (!v->grad)
@@ -245,6 +300,21 @@ bool ag_give_grad(Var *v, Var *input)
     return true;
 }
 
+/* Backward functions may overwrite v's gradient; where it is kept it stays as it was. */
+static void go_back(Var *v)
+{
+    Graph *g = v->graph;
+    const size_t n = tensor_size(&v->value);
+    float *kept = g->keep_grads ? new_block(v) : NULL;
+    if (kept)
+        tensor_copy(kept, v->grad, n);
+    v->backward(v);
+    if (kept) {
+        tensor_copy(v->grad, kept, n);
+        pool_free(g->pool, kept);
+    }
+}
+
 /* The pass has been at v and at all its users: its gradient and a dropped value go. */
 static void finish(Var *v)
 {
@@ -267,9 +337,10 @@ static void walk(Graph *g, Var *newest)
 {
     for (Var *u = newest; u; u = u->previous) {
         if (u->backward && u->reached == g->pass) {
-            check(u, u->grad, &u->value, true);
+            if (u->backward != twin_backward) /* it is looked at as a part of its input's */
+                check(u, u->grad, &u->value, true);
             const double start = g->observer ? platform_seconds() : 0.0;
-            u->backward(u);
+            go_back(u);
             if (g->observer)
                 g->observer->ran(g->observer, u, true, platform_seconds() - start);
             check_leaves(u);
@@ -344,7 +415,7 @@ Var *ag_scope_end(AgScope scope, Var *keep)
         return NULL;
     }
     TENSOR_CHECK(keep->graph == g, "%s: kept from a scope of another graph", keep->op);
-    TENSOR_CHECK(keep->value.data != NULL, "%s: kept after it was dropped", keep->op);
+    TENSOR_CHECK(!was_dropped(keep), "%s: kept after it was dropped", keep->op);
     const char *op = keep->op;
     Var *owner = keep->owner;
     Tensor value = keep->value;

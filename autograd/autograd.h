@@ -44,11 +44,12 @@ struct Var {
     void (*forward)(Var *v); /* fills value.data from the inputs' values (ag_value) and saved; set
                                 by operations that can be dropped: it runs again when the value is
                                 needed */
-    void (*backward)(Var *v); /* adds into ag_grad(v->inputs[i]) where that is not NULL; NULL for
-                                 leaves and for views that share their input's gradient.  v->grad
-                                 may be overwritten: nobody reads it afterwards */
-    Var *inputs[AG_MAX_INPUTS]; /* recorded only if needs_grad; NULL: an optional one left out */
+    void (*backward)(Var *v); /* see "What a backward function may rely on"; NULL for leaves and
+                                 for views that share their input's gradient */
+    Var *inputs[AG_MAX_INPUTS]; /* recorded only if needs_grad; NULL: an optional one left out; of
+                                   one that occurs again, its twin (see below) */
     int input_count;
+    size_t offset; /* views: where the data begin, in entries from the input's */
     void *saved; /* what backward needs beyond inputs and value; arena memory */
     Var *previous; /* the tape */
     Var *owner;    /* whose block value.data lies in: itself, or a view's input; NULL: a leaf's */
@@ -100,8 +101,8 @@ void ag_backward_from_all(size_t count, Var *const *v, const float *const *gradi
 /* The forward pass has no further use for v's value: gives its memory back.  While recording this
  * happens only to operations with a forward function, and the value comes back when a backward pass
  * asks for it; it goes again when that pass has been at v.  In inference mode the value is gone.
- * Views of v and leaves go with nothing: dropping one does nothing, and a Var with a view in use
- * must not be dropped. */
+ * Dropping a leaf or a view does nothing; a view goes and comes back with what it is a view of.
+ * What was dropped must not be the input of a further operation (checked). */
 void ag_drop(Var *v);
 
 /* Inference mode only keeps what is inside the running scope.  begin; any operations; end(keep)
@@ -119,6 +120,18 @@ Var *ag_scope_end(AgScope scope, Var *keep);
 size_t ag_memory_used(const Graph *g);
 size_t ag_memory_peak(const Graph *g);
 
+/* What a backward function may rely on, and must do:
+ *   - it adds its share into ag_grad(v->inputs[i]), for each i where that is not NULL;
+ *   - no two of its inputs' gradients share memory, and none shares it with v->grad (but by
+ *     ag_give_grad), so they may be asked for, written and added to in any order, also by one
+ *     kernel with restrict.  Where the caller passes one Var in two places, or views of one, or
+ *     leaves with one gradient, ag_new_var records a twin for each place after the first: the same
+ *     value, a gradient of its own, which is added to the input's afterwards.  So v->inputs[i] need
+ *     not be the Var that the constructor got;
+ *   - values may share memory: they are only read, and by ag_value;
+ *   - v->grad is complete, and may be overwritten: nobody reads it afterwards (keep_grads puts it
+ *     back). */
+
 /* For operations (here and in folders below):  new_var allocates the result; the operation fills
  * value.data (and saved, from graph->arena, if v->needs_grad); done() performs the finite check and
  * returns v.  All inputs must belong to one graph; an optional input may be NULL. */
@@ -128,7 +141,8 @@ Var *ag_new_var(const char *op, int rank, const size_t *shape, void (*backward)(
  * of it, under another shape.  backward NULL: the gradient is shared the same way, at no cost. */
 Var *ag_new_view(const char *op, Tensor value, void (*backward)(Var *v), Var *input);
 Var *ag_done(Var *v);
-/* In a forward or backward function: the value, computed again if it was dropped. */
+/* In a forward or backward function: the value, computed again if it (or what it is a view of) was
+ * dropped. */
 const float *ag_value(Var *v);
 /* In a backward function: the input's gradient buffer, zeroed on first use, or NULL if the input
  * does not need one.  Kernels add into it and accept NULL. */

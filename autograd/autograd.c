@@ -209,11 +209,12 @@ static void check(const Var *v, const float *numbers, const Tensor *t, bool grad
     g->bad_value = *t;
 }
 
-/* After v's backward function: the gradients of leaves, which nothing else looks at. */
+/* After v's backward function: the gradients of leaves, also of those it reaches by a view, which
+ * nothing else looks at. */
 static void check_leaves(const Var *v)
 {
     for (int i = 0; i < v->input_count; i++) {
-        const Var *leaf = v->inputs[i];
+        const Var *leaf = v->inputs[i] ? gradient_owner(v->inputs[i]) : NULL;
         if (leaf && leaf->needs_grad && leaf->input_count == 0)
             check(v, leaf->grad, &leaf->value, true);
     }

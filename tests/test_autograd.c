@@ -379,6 +379,34 @@ START_TEST(first_bad_gradient_is_named)
 }
 END_TEST
 
+/* A weight that is only reached through views of it: whole, in part, and as a repeated input. */
+START_TEST(bad_gradient_behind_a_view_is_named)
+{
+    for (int way = 0; way < 4; way++) {
+        float x[] = {1e30f, 1.0f}, w[] = {way == 3 ? 1e19f : 1e-30f, 1.0f}, dw[] = {0.0f, 0.0f};
+        const float up[] = {1e20f, 1.0f}; /* more than 1e38 for w */
+        const size_t shape[] = {1, 2}, size = way == 2 ? 1 : 2;
+        Var *leaf = ag_leaf(g, vector(w, 2), dw), *view = ag_reshape(leaf, 2, shape);
+        Var *y = ag_constant(g, vector(x, size));
+        if (way == 1)
+            view = ag_reshape(view, 1, &size);
+        else if (way != 0)
+            view = ag_new_view("part", vector(view->value.data, size), NULL, view);
+        if (way == 0)
+            y = ag_reshape(y, 2, shape);
+        g->check_finite = true;
+        y = way == 3 ? ag_multiply(leaf, view) : ag_multiply(y, view);
+        ck_assert_ptr_null(g->bad_op);
+        ag_backward_from(y, up);
+        ck_assert_ptr_nonnull(g->bad_op);
+        ck_assert_str_eq(g->bad_op, "multiply");
+        ck_assert(g->bad_gradient);
+        ag_graph_reset(g);
+        g->bad_op = NULL;
+    }
+}
+END_TEST
+
 /* ---- misuse: each of these must abort ---- */
 
 static float numbers[] = {1.0f, 2.0f}, gradients[2];
@@ -465,6 +493,7 @@ Suite *autograd_suite(void)
     tcase_add_test(tape, reset_releases_everything);
     tcase_add_test(tape, first_bad_operation_is_named);
     tcase_add_test(tape, first_bad_gradient_is_named);
+    tcase_add_test(tape, bad_gradient_behind_a_view_is_named);
     suite_add_tcase(s, tape);
 
     tcase_add_checked_fixture(scopes, setup, teardown);

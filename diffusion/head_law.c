@@ -57,7 +57,7 @@ void diff_law_log_at(const HeadLaw *law, const uint16_t *x, size_t count, float 
 
 void diff_law_pull(const HeadLaw *law, const float *g, float *dout, float *dlevel)
 {
-    diff_head_class(law->head)->pull(law, g, dout, dlevel);
+    diff_head_class(law->head)->pull(law, dout != NULL ? g : NULL, dout, dlevel);
 }
 
 void diff_law_pull_at(const HeadLaw *law, const float *dlevel, const uint16_t *x, const float *w,

@@ -38,8 +38,8 @@ size_t diff_law_numbers(const Head *head); /* numbers of a dimension: outputs / 
 
 /* logp[k] = log p(x[k]); -inf where p = 0. */
 void diff_law_log_at(const HeadLaw *law, const uint16_t *x, size_t count, float *logp);
-/* dout (the sample's) += gradient for dL/dlog p(a) = p(a) g(a), g (S); g NULL: none.  dlevel (the
- * dimension's numbers) is set; NULL: not wanted. */
+/* dout (the sample's) += gradient for dL/dlog p(a) = p(a) g(a), g (S); g or dout NULL: none.
+ * dlevel (the dimension's numbers) is set; NULL: not wanted. */
 void diff_law_pull(const HeadLaw *law, const float *g, float *dout, float *dlevel);
 /* dout += gradient for dL/dlog p(x[k]) += w[k]; dlevel as diff_law_pull left it. */
 void diff_law_pull_at(const HeadLaw *law, const float *dlevel, const uint16_t *x, const float *w,

@@ -68,7 +68,7 @@ static void logits_at(const HeadLaw *law, const uint16_t *x, size_t count, float
 static void pull(const HeadLaw *law, const float *g, float *dout, float *dlevel)
 {
     const float *logit = numbers(law);
-    float shift = law->shift, scale = law->scale, *row = dout + law->d * law->head->states;
+    float shift = law->shift, scale = law->scale;
     size_t S = law->head->states;
     double sum = 0.0;
 
@@ -76,6 +76,7 @@ static void pull(const HeadLaw *law, const float *g, float *dout, float *dlevel)
         dlevel[a] = scale * fast_exp(logit[a] - shift);
     if (g == NULL)
         return;
+    float *row = dout + law->d * S;
 #pragma omp simd reduction(+ : sum)
     for (size_t a = 0; a < S; a++)
         sum += (double)(scale * fast_exp(logit[a] - shift) * g[a]);

@@ -211,6 +211,40 @@ START_TEST(gradients_match_differences)
 }
 END_TEST
 
+/* No gradient wanted: only dlevel is written, with the same numbers. */
+START_TEST(no_gradient_is_wanted)
+{
+    Case c;
+    float pull[MOST_STATES], dout[MOST_LAWS * MOST_STATES] = {0};
+    float want[MOST_LAWS * MOST_STATES], got[MOST_LAWS * MOST_STATES] = {0};
+
+    case_number(&c, _i);
+    memcpy(pull, c.p, sizeof pull);
+    diff_mixture_pull(&c.m, pull, 2.0, dout, want, c.each);
+    memcpy(pull, c.p, sizeof pull);
+    diff_mixture_pull(&c.m, pull, 2.0, NULL, got, c.each);
+    for (size_t i = 0; i < c.N * c.each; i++)
+        ck_assert_float_eq(got[i], want[i]);
+    diff_law_pull(&c.laws[0], c.p, NULL, NULL);
+}
+END_TEST
+
+/* Of a dimension behind the first one, whose numbers do not begin where the sample's do. */
+START_TEST(level_of_a_later_dimension)
+{
+    for (int kind = 0; kind < 2; kind++) {
+        const Head head = {kind == 0 ? HEAD_SOFTMAX : HEAD_LOGISTIC, 3, 2, 1, false, -1};
+        const float out[] = {0.5f, -0.2f, 0.3f, 0.1f, 0.7f, -0.4f};
+        float p[2], dlevel[2];
+        HeadLaw law = diff_head_law(&head, out, 2, p);
+        diff_law_pull(&law, NULL, NULL, dlevel);
+        for (int a = 0; kind == 0 && a < 2; a++)
+            ck_assert_float_eq_tol(dlevel[a], p[a], 1e-6f);
+        ck_assert(isfinite(dlevel[0]) && isfinite(dlevel[1]));
+    }
+}
+END_TEST
+
 /* Two laws so narrow and so far apart that each is 0 in float32 where the other is not. */
 START_TEST(laws_without_common_ground)
 {
@@ -359,6 +393,8 @@ Suite *law_mixture_suite(void)
 
     tcase_add_loop_test(tc, logarithms_and_divergences, 0, CASES);
     tcase_add_loop_test(tc, gradients_match_differences, 0, CASES);
+    tcase_add_loop_test(tc, no_gradient_is_wanted, 0, CASES);
+    tcase_add_test(tc, level_of_a_later_dimension);
     tcase_add_test(tc, laws_without_common_ground);
     tcase_add_test(tc, states_that_the_mixture_lacks_are_infinitely_far);
     tcase_add_test(tc, numbers_that_are_none_stay_so);

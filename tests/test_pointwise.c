@@ -345,6 +345,26 @@ START_TEST(softmax_and_its_logarithm)
 }
 END_TEST
 
+/* One entry, in every place of rows around the lanes' width, so far above the others that its
+ * exponential overflows (from 88.8 on) if it is not taken off. */
+START_TEST(softmax_of_one_large_entry)
+{
+    float x[40], y[40], l[40];
+    double p[40], exact[40];
+
+    for (size_t c = 1; c <= 40; c++)
+        for (size_t large = 0; large < c; large++) {
+            for (size_t j = 0; j < c; j++)
+                x[j] = j == large ? 95.0f : (float)(j % 3);
+            exact_softmax(p, exact, x, 1, c);
+            tensor_softmax(y, x, 1, c);
+            tensor_log_softmax(l, x, 1, c);
+            ck_assert_msg(count_wrong(y, p, c, 1e-6, 1e-30) == 0, "entry %zu of %zu", large, c);
+            ck_assert_msg(count_wrong(l, exact, c, 1e-6, 1e-6) == 0, "entry %zu of %zu", large, c);
+        }
+}
+END_TEST
+
 START_TEST(softmax_gradients)
 {
     size_t rows = softmax_shapes[_i][0], c = softmax_shapes[_i][1], n = rows * c;
@@ -444,6 +464,7 @@ Suite *pointwise_suite(void)
 
     tcase_set_timeout(softmax, 30);
     tcase_add_loop_test(softmax, softmax_and_its_logarithm, 0, SOFTMAX_SHAPES);
+    tcase_add_test(softmax, softmax_of_one_large_entry);
     tcase_add_loop_test(softmax, softmax_gradients, 0, SOFTMAX_SHAPES);
     tcase_add_test(softmax, impossible_entries_get_probability_zero);
     tcase_add_test(softmax, nan_spreads_over_its_row);

@@ -10,6 +10,7 @@
 
 #include "tensor/memory.h"
 #include "tensor/rng.h"
+#include "tests/statistics.h"
 
 /* The value a chi-square variable of k degrees of freedom exceeds with probability 1e-6 (Wilson and
  * Hilferty). */
@@ -346,6 +347,62 @@ START_TEST(poisson_follows_its_law)
 }
 END_TEST
 
+/* Most draws for large means take a short cut, the squeeze.  Its region is not far from too large:
+ * many draws are needed to see that. */
+START_TEST(poisson_of_large_means_follows_its_law)
+{
+    enum { N = 1000000, CELLS = 1400 };
+    static const double mean[] = {12.0, 50.0, 200.0, 1000.0};
+    static size_t count[CELLS];
+    static double p[CELLS];
+
+    for (int m = 0; m < 4; m++) {
+        double rest = 1.0;
+        Rng r = rng_root(200 + (uint64_t)m);
+        memset(count, 0, sizeof count);
+        for (int i = 0; i < N; i++) {
+            size_t k = rng_poisson(&r, mean[m]);
+            count[k < CELLS - 1 ? k : CELLS - 1]++;
+        }
+        for (int k = 0; k < CELLS - 1; k++) {
+            p[k] = exp(k * log(mean[m]) - mean[m] - lgamma(k + 1.0));
+            rest -= p[k];
+        }
+        p[CELLS - 1] = rest > 1e-12 ? rest : 1e-12;
+        ck_assert_msg(statistics_fit(count, p, CELLS), "mean %g", mean[m]);
+    }
+}
+END_TEST
+
+/* The transformed rejection of means from 10 on without its short cuts: every point is compared
+ * with the density. */
+static size_t poisson_by_density(Rng *r, double mean)
+{
+    const double b = 0.931 + 2.53 * sqrt(mean), a = -0.059 + 0.02483 * b;
+
+    for (;;) {
+        const double u = rng_uniform(r) - 0.5, v = 1.0 - rng_uniform(r), us = 0.5 - fabs(u);
+        const double k = floor((2 * a / us + b) * u + mean + 0.43);
+        const double density = k * log(mean) - mean - lgamma(k + 1.0);
+        if (k >= 0 && log(v * (1.1239 + 1.1328 / (b - 3.4)) / (a / (us * us) + b)) <= density)
+            return (size_t)k;
+    }
+}
+
+/* Short cuts that go too far hardly move the law (a million draws of mean 200 do not show 0.97 for
+ * 0.9277), but they change draws. */
+START_TEST(short_cuts_of_poisson_change_no_draw)
+{
+    static const double mean[] = {10.0, 14.0, 40.0, 200.0, 1000.0, 30000.0};
+
+    for (int m = 0; m < 6; m++) {
+        Rng r = rng_root(300 + (uint64_t)m), same = r;
+        for (int i = 0; i < 200000; i++)
+            ck_assert_uint_eq(rng_poisson(&r, mean[m]), poisson_by_density(&same, mean[m]));
+    }
+}
+END_TEST
+
 START_TEST(poisson_of_extreme_means)
 {
     Rng r = rng_root(9);
@@ -425,6 +482,8 @@ Suite *rng_suite(void)
     tcase_add_test_raise_signal(laws, categorical_with_negative_weight_aborts, SIGABRT);
     tcase_add_test_raise_signal(laws, logits_of_minus_infinity_abort, SIGABRT);
     tcase_add_test(laws, poisson_follows_its_law);
+    tcase_add_test(laws, poisson_of_large_means_follows_its_law);
+    tcase_add_test(laws, short_cuts_of_poisson_change_no_draw);
     tcase_add_test(laws, poisson_of_extreme_means);
     tcase_add_test(laws, permutations_are_even);
     suite_add_tcase(suite, laws);

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "tensor/memory.h"
+#include "tensor/pointwise.h"
 #include "tensor/threads.h"
 
 void randomise(Network *net, uint64_t seed)
@@ -217,6 +218,60 @@ void check_parameter_gradients(Network *net, double tolerance)
     ag_graph_destroy(g);
     batch_free(&b);
     mem_free(w);
+}
+
+void check_parameter_matters(Network *net, Param *p)
+{
+    float *before = outputs_of(net, 1, true, false, NULL);
+    tensor_scale(p->value.data, 2.0f, p->value.data, tensor_size(&p->value));
+    float *after = outputs_of(net, 1, true, false, NULL);
+    double change = 0.0;
+    for (size_t i = 0; i < net->outputs; i++) {
+        change = fmax(change, fabs((double)after[i] - before[i]));
+    }
+    ck_assert_msg(change > 1e-4, "%s: outputs move by %g", p->name, change);
+    tensor_scale(p->value.data, 0.5f, p->value.data, tensor_size(&p->value));
+    mem_free(before);
+    mem_free(after);
+}
+
+/* Entries of one sample, at most `most`: 1 where dropout left something. */
+static size_t mask_of(Var *v, unsigned char *kept, size_t most)
+{
+    const size_t entries = tensor_size(&v->value) / v->value.shape[0];
+    const float *value = ag_value(v);
+    for (size_t i = 0; i < entries && i < most; i++) {
+        kept[i] = value[i] != 0.0f;
+    }
+    return entries < most ? entries : most;
+}
+
+/* Masks of one number are alike in their first entries whatever their sizes. */
+void check_dropouts(const Network *net, size_t count)
+{
+    enum { MOST = 64, DROPOUTS = 32 };
+    unsigned char kept[DROPOUTS][MOST];
+    size_t n = 0, least = MOST;
+    Batch b = batch_make(net, 1);
+    Graph *g = ag_graph_create();
+    forward(net, g, &b, 0, 1, true);
+    for (Var *v = g->last; v != NULL; v = v->previous) {
+        if (strcmp(v->op, "dropout") == 0) {
+            ck_assert_uint_lt(n, DROPOUTS);
+            const size_t entries = mask_of(v, kept[n++], MOST);
+            least = entries < least ? entries : least;
+        }
+    }
+    ck_assert_uint_eq(n, count);
+    ck_assert_uint_ge(least, 20);
+    for (size_t i = 0; i < n; i++) {
+        for (size_t k = 0; k < i; k++) {
+            ck_assert_msg(memcmp(kept[i], kept[k], least) != 0,
+                          "dropouts %zu and %zu from the end have one mask", i, k);
+        }
+    }
+    ag_graph_destroy(g);
+    batch_free(&b);
 }
 
 void check_student_starts_as_teacher(Network *student, Network *teacher)

@@ -21,6 +21,10 @@ void check_samples_stand_alone(const Network *net, size_t batch);
 void check_memory(const Network *net);
 /* Some entries of every parameter against central differences of sum(w out). */
 void check_parameter_gradients(Network *net, double tolerance);
+/* Outputs move if this parameter is doubled. */
+void check_parameter_matters(Network *net, Param *p);
+/* The network has `count` dropouts, and no two draw the same mask. */
+void check_dropouts(const Network *net, size_t count);
 /* A new student that was given its teacher's weights returns its teacher's outputs, bit for bit,
  * for every lambda; with random weights it does not. */
 void check_student_starts_as_teacher(Network *student, Network *teacher);

@@ -42,6 +42,7 @@ START_TEST(every_network)
         ck_assert_uint_eq(net->outputs, 10);
         randomise(net, 1);
         check_same_bits(net);
+        check_dropouts(net, 2);
         check_parameter_gradients(net, 5e-3);
         nn_network_destroy(net);
     }

@@ -56,6 +56,8 @@ static UNetConfig categorical(size_t lambda_dims)
 }
 
 static UNetConfig (*const CONFIGS[])(size_t lambda_dims) = {tiny, wide, categorical};
+/* Residual blocks: of the ways down and up, scale by scale, and two of the middle. */
+static const size_t RES_BLOCKS[] = {2 + 2 + 4, 4 + 2 + 6, 1 + 2 + 2};
 
 static Network *create(const UNetConfig *c)
 {
@@ -257,6 +259,48 @@ START_TEST(parameter_gradients)
         Network *net = create(&c);
         randomise(net, 1);
         check_parameter_gradients(net, 5e-3);
+        nn_network_destroy(net);
+    }
+}
+END_TEST
+
+START_TEST(every_dropout_has_its_own_mask)
+{
+    for (size_t i = 0; i < 3; i++) {
+        for (size_t lambdas = 0; lambdas < 2; lambdas++) {
+            UNetConfig c = CONFIGS[i](lambdas);
+            c.dropout = 0.5;
+            Network *net = create(&c);
+            randomise(net, 1);
+            check_dropouts(net, RES_BLOCKS[i]);
+            nn_network_destroy(net);
+        }
+    }
+}
+END_TEST
+
+/* Each residual block of a student has weights for lambda, and they matter. */
+START_TEST(every_block_hears_lambda)
+{
+    for (size_t i = 0; i < 3; i++) {
+        UNetConfig c = CONFIGS[i](1);
+        Network *net = create(&c);
+        randomise(net, 1);
+        size_t blocks = 0;
+        for (size_t k = 0; k < net->params.count; k++) {
+            const char *name = net->params.items[k]->name;
+            const char *end = strstr(name, ".dense0.weight");
+            char lambda[128];
+            if (end == NULL) {
+                continue;
+            }
+            snprintf(lambda, sizeof lambda, "%.*s.dense1.weight", (int)(end - name), name);
+            Param *p = nn_param_find(&net->params, lambda);
+            ck_assert_msg(p != NULL, "no %s", lambda);
+            check_parameter_matters(net, p);
+            blocks++;
+        }
+        ck_assert_uint_eq(blocks, RES_BLOCKS[i]);
         nn_network_destroy(net);
     }
 }
@@ -491,6 +535,8 @@ Suite *unet_suite(void)
     tcase_add_loop_test(tc, samples_stand_alone, 0, 2);
     tcase_add_test(tc, blocks_of_a_gradient);
     tcase_add_test(tc, parameter_gradients);
+    tcase_add_test(tc, every_dropout_has_its_own_mask);
+    tcase_add_test(tc, every_block_hears_lambda);
     tcase_add_test(tc, memory_of_inference);
     tcase_add_test(tc, student_starts_as_teacher);
     tcase_add_test(tc, initial_values);

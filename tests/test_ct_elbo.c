@@ -205,7 +205,9 @@ START_TEST(elbo_and_its_gradient)
     Case c;
 
     case_make(&c, s->process, s->head, s->B, s->D, s->S);
-    c.config.two_passes = _i >= SHAPES;
+    c.config.two_passes = _i / SHAPES % 2 == 1;
+    if (_i >= 2 * SHAPES)
+        c.config.eps = 0.05; /* not small beside entries of Q */
     float *dout = mem_zeroed(c.B * c.outputs, sizeof *dout);
     float *dout_t = mem_zeroed(c.B * c.outputs, sizeof *dout_t);
     double loss = elbo(&c, reg[0], sig[0], &ce[0], dout, c.config.two_passes ? dout_t : NULL);
@@ -326,7 +328,7 @@ Suite *ct_elbo_suite(void)
     TCase *tc = tcase_create("ct_elbo");
 
     tcase_set_timeout(tc, 120);
-    tcase_add_loop_test(tc, elbo_and_its_gradient, 0, 2 * SHAPES);
+    tcase_add_loop_test(tc, elbo_and_its_gradient, 0, 4 * SHAPES);
     tcase_add_test(tc, elbo_has_the_same_bits_on_every_thread_count);
     tcase_add_test(tc, gradient_keeps_its_digits_where_noise_forgets);
     tcase_add_test_raise_signal(tc, elbo_with_a_mask_stops, SIGABRT);

@@ -131,6 +131,138 @@ START_TEST(wrong_model_needs_more)
 }
 END_TEST
 
+/* ---- the bound written out: sums over all x_t, the integral by the midpoint rule ---- */
+
+enum { STEPS = 500 };
+
+typedef struct Exact {
+    const FiniteLaw *law;
+    const Process *p;
+    double eps, q[S + 1][S + 1]; /* q[a][v] = P[0->t] */
+} Exact;
+
+static void set_time(Exact *e, double t)
+{
+    Transition *tr = diff_transition_create(e->p, 0.0, t, TRANSITION_ACCURATE);
+    for (size_t a = 0; a < S; a++)
+        for (size_t v = 0; v < e->p->states; v++)
+            e->q[a][v] = diff_transition_at(tr, a, v);
+    diff_transition_destroy(tr);
+}
+
+static double reach(const Exact *e, const uint16_t *x0, const size_t *x)
+{
+    return e->q[x0[0]][x[0]] * e->q[x0[1]][x[1]];
+}
+
+/* q(x_0^d = a | x_t = x). */
+static double marginal(const Exact *e, const size_t *x, size_t d, size_t a)
+{
+    double all = 0.0, mine = 0.0;
+    for (size_t k = 0; k < e->law->count; k++) {
+        const uint16_t *pattern = e->law->patterns + k * D;
+        const double w = e->law->probability[k] * reach(e, pattern, x);
+        all += w;
+        mine += pattern[d] == a ? w : 0.0;
+    }
+    return mine / all;
+}
+
+/* sum over v != x of R^ - r + r log(r/R^), without the rate's beta. */
+static double rates(const Exact *e, const uint16_t *x0, const size_t *x, size_t d)
+{
+    double sum = 0.0;
+    for (size_t v = 0; v < S; v++) {
+        const double base = e->p->base[v * S + x[d]];
+        double model = 0.0, r = base * e->q[x0[d]][v] / (e->q[x0[d]][x[d]] + e->eps);
+        for (size_t a = 0; a < S; a++)
+            model += base * marginal(e, x, d, a) * e->q[a][v] / (e->q[a][x[d]] + e->eps);
+        if (v != x[d] && base > 0.0)
+            sum += model - r + r * log(r / model);
+    }
+    return sum;
+}
+
+/* Mean over data and x_t of the rates' terms, or of -log p(x_0) of the dimensions that are not
+ * known (with masks: of the masked ones). */
+static double mean_term(const Exact *e, bool rate)
+{
+    const size_t states = e->p->states;
+    double mean = 0.0;
+    for (size_t k = 0; k < e->law->count; k++)
+        for (size_t i = 0; i < states * states; i++) {
+            const size_t x[D] = {i / states, i % states};
+            const uint16_t *x0 = e->law->patterns + k * D;
+            const double weight = e->law->probability[k] * reach(e, x0, x);
+            for (size_t d = 0; weight > 0.0 && d < D; d++)
+                mean += weight * (rate ? rates(e, x0, x, d) : -log(marginal(e, x, d, x0[d])));
+        }
+    return mean;
+}
+
+static double mean_prior(Exact *e)
+{
+    double mean = 0.0;
+    set_time(e, 1.0);
+    for (size_t k = 0; k < e->law->count; k++)
+        for (size_t d = 0; e->p->mask < 0 && d < D; d++)
+            for (size_t v = 0; v < S; v++) {
+                const double q = e->q[e->law->patterns[k * D + d]][v];
+                mean += e->law->probability[k] * q * log(q / e->p->prior[v]);
+            }
+    return mean;
+}
+
+/* With masks the integral is over alpha: q is set without a time. */
+static double mean_integral(Exact *e, double t_min)
+{
+    const double top = e->p->mask >= 0 ? diff_process_survival(e->p, 0.0, t_min) : 0.0;
+    double sum = 0.0;
+    for (int i = 0; i < STEPS; i++) {
+        const double u = ((double)i + 0.5) / STEPS, t = t_min + u * (1.0 - t_min), alpha = u * top;
+        if (e->p->mask < 0) {
+            set_time(e, t);
+            sum += (1.0 - t_min) / STEPS * diff_process_rate(e->p, t) * mean_term(e, true);
+            continue;
+        }
+        for (size_t a = 0; a < S; a++) {
+            e->q[a][a] = alpha;
+            e->q[a][e->p->mask] = 1.0 - alpha;
+        }
+        sum += top / STEPS * mean_term(e, false) / (1.0 - alpha);
+    }
+    return sum;
+}
+
+/* Far from where the bound is tight: a late t_min, and an eps beside which q is not large.  The
+ * parts' standard errors are 1.2 % at most; five of them, as for the total. */
+START_TEST(late_times_and_large_eps)
+{
+    FiniteLaw *law = small_law();
+    Process *p = process_of(_i % 5);
+    Denoiser *model = exact_denoiser_create(law, p);
+    States x = data_of(law, 40000);
+    const double t_min = 0.2, unit = D * log(2.0);
+    Exact exact = {.law = law, .p = p, .eps = _i < 5 ? 0.0 : 0.15};
+    const ElboRequest request = {model, p, t_min, exact.eps, 1024, 4096, 7};
+    Elbo e;
+    Error err = {""};
+
+    ck_assert_msg(diff_elbo(&request, &x, &e, &err), "%s", err.text);
+    const double prior = mean_prior(&exact) / unit, integral = mean_integral(&exact, t_min) / unit;
+    set_time(&exact, t_min);
+    const double end = mean_term(&exact, false) / unit;
+    ck_assert_double_eq_tol(e.prior, prior, 1e-6);
+    ck_assert_double_eq_tol(e.total, prior + integral + end, 5.0 * e.error + 1e-4);
+    ck_assert_double_eq_tol(e.reconstruction, end, 0.06 * end);
+    ck_assert_double_eq_tol(e.diffusion, integral, 0.06 * integral);
+    exact_denoiser_destroy(model);
+    diff_process_destroy(p);
+    states_free(&x);
+    law_destroy(law);
+}
+END_TEST
+
 START_TEST(batches_and_threads_do_not_matter)
 {
     FiniteLaw *law = small_law();
@@ -183,6 +315,7 @@ Suite *elbo_suite(void)
     TCase *tc = tcase_create("elbo");
     tcase_add_loop_test(tc, perfect_model_needs_the_entropy, 0, 5);
     tcase_add_loop_test(tc, wrong_model_needs_more, 0, 5);
+    tcase_add_loop_test(tc, late_times_and_large_eps, 0, 10);
     tcase_add_loop_test(tc, batches_and_threads_do_not_matter, 0, 2);
     tcase_add_test(tc, what_has_no_bound_is_refused);
     tcase_add_checked_fixture(tc, one_thread, NULL);

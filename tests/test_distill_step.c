@@ -260,18 +260,22 @@ static int slice_of(const double *lambda, size_t b, size_t i, size_t k)
     return (int)(lambda[(b * N + i) * 2 + k] * N);
 }
 
-/* Each picture and each lambda dimension has an order of its own. */
+enum { STRATA = 4 }; /* passes whose lambdas are drawn from strata */
+
+/* Each pass, each picture and each lambda dimension has an order of its own. */
 START_TEST(strata_hold_one_lambda_each)
 {
+    const Kind mixtures = {true, 2, 2, 0, 0}; /* two lambda dimensions each */
     Case c;
-    int orders = 0, dims_agree = 0, pictures_agree = 0;
+    int orders = 0, dims_agree = 0, pictures_agree = 0, passes_agree[STRATA][STRATA] = {{0}};
 
-    case_make(&c, &kinds[1]); /* two lambda dimensions */
+    case_make(&c, &mixtures);
     c.config.stratified_lambda = true;
     for (uint64_t step = 0; step < 50; step++) {
         Di4cDraws draws = draws_of(&c, step);
-        const double *all[] = {draws.lambda_t, draws.lambda_tm, draws.lambda_u};
-        for (int w = 0; w < 3; w++)
+        const double *all[STRATA] = {draws.lambda_t, draws.lambda_tm, draws.lambda_u,
+                                     draws.teacher_lambda_tm};
+        for (int w = 0; w < STRATA; w++)
             for (size_t b = 0; b < B; b++)
                 for (size_t k = 0; k < 2; k++) {
                     int seen = 0;
@@ -282,11 +286,18 @@ START_TEST(strata_hold_one_lambda_each)
                 }
         dims_agree += slice_of(all[0], 0, 0, 0) == slice_of(all[0], 0, 0, 1);
         pictures_agree += slice_of(all[0], 0, 0, 0) == slice_of(all[0], 1, 0, 0);
+        for (int w = 0; w < STRATA; w++)
+            for (int v = 0; v < w; v++)
+                passes_agree[w][v] += slice_of(all[w], 0, 0, 0) == slice_of(all[v], 0, 0, 0);
         arena_reset(c.arena);
     }
     ck_assert_int_eq(orders, (1 << N) - 1); /* the first lambda is not always in one slice */
     /* 50 coins of 1/3: 45 or more with probability 1e-16 */
     ck_assert(dims_agree < 45 && pictures_agree < 45);
+    for (int w = 0; w < STRATA; w++)
+        for (int v = 0; v < w; v++)
+            ck_assert_msg(passes_agree[w][v] < 45, "passes %d and %d: one order in %d of 50 steps",
+                          v, w, passes_agree[w][v]);
     case_free(&c);
 }
 END_TEST

@@ -371,6 +371,39 @@ START_TEST(flips_mirror_rows)
 }
 END_TEST
 
+/* One flip for each place of each step's batch: no two steps, and no two places, flip alike. */
+START_TEST(flips_change_from_step_to_step)
+{
+    enum { STEPS = 64, BATCH = 64 };
+    static bool mirror[STEPS][BATCH];
+    write_cifar(FOLDER "/data_batch_1.bin", 3, 0);
+    Dataset *d = open_good(CIFAR, false, DATA_AS_IS);
+    States plain = states_alloc(BATCH, 3072), flipped = states_alloc(BATCH, 3072);
+
+    for (uint64_t step = 0; step < STEPS; step++) {
+        dataset_batch(d, 1, step, BATCH, false, &plain, NULL);
+        dataset_batch(d, 1, step, BATCH, true, &flipped, NULL);
+        for (size_t b = 0; b < BATCH; b++)
+            mirror[step][b] = *states_row(&flipped, b) != *states_row(&plain, b);
+    }
+    for (size_t i = 1; i < STEPS; i++) {
+        size_t steps_agree = 0, places_agree = 0;
+        for (size_t k = 0; k < 64; k++) {
+            steps_agree += mirror[i][k] == mirror[i - 1][k];
+            places_agree += mirror[k][i] == mirror[k][i - 1];
+        }
+        /* 64 fair coins: outside 8..56 with probability 6e-10 */
+        ck_assert_uint_ge(steps_agree, 8);
+        ck_assert_uint_le(steps_agree, 56);
+        ck_assert_uint_ge(places_agree, 8);
+        ck_assert_uint_le(places_agree, 56);
+    }
+    states_free(&plain);
+    states_free(&flipped);
+    dataset_close(d);
+}
+END_TEST
+
 START_TEST(glyphs_follow_their_law)
 {
     Dataset *d = open_good("glyphs", false, DATA_AS_IS);
@@ -426,6 +459,7 @@ Suite *dataset_suite(void)
     tcase_add_test(tc, bad_cifar_files);
     tcase_add_test(tc, epochs_are_permutations);
     tcase_add_test(tc, flips_mirror_rows);
+    tcase_add_test(tc, flips_change_from_step_to_step);
     suite_add_tcase(suite, tc);
     tc = tcase_create("glyphs");
     tcase_set_timeout(tc, 20);

@@ -292,6 +292,63 @@ START_TEST(weights_alone_do_not_resume)
 }
 END_TEST
 
+/* Pictures of the size of glyphs (half of 12), which may be flipped; glyphs are not. */
+static Dataset *binary_pictures(void)
+{
+    DatasetOptions options = dataset_defaults();
+    Error err = {""};
+    options.transform = DATA_BINARY;
+    options.threshold = 120.0 / 255.0; /* where the pixels of a third of the pictures lie */
+    Dataset *d = dataset_open(toy_mnist(60, 12, 1), false, &options, &err);
+    ck_assert_msg(d != NULL, "%s", err.text);
+    return d;
+}
+
+static Config flipping(void)
+{
+    Config config = toy_config(ROLE_TEACHER, 3);
+    config.flip = true;
+    config.batch = 24; /* enough for some flip to matter in each step */
+    return config;
+}
+
+/* The first two losses are those of the first weights (the rate starts at 0) on the pictures and
+ * flips of steps 0 and 1. */
+START_TEST(every_step_has_its_own_pictures_and_flips)
+{
+    const Config config = flipping();
+    size_t n;
+    Dataset *glyphs = c.data;
+    c.data = binary_pictures();
+    done(ROLE_TEACHER, &config, "t", false);
+    char *text = toy_read(toy("t.csv"), &n), *row = strchr(text, '\n') + 1;
+    Model *m = fresh(ROLE_TEACHER, &config);
+    const TeacherConfig t = training_teacher(&config);
+    States x = states_alloc((size_t)config.batch, c.data->dims);
+    Graph *g = ag_graph_create();
+    for (uint64_t step = 0; step < 2; step++) {
+        for (int flip = 0; flip < 2; flip++) {
+            dataset_batch(c.data, (uint64_t)config.seed, step, x.batch, flip == 1, &x, NULL);
+            const double loss =
+                diff_teacher_gradient(&t, &m->denoiser, m->process, &x, (uint64_t)config.seed,
+                                      step, (size_t)config.chunk, g);
+            double logged;
+            ck_assert_int_eq(sscanf(row, "%*d,%lf", &logged), 1);
+            ck_assert_msg((fabs(logged - loss) < 1e-5 * loss) == (flip == 1),
+                          "step %d: loss %g, with flips %d it is %g", (int)step, logged, flip,
+                          loss);
+        }
+        row = strchr(row, '\n') + 1;
+    }
+    ag_graph_destroy(g);
+    states_free(&x);
+    model_destroy(m);
+    mem_free(text);
+    dataset_close(c.data);
+    c.data = glyphs;
+}
+END_TEST
+
 START_TEST(a_student_learns_nothing_from_its_equal)
 {
     Config config = toy_config(ROLE_STUDENT, 2);
@@ -328,6 +385,7 @@ Suite *training_suite(void)
     tcase_add_loop_test(tc, an_update_that_overflows_is_not_saved, 0, 4);
     tcase_add_test(tc, places_that_cannot_be_written);
     tcase_add_test(tc, weights_alone_do_not_resume);
+    tcase_add_test(tc, every_step_has_its_own_pictures_and_flips);
     tcase_add_test(tc, a_student_learns_nothing_from_its_equal);
     tcase_add_loop_test(tc, a_run_stopped_after_every_step, 0, 2); /* leaves a signal */
     tcase_set_timeout(tc, 120);

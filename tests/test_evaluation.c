@@ -233,6 +233,29 @@ START_TEST(rows_measure_by_a_classifier)
 }
 END_TEST
 
+/* FCD of the first `count` pictures of `test` against all of `train`, step by step. */
+static double distance_of(Classifier *k, const Dataset *train, const Dataset *test, size_t count)
+{
+    const Dataset *const from[] = {train, test};
+    const size_t counts[] = {train->count, count};
+    Moments m[2];
+    double distance;
+    Error err = {""};
+    for (int i = 0; i < 2; i++) {
+        States x = states_alloc(counts[i], train->dims);
+        float *f = mem_alloc(counts[i] * CLASSIFIER_FEATURES, sizeof *f);
+        dataset_rows(from[i], 0, &x, NULL);
+        classifier_features(k, &x, f);
+        m[i] = moments_of(f, counts[i], CLASSIFIER_FEATURES);
+        mem_free(f);
+        states_free(&x);
+    }
+    ck_assert_msg(frechet_distance(&m[1], &m[0], &distance, &err), "%s", err.text);
+    moments_free(&m[0]);
+    moments_free(&m[1]);
+    return distance;
+}
+
 /* The floor is the distance of as many test pictures: nothing at all for the pictures themselves.
  */
 START_TEST(the_floor_is_that_of_test_pictures)
@@ -244,6 +267,9 @@ START_TEST(the_floor_is_that_of_test_pictures)
     ck_assert_msg(evaluation_use_classifier(c.e, k, d, test, &err), "%s", err.text);
     ck_assert_uint_eq(c.e->floor_count, 50);
     ck_assert(c.e->fcd_floor > 0 && c.e->accuracy >= 0 && c.e->accuracy <= 1);
+    const double few = distance_of(k, d, test, 50), all = distance_of(k, d, test, 60);
+    ck_assert_double_eq_tol(c.e->fcd_floor, few, 1e-9 * few);
+    ck_assert_double_gt(fabs(all - few), 1e-3 * few); /* so that the number of them is seen */
     char *text = printed();
     holds(text, "floor: 50 test pictures have ");
     mem_free(text);
@@ -252,6 +278,9 @@ START_TEST(the_floor_is_that_of_test_pictures)
     ck_assert(evaluation_use_classifier(c.e, k, d, d, &err));
     ck_assert_uint_eq(c.e->floor_count, 60);
     ck_assert_double_lt(c.e->fcd_floor, 1e-6);
+    evaluation_free(c.e);
+    ck_assert(evaluation_use_classifier(c.e, k, d, test, &err)); /* all there are */
+    ck_assert_double_eq_tol(c.e->fcd_floor, all, 1e-9 * all);
     evaluation_free(c.e);
     Dataset *one = toy_open(toy_mnist(1, 4, 1), false);
     ck_assert(!evaluation_use_classifier(c.e, k, one, NULL, &err));

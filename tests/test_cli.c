@@ -1,12 +1,14 @@
 /* The commands as a user gives them: exit status, sentences, files, and that nothing is lost.  Each
  * test is a child process of its own; stdout and stderr go to files that it reads. */
 #include <check.h>
+#include <math.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "experiments/classifier.h"
 #include "experiments/commands.h"
+#include "experiments/evaluation.h"
 #include "experiments/npy.h"
 #include "nn/json.h"
 #include "tensor/memory.h"
@@ -540,6 +542,30 @@ START_TEST(iterated_rounds)
 }
 END_TEST
 
+/* The floor in e.json is that of the first 20 pictures of the test split. */
+static void check_floor(Classifier *k, const Dataset *train)
+{
+    Error err = {""};
+    size_t n;
+    char *text = toy_read(toy("e.json"), &n);
+    Json *json = json_parse(text, n, "e.json", &err);
+    Evaluation right = {.count = 20}, wrong = {.count = 20};
+    DatasetOptions binary = dataset_defaults();
+    binary.transform = DATA_BINARY;
+    Dataset *test = dataset_open("mnist:" DIR, true, &binary, &err);
+    ck_assert(evaluation_use_classifier(&right, k, train, test, &err));
+    ck_assert(evaluation_use_classifier(&wrong, k, train, train, &err));
+    ck_assert_msg(json != NULL, "%s", err.text);
+    const double got = json_get(json, "fcd_floor")->number;
+    ck_assert_double_eq_tol(got, right.fcd_floor, 1e-4 * right.fcd_floor);
+    ck_assert_double_gt(fabs(got - wrong.fcd_floor), 0.01 * got);
+    evaluation_free(&right);
+    evaluation_free(&wrong);
+    dataset_close(test);
+    json_free(json);
+    mem_free(text);
+}
+
 START_TEST(fcd_with_a_classifier_from_a_file)
 {
     Error err = {""};
@@ -554,14 +580,15 @@ START_TEST(fcd_with_a_classifier_from_a_file)
     ck_assert_msg(d != NULL, "%s", err.text);
     Classifier *k = classifier_create(d, 1, &err);
     ck_assert_msg(k != NULL && classifier_save(k, toy("k.safetensors"), &err), "%s", err.text);
-    classifier_destroy(k);
-    dataset_close(d);
     snprintf(line, sizeof line,
              "eval --quiet --model @m.safetensors --data mnist:%s --steps 1 --count 20 "
-             "--classifier @k.safetensors",
+             "--classifier @k.safetensors --json @e.json",
              DIR);
     says(line, 0, "FCD against 30 training pictures");
     says(line, 0, "floor: 20 test pictures");
+    check_floor(k, d);
+    classifier_destroy(k);
+    dataset_close(d);
     says("eval --quiet --model @m.safetensors --data mnist:" DIR " --classifier @m.safetensors", 1,
          "expected a classifier written by di4c eval");
     toy_mnist(1, 8, 1);

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "diffusion/sampler_kinds.h"
+#include "tensor/text.h"
 
 typedef enum SettingType { SETTING_REAL, SETTING_COUNT, SETTING_WORD } SettingType;
 
@@ -97,7 +98,7 @@ static bool store(SamplerSettings *s, const Setting *k, const char *value, Error
         *(int *)(void *)field = place;
         return true;
     }
-    double x = strtod(value, &end);
+    double x = text_number(value, &end);
     if (end == value || *end != '\0' || !in_range(k, x) ||
         (k->type == SETTING_COUNT && x != floor(x)))
         return out_of_range(k, value, err);
@@ -136,7 +137,7 @@ bool diff_sampler_check(const SamplerSettings *s, Error *err)
             continue;
         double x = k->type == SETTING_COUNT ? (double)*(const size_t *)(const void *)field
                                             : *(const double *)(const void *)field;
-        snprintf(value, sizeof value, "%g", x);
+        text_format(value, sizeof value, "%g", x);
         if (!in_range(k, x))
             return out_of_range(k, value, err);
     }
@@ -158,13 +159,14 @@ bool diff_sampler_key(size_t i, SamplerKey *key)
         snprintf(key->standard, sizeof key->standard, "%.*s", (int)strcspn(k->words, " "),
                  k->words);
     } else if (k->type == SETTING_COUNT) {
-        snprintf(key->range, sizeof key->range, "%g to %g", k->low, k->high);
+        text_format(key->range, sizeof key->range, "%g to %g", k->low, k->high);
         snprintf(key->standard, sizeof key->standard, "%zu",
                  *(const size_t *)(const void *)field);
     } else {
-        snprintf(key->range, sizeof key->range, "%c%g, %g%c", k->closed_low ? '[' : '(', k->low,
-                 k->high, k->closed_high ? ']' : ')');
-        snprintf(key->standard, sizeof key->standard, "%g", *(const double *)(const void *)field);
+        text_format(key->range, sizeof key->range, "%c%g, %g%c", k->closed_low ? '[' : '(', k->low,
+                    k->high, k->closed_high ? ']' : ')');
+        text_format(key->standard, sizeof key->standard, "%g",
+                    *(const double *)(const void *)field);
     }
     return true;
 }

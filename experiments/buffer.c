@@ -8,6 +8,7 @@
 
 #include "tensor/check.h"
 #include "tensor/memory.h"
+#include "tensor/text.h"
 
 /* Room for `more` bytes and a NUL. */
 static char *reserve(Buffer *b, size_t more)
@@ -43,43 +44,22 @@ void buffer_format(Buffer *b, const char *format, ...)
     va_list arguments;
 
     va_start(arguments, format);
-    int length = vsnprintf(NULL, 0, format, arguments);
+    int length = text_format_list(NULL, 0, format, arguments);
     va_end(arguments);
-    TENSOR_CHECK(length >= 0, "format '%s'", format);
     char *end = reserve(b, (size_t)length);
     va_start(arguments, format);
-    vsnprintf(end, (size_t)length + 1, format, arguments);
+    text_format_list(end, (size_t)length + 1, format, arguments);
     va_end(arguments);
     b->length += (size_t)length;
 }
 
-/* Bytes of the UTF-8 character at s (shortest form, no surrogates, at most U+10FFFF); 0 if it is
- * none.  s ends with a NUL, which is no continuation byte. */
-static size_t utf8_length(const unsigned char *s)
-{
-    static const uint32_t smallest[5] = {0, 0, 0x80, 0x800, 0x10000};
-    size_t n = s[0] < 0x80 ? 1 : s[0] >= 0xF0 ? 4 : s[0] >= 0xE0 ? 3 : s[0] >= 0xC0 ? 2 : 0;
-
-    if (n <= 1)
-        return n;
-    uint32_t code = s[0] & (0x7Fu >> n);
-    for (size_t i = 1; i < n; i++) {
-        if ((s[i] & 0xC0) != 0x80)
-            return 0;
-        code = code << 6 | (s[i] & 0x3Fu);
-    }
-    if (s[0] >= 0xF8 || code < smallest[n] || code > 0x10FFFF || (code >= 0xD800 && code < 0xE000))
-        return 0;
-    return n;
-}
-
 void buffer_html(Buffer *b, const char *text)
 {
-    const unsigned char *s = (const unsigned char *)text;
+    size_t left = strlen(text);
 
     buffer_add(b, "", 0); /* a NUL also for empty text */
-    while (*s != '\0') {
-        size_t n = utf8_length(s);
+    for (const char *s = text; left > 0;) {
+        const size_t n = text_utf8(s, left), used = n > 0 ? n : 1;
         if (n == 0)
             buffer_text(b, "\xEF\xBF\xBD");
         else if (*s == '&')
@@ -92,11 +72,12 @@ void buffer_html(Buffer *b, const char *text)
             buffer_text(b, "&quot;");
         else if (*s == '\'')
             buffer_text(b, "&#39;");
-        else if (*s < 0x20 || *s == 0x7F)
+        else if ((unsigned char)*s < 0x20 || *s == 0x7F)
             buffer_text(b, " ");
         else
             buffer_add(b, s, n);
-        s += n > 0 ? n : 1;
+        s += used;
+        left -= used;
     }
 }
 

@@ -4,6 +4,8 @@
 #include <math.h>
 #include <stdio.h>
 
+#include "tensor/text.h"
+
 const unsigned long chart_colours[CHART_SHAPES] = {0x1f6fb4, 0xc4501b, 0x2f8a4c, 0x8a4fb0,
                                                    0xa87a08, 0xb83268, 0x12857f, 0x70665c};
 
@@ -141,11 +143,11 @@ void chart_tick_text(char text[32], double v)
     if (size < 1e-300)
         snprintf(text, 32, "0");
     else if (size >= 1e6 && size < 1e9)
-        snprintf(text, 32, "%.6gM", v / 1e6);
+        text_format(text, 32, "%.6gM", v / 1e6);
     else if (size >= 1e4 && size < 1e6)
-        snprintf(text, 32, "%.6gk", v / 1e3);
+        text_format(text, 32, "%.6gk", v / 1e3);
     else
-        snprintf(text, 32, "%.4g", v);
+        text_format(text, 32, "%.4g", v);
 }
 
 size_t chart_named(const Chart *chart)

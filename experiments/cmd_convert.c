@@ -13,22 +13,13 @@
 #include "experiments/paths.h"
 #include "experiments/torch_import.h"
 #include "tensor/memory.h"
+#include "tensor/text.h"
 
 static const char *const block_names[TORCH_BLOCKS] = {"net.", "ema.", "adam.m.", "adam.v."};
 static const char group_key[] = "torch.group.";
 enum { TEXT = 400 };
 
 /* ---- from .pt ---- */
-
-/* The shortest of %.15g, %.16g and %.17g that reads back as x. */
-static size_t number_text(double x, char *out, size_t room)
-{
-    int digits = 15, n = 0;
-    do
-        n = snprintf(out, room, "%.*g", digits, x);
-    while (strtod(out, NULL) != x && ++digits <= 17);
-    return (size_t)n;
-}
 
 /* None, bools, numbers and tuples of them as Python writes them; false for other values. */
 static bool value_text(const TorchModel *t, const PickleValue *v, char *out, size_t room)
@@ -54,7 +45,7 @@ static bool value_text(const TorchModel *t, const PickleValue *v, char *out, siz
         return snprintf(out, room, "%lld", (long long)v->integer) < (int)room;
     if (!torch_number(t->file, v, &x) || !isfinite(x))
         return false;
-    n = number_text(x, out, room);
+    n = text_shortest(out, room, 15, x);
     if (n + 3 < room && strpbrk(out, ".e") == NULL)
         strcpy(out + n, ".0");
     return n + 3 < room;
@@ -63,7 +54,7 @@ static bool value_text(const TorchModel *t, const PickleValue *v, char *out, siz
 static void add_number(SafetensorsWriter *w, const char *key, double x)
 {
     char text[40];
-    number_text(x, text, sizeof text);
+    text_shortest(text, sizeof text, 15, x);
     if (x >= 0)
         safetensors_add_meta(w, key, text);
 }
@@ -180,7 +171,7 @@ static double meta_number(const Export *e, const char *key, double otherwise)
 {
     const char *text = safetensors_meta(e->file, key);
     char *end = NULL;
-    const double x = text != NULL ? strtod(text, &end) : otherwise;
+    const double x = text != NULL ? text_number(text, &end) : otherwise;
     return text != NULL && (end == text || *end != '\0' || !(x >= 0 && x < 1e15)) ? otherwise : x;
 }
 
@@ -249,7 +240,7 @@ static bool put_value(PickleWriter *p, const char **text)
                 pickle_put_bool(p, i == 1);
             return true;
         }
-    const double x = strtod(*text, &end);
+    const double x = text_number(*text, &end);
     if (end == *text || !isfinite(x))
         return false;
     const size_t length = (size_t)(end - *text);

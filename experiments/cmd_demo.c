@@ -12,6 +12,7 @@
 #include "experiments/training.h"
 #include "tensor/memory.h"
 #include "tensor/platform.h"
+#include "tensor/text.h"
 
 enum { DEMO_SAMPLES = 4000, DEMO_BATCH = 500 };
 static const size_t demo_steps[] = {1, 2, 4, 8, 16, 32};
@@ -117,10 +118,10 @@ static void sentence(const Demo *d, char *text, size_t size)
         if (t->valid >= student->valid)
             needs = t;
     }
-    int n = snprintf(text, size,
-                     "In 2 steps the student draws a real pattern %.0f %% of the time, its teacher "
-                     "%.0f %%",
-                     100 * student->valid, 100 * same->valid);
+    int n = text_format(text, size,
+                        "In 2 steps the student draws a real pattern %.0f %% of the time, its "
+                        "teacher %.0f %%",
+                        100 * student->valid, 100 * same->valid);
     if (n < 0 || (size_t)n >= size)
         return;
     if (needs)

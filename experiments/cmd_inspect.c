@@ -12,6 +12,7 @@
 #include "nn/torch_file.h"
 #include "tensor/memory.h"
 #include "tensor/reduce.h"
+#include "tensor/text.h"
 
 /* A text from a file: control characters are not for the terminal. */
 static void print_text(const char *text)
@@ -47,8 +48,8 @@ static void print_entry(const char *name, const char *dtype, int rank, const siz
 
 static void print_norm(const float *x, size_t count)
 {
-    printf("  norm %.6g, max %.4g", sqrt(tensor_sum_squares(x, count)),
-           (double)tensor_max_abs(x, count));
+    text_print(stdout, "  norm %.6g, max %.4g", sqrt(tensor_sum_squares(x, count)),
+               (double)tensor_max_abs(x, count));
 }
 
 /* The types that safetensors_floats reads. */
@@ -217,7 +218,7 @@ static void print_plain(const PickleValue *v)
     else if (v->type == PICKLE_INTEGER)
         printf("%lld", (long long)v->integer);
     else if (v->type == PICKLE_NUMBER)
-        printf("%.9g", v->number);
+        text_print(stdout, "%.9g", v->number);
     else
         printf("%s", v->type == PICKLE_NONE ? "None" : v->integer ? "True" : "False");
 }
@@ -298,8 +299,8 @@ static bool inspect_npy(const char *path, Error *err)
         printf("%s%zu", i ? ", " : "", a->shape[i]);
     printf("), %zu entries", a->count);
     if (a->count)
-        printf(", min %.6g, max %.6g, mean %.6g, norm %.6g", low, high, sum / (double)a->count,
-               sqrt(squares));
+        text_print(stdout, ", min %.6g, max %.6g, mean %.6g, norm %.6g", low, high,
+                   sum / (double)a->count, sqrt(squares));
     printf("\n");
     npy_free(a);
     return print_hash(path, err);

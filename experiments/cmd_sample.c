@@ -13,6 +13,7 @@
 #include "experiments/sampler_options.h"
 #include "tensor/memory.h"
 #include "tensor/platform.h"
+#include "tensor/text.h"
 
 typedef struct SampleOptions {
     const char *model, *teacher, *out, *shard;
@@ -138,8 +139,8 @@ static void print_result(const SampleOptions *o, size_t count)
     printf("%s: %zu sample%s", o->out, count, count == 1 ? "" : "s");
     if (o->steps > 0)
         printf(" of %lld step%s", (long long)o->steps, o->steps == 1 ? "" : "s");
-    printf(", %g network call%s each%s\n", calls, calls == 1 ? "" : "s",
-           o->steps > 0 ? "" : " on average");
+    text_print(stdout, ", %g network call%s each%s\n", calls, calls == 1 ? "" : "s",
+               o->steps > 0 ? "" : " on average");
 }
 
 static bool sample(SampleOptions *o, const Model *m, const Model *teacher, Error *err)

@@ -8,6 +8,7 @@
 #include "experiments/theory/theory.h"
 #include "tensor/memory.h"
 #include "tensor/platform.h"
+#include "tensor/text.h"
 
 static bool known(const char *name, Error *err)
 {
@@ -36,7 +37,7 @@ static bool run(const char *name, const TheoryOptions *options, Findings *f, Err
         if (!e->run(options, f, err))
             return false;
         if (!options->quiet)
-            fprintf(stderr, "theory %s: %.1f s\n", e->name, platform_seconds() - start);
+            text_print(stderr, "theory %s: %.1f s\n", e->name, platform_seconds() - start);
     }
     return true;
 }

@@ -1,7 +1,6 @@
 /* The table of settings and everything that is derived from it. */
 #include "experiments/config.h"
 
-#include <ctype.h>
 #include <errno.h>
 #include <math.h>
 #include <stdlib.h>
@@ -13,6 +12,7 @@
 #include "diffusion/teacher.h"
 #include "distill/losses.h"
 #include "nn/optimizer.h"
+#include "tensor/text.h"
 
 typedef enum KeyType { KEY_INTEGER, KEY_NUMBER, KEY_FLAG, KEY_CHOICE, KEY_TEXT } KeyType;
 
@@ -208,10 +208,10 @@ static int find_choice(const char *choices, const char *value)
 static bool parse_number(const char *value, double *x)
 {
     char *end;
-    if (*value == '\0' || isspace((unsigned char)*value))
+    if (*value == '\0' || text_is_space(*value))
         return false;
     errno = 0;
-    *x = strtod(value, &end);
+    *x = text_number(value, &end);
     return *end == '\0' && isfinite(*x) && !strpbrk(value, "xX");
 }
 
@@ -237,10 +237,10 @@ static bool expected(const Key *k, const char *value, const char *where, Error *
 /* A list such as "1,2,2": digits separated by single commas. */
 static bool is_list(const char *value)
 {
-    if (strlen(value) >= CONFIG_TEXT || !isdigit((unsigned char)*value))
+    if (strlen(value) >= CONFIG_TEXT || !text_is_digit(*value))
         return false;
     for (const char *p = value; *p; p++)
-        if (!isdigit((unsigned char)*p) && !(*p == ',' && isdigit((unsigned char)p[1])))
+        if (!text_is_digit(*p) && !(*p == ',' && text_is_digit(p[1])))
             return false;
     return true;
 }
@@ -459,15 +459,7 @@ void config_value(const Config *c, size_t i, char out[CONFIG_TEXT])
     const void *at = (const char *)c + k->offset;
     switch (k->type) {
     case KEY_INTEGER: snprintf(out, CONFIG_TEXT, "%lld", (long long)*(const int64_t *)at); break;
-    case KEY_NUMBER: { /* the shortest text that reads back as the same number */
-        const double x = *(const double *)at;
-        for (int digits = 6; digits <= 17; digits++) {
-            snprintf(out, CONFIG_TEXT, "%.*g", digits, x);
-            if (strtod(out, NULL) == x)
-                break;
-        }
-        break;
-    }
+    case KEY_NUMBER: text_shortest(out, CONFIG_TEXT, 6, *(const double *)at); break;
     case KEY_FLAG: strcpy(out, *(const bool *)at ? "on" : "off"); break;
     case KEY_CHOICE: choice_text(k->choices, *(const int *)at, out, CONFIG_TEXT); break;
     default: strcpy(out, (const char *)at); break;
@@ -550,7 +542,7 @@ void config_help(FILE *out)
         const Key *k = &keys[i];
         char range[96] = "";
         if (k->type == KEY_INTEGER || k->type == KEY_NUMBER)
-            snprintf(range, sizeof range, "%g..%g", k->low, k->high);
+            text_format(range, sizeof range, "%g..%g", k->low, k->high);
         else if (k->type == KEY_CHOICE)
             snprintf(range, sizeof range, "%s", k->choices);
         else

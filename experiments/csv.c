@@ -11,6 +11,7 @@
 #include "tensor/check.h"
 #include "tensor/memory.h"
 #include "tensor/platform.h"
+#include "tensor/text.h"
 
 struct CsvLog {
     FILE *file;
@@ -93,7 +94,7 @@ static bool cut_back(Buffer *text, size_t header, uint64_t last_step, const char
         if (end == NULL)
             break;
         size_t length = (size_t)(end + 1 - row);
-        double step = strtod(row, &stop);
+        double step = text_number(row, &stop);
         if (stop == row || (*stop != ',' && *stop != '\n') || !(step >= 0.0))
             return error_set(err, "%s: line %zu: expected a step as its first field", path, line);
         if (step <= (double)last_step) {
@@ -134,7 +135,7 @@ void csv_row(CsvLog *log, const double *values)
     fprintf(log->file, "%" PRIu64, (uint64_t)values[0]);
     for (size_t i = 1; i < log->columns; i++)
         if (isfinite(values[i]))
-            fprintf(log->file, ",%.9g", values[i]);
+            text_print(log->file, ",%.9g", values[i]);
         else
             putc(',', log->file);
     putc('\n', log->file);
@@ -195,7 +196,7 @@ static bool read_row(CsvTable *t, size_t row, const char *line, const char *end)
         char *stop = (char *)line;
         double value = (double)NAN;
         if (*line != ',' && *line != '\n')
-            value = strtod(line, &stop);
+            value = text_number(line, &stop);
         if (*stop != (i + 1 < t->columns ? ',' : '\n'))
             return false;
         t->values[i * t->rows + row] = value;

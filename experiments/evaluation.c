@@ -6,6 +6,7 @@
 
 #include "tensor/memory.h"
 #include "tensor/platform.h"
+#include "tensor/text.h"
 
 enum { FLOOR_DRAWS = 20, CELL = 32, COLUMNS_MAX = 6 };
 
@@ -144,15 +145,15 @@ static void print_facts(const Evaluation *e, FILE *out)
 {
     fprintf(out, "%zu samples in each row", e->count);
     if (e->law)
-        fprintf(out, "; tv of as many exact samples: %.3f", e->tv_floor);
+        text_print(out, "; tv of as many exact samples: %.3f", e->tv_floor);
     fprintf(out, "\n");
     if (!e->classifier)
         return;
     fprintf(out, "FCD against %zu %s, classifier %.16s", e->reference_count, e->reference_name,
             e->classifier_hash);
     if (isfinite(e->accuracy))
-        fprintf(out, " (test accuracy %.2f %%); floor: %zu test pictures have %.3f",
-                100 * e->accuracy, e->floor_count, e->fcd_floor);
+        text_print(out, " (test accuracy %.2f %%); floor: %zu test pictures have %.3f",
+                   100 * e->accuracy, e->floor_count, e->fcd_floor);
     fprintf(out, "\n");
 }
 
@@ -169,11 +170,11 @@ static void print_bounds(const Evaluation *e, FILE *out)
 {
     for (size_t i = 0; i < e->bound_count; i++) {
         const EvalBound *b = &e->bounds[i];
-        fprintf(out,
-                "%-8s at most %.4f bits per dimension, +- %.4f (prior %.4f, diffusion %.4f, "
-                "reconstruction %.4f; %zu %s pictures, t_min %g, eps %g)\n",
-                b->model, b->elbo.total, b->elbo.error, b->elbo.prior, b->elbo.diffusion,
-                b->elbo.reconstruction, b->pictures, b->split, b->t_min, b->eps);
+        text_print(out,
+                   "%-8s at most %.4f bits per dimension, +- %.4f (prior %.4f, diffusion %.4f, "
+                   "reconstruction %.4f; %zu %s pictures, t_min %g, eps %g)\n",
+                   b->model, b->elbo.total, b->elbo.error, b->elbo.prior, b->elbo.diffusion,
+                   b->elbo.reconstruction, b->pictures, b->split, b->t_min, b->eps);
     }
 }
 
@@ -216,12 +217,12 @@ void evaluation_print(const Evaluation *e, FILE *out)
     fprintf(out, " %9s\n", "seconds");
     for (size_t i = 0; i < e->row_count; i++) {
         const EvalRow *r = &e->rows[i];
-        fprintf(out, calls ? "%-8s %6zu %8.2f" : "%-8s %6zu", r->model, r->steps, r->calls);
+        text_print(out, calls ? "%-8s %6zu %8.2f" : "%-8s %6zu", r->model, r->steps, r->calls);
         if (e->law)
-            fprintf(out, " %7.2f%% %8.4f", 100 * r->valid, r->tv);
+            text_print(out, " %7.2f%% %8.4f", 100 * r->valid, r->tv);
         if (e->classifier)
-            fprintf(out, " %9.3f", r->fcd);
-        fprintf(out, " %9.2f\n", r->seconds);
+            text_print(out, " %9.3f", r->fcd);
+        text_print(out, " %9.2f\n", r->seconds);
     }
     print_facts(e, out);
 }
@@ -324,13 +325,13 @@ static void report_rows(const Evaluation *e, Report *r)
         size_t k = 0;
         snprintf(t[k++], CELL, "%s", row->model);
         snprintf(t[k++], CELL, "%zu", row->steps);
-        snprintf(t[k++], CELL, "%g", row->calls);
+        text_format(t[k++], CELL, "%g", row->calls);
         if (e->law) {
-            snprintf(t[k++], CELL, "%.2f", 100 * row->valid);
-            snprintf(t[k++], CELL, "%.4f", row->tv);
+            text_format(t[k++], CELL, "%.2f", 100 * row->valid);
+            text_format(t[k++], CELL, "%.4f", row->tv);
         }
         if (e->classifier)
-            snprintf(t[k++], CELL, "%.3f", row->fcd);
+            text_format(t[k++], CELL, "%.3f", row->fcd);
         for (size_t c = 0; c < columns; c++)
             cells[i * columns + c] = t[c];
     }
@@ -399,9 +400,9 @@ static void report_facts(const Evaluation *e, Report *r)
     report_fact(r, "FCD reference", text);
     if (!isfinite(e->accuracy))
         return;
-    snprintf(text, sizeof text, "%.2f %%", 100 * e->accuracy);
+    text_format(text, sizeof text, "%.2f %%", 100 * e->accuracy);
     report_fact(r, "classifier's test accuracy", text);
-    snprintf(text, sizeof text, "%.3f (%zu test pictures)", e->fcd_floor, e->floor_count);
+    text_format(text, sizeof text, "%.3f (%zu test pictures)", e->fcd_floor, e->floor_count);
     report_fact(r, "FCD floor", text);
 }
 
@@ -411,11 +412,11 @@ static void report_bounds(const Evaluation *e, Report *r)
     report_heading(r, "Bits per dimension");
     for (size_t i = 0; i < e->bound_count; i++) {
         const EvalBound *b = &e->bounds[i];
-        snprintf(text, sizeof text,
-                 "The %s needs at most %.4f bits per dimension (standard error %.4f) for %zu %s "
-                 "pictures: prior %.4f, diffusion %.4f, reconstruction %.4f; t_min %g, eps %g.",
-                 b->model, b->elbo.total, b->elbo.error, b->pictures, b->split, b->elbo.prior,
-                 b->elbo.diffusion, b->elbo.reconstruction, b->t_min, b->eps);
+        text_format(text, sizeof text,
+                    "The %s needs at most %.4f bits per dimension (standard error %.4f) for %zu %s "
+                    "pictures: prior %.4f, diffusion %.4f, reconstruction %.4f; t_min %g, eps %g.",
+                    b->model, b->elbo.total, b->elbo.error, b->pictures, b->split, b->elbo.prior,
+                    b->elbo.diffusion, b->elbo.reconstruction, b->t_min, b->eps);
         report_paragraph(r, text);
     }
 }

@@ -7,6 +7,7 @@
 
 #include "nn/json.h"
 #include "tensor/check.h"
+#include "tensor/text.h"
 
 JsonOut jsonout_start(FILE *file)
 {
@@ -92,7 +93,7 @@ static void number(JsonOut *j, const char *key, double value, int digits)
 {
     before(j, key);
     if (isfinite(value))
-        fprintf(j->file, "%.*g", digits, value);
+        text_print(j->file, "%.*g", digits, value);
     else
         fputs("null", j->file);
 }

@@ -10,6 +10,7 @@
 #include "nn/sha256.h"
 #include "nn/unet.h"
 #include "tensor/memory.h"
+#include "tensor/text.h"
 
 static ProcessConfig process_config(const Config *c)
 {
@@ -168,7 +169,7 @@ void model_set_data(Model *m, const Dataset *d)
     }
     sha256_add(&s, d->data, d->count * d->dims);
     for (size_t k = 0; d->law && k < d->law->count; k++) {
-        snprintf(text, sizeof text, "%.9g ", d->law->probability[k]);
+        text_format(text, sizeof text, "%.9g ", d->law->probability[k]);
         sha256_add(&s, text, strlen(text));
     }
     sha256_hex(&s, m->data_hash);

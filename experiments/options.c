@@ -1,13 +1,14 @@
 /* The option parser: one pass over argv against the command's table. */
 #include "experiments/options.h"
 
-#include <ctype.h>
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "tensor/threads.h"
+
+#include "tensor/text.h"
 
 static const char *program = "di4c";
 
@@ -60,7 +61,7 @@ static bool parse_count(const Option *o, const char *text, size_t length, int64_
         x = (double)strtoll(digits, &end, 10);
     }
     if (end == digits || *end != '\0' || errno == ERANGE || x < o->low || x > o->high ||
-        (digits[0] != '-' && !isdigit((unsigned char)digits[0])))
+        (digits[0] != '-' && !text_is_digit(digits[0])))
         return error_set(err, "%s %.60s: expected a whole number from %.15g to %.15g", o->name,
                          text, o->low, o->high);
     *out = (int64_t)x;

@@ -8,6 +8,7 @@
 
 #include "tensor/memory.h"
 #include "tensor/platform.h"
+#include "tensor/text.h"
 
 enum { LINE = 256, BAR_MIN = 8, BAR_MAX = 30 };
 static const double REDRAW_SECONDS = 0.1, LINE_SECONDS = 5.0, SMOOTHING = 0.98;
@@ -46,7 +47,7 @@ static void tail_of(char *text, size_t size, const ProgressState *s)
     char loss[40] = "", left[32] = "", time[16];
 
     if (isfinite(s->loss))
-        snprintf(loss, sizeof loss, ", loss %.4g", s->loss);
+        text_format(loss, sizeof loss, ", loss %.4g", s->loss);
     if (s->done >= s->total) {
         progress_duration(time, s->seconds);
         snprintf(left, sizeof left, ", took %s", time);
@@ -55,9 +56,9 @@ static void tail_of(char *text, size_t size, const ProgressState *s)
         snprintf(left, sizeof left, ", %s left", time);
     }
     if (rate > 0.0 && rate < 1.0)
-        snprintf(text, size, "%.3g s/step%s%s", 1.0 / rate, loss, left);
+        text_format(text, size, "%.3g s/step%s%s", 1.0 / rate, loss, left);
     else if (rate > 0.0)
-        snprintf(text, size, "%.*f/s%s%s", rate < 100.0 ? 1 : 0, rate, loss, left);
+        text_format(text, size, "%.*f/s%s%s", rate < 100.0 ? 1 : 0, rate, loss, left);
     else
         snprintf(text, size, "starting%s", loss);
 }

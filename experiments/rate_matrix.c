@@ -1,7 +1,6 @@
 /* The first line says how many columns there are; as many lines must follow. */
 #include "experiments/rate_matrix.h"
 
-#include <ctype.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -11,6 +10,7 @@
 #include "experiments/paths.h"
 #include "tensor/memory.h"
 #include "tensor/platform.h"
+#include "tensor/text.h"
 
 enum { LARGEST = 65535 };
 
@@ -80,7 +80,7 @@ static bool parse_line(const char **at, size_t line, size_t states, double *row,
         char *end;
         p = skip_blanks(p);
         const size_t length = strcspn(p, ",\n");
-        row[j] = strtod(p, &end);
+        row[j] = text_number(p, &end);
         const char *rest = skip_blanks(end);
         if (end == p || rest != p + length || memchr(p, 'x', length) != NULL)
             return error_set(err, "%.300s: line %zu, column %zu: '%.*s', expected a number", where,
@@ -104,7 +104,7 @@ static bool parse_lines(RateMatrix *m, const char *text, const char *where, Erro
                               "must be square",
                          where, line, S, S);
     for (; *p != '\0'; p++)
-        if (!isspace((unsigned char)*p))
+        if (!text_is_space(*p))
             return error_set(err, "%.300s: more than %zu lines of %zu numbers: the matrix must be "
                                   "square",
                              where, S, S);
@@ -182,11 +182,7 @@ RateMatrix *rate_matrix_read(const char *path, Error *err)
 static void add_number(Buffer *b, double x)
 {
     char text[40];
-    for (int digits = 6; digits <= 17; digits++) {
-        snprintf(text, sizeof text, "%.*g", digits, x);
-        if (strtod(text, NULL) == x)
-            break;
-    }
+    text_shortest(text, sizeof text, 6, x);
     buffer_text(b, text);
 }
 

@@ -11,6 +11,7 @@
 #include "tensor/check.h"
 #include "tensor/memory.h"
 #include "tensor/platform.h"
+#include "tensor/text.h"
 
 enum { CURVE_POINTS = 1000 };
 
@@ -95,7 +96,7 @@ static bool reads_as_number(const char *cell)
 
     if (cell == NULL || strcmp(cell, "-") == 0)
         return true;
-    double value = strtod(cell, &end);
+    double value = text_number(cell, &end);
     (void)value;
     while (*end == ' ' || *end == '%')
         end++;

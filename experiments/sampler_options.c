@@ -5,6 +5,7 @@
 
 #include "diffusion/sampler_kinds.h"
 #include "tensor/memory.h"
+#include "tensor/text.h"
 
 /* "1,0.5,0.2" -> times; false if a word is no number. */
 static bool parse_times(SamplerChoice *c, Error *err)
@@ -16,7 +17,7 @@ static bool parse_times(SamplerChoice *c, Error *err)
     c->times = mem_alloc(commas + 1, sizeof *c->times);
     for (c->time_count = 0;; word++) {
         char *end;
-        c->times[c->time_count++] = strtod(word, &end);
+        c->times[c->time_count++] = text_number(word, &end);
         if (end == word || (*end != ',' && *end != '\0'))
             return error_set(err,
                              "--grid %.60s: expected uniform, authors, process or times that fall, "

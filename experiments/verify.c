@@ -9,6 +9,7 @@
 #include "tensor/conv.h"
 #include "tensor/memory.h"
 #include "tensor/platform.h"
+#include "tensor/text.h"
 
 static const struct {
     const char *kind;
@@ -105,10 +106,10 @@ static void print_case(const VerifyCase *c) {
     }
     printf("%-4s %-20s %-6s", passed(c) ? "ok" : "FAIL", c->name, c->fast ? "fast" : "direct");
     if (worst) {
-        printf(" %2zu arrays, error %.1e, relative %.1e; nearest to its tolerance: ",
-               c->record_count, error, relative);
+        text_print(stdout, " %2zu arrays, error %.1e, relative %.1e; nearest to its tolerance: ",
+                   c->record_count, error, relative);
         print_name(worst);
-        printf(", error %.2e of %.2e", worst->error, worst->tolerance);
+        text_print(stdout, ", error %.2e of %.2e", worst->error, worst->tolerance);
     }
     if (c->broken) printf(" %s", c->err.text);
     printf("\n");
@@ -117,8 +118,8 @@ static void print_case(const VerifyCase *c) {
         if (r->ok) continue;
         printf("     wrong: ");
         print_name(r);
-        printf(", error %.2e, relative %.2e, tolerance %.2e\n", r->error, r->relative,
-               r->tolerance);
+        text_print(stdout, ", error %.2e, relative %.2e, tolerance %.2e\n", r->error, r->relative,
+                   r->tolerance);
     }
     fflush(stdout);
 }

@@ -9,6 +9,7 @@
 #include "experiments/verify.h"
 #include "tensor/check.h"
 #include "tensor/memory.h"
+#include "tensor/text.h"
 
 size_t layout_size(Layout l) { return l.channels * l.height * l.width; }
 
@@ -24,7 +25,7 @@ void verify_break(VerifyCase *c, const char *format, ...) {
     va_list arguments;
     if (c->broken) return;
     va_start(arguments, format);
-    vsnprintf(text, sizeof text, format, arguments);
+    text_format_list(text, sizeof text, format, arguments);
     va_end(arguments);
     c->broken = true;
     error_set(&c->err, "%s: %s", c->name, text);

@@ -12,6 +12,7 @@
 #include <string.h>
 
 #include "tensor/memory.h"
+#include "tensor/text.h"
 
 enum { MAX_DEPTH = 64, MAX_VALUES = 1 << 19, MAX_NUMBER = 64 };
 
@@ -84,7 +85,7 @@ static bool parse_number(Parser *p, Json *out)
     memcpy(digits, p->text + start, p->at - start);
     digits[p->at - start] = '\0';
     out->type = JSON_NUMBER;
-    out->number = strtod(digits, NULL);
+    out->number = text_number(digits, NULL);
     return isfinite(out->number) || fail(p, "expected a number that fits a double");
 }
 
@@ -119,22 +120,6 @@ static size_t utf8_encode(char *out, uint32_t code)
         out[i] = (char)(0x80 | (code & 0x3F));
     out[0] = (char)(lead[more] | code);
     return more + 1;
-}
-
-/* Length of the valid UTF-8 sequence of two to four bytes at s; 0 if it is not one: truncated,
- * overlong, a surrogate, or beyond U+10FFFF. */
-static size_t utf8_length(const unsigned char *s, size_t left)
-{
-    size_t n = s[0] >= 0xF0 ? 4 : s[0] >= 0xE0 ? 3 : 2;
-    if (s[0] < 0xC2 || s[0] > 0xF4 || left < n)
-        return 0;
-    for (size_t i = 1; i < n; i++)
-        if ((s[i] & 0xC0) != 0x80)
-            return 0;
-    if ((s[0] == 0xE0 && s[1] < 0xA0) || (s[0] == 0xED && s[1] > 0x9F) ||
-        (s[0] == 0xF0 && s[1] < 0x90) || (s[0] == 0xF4 && s[1] > 0x8F))
-        return 0;
-    return n;
 }
 
 /* The escape after a backslash, as UTF-8 into out (at most 4 bytes). */
@@ -191,8 +176,8 @@ static bool parse_characters(Parser *p, char *out)
             if (!parse_escape(p, out + used, &n))
                 return false;
         } else {
-            const unsigned char *s = (const unsigned char *)p->text + p->at;
-            n = c < 0x80 ? 1 : utf8_length(s, p->length - p->at);
+            const char *s = p->text + p->at;
+            n = text_utf8(s, p->length - p->at);
             if (n == 0)
                 return fail(p, "expected valid UTF-8");
             memcpy(out + used, s, n);

@@ -6,16 +6,18 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "tensor/text.h"
+
 void tensor_check_failed(const char *file, int line, const char *function, const char *condition,
                          const char *format, ...)
 {
+    char text[640];
     va_list arguments;
 
-    fprintf(stderr, "%s:%d: %s: ", file, line, function);
     va_start(arguments, format);
-    vfprintf(stderr, format, arguments);
+    text_format_list(text, sizeof text, format, arguments);
     va_end(arguments);
-    fprintf(stderr, " [%s]\n", condition);
+    fprintf(stderr, "%s:%d: %s: %s [%s]\n", file, line, function, text, condition);
     fflush(stderr);
     abort();
 }

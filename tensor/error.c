@@ -3,7 +3,8 @@
 
 #include <stdarg.h>
 #include <stddef.h>
-#include <stdio.h>
+
+#include "tensor/text.h"
 
 bool error_set(Error *err, const char *format, ...)
 {
@@ -12,8 +13,7 @@ bool error_set(Error *err, const char *format, ...)
     if (err == NULL)
         return false;
     va_start(arguments, format);
-    if (vsnprintf(err->text, sizeof err->text, format, arguments) < 0)
-        err->text[0] = '\0';
+    text_format_list(err->text, sizeof err->text, format, arguments);
     va_end(arguments);
     return false;
 }

@@ -1,6 +1,6 @@
 #!/bin/sh
-# Two properties of the source tree: every header compiles alone, and includes only point from a
-# folder to itself or to a folder before it in the list.
+# Three properties of the source tree: every header compiles alone, includes only point from a folder
+# to itself or to a folder before it in the list, and numbers in files do not depend on the locale.
 cc=${CC:-cc}
 folders="tensor autograd nn diffusion distill experiments"
 status=0
@@ -16,5 +16,20 @@ for folder in $folders; do
     wrong=$(grep -rnE '^ *# *include "' --include='*.[ch]' $folder | grep -vE "include \"($pattern)/")
     [ -z "$wrong" ] || { echo "structure: include of a later folder or without folder:"; echo "$wrong"; status=1; }
 done
-[ $status = 0 ] && echo "structure: headers and includes are in order"
+# Numbers do not depend on the locale: outside of tensor/text.c no strtod or the like, no printf with a
+# list of arguments, and no conversion of a double in a call of printf, fprintf or snprintf.
+for file in $(find $folders -name '*.[ch]' ! -path tensor/text.c | sort); do
+    awk -v file="$file" '
+        /(^|[^a-z_])(strto(d|f|ld)|atof|v[fs]?n?printf|localeconv|setlocale) ?\(/ || /<ctype\.h>/ {
+            print "structure: " file ":" NR ": depends on the locale: use tensor/text.h"; bad = 1 }
+        !call && /(^|[^a-z_])(f|sn?)?printf\(/ { call = NR; text = "" }
+        call { text = text $0 }
+        call && /;/ {
+            gsub(/%%/, "", text)
+            if (text ~ /%[-+ #0]*[0-9*]*(\.[0-9*]+)?L?[aefgAEFG]/) {
+                print "structure: " file ":" call ": a double by printf: use tensor/text.h"; bad = 1 }
+            call = 0 }
+        END { exit bad }' "$file" || status=1
+done
+[ $status = 0 ] && echo "structure: headers, includes and numbers are in order"
 exit $status

@@ -8,6 +8,7 @@
 #include "experiments/theory/theory.h"
 #include "experiments/theory/world.h"
 #include "tensor/memory.h"
+#include "tensor/text.h"
 
 static const struct {
     const char *world;
@@ -107,15 +108,15 @@ static void add_table(const BoundRun *run, const char *world, Findings *f)
     for (size_t k = 0; k < 3; k++) {
         const BoundRow *r = &run->rows[rows[k]];
         snprintf(cells[k][0], TEXT, "%zu", r->step);
-        snprintf(cells[k][1], TEXT, "%.4f", r->lhs);
-        snprintf(cells[k][2], TEXT, "%.4f", r->rhs);
-        snprintf(cells[k][3], TEXT, "%.3f", r->lhs / r->rhs);
-        snprintf(cells[k][4], TEXT, "%.4f", r->student_tv);
+        text_format(cells[k][1], TEXT, "%.4f", r->lhs);
+        text_format(cells[k][2], TEXT, "%.4f", r->rhs);
+        text_format(cells[k][3], TEXT, "%.3f", r->lhs / r->rhs);
+        text_format(cells[k][4], TEXT, "%.4f", r->student_tv);
         for (size_t j = 0; j < 6; j++)
             pointers[6 * k + j] = j == 0 ? names[k] : cells[k][j - 1];
     }
-    snprintf(caption, sizeof caption, "%.40s; the teacher's %d steps miss the data by %.4g", world,
-             (int)BOUND_CALLS, run->rows[0].teacher_tv);
+    text_format(caption, sizeof caption, "%.40s; the teacher's %d steps miss the data by %.4g",
+                world, (int)BOUND_CALLS, run->rows[0].teacher_tv);
     findings_table(f, caption, 6, head, 3, pointers);
 }
 

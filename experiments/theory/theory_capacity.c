@@ -9,6 +9,7 @@
 #include "experiments/theory/theory.h"
 #include "tensor/memory.h"
 #include "tensor/platform.h"
+#include "tensor/text.h"
 
 enum { POINTS = 6, MAX_SERIES = 8, STARTS = 16 }; /* K = 1, 2, 4 .. 32 */
 static const double WORK = 3e9;       /* terms of all starts together */
@@ -125,10 +126,10 @@ static bool report(const Capacity *list, size_t count, Findings *f, Error *err)
     for (size_t i = 0; i < count; i++) {
         const Capacity *c = &list[i];
         series[i] = (Series){.name = c->name, .x = c->lambdas, .y = c->tv, .count = c->count};
-        snprintf(text[i][1], sizeof text[i][1], "%.4f", c->correlation);
-        snprintf(text[i][2], sizeof text[i][2], "%.4f", c->marginals);
+        text_format(text[i][1], sizeof text[i][1], "%.4f", c->correlation);
+        text_format(text[i][2], sizeof text[i][2], "%.4f", c->marginals);
         for (size_t k = 0; k < c->count; k++)
-            snprintf(text[i][3 + k], sizeof text[i][3 + k], "%.4f", c->tv[k]);
+            text_format(text[i][3 + k], sizeof text[i][3 + k], "%.4f", c->tv[k]);
         for (size_t k = 0; k < COLUMNS; k++)
             cells[COLUMNS * i + k] = k == 0 ? c->name : text[i][k];
     }

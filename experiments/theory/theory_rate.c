@@ -13,6 +13,7 @@
 #include "experiments/theory/world.h"
 #include "tensor/memory.h"
 #include "tensor/platform.h"
+#include "tensor/text.h"
 
 enum { POINTS = 8, MAX_SERIES = 12, FIT_FROM = 3 /* N = 8 */ };
 static const double TOLERANCE = 1e-12;
@@ -158,10 +159,10 @@ static bool report(const Rate *rates, size_t count, Findings *f, Error *err)
     const char *pointers[MAX_SERIES * 5];
 
     for (size_t i = 0; i < count; i++) {
-        snprintf(cells[i][1], sizeof cells[i][1], "%.4f", rates[i].tv[0]);
-        snprintf(cells[i][2], sizeof cells[i][2], "%.5f", rates[i].tv[3]);
-        snprintf(cells[i][3], sizeof cells[i][3], "%.6f", rates[i].tv[6]);
-        snprintf(cells[i][4], sizeof cells[i][4], "%.3f", rates[i].slope);
+        text_format(cells[i][1], sizeof cells[i][1], "%.4f", rates[i].tv[0]);
+        text_format(cells[i][2], sizeof cells[i][2], "%.5f", rates[i].tv[3]);
+        text_format(cells[i][3], sizeof cells[i][3], "%.6f", rates[i].tv[6]);
+        text_format(cells[i][4], sizeof cells[i][4], "%.3f", rates[i].slope);
         for (size_t k = 0; k < 5; k++)
             pointers[5 * i + k] = k == 0 ? rates[i].name : cells[i][k];
     }

@@ -4,6 +4,7 @@
 #include "experiments/theory/theory.h"
 #include "experiments/theory/variance.h"
 #include "experiments/theory/world.h"
+#include "tensor/text.h"
 
 enum { STEPS = 1600, DRAWS = 100, CURVES = 4, MOST_STAGES = 8, TEXT = 40 };
 
@@ -32,9 +33,9 @@ static void add_table(const VarianceRun *run, Findings *f)
     for (size_t i = 0; i < run->count; i++) {
         const VarianceRow *r = &run->rows[i];
         snprintf(cells[i][0], TEXT, "%zu", r->step);
-        snprintf(cells[i][1], TEXT, "%.3g", r->with);
-        snprintf(cells[i][2], TEXT, "%.3g", r->without);
-        snprintf(cells[i][3], TEXT, "%.3g", r->ratio);
+        text_format(cells[i][1], TEXT, "%.3g", r->with);
+        text_format(cells[i][2], TEXT, "%.3g", r->without);
+        text_format(cells[i][3], TEXT, "%.3g", r->ratio);
         for (size_t j = 0; j < COLUMNS; j++)
             pointers[COLUMNS * i + j] = j == 0 ? variance_part_name(r->loss) : cells[i][j - 1];
     }

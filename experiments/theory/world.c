@@ -1,7 +1,6 @@
 /* Built-in worlds are functions that fill a table; a user's table is read line by line. */
 #include "experiments/theory/world.h"
 
-#include <ctype.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -11,6 +10,7 @@
 #include "experiments/theory/joint.h"
 #include "tensor/memory.h"
 #include "tensor/platform.h"
+#include "tensor/text.h"
 
 static const double SUM_TOLERANCE = 1e-6;
 enum { MAX_STATES = 256, MAX_FILE = 1 << 20 };
@@ -152,7 +152,7 @@ static bool field(char **at, double *value)
 {
     char *end;
 
-    *value = strtod(*at, &end);
+    *value = text_number(*at, &end);
     if (end == *at || !isfinite(*value))
         return false;
     end += strspn(end, " \t\r");
@@ -205,7 +205,7 @@ static bool parse_lines(Table *t, char *text, Error *err)
             *end = '\0';
         t->line++;
         line += strspn(line, " \t\r");
-        const bool names = t->line == 1 && isalpha((unsigned char)*line);
+        const bool names = t->line == 1 && text_is_letter(*line);
         if (*line != '\0' && *line != '#' && !names && !parse_line(t, line, err))
             return false;
         line = end == NULL ? NULL : end + 1;

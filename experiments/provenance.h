@@ -2,8 +2,9 @@
 #ifndef DI4C_EXPERIMENTS_PROVENANCE_H
 #define DI4C_EXPERIMENTS_PROVENANCE_H
 
-/* Remembers "di4c" and the arguments, joined by blanks (cut at 2000 characters). */
+/* Remembers "di4c" and the arguments, of any length, quoted for a POSIX shell, which makes the same
+ * arguments of them again. */
 void provenance_set(int argc, char **argv);
-const char *provenance_command(void);
+const char *provenance_command(void); /* until the next provenance_set */
 
 #endif

@@ -392,15 +392,21 @@ bool json_size(const Json *object, const char *key, size_t *value, const char *w
 
 void json_write_string(FILE *f, const char *text)
 {
+    size_t left = strlen(text), n;
     putc('"', f);
-    for (; *text != '\0'; text++) {
-        unsigned char c = (unsigned char)*text;
-        if (c == '"' || c == '\\')
+    for (; left > 0; text += n, left -= n) {
+        const unsigned char c = (unsigned char)*text;
+        n = text_utf8(text, left);
+        if (n == 0) {
+            fputs("\xEF\xBF\xBD", f);
+            n = 1;
+        } else if (c == '"' || c == '\\') {
             fprintf(f, "\\%c", c);
-        else if (c < 0x20)
+        } else if (c < 0x20) {
             fprintf(f, "\\u%04x", (unsigned)c);
-        else
-            putc(c, f);
+        } else {
+            fwrite(text, 1, n, f);
+        }
     }
     putc('"', f);
 }

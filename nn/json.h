@@ -37,7 +37,7 @@ const char *json_string(const Json *object, const char *key, const char *where, 
 bool json_number(const Json *object, const char *key, double *value, const char *where, Error *err);
 bool json_size(const Json *object, const char *key, size_t *value, const char *where, Error *err);
 
-/* Appends text as a JSON string with quotes to a file. */
+/* Appends text as a JSON string with quotes to a file; a byte that is not UTF-8 becomes U+FFFD. */
 #include <stdio.h>
 void json_write_string(FILE *f, const char *text);
 

@@ -120,9 +120,10 @@ START_TEST(typed_members)
 }
 END_TEST
 
-START_TEST(written_strings_read_back)
+/* What the reader makes of a string that was written; the caller frees it with mem_free. */
+static char *round_trip(const char *text)
 {
-    char text[] = "q\" b\\ n\n t\t \x01 \x7f \xc3\xa9", back[200];
+    char back[2000];
     FILE *f = tmpfile();
     ck_assert_ptr_nonnull(f);
     json_write_string(f, text);
@@ -132,8 +133,34 @@ START_TEST(written_strings_read_back)
     Error err = {""};
     Json *j = json_parse(back, n, "t", &err);
     ck_assert_msg(j != NULL, "%s", err.text);
-    ck_assert_str_eq(j->string, text);
+    char *got = mem_string(j->string);
     json_free(j);
+    return got;
+}
+
+START_TEST(written_strings_read_back)
+{
+    static const char text[] = "q\" b\\ n\n t\t \x01 \x7f \xc3\xa9";
+    char *got = round_trip(text);
+    ck_assert_str_eq(got, text);
+    mem_free(got);
+}
+END_TEST
+
+/* Paths may hold any bytes; what is written must be JSON all the same. */
+START_TEST(bytes_that_are_not_utf8_are_replaced)
+{
+    char *got = round_trip("a\xff" "b\xc3(\xe2\x82");
+    ck_assert_str_eq(got, "a\xef\xbf\xbd" "b\xef\xbf\xbd(\xef\xbf\xbd\xef\xbf\xbd");
+    mem_free(got);
+    Rng rng = rng_root(3);
+    for (int round = 0; round < 300; round++) {
+        char text[60];
+        for (size_t i = 0; i + 1 < sizeof text; i++)
+            text[i] = (char)(1 + rng_below(&rng, 255));
+        text[sizeof text - 1] = '\0';
+        mem_free(round_trip(text)); /* which asserts that the reader takes it */
+    }
 }
 END_TEST
 
@@ -171,6 +198,7 @@ Suite *json_suite(void)
     tcase_add_test(tc, depth_and_size_are_limited);
     tcase_add_test(tc, typed_members);
     tcase_add_test(tc, written_strings_read_back);
+    tcase_add_test(tc, bytes_that_are_not_utf8_are_replaced);
     tcase_add_test(tc, mutations_end_in_a_value_or_a_sentence);
     suite_add_tcase(suite, tc);
     return suite;

@@ -1,6 +1,7 @@
 /* Names that belong together, and places that can be written. */
 #include <check.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "experiments/paths.h"
@@ -8,6 +9,9 @@
 #include "tensor/memory.h"
 #include "tensor/platform.h"
 #include "tests/toys.h"
+
+static char *words[20];
+static int count;
 
 static void set_up(void)
 {
@@ -60,16 +64,68 @@ START_TEST(places)
 }
 END_TEST
 
+static void word(const char *text)
+{
+    words[count++] = (char *)text;
+}
+
 START_TEST(the_command_line_is_remembered)
 {
-    char *argv[] = {(char *)"/some/where/di4c", (char *)"demo", (char *)"--seed", (char *)"3"};
-    static char large[3000];
-    provenance_set(4, argv);
+    static char large[30000];
+    word("/some/where/di4c");
+    word("demo");
+    word("--seed");
+    word("3");
+    provenance_set(count, words);
     ck_assert_str_eq(provenance_command(), "di4c demo --seed 3");
+    word("--set");
+    word("a b='c'");
+    word("");
+    provenance_set(count, words);
+    ck_assert_str_eq(provenance_command(), "di4c demo --seed 3 --set 'a b='\\''c'\\''' ''");
     memset(large, 'x', sizeof large - 1);
-    argv[2] = large;
-    provenance_set(4, argv);
-    ck_assert_str_eq(provenance_command(), "di4c demo");
+    words[1] = large;
+    provenance_set(2, words);
+    ck_assert_uint_eq(strlen(provenance_command()), 5 + sizeof large - 1);
+}
+END_TEST
+
+/* A shell makes the same words of it, whatever bytes they hold. */
+START_TEST(the_command_line_can_be_run_again)
+{
+    static char every[256];
+    size_t size, n = 0;
+    if (system(NULL) == 0)
+        return;
+    for (int c = 1; c < 256; c++)
+        every[c - 1] = (char)c;
+    word("di4c");
+    word("plain-_./:=,+@%1");
+    word("");
+    word("two words");
+    word("'\"$HOME`ls`\\*?[!#&;|<>(){}~");
+    word("~");
+    word("\n");
+    word("-n\xff%d\\n\n\n");
+    word("\xc3\xa9" "1\t2");
+    word(every);
+    provenance_set(count, words);
+    for (const char *p = provenance_command(); *p != '\0'; p++)
+        ck_assert((*p >= ' ' && *p <= '~') || *p == '\n');
+    FILE *f = fopen(toy("run.sh"), "wb");
+    fprintf(f, "di4c() { for word do printf '%%s|' \"$word\"; done; }\n%s\n", provenance_command());
+    ck_assert_int_eq(fclose(f), 0);
+    toy("words");
+    ck_assert_int_eq(system("sh test-paths.tmp.d/run.sh > test-paths.tmp.d/words"), 0);
+    char *text = toy_read(toy("words"), &size);
+    for (int i = 1; i < count; i++) {
+        const size_t length = strlen(words[i]);
+        ck_assert_msg(n + length < size && memcmp(text + n, words[i], length) == 0 &&
+                          text[n + length] == '|', "word %d: %.300s", i, text + n);
+        n += length + 1;
+    }
+    ck_assert_uint_eq(n, size);
+    mem_free(text);
 }
 END_TEST
 
@@ -82,6 +138,7 @@ Suite *paths_suite(void)
     tcase_add_test(tc, names);
     tcase_add_test(tc, places);
     tcase_add_test(tc, the_command_line_is_remembered);
+    tcase_add_test(tc, the_command_line_can_be_run_again);
     suite_add_tcase(s, tc);
     return s;
 }

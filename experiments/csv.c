@@ -84,27 +84,52 @@ CsvLog *csv_create(const char *path, const char *const *columns, size_t count, E
     return log;
 }
 
-/* Shortens text to the rows with step <= last_step; stops at a line without an end. */
-static bool cut_back(Buffer *text, size_t header, uint64_t last_step, const char *path, Error *err)
+/* The line up to *end == '\n': `columns` numbers or empty cells, into every `stride`-th of values.
+ * White space before a number is refused: the number may stand in the next line. */
+static bool read_row(const char *line, const char *end, size_t columns, double *values,
+                     size_t stride)
+{
+    for (size_t i = 0; i < columns; i++) {
+        char *stop = (char *)line;
+        double value = (double)NAN;
+        if (line > end || (line < end && text_is_space(*line)))
+            return false;
+        if (*line != ',' && line < end)
+            value = text_number(line, &stop);
+        if (*stop != (i + 1 < columns ? ',' : '\n'))
+            return false;
+        values[i * stride] = value;
+        line = stop + 1;
+    }
+    return line == end + 1;
+}
+
+/* Shortens text to the rows with step <= last_step; stops at a line without an end.  What is kept
+ * can be read again. */
+static bool cut_back(Buffer *text, size_t header, size_t columns, uint64_t last_step,
+                     const char *path, Error *err)
 {
     size_t kept = header, line = 2;
+    double *values = mem_alloc(columns, sizeof *values);
+    bool ok = true;
 
-    for (size_t start = header; start < text->length; line++) {
-        char *row = text->bytes + start, *end = memchr(row, '\n', text->length - start), *stop;
+    for (size_t start = header; ok && start < text->length; line++) {
+        const char *row = text->bytes + start, *end = memchr(row, '\n', text->length - start);
         if (end == NULL)
             break;
-        size_t length = (size_t)(end + 1 - row);
-        double step = text_number(row, &stop);
-        if (stop == row || (*stop != ',' && *stop != '\n') || !(step >= 0.0))
-            return error_set(err, "%s: line %zu: expected a step as its first field", path, line);
-        if (step <= (double)last_step) {
+        const size_t length = (size_t)(end + 1 - row);
+        ok = (read_row(row, end, columns, values, 1) && values[0] >= 0.0) ||
+             error_set(err, "%s: line %zu: expected a step and %zu numbers between commas", path,
+                       line, columns - 1);
+        if (ok && values[0] <= (double)last_step) {
             memmove(text->bytes + kept, row, length);
             kept += length;
         }
         start += length;
     }
+    mem_free(values);
     text->length = kept;
-    return true;
+    return ok;
 }
 
 CsvLog *csv_resume(const char *path, const char *const *columns, size_t count, uint64_t last_step,
@@ -121,7 +146,7 @@ CsvLog *csv_resume(const char *path, const char *const *columns, size_t count, u
         if (text.length < header.length || memcmp(text.bytes, header.bytes, header.length) != 0)
             error_set(err, "%s: cannot be continued, its first line is not %.*s", path,
                       (int)header.length - 1, header.bytes);
-        else if (cut_back(&text, header.length, last_step, path, err))
+        else if (cut_back(&text, header.length, count, last_step, path, err))
             log = open_with(path, &text, count, err);
     }
     buffer_free(&header);
@@ -189,22 +214,6 @@ static bool read_names(CsvTable *t, const char *line, size_t length)
     return true;
 }
 
-/* One line of numbers that ends at *end == '\n'. */
-static bool read_row(CsvTable *t, size_t row, const char *line, const char *end)
-{
-    for (size_t i = 0; i < t->columns; i++) {
-        char *stop = (char *)line;
-        double value = (double)NAN;
-        if (*line != ',' && *line != '\n')
-            value = text_number(line, &stop);
-        if (*stop != (i + 1 < t->columns ? ',' : '\n'))
-            return false;
-        t->values[i * t->rows + row] = value;
-        line = stop + 1;
-    }
-    return line == end + 1;
-}
-
 static bool read_table(CsvTable *t, const Buffer *text, const char *path, Error *err)
 {
     const char *end = memchr(text->bytes, '\n', text->length);
@@ -215,13 +224,17 @@ static bool read_table(CsvTable *t, const Buffer *text, const char *path, Error 
     if (!read_names(t, text->bytes, (size_t)(end - text->bytes)))
         return error_set(err, "%s: line 1: a column has no name", path);
     t->rows = lines - 1;
-    if (!mem_product(t->columns, t->rows, &size) ||
-        (t->values = mem_try(size, sizeof *t->values)) == NULL)
+    /* a cell takes at least the byte behind it */
+    if (!mem_product(t->columns, t->rows, &size) || size > text->length)
+        return error_set(err, "%s: line 1 names %zu columns: expected as many cells in each of %zu "
+                              "lines, which %zu bytes cannot hold",
+                         path, t->columns, t->rows, text->length);
+    if ((t->values = mem_try(size, sizeof *t->values)) == NULL)
         return error_set(err, "%s: no memory for %zu x %zu numbers", path, t->rows, t->columns);
     for (size_t r = 0; r < t->rows; r++) {
         const char *line = end + 1;
         end = memchr(line, '\n', text->length - (size_t)(line - text->bytes));
-        if (!read_row(t, r, line, end))
+        if (!read_row(line, end, t->columns, t->values + r, t->rows))
             return error_set(err, "%s: line %zu: expected %zu numbers between commas", path, r + 2,
                              t->columns);
     }

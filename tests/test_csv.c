@@ -6,6 +6,7 @@
 
 #include "experiments/csv.h"
 #include "tensor/memory.h"
+#include "tensor/rng.h"
 
 static const char path[] = "test-csv.tmp.csv";
 static const char *const columns[3] = {"step", "loss", "norm"};
@@ -109,6 +110,12 @@ START_TEST(resume_refuses)
         {"step,loss,norm\n1,2,3\nx,2,3\n", "line 3: expected a step"},
         {"step,loss,norm\n-1,2,3\n", "line 2: expected a step"},
         {"step,loss,norm\n1x,2,3\n", "line 2: expected a step"},
+        {"step,loss,norm\n1,2,3\n\n2,2,3\n", "line 3: expected a step"},
+        {"step,loss,norm\n1,2,3\n \n2,2,3\n", "line 3: expected a step"},
+        {"step,loss,norm\n1,2,\n3\n2,2,3\n", "line 3: expected a step"},
+        {"step,loss,norm\n1,2,3\n2,2\n", "line 3: expected a step and 2 numbers"},
+        {"step,loss,norm\n1,2,3\n2,2,3,4\n", "line 3: expected a step and 2 numbers"},
+        {"step,loss,norm\n1,2,x\n", "line 2: expected a step and 2 numbers"},
     };
     Error err = {""};
 
@@ -156,6 +163,9 @@ START_TEST(reader_refuses)
         {"step,loss\n1, \n2,3\n", "line 2: expected 2 numbers"},
         {"step,loss\n\n", "line 2: expected 2 numbers"},
         {"step,loss\n1,\"2\"\n", "line 2: expected 2 numbers"},
+        {"step,loss\n1,\n2\n", "line 3: expected 2 numbers"},
+        {"step,loss\n1,2\n\n3,4\n", "line 3: expected 2 numbers"},
+        {"a,b,c,d,e\n\n\n\n\n", "line 1 names 5 columns"},
     };
     CsvTable t;
     Error err = {""};
@@ -165,6 +175,35 @@ START_TEST(reader_refuses)
     ck_assert_msg(strstr(err.text, path) != NULL && strstr(err.text, cases[_i][1]) != NULL, "%s",
                   err.text);
     ck_assert_uint_eq(mem_in_use(), 0);
+}
+END_TEST
+
+/* Whatever bytes a log has: what a resume keeps, the reader reads. */
+START_TEST(what_a_resume_keeps_can_be_read)
+{
+    static const char head[] = "step,loss,norm\n", valid[] = "1,2.5,-3e-5\n2,,1\n3,4,5\n";
+    static const char pieces[] = "0123,,\n\n \t\r.-+exnif";
+    Rng rng = rng_root(11);
+    Error err;
+    int kept = 0;
+
+    for (int round = 0; round < 250; round++) {
+        char text[sizeof head + sizeof valid];
+        CsvTable t;
+        snprintf(text, sizeof text, "%s%s", head, valid);
+        for (size_t i = 0; i < 1 + rng_below(&rng, 3); i++)
+            text[sizeof head - 1 + rng_below(&rng, sizeof valid - 1)] =
+                pieces[rng_below(&rng, sizeof pieces - 1)];
+        write_text(text);
+        CsvLog *log = csv_resume(path, columns, 3, 2, &err);
+        if (log == NULL)
+            continue;
+        close_log(log);
+        ck_assert_msg(csv_read(path, &t, &err), "%s of %s", err.text, text);
+        csv_free(&t);
+        kept++;
+    }
+    ck_assert_int_gt(kept, 10);
 }
 END_TEST
 
@@ -198,9 +237,10 @@ Suite *csv_suite(void)
     tcase_add_test(tc, rows_are_written);
     tcase_add_test(tc, resume_cuts_back);
     tcase_add_test(tc, resume_creates);
-    tcase_add_loop_test(tc, resume_refuses, 0, 6);
+    tcase_add_loop_test(tc, resume_refuses, 0, 12);
     tcase_add_test(tc, table_is_read);
-    tcase_add_loop_test(tc, reader_refuses, 0, 9);
+    tcase_add_loop_test(tc, reader_refuses, 0, 12);
+    tcase_add_test(tc, what_a_resume_keeps_can_be_read);
     tcase_add_test(tc, missing_files);
     tcase_add_test_raise_signal(tc, names_must_be_plain, 6);
     suite_add_tcase(suite, tc);

@@ -1,7 +1,6 @@
 /* The table of settings and everything that is derived from it. */
 #include "experiments/config.h"
 
-#include <errno.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -210,7 +209,6 @@ static bool parse_number(const char *value, double *x)
     char *end;
     if (*value == '\0' || text_is_space(*value))
         return false;
-    errno = 0;
     *x = text_number(value, &end);
     return *end == '\0' && isfinite(*x) && !strpbrk(value, "xX");
 }

@@ -105,9 +105,11 @@ static bool is_folder(const char *path)
 
 static bool make_one_folder(const char *path, Error *err)
 {
-    if (mkdir(path, 0777) == 0 || is_folder(path))
+    if (mkdir(path, 0777) == 0)
         return true;
-    return error_set(err, "%s: cannot make this folder: %s", path, strerror(errno));
+    const int cause = errno; /* looking at the path sets another one */
+    return is_folder(path) ||
+           error_set(err, "%s: cannot make this folder: %s", path, strerror(cause));
 }
 
 bool platform_flush(FILE *file)
@@ -210,7 +212,11 @@ static bool replace_file(const char *from, const char *to)
 {
     if (rename(from, to) == 0)
         return true;
-    return remove(to) == 0 && rename(from, to) == 0; /* some systems do not replace a file */
+    const int cause = errno;
+    if (remove(to) == 0) /* some systems do not replace a file */
+        return rename(from, to) == 0;
+    errno = cause;
+    return false;
 }
 
 bool platform_file_size(const char *path, size_t *bytes)
@@ -302,8 +308,9 @@ bool output_open(OutputFile *out, const char *path, Error *err)
 bool output_commit(OutputFile *out, Error *err)
 {
     errno = 0;
-    bool written = platform_flush(out->file) && !ferror(out->file);
-    int cause = errno;
+    const bool flushed = platform_flush(out->file); /* may leave an errno that is no failure */
+    int cause = flushed ? 0 : errno;
+    bool written = flushed && !ferror(out->file);
     if (fclose(out->file) != 0 && written) {
         written = false;
         cause = errno;

@@ -1,11 +1,19 @@
 /* Clock, signals, folders, and files that are never seen half-written.  All is made in one
  * folder below the current one and removed again; plain C, which cannot make it, uses the current
  * one. */
+#ifndef DI4C_PLAIN_C
+#define _POSIX_C_SOURCE 200809L /* seteuid */
+#endif
 #include <check.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+
+#ifndef DI4C_PLAIN_C
+#include <sys/stat.h>
+#include <unistd.h>
+#endif
 
 #include "tensor/memory.h"
 #include "tensor/platform.h"
@@ -248,6 +256,50 @@ START_TEST(a_write_error_is_reported)
 }
 END_TEST
 
+/* errno is of the call that failed, not of a later look at the path. */
+START_TEST(a_folder_that_may_not_be_written)
+{
+#ifndef DI4C_PLAIN_C
+    Error err = {""};
+    OutputFile out;
+    const bool root = geteuid() == 0;
+
+    ck_assert_int_eq(chmod(folder, 0555), 0);
+    if (root && seteuid(65534) != 0) /* root may write everywhere */
+        return;
+    const bool made = platform_make_folder(FOLDER "/new", &err);
+    Error other = {""};
+    const bool opened = output_open(&out, target, &other);
+    if (root)
+        ck_assert_int_eq(seteuid(0), 0);
+    ck_assert_int_eq(chmod(folder, 0777), 0);
+    ck_assert(!made && !opened);
+    ck_assert_msg(strstr(err.text, "ermission") != NULL, "%s", err.text);
+    ck_assert_msg(strstr(other.text, "ermission") != NULL, "%s", other.text);
+#endif
+}
+END_TEST
+
+/* What was lost before the flush, which succeeds: no cause is known. */
+START_TEST(an_earlier_write_error_has_no_later_cause)
+{
+    OutputFile out;
+    Error err = {""};
+    FILE *full = fopen("/dev/full", "wb");
+
+    if (full == NULL)
+        return;
+    ck_assert(output_open(&out, target, &err));
+    fclose(out.file);
+    out.file = full;
+    fputs("does not fit", full);
+    ck_assert_int_ne(fflush(full), 0);
+    ck_assert(!output_commit(&out, &err));
+    ck_assert_msg(strstr(err.text, "disk full or file lost") != NULL ||
+                      strstr(err.text, "o space") != NULL, "%s", err.text);
+}
+END_TEST
+
 START_TEST(rename_says_what_failed)
 {
     Error err;
@@ -280,6 +332,8 @@ Suite *platform_suite(void)
     tcase_add_test(files, a_path_that_cannot_be_written);
     tcase_add_test(files, a_folder_is_not_replaced);
     tcase_add_test(files, a_write_error_is_reported);
+    tcase_add_test(files, a_folder_that_may_not_be_written);
+    tcase_add_test(files, an_earlier_write_error_has_no_later_cause);
     tcase_add_test(files, rename_says_what_failed);
     suite_add_tcase(suite, files);
     return suite;

@@ -80,6 +80,17 @@ static bool shard(const SampleOptions *o, size_t *first, size_t *count, Error *e
     return true;
 }
 
+static GridStyle style_of(const Model *m)
+{
+    const Config *c = &m->config;
+    return (GridStyle){.height = (size_t)c->height,
+                       .width = (size_t)c->width,
+                       .channels = (size_t)c->channels,
+                       .states = (size_t)c->states,
+                       .mask = m->process->mask,
+                       .padding = 2};
+}
+
 static bool write_samples(const SampleOptions *o, const Model *m, const States *x, Error *err)
 {
     const Config *c = &m->config;
@@ -87,12 +98,7 @@ static bool write_samples(const SampleOptions *o, const Model *m, const States *
         const size_t shape[] = {x->batch, (size_t)c->height, (size_t)c->width, (size_t)c->channels};
         return npy_write(o->out, NPY_U2, 4, shape, x->x, err);
     }
-    const GridStyle style = {.height = (size_t)c->height,
-                             .width = (size_t)c->width,
-                             .channels = (size_t)c->channels,
-                             .states = (size_t)c->states,
-                             .mask = m->process->mask,
-                             .padding = 2};
+    const GridStyle style = style_of(m);
     char hash[65], steps[24], seed[24];
     nn_weights_hash(m->net, hash);
     snprintf(steps, sizeof steps, "%lld", (long long)o->steps);
@@ -122,14 +128,19 @@ static void show_progress(size_t done, size_t all, void *context)
     progress_update(shown->progress, done, NAN);
 }
 
-static bool check_model(const SampleOptions *o, const Model *m, const Model *teacher, Error *err)
+static bool check_model(const SampleOptions *o, const Model *m, const Model *teacher, size_t count,
+                        Error *err)
 {
     const int64_t channels = m->config.channels;
-    if (path_has_suffix(o->out, ".png") && channels != 1 && channels != 3)
+    const GridStyle style = style_of(m);
+    const bool picture = path_has_suffix(o->out, ".png");
+    if (picture && channels != 1 && channels != 3)
         return error_set(err,
                          "%s: pictures of %lld channels: expected 1 or 3 for a .png, or --out "
                          "with .npy",
                          o->model, (long long)channels);
+    if (picture && !picture_grid_check(&style, count, err))
+        return false;
     return !teacher || model_check_teacher(m, teacher, o->teacher, err);
 }
 
@@ -146,7 +157,7 @@ static void print_result(const SampleOptions *o, size_t count)
 static bool sample(SampleOptions *o, const Model *m, const Model *teacher, Error *err)
 {
     size_t first = 0, count = 0;
-    if (!shard(o, &first, &count, err) || !check_model(o, m, teacher, err) ||
+    if (!shard(o, &first, &count, err) || !check_model(o, m, teacher, count, err) ||
         !path_check_output(o->out, err))
         return false;
     SampleRequest request = {.model = &m->denoiser,

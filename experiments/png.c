@@ -169,29 +169,56 @@ static void paste(Picture *p, const GridStyle *s, size_t zoom, const uint16_t *x
                     gray_of(s, x[((i / zoom) * s->width + j / zoom) * s->channels + c]);
 }
 
+/* The style with columns and zoom filled in. */
+static GridStyle filled(const GridStyle *style, size_t count)
+{
+    GridStyle s = *style;
+
+    if (s.columns == 0)
+        s.columns = (size_t)ceil(sqrt((double)count));
+    if (s.columns > count)
+        s.columns = count;
+    if (s.zoom == 0)
+        s.zoom = GRID_WIDTH / (s.columns * (s.width + 1));
+    if (s.zoom == 0)
+        s.zoom = 1;
+    return s;
+}
+
+bool picture_grid_check(const GridStyle *style, size_t count, Error *err)
+{
+    const GridStyle s = filled(style, count);
+    const double rows = ceil((double)count / (double)s.columns);
+    const double height = rows * (double)(s.height * s.zoom + s.padding) + (double)s.padding;
+    const double width = (double)s.columns * (double)(s.width * s.zoom + s.padding) +
+                         (double)s.padding;
+    const double bytes = height * (width * (double)s.channels + 1.0);
+    const double stored = bytes + 5.0 * (bytes / STORED_MAX + 2.0) + 6.0; /* as in add_packed */
+
+    return stored <= INT32_MAX ||
+           error_set(err, "%zu samples of %zu x %zu in one .png: a picture of %.0f x %.0f pixels, "
+                          "expected less than 2 GiB: draw fewer, or an .npy",
+                     count, s.height, s.width, height, width);
+}
+
 Picture picture_grid(const States *samples, const GridStyle *style)
 {
-    const GridStyle *s = style;
-    size_t count = samples->batch, columns = s->columns, zoom = s->zoom, pad = s->padding;
+    const size_t count = samples->batch;
 
-    TENSOR_CHECK(count >= 1 && (s->channels == 1 || s->channels == 3) && s->states >= 2 &&
-                     samples->dims == s->height * s->width * s->channels,
-                 "samples (%zu, %zu) as pictures (%zu, %zu, %zu)", count, samples->dims, s->height,
-                 s->width, s->channels);
-    if (columns == 0)
-        columns = (size_t)ceil(sqrt((double)count));
-    if (columns > count)
-        columns = count;
-    if (zoom == 0)
-        zoom = GRID_WIDTH / (columns * (s->width + 1)) > 1 ? GRID_WIDTH / (columns * (s->width + 1))
-                                                           : 1;
-    size_t rows = (count + columns - 1) / columns;
-    size_t dy = s->height * zoom + pad, dx = s->width * zoom + pad;
-    Picture p = {rows * dy + pad, columns * dx + pad, s->channels, NULL};
+    TENSOR_CHECK(count >= 1 && (style->channels == 1 || style->channels == 3) &&
+                     style->states >= 2 &&
+                     samples->dims == style->height * style->width * style->channels,
+                 "samples (%zu, %zu) as pictures (%zu, %zu, %zu)", count, samples->dims,
+                 style->height, style->width, style->channels);
+    const GridStyle s = filled(style, count);
+    const size_t rows = (count + s.columns - 1) / s.columns;
+    const size_t dy = s.height * s.zoom + s.padding, dx = s.width * s.zoom + s.padding;
+    Picture p = {rows * dy + s.padding, s.columns * dx + s.padding, s.channels, NULL};
     p.pixels = mem_alloc(p.height * p.width, p.channels);
     memset(p.pixels, GRID_GRAY, p.height * p.width * p.channels);
     for (size_t b = 0; b < count; b++)
-        paste(&p, s, zoom, states_row(samples, b), pad + b / columns * dy, pad + b % columns * dx);
+        paste(&p, &s, s.zoom, states_row(samples, b), s.padding + b / s.columns * dy,
+              s.padding + b % s.columns * dx);
     return p;
 }
 

@@ -30,6 +30,9 @@ typedef struct GridStyle {
     size_t columns;                         /* 0: about a square */
     size_t zoom, padding;                   /* pixels; zoom 0: chosen for about 600 in width */
 } GridStyle;
+/* False and a sentence if a grid of that many samples has no room in a PNG file, which is 2 GiB of
+ * pixels: to be asked before the samples are drawn. */
+bool picture_grid_check(const GridStyle *style, size_t count, Error *err);
 /* Samples (B, H*W*C) side by side, row by row; state x has gray value 255 x/(S-1), the mask is
  * mid-gray.  Channels must be 1 or 3.  picture_free frees. */
 Picture picture_grid(const States *samples, const GridStyle *style);

@@ -223,6 +223,25 @@ START_TEST(grid_in_colour_and_defaults)
 }
 END_TEST
 
+/* The check knows the sizes that picture_grid makes, and where PNG's 2 GiB are full. */
+START_TEST(grids_that_are_too_large_are_known)
+{
+    const GridStyle huge = {4096, 4096, 1, 2, -1, 0, 0, 2}, flat = {1, 1, 1, 2, -1, 1, 1, 0};
+    const GridStyle colour = {4096, 4096, 3, 256, -1, 0, 0, 2}, small = {28, 28, 1, 2, -1, 0, 0, 2};
+    Error err = {""};
+
+    ck_assert(picture_grid_check(&small, 10000, &err));
+    ck_assert(picture_grid_check(&huge, 121, &err)); /* 11 x 11: 45080 squared */
+    ck_assert(!picture_grid_check(&huge, 122, &err)); /* 11 x 12 */
+    ck_assert_ptr_nonnull(strstr(err.text, "122 samples of 4096 x 4096"));
+    ck_assert(picture_grid_check(&colour, 36, &err));
+    ck_assert(!picture_grid_check(&colour, 43, &err));
+    ck_assert(!picture_grid_check(&small, (size_t)1 << 40, &err));
+    ck_assert(picture_grid_check(&flat, 1073000000, &err)); /* a column: two bytes a row */
+    ck_assert(!picture_grid_check(&flat, 1074000000, &err));
+}
+END_TEST
+
 START_TEST(states_must_fit)
 {
     uint16_t x[1] = {2};
@@ -255,6 +274,7 @@ Suite *png_suite(void)
     tcase_add_test(tc, unwritable_path);
     tcase_add_test(tc, grid_places_samples);
     tcase_add_test(tc, grid_in_colour_and_defaults);
+    tcase_add_test(tc, grids_that_are_too_large_are_known);
     tcase_add_test_raise_signal(tc, states_must_fit, 6);
     tcase_add_test_raise_signal(tc, keys_must_be_printable, 6);
     suite_add_tcase(suite, tc);

@@ -13,6 +13,7 @@
 #include "experiments/paths.h"
 #include "experiments/torch_import.h"
 #include "tensor/memory.h"
+#include "tensor/platform.h"
 #include "tensor/text.h"
 
 static const char *const block_names[TORCH_BLOCKS] = {"net.", "ema.", "adam.m.", "adam.v."};
@@ -387,12 +388,14 @@ int command_convert(const Command *self, int argc, char **argv)
 {
     const char *in = NULL, *out = NULL;
     TextList settings = {0};
+    bool overwrite = false;
     CommonOptions common = {0};
     const Option options[] = {
         {"IN", OPTION_TEXT, &in, NULL, 0, 0, true, "a .safetensors or .pt file"},
         {"OUT", OPTION_TEXT, &out, NULL, 0, 0, true, "the other kind of file"},
         {"--set", OPTION_REPEAT, &settings, "KEY=VALUE", 0, 0, false,
          "from a .pt by PyTorch: settings that shapes do not tell; unset, the paper's CIFAR-10"},
+        {"--overwrite", OPTION_FLAG, &overwrite, NULL, 0, 0, false, "replace OUT if it exists"},
     };
     Error err;
     const OptionsResult r = options_parse(self, options, sizeof options / sizeof options[0],
@@ -409,8 +412,12 @@ int command_convert(const Command *self, int argc, char **argv)
         error_set(&err, "--set: only when reading a .pt file");
         return command_fail(self, &err, 2);
     }
-    const bool ok = path_check_output(out, &err) && (from ? from_torch(in, out, &settings, &err)
-                                                          : to_torch(in, out, &err));
+    const bool free = overwrite || !platform_exists(out) ||
+                      error_set(&err, "%.200s: exists: expected --overwrite to replace it, or "
+                                      "another name",
+                                out);
+    const bool ok = free && path_check_output(out, &err) &&
+                    (from ? from_torch(in, out, &settings, &err) : to_torch(in, out, &err));
     if (ok && !common.quiet)
         printf("%s\n", out);
     return ok ? 0 : command_fail(self, &err, 1);

@@ -120,7 +120,8 @@ static bool check_names(const EvalOptions *o, Error *err)
             if (names[i] && names[k] && strcmp(names[i], names[k]) == 0)
                 return error_set(err, "%s %.200s: expected another file than %s", options[i],
                                  names[i], options[k]);
-    return true;
+    return path_check_result(options[0], o->json, err) &&
+           path_check_result(options[1], o->report, err);
 }
 
 /* Those given, or as many as the grid has times; a sampler with times of its own has one row. */

@@ -63,7 +63,7 @@ int command_theory(const Command *self, int argc, char **argv)
     if (r != OPTIONS_OK)
         return r == OPTIONS_HELP ? 0 : 2;
     Error err;
-    if (!known(name, &err))
+    if (!known(name, &err) || !path_check_result("--json", json, &err))
         return command_fail(self, &err, 2);
     char *results = json != NULL ? mem_string(json) : path_join(out, "results.json");
     const TheoryOptions options = {world, (uint64_t)seed, common.quiet};

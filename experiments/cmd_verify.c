@@ -1,7 +1,24 @@
 /* di4c verify: is this program right, number by number? */
+#include <string.h>
+
 #include "experiments/commands.h"
 #include "experiments/paths.h"
 #include "experiments/verify.h"
+#include "tensor/memory.h"
+
+/* The results may fall neither on a model nor on what is read. */
+static bool check_name(const char *dir, const char *json, Error *err)
+{
+    static const char *const names[] = {"manifest.json", "index.tsv"};
+    for (size_t i = 0; json && i < sizeof names / sizeof names[0]; i++) {
+        char *path = path_join(dir, names[i]);
+        const bool same = strcmp(path, json) == 0;
+        mem_free(path);
+        if (same)
+            return error_set(err, "--json %.200s: expected another file than those of DIR", json);
+    }
+    return path_check_result("--json", json, err);
+}
 
 int command_verify(const Command *self, int argc, char **argv)
 {
@@ -17,6 +34,8 @@ int command_verify(const Command *self, int argc, char **argv)
         return r == OPTIONS_HELP ? 0 : 2;
     Error err;
     size_t failed = 0;
+    if (!check_name(dir, json, &err))
+        return command_fail(self, &err, 2);
     if ((json && !path_check_output(json, &err)) || !verify_run(dir, json, &failed, &err))
         return command_fail(self, &err, 1);
     return failed > 0;

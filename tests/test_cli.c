@@ -9,6 +9,7 @@
 #include "experiments/classifier.h"
 #include "experiments/commands.h"
 #include "experiments/evaluation.h"
+#include "experiments/model.h"
 #include "experiments/npy.h"
 #include "nn/json.h"
 #include "tensor/memory.h"
@@ -181,6 +182,27 @@ START_TEST(samples_in_both_formats)
     expect("sample --quiet --model @s.safetensors --teacher @t.safetensors --teacher-steps 1 "
            "--steps 3 --count 5 --grid authors --out @y.npy",
            0);
+}
+END_TEST
+
+/* Before a sample is drawn, which would take hours here. */
+START_TEST(a_picture_that_is_too_large_is_refused_at_once)
+{
+    Error err = {""};
+    Config c;
+    config_defaults(&c);
+    c.height = c.width = 4096;
+    c.channels = 1;
+    c.ch = 4;
+    c.res_blocks = 1;
+    c.attn_scale = -1;
+    ck_assert(config_set(&c, "ch_mult", "1", "test", &err));
+    Model *m = model_create(&c, ROLE_TEACHER, false, &err);
+    ck_assert_msg(m != NULL && model_save(m, NULL, toy("m.safetensors"), &err), "%s", err.text);
+    model_destroy(m);
+    says("sample --quiet --model @m.safetensors --count 200 --out @x.png", 1,
+         "200 samples of 4096 x 4096 in one .png");
+    ck_assert(!there("x.png"));
 }
 END_TEST
 
@@ -402,6 +424,10 @@ static const struct {
     {"eval --model @t.safetensors --data glyphs --json @t.safetensors",
      "another file than --model"},
     {"eval --model @t.safetensors --data glyphs --json @a --report @a", "another file than --rep"},
+    {"eval --model @t.safetensors --data glyphs --report @u.pt", "another name than a model's"},
+    {"theory rate --json @u.safetensors", "another name than a model's"},
+    {"verify @d --json @d/manifest.json", "another file than those of DIR"},
+    {"verify @d --json @u.pth", "another name than a model's"},
     {"inspect", "FILE is missing"},
     {"verify", "DIR is missing"},
 };
@@ -623,6 +649,7 @@ Suite *cli_suite(void)
     tcase_add_test(tc, help_of_every_command);
     tcase_add_test(tc, a_model_from_start_to_report);
     tcase_add_test(tc, samples_in_both_formats);
+    tcase_add_test(tc, a_picture_that_is_too_large_is_refused_at_once);
     tcase_add_test(tc, samplers_and_grids);
     tcase_add_test(tc, go_on_from_nothing);
     tcase_add_test(tc, nothing_is_lost);

@@ -33,6 +33,20 @@ static int convert(const char *in, const char *out, const char *setting)
     return -1;
 }
 
+/* With one flag. */
+static int run_convert(const char *in, const char *out, const char *flag)
+{
+    char a[200], b[200], f[40];
+    char *argv[] = {a, b, f};
+    snprintf(a, sizeof a, "%s", in);
+    snprintf(b, sizeof b, "%s", out);
+    snprintf(f, sizeof f, "%s", flag);
+    for (size_t i = 0; i < command_count; i++)
+        if (strcmp(commands[i].name, "convert") == 0)
+            return commands[i].run(&commands[i], 3, argv);
+    return -1;
+}
+
 static void expect_said(const char *piece)
 {
     fflush(stderr);
@@ -308,6 +322,30 @@ START_TEST(converted_files_are_models)
 }
 END_TEST
 
+START_TEST(a_file_that_exists_is_kept)
+{
+    Optimizer *o;
+    Error err;
+    size_t n;
+    Model *m = small_model(ROLE_TEACHER, &o);
+    ck_assert(model_save(m, NULL, toy("x.safetensors"), &err));
+    nn_optimizer_destroy(o);
+    model_destroy(m);
+    toy_text(toy("x.pt"), "kept");
+    ck_assert_int_eq(convert(toy("x.safetensors"), toy("x.pt"), NULL), 1);
+    expect_said("x.pt: exists: expected --overwrite");
+    char *text = toy_read(toy("x.pt"), &n);
+    ck_assert_str_eq(text, "kept");
+    mem_free(text);
+    toy_text(toy("y.safetensors"), "kept");
+    ck_assert_int_eq(run_convert(toy("x.safetensors"), toy("x.pt"), "--overwrite"), 0);
+    ck_assert_int_eq(convert(toy("x.pt"), toy("y.safetensors"), NULL), 1);
+    expect_said("y.safetensors: exists: expected --overwrite");
+    ck_assert_int_eq(run_convert(toy("x.pt"), toy("y.safetensors"), "--overwrite"), 0);
+    ck_assert(toy_same(toy("x.safetensors"), toy("y.safetensors")));
+}
+END_TEST
+
 START_TEST(weights_that_are_not_numbers)
 {
     Optimizer *o;
@@ -423,6 +461,7 @@ Suite *convert_suite(void)
     tcase_add_loop_test(tc, from_pytorch, 0, 2 * (int)(sizeof foreigners / sizeof foreigners[0]));
     tcase_add_loop_test(tc, checkpoints_are_models, 0, 4);
     tcase_add_test(tc, converted_files_are_models);
+    tcase_add_test(tc, a_file_that_exists_is_kept);
     tcase_add_test(tc, weights_that_are_not_numbers);
     tcase_add_test(tc, what_does_not_fit);
     tcase_add_test(tc, mutations_end_in_a_model_or_a_sentence);

@@ -68,7 +68,7 @@ static bool add_group(const TorchModel *t, SafetensorsWriter *w, Error *err)
         const PickleValue *k = t->group->items[2 * i];
         if (k->type == PICKLE_TEXT && strcmp(k->text, "params") == 0)
             continue;
-        if (k->type != PICKLE_TEXT || strlen(k->text) > 60 ||
+        if (k->type != PICKLE_TEXT || strlen(k->text) > 60 || !text_is_utf8(k->text) ||
             !value_text(t, t->group->items[2 * i + 1], text, sizeof text))
             return error_set(err,
                              "%.200s: optimizer: %.60s: expected None, a bool, a number or a tuple "
@@ -102,22 +102,26 @@ static bool add_foreign_meta(const TorchModel *t, const Model *m, SafetensorsWri
     return add_group(t, w, err);
 }
 
-/* All tensors, block by block in the network's order; the numbers go to `block`. */
+/* All tensors, block by block in the network's order; so are their numbers, in `numbers`. */
 static bool add_tensors(const TorchModel *t, const ParamSet *set, SafetensorsWriter *w,
                         float *numbers, Error *err)
 {
-    for (int b = 0; b < TORCH_BLOCKS; b++)
-        for (size_t i = 0; t->blocks[b] != NULL && i < set->count; i++) {
+    for (int b = 0; b < TORCH_BLOCKS; b++) {
+        if (t->blocks[b] == NULL)
+            continue;
+        for (size_t i = 0; i < set->count; i++) {
             const Param *p = set->items[i];
             char name[600];
             size_t shape[TENSOR_MAX_RANK];
             const int rank = nn_param_file_shape(p, shape);
-            float *at = numbers + (size_t)b * set->total + p->offset;
+            float *at = numbers + p->offset;
             if (!torch_model_floats(t, (TorchBlock)b, p->name, at, err))
                 return false;
             snprintf(name, sizeof name, "%s%s", block_names[b], p->name);
             safetensors_add(w, name, rank, shape, at);
         }
+        numbers += set->total;
+    }
     return true;
 }
 
@@ -125,7 +129,10 @@ static bool write_safetensors(const TorchImport *t, const char *out, Error *err)
 {
     SafetensorsWriter *w = safetensors_writer();
     const ParamSet *set = &t->model->net->params;
-    float *numbers = mem_alloc(TORCH_BLOCKS, set->total * sizeof *numbers);
+    size_t blocks = 0;
+    for (int b = 0; b < TORCH_BLOCKS; b++)
+        blocks += t->file->blocks[b] != NULL;
+    float *numbers = mem_alloc(blocks, set->total * sizeof *numbers);
     for (size_t i = 0; i < t->meta_count; i++)
         safetensors_add_meta(w, t->meta[i].key, t->meta[i].value);
     const bool ok = (t->meta_count > 0 || add_foreign_meta(t->file, t->model, w, err)) &&
@@ -152,7 +159,7 @@ typedef struct Export {
     const SafetensorsFile *file;
     TorchWriter *writer;
     PickleWriter *pickle; /* the writer's */
-    float *numbers;       /* as many as there are blocks */
+    float *numbers[TORCH_BLOCKS]; /* NULL: not in the file */
 } Export;
 
 static const FileTensor *find(const Export *e, int block, const char *name)
@@ -181,10 +188,10 @@ static bool put_tensor(const Export *e, int block, const Param *p, Error *err)
     const FileTensor *f = find(e, block, p->name);
     size_t shape[TENSOR_MAX_RANK];
     const int rank = nn_param_file_shape(p, shape);
-    float *at = e->numbers + (size_t)block * e->model->net->params.total + p->offset;
     if (f == NULL || f->rank != rank || f->count != tensor_size(&p->value))
         return error_set(err, "%.200s: expected a tensor \"%s%.200s\" of the parameter's shape",
                          e->file->path, block_names[block], p->name);
+    float *at = e->numbers[block] + p->offset;
     torch_put_floats(e->writer, rank, shape, at);
     if (!safetensors_floats(f, at, e->file->path, err))
         return false;
@@ -365,20 +372,26 @@ static bool put_all(const Export *e, const float *step, Error *err)
     return true;
 }
 
+static bool write_torch(const SafetensorsFile *f, const Model *m, const char *out, Error *err)
+{
+    TorchWriter *w = torch_writer();
+    const float step = (float)m->step;
+    Export e = {.model = m, .file = f, .writer = w, .pickle = torch_pickle(w)};
+    for (int b = 0; b < TORCH_BLOCKS; b++)
+        if (has_block(&e, b))
+            e.numbers[b] = mem_alloc(m->net->params.total, sizeof(float));
+    const bool ok = put_all(&e, &step, err) && torch_write(w, out, err);
+    for (int b = 0; b < TORCH_BLOCKS; b++)
+        mem_free(e.numbers[b]);
+    torch_writer_free(w);
+    return ok;
+}
+
 static bool to_torch(const char *in, const char *out, Error *err)
 {
-    Model *m = model_load(in, WEIGHTS_RAW, err);
-    SafetensorsFile *f = m != NULL ? safetensors_read(in, err) : NULL;
-    bool ok = f != NULL;
-    if (ok) {
-        TorchWriter *w = torch_writer();
-        const float step = (float)m->step;
-        const Export e = {m, f, w, torch_pickle(w),
-                          mem_alloc(TORCH_BLOCKS, m->net->params.total * sizeof(float))};
-        ok = put_all(&e, &step, err) && torch_write(w, out, err);
-        mem_free(e.numbers);
-        torch_writer_free(w);
-    }
+    SafetensorsFile *f = safetensors_read(in, err);
+    Model *m = f != NULL ? model_from_file(f, WEIGHTS_RAW, err) : NULL;
+    const bool ok = m != NULL && write_torch(f, m, out, err);
     safetensors_free(f);
     model_destroy(m);
     return ok;

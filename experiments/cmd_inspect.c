@@ -60,23 +60,14 @@ static bool is_float(const char *dtype)
 }
 
 /* SHA-256 of the whole file, as sha256sum prints it. */
-static bool print_hash(const char *path, Error *err)
+static void print_hash(const unsigned char *bytes, size_t count)
 {
-    unsigned char bytes[4096];
     char hash[65];
     Sha256 s;
-    FILE *f = fopen(path, "rb");
-    if (!f)
-        return error_set(err, "%.200s: expected a readable file", path);
     sha256_init(&s);
-    for (size_t n = fread(bytes, 1, sizeof bytes, f); n > 0; n = fread(bytes, 1, sizeof bytes, f))
-        sha256_add(&s, bytes, n);
-    const bool ok = !ferror(f);
-    fclose(f);
+    sha256_add(&s, bytes, count);
     sha256_hex(&s, hash);
-    if (ok)
-        printf("file SHA-256 %s\n", hash);
-    return ok || error_set(err, "%.200s: expected a readable file", path);
+    printf("file SHA-256 %s\n", hash);
 }
 
 /* ---- models ---- */
@@ -94,33 +85,33 @@ static void print_weights(const Model *m, WeightChoice which)
     printf("weights (%s) %s\n", which == WEIGHTS_RAW ? "raw" : "averaged", hash);
 }
 
-static const WeightChoice choices[] = {WEIGHTS_RAW, WEIGHTS_AVERAGED};
-
 /* Parameters, hashes and training state, if the .safetensors file is one of ours. */
-static void print_model(const char *path)
+static void print_model(const SafetensorsFile *f)
 {
     Error err;
-    for (int i = 0; i < 2; i++) {
-        Model *m = model_load(path, choices[i], &err);
-        if (!m) {
-            printf("not a sound model: %s\n", err.text);
-            return;
-        }
-        if (i == 0)
-            print_role(m);
-        print_weights(m, choices[i]);
-        model_destroy(m);
+    Model *m = model_from_file(f, WEIGHTS_RAW, &err);
+    bool ok = m != NULL;
+    if (ok) {
+        print_role(m);
+        print_weights(m, WEIGHTS_RAW);
+        ok = nn_checkpoint_load(f, m->net, WEIGHTS_AVERAGED, &err);
     }
+    if (ok)
+        print_weights(m, WEIGHTS_AVERAGED);
+    else
+        printf("not a sound model: %s\n", err.text);
+    model_destroy(m);
 }
 
 /* The same for a .pt file, and its configuration: stored by `di4c convert`, or what names and
  * shapes tell and the defaults of the rest. */
-static void print_torch_model(const char *path)
+static void print_torch_model(TorchFile *f)
 {
+    static const WeightChoice choices[] = {WEIGHTS_RAW, WEIGHTS_AVERAGED};
     Error err;
     TorchImport t;
     char value[CONFIG_TEXT];
-    if (!torch_import_open(&t, path, NULL, &err)) {
+    if (!torch_import_of(&t, f, NULL, &err)) {
         printf("not a model: %s\n", err.text);
         return;
     }
@@ -168,9 +159,10 @@ static bool inspect_safetensors(const char *path, Error *err)
         return false;
     printf("%s: %zu tensors\n", path, f->tensor_count);
     if (safetensors_meta(f, "role"))
-        print_model(path);
+        print_model(f);
     print_meta(f->meta, f->meta_count);
-    bool ok = print_hash(path, err);
+    print_hash(f->buffer, f->size);
+    bool ok = true;
     for (size_t i = 0; ok && i < f->tensor_count; i++)
         ok = print_tensor(f, &f->tensors[i], err);
     safetensors_free(f);
@@ -273,8 +265,9 @@ static bool inspect_torch(const char *path, Error *err)
     if (!f)
         return false;
     printf("%s: PyTorch, %zu entries\n", path, f->zip->count);
-    print_torch_model(path);
-    const bool ok = print_hash(path, err) && print_tree(f, f->root, "", err);
+    print_torch_model(f);
+    print_hash(f->zip->buffer, f->zip->size);
+    const bool ok = print_tree(f, f->root, "", err);
     torch_free(f);
     return ok;
 }
@@ -302,8 +295,9 @@ static bool inspect_npy(const char *path, Error *err)
         text_print(stdout, ", min %.6g, max %.6g, mean %.6g, norm %.6g", low, high,
                    sum / (double)a->count, sqrt(squares));
     printf("\n");
+    print_hash(a->buffer, a->size);
     npy_free(a);
-    return print_hash(path, err);
+    return true;
 }
 
 int command_inspect(const Command *self, int argc, char **argv)

@@ -48,15 +48,18 @@ static bool parse_scales(const char *text, UNetConfig *u, Error *err)
     return true;
 }
 
-/* What a student's recognition network sees. */
-static EncoderInput encoder_input(const Config *c)
+/* What a student's recognition network sees; none in teachers and in files that were cut down to
+ * what samples need. */
+static EncoderInput encoder_input(const Model *m)
 {
-    return c->lambda_scope == 1 ? ENCODER_CLEAN : ENCODER_PAIR;
+    if (!m->has_encoder)
+        return ENCODER_NONE;
+    return m->config.lambda_scope == 1 ? ENCODER_CLEAN : ENCODER_PAIR;
 }
 
-static Network *create_unet(const Config *c, size_t states, size_t lambda_dims, bool encoder,
-                            bool with_grads, Error *err)
+static Network *unet_layout(const Model *model, size_t states, size_t lambda_dims, Error *err)
 {
+    const Config *c = &model->config;
     UNetConfig u = nn_unet_defaults();
     u.height = (size_t)c->height;
     u.width = (size_t)c->width;
@@ -73,15 +76,15 @@ static Network *create_unet(const Config *c, size_t states, size_t lambda_dims, 
     u.lambda_dims = lambda_dims;
     u.lambda_gain = c->lambda_gain;
     u.lambda_is_number = lambda_dims > 0 && c->lambda_input == CONFIG_LAMBDA_NUMBERS;
-    u.encoder = encoder ? encoder_input(c) : ENCODER_NONE;
+    u.encoder = encoder_input(model);
     if (!parse_scales(c->ch_mult, &u, err))
         return NULL;
-    return nn_unet_create(&u, with_grads, err);
+    return nn_unet_layout(&u, err);
 }
 
-static Network *create_mlp(const Config *c, size_t states, size_t lambda_dims, bool encoder,
-                           bool with_grads, Error *err)
+static Network *mlp_layout(const Model *model, size_t states, size_t lambda_dims, Error *err)
 {
+    const Config *c = &model->config;
     MlpConfig m = nn_mlp_defaults();
     m.dims = (size_t)(c->height * c->width * c->channels);
     m.states = states;
@@ -94,12 +97,11 @@ static Network *create_mlp(const Config *c, size_t states, size_t lambda_dims, b
     m.dropout = c->dropout;
     m.lambda_dims = lambda_dims;
     m.lambda_is_number = lambda_dims > 0 && c->lambda_input == CONFIG_LAMBDA_NUMBERS;
-    m.encoder = encoder ? encoder_input(c) : ENCODER_NONE;
-    return nn_mlp_create(&m, with_grads, err);
+    m.encoder = encoder_input(model);
+    return nn_mlp_layout(&m, err);
 }
 
-/* Creates process, network and denoiser of m->config; encoder: with a recognition network. */
-static bool build(Model *m, bool encoder, bool with_grads, Error *err)
+bool model_layout(Model *m, Error *err)
 {
     const Config *c = &m->config;
     const size_t lambda_dims = m->role == ROLE_STUDENT ? (size_t)c->lambda_dims : 0;
@@ -109,14 +111,36 @@ static bool build(Model *m, bool encoder, bool with_grads, Error *err)
         return error_set(err, "configuration: a rate matrix of %zu states: expected %lld, as the "
                               "data has",
                          c->rates->states, (long long)c->states);
+    const size_t states = process_config(c).states;
+    m->net = c->net == CONFIG_NET_MLP ? mlp_layout(m, states, lambda_dims, err)
+                                      : unet_layout(m, states, lambda_dims, err);
+    return m->net != NULL;
+}
+
+/* Noise of S states takes S x S matrices of doubles while it is made: this many, or 2 if it has a
+ * closed form. */
+enum { PROCESS_MATRICES = 10 };
+
+/* No weight of a logistic head depends on S, so a file could claim any. */
+static bool check_states(const Config *c, size_t file_bytes, Error *err)
+{
+    const double S = (double)process_config(c).states;
+    const bool closed = c->process == PROCESS_UNIFORM || c->process == PROCESS_ABSORBING;
+    const double bytes = (closed ? 2 : PROCESS_MATRICES) * sizeof(double) * S * S;
+    return bytes <= (double)MODEL_FILE_MEMORY + 8.0 * (double)file_bytes ||
+           error_set(err,
+                     "configuration: states=%lld: its noise takes matrices of %.0f MiB, expected "
+                     "at most %d and 8 times the %zu bytes of the file",
+                     (long long)c->states, bytes / 1048576.0, MODEL_FILE_MEMORY >> 20, file_bytes);
+}
+
+/* Process and denoiser. */
+static bool complete(Model *m, Error *err)
+{
+    const Config *c = &m->config;
     const ProcessConfig pc = process_config(c);
     m->process = diff_process_create(&pc, err);
     if (!m->process)
-        return false;
-    m->net = c->net == CONFIG_NET_MLP
-                 ? create_mlp(c, m->process->states, lambda_dims, encoder, with_grads, err)
-                 : create_unet(c, m->process->states, lambda_dims, encoder, with_grads, err);
-    if (!m->net)
         return false;
     const Head head = {.kind = (HeadKind)c->head,
                        .dims = (size_t)(c->height * c->width * c->channels),
@@ -130,6 +154,11 @@ static bool build(Model *m, bool encoder, bool with_grads, Error *err)
     return true;
 }
 
+bool model_complete(Model *m, size_t file_bytes, Error *err)
+{
+    return check_states(&m->config, file_bytes, err) && complete(m, err);
+}
+
 Model *model_create(const Config *config, ConfigRole role, bool with_grads, Error *err)
 {
     Model *m = mem_zeroed(1, sizeof *m);
@@ -137,11 +166,12 @@ Model *model_create(const Config *config, ConfigRole role, bool with_grads, Erro
     m->config.rates = m->rates = rate_matrix_copy(config->rates);
     m->role = role;
     strcpy(m->data, "unknown");
-    const bool encoder = role == ROLE_STUDENT && config->objective == CONFIG_OBJECTIVE_VARIATIONAL;
-    if (!build(m, encoder, with_grads, err)) {
+    m->has_encoder = role == ROLE_STUDENT && config->objective == CONFIG_OBJECTIVE_VARIATIONAL;
+    if (!model_layout(m, err) || !complete(m, err)) {
         model_destroy(m);
         return NULL;
     }
+    nn_params_allocate(&m->net->params, with_grads);
     m->net->initialise(m->net, (uint64_t)config->seed);
     return m;
 }
@@ -249,7 +279,7 @@ static bool read_config(const SafetensorsFile *f, Config *c, Error *err)
     return true;
 }
 
-/* The matrix of process=matrix; build() says if it is missing or does not belong there. */
+/* The matrix of process=matrix; the process says if it is missing or does not belong there. */
 static bool read_rates(const SafetensorsFile *f, Model *m, Error *err)
 {
     const char *text = safetensors_meta(f, "rates");
@@ -273,14 +303,27 @@ bool model_read_meta(const SafetensorsFile *f, Model *m, Error *err)
            read_hash(f, "teacher", m->teacher_hash, err);
 }
 
-/* As build, with the file's name in the sentence. */
-static bool build_from_file(Model *m, const SafetensorsFile *f, const char *path, Error *err)
+Model *model_from_file(const SafetensorsFile *f, WeightChoice which, Error *err)
 {
-    Error cause;
-    bool encoder = false; /* samples need none, so a file may come without */
-    for (size_t i = 0; i < f->tensor_count; i++)
-        encoder = encoder || strncmp(f->tensors[i].name, "net.encoder.", 12) == 0;
-    return build(m, encoder && m->role == ROLE_STUDENT, false, &cause) || error_set(err, "%s: %.500s", path, cause.text);
+    Model *m = mem_zeroed(1, sizeof *m);
+    Error cause = {""};
+    bool ok = model_read_meta(f, m, err);
+    for (size_t i = 0; i < f->tensor_count; i++) /* samples need none */
+        m->has_encoder = m->has_encoder || strncmp(f->tensors[i].name, "net.encoder.", 12) == 0;
+    m->has_encoder = m->has_encoder && m->role == ROLE_STUDENT;
+    if (ok && !model_layout(m, &cause))
+        ok = error_set(err, "%s: %.500s", f->path, cause.text);
+    ok = ok && nn_checkpoint_check(f, m->net, which, err);
+    if (ok && !model_complete(m, f->size, &cause))
+        ok = error_set(err, "%s: %.500s", f->path, cause.text);
+    if (ok) {
+        nn_params_allocate(&m->net->params, false);
+        ok = nn_checkpoint_load(f, m->net, which, err);
+    }
+    if (ok)
+        return m;
+    model_destroy(m);
+    return NULL;
 }
 
 Model *model_load(const char *path, WeightChoice which, Error *err)
@@ -288,16 +331,9 @@ Model *model_load(const char *path, WeightChoice which, Error *err)
     if (torch_import_recognises(path))
         return torch_import_model(path, which, err);
     SafetensorsFile *f = safetensors_read(path, err);
-    if (!f)
-        return NULL;
-    Model *m = mem_zeroed(1, sizeof *m);
-    const bool ok = model_read_meta(f, m, err) && build_from_file(m, f, path, err) &&
-                    nn_checkpoint_load(f, m->net, which, err);
+    Model *m = f ? model_from_file(f, which, err) : NULL;
     safetensors_free(f);
-    if (ok)
-        return m;
-    model_destroy(m);
-    return NULL;
+    return m;
 }
 
 /* Hash of the averaged weights of the file, which are what a student learns from. */

@@ -14,6 +14,7 @@
 typedef struct Model {
     Config config;
     ConfigRole role;
+    bool has_encoder;  /* a student with its recognition network */
     RateMatrix *rates; /* process=matrix: R, also config.rates; else NULL */
     Process *process;
     Network *net;
@@ -33,6 +34,14 @@ void model_set_data(Model *m, const Dataset *data);
 /* Reads configuration and weights of a file by this program or of a PyTorch checkpoint, without
  * gradients. */
 Model *model_load(const char *path, WeightChoice which, Error *err);
+Model *model_from_file(const SafetensorsFile *f, WeightChoice which, Error *err);
+/* The steps of it, for other kinds of files; m: zeros but for role, configuration and rates.  First
+ * names and shapes of the network, to be compared with the file before memory is taken; then
+ * process and denoiser.  The weights' memory is the caller's to allocate (nn_params_allocate). */
+bool model_layout(Model *m, Error *err);
+bool model_complete(Model *m, size_t file_bytes, Error *err);
+/* What a model may take beyond 8 times its file: a file's claims of sizes are believed so far. */
+enum { MODEL_FILE_MEMORY = 128 << 20 };
 /* May the model of `path` take a teacher's place beside `m`?  It must have the same data sizes and
  * process, and be a teacher, or else the very student that m was distilled from. */
 bool model_check_teacher(const Model *m, const Model *teacher, const char *path, Error *err);

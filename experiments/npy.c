@@ -184,6 +184,7 @@ NpyArray *npy_read(const char *path, Error *err)
         return NULL;
     }
     NpyArray *a = mem_zeroed(1, sizeof *a);
+    a->size = size;
     if (!read_all(a, path, size, err) || !parse_file(a, path, size, err)) {
         npy_free(a);
         return NULL;

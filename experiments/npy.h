@@ -19,6 +19,7 @@ typedef struct NpyArray {
     size_t count;
     const unsigned char *bytes; /* little-endian entries, in the buffer */
     unsigned char *buffer;      /* the whole file */
+    size_t size;                /* of the file */
 } NpyArray;
 
 /* Reads versions 1, 2 and 3 of the format; NULL and a sentence naming the file otherwise. */

@@ -37,7 +37,8 @@ bool path_check_result(const char *option, const char *path, Error *err)
 {
     const bool model = path && (path_has_suffix(path, ".safetensors") ||
                                 path_has_suffix(path, ".pt") || path_has_suffix(path, ".pth"));
-    return !model || error_set(err, "%s %.200s: expected another name than a model's", option, path);
+    return !model ||
+           error_set(err, "%s %.200s: expected another name than a model's", option, path);
 }
 
 bool path_make_parent(const char *path, Error *err)

@@ -1,6 +1,6 @@
 /* The command line, kept for results.  Words of letters, digits and a few signs stand as they are,
  * other printable ones between single quotes.  A word with other bytes is what printf prints of it:
- * so the text is ASCII without line ends within a word, and JSON, HTML and PNG hold it unchanged. */
+ * so the text is ASCII, and JSON, HTML and PNG hold it unchanged. */
 #include "experiments/provenance.h"
 
 #include <string.h>

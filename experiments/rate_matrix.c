@@ -12,7 +12,7 @@
 #include "tensor/platform.h"
 #include "tensor/text.h"
 
-enum { LARGEST = 65535 };
+enum { LARGEST = 65535, SMALL = 64 };
 
 static RateMatrix *make(size_t states)
 {
@@ -117,6 +117,14 @@ RateMatrix *rate_matrix_parse(const char *text, const char *where, Error *err)
     if (states < 2 || states > LARGEST) {
         error_set(err, "%.300s: line 1 has %zu numbers, expected 2 to %d, separated by commas",
                   where, states, (int)LARGEST);
+        return NULL;
+    }
+    /* A number takes a digit and what is behind it.  Small ones are read for a better sentence. */
+    if (states > SMALL && strlen(text) + 1 < 2 * states * states) {
+        error_set(err,
+                  "%.300s: line 1 has %zu numbers, expected as many lines of as many: the matrix "
+                  "must be square, and %zu bytes cannot hold it",
+                  where, states, strlen(text));
         return NULL;
     }
     RateMatrix *m = make(states);

@@ -6,6 +6,7 @@
 
 #include "experiments/paths.h"
 #include "tensor/memory.h"
+#include "tensor/text.h"
 
 bool torch_import_recognises(const char *path)
 {
@@ -17,6 +18,12 @@ bool torch_import_recognises(const char *path)
         fclose(f);
     return (n == sizeof head && memcmp(head, zip, sizeof zip) == 0) ||
            path_has_suffix(path, ".pt") || path_has_suffix(path, ".pth");
+}
+
+/* A text without NUL that a .safetensors file can hold too. */
+static bool is_text(const PickleValue *v)
+{
+    return v->type == PICKLE_TEXT && strlen(v->text) == v->count && text_is_utf8(v->text);
 }
 
 /* The metadata in a file by this program. */
@@ -31,7 +38,7 @@ static bool read_meta(TorchImport *t, Error *err)
     t->meta = mem_zeroed(dict->count, sizeof *t->meta);
     for (size_t i = 0; i < dict->count; i++) {
         const PickleValue *k = dict->items[2 * i], *v = dict->items[2 * i + 1];
-        if (k->type != PICKLE_TEXT || v->type != PICKLE_TEXT)
+        if (!is_text(k) || !is_text(v))
             return error_set(err, "%.200s: di4c: expected a dict of texts", path);
         for (size_t j = 0; j < t->meta_count; j++)
             if (strcmp(t->meta[j].key, k->text) == 0)
@@ -76,30 +83,40 @@ static bool describe(const TorchImport *t, const TextList *settings, Model *m, E
     return apply(settings, &m->config, err);
 }
 
-static bool open_model(TorchImport *t, const char *path, const TextList *settings, Error *err)
+/* From the open t->file on. */
+static bool open_model(TorchImport *t, const TextList *settings, Error *err)
 {
-    Model found = {0};
+    const char *path = t->file->file->path;
     Error cause = {""};
-    t->file = torch_model_read(path, err);
-    if (!t->file || !read_meta(t, err) || !describe(t, settings, &found, err))
+    Model *m = t->model = mem_zeroed(1, sizeof *t->model);
+    if (!read_meta(t, err) || !describe(t, settings, m, err))
         return false;
-    t->model = model_create(&found.config, found.role, false, &cause);
-    if (!t->model)
+    if (!model_layout(m, &cause))
         return error_set(err, "%.200s: %.500s", path, cause.text);
-    strcpy(t->model->data, found.data);
-    strcpy(t->model->data_hash, found.data_hash);
-    strcpy(t->model->teacher_hash, found.teacher_hash);
-    t->model->step = found.step;
-    return torch_model_check(t->file, t->model->net, err);
+    if (!torch_model_check(t->file, m->net, err))
+        return false;
+    return model_complete(m, t->file->file->zip->size, &cause) ||
+           error_set(err, "%.200s: %.500s", path, cause.text);
+}
+
+static bool open_all(TorchImport *t, TorchModel *file, const TextList *settings, Error *err)
+{
+    memset(t, 0, sizeof *t);
+    t->file = file;
+    if (file && open_model(t, settings, err))
+        return true;
+    torch_import_close(t);
+    return false;
 }
 
 bool torch_import_open(TorchImport *t, const char *path, const TextList *settings, Error *err)
 {
-    memset(t, 0, sizeof *t);
-    if (open_model(t, path, settings, err))
-        return true;
-    torch_import_close(t);
-    return false;
+    return open_all(t, torch_model_read(path, err), settings, err);
+}
+
+bool torch_import_of(TorchImport *t, TorchFile *file, const TextList *settings, Error *err)
+{
+    return open_all(t, torch_model_of(file, err), settings, err);
 }
 
 void torch_import_close(TorchImport *t)
@@ -112,18 +129,20 @@ void torch_import_close(TorchImport *t)
 
 bool torch_import_weights(TorchImport *t, WeightChoice which, Error *err)
 {
-    const ParamSet *set = &t->model->net->params;
+    ParamSet *set = &t->model->net->params;
     const TorchBlock block =
         which == WEIGHTS_AVERAGED && t->file->blocks[TORCH_EMA] ? TORCH_EMA : TORCH_WEIGHTS;
-    float *scratch = mem_alloc(set->total, sizeof *scratch);
     bool ok = true;
+    if (!set->values)
+        nn_params_allocate(set, false);
     for (size_t i = 0; ok && i < set->count; i++) {
         const Param *p = set->items[i];
+        float *scratch = mem_alloc(tensor_size(&p->value), sizeof *scratch);
         ok = torch_model_floats(t->file, block, p->name, scratch, err);
         if (ok)
             nn_param_from_file(p, p->value.data, scratch);
+        mem_free(scratch);
     }
-    mem_free(scratch);
     return ok;
 }
 

@@ -134,6 +134,8 @@ static bool read_moments(TorchModel *t, const PickleValue *state, Error *err)
     for (int b = TORCH_ADAM_M; b <= TORCH_ADAM_V; b++)
         t->blocks[b] = mem_zeroed(t->count, sizeof *t->blocks[0]);
     for (size_t i = 0; i < t->count; i++) {
+        if (order->items[i]->type != PICKLE_INTEGER)
+            return wrong(t, "optimizer", "expected params to be integers", err);
         const PickleValue *of = get_number(state, order->items[i]->integer);
         double step;
         if (!set_entry(t, TORCH_ADAM_M, i, pickle_get(of, "exp_avg"), err) ||
@@ -176,17 +178,25 @@ static bool read_parts(TorchModel *t, Error *err)
     return true;
 }
 
-TorchModel *torch_model_read(const char *path, Error *err)
+TorchModel *torch_model_of(TorchFile *file, Error *err)
 {
-    TorchFile *file = torch_read(path, err);
-    if (file == NULL)
-        return NULL;
     TorchModel *t = mem_zeroed(1, sizeof *t);
     t->file = file;
     if (read_parts(t, err))
         return t;
     torch_model_free(t);
     return NULL;
+}
+
+TorchModel *torch_model_read(const char *path, Error *err)
+{
+    TorchFile *file = torch_read(path, err);
+    TorchModel *t = file != NULL ? torch_model_of(file, err) : NULL;
+    if (t != NULL)
+        t->owns_file = true;
+    else
+        torch_free(file);
+    return t;
 }
 
 void torch_model_free(TorchModel *t)
@@ -196,7 +206,8 @@ void torch_model_free(TorchModel *t)
     for (int b = 0; b < TORCH_BLOCKS; b++)
         mem_free(t->blocks[b]);
     mem_free(t->names);
-    torch_free(t->file);
+    if (t->owns_file)
+        torch_free(t->file);
     mem_free(t);
 }
 
@@ -273,6 +284,19 @@ bool torch_model_infer(const TorchModel *t, Config *c, ConfigRole *role, Error *
 
 /* ---- weights ---- */
 
+/* Tensors may share their storage; a number takes at least two bytes if they do not. */
+static bool check_room(const TorchModel *t, size_t total, Error *err)
+{
+    const size_t bytes = t->file->zip->size;
+    size_t blocks = 0;
+    for (int b = 0; b < TORCH_BLOCKS; b++)
+        blocks += t->blocks[b] != NULL;
+    return total <= bytes / 2 / blocks ||
+           error_set(err, "%.200s: expected tensors with a storage of their own: %zu times %zu "
+                          "numbers are more than %zu bytes can hold", t->file->path, blocks, total,
+                     bytes);
+}
+
 bool torch_model_check(const TorchModel *t, const Network *net, Error *err)
 {
     const ParamSet *set = &net->params;
@@ -293,7 +317,7 @@ bool torch_model_check(const TorchModel *t, const Network *net, Error *err)
                                    : "expected the shape of this network's parameter",
                          err);
     }
-    return true;
+    return check_room(t, set->total, err);
 }
 
 bool torch_model_floats(const TorchModel *t, TorchBlock block, const char *name, float *out,

@@ -22,6 +22,7 @@ enum { TORCH_BLOCKS = 4, TORCH_PREFIX = 48 };
 
 typedef struct TorchModel {
     TorchFile *file;
+    bool owns_file;
     char prefix[TORCH_PREFIX]; /* of the first weight's name: "", "net.", "net.module." ... */
     size_t count;              /* weights, in the order of the file */
     const char **names;        /* without prefixes */
@@ -31,13 +32,16 @@ typedef struct TorchModel {
 } TorchModel;
 
 TorchModel *torch_model_read(const char *path, Error *err);
+/* Of an open file, which must live as long. */
+TorchModel *torch_model_of(TorchFile *file, Error *err);
 void torch_model_free(TorchModel *t); /* NULL is allowed */
 /* Whether the file holds di4c's own metadata, a dict of texts. */
 const PickleValue *torch_model_meta(const TorchModel *t);
 /* Sets role and the keys of the published U-Net that names and shapes tell: ch, ch_mult,
  * res_blocks, attn_scale, channels, embed, lambda_dims.  Other keys stay as they are. */
 bool torch_model_infer(const TorchModel *t, Config *c, ConfigRole *role, Error *err);
-/* Whether the weights are exactly the network's parameters. */
+/* Whether the weights are exactly the network's parameters, by names and shapes (its memory need
+ * not be allocated), and the file has room for as many numbers. */
 bool torch_model_check(const TorchModel *t, const Network *net, Error *err);
 /* The numbers of one parameter (checked before), in PyTorch's layout; finite ones only. */
 bool torch_model_floats(const TorchModel *t, TorchBlock block, const char *name, float *out,

@@ -80,24 +80,32 @@ static bool check_params(const VerifyModel *m, const char *where, Error *err) {
     return offset == m->net->params.total || error_set(err, "%s: expected all parameters", where);
 }
 
+static const FileTensor *find_weight(const SafetensorsFile *f, const Param *p, Error *err) {
+    char name[300];
+    snprintf(name, sizeof name, "net.%s", p->name);
+    const FileTensor *t = safetensors_find(f, name);
+    if (t && t->count == tensor_size(&p->value)) return t;
+    error_set(err, "%s: expected a tensor \"%.200s\" of %zu entries", f->path, name,
+              tensor_size(&p->value));
+    return NULL;
+}
+
 /* The tensors "net.NAME" of the network's parameters; the file may hold more. */
 static bool load_weights(VerifyModel *m, const char *path, Error *err) {
     SafetensorsFile *f = safetensors_read(path, err);
-    const ParamSet *set = &m->net->params;
+    ParamSet *set = &m->net->params;
     bool ok = f != NULL;
-    float *scratch = mem_alloc(set->total, sizeof *scratch);
+    for (size_t i = 0; ok && i < set->count; i++) ok = find_weight(f, set->items[i], err) != NULL;
+    if (ok) nn_params_allocate(set, true);
+    float *scratch = ok ? mem_alloc(set->total, sizeof *scratch) : NULL;
     for (size_t i = 0; ok && i < set->count; i++) {
         const Param *p = set->items[i];
-        char name[300];
-        snprintf(name, sizeof name, "net.%s", p->name);
-        const FileTensor *t = safetensors_find(f, name);
-        if (!t || t->count != tensor_size(&p->value))
-            ok = error_set(err, "%s: expected a tensor \"%.200s\" of %zu entries", path, name,
-                           tensor_size(&p->value));
-        ok = ok && safetensors_floats(t, scratch, path, err);
+        const FileTensor *t = find_weight(f, p, err);
+        ok = safetensors_floats(t, scratch, path, err);
         for (size_t k = 0; ok && k < t->count; k++)
             if (!isfinite(scratch[k]))
-                ok = error_set(err, "%s: tensor \"%.200s\": expected finite numbers", path, name);
+                ok = error_set(err, "%s: tensor \"%.200s\": expected finite numbers", path,
+                               t->name);
         if (ok) nn_param_from_file(p, p->value.data, scratch);
     }
     mem_free(scratch);
@@ -119,7 +127,7 @@ static bool open_model(VerifyCase *c, const char *name, VerifyModel *m, Error *e
     const Json *entry = json_get(json_get(c->manifest, "models"), name);
     if (!entry) return error_set(err, "expected a model \"%.100s\" in the manifest", name);
     if (!read_config(c, json_get(entry, "config"), &u, &head, err)) return false;
-    m->net = nn_unet_create(&u, true, err);
+    m->net = nn_unet_layout(&u, err);
     if (!m->net) return false;
     m->denoiser = diff_network_denoiser(m->net, &head);
     m->picture = (Layout){u.channels, u.height, u.width};
@@ -264,6 +272,8 @@ static bool set_constant(ProcessConfig *p, const char *key, const Json *value) {
     return false;
 }
 
+enum { STATES_MAX = 1024 };
+
 static Process *open_process(VerifyCase *c, Error *err) {
     size_t states;
     ProcessKind kind;
@@ -272,6 +282,10 @@ static Process *open_process(VerifyCase *c, Error *err) {
     if (!name || !json_size(c->json, "S", &states, c->name, err)) return NULL;
     if (!diff_process_kind(name, &kind) || !params || params->type != JSON_OBJECT) {
         error_set(err, "process \"%.40s\": expected a known one with params", name);
+        return NULL;
+    }
+    if (states > STATES_MAX) { /* a process takes S x S matrices */
+        error_set(err, "S is %zu: expected at most %d", states, STATES_MAX);
         return NULL;
     }
     ProcessConfig config = diff_process_defaults(kind, states);

@@ -1,7 +1,7 @@
 /* Checkpoints: names, layouts and checks around safetensors files.
  *
- * Loading decodes and checks everything into a buffer first and fills the network only when all of
- * it is sound, so that a refused file leaves the network as it was. */
+ * Loading reads everything twice: once to check it, and only when all of it is sound into the
+ * network, so that a refused file leaves the network as it was and no second copy is made. */
 #include "nn/checkpoint.h"
 
 #include <inttypes.h>
@@ -87,30 +87,39 @@ static bool same_shape(const FileTensor *t, int rank, const size_t *shape)
     return true;
 }
 
-/* The tensor prefix + p->name into block (memory layout) at p's offset, checked. */
-static bool load_param(const SafetensorsFile *f, const char *prefix, const Param *p, float *block,
-                       float *scratch, Error *err)
+/* The tensor prefix + p->name, of p's shape; NULL and a sentence if the file has it not. */
+static const FileTensor *find_param(const SafetensorsFile *f, const char *prefix, const Param *p,
+                                    Error *err)
 {
     char name[NAME_TEXT], expected[SHAPE_TEXT], found[SHAPE_TEXT];
-    size_t shape[TENSOR_MAX_RANK], count = tensor_size(&p->value);
-    int rank = nn_param_file_shape(p, shape);
+    size_t shape[TENSOR_MAX_RANK];
+    const int rank = nn_param_file_shape(p, shape);
     snprintf(name, sizeof name, "%s%s", prefix, p->name);
     const FileTensor *t = safetensors_find(f, name);
     shape_text(rank, shape, expected);
     if (t == NULL)
-        return error_set(err, "%.200s: expected a tensor \"%.200s\" of shape %s, found none",
-                         f->path, name, expected);
-    if (!same_shape(t, rank, shape))
-        return error_set(err, "%.200s: tensor \"%.200s\": expected shape %s, found %s", f->path,
-                         name, expected, shape_text(t->rank, t->shape, found));
-    if (!safetensors_floats(t, scratch, f->path, err))
+        error_set(err, "%.200s: expected a tensor \"%.200s\" of shape %s, found none", f->path,
+                  name, expected);
+    else if (!same_shape(t, rank, shape))
+        error_set(err, "%.200s: tensor \"%.200s\": expected shape %s, found %s", f->path, name,
+                  expected, shape_text(t->rank, t->shape, found));
+    else
+        return t;
+    return NULL;
+}
+
+/* The numbers of a parameter, in the file's layout, into scratch; finite ones only. */
+static bool read_param(const SafetensorsFile *f, const char *prefix, const Param *p, float *scratch,
+                       Error *err)
+{
+    const FileTensor *t = find_param(f, prefix, p, err);
+    if (t == NULL || !safetensors_floats(t, scratch, f->path, err))
         return false;
-    for (size_t i = 0; i < count; i++)
+    for (size_t i = 0; i < t->count; i++)
         if (!isfinite(scratch[i]))
             return error_set(err, "%.200s: tensor \"%.200s\": expected finite numbers, entry %zu "
-                                  "is %s", f->path, name, i,
+                                  "is %s", f->path, t->name, i,
                              isnan(scratch[i]) ? "NaN" : "infinite");
-    nn_param_from_file(p, block + p->offset, scratch);
     return true;
 }
 
@@ -133,20 +142,43 @@ static bool check_unknown(const SafetensorsFile *f, const char *prefix, const Pa
     return true;
 }
 
-static bool load_block(const SafetensorsFile *f, const char *prefix, const ParamSet *set,
-                       float *block, Error *err)
+static size_t largest_param(const ParamSet *set)
 {
     size_t largest = 0;
-    bool ok = true;
     for (size_t i = 0; i < set->count; i++) {
-        size_t n = tensor_size(&set->items[i]->value);
+        const size_t n = tensor_size(&set->items[i]->value);
         largest = n > largest ? n : largest;
     }
-    float *scratch = mem_alloc(largest, sizeof *scratch);
+    return largest;
+}
+
+/* All parameters into block (memory layout); all of it is checked before anything is written there,
+ * also against `least`. */
+static bool load_block(const SafetensorsFile *f, const char *prefix, const ParamSet *set,
+                       float *block, double least, Error *err)
+{
+    bool ok = check_unknown(f, prefix, set, err);
     for (size_t i = 0; ok && i < set->count; i++)
-        ok = load_param(f, prefix, set->items[i], block, scratch, err);
+        ok = find_param(f, prefix, set->items[i], err) != NULL;
+    if (!ok)
+        return false;
+    float *scratch = mem_alloc(largest_param(set), sizeof *scratch);
+    for (size_t i = 0; ok && i < set->count; i++) {
+        ok = read_param(f, prefix, set->items[i], scratch, err);
+        const size_t count = tensor_size(&set->items[i]->value);
+        for (size_t k = 0; ok && k < count; k++)
+            if ((double)scratch[k] < least)
+                ok = error_set(err, "%.200s: tensors \"%s*\": expected no negative number, found "
+                                    "%g", f->path, prefix, (double)scratch[k]);
+    }
+    for (size_t i = 0; ok && i < set->count; i++) {
+        const Param *p = set->items[i];
+        ok = read_param(f, prefix, p, scratch, err);
+        if (ok)
+            nn_param_from_file(p, block + p->offset, scratch);
+    }
     mem_free(scratch);
-    return ok && check_unknown(f, prefix, set, err);
+    return ok;
 }
 
 /* "pt" is what PyTorch's own writer of safetensors files puts there. */
@@ -159,21 +191,30 @@ static bool check_format(const SafetensorsFile *f, Error *err)
     return true;
 }
 
-bool nn_checkpoint_load(const SafetensorsFile *f, Network *net, WeightChoice which, Error *err)
+static const char *prefix_of(const SafetensorsFile *f, WeightChoice which)
 {
-    const ParamSet *set = &net->params;
-    const char *prefix = "net.";
-    if (!check_format(f, err) || !check_unknown(f, "net.", set, err))
-        return false;
     for (size_t i = 0; which == WEIGHTS_AVERAGED && i < f->tensor_count; i++)
         if (has_prefix(f->tensors[i].name, "ema."))
-            prefix = "ema.";
-    float *block = mem_alloc(set->total, sizeof *block);
-    bool ok = load_block(f, prefix, set, block, err);
-    if (ok && set->total > 0)
-        memcpy(set->values, block, set->total * sizeof *block);
-    mem_free(block);
+            return "ema.";
+    return "net.";
+}
+
+bool nn_checkpoint_check(const SafetensorsFile *f, const Network *net, WeightChoice which,
+                         Error *err)
+{
+    const ParamSet *set = &net->params;
+    const char *prefix = prefix_of(f, which);
+    bool ok = check_format(f, err) && check_unknown(f, "net.", set, err) &&
+              check_unknown(f, prefix, set, err);
+    for (size_t i = 0; ok && i < set->count; i++)
+        ok = find_param(f, prefix, set->items[i], err) != NULL;
     return ok;
+}
+
+bool nn_checkpoint_load(const SafetensorsFile *f, Network *net, WeightChoice which, Error *err)
+{
+    return nn_checkpoint_check(f, net, which, err) &&
+           load_block(f, prefix_of(f, which), &net->params, net->params.values, -HUGE_VAL, err);
 }
 
 static bool parse_step(const SafetensorsFile *f, uint64_t *step, Error *err)
@@ -197,13 +238,9 @@ bool nn_checkpoint_resume(const SafetensorsFile *f, const Network *net, Optimize
     if (!check_format(f, err) || !parse_step(f, &step, err))
         return false;
     float *blocks = mem_alloc(3, total * sizeof *blocks);
-    bool ok = load_block(f, "ema.", set, blocks, err) &&
-              load_block(f, "adam.m.", set, blocks + total, err) &&
-              load_block(f, "adam.v.", set, blocks + 2 * total, err);
-    for (size_t i = 0; ok && i < total; i++)
-        if (blocks[2 * total + i] < 0)
-            ok = error_set(err, "%.200s: tensors \"adam.v.*\": expected no negative number, found "
-                                "%g", f->path, (double)blocks[2 * total + i]);
+    bool ok = load_block(f, "ema.", set, blocks, -HUGE_VAL, err) &&
+              load_block(f, "adam.m.", set, blocks + total, -HUGE_VAL, err) &&
+              load_block(f, "adam.v.", set, blocks + 2 * total, 0.0, err);
     if (ok && total > 0) {
         memcpy(o->ema, blocks, total * sizeof *blocks);
         memcpy(o->m, blocks + total, total * sizeof *blocks);
@@ -241,7 +278,7 @@ void nn_weights_hash(const Network *net, char out[65])
     const ParamSet *set = &net->params;
     Sha256 s;
     Param **sorted = mem_alloc(set->count, sizeof *sorted);
-    float *scratch = mem_alloc(set->total, sizeof *scratch);
+    float *scratch = mem_alloc(largest_param(set), sizeof *scratch);
     sha256_init(&s);
     for (size_t i = 0; i < set->count; i++)
         sorted[i] = set->items[i];

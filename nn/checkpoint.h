@@ -19,6 +19,10 @@ bool nn_checkpoint_write(const char *path, const Network *net, const Optimizer *
                          const MetaEntry *meta, size_t meta_count, Error *err);
 
 typedef enum WeightChoice { WEIGHTS_AVERAGED, WEIGHTS_RAW } WeightChoice;
+/* Whether the file has the tensors that nn_checkpoint_load would read, by names and shapes: takes
+ * no memory, and the network's need not be allocated yet (nn_unet_layout). */
+bool nn_checkpoint_check(const SafetensorsFile *f, const Network *net, WeightChoice which,
+                         Error *err);
 /* Fills the network's parameters from the file: averages if asked for and present, else raw.  Every
  * parameter must be there with the right shape, and no unknown "net." name may be (a sentence names
  * it); NaN or infinite weights are refused. */

@@ -235,7 +235,7 @@ static size_t gradient_block(const MlpConfig *c)
     return nn_gradient_block(1, c->width > ends ? c->width : ends);
 }
 
-Network *nn_mlp_create(const MlpConfig *config, bool with_grads, Error *err)
+Network *nn_mlp_layout(const MlpConfig *config, Error *err)
 {
     if (!config_is_possible(config, err)) {
         return NULL;
@@ -254,6 +254,14 @@ Network *nn_mlp_create(const MlpConfig *config, bool with_grads, Error *err)
     m->base.destroy = mlp_destroy;
     m->blocks = mem_zeroed(config->blocks, sizeof *m->blocks);
     add_parameters(m);
-    nn_params_allocate(&m->base.params, with_grads);
     return &m->base;
+}
+
+Network *nn_mlp_create(const MlpConfig *config, bool with_grads, Error *err)
+{
+    Network *net = nn_mlp_layout(config, err);
+    if (net != NULL) {
+        nn_params_allocate(&net->params, with_grads);
+    }
+    return net;
 }

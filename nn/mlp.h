@@ -22,5 +22,7 @@ typedef struct MlpConfig {
 
 MlpConfig nn_mlp_defaults(void);
 Network *nn_mlp_create(const MlpConfig *config, bool with_grads, Error *err);
+/* As nn_unet_layout. */
+Network *nn_mlp_layout(const MlpConfig *config, Error *err);
 
 #endif

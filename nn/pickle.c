@@ -2,8 +2,9 @@
  * in an arena.  Containers are shared where the memo shares them, so a small pickle can describe an
  * endless or enormous tree; a last walk counts depth and nodes and refuses those.
  *
- * Limits on the number of opcodes and of the memo bound the memory that a small file can claim, to
- * some 100 MB.  A checkpoint of the published size has less than a tenth of the opcodes. */
+ * Limits on the number of opcodes, of the memo and of encoded texts bound the memory that a small
+ * file can claim, to some 100 MB.  A checkpoint of the published size has less than a tenth of the
+ * opcodes. */
 #include "nn/pickle.h"
 
 #include <string.h>

@@ -191,6 +191,9 @@ static bool reduce_encode(PickleMachine *m, const PickleValue *args, PickleValue
         args->items[1]->type != PICKLE_TEXT || strcmp(args->items[1]->text, "latin1") != 0)
         return pickle_wrong(m, "expected encode's arguments to be a text and \"latin1\"");
     const PickleValue *from = args->items[0];
+    if (from->count > m->size - m->encoded) /* one text, taken from the memo again and again */
+        return pickle_wrong(m, "expected encode's texts to be in the pickle once each");
+    m->encoded += from->count;
     char *text = arena_zeroed(m->arena, from->count + 1, 1);
     size_t n = 0;
     for (size_t i = 0; i < from->count; i++) {

@@ -14,6 +14,7 @@ typedef struct PickleMachine {
     Arena *arena;
     PickleValue **stack, **memo;
     size_t count, capacity, memo_count;
+    size_t encoded; /* characters that reduce_encode has copied */
     Error *err;
 } PickleMachine;
 

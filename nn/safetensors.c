@@ -229,6 +229,7 @@ static bool read_file(SafetensorsFile *f, Error *err)
     if (size < 10)
         return error_set(err, "%.200s: expected a file of at least 10 bytes, found %zu", f->path,
                          size);
+    f->size = size;
     if (!read_all(f, size, err))
         return false;
     uint64_t length = little_endian(f->buffer, 8);

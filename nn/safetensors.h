@@ -33,7 +33,8 @@ typedef struct SafetensorsFile {
     size_t tensor_count;
     MetaEntry *meta;
     size_t meta_count;
-    unsigned char *buffer; /* owns all bytes */
+    unsigned char *buffer; /* the whole file; owns all bytes */
+    size_t size;           /* of the file */
 } SafetensorsFile;
 
 SafetensorsFile *safetensors_read(const char *path, Error *err);

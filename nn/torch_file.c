@@ -62,6 +62,11 @@ static bool check_tensor(const TorchFile *f, const PickleTensor *t, Error *err)
     if (!mem_product(t->storage, t->item, &bytes) || bytes != e->size)
         return error_set(err, "%.200s: entry \"%.200s\": expected %zu numbers of %zu bytes, found "
                               "%zu bytes", f->path, e->name, t->storage, t->item, e->size);
+    if (t->count > t->storage) /* strides of 0: a few bytes could claim any amount */
+        return error_set(err,
+                         "%.200s: entry \"%.200s\": expected a tensor of at most its %zu numbers, "
+                         "found a view that repeats them to %zu: save a copy of it",
+                         f->path, e->name, t->storage, t->count);
     return true;
 }
 

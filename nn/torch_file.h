@@ -20,7 +20,7 @@ typedef struct TorchFile {
 } TorchFile;
 
 /* NULL and a sentence if the file is no such archive, or older than they are (PyTorch 1.5), or
- * anything in it is wrong. */
+ * anything in it is wrong.  No tensor has more entries than its storage. */
 TorchFile *torch_read(const char *path, Error *err);
 void torch_free(TorchFile *f); /* NULL is allowed */
 /* The tensor's entries in row-major order, as float32 (F32, F64, F16, BF16; I64 too: a number that

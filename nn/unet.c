@@ -510,7 +510,7 @@ static void unet_destroy(Network *net)
     mem_free(u);
 }
 
-Network *nn_unet_create(const UNetConfig *config, bool with_grads, Error *err)
+Network *nn_unet_layout(const UNetConfig *config, Error *err)
 {
     if (!config_is_possible(config, err)) {
         return NULL;
@@ -532,6 +532,14 @@ Network *nn_unet_create(const UNetConfig *config, bool with_grads, Error *err)
         return NULL;
     }
     add_parameters(u);
-    nn_params_allocate(&u->base.params, with_grads);
     return &u->base;
+}
+
+Network *nn_unet_create(const UNetConfig *config, bool with_grads, Error *err)
+{
+    Network *net = nn_unet_layout(config, err);
+    if (net != NULL) {
+        nn_params_allocate(&net->params, with_grads);
+    }
+    return net;
 }

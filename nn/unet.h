@@ -42,5 +42,8 @@ UNetConfig nn_unet_defaults(void); /* the paper's CIFAR-10 teacher */
 /* with_grads false: a network only for inference.  NULL and a sentence if a value is impossible.
  * Parameters are zero until initialise() or a file fills them. */
 Network *nn_unet_create(const UNetConfig *config, bool with_grads, Error *err);
+/* Names and shapes only, to be compared with a file before memory is taken; nn_params_allocate
+ * makes a network of it. */
+Network *nn_unet_layout(const UNetConfig *config, Error *err);
 
 #endif

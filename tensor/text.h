@@ -19,13 +19,13 @@
 #define TEXT_PRINTF(at, first)
 #endif
 
-/* The number at the start of text, after white space, as strtod reads it in the C locale.  *end (end
- * may be NULL): behind it; text itself if there is none, and then the value is 0. */
+/* The number at the start of text, after white space, as strtod reads it in the C locale.  *end
+ * (end may be NULL): behind it; text itself if there is none, and then the value is 0. */
 double text_number(const char *text, char **end);
 
 /* As snprintf, vsnprintf and fprintf in the C locale.  Known conversions: % c s p d i u o x X, with
- * hh h l ll z j t, and e f g a (doubles) with a precision of at most 40 and no flag but '-'.  Others
- * are a caller's mistake.  text_print returns the number of bytes, -1 if writing failed. */
+ * hh h l ll z j t, and e f g a (doubles) with a precision of at most 40 and no flag but '-'.
+ * Others are a caller's mistake.  text_print returns the number of bytes, -1 if writing failed. */
 int text_format(char *out, size_t room, const char *format, ...) TEXT_PRINTF(3, 4);
 int text_format_list(char *out, size_t room, const char *format, va_list arguments)
     TEXT_PRINTF(3, 0);
@@ -39,8 +39,8 @@ bool text_is_digit(char c);
 bool text_is_letter(char c);
 bool text_is_space(char c);
 
-/* Length of the valid UTF-8 sequence of 1 to 4 bytes at s, of which `left` may be looked at; 0 if it
- * is none: truncated, overlong, a surrogate, or beyond U+10FFFF. */
+/* Length of the valid UTF-8 sequence of 1 to 4 bytes at s, of which `left` may be looked at; 0 if
+ * it is none: truncated, overlong, a surrogate, or beyond U+10FFFF. */
 size_t text_utf8(const char *s, size_t left);
 bool text_is_utf8(const char *text);
 

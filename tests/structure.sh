@@ -1,6 +1,6 @@
 #!/bin/sh
-# Three properties of the source tree: every header compiles alone, includes only point from a folder
-# to itself or to a folder before it in the list, and numbers in files do not depend on the locale.
+# Three properties of the source tree: every header compiles alone, includes only point from a
+# folder to itself or to a folder before it in the list, and no number depends on the locale.
 cc=${CC:-cc}
 folders="tensor autograd nn diffusion distill experiments"
 status=0
@@ -16,8 +16,8 @@ for folder in $folders; do
     wrong=$(grep -rnE '^ *# *include "' --include='*.[ch]' $folder | grep -vE "include \"($pattern)/")
     [ -z "$wrong" ] || { echo "structure: include of a later folder or without folder:"; echo "$wrong"; status=1; }
 done
-# Numbers do not depend on the locale: outside of tensor/text.c no strtod or the like, no printf with a
-# list of arguments, and no conversion of a double in a call of printf, fprintf or snprintf.
+# Numbers do not depend on the locale: outside of tensor/text.c no strtod or the like, no printf
+# with a list of arguments, and no double in a call of printf, fprintf or snprintf.
 for file in $(find $folders -name '*.[ch]' ! -path tensor/text.c | sort); do
     awk -v file="$file" '
         /(^|[^a-z_])(strto(d|f|ld)|atof|v[fs]?n?printf|localeconv|setlocale) ?\(/ || /<ctype\.h>/ {
@@ -27,7 +27,7 @@ for file in $(find $folders -name '*.[ch]' ! -path tensor/text.c | sort); do
         call && /;/ {
             gsub(/%%/, "", text)
             if (text ~ /%[-+ #0]*[0-9*]*(\.[0-9*]+)?L?[aefgAEFG]/) {
-                print "structure: " file ":" call ": a double by printf: use tensor/text.h"; bad = 1 }
+                print "structure: " file ":" call ": a double: use tensor/text.h"; bad = 1 }
             call = 0 }
         END { exit bad }' "$file" || status=1
 done

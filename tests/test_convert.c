@@ -129,7 +129,7 @@ END_TEST
 
 typedef struct Foreign {
     const char *prefix;
-    bool averages, optimizer, number_step, nothing_else;
+    bool averages, optimizer, number_step, nothing_else, named_params;
     size_t leave_out; /* weight that is not written, + 1 */
     const char *extra;
 } Foreign;
@@ -175,7 +175,10 @@ static void put_state(const Model *m, const Optimizer *o, TorchWriter *w, float 
     pickle_put_text(p, "params");
     pickle_open_list(p);
     for (size_t i = 0; i < set->count; i++)
-        pickle_put_integer(p, (int64_t)i);
+        if (f->named_params && i == 0)
+            pickle_put_text(p, "0");
+        else
+            pickle_put_integer(p, (int64_t)i);
     pickle_close_list(p);
     pickle_close_dict(p);
     pickle_close_list(p);
@@ -383,6 +386,9 @@ START_TEST(what_does_not_fit)
     write_foreign(m, o, &(Foreign){.prefix = "net.", .leave_out = 1});
     ck_assert_int_eq(convert(toy("x.pt"), toy("x.safetensors"), NULL), 1);
     expect_said("expected the published U-Net");
+    write_foreign(m, o, &(Foreign){.prefix = "net.", .optimizer = true, .named_params = true});
+    ck_assert_int_eq(convert(toy("x.pt"), toy("x.safetensors"), NULL), 1);
+    expect_said("optimizer: expected params to be integers");
     write_foreign(m, o, &(Foreign){.prefix = "net.", .averages = true, .leave_out = 9});
     ck_assert_int_eq(convert(toy("x.pt"), toy("x.safetensors"), NULL), 1);
     expect_said("ema_shadow_params: expected a list of as many");

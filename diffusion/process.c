@@ -20,9 +20,6 @@ static const ProcessClass *const classes[] = {&diff_uniform, &diff_absorbing, &d
                                               &diff_gaussian, &diff_matrix};
 enum { KINDS = sizeof classes / sizeof *classes };
 
-/* The farthest that rows of P[0->1] may be from the prior. */
-static const double MIXED = 0.05;
-
 static const ProcessClass *class_of(ProcessKind kind)
 {
     return kind >= 0 && (size_t)kind < KINDS ? classes[kind] : NULL;
@@ -193,38 +190,6 @@ static bool fill_dense(Process *p, Error *err)
     return !p->spectral || p->values != NULL || decompose(p, err);
 }
 
-/* Total variation between a row of P and the prior. */
-static double distance(const double *row, const double *prior, size_t S)
-{
-    double sum = 0.0;
-
-    for (size_t j = 0; j < S; j++)
-        sum += fabs(row[j] - prior[j]);
-    return 0.5 * sum;
-}
-
-/* Does P[0->1] forget where it started? */
-static bool check_mixed(const Process *p, Error *err)
-{
-    size_t S = p->states;
-    double *row = mem_alloc(S, sizeof *row), far = 0.0;
-    Transition *tr = diff_transition_create(p, 0.0, 1.0, TRANSITION_SPECTRAL);
-
-    for (size_t i = 0; i < S; i++) {
-        diff_transition_row(tr, i, row);
-        double d = distance(row, p->prior, S);
-        far = d > far ? d : far;
-    }
-    diff_transition_destroy(tr);
-    mem_free(row);
-    return far <= MIXED ||
-           error_set(err, "process %s: with schedule %s and B(0,1) = %g, x_1 is %.3g (total "
-                          "variation) from the law that sampling starts from, expected at most "
-                          "%g: raise beta_scale",
-                     p->class->name, diff_schedule_name(p->schedule.kind),
-                     diff_process_integral(p, 0.0, 1.0), far, MIXED);
-}
-
 static bool fill(Process *p, Error *err)
 {
     size_t S = p->states;
@@ -240,8 +205,7 @@ static bool fill(Process *p, Error *err)
     fill_diagonal(p);
     if (p->decay == 0.0 && !fill_dense(p, err))
         return false;
-    bool published = p->config.beta == SCHEDULE_PUBLISHED && p->config.kind != PROCESS_MATRIX;
-    return published || check_mixed(p, err);
+    return p->config.any_start || diff_process_as_published(p) || diff_process_check_start(p, err);
 }
 
 Process *diff_process_create(const ProcessConfig *config, Error *err)

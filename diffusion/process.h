@@ -41,10 +41,20 @@ typedef struct ProcessConfig {
     double beta_scale, beta_ratio;
     const double *rates; /* matrix: R (S, S), read while the process is created; the diagonal is
                             recomputed.  Else NULL */
+    bool any_start; /* x_1 may remember x_0: for those who look at matrices and do not sample */
 } ProcessConfig;
+
+/* The farthest (total variation) that a row of P[0->1] may be from the prior. */
+#define DIFF_PRIOR_DISTANCE 0.05
 
 typedef struct Process Process;
 typedef struct Transition Transition;
+
+/* A constant, its value, and the value that would do. */
+typedef struct ProcessConstant {
+    const char *name;
+    double value, needed;
+} ProcessConstant;
 
 /* What a kind of process is: one file defines one of these.  Adding a process adds a file, its kind
  * above and its line in the list in process.c. */
@@ -55,6 +65,8 @@ typedef struct ProcessClass {
     bool (*create)(Process *p, Error *err);
     /* The schedule the process was published with, from checked constants. */
     bool (*published)(const Process *p, Schedule *schedule, Error *err);
+    /* What makes B(0,1) of that schedule `factor` times as large. */
+    ProcessConstant (*constant)(const Process *p, double factor);
 } ProcessClass;
 
 struct Process {
@@ -82,13 +94,22 @@ extern const ProcessClass diff_uniform, diff_absorbing, diff_birth_death, diff_g
 /* The published constants (those of CIFAR-10). */
 ProcessConfig diff_process_defaults(ProcessKind kind, size_t states);
 /* NULL and a sentence naming the field if a value is impossible.  Refused are also a B(0,1) that
- * is infinite without a closed form, and, for a schedule that is not the published one and for
- * every user's matrix, a P[0->1] with a row farther than 0.05 (total variation) from the prior:
- * sampling would start from the wrong law. */
+ * is infinite without a closed form, and a P[0->1] with a row farther than DIFF_PRIOR_DISTANCE from
+ * the prior: sampling would start from the wrong law.  Exempt are the published constants with the
+ * 256 states they were published for: birth-death is 0.301 away there, the others below 0.002
+ * (README.md says what that costs). */
 Process *diff_process_create(const ProcessConfig *config, Error *err);
 void diff_process_destroy(Process *p);
 const char *diff_process_name(ProcessKind kind);
 bool diff_process_kind(const char *name, ProcessKind *kind); /* false: unknown name */
+
+/* ---- process_start.c ---- */
+/* The largest total variation between a row of P[0->t] and the prior. */
+double diff_process_distance(const Process *p, double t);
+/* Birth-death with the published constants and their 256 states, which may start far off? */
+bool diff_process_as_published(const Process *p);
+/* False and a sentence that names the constant to change, its value and the one that would do. */
+bool diff_process_check_start(const Process *p, Error *err);
 
 /* For the classes: false and a sentence unless 0 < value < infinity. */
 bool diff_process_positive(const Process *p, const char *field, double value, Error *err);

@@ -5,6 +5,8 @@
  *   log-linear  alpha = 1 - (1-eps) t
  *   linear      alpha = exp(-c t), a constant beta
  *   cosine      alpha = 1 - sin(pi t/2) */
+#include <math.h>
+
 #include "diffusion/process.h"
 
 static bool create(Process *p, Error *err)
@@ -37,4 +39,13 @@ static bool published(const Process *p, Schedule *schedule, Error *err)
                      (int)c->schedule);
 }
 
-const ProcessClass diff_absorbing = {"absorbing", create, published};
+static ProcessConstant constant(const Process *p, double factor)
+{
+    double c = p->config.rate_const, eps = p->config.eps;
+
+    if (p->config.schedule == ABSORB_LINEAR)
+        return (ProcessConstant){"rate_const", c, factor * c};
+    return (ProcessConstant){"alpha_eps", eps, pow(eps, factor)}; /* cosine ends at 0 as it is */
+}
+
+const ProcessClass diff_absorbing = {"absorbing", create, published, constant};

@@ -65,4 +65,12 @@ static bool published(const Process *p, Schedule *schedule, Error *err)
     return true;
 }
 
-const ProcessClass diff_birth_death = {"birthdeath", create, published};
+static ProcessConstant constant(const Process *p, double factor)
+{
+    double low = p->config.sigma_min, high = p->config.sigma_max;
+
+    return (ProcessConstant){"sigma_max", high,
+                             sqrt(low * low + factor * (high * high - low * low))};
+}
+
+const ProcessClass diff_birth_death = {"birthdeath", create, published, constant};

@@ -83,4 +83,11 @@ static bool published(const Process *p, Schedule *schedule, Error *err)
                               0.0, "process gaussian", err);
 }
 
-const ProcessClass diff_gaussian = {"gaussian", create, published};
+static ProcessConstant constant(const Process *p, double factor)
+{
+    double b = p->config.time_base;
+
+    return (ProcessConstant){"time_base", b, factor * b};
+}
+
+const ProcessClass diff_gaussian = {"gaussian", create, published, constant};

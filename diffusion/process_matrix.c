@@ -179,4 +179,11 @@ static bool published(const Process *p, Schedule *schedule, Error *err)
                               "process matrix", err);
 }
 
-const ProcessClass diff_matrix = {"matrix", create, published};
+static ProcessConstant constant(const Process *p, double factor)
+{
+    double b = p->config.beta_scale;
+
+    return (ProcessConstant){"beta_scale", b, factor * b};
+}
+
+const ProcessClass diff_matrix = {"matrix", create, published, constant};

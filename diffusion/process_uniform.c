@@ -22,4 +22,11 @@ static bool published(const Process *p, Schedule *schedule, Error *err)
     return diff_schedule_make(schedule, SCHEDULE_CONSTANT, 1.0, 0.0, 0.0, p->class->name, err);
 }
 
-const ProcessClass diff_uniform = {"uniform", create, published};
+static ProcessConstant constant(const Process *p, double factor)
+{
+    double c = p->config.rate_const;
+
+    return (ProcessConstant){"rate_const", c, factor * c};
+}
+
+const ProcessClass diff_uniform = {"uniform", create, published, constant};

@@ -23,7 +23,8 @@
  *   process  equal steps in the process's own clock: the lost share 1 - keep(0, t) where P has the
  *            closed form keep I + (1 - keep) 1 end^T (for absorbing noise 1 - alpha), and otherwise
  *            sqrt(B(0, t)), the scale over which states have spread
- *   list     given, in (0, 1], strictly falling; the prior stands at t_N whatever it is */
+ *   list     given, in (0, 1], strictly falling; x_{t_N} is drawn from the prior, so a t_N < 1 at
+ *            which P[0->t_N] is not yet near it is refused, as diff_process_create does for 1 */
 typedef enum TimeGrid { GRID_UNIFORM, GRID_AUTHORS, GRID_PROCESS, GRID_LIST } TimeGrid;
 
 typedef struct SampleRequest {

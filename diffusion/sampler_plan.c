@@ -71,6 +71,19 @@ static void fill(SamplerPlan *p, const SampleRequest *r)
     }
 }
 
+/* Samples of the prior stand for x_t at the first time t: has the process forgotten x_0 by then? */
+static bool check_first(const SampleRequest *r, double t, Error *err)
+{
+    if (t == 1.0 || r->process->config.any_start) /* at 1: checked with the process */
+        return true;
+    double far = diff_process_distance(r->process, t);
+    return far <= DIFF_PRIOR_DISTANCE ||
+           error_set(err, "grid: time 1 is %g, where x_t is %.3g (total variation) from the law "
+                          "that sampling starts from under process %s, expected at most %g: a "
+                          "first time of 1",
+                     t, far, r->process->class->name, DIFF_PRIOR_DISTANCE);
+}
+
 SamplerPlan *diff_sampler_plan(const SampleRequest *r, Error *err)
 {
     const SamplerClass *c = r->sampler != NULL ? r->sampler : &diff_sampler_posterior;
@@ -80,7 +93,8 @@ SamplerPlan *diff_sampler_plan(const SampleRequest *r, Error *err)
         return NULL;
     }
     double *times = mem_alloc(r->steps, sizeof *times);
-    if (!diff_sampler_times(r, times, err) || !sampler_check_request(r, err)) {
+    if (!diff_sampler_times(r, times, err) || !check_first(r, times[0], err) ||
+        !sampler_check_request(r, err)) {
         mem_free(times);
         return NULL;
     }

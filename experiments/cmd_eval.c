@@ -364,6 +364,8 @@ static bool measure_step_bounds(const EvalOptions *o, EvalObjects *x, const Deno
 static bool measure(const EvalOptions *o, EvalObjects *x, Error *err)
 {
     const Model *m = x->model, *t = x->teacher;
+    if (!o->common.quiet)
+        model_note_start(m);
     if (o->want_elbo || o->want_bound) {
         Denoiser *exact = x->train->law ? exact_denoiser_create(x->train->law, m->process) : NULL;
         const bool ok = (!o->want_elbo || measure_bounds(o, x, exact, err)) &&

@@ -170,6 +170,8 @@ static bool sample(SampleOptions *o, const Model *m, const Model *teacher, Error
                              .batch = (size_t)o->batch,
                              .seed = (uint64_t)o->seed};
     Shown shown = {.quiet = o->common.quiet};
+    if (!o->common.quiet)
+        model_note_start(m);
     States x = states_alloc(count, m->denoiser.head.dims);
     sampler_choice_apply(&o->sampler, &request);
     request.progress_context = &shown;

@@ -316,6 +316,8 @@ static int run(const Command *self, ConfigRole role, int argc, char **argv)
         command_fail(self, &err, 1);
     } else {
         model_set_data(m, data);
+        if (!o.common.quiet)
+            model_note_start(m);
         if (teacher && !start_student(m, teacher, o.teacher, &err))
             command_fail(self, &err, 1);
         else

@@ -205,6 +205,18 @@ void model_set_data(Model *m, const Dataset *d)
     sha256_hex(&s, m->data_hash);
 }
 
+void model_note_start(const Model *m)
+{
+    if (diff_process_as_published(m->process))
+        fprintf(stderr,
+                "note: process %s as published (%zu states, sigma_max = %g): x_1 is %.3f (total "
+                "variation) from the law that sampling starts from; where 80 %% of pixels are "
+                "black and the rest white, a perfect denoiser draws 70 %% black; sigma_max=190 "
+                "would do\n",
+                diff_process_name(m->process->config.kind), m->process->states,
+                m->process->config.sigma_max, diff_process_distance(m->process, 1.0));
+}
+
 const char *model_role_name(ConfigRole role)
 {
     return role == ROLE_TEACHER ? "teacher" : "student";

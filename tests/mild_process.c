@@ -8,6 +8,7 @@ Process *mild_process(ProcessKind kind, size_t S)
     Process *p;
     Error err;
 
+    config.any_start = true;
     config.rate_const = kind == PROCESS_UNIFORM ? 0.3 : 1.0;
     config.time_base = 0.05;
     config.time_exponential = 50;

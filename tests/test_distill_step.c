@@ -60,6 +60,7 @@ static void case_make(Case *c, const Kind *kind)
         kind->absorbing ? PROCESS_ABSORBING : PROCESS_UNIFORM, S + (kind->absorbing ? 1 : 0));
 
     process.rate_const = 0.4;
+    process.any_start = true;
     c->p = diff_process_create(&process, NULL);
     c->teacher_net = network_of(kind, kind->teacher_lambdas, 1, false);
     c->student_net = network_of(kind, kind->student_lambdas, 2, true);

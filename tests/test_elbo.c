@@ -71,6 +71,7 @@ static Process *process_of(int kase)
         config.sigma_min = 0.3, config.sigma_max = 5.0;
     if (kase == 4)
         config.rate_sigma = 1.5, config.q_sigma = 3.0, config.time_base = 0.2;
+    config.any_start = true;
     Process *p = diff_process_create(&config, &err);
     ck_assert_msg(p != NULL, "%s", err.text);
     return p;

@@ -25,6 +25,7 @@ static Process *process_of(ProcessKind kind, size_t states)
 {
     ProcessConfig config = diff_process_defaults(kind, states);
     Error err = {""};
+    config.any_start = true;
     Process *p = diff_process_create(&config, &err);
     ck_assert_msg(p != NULL, "%s", err.text);
     return p;

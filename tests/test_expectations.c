@@ -33,6 +33,7 @@ static void setting_make(Setting *s, int noise, size_t lambdas, bool control_var
     ProcessConfig c =
         diff_process_defaults(noise == 0 ? PROCESS_ABSORBING : PROCESS_UNIFORM, noise == 0 ? 3 : 2);
 
+    c.any_start = true;
     c.schedule = ABSORB_LINEAR;
     c.rate_const = noise == 0 ? 1.0 : 0.6;
     s->p = diff_process_create(&c, NULL);

@@ -25,6 +25,7 @@ static Process *process_of(size_t kase, size_t S)
         c.sigma_max = 4.0;
     if (kase == 2)
         c.time_base = 0.05;
+    c.any_start = true;
     Process *p = diff_process_create(&c, &err);
     ck_assert_msg(p != NULL, "%s", err.text);
     return p;
@@ -260,6 +261,7 @@ START_TEST(impossible_pairs_are_defined)
 {
     enum { S = 200 };
     ProcessConfig c = diff_process_defaults(PROCESS_BIRTH_DEATH, S);
+    c.any_start = true;
     Process *p = diff_process_create(&c, NULL);
     PosteriorStep *step = diff_posterior_create(p, 0.005, 0.01, 0.0);
     double *q = mem_alloc(3 * S, sizeof *q), *row = q + S, *p0 = row + S;

@@ -56,6 +56,7 @@ static ProcessConfig config_of(size_t kase, size_t S)
         c.rate_sigma = 1.5;
         c.time_exponential = 8.0;
     }
+    c.any_start = true;
     c.beta_scale = 6.0;
     if (kase >= 8)
         c.rates = matrix_of(kase, S);
@@ -168,6 +169,7 @@ START_TEST(gaussian_prior_of_odd_sizes)
     ProcessConfig config = diff_process_defaults(PROCESS_GAUSSIAN, 5);
     Error err;
     config.q_sigma = 2.0;
+    config.any_start = true; /* the two laws are apart, which is what is looked at */
     Process *p = diff_process_create(&config, &err);
     ck_assert_msg(p != NULL, "%s", err.text);
     assert_near(p->prior[0] / p->prior[1], exp(-1.0 / 8.0), 1e-14); /* centre at the second */

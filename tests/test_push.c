@@ -108,6 +108,7 @@ START_TEST(two_stages_by_hand)
     Error err = {""};
     World *w = world_of("coupled-bits");
     ProcessConfig noise = diff_process_defaults(PROCESS_UNIFORM, 2);
+    noise.any_start = true;
     noise.rate_const = 1.0; /* finite at t = 1, so that the first leap does leap */
     Process *p = diff_process_create(&noise, &err);
     const SamplerClass *sampler = diff_sampler_find("theta-trapezoidal", &err);

@@ -80,6 +80,7 @@ static Process *process_of(size_t kind, ScheduleKind beta, size_t S)
         one_way(R, S);
     set_diagonal(R, S);
     c.rates = kind >= 4 ? R : NULL;
+    c.any_start = true;
     Process *p = diff_process_create(&c, &err);
     ck_assert_msg(p != NULL, "%s, schedule %d, S = %zu: %s", names[kind], (int)beta, S, err.text);
     ck_assert_int_eq(p->reversible, kind != 1 && (kind != 5 || S == 2));

@@ -20,6 +20,7 @@ static Process *process_of(int kind)
     c.rates = kind == PROCESS_MATRIX ? cycle : NULL;
     c.sigma_max = 4.0;
     c.beta_scale = 1.5;
+    c.any_start = true;
     Process *p = diff_process_create(&c, &err);
     ck_assert_msg(p != NULL, "%s", err.text);
     return p;

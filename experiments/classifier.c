@@ -10,6 +10,7 @@
 #include "nn/optimizer.h"
 #include "nn/safetensors.h"
 #include "nn/sha256.h"
+#include "tensor/check.h"
 #include "tensor/memory.h"
 #include "tensor/platform.h"
 
@@ -55,6 +56,9 @@ static Var *features_of(const Classifier *c, const States *x)
 {
     Graph *g = c->graph;
     Param **p = c->params.items;
+    TENSOR_CHECK(x->dims == c->height * c->width * c->channels,
+                 "pictures (%zu, %zu), a classifier of %zux%zux%zu", x->batch, x->dims, c->height,
+                 c->width, c->channels);
     Tensor picture = tensor_make4(g->arena, x->batch, c->height, c->width, c->channels);
     states_centre(picture.data, x, (double)(c->states - 1));
     Var *h = ag_constant(g, picture);

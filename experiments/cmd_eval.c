@@ -178,6 +178,19 @@ static bool check_sizes(const EvalOptions *o, const Dataset *d, const Model *m, 
                      (long long)c->states, d->height, d->width, d->channels, d->states, o->data);
 }
 
+/* The test split must be pictures of the same kind, also those that no network looks at. */
+static bool check_test(const EvalOptions *o, const Dataset *d, const Dataset *test, Error *err)
+{
+    if (test->height == d->height && test->width == d->width && test->channels == d->channels &&
+        test->states == d->states)
+        return true;
+    return error_set(err,
+                     "%.200s: its test pictures are %zux%zux%zu with %zu states: expected "
+                     "%zux%zux%zu with %zu, as its training pictures have",
+                     o->data, test->height, test->width, test->channels, test->states, d->height,
+                     d->width, d->channels, d->states);
+}
+
 /* The classifier's file if it exists; else one trained now, and written if a file was named. */
 static Classifier *get_classifier(const EvalOptions *o, const Dataset *train, Error *err)
 {
@@ -227,11 +240,13 @@ static bool open_all(const EvalOptions *o, EvalObjects *x, Error *err)
     if (o->want_valid)
         evaluation_use_law(e, x->train->law, (uint64_t)o->seed);
     if ((o->want_fcd || o->want_elbo || o->want_bound) && dataset_has_test(o->data) &&
-        !(x->test = dataset_open(o->data, true, &d, err)))
+        !((x->test = dataset_open(o->data, true, &d, err)) &&
+          check_test(o, x->train, x->test, err)))
         return false;
     if (!o->want_fcd)
         return true;
-    if (!(x->classifier = get_classifier(o, x->train, err)))
+    if (!evaluation_check_counts(x->train, x->test, err) ||
+        !(x->classifier = get_classifier(o, x->train, err)))
         return false;
     return evaluation_use_classifier(e, x->classifier, x->train, x->test, err);
 }

@@ -269,7 +269,8 @@ static bool make_binary(Dataset *d, double threshold, Error *err)
         return error_set(err, "%s: has %zu states already, the transform binary needs 256 levels",
                          d->name, d->states);
     if (h < 1 || w < 1)
-        return error_set(err, "%s: pictures of %zux%zu are too small for the transform binary",
+        return error_set(err, "%s: pictures of %zux%zu are too small for the transform binary: "
+                              "expected at least 2x2",
                          d->name, d->height, d->width);
     for (size_t i = 0; i < d->count; i++) {
         const uint8_t *in = d->data + i * d->height * row;

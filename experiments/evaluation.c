@@ -29,11 +29,17 @@ static Moments dataset_moments(Classifier *c, const Dataset *d, size_t count)
     return m;
 }
 
+bool evaluation_check_counts(const Dataset *train, const Dataset *test, Error *err)
+{
+    return (train->count >= 2 && (!test || test->count >= 2)) ||
+           error_set(err, "%s: the FCD needs at least 2 pictures of each split", train->name);
+}
+
 bool evaluation_use_classifier(Evaluation *e, Classifier *c, const Dataset *train,
                                const Dataset *test, Error *err)
 {
-    if (train->count < 2 || (test && test->count < 2))
-        return error_set(err, "%s: the FCD needs at least 2 pictures of each split", train->name);
+    if (!evaluation_check_counts(train, test, err))
+        return false;
     e->classifier = c;
     e->reference = dataset_moments(c, train, train->count);
     e->reference_name = "training pictures";
@@ -166,27 +172,40 @@ static bool calls_differ(const Evaluation *e)
     return false;
 }
 
+/* One picture has no standard error. */
+static const char *error_text(double error, char out[CELL])
+{
+    if (isfinite(error))
+        text_format(out, CELL, "%.5f", error);
+    else
+        strcpy(out, "unknown");
+    return out;
+}
+
 static void print_bounds(const Evaluation *e, FILE *out)
 {
+    char text[CELL];
     for (size_t i = 0; i < e->bound_count; i++) {
         const EvalBound *b = &e->bounds[i];
         text_print(out,
-                   "%-8s at most %.4f bits per dimension, +- %.4f (prior %.4f, diffusion %.4f, "
+                   "%-8s at most %.4f bits per dimension, +- %s (prior %.4f, diffusion %.4f, "
                    "reconstruction %.4f; %zu %s pictures, t_min %g, eps %g)\n",
-                   b->model, b->elbo.total, b->elbo.error, b->elbo.prior, b->elbo.diffusion,
+                   b->model, b->elbo.total, error_text(b->elbo.error, text), b->elbo.prior, b->elbo.diffusion,
                    b->elbo.reconstruction, b->pictures, b->split, b->t_min, b->eps);
     }
 }
 
 static void print_step_bounds(const Evaluation *e, FILE *out)
 {
+    char text[CELL];
     if (e->step_bound_count > 0)
         fprintf(out, "%-8s %6s %12s %8s %9s %9s %9s\n", "model", "steps", "bits/dim <=", "+-", "prior",
                 "lambda", "steps'");
     for (size_t i = 0; i < e->step_bound_count; i++) {
         const EvalStepBound *b = &e->step_bounds[i];
-        fprintf(out, "%-8s %6zu %12.5f %8.5f %9.5f %9.5f %9.5f", b->model, b->steps,
-                b->bound.total, b->bound.error, b->bound.prior, b->bound.lambda, b->bound.steps);
+        text_print(out, "%-8s %6zu %12.5f %8s %9.5f %9.5f %9.5f", b->model, b->steps,
+                   b->bound.total, error_text(b->bound.error, text), b->bound.prior,
+                   b->bound.lambda, b->bound.steps);
         if (b->lambdas > 0)
             fprintf(out, "  (%zu lambdas)", b->lambdas);
         fprintf(out, "\n");
@@ -408,15 +427,15 @@ static void report_facts(const Evaluation *e, Report *r)
 
 static void report_bounds(const Evaluation *e, Report *r)
 {
-    char text[256];
+    char text[256], error[CELL];
     report_heading(r, "Bits per dimension");
     for (size_t i = 0; i < e->bound_count; i++) {
         const EvalBound *b = &e->bounds[i];
         text_format(text, sizeof text,
-                    "The %s needs at most %.4f bits per dimension (standard error %.4f) for %zu %s "
+                    "The %s needs at most %.4f bits per dimension (standard error %s) for %zu %s "
                     "pictures: prior %.4f, diffusion %.4f, reconstruction %.4f; t_min %g, eps %g.",
-                    b->model, b->elbo.total, b->elbo.error, b->pictures, b->split, b->elbo.prior,
-                    b->elbo.diffusion, b->elbo.reconstruction, b->t_min, b->eps);
+                    b->model, b->elbo.total, error_text(b->elbo.error, error), b->pictures, b->split,
+                    b->elbo.prior, b->elbo.diffusion, b->elbo.reconstruction, b->t_min, b->eps);
         report_paragraph(r, text);
     }
 }
@@ -433,9 +452,9 @@ static void report_step_bounds(const Evaluation *e, Report *r)
         char(*t)[CELL] = text + i * STEP_COLUMNS;
         snprintf(t[0], CELL, "%s", b->model);
         snprintf(t[1], CELL, "%zu", b->steps);
-        snprintf(t[2], CELL, "%.5f", b->bound.total);
-        snprintf(t[3], CELL, "%.5f", b->bound.error);
-        snprintf(t[4], CELL, "%.5f", b->bound.lambda);
+        text_format(t[2], CELL, "%.5f", b->bound.total);
+        error_text(b->bound.error, t[3]);
+        text_format(t[4], CELL, "%.5f", b->bound.lambda);
         for (size_t c = 0; c < STEP_COLUMNS; c++)
             cells[i * STEP_COLUMNS + c] = t[c];
     }

@@ -60,7 +60,10 @@ typedef struct Evaluation {
 } Evaluation;
 
 void evaluation_use_law(Evaluation *e, const FiniteLaw *law, uint64_t seed);
-/* test may be NULL: no floor and no accuracy are given.  Both need 2 pictures (a sentence). */
+/* Moments need 2 pictures of each split (a sentence otherwise): to be asked before work is done. */
+bool evaluation_check_counts(const Dataset *train, const Dataset *test, Error *err);
+/* test may be NULL: no floor and no accuracy are given.  The pictures of both must have the
+ * classifier's sizes (checked). */
 bool evaluation_use_classifier(Evaluation *e, Classifier *c, const Dataset *train,
                                const Dataset *test, Error *err);
 /* Draws e->count samples by the request and appends a row. */

@@ -1,5 +1,5 @@
-/* Sampling starts from the prior: a process that has not forgotten the data by then is refused, with
- * the constant that would do; what the exempt published one costs is what README says. */
+/* Sampling starts from the prior: a process that has not forgotten the data by then is refused,
+ * with the constant that would do; what the exempt published one costs is what README says. */
 #include <check.h>
 #include <stdio.h>
 #include <string.h>

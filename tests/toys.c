@@ -30,6 +30,11 @@ void toys_tear_down(void)
     remove(folder);
 }
 
+const char *toy_folder(void)
+{
+    return folder;
+}
+
 const char *toy(const char *name)
 {
     char path[NAME];
@@ -110,10 +115,16 @@ static void write_split(const char *pictures, const char *labels, size_t count, 
 
 const char *toy_mnist(size_t count, size_t side, unsigned seed)
 {
+    return toy_mnist_split(count, side, count, side, seed);
+}
+
+const char *toy_mnist_split(size_t count, size_t side, size_t test_count, size_t test_side,
+                            unsigned seed)
+{
     static char spec[80];
     write_split(toy("train-images-idx3-ubyte"), toy("train-labels-idx1-ubyte"), count, side, seed);
-    write_split(toy("t10k-images-idx3-ubyte"), toy("t10k-labels-idx1-ubyte"), count, side,
-                seed + 1000);
+    write_split(toy("t10k-images-idx3-ubyte"), toy("t10k-labels-idx1-ubyte"), test_count,
+                test_side, seed + 1000);
     snprintf(spec, sizeof spec, "mnist:%s", folder);
     return spec;
 }

@@ -14,6 +14,7 @@
 /* Makes the empty folder `name` (removed again by toys_tear_down, with the files named by toy). */
 void toys_set_up(const char *name);
 void toys_tear_down(void);
+const char *toy_folder(void);
 /* "FOLDER/name"; lives as long as the test.  A file of that name is removed at the first call. */
 const char *toy(const char *name);
 
@@ -26,6 +27,9 @@ bool toy_same(const char *a, const char *b); /* both there, with equal bytes */
 /* Four idx files of `count` pictures side x side in the toy folder, train and test alike: label i
  * mod 3 shows as brightness.  Returns "mnist:FOLDER". */
 const char *toy_mnist(size_t count, size_t side, unsigned seed);
+/* The same with other pictures to test with. */
+const char *toy_mnist_split(size_t count, size_t side, size_t test_count, size_t test_side,
+                            unsigned seed);
 Dataset *toy_open(const char *spec, bool test_split);
 
 /* glyphs, MLP of width 16, batches of 8, `steps` steps. */

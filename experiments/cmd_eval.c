@@ -222,9 +222,7 @@ static bool open_all(const EvalOptions *o, EvalObjects *x, Error *err)
     if (o->teacher && (!(x->teacher = model_load(o->teacher, which, err)) ||
                        !model_check_teacher(x->model, x->teacher, o->teacher, err)))
         return false;
-    DatasetOptions d = dataset_defaults();
-    d.transform = x->model->config.transform == CONFIG_TRANSFORM_BINARY ? DATA_BINARY : DATA_AS_IS;
-    d.threshold = x->model->config.threshold;
+    const DatasetOptions d = model_dataset(&x->model->config);
     if (!(x->train = dataset_open(o->data, false, &d, err)))
         return false;
     if (!check_sizes(o, x->train, x->model, o->model, err))

@@ -109,9 +109,7 @@ static bool configure(const TrainOptions *o, ConfigRole role, const Model *teach
 /* Opens the data and takes its sizes into the configuration. */
 static Dataset *open_data(const TrainOptions *o, Config *c, Error *err)
 {
-    DatasetOptions d = dataset_defaults();
-    d.transform = c->transform == CONFIG_TRANSFORM_BINARY ? DATA_BINARY : DATA_AS_IS;
-    d.threshold = c->threshold;
+    const DatasetOptions d = model_dataset(c);
     Dataset *data = dataset_open(o->data, false, &d, err);
     if (!data)
         return NULL;

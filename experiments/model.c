@@ -6,13 +6,11 @@
 #include <string.h>
 
 #include "experiments/torch_import.h"
-#include "nn/mlp.h"
 #include "nn/sha256.h"
-#include "nn/unet.h"
 #include "tensor/memory.h"
 #include "tensor/text.h"
 
-static ProcessConfig process_config(const Config *c)
+ProcessConfig model_process(const Config *c)
 {
     const bool mask = c->process == PROCESS_ABSORBING;
     ProcessConfig p =
@@ -48,18 +46,8 @@ static bool parse_scales(const char *text, UNetConfig *u, Error *err)
     return true;
 }
 
-/* What a student's recognition network sees; none in teachers and in files that were cut down to
- * what samples need. */
-static EncoderInput encoder_input(const Model *m)
+bool model_unet(const Config *c, size_t states, size_t lambda_dims, UNetConfig *out, Error *err)
 {
-    if (!m->has_encoder)
-        return ENCODER_NONE;
-    return m->config.lambda_scope == 1 ? ENCODER_CLEAN : ENCODER_PAIR;
-}
-
-static Network *unet_layout(const Model *model, size_t states, size_t lambda_dims, Error *err)
-{
-    const Config *c = &model->config;
     UNetConfig u = nn_unet_defaults();
     u.height = (size_t)c->height;
     u.width = (size_t)c->width;
@@ -76,15 +64,14 @@ static Network *unet_layout(const Model *model, size_t states, size_t lambda_dim
     u.lambda_dims = lambda_dims;
     u.lambda_gain = c->lambda_gain;
     u.lambda_is_number = lambda_dims > 0 && c->lambda_input == CONFIG_LAMBDA_NUMBERS;
-    u.encoder = encoder_input(model);
     if (!parse_scales(c->ch_mult, &u, err))
-        return NULL;
-    return nn_unet_layout(&u, err);
+        return false;
+    *out = u;
+    return true;
 }
 
-static Network *mlp_layout(const Model *model, size_t states, size_t lambda_dims, Error *err)
+MlpConfig model_mlp(const Config *c, size_t states, size_t lambda_dims)
 {
-    const Config *c = &model->config;
     MlpConfig m = nn_mlp_defaults();
     m.dims = (size_t)(c->height * c->width * c->channels);
     m.states = states;
@@ -97,8 +84,38 @@ static Network *mlp_layout(const Model *model, size_t states, size_t lambda_dims
     m.dropout = c->dropout;
     m.lambda_dims = lambda_dims;
     m.lambda_is_number = lambda_dims > 0 && c->lambda_input == CONFIG_LAMBDA_NUMBERS;
-    m.encoder = encoder_input(model);
-    return nn_mlp_layout(&m, err);
+    return m;
+}
+
+DatasetOptions model_dataset(const Config *c)
+{
+    DatasetOptions d = dataset_defaults();
+    d.transform = c->transform == CONFIG_TRANSFORM_BINARY ? DATA_BINARY : DATA_AS_IS;
+    d.threshold = c->threshold;
+    return d;
+}
+
+/* What a student's recognition network sees; none in teachers and in files that were cut down to
+ * what samples need. */
+static EncoderInput encoder_input(const Model *m)
+{
+    if (!m->has_encoder)
+        return ENCODER_NONE;
+    return m->config.lambda_scope == 1 ? ENCODER_CLEAN : ENCODER_PAIR;
+}
+
+static Network *network_layout(const Model *m, size_t states, size_t lambda_dims, Error *err)
+{
+    if (m->config.net == CONFIG_NET_MLP) {
+        MlpConfig mlp = model_mlp(&m->config, states, lambda_dims);
+        mlp.encoder = encoder_input(m);
+        return nn_mlp_layout(&mlp, err);
+    }
+    UNetConfig unet;
+    if (!model_unet(&m->config, states, lambda_dims, &unet, err))
+        return NULL;
+    unet.encoder = encoder_input(m);
+    return nn_unet_layout(&unet, err);
 }
 
 bool model_layout(Model *m, Error *err)
@@ -111,9 +128,8 @@ bool model_layout(Model *m, Error *err)
         return error_set(err, "configuration: a rate matrix of %zu states: expected %lld, as the "
                               "data has",
                          c->rates->states, (long long)c->states);
-    const size_t states = process_config(c).states;
-    m->net = c->net == CONFIG_NET_MLP ? mlp_layout(m, states, lambda_dims, err)
-                                      : unet_layout(m, states, lambda_dims, err);
+    const size_t states = model_process(c).states;
+    m->net = network_layout(m, states, lambda_dims, err);
     return m->net != NULL;
 }
 
@@ -124,7 +140,7 @@ enum { PROCESS_MATRICES = 10 };
 /* No weight of a logistic head depends on S, so a file could claim any. */
 static bool check_states(const Config *c, size_t file_bytes, Error *err)
 {
-    const double S = (double)process_config(c).states;
+    const double S = (double)model_process(c).states;
     const bool closed = c->process == PROCESS_UNIFORM || c->process == PROCESS_ABSORBING;
     const double bytes = (closed ? 2 : PROCESS_MATRICES) * sizeof(double) * S * S;
     return bytes <= (double)MODEL_FILE_MEMORY + 8.0 * (double)file_bytes ||
@@ -138,7 +154,7 @@ static bool check_states(const Config *c, size_t file_bytes, Error *err)
 static bool complete(Model *m, Error *err)
 {
     const Config *c = &m->config;
-    const ProcessConfig pc = process_config(c);
+    const ProcessConfig pc = model_process(c);
     m->process = diff_process_create(&pc, err);
     if (!m->process)
         return false;

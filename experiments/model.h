@@ -10,6 +10,8 @@
 #include "experiments/config.h"
 #include "experiments/dataset.h"
 #include "nn/checkpoint.h"
+#include "nn/mlp.h"
+#include "nn/unet.h"
 
 typedef struct Model {
     Config config;
@@ -24,6 +26,12 @@ typedef struct Model {
     char teacher_hash[65]; /* of a student: its teacher's averaged weights; else "" */
     uint64_t step;         /* finished training steps */
 } Model;
+
+/* What a configuration asks of the parts.  states: S of the network's input, the mask included. */
+ProcessConfig model_process(const Config *c);
+bool model_unet(const Config *c, size_t states, size_t lambda_dims, UNetConfig *out, Error *err);
+MlpConfig model_mlp(const Config *c, size_t states, size_t lambda_dims);
+DatasetOptions model_dataset(const Config *c);
 
 /* Builds the parts and initialises the weights from config->seed.  with_grads: for training. */
 Model *model_create(const Config *config, ConfigRole role, bool with_grads, Error *err);

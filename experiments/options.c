@@ -12,6 +12,10 @@
 
 static const char *program = "di4c";
 
+/* While options_each runs: who looks at the tables that commands hand to options_parse. */
+static OptionVisitor *visitor;
+static void *visited;
+
 void options_program(const char *name)
 {
     program = name;
@@ -189,6 +193,20 @@ static bool check_required(const Option *options, size_t count, Error *err)
     return true;
 }
 
+static void visit(const Option *options, size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        visitor(&options[i], visited);
+}
+
+void options_each(const Command *command, OptionVisitor *see, void *context)
+{
+    visitor = see;
+    visited = context;
+    command->run(command, 0, NULL);
+    visitor = NULL;
+}
+
 OptionsResult options_parse(const Command *command, const Option *options, size_t count,
                             CommonOptions *common, int argc, char **argv)
 {
@@ -200,6 +218,11 @@ OptionsResult options_parse(const Command *command, const Option *options, size_
     };
     const size_t shared_count = sizeof shared / sizeof shared[0];
     Error err;
+    if (visitor) {
+        visit(options, count);
+        visit(shared, shared_count);
+        return OPTIONS_WRONG; /* the command ends without a word */
+    }
     for (int i = 0; i < argc; i++) /* --help wins over anything that may be wrong */
         if (strcmp(argv[i], "--help") == 0) {
             print_help(command, options, count, shared, shared_count);

@@ -55,6 +55,9 @@ typedef enum OptionsResult { OPTIONS_OK, OPTIONS_HELP, OPTIONS_WRONG } OptionsRe
  * Prints the help (stdout) or the sentence of what is wrong (stderr) itself. */
 OptionsResult options_parse(const Command *command, const Option *options, size_t count,
                             CommonOptions *common, int argc, char **argv);
+/* Calls see for each option of a command, those of every command included, in --help's order. */
+typedef void OptionVisitor(const Option *option, void *context);
+void options_each(const Command *command, OptionVisitor *see, void *context);
 /* The program's name in help and sentences, "di4c" until it is set. */
 void options_program(const char *name);
 /* "di4c NAME: sentence" on stderr; returns status. */

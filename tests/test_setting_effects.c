@@ -17,7 +17,7 @@
 typedef enum World { MLP, UNET, GREY, MLP_STUDENT, UNET_STUDENT, NONE } World;
 enum { WORLDS = NONE };
 #define TINY                                                                                       \
-    "--quiet --overwrite --set seed=5 --set batch=4 --set chunk=64 --set warmup=0 "                    \
+    "--quiet --overwrite --set seed=5 --set batch=4 --set chunk=64 --set warmup=0 "                \
     "--set lr_decay=constant --set steps=2 --out @o.safetensors "
 #define NET_MLP  "--data glyphs --set mlp_width=16 --set mlp_blocks=1 --set embed=8 "
 #define NET_UNET                                                                                   \

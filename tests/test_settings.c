@@ -10,7 +10,7 @@
 static void set_other(Config *c, size_t i, int number)
 {
     char now[CONFIG_TEXT], value[CONFIG_TEXT], then[CONFIG_TEXT];
-    const char *key = config_key(i), *choices;
+    const char *key = config_key(i), *choices, *range;
     double low, high;
     Error err = {""};
 
@@ -24,9 +24,9 @@ static void set_other(Config *c, size_t i, int number)
         snprintf(value, sizeof value, "%.*s", (int)strcspn(other, "|"), other);
     } else if (strstr(err.text, "on or off")) {
         strcpy(value, strcmp(now, "on") == 0 ? "off" : "on");
-    } else if (!strstr(err.text, "number from")) {
+    } else if ((range = strstr(err.text, "number from")) == NULL) {
         strcpy(value, "2,3,5");
-    } else if (sscanf(strstr(err.text, "number from"), "number from %lf to %lf", &low, &high) == 2 &&
+    } else if (sscanf(range, "number from %lf to %lf", &low, &high) == 2 &&
                strstr(err.text, "whole")) {
         snprintf(value, sizeof value, "%.0f", low + 3.0 + (high - low > 1000 ? number : 0));
     } else { /* numbers that nothing else has */

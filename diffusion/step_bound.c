@@ -5,7 +5,6 @@
 #include <math.h>
 #include <string.h>
 
-#include "autograd/operations.h"
 #include "diffusion/posterior.h"
 #include "nn/encoder.h"
 #include "tensor/check.h"
@@ -132,17 +131,20 @@ static bool draw_encoded_lambdas(Work *w)
     States xt = states_rows(&w->xt, 0, w->count), x0 = states_rows(w->x0, w->first, w->count);
 
     ag_set_recording(w->graph, false);
-    const Var *stats = nn_encode(w->encoder, w->graph, &x0, &xt, w->t);
-    const float *s = stats->value.data;
-    bool finite = tensor_all_finite(s, w->count * 2 * L);
-    for (size_t b = 0; b < w->count && finite; b++, s += 2 * L) {
+    Var *stats = nn_encode(w->encoder, w->graph, &x0, &xt, w->t);
+    double *u = arena_alloc(w->graph->arena, w->count * L, sizeof *u);
+    for (size_t b = 0; b < w->count; b++) {
         Rng rng = stream_of(w, STREAM_ENCODER, w->first + b, once ? 0 : w->n);
         for (size_t i = 0; i < L; i++)
-            w->lambda[b * L + i] =
-                (double)s[i] + exp(0.5 * (double)s[L + i]) * rng_normal(&rng);
+            u[b * L + i] = rng_uniform(&rng);
         if (!once || w->n == w->request->steps)
-            w->kl[w->first + b] += nn_encoder_kl(s, L, 0.0, NULL);
+            w->kl[w->first + b] +=
+                nn_encoder_kl(w->encoder, stats->value.data + b * 2 * L, 0.0, NULL);
     }
+    const float *lambda = nn_encoder_draw(w->encoder, stats, u)->value.data;
+    bool finite = tensor_all_finite(lambda, w->count * L);
+    for (size_t i = 0; i < w->count * L; i++)
+        w->lambda[i] = (double)lambda[i];
     ag_graph_reset(w->graph);
     return finite;
 }

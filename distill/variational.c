@@ -9,7 +9,6 @@
 #include <math.h>
 #include <string.h>
 
-#include "autograd/operations.h"
 #include "diffusion/posterior.h"
 #include "diffusion/teacher.h"
 #include "nn/encoder.h"
@@ -185,23 +184,24 @@ static void add_kl(Step *s, const Var *stats, size_t first, size_t count, float 
         bool data = row < s->B;
         double share = data ? 1.0 : s->config->consistency_weight;
         double weight = s->config->kl_weight * share * scale;
-        double kl = nn_encoder_kl(stats->value.data + i * 2 * L, L, weight, dstats + i * 2 * L);
+        double kl = nn_encoder_kl(s->student->net->encoder, stats->value.data + i * 2 * L, weight,
+                                  dstats + i * 2 * L);
         s->report.loss += weight * kl;
         *(data ? &s->report.kl : &s->report.consistency_kl) += kl / (double)s->B;
     }
 }
 
-static double *noise_of(const Step *s, const Rng *streams, size_t first, size_t count)
+static double *uniform_of(const Step *s, const Rng *streams, size_t first, size_t count)
 {
     size_t L = s->student->lambda_dims;
-    double *noise = arena_alloc(s->arena, count * L, sizeof *noise);
+    double *u = arena_alloc(s->arena, count * L, sizeof *u);
 
     for (size_t i = 0; i < count; i++) {
         Rng rng = streams[first + i];
         for (size_t k = 0; k < L; k++)
-            noise[i * L + k] = rng_normal(&rng);
+            u[i * L + k] = rng_uniform(&rng);
     }
-    return noise;
+    return u;
 }
 
 /* One recorded call; the rows are all of the data or all of the consistency term. */
@@ -210,8 +210,9 @@ static bool run_block(Step *s, size_t first, size_t count, const Rng *noise, con
     size_t size = count * diff_head_outputs(&s->student->head), L = s->student->lambda_dims;
     States x0 = states_rows(&s->x0, first, count), xt = states_rows(&s->xt, first, count);
     double *weight = arena_alloc(s->arena, count, sizeof *weight);
-    Var *stats = nn_encode(s->student->net->encoder, s->g, &x0, &xt, s->t + first);
-    Var *lambda = ag_gaussian_draw(stats, noise_of(s, noise, first, count));
+    const Encoder *encoder = s->student->net->encoder;
+    Var *stats = nn_encode(encoder, s->g, &x0, &xt, s->t + first);
+    Var *lambda = nn_encoder_draw(encoder, stats, uniform_of(s, noise, first, count));
     NetworkInput in = {&xt, s->t + first, NULL, dropout + first, lambda};
     Var *out = s->student->forward(s->student, s->g, &in);
     float *dout = arena_zeroed(s->arena, size, sizeof *dout);
@@ -258,8 +259,10 @@ static void check_step(const Step *s, const States *x0)
 
     TENSOR_CHECK(x0->batch >= 1 && x0->dims == d->head.dims, "x_0 (%zu, %zu), student of %zu "
                  "dimensions", x0->batch, x0->dims, d->head.dims);
-    TENSOR_CHECK(d->net != NULL && d->net->encoder != NULL && d->lambda_law == LAMBDA_NORMAL,
-                 "a student of %zu lambdas without a recognition network, or law %d",
+    TENSOR_CHECK(d->net != NULL && d->net->encoder != NULL &&
+                     (d->lambda_law == LAMBDA_NORMAL) ==
+                         (d->net->encoder->family == ENCODER_GAUSSIAN),
+                 "a student of %zu lambdas with law %d without a recognition network for it",
                  d->lambda_dims, (int)d->lambda_law);
     TENSOR_CHECK(c->scope == LAMBDA_STEP || (c->scope == LAMBDA_SAMPLE && s->p->mask >= 0),
                  "scope %d with process %s", (int)c->scope, s->p->class->name);

@@ -46,6 +46,13 @@ static bool parse_scales(const char *text, UNetConfig *u, Error *err)
     return true;
 }
 
+static const double ROOT_12 = 3.46410161513775458705; /* 1/deviation of the uniform law */
+
+static bool uniform_lambda(const Config *c)
+{
+    return c->lambda_law == LAMBDA_UNIFORM;
+}
+
 bool model_unet(const Config *c, size_t states, size_t lambda_dims, UNetConfig *out, Error *err)
 {
     UNetConfig u = nn_unet_defaults();
@@ -64,6 +71,9 @@ bool model_unet(const Config *c, size_t states, size_t lambda_dims, UNetConfig *
     u.lambda_dims = lambda_dims;
     u.lambda_gain = c->lambda_gain;
     u.lambda_is_number = lambda_dims > 0 && c->lambda_input == CONFIG_LAMBDA_NUMBERS;
+    u.lambda_mean = uniform_lambda(c) ? 0.5 : 0.0;
+    u.lambda_deviation = uniform_lambda(c) ? 1.0 / ROOT_12 : 1.0;
+    u.encoder_family = uniform_lambda(c) ? ENCODER_BOX : ENCODER_GAUSSIAN;
     if (!parse_scales(c->ch_mult, &u, err))
         return false;
     *out = u;
@@ -84,6 +94,9 @@ MlpConfig model_mlp(const Config *c, size_t states, size_t lambda_dims)
     m.dropout = c->dropout;
     m.lambda_dims = lambda_dims;
     m.lambda_is_number = lambda_dims > 0 && c->lambda_input == CONFIG_LAMBDA_NUMBERS;
+    m.lambda_mean = uniform_lambda(c) ? 0.5 : 0.0;
+    m.lambda_deviation = uniform_lambda(c) ? 1.0 / ROOT_12 : 1.0;
+    m.encoder_family = uniform_lambda(c) ? ENCODER_BOX : ENCODER_GAUSSIAN;
     return m;
 }
 

@@ -1,8 +1,10 @@
-/* What all encoders share: laying x_0 and x_t side by side, and the divergence from the prior. */
+/* What all encoders share: laying x_0 and x_t side by side, the draw of lambda, and the
+ * divergence from its prior. */
 #include "nn/encoder.h"
 
 #include <math.h>
 
+#include "autograd/operations.h"
 #include "tensor/check.h"
 
 /* (B, 2 D): a pixel's clean channels, then its noised ones. */
@@ -36,18 +38,57 @@ Var *nn_encode(const Encoder *e, Graph *g, const States *x0, const States *xt, c
     return e->forward(e, g, x0, zero);
 }
 
-double nn_encoder_kl(const float *stats, size_t lambda_dims, double weight, float *dstats)
+Var *nn_encoder_draw(const Encoder *e, Var *stats, const double *u)
 {
+    if (e->family == ENCODER_BOX) {
+        return ag_box_draw(stats, u);
+    }
+    const size_t count = stats->value.shape[0] * e->lambda_dims;
+    double *noise = arena_alloc(stats->graph->arena, count, sizeof *noise);
+    for (size_t i = 0; i < count; i++) {
+        noise[i] = rng_normal_quantile(u[i]);
+    }
+    return ag_gaussian_draw(stats, noise);
+}
+
+static double gaussian_kl(double m, double v, double *dm, double *dv)
+{
+    *dm = m;
+    *dv = 0.5 * expm1(v);
+    return 0.5 * (m * m + expm1(v) - v);
+}
+
+static double box_kl(double l, double r, double *dl, double *dr)
+{
+    const double top = fmax(0.0, fmax(l, r));
+    const double left = exp(l - top), right = exp(r - top), z = exp(-top) + left + right;
+    *dl = left / z;
+    *dr = right / z;
+    return top + log(z);
+}
+
+double nn_encoder_kl(const Encoder *e, const float *stats, double weight, float *dstats)
+{
+    const size_t L = e->lambda_dims;
     double total = 0.0;
-    for (size_t i = 0; i < lambda_dims; i++) {
-        const double m = (double)stats[i], v = (double)stats[lambda_dims + i];
-        total += 0.5 * (m * m + expm1(v) - v);
+    for (size_t i = 0; i < L; i++) {
+        double first, second;
+        total += (e->family == ENCODER_BOX ? box_kl : gaussian_kl)(
+            (double)stats[i], (double)stats[L + i], &first, &second);
         if (dstats != NULL) {
-            dstats[i] += (float)(weight * m);
-            dstats[lambda_dims + i] += (float)(weight * 0.5 * expm1(v));
+            dstats[i] += (float)(weight * first);
+            dstats[L + i] += (float)(weight * second);
         }
     }
     return total;
+}
+
+void nn_encoder_init_output(const Encoder *e, const LinearLayer *output, Rng rng)
+{
+    nn_linear_init(output, true, rng);
+    if (e->family == ENCODER_BOX) {
+        nn_init_constant(output->bias, -1.0f); /* 0.58 of each side */
+    }
 }
 
 void nn_encoder_initialise(Encoder *e, Rng rng)

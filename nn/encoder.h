@@ -1,6 +1,10 @@
-/* Recognition networks: q(lambda | x_0) or q(lambda | x_0, x_t, t), a Gaussian with diagonal
- * covariance.  A student learns with one beside it what each lambda is to mean; sampling does not
- * need it.  (Variational autoencoders, arXiv 1312.6114; for discrete diffusion arXiv 2505.17384.)
+/* Recognition networks: q(lambda | x_0) or q(lambda | x_0, x_t, t), with independent coordinates.  A
+ * student learns with one beside it what each lambda is to mean; sampling does not need it.
+ * (Variational autoencoders, arXiv 1312.6114; for discrete diffusion arXiv 2505.17384.)
+ *
+ * For a normal lambda q is a Gaussian.  For a uniform one it is uniform on a box: boxes can tile the
+ * cube without gaps, so that every lambda of the prior belongs to some picture, which Gaussians
+ * cannot.
  *
  * An encoder's parameters stand in its student's ParamSet under "encoder.", so that one optimiser,
  * one average and one file hold both.  mlp_encoder.h and unet_encoder.h make the two that there
@@ -8,7 +12,13 @@
 #ifndef DI4C_NN_ENCODER_H
 #define DI4C_NN_ENCODER_H
 
+#include "nn/layers.h"
 #include "nn/network.h"
+
+typedef enum EncoderFamily {
+    ENCODER_GAUSSIAN, /* prior N(0, I);  stats: mean m, log-variance v */
+    ENCODER_BOX       /* prior uniform on [0,1]^L;  stats: l and r of ag_box_draw */
+} EncoderFamily;
 
 typedef enum EncoderInput {
     ENCODER_NONE,
@@ -17,23 +27,28 @@ typedef enum EncoderInput {
 } EncoderInput;
 
 struct Encoder {
+    EncoderFamily family;
     EncoderInput input;
     size_t dims;        /* D */
     size_t channels;    /* C of the picture; 1 for flat data */
     size_t lambda_dims; /* L */
     /* x: (B, D), or, for pairs, (B, 2 D), a pixel's C clean channels before its C noised ones;
-     * t (B).  -> stats (B, 2 L): mean m, then log-variance v. */
+     * t (B).  -> stats (B, 2 L): the L first numbers of the family, then the L second ones. */
     Var *(*forward)(const Encoder *e, Graph *g, const States *x, const double *t);
     void (*initialise)(Encoder *e, Rng rng);
     void (*destroy)(Encoder *e);
 };
 
-/* stats (B, 2 L) of q = N(m, diag e^v); xt (B, D) and t (B) are read by ENCODER_PAIR alone. */
+/* stats (B, 2 L) of q; xt (B, D) and t (B) are read by ENCODER_PAIR alone. */
 Var *nn_encode(const Encoder *e, Graph *g, const States *x0, const States *xt, const double *t);
-/* KL(q || N(0, I)) = 1/2 sum (m^2 + e^v - v - 1) of one row of stats, nats.  dstats (2 L), if not
- * NULL, gets weight times the gradient added. */
-double nn_encoder_kl(const float *stats, size_t lambda_dims, double weight, float *dstats);
+/* lambda (B, L) ~ q, from u (B, L), uniform on [0,1): gradients reach stats. */
+Var *nn_encoder_draw(const Encoder *e, Var *stats, const double *u);
+/* KL(q || prior) of one row of stats, nats: 1/2 sum (m^2 + e^v - v - 1), or sum log(1 + e^l + e^r).
+ * dstats (2 L), if not NULL, gets weight times the gradient added. */
+double nn_encoder_kl(const Encoder *e, const float *stats, double weight, float *dstats);
 
+/* For encoders: the last layer, whose box starts wide. */
+void nn_encoder_init_output(const Encoder *e, const LinearLayer *output, Rng rng);
 void nn_encoder_initialise(Encoder *e, Rng rng); /* NULL is allowed, here and below */
 void nn_encoder_destroy(Encoder *e);
 

@@ -52,6 +52,9 @@ MlpConfig nn_mlp_defaults(void)
     c.dropout = 0.0;
     c.lambda_dims = 0;
     c.lambda_is_number = false;
+    c.lambda_mean = 0.0;
+    c.lambda_deviation = 1.0;
+    c.encoder_family = ENCODER_GAUSSIAN;
     c.encoder = ENCODER_NONE;
     return c;
 }
@@ -247,6 +250,8 @@ Network *nn_mlp_layout(const MlpConfig *config, Error *err)
     m->base.states = config->states;
     m->base.lambda_dims = config->lambda_dims;
     m->base.lambda_is_number = config->lambda_is_number;
+    m->base.lambda_mean = config->lambda_mean;
+    m->base.lambda_deviation = config->lambda_deviation;
     m->base.outputs = config->dims * config->out_states;
     m->base.gradient_block = gradient_block(config);
     m->base.forward = mlp_forward;

@@ -41,7 +41,7 @@ static void encoder_initialise(Encoder *base, Rng rng)
         nn_linear_init(&e->time, true, rng);
     }
     nn_linear_init(&e->hidden, true, rng);
-    nn_linear_init(&e->output, true, rng);
+    nn_encoder_init_output(base, &e->output, rng);
 }
 
 static void encoder_destroy(Encoder *base)
@@ -53,6 +53,7 @@ Encoder *nn_mlp_encoder_add(ParamSet *set, const MlpConfig *c)
 {
     MlpEncoder *e = mem_zeroed(1, sizeof *e);
     const bool pair = c->encoder == ENCODER_PAIR;
+    e->base.family = c->encoder_family;
     e->base.input = c->encoder;
     e->base.dims = c->dims;
     e->base.channels = 1;

@@ -4,6 +4,7 @@
 
 #include <math.h>
 
+#include "autograd/operations.h"
 #include "tensor/check.h"
 #include "tensor/pointwise.h"
 
@@ -69,12 +70,18 @@ size_t nn_copy_common(Network *to, const Network *from)
 
 Var *nn_lambda_var(const Network *net, Graph *g, const NetworkInput *in)
 {
+    const size_t L = net->lambda_dims;
     if (in->lambda_var != NULL) {
-        return in->lambda_var;
+        Tensor shift = tensor_make1(g->arena, L);
+        for (size_t i = 0; i < L; i++) {
+            shift.data[i] = (float)-net->lambda_mean;
+        }
+        return ag_scale(ag_add_row(in->lambda_var, ag_constant(g, shift)),
+                        (float)(1.0 / net->lambda_deviation));
     }
-    Tensor value = tensor_make2(g->arena, in->x->batch, net->lambda_dims);
-    for (size_t i = 0; i < in->x->batch * net->lambda_dims; i++) {
-        value.data[i] = (float)in->lambda[i];
+    Tensor value = tensor_make2(g->arena, in->x->batch, L);
+    for (size_t i = 0; i < in->x->batch * L; i++) {
+        value.data[i] = (float)((in->lambda[i] - net->lambda_mean) / net->lambda_deviation);
     }
     return ag_constant(g, value);
 }

@@ -21,8 +21,8 @@ typedef struct NetworkInput {
                              Only for networks with lambda_is_number */
 } NetworkInput;
 
-/* Gives mean and log-variances of lambda for what the network is to make of it: a recognition
- * network, q(lambda | x).  Its parameters are the network's, under "encoder.". */
+/* Tells which lambda the network needs for what it is to make of it: a recognition network,
+ * q(lambda | x).  Its parameters are the network's, under "encoder.". */
 typedef struct Encoder Encoder;
 
 typedef struct Network Network;
@@ -32,7 +32,8 @@ struct Network {
     size_t dims;        /* D */
     size_t states;      /* S of the input, the mask included */
     size_t lambda_dims; /* 0: product network (teacher) */
-    bool lambda_is_number; /* lambda enters as it is; else by its sinusoids */
+    bool lambda_is_number; /* lambda enters as a number; else by its sinusoids */
+    double lambda_mean, lambda_deviation; /* as a number it enters as (lambda - mean)/deviation */
     size_t outputs;     /* numbers per sample that forward returns */
     Encoder *encoder;   /* of a student that is trained with one (nn/encoder.h), or NULL */
     size_t gradient_block; /* samples of one recorded call, at least 1: see nn_gradient_block */
@@ -49,7 +50,8 @@ void nn_network_destroy(Network *net); /* NULL is allowed */
  * returns how many.  A student starts so from its teacher. */
 size_t nn_copy_common(Network *to, const Network *from);
 
-/* lambda as (B, lambda_dims) on the graph: in->lambda_var, or a constant of in->lambda. */
+/* For networks with lambda_is_number: (lambda - mean)/deviation, (B, lambda_dims) on the graph, of
+ * in->lambda_var or of in->lambda. */
 Var *nn_lambda_var(const Network *net, Graph *g, const NetworkInput *in);
 
 /* Samples of one recorded call.  A weight's gradient is a sum over samples, and its bits depend on

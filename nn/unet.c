@@ -68,6 +68,7 @@ UNetConfig nn_unet_defaults(void)
     c.time_scale = 1000.0;
     c.dropout = 0.1;
     c.lambda_gain = 1.0;
+    c.lambda_deviation = 1.0;
     return c;
 }
 
@@ -522,6 +523,8 @@ Network *nn_unet_layout(const UNetConfig *config, Error *err)
     u->base.states = config->states;
     u->base.lambda_dims = config->lambda_dims;
     u->base.lambda_is_number = config->lambda_is_number;
+    u->base.lambda_mean = config->lambda_mean;
+    u->base.lambda_deviation = config->lambda_deviation;
     u->base.outputs = config->height * config->width * out_channels(config);
     u->base.gradient_block = gradient_block(config);
     u->base.forward = unet_forward;

@@ -75,7 +75,7 @@ static void encoder_initialise(Encoder *base, Rng rng)
     nn_norm_init(&e->norm);
     nn_pointwise_init(&e->narrow, 1.0, rng);
     nn_linear_init(&e->flat, true, rng);
-    nn_linear_init(&e->output, true, rng);
+    nn_encoder_init_output(base, &e->output, rng);
 }
 
 static void encoder_destroy(Encoder *base)
@@ -107,6 +107,7 @@ Encoder *nn_unet_encoder_add(ParamSet *set, const UNetConfig *c)
     UNetEncoder *e = mem_zeroed(1, sizeof *e);
     const size_t shown = (c->encoder == ENCODER_PAIR ? 2 : 1) * c->channels;
     const size_t bottom = (c->height >> (c->scales - 1)) * (c->width >> (c->scales - 1));
+    e->base.family = c->encoder_family;
     e->base.input = c->encoder;
     e->base.dims = c->height * c->width * c->channels;
     e->base.channels = c->channels;

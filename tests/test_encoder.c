@@ -14,7 +14,7 @@
 
 enum { B = 3, L = 2, D = 24 };
 
-static Network *mlp(EncoderInput input)
+static Network *mlp(EncoderInput input, EncoderFamily family)
 {
     Error err = {""};
     MlpConfig c = nn_mlp_defaults();
@@ -27,12 +27,15 @@ static Network *mlp(EncoderInput input)
     c.lambda_dims = L;
     c.lambda_is_number = true;
     c.encoder = input;
+    c.encoder_family = family;
+    c.lambda_mean = 0.25;
+    c.lambda_deviation = 0.5;
     Network *net = nn_mlp_create(&c, true, &err);
     ck_assert_msg(net != NULL, "%s", err.text);
     return net;
 }
 
-static Network *unet(EncoderInput input, UNetHead head)
+static Network *unet(EncoderInput input, UNetHead head, EncoderFamily family)
 {
     Error err = {""};
     UNetConfig c = nn_unet_defaults();
@@ -51,6 +54,9 @@ static Network *unet(EncoderInput input, UNetHead head)
     c.lambda_dims = L;
     c.lambda_is_number = true;
     c.encoder = input;
+    c.encoder_family = family;
+    c.lambda_mean = 0.25;
+    c.lambda_deviation = 0.5;
     Network *net = nn_unet_create(&c, true, &err);
     ck_assert_msg(net != NULL, "%s", err.text);
     return net;
@@ -59,12 +65,14 @@ static Network *unet(EncoderInput input, UNetHead head)
 static Network *network(int kase)
 {
     const EncoderInput input = kase % 2 == 0 ? ENCODER_CLEAN : ENCODER_PAIR;
-    return kase < 2 ? mlp(input) : unet(input, kase < 4 ? UNET_HEAD_SOFTMAX : UNET_HEAD_LOGISTIC);
+    const EncoderFamily family = kase < 6 ? ENCODER_GAUSSIAN : ENCODER_BOX;
+    const UNetHead head = kase % 6 < 4 ? UNET_HEAD_SOFTMAX : UNET_HEAD_LOGISTIC;
+    return kase % 6 < 2 ? mlp(input, family) : unet(input, head, family);
 }
 
 typedef struct Inputs {
     uint16_t x0[B * D], xt[B * D];
-    double t[B], noise[B * L];
+    double t[B], u[B * L];
 } Inputs;
 
 static Inputs inputs(void)
@@ -77,7 +85,7 @@ static Inputs inputs(void)
     for (size_t b = 0; b < B; b++)
         in.t[b] = 0.2 + 0.3 * (double)b;
     for (size_t i = 0; i < B * L; i++)
-        in.noise[i] = sin(2.0 + (double)i);
+        in.u[i] = 0.5 + 0.4 * sin(2.0 + (double)i);
     return in;
 }
 
@@ -89,7 +97,7 @@ static double value(Network *net, Inputs *in, bool backward)
     double total = 0.0;
     ag_set_recording(g, backward);
     Var *stats = nn_encode(net->encoder, g, &x0, &xt, in->t);
-    Var *lambda = ag_gaussian_draw(stats, in->noise);
+    Var *lambda = nn_encoder_draw(net->encoder, stats, in->u);
     const NetworkInput input = {&xt, in->t, NULL, NULL, lambda};
     Var *out = nn_forward(net, g, &input);
     float *dout = arena_alloc(g->arena, B * net->outputs, sizeof *dout);
@@ -99,7 +107,8 @@ static double value(Network *net, Inputs *in, bool backward)
         total += (double)dout[i] * (double)out->value.data[i];
     }
     for (size_t b = 0; b < B; b++)
-        total += nn_encoder_kl(stats->value.data + b * 2 * L, L, 1.0, dstats + b * 2 * L);
+        total += nn_encoder_kl(net->encoder, stats->value.data + b * 2 * L, 1.0,
+                               dstats + b * 2 * L);
     Var *const from[] = {out, stats};
     const float *const gradient[] = {dout, dstats};
     if (backward)
@@ -150,12 +159,39 @@ START_TEST(divergence_is_that_of_the_gaussians)
     const double m = 0.7f, v = -1.1f, s = exp(0.5 * v), width = 1e-3;
     double sum = 0.0;
 
-    ck_assert_double_eq(nn_encoder_kl(prior, 2, 1.0, NULL), 0.0);
+    const Encoder two = {.family = ENCODER_GAUSSIAN, .lambda_dims = 2};
+    const Encoder single = {.family = ENCODER_GAUSSIAN, .lambda_dims = 1};
+
+    ck_assert_double_eq(nn_encoder_kl(&two, prior, 1.0, NULL), 0.0);
     for (double x = -12.0; x < 12.0; x += width) {
         const double z = (x - m) / s;
         sum += width * exp(-0.5 * z * z) / s * (-0.5 * z * z - log(s) + 0.5 * x * x);
     }
-    ck_assert_double_eq_tol(nn_encoder_kl(one, 1, 1.0, NULL), sum / sqrt(2.0 * acos(-1.0)), 1e-9);
+    ck_assert_double_eq_tol(nn_encoder_kl(&single, one, 1.0, NULL), sum / sqrt(2.0 * acos(-1.0)), 1e-9);
+}
+END_TEST
+
+/* A box of sides w has -sum log w; draws fill it from edge to edge. */
+START_TEST(boxes_lie_in_the_cube)
+{
+    const Encoder e = {.family = ENCODER_BOX, .lambda_dims = 2};
+    Graph *g = ag_graph_create();
+    Tensor stats = tensor_make2(g->arena, 2, 4);
+    const float l[2] = {logf(2.0f), 90.0f}, r[2] = {logf(5.0f), -3.0f}; /* z = 8 */
+    const double u[4] = {0.0, 0.0, 1.0, 1.0};
+
+    for (size_t b = 0; b < 2; b++)
+        for (size_t i = 0; i < 2; i++) {
+            stats.data[b * 4 + i] = l[i];
+            stats.data[b * 4 + 2 + i] = r[i];
+        }
+    ck_assert_double_eq_tol(nn_encoder_kl(&e, stats.data, 1.0, NULL), log(8.0) + 90.0, 1e-5);
+    const float *y = nn_encoder_draw(&e, ag_constant(g, stats), u)->value.data;
+    ck_assert_double_eq_tol((double)y[0], 2.0 / 8.0, 1e-6);
+    ck_assert_double_eq_tol((double)y[2], 3.0 / 8.0, 1e-6);
+    ck_assert_double_eq_tol((double)y[1], 1.0, 1e-6);
+    ck_assert(y[3] <= 1.0f);
+    ag_graph_destroy(g);
 }
 END_TEST
 
@@ -208,8 +244,9 @@ Suite *encoder_suite(void)
 {
     Suite *s = suite_create("encoder");
     TCase *tc = tcase_create("encoder");
-    tcase_add_loop_test(tc, gradients_reach_every_parameter, 0, 6);
+    tcase_add_loop_test(tc, gradients_reach_every_parameter, 0, 12);
     tcase_add_test(tc, divergence_is_that_of_the_gaussians);
+    tcase_add_test(tc, boxes_lie_in_the_cube);
     tcase_add_test(tc, pairs_see_what_is_noised);
     tcase_add_test_raise_signal(tc, sinusoids_take_no_lambda_on_the_graph, SIGABRT);
     tcase_set_timeout(tc, 120);

@@ -528,6 +528,32 @@ static void naive_gaussian_draw(double *y, const Tensor *in, const Parameters *p
     }
 }
 
+static double uniform_at(size_t i)
+{
+    return 0.5 + 0.49 * cos(1.3 * (double)i);
+}
+
+static Var *box_draw(Graph *g, Var *const *in, void *context)
+{
+    const size_t count = tensor_size(&in[0]->value) / 2;
+    double *u = arena_alloc(g->arena, count, sizeof *u);
+    (void)context;
+    for (size_t i = 0; i < count; i++)
+        u[i] = uniform_at(i);
+    return ag_box_draw(in[0], u);
+}
+
+static void naive_box_draw(double *y, const Tensor *in, const Parameters *p)
+{
+    const size_t L = in->shape[1] / 2;
+    (void)p;
+    for (size_t i = 0; i < in->shape[0] * L; i++) {
+        const float *row = in->data + i / L * 2 * L;
+        const double l = exp((double)row[i % L]), r = exp((double)row[L + i % L]);
+        y[i] = (l + uniform_at(i)) / (1.0 + l + r);
+    }
+}
+
 static Var *cross_entropy(Graph *g, Var *const *in, void *context)
 {
     (void)g, (void)context;
@@ -623,6 +649,9 @@ static const Case cases[] = {
     {"gaussian_draw", gaussian_draw, naive_gaussian_draw, 1, {{2, {SAMPLES, 6}}}, {0}, false},
     {"gaussian_draw one", gaussian_draw, naive_gaussian_draw, 1, {{2, {1, 2}}}, {0}, false},
     {"gaussian_draw batch 0", gaussian_draw, naive_gaussian_draw, 1, {{2, {0, 2}}}, {0}, false},
+    {"box_draw", box_draw, naive_box_draw, 1, {{2, {SAMPLES, 6}}}, {0}, false},
+    {"box_draw far", box_draw, naive_box_draw, 1, {{2, {SAMPLES, 6}}}, {0}, true},
+    {"box_draw batch 0", box_draw, naive_box_draw, 1, {{2, {0, 2}}}, {0}, false},
     {"reshape", reshape, naive_copy, 1, {{3, {2, 3, 4}}}, {0}, false},
     {"concat", concat, naive_concat, 2, {{3, {2, 3, 5}}, {3, {2, 3, 4}}}, {0}, false},
     {"concat with nothing", concat, naive_concat, 2, {{2, {3, 0}}, {2, {3, 4}}}, {0}, false},

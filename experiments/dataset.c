@@ -337,6 +337,22 @@ Dataset *dataset_open(const char *spec, bool test_split, const DatasetOptions *o
     return d;
 }
 
+Dataset *dataset_like(const Dataset *d, size_t count)
+{
+    Dataset *like = mem_zeroed(1, sizeof *like);
+
+    like->name = mem_string(d->name);
+    like->order = mem_zeroed(1, sizeof *like->order);
+    like->count = count;
+    like->height = d->height;
+    like->width = d->width;
+    like->channels = d->channels;
+    like->dims = d->dims;
+    like->states = d->states;
+    like->data = mem_zeroed(count, d->dims);
+    return like;
+}
+
 void dataset_close(Dataset *d)
 {
     if (d == NULL)

@@ -43,6 +43,8 @@ DatasetOptions dataset_defaults(void); /* as is; threshold 0.4 */
 bool dataset_transform(const char *name, DataTransform *transform); /* "none", "binary" */
 /* NULL and a sentence naming the file and the field if something is wrong. */
 Dataset *dataset_open(const char *spec, bool test_split, const DatasetOptions *options, Error *err);
+/* `count` pictures of d's sizes, all zero, for the caller to fill; no labels, no law. */
+Dataset *dataset_like(const Dataset *d, size_t count);
 void dataset_close(Dataset *d); /* NULL is allowed */
 /* True if dataset_open(spec, true, ...) has something to open. */
 bool dataset_has_test(const char *spec);

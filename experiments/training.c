@@ -6,6 +6,7 @@
 
 #include "experiments/csv.h"
 #include "experiments/progress.h"
+#include "experiments/targets.h"
 #include "tensor/memory.h"
 #include "tensor/platform.h"
 #include "tensor/reduce.h"
@@ -33,6 +34,7 @@ typedef struct Run {
     States batch;
     CsvLog *log;
     Progress *progress;
+    Dataset *targets; /* of the teacher's making, or NULL */
     double row[COLUMNS_MAX]; /* what the log gets: step, loss, norm, rate, terms */
 } Run;
 
@@ -137,7 +139,8 @@ static double step_gradient(Run *run, uint64_t step)
     const TrainingJob *job = run->job;
     const Model *m = job->model;
     const Config *c = &m->config;
-    dataset_batch(job->data, (uint64_t)c->seed, step, (size_t)c->batch, c->flip, &run->batch, NULL);
+    dataset_batch(run->targets ? run->targets : job->data, (uint64_t)c->seed, step,
+                  (size_t)c->batch, c->flip, &run->batch, NULL);
     nn_params_zero_grads(&m->net->params);
     if (!job->teacher) {
         const TeacherConfig t = training_teacher(c);
@@ -241,6 +244,10 @@ static bool start(Run *run, Error *err)
     m->step = run->optimizer->steps;
     if (job->log && !open_log(run, err))
         return false;
+    if (job->teacher && m->config.targets != CONFIG_TARGETS_DATA &&
+        !(run->targets =
+              targets_draw(&m->config, job->teacher, m->process, job->data, job->quiet, err)))
+        return false;
     run->graph = ag_graph_create();
     run->batch = states_alloc((size_t)m->config.batch, m->denoiser.head.dims);
     run->progress = progress_create(stderr, model_role_name(m->role), m->step,
@@ -280,6 +287,7 @@ TrainingEnd training_run(const TrainingJob *job, Error *err)
         memcpy(job->model->net->params.values, run.optimizer->ema,
                job->model->net->params.total * sizeof(float));
     states_free(&run.batch);
+    dataset_close(run.targets);
     if (run.graph)
         ag_graph_destroy(run.graph);
     if (run.optimizer)

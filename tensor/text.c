@@ -230,6 +230,10 @@ static void put_integer(Writer *w, Conversion c)
     const intmax_t i = is_signed ? take_signed(w, c.length) : 0;
     const uintmax_t u = is_signed ? 0 : take_unsigned(w, c.length);
 
+    if (c.width >= LINE_TEXT && c.flags[0] == '\0') { /* what does not fit below is blank */
+        put_blanks(w, c.width - LINE_TEXT + 1);
+        c.width = LINE_TEXT - 1;
+    }
     strcpy(c.length, "j");
     conversion_text(&c, spec);
     const int n = is_signed ? snprintf(number, sizeof number, spec, i)

@@ -152,6 +152,8 @@ static const Row rows[] = {
     {"sample", "--raw", "o.npy", SAMPLE NPY MODEL, SAMPLE NPY MODEL "--raw", false},
     {"sample", "--stratified-lambda", "o.npy", SAMPLE NPY MODEL STEPS "--count 300",
      SAMPLE NPY MODEL STEPS "--count 300 --stratified-lambda", false},
+    {"sample", "--lambda", "o.npy", SAMPLE NPY MODEL "--steps 4 --count 300",
+     SAMPLE NPY MODEL "--steps 4 --count 300 --lambda sample", false},
 
     {"eval", "--model", "o.json", EVAL STEPS DATA MODEL,
      EVAL STEPS DATA "--model @t.safetensors", false},
@@ -189,6 +191,10 @@ static const Row rows[] = {
     {"eval", "--raw", "o.json", EVAL STEPS DATA MODEL, EVAL STEPS DATA MODEL "--raw", false},
     {"eval", "--stratified-lambda", "p.html", EVAL STEPS DATA MODEL PAGE "--count 64",
      EVAL STEPS DATA MODEL PAGE "--count 64 --stratified-lambda", false},
+    {"eval", "--lambda", "p.html", EVAL STEPS DATA MODEL PAGE "--count 64",
+     EVAL STEPS DATA MODEL PAGE "--count 64 --lambda sample", false},
+    {"eval", "--bound-lambdas", "o.json", EVAL STEPS DATA MODEL "--metrics bound",
+     EVAL STEPS DATA MODEL "--metrics bound --bound-lambdas 2", false},
 
     {"inspect", "FILE", "stdout", "inspect @t.safetensors", "inspect @s.safetensors", false},
     {"convert", "IN", "o.pt", "convert @t.safetensors @o.pt", "convert @u.safetensors @o.pt",
@@ -197,6 +203,8 @@ static const Row rows[] = {
      false},
     {"convert", "--set", "status", "convert @t.safetensors @o.pt",
      "convert @t.safetensors @o.pt --set t_min=0.1", false}, /* more in test_convert.c */
+    {"convert", "--overwrite", "status", "convert @t.safetensors @p.pt", /* which is there now */
+     "convert @t.safetensors @p.pt --overwrite", false},
     {"theory", "NAME", "o.json", THEORY "--world xor rate", THEORY "--world xor capacity", false},
     {"theory", "--out", "index.html", THEORY "--world xor capacity",
      THEORY "--world xor capacity --out @theory", false},

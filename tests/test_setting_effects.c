@@ -28,6 +28,9 @@ enum { WORLDS = NONE };
 #define GREY_UNET                                                                                  \
     "--data idx:" DIR "/grey --preset mnist --set ch=8 --set ch_mult=1 --set res_blocks=1 "        \
     "--set attn_scale=-1 --set batch=2 --set stratified_times=off "
+#define NUMBERS "--set lambda_input=numbers "
+#define BOUND NUMBERS "--set objective=variational "
+#define DRAWN "--set target_count=5 --set target_steps=2 "
 #define FEW "--set lambdas=3 --set distil_lambdas=0 --set stratified_lambda=off "
 
 static const char *const worlds[] = {
@@ -128,6 +131,23 @@ static const Trial trials[] = {
     {"tm_width", MLP_STUDENT, "", "0.01", "0.2", false},
     {"share_at_one", MLP_STUDENT, "", "0", "0.5", false},
     {"start_from", MLP_STUDENT, "", "raw", "averaged", false},
+    {"objective", MLP_STUDENT, NUMBERS, "published", "variational", false},
+    {"objective", UNET_STUDENT, NUMBERS, "published", "variational", false},
+    {"lambda_scope", MLP_STUDENT, BOUND, "step", "sample", false},
+    {"lambda_law", MLP_STUDENT, "", "uniform", "normal", false},
+    {"lambda_law", MLP_STUDENT, BOUND, "uniform", "normal", false},
+    {"lambda_law", UNET_STUDENT, BOUND, "uniform", "normal", false},
+    {"lambda_input", MLP_STUDENT, "", "sinusoids", "numbers", false},
+    {"lambda_input", UNET_STUDENT, "", "sinusoids", "numbers", false},
+    {"kl_weight", MLP_STUDENT, BOUND "--set kl_warmup=0 ", "1", "0.5", false},
+    {"kl_warmup", MLP_STUDENT, BOUND, "0.6", "0.9", false},
+    {"most_steps", MLP_STUDENT, BOUND "--set lambda_scope=sample ", "32", "4", false},
+    {"consistency_weight", MLP_STUDENT, BOUND, "0", "1", false},
+    {"share_at_one", MLP_STUDENT, BOUND "--set lambda_scope=sample ", "0", "0.5", false},
+    {"targets", MLP_STUDENT, DRAWN, "data", "teacher", false},
+    {"targets", MLP_STUDENT, DRAWN, "teacher", "mixed", false},
+    {"target_count", MLP_STUDENT, DRAWN "--set targets=teacher ", "5", "6", false},
+    {"target_steps", MLP_STUDENT, DRAWN "--set targets=teacher ", "2", "3", false},
 };
 enum { TRIALS = sizeof trials / sizeof trials[0] };
 

@@ -447,7 +447,8 @@ START_TEST(models_that_do_not_belong_together)
          "2 "
          "--out @x.npy",
          1, "s.safetensors: role is student: expected a teacher");
-    says("distill " STUDENT "--set process=uniform --teacher @t.safetensors --out @x.safetensors",
+    says("distill " STUDENT "--preset glyphs-published --set process=uniform --teacher "
+         "@t.safetensors --out @x.safetensors",
          1, "t.safetensors: process is absorbing: expected uniform");
     ck_assert(!there("x.npy") && !there("x.safetensors"));
 }

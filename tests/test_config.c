@@ -7,7 +7,8 @@
 #include "diffusion/process.h"
 #include "experiments/config.h"
 
-static const char *const preset_names[] = {"glyphs", "mnist-binary", "mnist", "cifar10"};
+static const char *const preset_names[] = {
+    "glyphs", "glyphs-published", "mnist-binary", "mnist-binary-published", "mnist", "cifar10"};
 enum { PRESETS = sizeof preset_names / sizeof preset_names[0] };
 
 static size_t key_index(const char *name)
@@ -137,7 +138,7 @@ START_TEST(presets_are_possible)
         }
     ck_assert(!config_preset(&c, "mnist2", ROLE_TEACHER, &err));
     ck_assert_ptr_nonnull(
-        strstr(err.text, "'mnist2'; expected one of glyphs, mnist-binary, mnist"));
+        strstr(err.text, "'mnist2'; expected one of glyphs, glyphs-published, mnist-binary"));
 }
 END_TEST
 
@@ -145,12 +146,22 @@ START_TEST(data_sets_have_a_preset)
 {
     Config teacher;
     config_defaults(&teacher);
+    Config masks, other;
+    config_defaults(&other);
+    other.transform = CONFIG_TRANSFORM_BINARY;
+    masks = other;
+    masks.process = PROCESS_ABSORBING;
+    ck_assert_str_eq(config_preset_of("glyphs", &masks), "glyphs");
+    ck_assert_str_eq(config_preset_of("glyphs", &other), "glyphs-published");
+    ck_assert_str_eq(config_preset_of("mnist:d", &masks), "mnist-binary");
+    ck_assert_str_eq(config_preset_of("mnist:d", &other), "mnist-binary-published");
     ck_assert_str_eq(config_preset_of("glyphs", NULL), "glyphs");
     ck_assert_str_eq(config_preset_of("cifar10:x", NULL), "cifar10");
     ck_assert_str_eq(config_preset_of("mnist:x", NULL), "mnist-binary");
     ck_assert_str_eq(config_preset_of("idx:x", NULL), "mnist-binary");
     ck_assert_str_eq(config_preset_of("mnist:x", &teacher), "mnist");
     teacher.transform = CONFIG_TRANSFORM_BINARY;
+    teacher.process = PROCESS_ABSORBING;
     ck_assert_str_eq(config_preset_of("mnist:x", &teacher), "mnist-binary");
 }
 END_TEST

@@ -25,7 +25,9 @@
 #define DATA    "--data glyphs "
 #define OUT     "--out @o.safetensors "
 #define TRAIN   "train --quiet --overwrite " NET
-#define DISTILL "distill --quiet --overwrite --set batch=4 --set lambdas=2 --set warmup=0 "
+#define PAPER   "--preset glyphs-published "
+#define DISTILL                                                                                    \
+    "distill --quiet --overwrite " PAPER "--set batch=4 --set lambdas=2 --set warmup=0 "
 #define TEACHER "--teacher @t.safetensors "
 #define UNET                                                                                       \
     "--data mnist:" DIR " --set batch=4 --set ch=16 --set ch_mult=1 --set res_blocks=1 "           \
@@ -104,8 +106,8 @@ static const Row rows[] = {
     {"distill", "--log", "p.csv", DISTILL OUT STEPS TEACHER DATA,
      DISTILL OUT STEPS TEACHER DATA "--log @p.csv", false},
     {"distill", "--resume", "status",
-     "distill --quiet --out @s.safetensors --set batch=4 --set lambdas=2 " STEPS TEACHER DATA,
-     "distill --quiet --out @s.safetensors --set batch=4 --set lambdas=2 --set warmup=0 "
+     "distill --quiet " PAPER "--out @s.safetensors --set batch=4 --set lambdas=2 " STEPS TEACHER DATA,
+     "distill --quiet " PAPER "--out @s.safetensors --set batch=4 --set lambdas=2 --set warmup=0 "
      "--set lr=0.1 --resume " STEPS TEACHER DATA,
      false},
     {"distill", "--overwrite", "status", "distill --quiet --out @u.safetensors " STEPS TEACHER DATA,

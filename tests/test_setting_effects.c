@@ -37,8 +37,9 @@ static const char *const worlds[] = {
     "train " TINY NET_MLP "--set stratified_times=off ",
     "train " TINY NET_UNET CT_ELBO,
     "train " TINY GREY_UNET,
-    "distill " TINY "--data glyphs --teacher @mlp.safetensors " FEW,
-    "distill " TINY "--data mnist:" DIR " --teacher @unet.safetensors " FEW,
+    "distill " TINY "--data glyphs --preset glyphs-published --teacher @mlp.safetensors " FEW,
+    "distill " TINY "--data mnist:" DIR " --preset mnist-binary-published --teacher "
+    "@unet.safetensors " FEW,
 };
 
 /* What a key is tried with: in which world, under which condition, and with which two values; more

@@ -142,7 +142,7 @@ Config toy_config(ConfigRole role, int64_t steps)
 {
     Config c;
     Error err;
-    ck_assert_msg(config_preset(&c, "glyphs", role, &err), "%s", err.text);
+    ck_assert_msg(config_preset(&c, "glyphs-published", role, &err), "%s", err.text);
     c.width_mlp = 16;
     c.blocks_mlp = 1;
     c.batch = 8;

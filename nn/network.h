@@ -46,8 +46,9 @@ struct Network {
 /* Checks shapes and lambda against the network, then calls net->forward. */
 Var *nn_forward(const Network *net, Graph *g, const NetworkInput *in);
 void nn_network_destroy(Network *net); /* NULL is allowed */
-/* Copies the values of all parameters that both have under one name (shapes must agree, checked);
- * returns how many.  A student starts so from its teacher. */
+/* Copies the values of all parameters that both have under one name in one shape; returns how many.
+ * A student starts so from its teacher, and from a former student, whose lambda may have other
+ * sizes: what reads it then starts anew. */
 size_t nn_copy_common(Network *to, const Network *from);
 
 /* For networks with lambda_is_number: (lambda - mean)/deviation, (B, lambda_dims) on the graph, of

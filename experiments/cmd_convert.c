@@ -1,4 +1,5 @@
-/* di4c convert: .safetensors to PyTorch's .pt and back.
+/* di4c convert: .safetensors to PyTorch's .pt and back; and a model's averaged weights alone, as
+ * 16-bit numbers, into a small .safetensors.
  *
  * Tensors keep names, shapes and numbers.  What only one of the formats has travels along as text:
  * a .pt file by this program holds the metadata in a dict "di4c"; a .safetensors file from a
@@ -397,6 +398,17 @@ static bool to_torch(const char *in, const char *out, Error *err)
     return ok;
 }
 
+/* The averaged weights of a model by this program. */
+static bool to_half(const char *in, const char *out, Error *err)
+{
+    SafetensorsFile *f = safetensors_read(in, err);
+    Model *m = f != NULL ? model_from_file(f, WEIGHTS_AVERAGED, err) : NULL;
+    const bool ok = m != NULL && model_save_half(m, out, err);
+    safetensors_free(f);
+    model_destroy(m);
+    return ok;
+}
+
 int command_convert(const Command *self, int argc, char **argv)
 {
     const char *in = NULL, *out = NULL;
@@ -405,7 +417,8 @@ int command_convert(const Command *self, int argc, char **argv)
     CommonOptions common = {0};
     const Option options[] = {
         {"IN", OPTION_TEXT, &in, NULL, 0, 0, true, "a .safetensors or .pt file"},
-        {"OUT", OPTION_TEXT, &out, NULL, 0, 0, true, "the other kind of file"},
+        {"OUT", OPTION_TEXT, &out, NULL, 0, 0, true, "the other kind of file; .safetensors to .safetensors: the averaged weights alone, as 16-bit "
+         "numbers"},
         {"--set", OPTION_REPEAT, &settings, "KEY=VALUE", 0, 0, false,
          "from a .pt by PyTorch: settings that shapes do not tell; unset, the paper's CIFAR-10"},
         {"--overwrite", OPTION_FLAG, &overwrite, NULL, 0, 0, false, "replace OUT if it exists"},
@@ -417,11 +430,16 @@ int command_convert(const Command *self, int argc, char **argv)
         return r == OPTIONS_HELP ? 0 : 2;
     const bool from = path_has_suffix(in, ".pt") && path_has_suffix(out, ".safetensors");
     const bool to = path_has_suffix(in, ".safetensors") && path_has_suffix(out, ".pt");
-    if (!from && !to) {
-        error_set(&err, "%.100s to %.100s: expected .pt to .safetensors, or back", in, out);
+    const bool half = path_has_suffix(in, ".safetensors") && path_has_suffix(out, ".safetensors") &&
+                      strcmp(in, out) != 0;
+    if (!from && !to && !half) {
+        error_set(&err,
+                  "%.100s to %.100s: expected .pt to .safetensors, or back, or another "
+                  ".safetensors",
+                  in, out);
         return command_fail(self, &err, 2);
     }
-    if (to && settings.count > 0) {
+    if (!from && settings.count > 0) {
         error_set(&err, "--set: only when reading a .pt file");
         return command_fail(self, &err, 2);
     }
@@ -430,7 +448,9 @@ int command_convert(const Command *self, int argc, char **argv)
                                       "another name",
                                 out);
     const bool ok = free && path_check_output(out, &err) &&
-                    (from ? from_torch(in, out, &settings, &err) : to_torch(in, out, &err));
+                    (from   ? from_torch(in, out, &settings, &err)
+                     : to ? to_torch(in, out, &err)
+                          : to_half(in, out, &err));
     if (ok && !common.quiet)
         printf("%s\n", out);
     return ok ? 0 : command_fail(self, &err, 1);

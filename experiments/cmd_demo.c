@@ -197,7 +197,9 @@ static bool write_report(const Demo *d, const char *text, Error *err)
     report_heading(r, "Training");
     const bool ok =
         report_csv_curve(r, "Teacher's loss, nats a pixel", teacher, "loss", 100, err) &&
-        report_csv_curve(r, "Student's loss, nats", student, "loss", 100, err);
+        report_csv_curve(r, "Student's loss, nats a pixel", student, "loss", 100, err) &&
+        report_csv_curve(r, "What lambda carries: KL(q || prior), nats a picture", student, "kl",
+                         100, err);
     snprintf(seed, sizeof seed, "%lld", (long long)d->seed);
     report_fact(r, "command", provenance_command());
     report_fact(r, "version", DI4C_VERSION);

@@ -431,13 +431,24 @@ static bool write_json(const EvalOptions *o, const EvalObjects *x, Error *err)
 
 /* Loss curves of a model, if its log lies beside it.  A file that is not such a log is no reason to
  * lose the report. */
-static void add_curve(Report *r, const char *model, const char *title)
+static void add_curve(Report *r, const char *model, const char *title, const char *column)
 {
     Error err;
     char *log = path_with_suffix(model, ".csv");
-    if (platform_exists(log) && !report_csv_curve(r, title, log, "loss", 100, &err))
+    if (platform_exists(log) && !report_csv_curve(r, title, log, column, 100, &err))
         fprintf(stderr, "%s; the report is without this curve\n", err.text);
     mem_free(log);
+}
+
+/* A recognition network's log shows whether lambda came alive: its divergence, and what is left. */
+static void add_curves(Report *r, const char *path, const Model *m)
+{
+    const bool student = m->role == ROLE_STUDENT;
+    add_curve(r, path, student ? "Student's loss" : "Loss", "loss");
+    if (!student || m->config.objective != CONFIG_OBJECTIVE_VARIATIONAL)
+        return;
+    add_curve(r, path, "What lambda carries: KL(q || prior), nats a picture", "kl");
+    add_curve(r, path, "Reconstruction given lambda, nats a picture", "reconstruction");
 }
 
 static bool write_report(const EvalOptions *o, const EvalObjects *x, Error *err)
@@ -449,8 +460,8 @@ static bool write_report(const EvalOptions *o, const EvalObjects *x, Error *err)
     evaluation_report(x->evaluation, r);
     report_heading(r, "Training");
     if (o->teacher)
-        add_curve(r, o->teacher, "Teacher's loss");
-    add_curve(r, o->model, x->model->role == ROLE_STUDENT ? "Student's loss" : "Loss");
+        add_curve(r, o->teacher, "Teacher's loss", "loss");
+    add_curves(r, o->model, x->model);
     report_fact(r, "command", provenance_command());
     report_fact(r, "version", DI4C_VERSION);
     nn_weights_hash(x->model->net, hash);

@@ -421,7 +421,7 @@ static size_t facts(const Model *m, MetaEntry *meta, char *rates)
     return n;
 }
 
-bool model_save(const Model *m, const Optimizer *o, const char *path, Error *err)
+static bool save(const Model *m, const Optimizer *o, bool half, const char *path, Error *err)
 {
     const size_t keys = config_count();
     MetaEntry *meta = mem_zeroed(keys + FACTS_MAX, sizeof *meta);
@@ -434,10 +434,21 @@ bool model_save(const Model *m, const Optimizer *o, const char *path, Error *err
         snprintf(key[i], sizeof key[i], "config.%s", config_key(i));
         meta[first + i] = (MetaEntry){key[i], text[i]};
     }
-    const bool ok = nn_checkpoint_write(path, m->net, o, meta, count, err);
+    const bool ok = half ? nn_checkpoint_write_half(path, m->net, meta, count, err)
+                         : nn_checkpoint_write(path, m->net, o, meta, count, err);
     mem_free(rates);
     mem_free(key);
     mem_free(text);
     mem_free(meta);
     return ok;
+}
+
+bool model_save(const Model *m, const Optimizer *o, const char *path, Error *err)
+{
+    return save(m, o, false, path, err);
+}
+
+bool model_save_half(const Model *m, const char *path, Error *err)
+{
+    return save(m, NULL, true, path, err);
 }

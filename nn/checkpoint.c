@@ -35,8 +35,8 @@ static void add_block(SafetensorsWriter *w, const ParamSet *set, const char *pre
     }
 }
 
-bool nn_checkpoint_write(const char *path, const Network *net, const Optimizer *o,
-                         const MetaEntry *meta, size_t meta_count, Error *err)
+static bool write_file(const char *path, const Network *net, const Optimizer *o, bool half,
+                       const MetaEntry *meta, size_t meta_count, Error *err)
 {
     const ParamSet *set = &net->params;
     size_t total = set->total;
@@ -59,10 +59,24 @@ bool nn_checkpoint_write(const char *path, const Network *net, const Optimizer *
         add_block(w, set, "adam.m.", o->m, blocks + 2 * total);
         add_block(w, set, "adam.v.", o->v, blocks + 3 * total);
     }
+    if (half)
+        safetensors_use_half(w);
     bool ok = safetensors_write(w, path, err);
     safetensors_writer_free(w);
     mem_free(blocks);
     return ok;
+}
+
+bool nn_checkpoint_write(const char *path, const Network *net, const Optimizer *o,
+                         const MetaEntry *meta, size_t meta_count, Error *err)
+{
+    return write_file(path, net, o, false, meta, meta_count, err);
+}
+
+bool nn_checkpoint_write_half(const char *path, const Network *net, const MetaEntry *meta,
+                              size_t meta_count, Error *err)
+{
+    return write_file(path, net, NULL, true, meta, meta_count, err);
 }
 
 /* ---- loading ---- */

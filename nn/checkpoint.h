@@ -17,6 +17,9 @@
 /* Writes weights and, if o is not NULL, averages, moments and o->steps.  meta: pairs kept as given. */
 bool nn_checkpoint_write(const char *path, const Network *net, const Optimizer *o,
                          const MetaEntry *meta, size_t meta_count, Error *err);
+/* The weights alone, as 16-bit numbers: a small file to sample and measure with. */
+bool nn_checkpoint_write_half(const char *path, const Network *net, const MetaEntry *meta,
+                              size_t meta_count, Error *err);
 
 typedef enum WeightChoice { WEIGHTS_AVERAGED, WEIGHTS_RAW } WeightChoice;
 /* Whether the file has the tensors that nn_checkpoint_load would read, by names and shapes: takes

@@ -349,6 +349,7 @@ typedef struct WriterTensor {
 } WriterTensor;
 
 struct SafetensorsWriter {
+    bool half; /* F16 in place of F32 */
     WriterTensor *tensors;
     size_t count, capacity;
     MetaEntry *meta;
@@ -398,13 +399,34 @@ static void write_length(FILE *f, uint64_t length)
         putc((int)(length >> 8 * i & 0xFF), f);
 }
 
-static void write_entry(FILE *f, const WriterTensor *t, size_t offset)
+/* Nearest F16, halfway cases to even; |x| below 65520. */
+static uint32_t half_of_float(float x)
+{
+    uint32_t bits, sign;
+    memcpy(&bits, &x, sizeof bits);
+    sign = bits >> 16 & 0x8000;
+    bits &= 0x7FFFFFFF;
+    if (bits < 0x38800000) { /* under 2^-14: multiples of 2^-24, which rint rounds alike */
+        memcpy(&x, &bits, sizeof x);
+        return sign | (uint32_t)rint((double)x * 16777216.0);
+    }
+    bits += 0xFFF + (bits >> 13 & 1);
+    return sign | ((bits >> 13) - (112u << 10));
+}
+
+static size_t number_bytes(const SafetensorsWriter *w)
+{
+    return w->half ? 2 : 4;
+}
+
+static void write_entry(FILE *f, const SafetensorsWriter *w, const WriterTensor *t, size_t offset)
 {
     json_write_string(f, t->name);
-    fputs(":{\"dtype\":\"F32\",\"shape\":[", f);
+    fprintf(f, ":{\"dtype\":\"%s\",\"shape\":[", w->half ? "F16" : "F32");
     for (int i = 0; i < t->rank; i++)
         fprintf(f, "%s%zu", i > 0 ? "," : "", t->shape[i]);
-    fprintf(f, "],\"data_offsets\":[%zu,%zu]}", offset, offset + 4 * t->count);
+    fprintf(f, "],\"data_offsets\":[%zu,%zu]}", offset,
+            offset + number_bytes(w) * t->count);
 }
 
 static bool write_header(const SafetensorsWriter *w, FILE *f)
@@ -423,8 +445,8 @@ static bool write_header(const SafetensorsWriter *w, FILE *f)
     for (size_t i = 0; i < w->count; i++) {
         if (i > 0 || w->meta_count > 0)
             putc(',', f);
-        write_entry(f, &w->tensors[i], offset);
-        offset += 4 * w->tensors[i].count;
+        write_entry(f, w, &w->tensors[i], offset);
+        offset += number_bytes(w) * w->tensors[i].count;
     }
     putc('}', f);
     long end = ftell(f);
@@ -438,24 +460,44 @@ static bool write_header(const SafetensorsWriter *w, FILE *f)
     return fseek(f, end, SEEK_SET) == 0;
 }
 
-static void write_floats(FILE *f, const float *data, size_t count)
+static void write_floats(FILE *f, const SafetensorsWriter *w, const float *data, size_t count)
 {
     unsigned char bytes[4 * CHUNK];
+    const size_t size = number_bytes(w);
     for (size_t first = 0; first < count; first += CHUNK) {
         size_t n = count - first < CHUNK ? count - first : CHUNK;
         for (size_t i = 0; i < n; i++) {
             uint32_t bits;
             memcpy(&bits, &data[first + i], sizeof bits);
-            for (size_t k = 0; k < 4; k++)
-                bytes[4 * i + k] = (unsigned char)(bits >> 8 * k);
+            bits = w->half ? half_of_float(data[first + i]) : bits;
+            for (size_t k = 0; k < size; k++)
+                bytes[size * i + k] = (unsigned char)(bits >> 8 * k);
         }
-        fwrite(bytes, 4, n, f);
+        fwrite(bytes, size, n, f);
     }
+}
+
+void safetensors_use_half(SafetensorsWriter *w)
+{
+    w->half = true;
+}
+
+static bool fits_half(const SafetensorsWriter *w, const char *path, Error *err)
+{
+    for (size_t i = 0; i < w->count && w->half; i++)
+        for (size_t k = 0; k < w->tensors[i].count; k++)
+            if (!(fabsf(w->tensors[i].data[k]) < 65520.0f))
+                return error_set(err, "%.200s: tensor \"%.200s\": expected numbers within 65504, "
+                                      "as F16 has, found %g",
+                                 path, w->tensors[i].name, (double)w->tensors[i].data[k]);
+    return true;
 }
 
 bool safetensors_write(SafetensorsWriter *w, const char *path, Error *err)
 {
     OutputFile out;
+    if (!fits_half(w, path, err))
+        return false;
     if (!output_open(&out, path, err))
         return false;
     if (!write_header(w, out.file)) {
@@ -463,7 +505,7 @@ bool safetensors_write(SafetensorsWriter *w, const char *path, Error *err)
         return error_set(err, "%.200s: could not write the header; expected a seekable file", path);
     }
     for (size_t i = 0; i < w->count; i++)
-        write_floats(out.file, w->tensors[i].data, w->tensors[i].count);
+        write_floats(out.file, w, w->tensors[i].data, w->tensors[i].count);
     return output_commit(&out, err);
 }
 

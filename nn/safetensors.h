@@ -50,6 +50,9 @@ SafetensorsWriter *safetensors_writer(void);
 void safetensors_add(SafetensorsWriter *w, const char *name, int rank, const size_t *shape,
                      const float *data);
 void safetensors_add_meta(SafetensorsWriter *w, const char *key, const char *value);
+/* Numbers are written as F16, rounded to nearest, halfway to even.  safetensors_write then refuses
+ * numbers that F16 does not reach, over 65504. */
+void safetensors_use_half(SafetensorsWriter *w);
 bool safetensors_write(SafetensorsWriter *w, const char *path, Error *err);
 void safetensors_writer_free(SafetensorsWriter *w);
 

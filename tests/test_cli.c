@@ -23,6 +23,7 @@
 
 /* Every file that a test may leave: named before it is made, it is also cleared of older runs. */
 static const char *const files[] = {
+    "h.safetensors",
     "t.safetensors",   "t.csv",
     "s.safetensors",   "s.csv",
     "u.safetensors",   "u.csv",
@@ -430,6 +431,28 @@ START_TEST(failures_are_status_1)
 }
 END_TEST
 
+/* Small files hold the averaged weights as 16-bit numbers; they sample, and cannot be resumed. */
+START_TEST(small_files_sample)
+{
+    size_t large, small;
+    expect("train " TINY "--out @t.safetensors", 0);
+    expect("distill --data glyphs --quiet --set batch=4 --steps 2 --teacher @t.safetensors --out "
+           "@s.safetensors",
+           0);
+    expect("convert --quiet @s.safetensors @h.safetensors", 0);
+    mem_free(toy_read(toy("s.safetensors"), &large));
+    mem_free(toy_read(toy("h.safetensors"), &small));
+    ck_assert_uint_lt(small, large / 6); /* a quarter of the blocks, half of the bytes */
+    expect("sample --quiet --model @h.safetensors --steps 2 --count 4 --out @x.npy", 0);
+    expect("eval --quiet --model @h.safetensors --data glyphs --metrics bound --steps 1 --count 4",
+           0);
+    says("distill --data glyphs --quiet --set batch=4 --steps 3 --teacher @t.safetensors --resume "
+         "--out @h.safetensors",
+         1, "h.safetensors");
+    says("convert --quiet @s.safetensors @h.safetensors", 1, "exists: expected --overwrite");
+}
+END_TEST
+
 START_TEST(models_that_do_not_belong_together)
 {
     make_both();
@@ -615,6 +638,7 @@ Suite *cli_suite(void)
                         (int)(sizeof wrong_use / sizeof wrong_use[0]));
     tcase_add_loop_test(tc, failures_are_status_1, 0, (int)(sizeof failures / sizeof failures[0]));
     tcase_add_test(tc, models_that_do_not_belong_together);
+    tcase_add_test(tc, small_files_sample);
     tcase_add_test(tc, noise_from_a_rate_matrix);
     tcase_add_loop_test(tc, noise_that_makes_no_sense, 0, sizeof bad_noise / sizeof bad_noise[0]);
     tcase_add_test(tc, iterated_rounds);

@@ -287,6 +287,43 @@ START_TEST(mutations_end_in_a_file_or_a_sentence)
 END_TEST
 
 Suite *safetensors_suite(void);
+/* Written as F16 and read back: every F16 comes back as it was, others as the nearest, halfway cases
+ * to the even one; what is out of range is refused. */
+START_TEST(halves_round_to_nearest)
+{
+    static const float x[] = {0.0f,     -0.0f,        1.0f,         -2.5f,       65504.0f, 0x1p-24f,
+                              0x1p-14f, 0x1.ffcp-15f, 1.0f / 3.0f,  0x1.002p0f,  0x1.006p0f,
+                              0x1p-25f, 0x1.8p-24f,   0x1.00201p0f, 65519.0f,    1e-9f};
+    static const float expected[] = {0.0f,     -0.0f,        1.0f,       -2.5f, 65504.0f, 0x1p-24f,
+                                     0x1p-14f, 0x1p-14f,     0x1.554p-2f, 1.0f, 0x1.008p0f,
+                                     0.0f,     0x1p-23f,     0x1.004p0f, 65504.0f, 0.0f};
+    enum { N = sizeof x / sizeof x[0] };
+    const size_t shape[] = {N};
+    const float large[] = {65520.0f};
+    const size_t one[] = {1};
+    float back[N];
+    Error err = {""};
+    SafetensorsWriter *w = safetensors_writer();
+    safetensors_add(w, "x", 1, shape, x);
+    safetensors_use_half(w);
+    ck_assert_msg(safetensors_write(w, "test-half.tmp.safetensors", &err), "%s", err.text);
+    safetensors_writer_free(w);
+    SafetensorsFile *f = safetensors_read("test-half.tmp.safetensors", &err);
+    ck_assert_msg(f != NULL, "%s", err.text);
+    ck_assert_str_eq(f->tensors[0].dtype, "F16");
+    ck_assert(safetensors_floats(&f->tensors[0], back, "x", &err));
+    ck_assert_mem_eq(back, expected, sizeof expected);
+    safetensors_free(f);
+    w = safetensors_writer();
+    safetensors_add(w, "y", 1, one, large);
+    safetensors_use_half(w);
+    ck_assert(!safetensors_write(w, "test-half.tmp.safetensors", &err));
+    ck_assert_msg(strstr(err.text, "\"y\": expected numbers within 65504") != NULL, "%s", err.text);
+    safetensors_writer_free(w);
+    remove("test-half.tmp.safetensors");
+}
+END_TEST
+
 Suite *safetensors_suite(void)
 {
     Suite *suite = suite_create("safetensors");
@@ -294,6 +331,7 @@ Suite *safetensors_suite(void)
     tcase_set_timeout(tc, 60);
     tcase_add_checked_fixture(tc, NULL, remove_file);
     tcase_add_test(tc, round_trip);
+    tcase_add_test(tc, halves_round_to_nearest);
     tcase_add_test(tc, nothing_to_write);
     tcase_add_test(tc, number_formats);
     tcase_add_test(tc, doubles_beyond_float_are_refused);

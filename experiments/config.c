@@ -166,7 +166,8 @@ typedef struct Preset {
 
 static const Preset presets[] = {
     {"glyphs", "built-in 6x6 patterns, MLP, absorbing noise: the demonstration", GLYPHS,
-     GLYPHS_TEACHER, ONE_LAMBDA "lambda_dims=4 kl_warmup=0.4 steps=3000 batch=256 lr=1e-3"},
+     GLYPHS_TEACHER, ONE_LAMBDA
+     "lambda_dims=3 kl_warmup=0.4 share_at_one=0.125 steps=3000 batch=256 lr=1e-3"},
     {"glyphs-published", "the same, students by the paper's losses", GLYPHS, GLYPHS_TEACHER,
      "steps=4000 batch=8 lambdas=32 distil_lambdas=2 lr=3e-4 data_weight=one stratified_lambda=on "
      "delta_min=0.005 delta_max=0.05 share_at_one=0.125 start_from=averaged"},

@@ -1,4 +1,4 @@
-/* Runs all suites, or those named on the command line: run-tests [NAME]...
+/* Runs all suites, or those named on the command line: run-tests [NAME]...; --list names them all.
  *
  * Check runs every test in a child process.  Nothing of the library is called here, in the parent:
  * an OpenMP pool that exists before a fork hangs in the child. */
@@ -20,6 +20,11 @@ static int wanted(const char *name, int argc, char **argv)
 
 int main(int argc, char **argv)
 {
+    if (argc == 2 && strcmp(argv[1], "--list") == 0) {
+        for (const TestSuite *s = test_suites; s->name; s++)
+            printf("%s\n", s->name);
+        return EXIT_SUCCESS;
+    }
     SRunner *runner = srunner_create(NULL);
     int count = 0;
     for (const TestSuite *s = test_suites; s->name; s++)

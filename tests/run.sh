@@ -1,0 +1,32 @@
+#!/bin/sh
+# run.sh RUN-TESTS [JOBS]: every suite in a process of its own, JOBS at a time; what a suite prints
+# is shown when it ends, and the last line counts all checks as Check does.
+set -u
+bin=$1 jobs=${2:-1}
+out=$(mktemp -d "${TMPDIR:-/tmp}/di4c-tests.XXXXXX") || exit 2
+trap 'rm -rf "$out"' EXIT
+trap 'exit 2' HUP INT TERM
+
+# The long ones first, so that none of them is alone at the end.
+slow='conv claims setting_effects option_effects cli unet gemm threads training theory'
+suites=$("$bin" --list) || exit 2
+{
+    for s in $slow; do printf '%s\n' "$suites" | grep -x "$s"; done
+    for s in $suites; do case " $slow " in *" $s "*) ;; *) printf '%s\n' "$s" ;; esac; done
+} | xargs -P "$jobs" -I '{}' sh -c '
+    "$1" "$3" > "$2/$3.txt" 2>&1 && echo 0 > "$2/$3.status" || echo 1 > "$2/$3.status"
+    cat "$2/$3.txt"' sh "$bin" "$out" '{}'
+
+failed=$(cat "$out"/*.status | grep -cv '^0$')
+made=$(ls "$out"/*.status | wc -l)
+wanted=$(printf '%s\n' "$suites" | wc -l)
+if [ "$failed" -gt 0 ]; then
+    echo 'Suites that failed:'
+    for s in $suites; do
+        [ "$(cat "$out/$s.status" 2>/dev/null)" = 0 ] || { echo "  $s"; grep -E ':[FE]:' "$out/$s.txt"; }
+    done
+fi
+cat "$out"/*.txt | awk '/^[0-9]+%: Checks: / { checks += $3; failures += $5; errors += $7 }
+    END { printf "%d%%: Checks: %d, Failures: %d, Errors: %d\n",
+          checks ? 100 * (checks - failures - errors) / checks : 0, checks, failures, errors }'
+[ "$failed" -eq 0 ] && [ "$made" -eq "$wanted" ]

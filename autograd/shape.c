@@ -7,8 +7,7 @@
 #include "tensor/picture.h"
 #include "tensor/pointwise.h"
 #include "tensor/reduce.h"
-
-enum { PARALLEL_FROM = 1 << 15 }; /* entries below which threads cost more than they bring */
+#include "tensor/threads.h"
 
 /* The shape of x with another last axis. */
 static void shape_with_last(size_t shape[TENSOR_MAX_RANK], const Tensor *x, size_t last)
@@ -71,7 +70,7 @@ Var *ag_concat(Var *a, Var *b)
 static void slice_add(float *dx, const float *dy, size_t rows, size_t c, size_t first, size_t count)
 {
 #pragma omp parallel for default(none) shared(dx, dy, rows, c, first, count)                       \
-    if (rows * count >= PARALLEL_FROM)
+    num_threads(threads_team(rows * count))
     for (size_t r = 0; r < rows; r++)
         for (size_t j = 0; j < count; j++)
             dx[r * c + first + j] += dy[r * count + j];
@@ -162,7 +161,7 @@ static void spread(float *dx, const float *dy, size_t batch, size_t n, size_t c)
 {
     const float share = 1.0f / (float)n;
 #pragma omp parallel for default(none) shared(dx, dy, batch, n, c, share)                          \
-    if (batch * n * c >= PARALLEL_FROM)
+    num_threads(threads_team(batch * n * c))
     for (size_t b = 0; b < batch; b++)
         for (size_t p = 0; p < n; p++)
             for (size_t j = 0; j < c; j++)

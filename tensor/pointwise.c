@@ -6,8 +6,9 @@
 #include "tensor/pointwise.h"
 
 #include "tensor/fast_exp.h"
+#include "tensor/threads.h"
 
-enum { BLOCK = 4096, PARALLEL = 32768 /* entries from which a parallel region pays */ };
+enum { BLOCK = 4096 };
 
 /* What a range works on; unused members are NULL or 0. */
 typedef struct Terms {
@@ -20,12 +21,13 @@ typedef void (*Range)(const Terms *t, size_t first, size_t last);
 
 static void over_blocks(Range range, const Terms *t, size_t n)
 {
-    if (n < PARALLEL) {
+    const int team = threads_team(n);
+    if (team == 1) {
         range(t, 0, n);
         return;
     }
     size_t blocks = (n + BLOCK - 1) / BLOCK;
-#pragma omp parallel for default(none) shared(range, t, n, blocks) schedule(static)
+#pragma omp parallel for default(none) shared(range, t, n, blocks) schedule(static) num_threads(team)
     for (size_t k = 0; k < blocks; k++)
         range(t, k * BLOCK, k + 1 < blocks ? (k + 1) * BLOCK : n);
 }
@@ -323,7 +325,7 @@ void tensor_multiply_add(float *y, const float *a, const float *b, size_t n)
 void tensor_add_row(float *y, const float *x, const float *v, size_t rows, size_t c)
 {
 #pragma omp parallel for default(none) shared(y, x, v, rows, c) schedule(static)                   \
-    if (c > 0 && rows >= PARALLEL / c)
+    num_threads(threads_team(rows * c))
     for (size_t r = 0; r < rows; r++) {
 #pragma omp simd
         for (size_t j = 0; j < c; j++)
@@ -335,7 +337,7 @@ void tensor_add_channel(float *y, const float *x, const float *v, size_t batch, 
                         size_t c)
 {
 #pragma omp parallel for default(none) shared(y, x, v, batch, positions, c) schedule(static)       \
-    if (batch * positions * c >= PARALLEL)
+    num_threads(threads_team(batch * positions * c))
     for (size_t r = 0; r < batch * positions; r++) {
         const float *sample = v + r / positions * c;
 #pragma omp simd

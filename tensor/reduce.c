@@ -9,7 +9,7 @@
 #include "tensor/fast_exp.h"
 #include "tensor/threads.h"
 
-enum { LANES = 16, PIECES = 256, PIECE = 4096, PARALLEL = 32768 };
+enum { LANES = 16, PIECES = 256, PIECE = 4096 };
 
 static size_t smaller(size_t a, size_t b)
 {
@@ -68,7 +68,8 @@ double tensor_dot(const float *x, const float *y, size_t n)
     double partial[PIECES], sum = 0.0;
     size_t length = piece_length(n), pieces = length > 0 ? (n + length - 1) / length : 0;
 
-#pragma omp parallel for default(none) shared(x, y, n, length, pieces, partial) if (n >= PARALLEL)
+#pragma omp parallel for default(none) shared(x, y, n, length, pieces, partial)                    \
+    num_threads(threads_team(n))
     for (size_t k = 0; k < pieces; k++) {
         size_t count = smaller(length, n - k * length);
         partial[k] = y != NULL ? piece_dot(x + k * length, y + k * length, count)
@@ -95,7 +96,8 @@ static uint32_t max_abs_bits(const float *x, size_t n)
 {
     uint32_t top = 0;
 
-#pragma omp parallel for simd default(none) shared(x, n) reduction(max : top) if (n >= PARALLEL)
+#pragma omp parallel for simd default(none) shared(x, n) reduction(max : top)                      \
+    num_threads(threads_team(n))
     for (size_t i = 0; i < n; i++) {
         FloatBits u;
         u.value = x[i];
@@ -173,7 +175,7 @@ void tensor_sum_positions(float *out, const float *x, size_t batch, size_t posit
     RowGrid g = row_grid(batch, positions, c);
     double *partial = threads_scratch(SCRATCH_REDUCE, batch * g.blocks * c * sizeof *partial);
 #pragma omp parallel for default(none) shared(partial, x, g)                                       \
-    if (g.batch * g.rows * g.c >= PARALLEL) schedule(static)
+    num_threads(threads_team(g.batch * g.rows * g.c)) schedule(static)
     for (size_t piece = 0; piece < g.pieces; piece++)
         sum_piece(partial, x, &g, piece);
     for (size_t b = 0; b < batch; b++)

@@ -7,8 +7,9 @@
 
 #include "tensor/check.h"
 #include "tensor/fast_exp.h"
+#include "tensor/threads.h"
 
-enum { LANES = 16, PARALLEL = 32768 /* entries from which a parallel region pays */ };
+enum { LANES = 16 };
 
 /* Largest entry of a row; 0 for an empty one.  NaN is passed over: it comes back in through the
  * sum. */
@@ -108,7 +109,7 @@ static RowSum sum_row(float *y, const float *x, size_t c)
 void tensor_softmax(float *y, const float *x, size_t rows, size_t c)
 {
 #pragma omp parallel for default(none) shared(y, x, rows, c) schedule(static)                      \
-    if (rows > 1 && rows * c >= PARALLEL)
+    num_threads(threads_team(rows > 1 ? rows * c : 0))
     for (size_t r = 0; r < rows; r++) {
         float *out = y + r * c;
         const float *in = x + r * c;
@@ -146,7 +147,7 @@ static double row_dot(const float *a, const float *b, size_t c)
 void tensor_softmax_backward(float *dx, const float *dy, const float *y, size_t rows, size_t c)
 {
 #pragma omp parallel for default(none) shared(dx, dy, y, rows, c) schedule(static)                 \
-    if (rows > 1 && rows * c >= PARALLEL)
+    num_threads(threads_team(rows > 1 ? rows * c : 0))
     for (size_t r = 0; r < rows; r++) {
         float *out = dx + r * c;
         const float *g = dy + r * c, *p = y + r * c;
@@ -160,7 +161,7 @@ void tensor_softmax_backward(float *dx, const float *dy, const float *y, size_t 
 void tensor_log_softmax(float *y, const float *x, size_t rows, size_t c)
 {
 #pragma omp parallel for default(none) shared(y, x, rows, c) schedule(static)                      \
-    if (rows > 1 && rows * c >= PARALLEL)
+    num_threads(threads_team(rows > 1 ? rows * c : 0))
     for (size_t r = 0; r < rows; r++) {
         float *out = y + r * c;
         const float *in = x + r * c;
@@ -175,7 +176,7 @@ void tensor_log_softmax(float *y, const float *x, size_t rows, size_t c)
 void tensor_log_softmax_backward(float *dx, const float *dy, const float *y, size_t rows, size_t c)
 {
 #pragma omp parallel for default(none) shared(dx, dy, y, rows, c) schedule(static)                 \
-    if (rows > 1 && rows * c >= PARALLEL)
+    num_threads(threads_team(rows > 1 ? rows * c : 0))
     for (size_t r = 0; r < rows; r++) {
         float *out = dx + r * c;
         const float *g = dy + r * c, *logp = y + r * c;

@@ -2,7 +2,11 @@
  *
  * At most one level of parallel regions is active: a kernel called from a piece of work of
  * threads_for runs its own regions with a team of one.  In such a team the library's thread number
- * is 0 for everybody, so threads_index looks for the one level whose team is larger. */
+ * is 0 for everybody, so threads_index looks for the one level whose team is larger.
+ *
+ * A program that does not call threads_set, or the environment of its user, may ask for more
+ * threads than scratch has rows, or for regions in regions: so every region of the library takes
+ * its number from threads_get or threads_team. */
 #include "tensor/threads.h"
 
 #include <stdbool.h>
@@ -20,7 +24,7 @@
 #define HAVE_MXCSR 1
 #endif
 
-enum { MAX_THREADS = 256 };
+enum { MAX_THREADS = 256, TEAM_ENTRIES = 1 << 15 /* entries from which a region pays */ };
 
 typedef struct Buffer {
     void *data;
@@ -29,6 +33,30 @@ typedef struct Buffer {
 
 static Buffer scratch[MAX_THREADS][SCRATCH_SLOTS]; /* a row is touched by its own thread only */
 static bool flushing;
+
+static bool in_parallel(void)
+{
+#ifdef _OPENMP
+    return omp_in_parallel() != 0;
+#else
+    return false;
+#endif
+}
+
+int threads_get(void)
+{
+#ifdef _OPENMP
+    const int most = omp_get_max_threads(); /* of the environment until threads_set is called */
+    return most < MAX_THREADS ? most : MAX_THREADS;
+#else
+    return 1;
+#endif
+}
+
+int threads_team(size_t entries)
+{
+    return entries < TEAM_ENTRIES || in_parallel() ? 1 : threads_get();
+}
 
 /* Sets "flush to zero" and "denormals are zero" on the calling thread. */
 static void flush_here(void)
@@ -40,7 +68,7 @@ static void flush_here(void)
 
 static void flush_everywhere(void)
 {
-#pragma omp parallel default(none)
+#pragma omp parallel default(none) num_threads(threads_get())
     flush_here();
 }
 
@@ -64,15 +92,6 @@ void threads_set(int n)
 #endif
 }
 
-int threads_get(void)
-{
-#ifdef _OPENMP
-    return omp_get_max_threads();
-#else
-    return 1;
-#endif
-}
-
 int threads_index(void)
 {
 #ifdef _OPENMP
@@ -92,15 +111,6 @@ double threads_seconds(void)
 #endif
 }
 
-static bool in_parallel(void)
-{
-#ifdef _OPENMP
-    return omp_in_parallel() != 0;
-#else
-    return false;
-#endif
-}
-
 void threads_for(size_t count, void (*body)(size_t i, void *context), void *context)
 {
     if (count <= 1 || in_parallel()) {
@@ -108,7 +118,8 @@ void threads_for(size_t count, void (*body)(size_t i, void *context), void *cont
             body(i, context);
         return;
     }
-#pragma omp parallel for default(none) shared(count, body, context) schedule(dynamic)
+#pragma omp parallel for default(none) shared(count, body, context) schedule(dynamic)              \
+    num_threads(threads_get())
     for (size_t i = 0; i < count; i++)
         body(i, context);
 }
@@ -118,6 +129,10 @@ void *threads_scratch(ScratchSlot slot, size_t bytes)
     int thread = threads_index();
 
     TENSOR_CHECK(thread < MAX_THREADS, "thread %d, at most %d", thread, (int)MAX_THREADS);
+#ifdef _OPENMP
+    TENSOR_CHECK(omp_get_active_level() <= 1, "called from %d parallel regions in each other",
+                 omp_get_active_level());
+#endif
     TENSOR_CHECK((unsigned)slot < SCRATCH_SLOTS, "slot %d", (int)slot);
     Buffer *buffer = &scratch[thread][slot];
     if (buffer->data == NULL || buffer->bytes < bytes) {

@@ -1,15 +1,23 @@
 /* Threads: the only file that calls the OpenMP library.  Without OpenMP there is one thread.
  *
  * Every output is written by exactly one piece of work, and the pieces that sums are made of depend
- * on the shape of the work alone, so results have the same bits for every thread count. */
+ * on the shape of the work alone, so results have the same bits for every thread count.
+ *
+ * A program may call the library from threads of its own parallel region of at most 256, but not
+ * from regions inside regions. */
 #ifndef DI4C_TENSOR_THREADS_H
 #define DI4C_TENSOR_THREADS_H
 
 #include <stddef.h>
 
-/* n >= 1; n = 0 means as many as the machine has.  Values above 256 are cut to 256. */
+/* n >= 1; n = 0 means as many as the machine has.  Values above 256 are cut to 256, here and where
+ * OMP_NUM_THREADS or the machine asks for more. */
 void threads_set(int n);
 int threads_get(void);
+/* The team of a loop over `entries` numbers: threads_get(), or 1 where there are too few of them to
+ * wake others for, and inside a parallel region.  Every region names it, in num_threads: a bare one
+ * would take what the environment asks for. */
+int threads_team(size_t entries);
 /* Index of the calling thread in the running parallel region, 0..threads_get()-1. */
 int threads_index(void);
 

@@ -1,6 +1,7 @@
 #!/bin/sh
-# Three properties of the source tree: every header compiles alone, includes only point from a
-# folder to itself or to a folder before it in the list, and no number depends on the locale.
+# Four properties of the source tree: every header compiles alone; includes only point from a folder to
+# itself or to a folder before it in the list; no number depends on the locale; every parallel region
+# says how many threads it takes, since a bare one takes what the environment asks for.
 cc=${CC:-cc}
 folders="tensor autograd nn diffusion distill experiments"
 status=0
@@ -31,5 +32,11 @@ for file in $(find $folders -name '*.[ch]' ! -path tensor/text.c | sort); do
             call = 0 }
         END { exit bad }' "$file" || status=1
 done
-[ $status = 0 ] && echo "structure: headers, includes and numbers are in order"
+# The lines of a pragma that ends in a backslash are joined first.
+bare=$(for f in $(find $folders -name '*.[ch]'); do
+    sed -e :a -e '/\\$/{N;s/\\\n//;ta' -e '}' "$f" |
+        grep '^ *# *pragma omp parallel' | grep -v 'num_threads(' | sed "s|^|$f: |"
+done)
+[ -z "$bare" ] || { echo "structure: parallel region without num_threads:"; echo "$bare"; status=1; }
+[ $status = 0 ] && echo "structure: headers, includes, numbers and parallel regions are in order"
 exit $status

@@ -6,6 +6,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+#ifdef _OPENMP
+#include <omp.h>
+#endif
+
 #include "tensor/cut.h"
 #include "tensor/memory.h"
 #include "tensor/pointwise.h"
@@ -83,6 +87,74 @@ START_TEST(the_number_of_threads)
 }
 END_TEST
 
+#ifdef _OPENMP
+/* Piece i writes entry i only: the thread that it ran on, or -1 if its scratch was not its own. */
+static void note_thread(size_t i, void *context)
+{
+    int *threads = context;
+    volatile unsigned char *mine = threads_scratch(SCRATCH_HEAD, 64);
+
+    mine[0] = (unsigned char)i;
+    threads[i] = threads_index();
+    for (int k = 0; k < 1000; k++)
+        if (mine[0] != (unsigned char)i)
+            threads[i] = -1;
+}
+
+/* As OMP_NUM_THREADS=300, or a machine of 300 threads, leaves it without threads_set. */
+START_TEST(more_threads_than_scratch_has_rows_for)
+{
+    int threads[2000];
+
+    omp_set_dynamic(0);
+    omp_set_num_threads(300);
+    ck_assert_int_eq(threads_get(), 256);
+    ck_assert_int_eq(threads_team(SIZE_MAX), 256);
+    threads_flush_denormals();
+    threads_for(2000, note_thread, threads);
+    for (int i = 0; i < 2000; i++)
+        ck_assert_msg(threads[i] >= 0 && threads[i] < 256, "piece %d: thread %d", i, threads[i]);
+    threads_scratch_free();
+}
+END_TEST
+
+static void note_team(size_t i, void *context)
+{
+    int *teams = context;
+
+    teams[i] = threads_team(SIZE_MAX);
+}
+
+/* As OMP_NUM_THREADS=2,2 or OMP_MAX_ACTIVE_LEVELS=4 leave it. */
+START_TEST(no_team_inside_a_team)
+{
+    int teams[100];
+
+    omp_set_dynamic(0);
+    omp_set_max_active_levels(4);
+    omp_set_num_threads(2);
+    ck_assert_int_eq(threads_team(SIZE_MAX), 2);
+    ck_assert_int_eq(threads_team(100), 1);
+    threads_for(100, note_team, teams);
+    for (int i = 0; i < 100; i++)
+        ck_assert_int_eq(teams[i], 1);
+}
+END_TEST
+
+/* Threads of two inner teams have the same numbers, so they would share scratch. */
+START_TEST(calls_from_nested_teams_abort)
+{
+    omp_set_dynamic(0);
+    omp_set_max_active_levels(2);
+#pragma omp parallel num_threads(2)
+    {
+#pragma omp parallel num_threads(2)
+        threads_scratch(SCRATCH_HEAD, 64);
+    }
+}
+END_TEST
+#endif
+
 START_TEST(a_negative_number_aborts)
 {
     threads_set(-1);
@@ -119,7 +191,7 @@ static void outer_piece(size_t i, void *context)
         memset(mine.buffer, (int)i, 4096);
         threads_for(4096, inner_piece, &mine);
         /* A parallel region of a kernel, in which the library calls every thread number 0. */
-#pragma omp parallel for default(none) shared(mine)
+#pragma omp parallel for default(none) shared(mine) num_threads(threads_team(SIZE_MAX))
         for (size_t j = 0; j < 16; j++)
             inner_piece(j, &mine);
     }
@@ -257,6 +329,11 @@ Suite *threads_suite(void)
     tcase_add_test(threads, even_blocks_are_the_best_ones);
     tcase_add_test(threads, the_number_of_threads);
     tcase_add_test_raise_signal(threads, a_negative_number_aborts, SIGABRT);
+#ifdef _OPENMP
+    tcase_add_test(threads, more_threads_than_scratch_has_rows_for);
+    tcase_add_test(threads, no_team_inside_a_team);
+    tcase_add_test_raise_signal(threads, calls_from_nested_teams_abort, SIGABRT);
+#endif
     tcase_add_test(threads, nested_work_keeps_its_thread_and_scratch);
     tcase_add_test(threads, scratch_grows_and_is_freed);
     tcase_add_test(threads, denormals_are_flushed_everywhere);

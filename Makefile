@@ -109,7 +109,7 @@ check: $(filter deps,$(MAKECMDGOALS))
 	@if ! sh tests/deps.sh --probe "$(CC)"; then \
 	  echo "The tests need Check (libcheck), which was not found: run 'make deps' first." >&2; exit 1; fi
 	@$(MAKE) --no-print-directory $(OUT)/run-tests
-	OMP_WAIT_POLICY=passive sh tests/run.sh $(OUT)/run-tests $(JOBS)
+	sh tests/run.sh $(OUT)/run-tests $(JOBS)
 
 CHECK_LIBS = $(shell pkg-config --libs check 2>/dev/null || echo -lcheck)
 $(OUT)/run-tests: $(TEST_OBJ) $(filter-out %/main.o,$(APP_OBJ) $(BENCH_OBJ)) $(OUT)/libdi4c.a

@@ -32,6 +32,7 @@ int main(int argc, char **argv)
         printf("di4c %s\n", DI4C_VERSION);
         return 0;
     }
+    threads_wait_briefly(argv);
     provenance_set(argc, argv);
     threads_flush_denormals();
     for (size_t i = 0; i < command_count; i++)

@@ -13,6 +13,7 @@
 #include <errno.h>
 #include <limits.h>
 #include <signal.h>
+#include <stdlib.h>
 #include <string.h>
 #include <time.h>
 
@@ -96,6 +97,36 @@ size_t platform_peak_memory(void)
 #endif
 }
 
+bool platform_set_variable(const char *name, const char *value)
+{
+    return setenv(name, value, 1) == 0;
+}
+
+/* Whether `word`, the first of a command line, names the file at `path`: as a path itself, or as
+ * the last part of it, found in the folders of PATH. */
+static bool names_file(const char *word, const char *path)
+{
+    struct stat a, b;
+    const char *last = strrchr(path, '/');
+
+    if (strchr(word, '/') == NULL)
+        return last != NULL && strcmp(last + 1, word) == 0;
+    return stat(word, &a) == 0 && stat(path, &b) == 0 && a.st_dev == b.st_dev &&
+           a.st_ino == b.st_ino;
+}
+
+void platform_restart(char **argv)
+{
+    char path[4096];
+    const ssize_t length = readlink("/proc/self/exe", path, sizeof path - 1);
+
+    if (length <= 0 || (size_t)length == sizeof path - 1 || argv[0] == NULL)
+        return;
+    path[length] = '\0';
+    if (names_file(argv[0], path))
+        execv(path, argv);
+}
+
 static bool is_folder(const char *path)
 {
     struct stat info;
@@ -176,6 +207,18 @@ void platform_catch_signals(void)
 size_t platform_peak_memory(void)
 {
     return 0;
+}
+
+bool platform_set_variable(const char *name, const char *value)
+{
+    (void)name;
+    (void)value;
+    return false;
+}
+
+void platform_restart(char **argv)
+{
+    (void)argv;
 }
 
 /* Plain C cannot make a folder, but a file can be written into one that exists. */

@@ -15,6 +15,13 @@ int platform_terminal_width(void);        /* columns of stderr; 80 if unknown */
 void platform_catch_signals(void);
 int platform_signal(void);                /* 0, or the number of the signal that came */
 size_t platform_peak_memory(void);        /* peak resident bytes of this process; 0 if unknown */
+/* Gives a variable of the environment this value; false where that cannot be done. */
+bool platform_set_variable(const char *name, const char *value);
+/* Starts the running program again, in this process and with these arguments, so that what reads
+ * the environment before main sees what has been set since.  Returns if the system does not say
+ * which file is running (/proc), or if that is not the file that argv[0] names: a loader may have
+ * been told to run it. */
+void platform_restart(char **argv);
 /* Creates the folder and its parents; an existing folder is no error. */
 bool platform_make_folder(const char *path, Error *err);
 /* fsync of an open file after fflush. */

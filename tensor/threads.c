@@ -10,6 +10,7 @@
 #include "tensor/threads.h"
 
 #include <stdbool.h>
+#include <stdlib.h>
 
 #ifdef _OPENMP
 #include <omp.h>
@@ -19,6 +20,7 @@
 
 #include "tensor/check.h"
 #include "tensor/memory.h"
+#include "tensor/platform.h"
 
 #if defined(__GNUC__) && !defined(__TINYC__) && defined(__SSE__) && !defined(DI4C_PLAIN_C)
 #define HAVE_MXCSR 1
@@ -76,6 +78,27 @@ void threads_flush_denormals(void)
 {
     flushing = true;
     flush_everywhere();
+}
+
+/* A variable that is set, by the user or before the restart, is left alone; so nothing is started
+ * twice.  1000 turns are some 30 microseconds, about what waking a thread takes. */
+void threads_wait_briefly(char **argv)
+{
+#ifdef _OPENMP
+    static const char *const names[] = {"OMP_WAIT_POLICY", "GOMP_SPINCOUNT", "KMP_BLOCKTIME",
+                                        "KMP_LIBRARY"};
+
+    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++)
+        if (getenv(names[i]) != NULL)
+            return;
+    if (!platform_set_variable("GOMP_SPINCOUNT", "1000") ||
+        !platform_set_variable("KMP_BLOCKTIME", "0"))
+        return;
+#ifndef KMP_VERSION_MAJOR /* LLVM's runtime reads its variables at the first region */
+    platform_restart(argv);
+#endif
+#endif
+    (void)argv;
 }
 
 void threads_set(int n)

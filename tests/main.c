@@ -1,11 +1,12 @@
 /* Runs all suites, or those named on the command line: run-tests [NAME]...; --list names them all.
  *
- * Check runs every test in a child process.  Nothing of the library is called here, in the parent:
- * an OpenMP pool that exists before a fork hangs in the child. */
+ * Check runs every test in a child process.  No parallel region is run here, in the parent: an OpenMP
+ * pool that exists before a fork hangs in the child. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "tensor/threads.h"
 #include "tests/suites.h"
 
 static int wanted(const char *name, int argc, char **argv)
@@ -25,6 +26,7 @@ int main(int argc, char **argv)
             printf("%s\n", s->name);
         return EXIT_SUCCESS;
     }
+    threads_wait_briefly(argv);
     SRunner *runner = srunner_create(NULL);
     int count = 0;
     for (const TestSuite *s = test_suites; s->name; s++)

@@ -27,6 +27,7 @@ int main(int argc, char **argv)
         usage(stdout);
         return 0;
     }
+    threads_wait_briefly(argv);
     threads_flush_denormals();
     for (size_t i = 0; i < bench_command_count; i++)
         if (strcmp(argv[1], bench_commands[i].name) == 0) {

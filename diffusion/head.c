@@ -8,6 +8,7 @@
 
 #include "diffusion/head_kinds.h"
 #include "tensor/check.h"
+#include "tensor/cut.h"
 #include "tensor/threads.h"
 
 size_t diff_head_outputs(const Head *head)
@@ -160,6 +161,12 @@ static void draw_sample(size_t b, void *context)
     }
 }
 
+/* Whether the probabilities of all dimensions are too few for more than one thread. */
+static bool small(const Head *head, const States *x0)
+{
+    return x0->batch * head->dims * head->states < CUT_SERIAL_DRAWS;
+}
+
 void diff_head_draw(const Head *head, const float *out, const States *x, const Rng *streams,
                     States *x0)
 {
@@ -167,7 +174,7 @@ void diff_head_draw(const Head *head, const float *out, const States *x, const R
 
     batch.streams = streams;
     batch.result = x0->x;
-    threads_for(x0->batch, draw_sample, &batch);
+    cut_run(x0->batch, draw_sample, &batch, small(head, x0));
 }
 
 static void argmax_sample(size_t b, void *context)
@@ -196,7 +203,7 @@ void diff_head_argmax(const Head *head, const float *out, const States *x, State
     Batch batch = batch_of(head, out, x, x0);
 
     batch.result = x0->x;
-    threads_for(x0->batch, argmax_sample, &batch);
+    cut_run(x0->batch, argmax_sample, &batch, small(head, x0));
 }
 
 static void log_prob_sample(size_t b, void *context)
@@ -226,5 +233,5 @@ void diff_head_log_prob(const Head *head, const float *out, const States *x, con
     Batch batch = batch_of(head, out, x, x0);
 
     batch.total = total;
-    threads_for(x0->batch, log_prob_sample, &batch);
+    cut_run(x0->batch, log_prob_sample, &batch, small(head, x0));
 }

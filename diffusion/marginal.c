@@ -6,6 +6,7 @@
 
 #include "diffusion/process.h"
 #include "tensor/check.h"
+#include "tensor/cut.h"
 #include "tensor/memory.h"
 #include "tensor/threads.h"
 
@@ -138,7 +139,7 @@ void diff_draw_marginal(const Process *p, States *xt, const States *x0, const do
     if (batch == 0 || x0->dims == 0)
         return;
     if (p->decay > 0.0) {
-        threads_for(batch, draw_closed, &m);
+        cut_run(batch, draw_closed, &m, batch * x0->dims < CUT_SERIAL_DRAWS);
         return;
     }
     m.samples = mem_alloc(batch, sizeof *m.samples);

@@ -5,6 +5,7 @@
 
 #include "diffusion/posterior.h"
 #include "tensor/check.h"
+#include "tensor/cut.h"
 #include "tensor/threads.h"
 
 #define DISTILL_PURPOSE UINT64_C(0x44693443) /* apart from the other uses of a seed */
@@ -185,7 +186,7 @@ void distill_draw_xu(const DistillConfig *config, const Denoiser *teacher, const
               distill_row_streams(arena, step, PASS_XU, B, N),
               states_make(arena, B * N, draws->xt.dims)};
 
-    threads_for(B, make_step, &m);
+    cut_run(B, make_step, &m, B * draws->xt.dims * p->states < CUT_SERIAL_DRAWS);
     threads_for(B * N, move_row, &m);
     for (size_t b = 0; b < B; b++)
         diff_posterior_destroy(m.steps[b]);

@@ -27,6 +27,7 @@
 
 #include "diffusion/law_mixture.h"
 #include "tensor/check.h"
+#include "tensor/cut.h"
 #include "tensor/memory.h"
 #include "tensor/threads.h"
 
@@ -403,11 +404,11 @@ double distill_losses(const Di4cOptions *options, const Head *head, const Di4cIn
     w.share = mem_zeroed(w.B * (w.N + 1) * w.N, sizeof *w.share);
     w.dlevel = mem_alloc(dstudent_t != NULL ? w.B * w.N * w.outputs : 0, sizeof *w.dlevel);
     threads_for(w.B * w.blocks, couple_block, &w);
-    threads_for(w.B * w.M * w.blocks, distil_block, &w);
+    cut_run(w.B * w.M * w.blocks, distil_block, &w, w.B * w.M * w.D * w.S < CUT_SERIAL_DRAWS);
     for (size_t b = 0; b < w.B; b++)
         loss += combine(&w, terms, b) + distil_of(&w, terms, b);
     if (dstudent_t != NULL)
-        threads_for(w.B * w.blocks, share_block, &w);
+        cut_run(w.B * w.blocks, share_block, &w, w.B * w.N * w.D * w.S < CUT_SERIAL_DRAWS);
     mem_free(w.sums);
     mem_free(w.distil);
     mem_free(w.share);

@@ -6,6 +6,7 @@
 #include <math.h>
 
 #include "tensor/check.h"
+#include "tensor/cut.h"
 #include "tensor/memory.h"
 #include "tensor/pointwise.h"
 #include "tensor/reduce.h"
@@ -136,7 +137,7 @@ double nn_optimizer_step(Optimizer *o)
     s.root = (float)(1.0 / sqrt(1.0 - pow(c->beta2, n)));
     s.eps = (float)c->eps;
     s.average = (float)(1.0 - decay);
-    threads_for((p->total + BLOCK - 1) / BLOCK, update_block, &s);
+    cut_run((p->total + BLOCK - 1) / BLOCK, update_block, &s, p->total < CUT_SERIAL_COPY / 4);
     o->steps++;
     return norm;
 }

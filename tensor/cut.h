@@ -8,8 +8,9 @@
 
 #include "tensor/threads.h"
 
-/* Multiply-adds (or entries moved) below which waking other threads costs more than it saves. */
-enum { CUT_SERIAL_WORK = 1 << 19, CUT_SERIAL_COPY = 1 << 17 };
+/* Multiply-adds, entries moved, and draws, exponentials or the like below which waking other
+ * threads costs more than it saves: some 50 microseconds, as threads that wait sleep. */
+enum { CUT_SERIAL_WORK = 1 << 21, CUT_SERIAL_COPY = 1 << 17, CUT_SERIAL_DRAWS = 1 << 13 };
 
 static inline size_t cut_min(size_t a, size_t b)
 {

@@ -26,7 +26,7 @@
 #define HAVE_MXCSR 1
 #endif
 
-enum { MAX_THREADS = 256, TEAM_ENTRIES = 1 << 15 /* entries from which a region pays */ };
+enum { MAX_THREADS = 256, TEAM_ENTRIES = 1 << 16 /* entries from which a region pays */ };
 
 typedef struct Buffer {
     void *data;

@@ -7,6 +7,7 @@
 #include "diffusion/sampler_kinds.h"
 #include "experiments/theory/joint.h"
 #include "tensor/check.h"
+#include "tensor/cut.h"
 #include "tensor/memory.h"
 #include "tensor/threads.h"
 
@@ -133,6 +134,7 @@ static void move(Push *w, const double *r, double *next)
 {
     const TableModel *m = w->model;
     const double t = w->plan->calls[w->call].t;
+    const size_t places = w->size * w->size * (w->two ? w->size : 1); /* that others lead to */
 
     w->r = r;
     memset(w->parts, 0, BLOCKS * w->size * sizeof *w->parts);
@@ -141,7 +143,7 @@ static void move(Push *w, const double *r, double *next)
         for (size_t k2 = 0; k2 < (w->two ? m->lambdas : 1); k2++) {
             if (w->two)
                 m->fill(m->self, w->plan->calls[w->call + 1].t, k2, w->second);
-            threads_for(BLOCKS, move_block, w);
+            cut_run(BLOCKS, move_block, w, places < CUT_SERIAL_DRAWS);
         }
     }
     memset(next, 0, w->size * sizeof *next);

@@ -237,7 +237,7 @@ void model_set_data(Model *m, const Dataset *d)
 void model_note_start(const Model *m)
 {
     if (diff_process_as_published(m->process))
-        fprintf(stderr,
+        text_print(stderr,
                 "note: process %s as published (%zu states, sigma_max = %g): x_1 is %.3f (total "
                 "variation) from the law that sampling starts from; where 80 %% of pixels are "
                 "black and the rest white, a perfect denoiser draws 70 %% black; sigma_max=190 "

@@ -379,6 +379,8 @@ static bool measure(const EvalOptions *o, EvalObjects *x, Error *err)
     const Model *m = x->model, *t = x->teacher;
     if (!o->common.quiet)
         model_note_start(m);
+    if (!o->common.quiet)
+        sampler_choice_note(&o->sampler, &m->denoiser, o->model);
     if (o->want_elbo || o->want_bound) {
         Denoiser *exact = x->train->law ? exact_denoiser_create(x->train->law, m->process) : NULL;
         const bool ok = (!o->want_elbo || measure_bounds(o, x, exact, err)) &&
@@ -418,6 +420,7 @@ static bool write_json(const EvalOptions *o, const EvalObjects *x, Error *err)
     jsonout_count(&j, "seed", (uint64_t)o->seed);
     jsonout_string(&j, "sampler", o->sampler.name ? o->sampler.name : "posterior");
     jsonout_string(&j, "grid", o->sampler.grid ? o->sampler.grid : "uniform");
+    jsonout_string(&j, "lambda", sampler_choice_lambda(&o->sampler, &x->model->denoiser));
     nn_weights_hash(x->model->net, hash);
     jsonout_string(&j, "model", hash);
     if (x->teacher)

@@ -107,6 +107,7 @@ static bool write_samples(const SampleOptions *o, const Model *m, const States *
                             {"command", provenance_command()},
                             {"model", hash},
                             {"sampler", o->sampler.name ? o->sampler.name : "posterior"},
+                            {"lambda", sampler_choice_lambda(&o->sampler, &m->denoiser)},
                             {"steps", steps},
                             {"seed", seed}};
     Picture p = picture_grid(x, &style);
@@ -170,8 +171,10 @@ static bool sample(SampleOptions *o, const Model *m, const Model *teacher, Error
                              .batch = (size_t)o->batch,
                              .seed = (uint64_t)o->seed};
     Shown shown = {.quiet = o->common.quiet};
-    if (!o->common.quiet)
+    if (!o->common.quiet) {
         model_note_start(m);
+        sampler_choice_note(&o->sampler, &m->denoiser, o->model);
+    }
     States x = states_alloc(count, m->denoiser.head.dims);
     sampler_choice_apply(&o->sampler, &request);
     request.progress_context = &shown;

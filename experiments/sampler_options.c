@@ -112,6 +112,22 @@ void sampler_choice_apply(const SamplerChoice *c, SampleRequest *request)
     request->times = c->times;
 }
 
+const char *sampler_choice_lambda(const SamplerChoice *c, const Denoiser *d)
+{
+    const LambdaScope scope =
+        c->lambda_scope != LAMBDA_SCOPE_DEFAULT ? c->lambda_scope : d->lambda_scope;
+    return d->lambda_dims == 0 ? "none" : scope == LAMBDA_SAMPLE ? "sample" : "step";
+}
+
+void sampler_choice_note(const SamplerChoice *c, const Denoiser *d, const char *path)
+{
+    const SamplerChoice own = {.lambda_scope = LAMBDA_SCOPE_DEFAULT};
+    const char *now = sampler_choice_lambda(c, d), *trained = sampler_choice_lambda(&own, d);
+    if (strcmp(now, trained) != 0)
+        fprintf(stderr, "note: --lambda %s: %s was trained for lambda_scope=%s\n", now, path,
+                trained);
+}
+
 static void print_keys(FILE *out, const char *keys)
 {
     SamplerKey key;

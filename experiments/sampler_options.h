@@ -37,6 +37,10 @@ bool sampler_choice_steps(const SamplerChoice *c, int64_t steps, int64_t standar
 bool sampler_choice_own(const SamplerChoice *c); /* the sampler has times of its own */
 /* The fields of the request that the choice decides, steps apart. */
 void sampler_choice_apply(const SamplerChoice *c, SampleRequest *request);
+/* "step" or "sample": how long the samples of d keep a lambda; "none" for a product model. */
+const char *sampler_choice_lambda(const SamplerChoice *c, const Denoiser *d);
+/* A line on stderr if that is not what the model of `path` was trained for. */
+void sampler_choice_note(const SamplerChoice *c, const Denoiser *d, const char *path);
 /* True if the arguments hold "--sampler list": then all samplers and settings are printed. */
 bool sampler_choice_list(FILE *out, int argc, char **argv);
 

@@ -446,6 +446,20 @@ START_TEST(small_files_sample)
     expect("sample --quiet --model @h.safetensors --steps 2 --count 4 --out @x.npy", 0);
     expect("eval --quiet --model @h.safetensors --data glyphs --metrics bound --steps 1 --count 4",
            0);
+    expect("sample --model @h.safetensors --lambda step --count 4 --out @x.npy", 0);
+    ck_assert_ptr_nonnull(strstr(said(stderr), "note: --lambda step: " DIR "/h.safetensors was "
+                                               "trained for lambda_scope=sample"));
+    says("sample --quiet --model @h.safetensors --lambda twice --out @x.npy", 2,
+         "--lambda twice: expected step or sample");
+    says("distill --data glyphs --quiet --teacher @t.safetensors --out @x.safetensors --set "
+         "lambda_law=cauchy",
+         2, "lambda_law=cauchy: expected one of uniform|normal");
+    says("distill --data glyphs --quiet --teacher @t.safetensors --out @x.safetensors --set "
+         "lambda_dims=65",
+         2, "lambda_dims=65: expected a whole number from 1 to 64");
+    says("distill --data glyphs --quiet --teacher @t.safetensors --out @x.safetensors --set "
+         "kl_weight=-1",
+         2, "kl_weight=-1: expected a number from 0 to 100");
     says("distill --data glyphs --quiet --set batch=4 --steps 3 --teacher @t.safetensors --resume "
          "--out @h.safetensors",
          1, "h.safetensors");

@@ -290,15 +290,14 @@ static double run_step(Step *s)
     return loss;
 }
 
-enum { ARENA_CHUNK = 1 << 20 };
-
 double diff_teacher_gradient(const TeacherConfig *config, const Denoiser *d, const Process *p,
-                             const States *x0, uint64_t seed, uint64_t step, Graph *g)
+                             const States *x0, uint64_t seed, uint64_t step, Graph *g,
+                             Arena *arena)
 {
     size_t B = x0->batch;
     Rng stream = rng_child(rng_child(rng_root(seed), TEACHER_PURPOSE), step);
     Step s = {config, d, p, x0, B, diff_head_outputs(&d->head), NULL, NULL, {NULL, 0, 0},
-              {NULL, 0, 0}, NULL, NULL, g, NULL};
+              {NULL, 0, 0}, NULL, NULL, g, arena};
 
     TENSOR_CHECK(d->net != NULL && d->net->gradient_block > 0,
                  "the teacher has no network of %zu dimensions", d->head.dims);
@@ -307,9 +306,9 @@ double diff_teacher_gradient(const TeacherConfig *config, const Denoiser *d, con
                  B, x0->dims, d->head.dims);
     TENSOR_CHECK(config->t_min >= 0.0 && config->t_min < 1.0, "t_min = %g, from 0 to 1",
                  config->t_min);
-    s.arena = arena_create(ARENA_CHUNK);
+    ArenaMark mark = arena_mark(arena);
     draw_step(&s, stream);
     double loss = run_step(&s);
-    arena_destroy(s.arena);
+    arena_release(arena, mark);
     return loss;
 }

@@ -54,8 +54,10 @@ double diff_cross_entropy(const Head *head, const States *x0, const States *xt,
 /* One training step's gradient: draws (keyed by seed, step, picture), forward, loss, backward into
  * net->params.grads, in calls of net->gradient_block pictures.  Returns the loss; g is empty before
  * and after, except if g->check_finite found a number that is not finite: then the loss is NaN,
- * nothing more is computed, and g is left as it is, so that g->bad_op can be read. */
+ * nothing more is computed, and g is left as it is, so that g->bad_op can be read.  What the step
+ * takes from the arena beside g's is released at its end. */
 double diff_teacher_gradient(const TeacherConfig *config, const Denoiser *d, const Process *p,
-                             const States *x0, uint64_t seed, uint64_t step, Graph *g);
+                             const States *x0, uint64_t seed, uint64_t step, Graph *g,
+                             Arena *arena);
 
 #endif

@@ -4,12 +4,12 @@
  *   teacher at (x_tm, tm)
  *   student at (x_t, t) and (x_tm, tm), one recorded batch -> losses -> backward
  *
- * The loss is a mean over pictures, so pictures go through the recorded pass in groups.  The network
- * says how many samples a recorded call has, its gradient_block, and that settles all sums: a group
- * is as many pictures as fit into one block (N + M samples each), or one picture in several blocks.
- * `chunk` settles only whether the blocks of a picture are recorded together.  If they are too many,
- * its outputs are computed without recording, and the network is run again block by block, with the
- * same dropout, to receive the gradient of its outputs: the same bits. */
+ * The loss is a mean over pictures, so pictures go through the recorded pass in groups.  The
+ * network says how many samples a recorded call has, its gradient_block, and that settles all sums:
+ * a group is as many pictures as fit into one block (N + M samples each), or one picture in several
+ * blocks.  `chunk` settles only whether the blocks of a picture are recorded together.  If they are
+ * too many, its outputs are computed without recording, and the network is run again block by
+ * block, with the same dropout, to receive the gradient of its outputs: the same bits. */
 #include "distill/step.h"
 
 #include <math.h>
@@ -315,20 +315,18 @@ static Di4cReport not_finite(void)
     return report;
 }
 
-enum { ARENA_CHUNK = 1 << 20 };
-
 Di4cReport distill_gradient_with(const DistillConfig *config, const Denoiser *teacher,
                                  const Denoiser *student, const States *x0, const Di4cDraws *draws,
-                                 size_t chunk, Graph *g, const Di4cTerms *terms)
+                                 size_t chunk, Graph *g, Arena *arena, const Di4cTerms *terms)
 {
-    Arena *arena = arena_create(ARENA_CHUNK);
+    ArenaMark mark = arena_mark(arena);
     Step s = step_of(config, teacher, student, x0, draws, chunk, g, arena);
     Di4cReport report = not_finite();
     double loss = 0.0;
 
     if (run_teacher_t(&s) && run_student_u(&s, NULL) && run_teacher_tm(&s) && backward(&s, &loss))
         report = report_of(&s, loss, terms);
-    arena_destroy(arena);
+    arena_release(arena, mark);
     return report;
 }
 
@@ -351,9 +349,9 @@ static bool run_step(Step *s, Di4cDraws *draws, const Process *p, Rng step, doub
 
 Di4cReport distill_gradient(const DistillConfig *config, const Denoiser *teacher,
                             const Denoiser *student, const Process *p, const States *x0,
-                            uint64_t seed, uint64_t step, size_t chunk, Graph *g)
+                            uint64_t seed, uint64_t step, size_t chunk, Graph *g, Arena *arena)
 {
-    Arena *arena = arena_create(ARENA_CHUNK);
+    ArenaMark mark = arena_mark(arena);
     Rng stream = distill_stream(seed, step);
     Di4cDraws draws = distill_first_draws(config, teacher, student, p, x0, stream, arena);
     Step s = step_of(config, teacher, student, x0, &draws, chunk, g, arena);
@@ -362,6 +360,6 @@ Di4cReport distill_gradient(const DistillConfig *config, const Denoiser *teacher
 
     if (run_step(&s, &draws, p, stream, &loss))
         report = report_of(&s, loss, NULL);
-    arena_destroy(arena);
+    arena_release(arena, mark);
     return report;
 }

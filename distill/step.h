@@ -48,13 +48,13 @@ typedef struct Di4cReport { /* means over pictures, nats */
  *
  * A model's output that is not finite ends the step with loss NaN.  If g->check_finite is set and
  * finds where it began, g is left as it is, so that g->bad_op can be read; otherwise g is empty
- * before and after. */
+ * before and after.  What the step takes from the arena beside g's is released at its end. */
 Di4cReport distill_gradient(const DistillConfig *config, const Denoiser *teacher,
                             const Denoiser *student, const Process *p, const States *x0,
-                            uint64_t seed, uint64_t step, size_t chunk, Graph *g);
+                            uint64_t seed, uint64_t step, size_t chunk, Graph *g, Arena *arena);
 /* The same with the draws given (x0u included): for comparison with reference vectors. */
 Di4cReport distill_gradient_with(const DistillConfig *config, const Denoiser *teacher,
                                  const Denoiser *student, const States *x0, const Di4cDraws *draws,
-                                 size_t chunk, Graph *g, const Di4cTerms *terms);
+                                 size_t chunk, Graph *g, Arena *arena, const Di4cTerms *terms);
 
 #endif

@@ -288,21 +288,20 @@ static bool draw_and_run(Step *s, const States *x0)
     return (s->rows == s->B || draw_consistency(s)) && run_rows(s);
 }
 
-enum { ARENA_CHUNK = 1 << 20 };
-
 VariationalReport variational_gradient(const VariationalConfig *config, const Denoiser *teacher,
                                        const Denoiser *student, const Process *p, const States *x0,
-                                       uint64_t seed, uint64_t step, size_t chunk, Graph *g)
+                                       uint64_t seed, uint64_t step, size_t chunk, Graph *g,
+                                       Arena *arena)
 {
     static const VariationalReport not_finite = {NAN, NAN, NAN, NAN, NAN};
     Step s = {.config = config, .teacher = teacher, .student = student, .p = p, .B = x0->batch,
               .D = x0->dims, .rows = x0->batch * (config->consistency_weight > 0.0 ? 2 : 1),
               .stream = rng_child(rng_child(rng_root(seed), VARIATIONAL_PURPOSE), step),
-              .chunk = chunk, .g = g};
+              .chunk = chunk, .g = g, .arena = arena};
+    ArenaMark mark = arena_mark(arena);
 
     check_step(&s, x0);
-    s.arena = arena_create(ARENA_CHUNK);
     bool finite = draw_and_run(&s, x0);
-    arena_destroy(s.arena);
+    arena_release(arena, mark);
     return finite ? s.report : not_finite;
 }

@@ -41,9 +41,10 @@ typedef struct VariationalReport { /* means over pictures, nats; loss: what is m
  * and adds the gradient of the mean loss a dimension into student->net->params.grads.  teacher may
  * be NULL without a consistency term.  chunk: most samples in a call without gradient.
  *
- * A number that is not finite ends the step with loss NaN; g as in distill_gradient. */
+ * A number that is not finite ends the step with loss NaN; g and arena as in distill_gradient. */
 VariationalReport variational_gradient(const VariationalConfig *config, const Denoiser *teacher,
                                        const Denoiser *student, const Process *p, const States *x0,
-                                       uint64_t seed, uint64_t step, size_t chunk, Graph *g);
+                                       uint64_t seed, uint64_t step, size_t chunk, Graph *g,
+                                       Arena *arena);
 
 #endif

@@ -12,7 +12,7 @@
 #include "tensor/reduce.h"
 
 /* What a log holds: four columns that every training has, then its own. */
-enum { COMMON_COLUMNS = 4, COLUMNS_MAX = 9 };
+enum { COMMON_COLUMNS = 4, COLUMNS_MAX = 9, ARENA_CHUNK = 1 << 20 };
 typedef struct Columns {
     size_t count;
     const char *names[COLUMNS_MAX];
@@ -31,6 +31,7 @@ typedef struct Run {
     const TrainingJob *job;
     Optimizer *optimizer;
     Graph *graph;
+    Arena *arena; /* of what a step draws and keeps beside the graph */
     States batch;
     CsvLog *log;
     Progress *progress;
@@ -102,7 +103,8 @@ static double variational_step(Run *run, uint64_t step)
     const VariationalConfig v = training_variational(&m->config, step);
     const VariationalReport r =
         variational_gradient(&v, job->teacher, &m->denoiser, m->process, &run->batch,
-                             (uint64_t)m->config.seed, step, (size_t)m->config.chunk, run->graph);
+                             (uint64_t)m->config.seed, step, (size_t)m->config.chunk, run->graph,
+                             run->arena);
     const double own[] = {r.reconstruction, r.kl, v.kl_weight, r.consistency, r.consistency_kl};
     memcpy(run->row + COMMON_COLUMNS, own, sizeof own);
     return r.loss;
@@ -115,7 +117,8 @@ static double published_step(Run *run, uint64_t step)
     const DistillConfig d = training_distill(&m->config);
     const Di4cReport r =
         distill_gradient(&d, job->teacher, &m->denoiser, m->process, &run->batch,
-                         (uint64_t)m->config.seed, step, (size_t)m->config.chunk, run->graph);
+                         (uint64_t)m->config.seed, step, (size_t)m->config.chunk, run->graph,
+                         run->arena);
     const double own[] = {r.distil, r.data_cor, r.data_indep, r.consis_cor, r.consis_indep};
     memcpy(run->row + COMMON_COLUMNS, own, sizeof own);
     return r.loss;
@@ -145,7 +148,7 @@ static double step_gradient(Run *run, uint64_t step)
     if (!job->teacher) {
         const TeacherConfig t = training_teacher(c);
         return diff_teacher_gradient(&t, &m->denoiser, m->process, &run->batch, (uint64_t)c->seed,
-                                     step, run->graph);
+                                     step, run->graph, run->arena);
     }
     return is_variational(job) ? variational_step(run, step) : published_step(run, step);
 }
@@ -249,6 +252,7 @@ static bool start(Run *run, Error *err)
               targets_draw(&m->config, job->teacher, m->process, job->data, job->quiet, err)))
         return false;
     run->graph = ag_graph_create();
+    run->arena = arena_create(ARENA_CHUNK);
     run->batch = states_alloc((size_t)m->config.batch, m->denoiser.head.dims);
     run->progress = progress_create(stderr, model_role_name(m->role), m->step,
                                     (uint64_t)m->config.steps, job->quiet);

@@ -90,7 +90,7 @@ static Di4cReport run(Case *c, uint64_t step, size_t chunk)
 {
     nn_params_zero_grads(&c->student_net->params);
     return distill_gradient(&c->config, &c->teacher, &c->student, c->p, &c->x0, 11, step, chunk,
-                            c->g);
+                            c->g, c->arena);
 }
 
 static float *copy_grads(const Case *c)
@@ -151,7 +151,7 @@ START_TEST(chunks_and_threads_do_not_matter)
         mem_free(grads);
     }
     ck_assert(run(&c, 4, 0).loss != whole.loss);
-    ck_assert(c.g->last == NULL && c.g->recording);
+    ck_assert(c.g->last == NULL && c.g->recording && arena_used(c.arena) == 0);
     mem_free(sums);
     case_free(&c);
 }
@@ -551,7 +551,7 @@ START_TEST(given_draws_make_the_same_step)
     Drawn all = draw_all(&c, 6);
     nn_params_zero_grads(&c.student_net->params);
     Di4cReport got = distill_gradient_with(&c.config, &c.teacher, &c.student, &c.x0, &all.draws, 4,
-                                           c.g, &to);
+                                           c.g, c.arena, &to);
     ck_assert_double_eq_tol(got.loss, want.loss, 1e-5 * (1 + fabs(want.loss)));
     check_grads(&c, grads);
     for (size_t b = 0; b < B; b++)

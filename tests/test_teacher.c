@@ -118,6 +118,7 @@ typedef struct Trainee {
     TeacherConfig config;
     States x0;
     Graph *g;
+    Arena *arena;
 } Trainee;
 
 /* mode 0: CT-ELBO; 1: two passes; 2: plain cross entropy; 3: absorbing ELBO. */
@@ -150,6 +151,7 @@ static void trainee_make(Trainee *s, int mode)
     for (size_t i = 0; i < B * D; i++)
         s->x0.x[i] = (uint16_t)(i * 7 % S);
     s->g = ag_graph_create();
+    s->arena = arena_create(1 << 16);
 }
 
 static void trainee_free(Trainee *s)
@@ -158,12 +160,14 @@ static void trainee_free(Trainee *s)
     diff_process_destroy(s->p);
     states_free(&s->x0);
     ag_graph_destroy(s->g);
+    arena_destroy(s->arena);
 }
 
 static double gradient_of(Trainee *s, uint64_t step)
 {
     nn_params_zero_grads(&s->net->params);
-    return diff_teacher_gradient(&s->config, &s->d, s->p, &s->x0, 3, step, s->g);
+    return diff_teacher_gradient(&s->config, &s->d, s->p, &s->x0, 3, step, s->g,
+                                 s->arena);
 }
 
 /* Pictures go through the network in blocks of its own size: no others than these calls, and their
@@ -195,6 +199,7 @@ START_TEST(blocks_add_up_and_threads_do_not_matter)
     }
     ck_assert(gradient_of(&s, 6) != loss); /* another step, other draws */
     ck_assert_ptr_null(s.g->last);
+    ck_assert_uint_eq(arena_used(s.arena), 0);
     mem_free(want);
     mem_free(first);
     trainee_free(&s);
@@ -285,7 +290,7 @@ static Spy spy_on(Trainee *s, bool two_passes)
     d.forward = spy_forward;
     d.self = &spy;
     s->config.two_passes = two_passes;
-    double loss = diff_teacher_gradient(&s->config, &d, s->p, &s->x0, 3, 5, s->g);
+    double loss = diff_teacher_gradient(&s->config, &d, s->p, &s->x0, 3, 5, s->g, s->arena);
     ck_assert_uint_eq(spy.calls, two_passes ? 2 : 1);
     double want = diff_ct_elbo(&s->config, &s->d.head, s->p, spy.seen[0].t, &s->x0, &spy.seen[0].x,
                                spy.seen[0].out, two_passes ? &spy.seen[1].x : NULL,
@@ -357,7 +362,7 @@ START_TEST(absorbing_weights_make_the_elbo)
     memset(x0.x, 0, B * sizeof *x0.x);
     s.config.t_min = 1e-3;
     for (uint64_t step = 0; step < 5; step++)
-        mean += diff_teacher_gradient(&s.config, &d, p, &x0, 9, step, s.g) / 5;
+        mean += diff_teacher_gradient(&s.config, &d, p, &x0, 9, step, s.g, s.arena) / 5;
     /* E_t[weight P(masked)] = integral of -alpha' over [t_min, 1] / (1 - t_min) */
     double want = log(2) * (exp(-2e-3) - exp(-2)) / (1 - 1e-3);
     ck_assert_double_eq_tol(mean, want, 0.1); /* six standard deviations: false alarm 1e-8 */

@@ -75,11 +75,13 @@ typedef struct Case {
     VariationalConfig config;
     States x0;
     Graph *g;
+    Arena *arena;
 } Case;
 
 static Case case_of(LambdaScope scope, size_t batch)
 {
-    Case c = {.p = masks(), .x0 = states_alloc(batch, D), .g = ag_graph_create()};
+    Case c = {.p = masks(), .x0 = states_alloc(batch, D), .g = ag_graph_create(),
+              .arena = arena_create(1 << 16)};
     c.net = student_net(scope == LAMBDA_SAMPLE ? ENCODER_CLEAN : ENCODER_PAIR);
     c.teacher_net = teacher_net();
     c.student = denoiser_of(c.net, scope);
@@ -100,6 +102,7 @@ static Case case_of(LambdaScope scope, size_t batch)
 static void case_free(Case *c)
 {
     ag_graph_destroy(c->g);
+    arena_destroy(c->arena);
     states_free(&c->x0);
     nn_network_destroy(c->net);
     nn_network_destroy(c->teacher_net);
@@ -110,7 +113,7 @@ static VariationalReport run(Case *c, uint64_t step, size_t chunk)
 {
     nn_params_zero_grads(&c->net->params);
     return variational_gradient(&c->config, &c->teacher, &c->student, c->p, &c->x0, 11, step, chunk,
-                                c->g);
+                                c->g, c->arena);
 }
 
 /* Draws are fixed by seed and step.  The consistency term's targets are draws of the student, which

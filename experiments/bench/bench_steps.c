@@ -8,6 +8,7 @@ typedef struct StepWork {
     Model *model, *teacher; /* teacher NULL: the model is one */
     Optimizer *optimizer;
     Graph *graph;
+    Arena *arena;
     States x0;
 } StepWork;
 
@@ -21,10 +22,11 @@ static void step(void *context)
     if (w->teacher) {
         const DistillConfig d = training_distill(c);
         distill_gradient(&d, &w->teacher->denoiser, &m->denoiser, m->process, &w->x0, seed, number,
-                         (size_t)c->chunk, w->graph);
+                         (size_t)c->chunk, w->graph, w->arena);
     } else {
         const TeacherConfig t = training_teacher(c);
-        diff_teacher_gradient(&t, &m->denoiser, m->process, &w->x0, seed, number, w->graph);
+        diff_teacher_gradient(&t, &m->denoiser, m->process, &w->x0, seed, number, w->graph,
+                              w->arena);
     }
     nn_optimizer_step(w->optimizer);
 }
@@ -35,6 +37,7 @@ static void measure(const Command *self, const char *preset, Model *m, Model *te
 {
     const OptimizerConfig config = training_optimizer(&m->config);
     StepWork w = {.model = m, .teacher = teacher, .graph = ag_graph_create()};
+    w.arena = arena_create((size_t)1 << 20);
     w.x0 = bench_states(m, batch);
     w.optimizer = nn_optimizer_create(&config, &m->net->params);
     if (teacher)
@@ -46,6 +49,7 @@ static void measure(const Command *self, const char *preset, Model *m, Model *te
     bench_row_end(&row, times, 0.0);
     nn_optimizer_destroy(w.optimizer);
     ag_graph_destroy(w.graph);
+    arena_destroy(w.arena);
     states_free(&w.x0);
     model_destroy(m);
     model_destroy(teacher);

@@ -4,7 +4,7 @@
 #include "tensor/check.h"
 #include "tensor/memory.h"
 
-enum { WIDTH = 48, BLOCKS = 1, EMBED = 32 };
+enum { WIDTH = 48, BLOCKS = 1, EMBED = 32, ARENA_CHUNK = 1 << 18 };
 enum { DRAW_DATA = 500 }; /* purpose of the stream that data comes from */
 
 FiniteLaw *tiny_xor(size_t dims)
@@ -58,6 +58,7 @@ TinyModel *tiny_create(const FiniteLaw *law, const Process *p, size_t lambda_dim
     c.total = steps;
     m->optimizer = nn_optimizer_create(&c, &m->net->params);
     m->graph = ag_graph_create();
+    m->arena = arena_create(ARENA_CHUNK);
     m->seed = seed;
     return m;
 }
@@ -69,6 +70,7 @@ void tiny_destroy(TinyModel *m)
     nn_optimizer_destroy(m->optimizer);
     nn_network_destroy(m->net);
     ag_graph_destroy(m->graph);
+    arena_destroy(m->arena);
     mem_free(m);
 }
 
@@ -90,7 +92,8 @@ double tiny_teach(TinyModel *m, const TeacherConfig *config, const FiniteLaw *la
 
     tiny_draw_data(law, m->seed, step, x0);
     nn_params_zero_grads(&m->net->params);
-    double loss = diff_teacher_gradient(config, &m->denoiser, p, x0, m->seed, step, m->graph);
+    double loss =
+        diff_teacher_gradient(config, &m->denoiser, p, x0, m->seed, step, m->graph, m->arena);
     nn_optimizer_step(m->optimizer);
     return loss;
 }
@@ -102,8 +105,8 @@ double tiny_distil(TinyModel *m, const DistillConfig *config, const Denoiser *te
 
     tiny_draw_data(law, m->seed, step, x0);
     nn_params_zero_grads(&m->net->params);
-    Di4cReport report =
-        distill_gradient(config, teacher, &m->denoiser, p, x0, m->seed, step, 0, m->graph);
+    Di4cReport report = distill_gradient(config, teacher, &m->denoiser, p, x0, m->seed, step, 0,
+                                         m->graph, m->arena);
     nn_optimizer_step(m->optimizer);
     return report.loss;
 }

@@ -19,6 +19,7 @@ typedef struct TinyModel {
     Denoiser denoiser;
     Optimizer *optimizer;
     Graph *graph;
+    Arena *arena; /* of a step */
     uint64_t seed; /* of weights, data and draws */
 } TinyModel;
 

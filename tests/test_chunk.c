@@ -5,6 +5,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "diffusion/elbo.h"
+#include "diffusion/sampler.h"
 #include "experiments/training.h"
 #include "tensor/memory.h"
 #include "tensor/platform.h"
@@ -155,6 +157,44 @@ START_TEST(a_run_goes_on_with_another_chunk)
 }
 END_TEST
 
+/* A U-Net's samples and its bound, in calls of all sizes. */
+START_TEST(samples_and_bounds_do_not_depend_on_batch)
+{
+    enum { COUNT = 30 };
+    case_make(_i == 0 ? 2 : 3);
+    c.config[ROLE_TEACHER].ch = 32; /* wide enough for conv_few.c */
+    Error err = {""};
+    Model *m = fresh(ROLE_TEACHER, 1);
+    States x0 = states_alloc(COUNT, m->denoiser.head.dims), want = states_alloc(COUNT, x0.dims);
+    States got = states_alloc(COUNT, x0.dims);
+    Elbo bound, other;
+    dataset_batch(c.data, 1, 0, COUNT, false, &x0, NULL);
+    SampleRequest sample = {
+        .model = &m->denoiser, .process = m->process, .steps = 2, .batch = COUNT, .seed = 1};
+    ElboRequest request = {&m->denoiser, m->process, 0.01, 1e-9, 4, COUNT, 1};
+    ck_assert_msg(diff_sample(&sample, &want, &err), "%s", err.text);
+    ck_assert_msg(diff_elbo(&request, &x0, &bound, &err), "%s", err.text);
+    for (size_t batch = 1; batch < COUNT; batch += batch < 9 ? 3 : 19) {
+        sample.batch = request.batch = batch;
+        ck_assert_msg(diff_sample(&sample, &got, &err), "%s", err.text);
+        ck_assert_mem_eq(want.x, got.x, COUNT * x0.dims * sizeof *want.x);
+        ck_assert_msg(diff_elbo(&request, &x0, &other, &err), "%s", err.text);
+        ck_assert_mem_eq(&bound, &other, sizeof bound);
+    }
+    memset(got.x, 0xFF, COUNT * x0.dims * sizeof *got.x);
+    for (size_t first = 0; first < COUNT; first += 6) { /* shards */
+        States part = states_rows(&got, first, 6);
+        sample.first = first;
+        ck_assert_msg(diff_sample(&sample, &part, &err), "%s", err.text);
+    }
+    ck_assert_mem_eq(want.x, got.x, COUNT * x0.dims * sizeof *want.x);
+    states_free(&x0);
+    states_free(&want);
+    states_free(&got);
+    model_destroy(m);
+}
+END_TEST
+
 Suite *chunk_suite(void)
 {
     Suite *s = suite_create("chunk");
@@ -162,6 +202,7 @@ Suite *chunk_suite(void)
 
     tcase_add_checked_fixture(tc, set_up, tear_down);
     tcase_add_loop_test(tc, training_does_not_depend_on_chunk, 0, 2 * KINDS);
+    tcase_add_loop_test(tc, samples_and_bounds_do_not_depend_on_batch, 0, 2);
     tcase_add_loop_test(tc, a_run_goes_on_with_another_chunk, 0, 2 * KINDS); /* leaves a signal */
     tcase_set_timeout(tc, 240);
     suite_add_tcase(s, tc);

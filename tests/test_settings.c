@@ -5,6 +5,7 @@
 
 #include "experiments/model.h"
 #include "experiments/training.h"
+#include "tests/toys.h"
 
 /* A value that differs from the one at hand, in the way that the table says what it takes. */
 static void set_other(Config *c, size_t i, int number)
@@ -134,6 +135,71 @@ START_TEST(models_are_made_of_their_settings)
 }
 END_TEST
 
+START_TEST(first_weights_follow_the_seed)
+{
+    for (int net = CONFIG_NET_UNET; net <= CONFIG_NET_MLP; net++) {
+        char hash[2][65];
+        for (int64_t seed = 0; seed < 2; seed++) {
+            Config c = toy_config(ROLE_TEACHER, 1);
+            Error err = {""};
+            c.net = net;
+            c.ch = 8;
+            strcpy(c.ch_mult, "1");
+            c.attn_scale = -1;
+            c.seed = seed;
+            Model *m = model_create(&c, ROLE_TEACHER, false, &err);
+            ck_assert_msg(m != NULL, "%s", err.text);
+            nn_weights_hash(m->net, hash[seed]);
+            model_destroy(m);
+        }
+        ck_assert_str_ne(hash[0], hash[1]);
+    }
+}
+END_TEST
+
+/* The first step moves the last bias of a masked pixel towards the pixel's value, so that it shows
+ * which picture was seen: the one that the data set has for this seed. */
+START_TEST(pictures_follow_the_seed)
+{
+    Dataset *d = toy_open("glyphs", false);
+    States x = states_alloc(1, d->dims);
+
+    for (int64_t seed = 1; seed <= 6; seed++) {
+        Config c = toy_config(ROLE_TEACHER, 1);
+        Error err = {""};
+        size_t moved = 0;
+        c.seed = seed;
+        c.batch = 1;
+        c.warmup = 0;
+        Model *m = model_create(&c, ROLE_TEACHER, true, &err);
+        ck_assert_msg(m != NULL, "%s", err.text);
+        const Param *bias = nn_param_find(&m->net->params, "output.bias");
+        ck_assert_ptr_nonnull(bias);
+        const TrainingJob job = {.model = m, .data = d, .out = toy("s.safetensors"), .quiet = true,
+                                 .save_seconds = 1e9};
+        for (size_t i = 0; i < 2 * d->dims; i++)
+            ck_assert(bias->value.data[i] == 0.0f);
+        ck_assert_msg(training_run(&job, &err) == TRAINING_DONE, "%s", err.text);
+        dataset_batch(d, (uint64_t)seed, 0, 1, false, &x, NULL);
+        for (size_t i = 0; i < d->dims; i++) {
+            const float to_one = bias->value.data[2 * i + 1] - bias->value.data[2 * i];
+            moved += to_one != 0.0f;
+            ck_assert_msg(to_one == 0.0f || (to_one > 0.0f) == (x.x[i] == 1), "seed %d, pixel %zu",
+                          (int)seed, i);
+        }
+        ck_assert_uint_gt(moved, 0);
+        model_destroy(m);
+    }
+    states_free(&x);
+    dataset_close(d);
+}
+END_TEST
+
+static void set_up(void)
+{
+    toys_set_up("test-settings.tmp.d");
+}
+
 Suite *settings_suite(void)
 {
     Suite *s = suite_create("settings");
@@ -142,6 +208,9 @@ Suite *settings_suite(void)
     tcase_add_test(tc, networks_get_their_settings);
     tcase_add_test(tc, training_gets_its_settings);
     tcase_add_test(tc, models_are_made_of_their_settings);
+    tcase_add_test(tc, first_weights_follow_the_seed);
+    tcase_add_test(tc, pictures_follow_the_seed);
+    tcase_add_checked_fixture(tc, set_up, toys_tear_down);
     suite_add_tcase(s, tc);
     return s;
 }

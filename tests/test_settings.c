@@ -195,6 +195,36 @@ START_TEST(pictures_follow_the_seed)
 }
 END_TEST
 
+/* With one picture and the same first weights, only a step's draws are left to differ. */
+START_TEST(draws_follow_the_seed)
+{
+    const ConfigRole role = (ConfigRole)_i;
+    const DatasetOptions binary = {DATA_BINARY, 0.4};
+    Error err = {""};
+    Dataset *d = dataset_open(toy_mnist(1, 12, 1), false, &binary, &err);
+    const Config c = toy_config(role, 2);
+    Model *teacher = model_create(&c, ROLE_TEACHER, false, &err);
+    char hash[2][65];
+
+    ck_assert_msg(d != NULL && teacher != NULL, "%s", err.text);
+    for (int64_t seed = 0; seed < 2; seed++) {
+        Model *m = model_create(&c, role, true, &err);
+        ck_assert_msg(m != NULL, "%s", err.text);
+        m->config.seed = seed;
+        const TrainingJob job = {.model = m,
+                                 .teacher = role == ROLE_STUDENT ? &teacher->denoiser : NULL,
+                                 .data = d, .out = toy("s.safetensors"), .quiet = true,
+                                 .save_seconds = 1e9};
+        ck_assert_msg(training_run(&job, &err) == TRAINING_DONE, "%s", err.text);
+        nn_weights_hash(m->net, hash[seed]);
+        model_destroy(m);
+    }
+    ck_assert_str_ne(hash[0], hash[1]);
+    model_destroy(teacher);
+    dataset_close(d);
+}
+END_TEST
+
 static void set_up(void)
 {
     toys_set_up("test-settings.tmp.d");
@@ -210,6 +240,7 @@ Suite *settings_suite(void)
     tcase_add_test(tc, models_are_made_of_their_settings);
     tcase_add_test(tc, first_weights_follow_the_seed);
     tcase_add_test(tc, pictures_follow_the_seed);
+    tcase_add_loop_test(tc, draws_follow_the_seed, 0, 2);
     tcase_add_checked_fixture(tc, set_up, toys_tear_down);
     suite_add_tcase(s, tc);
     return s;

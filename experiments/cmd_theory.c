@@ -49,7 +49,7 @@ int command_theory(const Command *self, int argc, char **argv)
     CommonOptions common = {0};
     const Option table[] = {
         {"NAME", OPTION_TEXT, &name, NULL, 0, 0, false,
-         "rate, bound, capacity, samplers, variance, or all (the default)"},
+         "rate, bound, capacity, samplers, variance, limit, or all (the default)"},
         {"--out", OPTION_TEXT, &out, "DIR", 0, 0, false,
          "folder for index.html and the plots (out/theory)"},
         {"--json", OPTION_TEXT, &json, "FILE", 0, 0, false,

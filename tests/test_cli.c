@@ -10,6 +10,7 @@
 #include "experiments/evaluation.h"
 #include "experiments/model.h"
 #include "experiments/npy.h"
+#include "experiments/theory/theory.h"
 #include "nn/json.h"
 #include "tensor/memory.h"
 #include "tensor/platform.h"
@@ -79,6 +80,12 @@ START_TEST(help_of_every_command)
         says(line, 2, "unknown option '--nonsense'");
     }
     says("train --help", 0, "Presets (--preset NAME):");
+    for (size_t i = 0; i < theory_experiment_count; i++) {
+        char name[40];
+        snprintf(name, sizeof name, "%s, ", theory_experiments[i].name);
+        says("theory --help", 0, name);
+        says("theory moon", 2, name);
+    }
 }
 END_TEST
 

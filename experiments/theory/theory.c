@@ -9,5 +9,6 @@ const Experiment theory_experiments[] = {
     {"samplers", "what samplers lose with a perfect denoiser, by network calls", theory_samplers},
     {"variance", "the noise of each loss's gradient with and without control variates",
      theory_variance},
+    {"limit", "the nats that lambda carries when N lambdas a picture teach it", theory_limit},
 };
 const size_t theory_experiment_count = sizeof theory_experiments / sizeof theory_experiments[0];

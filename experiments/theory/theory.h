@@ -25,7 +25,8 @@ typedef struct Experiment {
     TheoryRun *run;
 } Experiment;
 
-TheoryRun theory_rate, theory_bound, theory_capacity, theory_samplers, theory_variance;
+TheoryRun theory_rate, theory_bound, theory_capacity, theory_samplers, theory_variance,
+    theory_limit;
 
 extern const Experiment theory_experiments[];
 extern const size_t theory_experiment_count;

@@ -9,6 +9,7 @@
 #include "experiments/theory/theory.h"
 #include "experiments/theory/world.h"
 #include "tensor/platform.h"
+#include "tensor/text.h"
 
 enum { POINTS = 9, LAWS = 6, DIMS = 3, SHOWN = 3, GAINS = 7, TEXT = 24, NAME = 48 };
 enum { MOST_PATTERNS = 1024, PASSES = 256 }; /* of a world; of the network a step */
@@ -43,7 +44,7 @@ static Subject subject_of(const char *name, FiniteLaw *law)
 {
     Subject s = {.law = law, .entropy = limit_entropy(law)};
 
-    snprintf(s.name, sizeof s.name, "%.40s", name);
+    text_format(s.name, sizeof s.name, "%.40s", name);
     for (size_t i = 0; i < POINTS; i++) {
         s.lambdas[i] = (double)((size_t)1 << i);
         s.limit[i] = log(s.lambdas[i]);
@@ -140,7 +141,7 @@ static bool likelihood_chart(const Subject *s, Findings *f, Error *err)
 
     for (size_t i = 0; i < POINTS; i++)
         data[i] = -s->entropy;
-    snprintf(title, sizeof title, "The mean of N and the mean of all: %s", s->name);
+    text_format(title, sizeof title, "The mean of N and the mean of all: %s", s->name);
     const Chart chart = {title, "lambdas a picture N", "nats", true, false, true, series,
                          sizeof series / sizeof series[0]};
     return findings_chart(f, "limit-likelihood", &chart, err);
@@ -164,13 +165,13 @@ static void exact_table(const Subject *s, Findings *f)
                                             s->bound[BEST][i],
                                             s->likelihood[BEST][i],
                                             limit_curvature(s->law, (size_t)1 << i)};
-        snprintf(cells[i][0], TEXT, "%zu", (size_t)1 << i);
+        text_format(cells[i][0], TEXT, "%zu", (size_t)1 << i);
         for (size_t k = 1; k < COLUMNS; k++)
-            snprintf(cells[i][k], TEXT, k == COLUMNS - 1 ? "%.4g" : "%.4f", number[k - 1]);
+            text_format(cells[i][k], TEXT, k == COLUMNS - 1 ? "%.4g" : "%.4f", number[k - 1]);
         for (size_t k = 0; k < COLUMNS; k++)
             pointers[COLUMNS * i + k] = cells[i][k];
     }
-    snprintf(caption, sizeof caption,
+    text_format(caption, sizeof caption,
              "%.40s: nats carried; the best gain, its loss and likelihood; the law has %.4f nats",
              s->name, s->entropy);
     findings_table(f, caption, COLUMNS, head, POINTS, pointers);
@@ -192,8 +193,8 @@ static bool add_slopes(const Subject *s, uint64_t seed, Findings *f, Error *err)
         findings_text(f, "world", s->name);
         findings_number(f, "gain", slope_gains[i]);
         findings_number(f, "gradient", norm[i]);
-        snprintf(cells[i][0], TEXT, "%g", slope_gains[i]);
-        snprintf(cells[i][1], TEXT, "%.3g", norm[i]);
+        text_format(cells[i][0], TEXT, "%g", slope_gains[i]);
+        text_format(cells[i][1], TEXT, "%.3g", norm[i]);
         pointers[2 * i] = cells[i][0];
         pointers[2 * i + 1] = cells[i][1];
     }
@@ -257,8 +258,8 @@ static bool trained_charts(const Subject *const *of, const Trained *list, size_t
     for (size_t k = 0; k < count; k++) {
         const Trained *t = &list[k];
         const double *x = of[k]->lambdas;
-        snprintf(names[2 * k], sizeof names[0], "%s, N lambdas", of[k]->name);
-        snprintf(names[2 * k + 1], sizeof names[0], "%s, posterior", of[k]->name);
+        text_format(names[2 * k], sizeof names[0], "%s, N lambdas", of[k]->name);
+        text_format(names[2 * k + 1], sizeof names[0], "%s, posterior", of[k]->name);
         held[2 * k] = (Series){names[2 * k], x, t->held, POINTS, false, false};
         held[2 * k + 1] = (Series){names[2 * k + 1], x, t->held_best, POINTS, false, true};
         tv[2 * k] = (Series){names[2 * k], x, t->tv, POINTS, false, false};
@@ -285,19 +286,19 @@ static void trained_table(const Subject *s, const Trained *t, Findings *f)
     for (size_t i = 0; i < ROWS; i++) {
         const LimitStudent *r = i < POINTS ? &t->by[i] : &t->posterior;
         if (i < POINTS)
-            snprintf(cells[i][0], TEXT, "%.0f", s->lambdas[i]);
+            text_format(cells[i][0], TEXT, "%.0f", s->lambdas[i]);
         else
-            snprintf(cells[i][0], TEXT, "posterior");
-        snprintf(cells[i][1], TEXT, "%zu", r->pictures);
-        snprintf(cells[i][2], TEXT, "%.4f", i < POINTS ? s->limit[i] : log(LIMIT_GRID));
-        snprintf(cells[i][3], TEXT, "%.4f", r->taught);
-        snprintf(cells[i][4], TEXT, "%.4f", r->held);
-        snprintf(cells[i][5], TEXT, "%.4f", r->tv);
-        snprintf(cells[i][6], TEXT, "%.4f", r->kl);
+            text_format(cells[i][0], TEXT, "posterior");
+        text_format(cells[i][1], TEXT, "%zu", r->pictures);
+        text_format(cells[i][2], TEXT, "%.4f", i < POINTS ? s->limit[i] : log(LIMIT_GRID));
+        text_format(cells[i][3], TEXT, "%.4f", r->taught);
+        text_format(cells[i][4], TEXT, "%.4f", r->held);
+        text_format(cells[i][5], TEXT, "%.4f", r->tv);
+        text_format(cells[i][6], TEXT, "%.4f", r->kl);
         for (size_t k = 0; k < COLUMNS; k++)
             pointers[COLUMNS * i + k] = cells[i][k];
     }
-    snprintf(caption, sizeof caption, "%.40s after %zu steps of %d passes; the law has %.4f nats",
+    text_format(caption, sizeof caption, "%.40s after %zu steps of %d passes; the law has %.4f nats",
              s->name, t->steps, (int)PASSES, s->entropy);
     findings_table(f, caption, COLUMNS, head, ROWS, pointers);
 }
@@ -392,7 +393,7 @@ static bool equal_laws(uint64_t seed, Findings *f, Error *err)
 
     for (size_t i = 0; i < LAWS; i++) {
         const size_t K = (size_t)2 << i;
-        snprintf(name, sizeof name, "equal-%zu", K);
+        text_format(name, sizeof name, "equal-%zu", K);
         list[i] = subject_of(name, limit_equal(DIMS, K));
         for (size_t k = 0; k < TRAINED; k++)
             if (trained[k].patterns == K) {

@@ -1,5 +1,5 @@
-/* Draws from a law whose numbers a network gives, so that a gradient reaches it (reparameterisation,
- * arXiv 1312.6114). */
+/* Draws from a law whose numbers a network gives, so that a gradient reaches it
+ * (reparameterisation, arXiv 1312.6114). */
 #include <math.h>
 
 #include "autograd/operations.h"
@@ -69,7 +69,8 @@ Var *ag_box_draw(Var *stats, const double *u)
     Var *v = draw_from("box_draw", stats, box_draw_backward);
     const size_t batch = v->value.shape[0], L = v->value.shape[1];
     const float *s = stats->value.data;
-    float *saved = v->needs_grad ? arena_alloc(v->graph->arena, 2 * batch * L, sizeof *saved) : NULL;
+    float *saved =
+        v->needs_grad ? arena_alloc(v->graph->arena, 2 * batch * L, sizeof *saved) : NULL;
     for (size_t b = 0; b < batch; b++)
         for (size_t i = 0; i < L; i++) {
             const double l = (double)s[b * 2 * L + i], r = (double)s[b * 2 * L + L + i];

@@ -29,10 +29,10 @@ typedef struct Work {
     PosteriorStep *step; /* NULL: the last step */
     double unmasked;     /* absorbing: chance that the step reveals a masked dimension */
     size_t n, first, count;
-    States xt, rows, xs; /* of the batch: (pictures, D), (pictures K, D), (pictures, D) */
-    double *t, *lambda;  /* (pictures K), (pictures K, L) */
-    float *numbers;      /* (pictures K, outputs) */
-    double *terms;       /* (pictures K): each row's divergence or log ratio */
+    States xt, rows, xs;        /* of the batch: (pictures, D), (pictures K, D), (pictures, D) */
+    double *t, *lambda;         /* (pictures K), (pictures K, L) */
+    float *numbers;             /* (pictures K, outputs) */
+    double *terms;              /* (pictures K): each row's divergence or log ratio */
     double *prior, *kl, *total; /* nats of each picture (B) */
 } Work;
 
@@ -61,8 +61,9 @@ static double term(const Work *w, const float *logp, uint16_t xt, uint16_t x0, c
     if (w->step == NULL)
         return -(double)logp[x0];
     if (w->request->process->mask >= 0) /* nothing to say of what stays masked */
-        return xs == NULL ? -w->unmasked * (double)logp[x0] : masked(w, *xs) ? 0.0
-                                                                             : -(double)logp[x0];
+        return xs == NULL       ? -w->unmasked * (double)logp[x0]
+               : masked(w, *xs) ? 0.0
+                                : -(double)logp[x0];
     for (size_t a = 0; a < S; a++)
         p[a] = exp((double)logp[a]);
     diff_posterior_mix(w->step, xt, p, S, model);
@@ -171,8 +172,8 @@ static bool run_network(Work *w, Error *err)
         draw_prior_lambdas(w);
     finite = finite && diff_denoise(m, w->graph, &in, w->request->batch, w->numbers) &&
              tensor_all_finite(w->numbers, rows * diff_head_outputs(&m->head));
-    return finite || error_set(err, "bound: the model gave a number that is not finite at t = %g",
-                               w->t[0]);
+    return finite ||
+           error_set(err, "bound: the model gave a number that is not finite at t = %g", w->t[0]);
 }
 
 /* -log (1/K) sum_k e^{-terms[k]}. */
@@ -256,16 +257,20 @@ static bool check(const Work *w, Error *err)
                  "%zu steps, %zu lambdas, batches of %zu", r->steps, r->lambdas, r->batch);
     if (r->model->lambda_dims == 0 || w->encoder != NULL || w->scope == LAMBDA_STEP)
         return true;
-    return error_set(err, "bound: one lambda for the whole sample, but the model has no recognition "
-                          "network for x_0: expected a model trained with lambda_scope=sample and "
-                          "its encoder, or --lambda step");
+    return error_set(err,
+                     "bound: one lambda for the whole sample, but the model has no recognition "
+                     "network for x_0: expected a model trained with lambda_scope=sample and "
+                     "its encoder, or --lambda step");
 }
 
 static Work start(const StepBoundRequest *r, const States *x0)
 {
     const Denoiser *m = r->model;
     size_t B = x0->batch, D = x0->dims;
-    Work w = {.request = r, .x0 = x0, .K = 1, .S = m->head.states,
+    Work w = {.request = r,
+              .x0 = x0,
+              .K = 1,
+              .S = m->head.states,
               .scope = r->lambda_scope != LAMBDA_SCOPE_DEFAULT ? r->lambda_scope : m->lambda_scope};
 
     w.scope = w.scope == LAMBDA_SCOPE_DEFAULT ? LAMBDA_STEP : w.scope;

@@ -34,8 +34,8 @@ typedef struct StepBoundRequest {
     uint64_t seed;
 } StepBoundRequest;
 
-typedef struct StepBound { /* bits per dimension: means over the pictures */
-    double total, error;   /* error: standard error of total over pictures */
+typedef struct StepBound {       /* bits per dimension: means over the pictures */
+    double total, error;         /* error: standard error of total over pictures */
     double prior, lambda, steps; /* the parts: of the prior, of lambda, of all steps */
 } StepBound;
 

@@ -36,7 +36,7 @@ typedef struct Step {
     const VariationalConfig *config;
     const Denoiser *teacher, *student;
     const Process *p;
-    size_t B, D, rows; /* rows: B, or 2 B with the consistency term */
+    size_t B, D, rows;      /* rows: B, or 2 B with the consistency term */
     double *t, *u, *weight; /* (rows), (B), (rows) */
     States x0, xt;          /* (rows, D): targets; noised */
     Rng stream;
@@ -257,8 +257,10 @@ static void check_step(const Step *s, const States *x0)
     const VariationalConfig *c = s->config;
     const Denoiser *d = s->student;
 
-    TENSOR_CHECK(x0->batch >= 1 && x0->dims == d->head.dims, "x_0 (%zu, %zu), student of %zu "
-                 "dimensions", x0->batch, x0->dims, d->head.dims);
+    TENSOR_CHECK(x0->batch >= 1 && x0->dims == d->head.dims,
+                 "x_0 (%zu, %zu), student of %zu "
+                 "dimensions",
+                 x0->batch, x0->dims, d->head.dims);
     TENSOR_CHECK(d->net != NULL && d->net->encoder != NULL &&
                      (d->lambda_law == LAMBDA_NORMAL) ==
                          (d->net->encoder->family == ENCODER_GAUSSIAN),
@@ -294,10 +296,17 @@ VariationalReport variational_gradient(const VariationalConfig *config, const De
                                        Arena *arena)
 {
     static const VariationalReport not_finite = {NAN, NAN, NAN, NAN, NAN};
-    Step s = {.config = config, .teacher = teacher, .student = student, .p = p, .B = x0->batch,
-              .D = x0->dims, .rows = x0->batch * (config->consistency_weight > 0.0 ? 2 : 1),
+    Step s = {.config = config,
+              .teacher = teacher,
+              .student = student,
+              .p = p,
+              .B = x0->batch,
+              .D = x0->dims,
+              .rows = x0->batch * (config->consistency_weight > 0.0 ? 2 : 1),
               .stream = rng_child(rng_child(rng_root(seed), VARIATIONAL_PURPOSE), step),
-              .chunk = chunk, .g = g, .arena = arena};
+              .chunk = chunk,
+              .g = g,
+              .arena = arena};
     ArenaMark mark = arena_mark(arena);
 
     check_step(&s, x0);

@@ -26,10 +26,9 @@ Var *nn_encode(const Encoder *e, Graph *g, const States *x0, const States *xt, c
     const bool two = e->input == ENCODER_PAIR;
     TENSOR_CHECK(x0->dims == e->dims, "encoder of %zu dimensions, x_0 (%zu, %zu)", e->dims,
                  x0->batch, x0->dims);
-    TENSOR_CHECK(!two || (xt != NULL && t != NULL && xt->batch == x0->batch &&
-                          xt->dims == x0->dims),
-                 "encoder of pairs: x_0 (%zu, %zu) without an x_t and t like it", x0->batch,
-                 x0->dims);
+    TENSOR_CHECK(
+        !two || (xt != NULL && t != NULL && xt->batch == x0->batch && xt->dims == x0->dims),
+        "encoder of pairs: x_0 (%zu, %zu) without an x_t and t like it", x0->batch, x0->dims);
     if (two) {
         const States both = pair(e, g, x0, xt);
         return e->forward(e, g, &both, t);

@@ -1,9 +1,9 @@
-/* Recognition networks: q(lambda | x_0) or q(lambda | x_0, x_t, t), with independent coordinates.  A
+/* Recognition networks: q(lambda | x_0) or q(lambda | x_0, x_t, t), with independent coordinates. A
  * student learns with one beside it what each lambda is to mean; sampling does not need it.
  * (Variational autoencoders, arXiv 1312.6114; for discrete diffusion arXiv 2505.17384.)
  *
- * For a normal lambda q is a Gaussian.  For a uniform one it is uniform on a box: boxes can tile the
- * cube without gaps, so that every lambda of the prior belongs to some picture, which Gaussians
+ * For a normal lambda q is a Gaussian.  For a uniform one it is uniform on a box: boxes can tile
+ * the cube without gaps, so that every lambda of the prior belongs to some picture, which Gaussians
  * cannot.
  *
  * An encoder's parameters stand in its student's ParamSet under "encoder.", so that one optimiser,

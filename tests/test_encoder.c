@@ -107,8 +107,8 @@ static double value(Network *net, Inputs *in, bool backward)
         total += (double)dout[i] * (double)out->value.data[i];
     }
     for (size_t b = 0; b < B; b++)
-        total += nn_encoder_kl(net->encoder, stats->value.data + b * 2 * L, 1.0,
-                               dstats + b * 2 * L);
+        total +=
+            nn_encoder_kl(net->encoder, stats->value.data + b * 2 * L, 1.0, dstats + b * 2 * L);
     Var *const from[] = {out, stats};
     const float *const gradient[] = {dout, dstats};
     if (backward)
@@ -167,7 +167,8 @@ START_TEST(divergence_is_that_of_the_gaussians)
         const double z = (x - m) / s;
         sum += width * exp(-0.5 * z * z) / s * (-0.5 * z * z - log(s) + 0.5 * x * x);
     }
-    ck_assert_double_eq_tol(nn_encoder_kl(&single, one, 1.0, NULL), sum / sqrt(2.0 * acos(-1.0)), 1e-9);
+    ck_assert_double_eq_tol(nn_encoder_kl(&single, one, 1.0, NULL), sum / sqrt(2.0 * acos(-1.0)),
+                            1e-9);
 }
 END_TEST
 

@@ -39,7 +39,8 @@ static StepBound bound_of(const StepBoundRequest *r, size_t pictures)
 }
 
 /* A dimension's KL( q(x_s|x_t,x_0) || sum_a p(a) q(x_s|x_t,a) ), or -log p(x_0) where s = 0. */
-static double dimension(const Process *p, double s, double t, size_t xt, size_t x0, const double *p0)
+static double dimension(const Process *p, double s, double t, size_t xt, size_t x0,
+                        const double *p0)
 {
     double truth[S], model[S], sum = 0.0;
 
@@ -255,7 +256,11 @@ START_TEST(a_kept_lambda_needs_its_encoder)
     Process *p = world_process(0, S);
     Formula f = {0.4, 0, NULL};
     Denoiser d = formula_denoiser(&f, p, WORLD_D, 1);
-    const StepBoundRequest r = {.model = &d, .process = p, .steps = 1, .lambdas = 4, .batch = 10,
+    const StepBoundRequest r = {.model = &d,
+                                .process = p,
+                                .steps = 1,
+                                .lambdas = 4,
+                                .batch = 10,
                                 .lambda_scope = LAMBDA_SAMPLE};
     States x = copies(2);
     StepBound out;

@@ -80,7 +80,9 @@ typedef struct Case {
 
 static Case case_of(LambdaScope scope, size_t batch)
 {
-    Case c = {.p = masks(), .x0 = states_alloc(batch, D), .g = ag_graph_create(),
+    Case c = {.p = masks(),
+              .x0 = states_alloc(batch, D),
+              .g = ag_graph_create(),
               .arena = arena_create(1 << 16)};
     c.net = student_net(scope == LAMBDA_SAMPLE ? ENCODER_CLEAN : ENCODER_PAIR);
     c.teacher_net = teacher_net();
@@ -157,8 +159,7 @@ START_TEST(the_report_adds_up)
     Case c = case_of(_i == 0 ? LAMBDA_SAMPLE : LAMBDA_STEP, B);
     const VariationalReport r = run(&c, 2, 0);
     const double beta = c.config.kl_weight, w = c.config.consistency_weight;
-    const double sum =
-        r.reconstruction + beta * r.kl + r.consistency + w * beta * r.consistency_kl;
+    const double sum = r.reconstruction + beta * r.kl + r.consistency + w * beta * r.consistency_kl;
 
     ck_assert_double_eq_tol(r.loss, sum / D, 1e-9);
     ck_assert(r.reconstruction > 0.0 && r.kl > 0.0);

@@ -57,8 +57,9 @@ static bool within_limit(const Subject *s, const char *student, size_t i, double
 {
     if (carried <= s->limit[i] + ROUNDING)
         return true;
-    return error_set(err, "theory limit: %s: %s with %g lambdas carries %.12g nats, expected at "
-                          "most %.12g",
+    return error_set(err,
+                     "theory limit: %s: %s with %g lambdas carries %.12g nats, expected at "
+                     "most %.12g",
                      s->name, student, s->lambdas[i], carried, s->limit[i]);
 }
 
@@ -67,8 +68,9 @@ static bool within_limit(const Subject *s, const char *student, size_t i, double
 static bool add_point(Subject *s, int student, size_t i, uint64_t seed, Findings *f, Error *err)
 {
     const size_t N = (size_t)1 << i;
-    const double gain = student == FIXED ? FIXED_GAIN
-                        : student == BEST ? limit_best_gain(s->law, N, seed) : 1.0;
+    const double gain = student == FIXED  ? FIXED_GAIN
+                        : student == BEST ? limit_best_gain(s->law, N, seed)
+                                          : 1.0;
     LimitValue value = {limit_ideal(s->law, N, student == STRATIFIED), (double)NAN, (double)NAN};
 
     if (student != STRATIFIED)
@@ -113,10 +115,12 @@ static bool carried_chart(const Subject *list, size_t count, Findings *f, Error 
     Series series[LAWS + 1] = {{0}};
 
     for (size_t k = 0; k < count; k++)
-        series[k] = (Series){.name = list[k].name, .x = list[k].lambdas,
-                             .y = list[k].carried[BEST], .count = POINTS};
-    series[count] = (Series){.name = "log N", .x = list->lambdas, .y = list->limit,
-                             .count = POINTS, .dashed = true};
+        series[k] = (Series){.name = list[k].name,
+                             .x = list[k].lambdas,
+                             .y = list[k].carried[BEST],
+                             .count = POINTS};
+    series[count] = (Series){
+        .name = "log N", .x = list->lambdas, .y = list->limit, .count = POINTS, .dashed = true};
     const Chart chart = {"Nats that the posterior over N lambdas carries",
                          "lambdas a picture N",
                          "nats",
@@ -142,15 +146,15 @@ static bool likelihood_chart(const Subject *s, Findings *f, Error *err)
     for (size_t i = 0; i < POINTS; i++)
         data[i] = -s->entropy;
     text_format(title, sizeof title, "The mean of N and the mean of all: %s", s->name);
-    const Chart chart = {title, "lambdas a picture N", "nats", true, false, true, series,
-                         sizeof series / sizeof series[0]};
+    const Chart chart = {title,  "lambdas a picture N",           "nats", true, false, true,
+                         series, sizeof series / sizeof series[0]};
     return findings_chart(f, "limit-likelihood", &chart, err);
 }
 
 static void exact_table(const Subject *s, Findings *f)
 {
-    static const char *const head[] = {"N",         "log N", "ideal",         "stratified",
-                                       "best",      "gain",  "N lambdas say", "log-likelihood",
+    static const char *const head[] = {"N",        "log N", "ideal",         "stratified",
+                                       "best",     "gain",  "N lambdas say", "log-likelihood",
                                        "curvature"};
     enum { COLUMNS = 9 };
     char cells[POINTS][COLUMNS][TEXT], caption[4 * NAME];
@@ -171,9 +175,10 @@ static void exact_table(const Subject *s, Findings *f)
         for (size_t k = 0; k < COLUMNS; k++)
             pointers[COLUMNS * i + k] = cells[i][k];
     }
-    text_format(caption, sizeof caption,
-             "%.40s: nats carried; the best gain, its loss and likelihood; the law has %.4f nats",
-             s->name, s->entropy);
+    text_format(
+        caption, sizeof caption,
+        "%.40s: nats carried; the best gain, its loss and likelihood; the law has %.4f nats",
+        s->name, s->entropy);
     findings_table(f, caption, COLUMNS, head, POINTS, pointers);
 }
 
@@ -199,8 +204,14 @@ static bool add_slopes(const Subject *s, uint64_t seed, Findings *f, Error *err)
         pointers[2 * i + 1] = cells[i][1];
     }
     const Series series = {.name = s->name, .x = slope_gains, .y = norm, .count = GAINS};
-    const Chart chart = {"Near a student that ignores lambda", "gain of lambda",
-                         "norm of the gradient by lambda's weights", true, true, true, &series, 1};
+    const Chart chart = {"Near a student that ignores lambda",
+                         "gain of lambda",
+                         "norm of the gradient by lambda's weights",
+                         true,
+                         true,
+                         true,
+                         &series,
+                         1};
     if (!findings_chart(f, "limit-saddle", &chart, err))
         return false;
     findings_table(f, s->name, 2, head, GAINS, pointers);
@@ -267,9 +278,20 @@ static bool trained_charts(const Subject *const *of, const Trained *list, size_t
     }
     held[2 * count] = (Series){"log N", of[0]->lambdas, of[0]->limit, POINTS, false, true};
     const Chart nats = {"Nats that lambda holds after equal numbers of network passes",
-                        "lambdas a picture N", "nats", true, false, true, held, 2 * count + 1};
+                        "lambdas a picture N",
+                        "nats",
+                        true,
+                        false,
+                        true,
+                        held,
+                        2 * count + 1};
     const Chart distance = {"Distance to the data in one step after equal numbers of passes",
-                            "lambdas a picture N", "total variation", true, false, true, tv,
+                            "lambdas a picture N",
+                            "total variation",
+                            true,
+                            false,
+                            true,
+                            tv,
                             2 * count};
     return findings_chart(f, "limit-held", &nats, err) &&
            findings_chart(f, "limit-distance", &distance, err);
@@ -277,8 +299,8 @@ static bool trained_charts(const Subject *const *of, const Trained *list, size_t
 
 static void trained_table(const Subject *s, const Trained *t, Findings *f)
 {
-    static const char *const head[] = {"N",  "pictures a step", "log N", "carried",
-                                       "held", "distance",      "KL"};
+    static const char *const head[] = {"N",    "pictures a step", "log N", "carried",
+                                       "held", "distance",        "KL"};
     enum { COLUMNS = 7, ROWS = POINTS + 1 };
     char cells[ROWS][COLUMNS][TEXT], caption[4 * NAME];
     const char *pointers[ROWS * COLUMNS];
@@ -298,8 +320,9 @@ static void trained_table(const Subject *s, const Trained *t, Findings *f)
         for (size_t k = 0; k < COLUMNS; k++)
             pointers[COLUMNS * i + k] = cells[i][k];
     }
-    text_format(caption, sizeof caption, "%.40s after %zu steps of %d passes; the law has %.4f nats",
-             s->name, t->steps, (int)PASSES, s->entropy);
+    text_format(caption, sizeof caption,
+                "%.40s after %zu steps of %d passes; the law has %.4f nats", s->name, t->steps,
+                (int)PASSES, s->entropy);
     findings_table(f, caption, COLUMNS, head, ROWS, pointers);
 }
 
@@ -369,8 +392,7 @@ static bool train_all(const Subject *const *of, Trained *list, size_t count, uin
 
 /* list: all laws; shown: the one with tables; of: those to train on. */
 static bool report(Subject *list, size_t count, const Subject *shown, const Subject *const *of,
-                   Trained *students, size_t students_count, uint64_t seed, Findings *f,
-                   Error *err)
+                   Trained *students, size_t students_count, uint64_t seed, Findings *f, Error *err)
 {
     for (size_t i = 0; i < count; i++)
         if (!add_points(&list[i], seed, f, err))

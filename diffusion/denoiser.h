@@ -8,7 +8,7 @@
 #include "diffusion/head.h"
 #include "nn/network.h"
 
-/* The law of a mixture's lambda, each of its numbers independently, and how long one lambda lasts. */
+/* The law of a mixture's lambda, each of its numbers independently, and how long one lasts. */
 typedef enum LambdaLaw { LAMBDA_UNIFORM /* on [0,1) */, LAMBDA_NORMAL /* N(0, 1) */ } LambdaLaw;
 typedef enum LambdaScope {
     LAMBDA_SCOPE_DEFAULT, /* in requests: the model's; in models: each step */

@@ -37,8 +37,9 @@ typedef struct SampleRequest {
     size_t steps;            /* N; ignored by samplers with own times */
     TimeGrid grid;
     const double *times;     /* GRID_LIST: N of them */
-    bool stratified_lambda;  /* whenever lambdas are drawn, those of 64 samples (numbers 64 k .. 64 k + 63)
-                                cut [0,1) evenly, each coordinate in its own random order */
+    bool stratified_lambda;  /* whenever lambdas are drawn, those of 64 samples (numbers 64 k ..
+                                64 k + 63) cut [0,1) evenly, each coordinate in its own random
+                                order */
     LambdaScope lambda_scope; /* LAMBDA_SCOPE_DEFAULT: the model's */
     size_t first;            /* number of the first sample: streams are keyed by sample number */
     size_t batch;            /* samples per network call */

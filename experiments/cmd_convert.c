@@ -417,8 +417,9 @@ int command_convert(const Command *self, int argc, char **argv)
     CommonOptions common = {0};
     const Option options[] = {
         {"IN", OPTION_TEXT, &in, NULL, 0, 0, true, "a .safetensors or .pt file"},
-        {"OUT", OPTION_TEXT, &out, NULL, 0, 0, true, "the other kind of file; .safetensors to .safetensors: the averaged weights alone, as 16-bit "
-         "numbers"},
+        {"OUT", OPTION_TEXT, &out, NULL, 0, 0, true,
+         "the other kind of file; .safetensors to .safetensors: the averaged weights alone, as "
+         "16-bit numbers"},
         {"--set", OPTION_REPEAT, &settings, "KEY=VALUE", 0, 0, false,
          "from a .pt by PyTorch: settings that shapes do not tell; unset, the paper's CIFAR-10"},
         {"--overwrite", OPTION_FLAG, &overwrite, NULL, 0, 0, false, "replace OUT if it exists"},

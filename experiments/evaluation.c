@@ -190,8 +190,9 @@ static void print_bounds(const Evaluation *e, FILE *out)
         text_print(out,
                    "%-8s at most %.4f bits per dimension, +- %s (prior %.4f, diffusion %.4f, "
                    "reconstruction %.4f; %zu %s pictures, t_min %g, eps %g)\n",
-                   b->model, b->elbo.total, error_text(b->elbo.error, text), b->elbo.prior, b->elbo.diffusion,
-                   b->elbo.reconstruction, b->pictures, b->split, b->t_min, b->eps);
+                   b->model, b->elbo.total, error_text(b->elbo.error, text), b->elbo.prior,
+                   b->elbo.diffusion, b->elbo.reconstruction, b->pictures, b->split, b->t_min,
+                   b->eps);
     }
 }
 
@@ -199,8 +200,8 @@ static void print_step_bounds(const Evaluation *e, FILE *out)
 {
     char text[CELL];
     if (e->step_bound_count > 0)
-        fprintf(out, "%-8s %6s %12s %8s %9s %9s %9s\n", "model", "steps", "bits/dim <=", "+-", "prior",
-                "lambda", "steps'");
+        fprintf(out, "%-8s %6s %12s %8s %9s %9s %9s\n", "model", "steps", "bits/dim <=", "+-",
+                "prior", "lambda", "steps'");
     for (size_t i = 0; i < e->step_bound_count; i++) {
         const EvalStepBound *b = &e->step_bounds[i];
         text_print(out, "%-8s %6zu %12.5f %8s %9.5f %9.5f %9.5f", b->model, b->steps,
@@ -211,8 +212,8 @@ static void print_step_bounds(const Evaluation *e, FILE *out)
         fprintf(out, "\n");
     }
     if (e->step_bound_count > 0)
-        fprintf(out, "bounds of the N-step samplers, %zu %s pictures\n", e->step_bounds[0].pictures,
-                e->step_bounds[0].split);
+        fprintf(out, "bounds of the N-step samplers, %zu %s pictures\n",
+                e->step_bounds[0].pictures, e->step_bounds[0].split);
 }
 
 /* Only bounds were asked for. */
@@ -434,8 +435,9 @@ static void report_bounds(const Evaluation *e, Report *r)
         text_format(text, sizeof text,
                     "The %s needs at most %.4f bits per dimension (standard error %s) for %zu %s "
                     "pictures: prior %.4f, diffusion %.4f, reconstruction %.4f; t_min %g, eps %g.",
-                    b->model, b->elbo.total, error_text(b->elbo.error, error), b->pictures, b->split,
-                    b->elbo.prior, b->elbo.diffusion, b->elbo.reconstruction, b->t_min, b->eps);
+                    b->model, b->elbo.total, error_text(b->elbo.error, error), b->pictures,
+                    b->split, b->elbo.prior, b->elbo.diffusion, b->elbo.reconstruction, b->t_min,
+                    b->eps);
         report_paragraph(r, text);
     }
 }

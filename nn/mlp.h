@@ -17,7 +17,7 @@ typedef struct MlpConfig {
     double dropout;
     size_t lambda_dims; /* 0: teacher; lambda enters by zero-initialised layers */
     bool lambda_is_number; /* lambda itself instead of its sinusoids */
-    double lambda_mean, lambda_deviation; /* of its law: the network sees (lambda - mean)/deviation */
+    double lambda_mean, lambda_deviation; /* the network sees (lambda - mean)/deviation */
     EncoderFamily encoder_family;
     EncoderInput encoder;  /* ENCODER_NONE, or what its encoder sees */
 } MlpConfig;

@@ -17,8 +17,8 @@ typedef struct NetworkInput {
     const double *t;      /* (B) times in [0, 1] */
     const double *lambda; /* (B, lambda_dims), row-major; NULL for a product network */
     const Rng *dropout;   /* (B) streams, one per sample; NULL: no dropout */
-    Var *lambda_var;      /* (B, lambda_dims) on the graph, instead of lambda: a gradient reaches it.
-                             Only for networks with lambda_is_number */
+    Var *lambda_var;      /* (B, lambda_dims) on the graph, instead of lambda: a gradient reaches
+                             it.  Only for networks with lambda_is_number */
 } NetworkInput;
 
 /* Tells which lambda the network needs for what it is to make of it: a recognition network,

@@ -35,7 +35,7 @@ typedef struct UNetConfig {
                                        published */
     bool lambda_is_number;          /* lambda itself instead of its sinusoids; and a linear map of it
                                        is added to the picture at the bottom */
-    double lambda_mean, lambda_deviation; /* of its law: the network sees (lambda - mean)/deviation */
+    double lambda_mean, lambda_deviation; /* the network sees (lambda - mean)/deviation */
     EncoderFamily encoder_family;
     EncoderInput encoder;           /* ENCODER_NONE, or what its encoder sees */
 } UNetConfig;

@@ -37,7 +37,8 @@ double push_terms(const SamplerClass *sampler, const Process *process, size_t di
  * and 4e8 terms. */
 bool push_possible(const SamplerClass *sampler, const Process *process, size_t dims);
 /* out (S^D) = law of the sampler's samples, out of the plan's process and calls.  Lambda is drawn
- * anew in each call, or once, as the model says.  The same bits for any number of threads.  What the sampler leaves on states
+ * anew in each call, or once, as the model says.  The same bits for any number of
+ * threads.  What the sampler leaves on states
  * that are not data (masks) is missing from the sum.  push_possible must hold (checked). */
 void push_sampler(double *out, const SamplerPlan *plan, const TableModel *model);
 /* out (S^D) = law of x_0 ~ E_lambda prod_d p^d(.|x_t = x) with x ~ r (S'^D): one step to 0. */

@@ -237,19 +237,22 @@ START_TEST(training_keeps_its_budget)
 }
 END_TEST
 
-/* Two equal bits: the posterior teaches them, one lambda cannot. */
+/* Three equal bits: the posterior teaches them, and that over eight lambdas; one lambda cannot. */
 START_TEST(the_posterior_teaches)
 {
-    FiniteLaw *law = limit_equal(2, 2);
-    LimitTraining training = {0, 64, 150, 1};
-    LimitStudent taught, single;
+    FiniteLaw *law = limit_equal(3, 2);
+    LimitTraining training = {0, 128, 150, 1};
+    LimitStudent taught, eight, single;
     Error err = {""};
 
     ck_assert(limit_train(law, &training, &taught, &err));
+    training.lambdas = 8;
+    ck_assert(limit_train(law, &training, &eight, &err));
     training.lambdas = 1;
     ck_assert(limit_train(law, &training, &single, &err));
     ck_assert_msg(taught.tv < 0.25 && taught.held > 0.5, "tv %g, held %g", taught.tv, taught.held);
-    ck_assert_msg(single.tv > 0.45 && single.held < 0.05, "tv %g, held %g", single.tv, single.held);
+    ck_assert_msg(eight.tv < 0.4 && eight.held > 0.4, "tv %g, held %g", eight.tv, eight.held);
+    ck_assert_msg(single.tv > 0.7 && single.held < 0.05, "tv %g, held %g", single.tv, single.held);
     law_destroy(law);
 }
 END_TEST

@@ -167,12 +167,14 @@ typedef struct Preset {
 static const Preset presets[] = {
     {"glyphs", "built-in 6x6 patterns, MLP, absorbing noise: the demonstration", GLYPHS,
      GLYPHS_TEACHER, ONE_LAMBDA
-     "lambda_dims=3 kl_warmup=0.4 share_at_one=0.125 steps=3000 batch=256 lr=1e-3"},
+     "lambda_dims=2 kl_warmup=0.4 share_at_one=0.125 steps=3000 batch=256 lr=1e-3"},
     {"glyphs-published", "the same, students by the paper's losses", GLYPHS, GLYPHS_TEACHER,
      "steps=4000 batch=8 lambdas=32 distil_lambdas=2 lr=3e-4 data_weight=one stratified_lambda=on "
      "delta_min=0.005 delta_max=0.05 share_at_one=0.125 start_from=averaged"},
     {"mnist-binary", "MNIST at 14x14, black and white, small U-Net, absorbing noise", BINARY,
-     BINARY_TEACHER, ONE_LAMBDA "lambda_dims=16 kl_warmup=0.6 steps=2400 batch=96 lr=1.5e-3"},
+     BINARY_TEACHER, ONE_LAMBDA
+     "lambda_law=normal lambda_dims=8 kl_warmup=0.6 share_at_one=0.125 steps=3000 batch=64 "
+     "lr=1.5e-3"},
     {"mnist-binary-published", "the same, students by the paper's losses", BINARY, BINARY_TEACHER,
      "steps=2800 batch=4 lambdas=64 distil_lambdas=2 lambda_gain=2.45 lr=7e-4 data_weight=one "
      "stratified_lambda=on "

@@ -294,6 +294,7 @@ TrainingEnd training_run(const TrainingJob *job, Error *err)
     dataset_close(run.targets);
     if (run.graph)
         ag_graph_destroy(run.graph);
+    arena_destroy(run.arena);
     if (run.optimizer)
         nn_optimizer_destroy(run.optimizer);
     return end;

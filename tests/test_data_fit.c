@@ -3,6 +3,7 @@
 #include <check.h>
 #include <string.h>
 
+#include "tensor/memory.h"
 #include "tests/cli.h"
 #include "tests/toys.h"
 
@@ -75,6 +76,8 @@ START_TEST(data_that_do_not_fit_are_refused)
         ck_assert_msg(toy_read(toy(files[i]), &after) == NULL, "%s was written", files[i]);
     char *now = toy_read(toy("m.safetensors"), &after);
     ck_assert(before == after && memcmp(old, now, before) == 0);
+    mem_free(old);
+    mem_free(now);
 }
 END_TEST
 

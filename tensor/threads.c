@@ -68,8 +68,11 @@ static void flush_here(void)
 #endif
 }
 
+/* LLVM's runtime gives every thread the caller's setting when a region starts, and the caller its
+ * own back when it ends; libgomp leaves each thread what it has. */
 static void flush_everywhere(void)
 {
+    flush_here();
 #pragma omp parallel default(none) num_threads(threads_get())
     flush_here();
 }

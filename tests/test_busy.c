@@ -68,13 +68,13 @@ START_TEST(a_program_that_cannot_be_started_again_goes_on)
 END_TEST
 
 #ifdef _OPENMP
-enum { REGIONS = 2000, PIECES = 4, GAP = 8, MOST = 64 /* processors */ };
+enum { REGIONS = 4000, PIECES = 4, GAP = 20, TRIES = 5, FEWEST = 4, MOST = 64 /* threads */ };
 
 static void spin_a_while(size_t i, void *context)
 {
     volatile double *sums = context;
 
-    for (int k = 0; k < 6000; k++)
+    for (int k = 0; k < 600; k++)
         sums[16 * i] = sums[16 * i] + 1.0;
 }
 
@@ -102,7 +102,7 @@ static bool machine_is_busy(void)
     const double wall = platform_seconds();
     const clock_t start = clock();
 
-    for (int i = 0; i < 4000; i++)
+    for (int i = 0; i < 40000; i++)
         spin_a_while(0, sums);
     return platform_seconds() - wall > 1.2 * (double)(clock() - start) / CLOCKS_PER_SEC;
 }
@@ -129,11 +129,11 @@ static double slower_beside_spinners(void)
         ck_assert_int_gt(spinners[i], 0);
         kill(spinners[i], SIGSTOP);
     }
-    const bool busy = machine_is_busy();
-    const double alone = run_regions(60.0);
+    const double alone = run_regions(4.0);
+    const bool busy = alone >= 4.0 || machine_is_busy();
     for (int i = 0; i < count; i++)
         kill(spinners[i], SIGCONT);
-    const double beside = busy ? 0.0 : run_regions(8.0 * alone);
+    const double beside = busy ? 0.0 : run_regions(20.0 * alone);
     for (int i = 0; i < count; i++) {
         kill(spinners[i], SIGKILL);
         waitpid(spinners[i], NULL, 0);
@@ -151,28 +151,37 @@ static bool skipped(void)
     else if (getenv("OMP_WAIT_POLICY") != NULL || spin == NULL || strcmp(spin, "1000") != 0)
         why = "the user or the build has chosen how threads wait";
     if (why != NULL)
-        fprintf(stderr, "a_busy_machine_costs_no_more_than_its_share: skipped: %s\n", why);
+        fprintf(stderr, "a_busy_machine_costs_about_its_share: skipped: %s\n", why);
     return why != NULL;
 }
 
-/* Schedulers vary, so one of four tries must do: where waiting threads sleep a try took 1.5 to 1.9
- * times the time alone, where they spin for milliseconds 3.2 to more than 8 times. */
-START_TEST(a_busy_machine_costs_no_more_than_its_share)
+static int by_size(const void *a, const void *b)
 {
+    const double x = *(const double *)a, y = *(const double *)b;
+
+    return (x > y) - (x < y);
+}
+
+/* The fair share is 2 times the time alone.  Single tries vary, from 1 to 3 where waiting threads
+ * sleep, from 2 to 20 where they spin for milliseconds; the median of several tells them apart. */
+START_TEST(a_busy_machine_costs_about_its_share)
+{
+    double ratios[TRIES];
     int measured = 0;
-    double least = 1e9;
 
     if (skipped())
         return;
-    for (int i = 0; i < 4 && !(least <= 2.5); i++) {
+    for (int i = 0; i < TRIES; i++) {
         const double ratio = slower_beside_spinners();
-        measured += ratio > 0.0;
-        least = ratio > 0.0 && ratio < least ? ratio : least;
+        if (ratio > 0.0)
+            ratios[measured++] = ratio;
     }
-    if (measured == 0)
-        fprintf(stderr, "a_busy_machine_costs_no_more_than_its_share: skipped: already busy\n");
+    qsort(ratios, (size_t)measured, sizeof *ratios, by_size);
+    if (measured < FEWEST)
+        fprintf(stderr, "a_busy_machine_costs_about_its_share: skipped: already busy\n");
     else
-        ck_assert_msg(least <= 2.5, "%.1f times slower beside two spinning processes", least);
+        ck_assert_msg(ratios[measured / 2] <= 4.0, "%.1f times slower beside spinning processes",
+                      ratios[measured / 2]);
 }
 END_TEST
 #endif
@@ -186,7 +195,7 @@ Suite *busy_suite(void)
     tcase_add_test(busy, what_the_user_set_is_left_alone);
     tcase_add_test(busy, a_program_that_cannot_be_started_again_goes_on);
 #ifdef _OPENMP
-    tcase_add_test(busy, a_busy_machine_costs_no_more_than_its_share);
+    tcase_add_test(busy, a_busy_machine_costs_about_its_share);
 #endif
     suite_add_tcase(suite, busy);
     return suite;

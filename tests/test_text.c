@@ -187,7 +187,8 @@ START_TEST(other_conversions_are_those_of_printf)
     SAME("%s|%6s|%-6s|%.2s|%6.2s|%*s|%-*s|%.*s|", "abc", "abc", "abc", "abc", "abc", 5, "x", 5, "y",
          2, "zzz");
     SAME("%*s|%.*s|", -5, "x", -1, "abc");
-    SAME("%hhu %hu %hhd %jd %td", (unsigned char)255, (unsigned short)65535, (signed char)7, (intmax_t)-9, (ptrdiff_t)-3);
+    SAME("%hhu %hu %hhd %jd %td", (unsigned char)255, (unsigned short)65535, (signed char)7,
+         (intmax_t)-9, (ptrdiff_t)-3);
 }
 END_TEST
 

@@ -12,6 +12,7 @@
 #include "autograd/operations.h"
 #include "nn/unet_blocks.h"
 #include "nn/unet_encoder.h"
+#include "nn/unet_input.h"
 #include "tensor/check.h"
 #include "tensor/memory.h"
 #include "tensor/pointwise.h"
@@ -83,7 +84,7 @@ static bool in_range(const char *field, size_t value, size_t least, size_t most,
 
 static size_t in_channels(const UNetConfig *c)
 {
-    return c->head == UNET_HEAD_SOFTMAX ? c->channels * c->states : c->channels;
+    return unet_input_channels(c, c->channels, true);
 }
 
 static size_t out_channels(const UNetConfig *c)
@@ -367,19 +368,6 @@ static void unet_initialise(Network *net, uint64_t seed)
 
 /* ---- forward ---- */
 
-/* (B, H, W, channels) for the input convolution: centred pixels, or one-hot states. */
-static Var *picture(const UNet *u, Graph *g, const States *x)
-{
-    const UNetConfig *c = &u->config;
-    Tensor value = tensor_make4(g->arena, x->batch, c->height, c->width, in_channels(c));
-    if (c->head == UNET_HEAD_SOFTMAX) {
-        states_one_hot(value.data, x, c->states);
-    } else {
-        states_centre(value.data, x, c->vmax > 0.0 ? c->vmax : (double)(c->states - 1));
-    }
-    return ag_constant(g, value);
-}
-
 /* Sinusoids of `per_sample` numbers a sample, side by side: (B, per_sample * embed). */
 static Var *sinusoids(const UNet *u, Graph *g, const double *numbers, size_t batch,
                       size_t per_sample)
@@ -462,7 +450,7 @@ static Var *unet_forward(const Network *net, Graph *g, const NetworkInput *in)
     const UNetConfig *c = &u->config;
     const AgScope whole = ag_scope_begin(g);
     Var **skip = arena_alloc(g->arena, u->skips, sizeof *skip);
-    Var *x = picture(u, g, in->x);
+    Var *x = unet_input(c, g, in->x, c->channels, true);
     Var *known = sinusoids(u, g, in->t, in->x->batch, 1); /* what lambda's networks see */
     Var *lambda = NULL;
     BlockCondition condition = {embed(g, &u->time, known), NULL, in->dropout, c->dropout};

@@ -13,7 +13,7 @@ enum { UNET_MAX_SCALES = 8 };
 
 typedef enum UNetHead {
     UNET_HEAD_LOGISTIC, /* outputs per pixel: mu_1..mu_C = tanh(c(x) + h), log_scale_1..C */
-    UNET_HEAD_SOFTMAX   /* outputs per pixel: C blocks of out_states logits; input is one-hot */
+    UNET_HEAD_SOFTMAX   /* outputs per pixel: C blocks of out_states logits */
 } UNetHead;
 
 typedef struct UNetConfig {
@@ -21,13 +21,15 @@ typedef struct UNetConfig {
     size_t states;                  /* S of the input (the mask included) */
     size_t out_states;              /* softmax head: states that get a probability */
     UNetHead head;
+    bool input_is_number;           /* softmax head: states enter as in unet_input.h instead of
+                                       one-hot */
     size_t ch;                      /* base width, a multiple of 4 */
     size_t ch_mult[UNET_MAX_SCALES];
     size_t scales;
     size_t res_blocks;
     int attn_scale;                 /* scale with attention after each block; -1: none */
     size_t embed;                   /* width of the sinusoids; 0: ch */
-    double vmax;                    /* logistic head: states 0..vmax become -1..1; 0: states - 1 */
+    double vmax;                    /* states as numbers: 0..vmax become -1..1; 0: largest */
     double time_scale;              /* multiplies t and lambda; the published models use 1000 */
     double dropout;
     size_t lambda_dims;             /* 0: teacher */

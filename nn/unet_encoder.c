@@ -11,6 +11,7 @@
 
 #include "autograd/operations.h"
 #include "nn/unet_blocks.h"
+#include "nn/unet_input.h"
 #include "tensor/memory.h"
 
 enum { BOTTOM = 32, HIDDEN = 256 };
@@ -18,26 +19,14 @@ enum { BOTTOM = 32, HIDDEN = 256 };
 typedef struct UNetEncoder {
     Encoder base; /* first: an Encoder * is a UNetEncoder * */
     UNetConfig config;
-    size_t embed, inputs; /* inputs: channels of the input convolution */
+    size_t embed, shown; /* shown: states a pixel */
+    bool noised;         /* x_t is among them */
     LinearLayer time0, time1, flat, output;
     ConvLayer input, down[UNET_MAX_SCALES];
     ResBlock res[UNET_MAX_SCALES];
     NormLayer norm;
     PointwiseLayer narrow;
 } UNetEncoder;
-
-/* (B, H, W, inputs): one-hot states, or centred pixels. */
-static Var *picture(const UNetEncoder *e, Graph *g, const States *x)
-{
-    const UNetConfig *c = &e->config;
-    Tensor value = tensor_make4(g->arena, x->batch, c->height, c->width, e->inputs);
-    if (c->head == UNET_HEAD_SOFTMAX) {
-        states_one_hot(value.data, x, c->states);
-    } else {
-        states_centre(value.data, x, c->vmax > 0.0 ? c->vmax : (double)(c->states - 1));
-    }
-    return ag_constant(g, value);
-}
 
 static Var *encoder_forward(const Encoder *base, Graph *g, const States *x, const double *t)
 {
@@ -47,7 +36,7 @@ static Var *encoder_forward(const Encoder *base, Graph *g, const States *x, cons
     nn_sinusoid(waves.data, t, x->batch, e->embed, e->config.time_scale);
     Var *time = ag_silu(nn_linear(g, &e->time0, ag_constant(g, waves)));
     const BlockCondition condition = {ag_silu(nn_linear(g, &e->time1, time)), NULL, NULL, 0.0};
-    Var *h = nn_conv(g, &e->input, picture(e, g, x), 1);
+    Var *h = nn_conv(g, &e->input, unet_input(&e->config, g, x, e->shown, e->noised), 1);
     for (size_t s = 0; s < e->config.scales; s++) {
         h = unet_res(g, &e->res[s], h, &condition);
         if (s + 1 < e->config.scales) {
@@ -105,7 +94,6 @@ static size_t add_scales(UNetEncoder *e, ParamSet *set)
 Encoder *nn_unet_encoder_add(ParamSet *set, const UNetConfig *c)
 {
     UNetEncoder *e = mem_zeroed(1, sizeof *e);
-    const size_t shown = (c->encoder == ENCODER_PAIR ? 2 : 1) * c->channels;
     const size_t bottom = (c->height >> (c->scales - 1)) * (c->width >> (c->scales - 1));
     e->base.family = c->encoder_family;
     e->base.input = c->encoder;
@@ -117,10 +105,11 @@ Encoder *nn_unet_encoder_add(ParamSet *set, const UNetConfig *c)
     e->base.destroy = encoder_destroy;
     e->config = *c;
     e->embed = c->embed != 0 ? c->embed : c->ch;
-    e->inputs = c->head == UNET_HEAD_SOFTMAX ? shown * c->states : shown;
+    e->noised = c->encoder == ENCODER_PAIR;
+    e->shown = (e->noised ? 2 : 1) * c->channels;
     e->time0 = nn_linear_add(set, "encoder.time.0", e->embed, 4 * e->embed);
     e->time1 = nn_linear_add(set, "encoder.time.1", 4 * e->embed, 4 * e->embed);
-    e->input = nn_conv_add(set, "encoder.input", e->inputs, c->ch);
+    e->input = nn_conv_add(set, "encoder.input", unet_input_channels(c, e->shown, e->noised), c->ch);
     const size_t channels = add_scales(e, set);
     e->norm = nn_norm_add(set, "encoder.norm", channels, unet_groups(channels));
     e->narrow = nn_pointwise_add(set, "encoder.narrow", channels, BOTTOM);

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "nn/unet.h"
+#include "nn/unet_input.h"
 #include "tensor/memory.h"
 #include "tests/network_checks.h"
 
@@ -55,9 +56,19 @@ static UNetConfig categorical(size_t lambda_dims)
     return c;
 }
 
-static UNetConfig (*const CONFIGS[])(size_t lambda_dims) = {tiny, wide, categorical};
+/* The same with states as numbers and flags. */
+static UNetConfig numbers(size_t lambda_dims)
+{
+    UNetConfig c = categorical(lambda_dims);
+    c.input_is_number = true;
+    return c;
+}
+
+static UNetConfig (*const CONFIGS[])(size_t lambda_dims) = {tiny, wide, categorical,
+                                                               numbers};
+enum { CONFIG_COUNT = sizeof CONFIGS / sizeof CONFIGS[0] };
 /* Residual blocks: of the ways down and up, scale by scale, and two of the middle. */
-static const size_t RES_BLOCKS[] = {2 + 2 + 4, 4 + 2 + 6, 1 + 2 + 2};
+static const size_t RES_BLOCKS[] = {2 + 2 + 4, 4 + 2 + 6, 1 + 2 + 2, 1 + 2 + 2};
 
 static Network *create(const UNetConfig *c)
 {
@@ -201,12 +212,41 @@ START_TEST(names_shapes_and_order)
 }
 END_TEST
 
+/* One pixel of three channels, S = 5 with the mask 4: numbers, then flags; an encoder of clean
+ * pictures and a network without a mask get no flags. */
+START_TEST(states_as_numbers)
+{
+    uint16_t x[] = {0, 4, 3, 1, 2, 4};
+    const States states = {x, 2, 3};
+    UNetConfig c = numbers(0);
+    Graph *g = ag_graph_create();
+    c.height = c.width = 1;
+    c.channels = 3;
+    c.states = 5;
+    c.out_states = 4;
+    ck_assert_uint_eq(unet_input_channels(&c, 3, true), 6);
+    ck_assert_uint_eq(unet_input_channels(&c, 3, false), 3);
+    const float with[] = {-1, 0, 1, 0, 1, 0, -1.0f / 3, 1.0f / 3, 0, 0, 0, 1};
+    const Var *v = unet_input(&c, g, &states, 3, true);
+    for (size_t i = 0; i < 12; i++)
+        ck_assert_float_eq_tol(v->value.data[i], with[i], 1e-6);
+    c.out_states = 5;
+    ck_assert_uint_eq(unet_input_channels(&c, 3, true), 3);
+    v = unet_input(&c, g, &states, 3, true);
+    for (size_t i = 0; i < 6; i++)
+        ck_assert_float_eq_tol(v->value.data[i], (float)x[i] / 2 - 1, 1e-6);
+    c.input_is_number = false;
+    ck_assert_uint_eq(unet_input_channels(&c, 3, true), 15);
+    ag_graph_destroy(g);
+}
+END_TEST
+
 /* ---- what every network must do ---- */
 
 START_TEST(same_bits)
 {
     for (size_t lambdas = 0; lambdas < 3; lambdas++) {
-        for (size_t i = 0; i < 3; i++) {
+        for (size_t i = 0; i < CONFIG_COUNT; i++) {
             UNetConfig c = CONFIGS[i](lambdas);
             Network *net = create(&c);
             randomise(net, 1);
@@ -254,7 +294,7 @@ END_TEST
 
 START_TEST(parameter_gradients)
 {
-    for (size_t i = 0; i < 3; i++) {
+    for (size_t i = 0; i < CONFIG_COUNT; i++) {
         UNetConfig c = CONFIGS[i]((i + 2) % 3); /* 2, 0, 1 lambdas */
         Network *net = create(&c);
         randomise(net, 1);
@@ -266,7 +306,7 @@ END_TEST
 
 START_TEST(every_dropout_has_its_own_mask)
 {
-    for (size_t i = 0; i < 3; i++) {
+    for (size_t i = 0; i < CONFIG_COUNT; i++) {
         for (size_t lambdas = 0; lambdas < 2; lambdas++) {
             UNetConfig c = CONFIGS[i](lambdas);
             c.dropout = 0.5;
@@ -282,7 +322,7 @@ END_TEST
 /* Each residual block of a student has weights for lambda, and they matter. */
 START_TEST(every_block_hears_lambda)
 {
-    for (size_t i = 0; i < 3; i++) {
+    for (size_t i = 0; i < CONFIG_COUNT; i++) {
         UNetConfig c = CONFIGS[i](1);
         Network *net = create(&c);
         randomise(net, 1);
@@ -321,7 +361,7 @@ END_TEST
 START_TEST(student_starts_as_teacher)
 {
     for (size_t lambdas = 1; lambdas < 3; lambdas++) {
-        for (size_t i = 0; i < 3; i++) {
+        for (size_t i = 0; i < CONFIG_COUNT; i++) {
             UNetConfig without = CONFIGS[i](0), with = CONFIGS[i](lambdas);
             Network *teacher = create(&without), *student = create(&with);
             check_student_starts_as_teacher(student, teacher);
@@ -531,6 +571,7 @@ Suite *unet_suite(void)
     tcase_set_timeout(tc, 120);
     tcase_add_test(tc, paper_sizes);
     tcase_add_test(tc, names_shapes_and_order);
+    tcase_add_test(tc, states_as_numbers);
     tcase_add_test(tc, same_bits);
     tcase_add_loop_test(tc, samples_stand_alone, 0, 2);
     tcase_add_test(tc, blocks_of_a_gradient);

@@ -49,17 +49,34 @@ bool diff_denoise(const Denoiser *d, Graph *g, const NetworkInput *in, size_t ba
     return true;
 }
 
-double diff_lambda_of_uniform(LambdaLaw law, double u)
+size_t diff_lambda_uniforms(const Denoiser *d)
 {
-    return law == LAMBDA_NORMAL ? rng_normal_quantile(u) : u;
+    return d->lambda_dims + (d->lambda_law == LAMBDA_MIXTURE && d->lambda_dims > 0 ? 1 : 0);
+}
+
+void diff_lambda_of_uniforms(const Denoiser *d, const double *u, double *lambda)
+{
+    if (d->lambda_law == LAMBDA_MIXTURE) {
+        TENSOR_CHECK(d->net != NULL && d->net->prior != NULL,
+                     "a model of %zu lambdas whose law is a mixture, without one", d->lambda_dims);
+        nn_lambda_prior_of_uniforms(d->net->prior, u, lambda);
+        return;
+    }
+    for (size_t i = 0; i < d->lambda_dims; i++)
+        lambda[i] = d->lambda_law == LAMBDA_NORMAL ? rng_normal_quantile(u[i]) : u[i];
 }
 
 void diff_draw_lambda(const Denoiser *d, double *lambda, size_t batch, const Rng *streams)
 {
+    double u[DIFF_LAMBDA_UNIFORMS_MAX];
+    size_t count = diff_lambda_uniforms(d);
+
+    TENSOR_CHECK(count <= DIFF_LAMBDA_UNIFORMS_MAX, "%zu lambdas a sample", d->lambda_dims);
     for (size_t b = 0; b < batch; b++) {
         Rng rng = streams[b];
-        for (size_t i = 0; i < d->lambda_dims; i++)
-            lambda[b * d->lambda_dims + i] =
-                diff_lambda_of_uniform(d->lambda_law, rng_uniform(&rng));
+        for (size_t i = 0; i < count; i++)
+            u[i] = rng_uniform(&rng);
+        if (count > 0)
+            diff_lambda_of_uniforms(d, u, lambda + b * d->lambda_dims);
     }
 }

@@ -8,8 +8,12 @@
 #include "diffusion/head.h"
 #include "nn/network.h"
 
-/* The law of a mixture's lambda, each of its numbers independently, and how long one lasts. */
-typedef enum LambdaLaw { LAMBDA_UNIFORM /* on [0,1) */, LAMBDA_NORMAL /* N(0, 1) */ } LambdaLaw;
+/* The law of a mixture's lambda, and how long one lasts. */
+typedef enum LambdaLaw {
+    LAMBDA_UNIFORM, /* each number on [0,1) */
+    LAMBDA_NORMAL,  /* each number N(0, 1) */
+    LAMBDA_MIXTURE  /* the network's own: net->prior (nn/lambda_prior.h) */
+} LambdaLaw;
 typedef enum LambdaScope {
     LAMBDA_SCOPE_DEFAULT, /* in requests: the model's; in models: each step */
     LAMBDA_STEP,          /* a fresh one in each step: the paper's chain */
@@ -37,8 +41,11 @@ Denoiser diff_network_denoiser(Network *net, const Head *head);
 bool diff_denoise(const Denoiser *d, Graph *g, const NetworkInput *in, size_t batch, float *out);
 /* lambda (B, lambda_dims) from the model's law, sample b from its stream. */
 void diff_draw_lambda(const Denoiser *d, double *lambda, size_t batch, const Rng *streams);
-/* The law's quantile: u uniform on [0,1) becomes a lambda, so that stratified u give stratified
- * lambdas.  diff_draw_lambda is this of uniform draws. */
-double diff_lambda_of_uniform(LambdaLaw law, double u);
+/* The law's quantiles: u (diff_lambda_uniforms) uniform on [0,1) become lambda (lambda_dims), so
+ * that stratified u give stratified lambdas.  diff_draw_lambda is this of uniform draws. */
+void diff_lambda_of_uniforms(const Denoiser *d, const double *u, double *lambda);
+/* lambda_dims, and one more for a mixture, which chooses the component. */
+size_t diff_lambda_uniforms(const Denoiser *d);
+enum { DIFF_LAMBDA_UNIFORMS_MAX = 65 };
 
 #endif

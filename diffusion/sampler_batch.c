@@ -95,18 +95,20 @@ static double stratify(const SamplerBatch *b, size_t i, size_t coordinate, size_
 static void draw_lambda(SamplerBatch *b)
 {
     const SampleRequest *r = b->request;
-    size_t dims = b->model->lambda_dims;
+    size_t dims = b->model->lambda_dims, uniforms = diff_lambda_uniforms(b->model);
+    double u[DIFF_LAMBDA_UNIFORMS_MAX];
     LambdaScope scope = r->lambda_scope != LAMBDA_SCOPE_DEFAULT ? r->lambda_scope
                                                                 : b->model->lambda_scope;
     size_t call = scope == LAMBDA_SAMPLE ? 0 : b->call;
+    TENSOR_CHECK(uniforms <= DIFF_LAMBDA_UNIFORMS_MAX, "%zu lambdas a sample", dims);
 
     for (size_t i = 0; i < b->count; i++) {
         Rng rng = stream_of_call(b, DRAW_LAMBDA, i, call);
-        for (size_t k = 0; k < dims; k++) {
-            double u = rng_uniform(&rng);
-            u = r->stratified_lambda ? stratify(b, i, k, call, u) : u;
-            b->lambda[i * dims + k] = diff_lambda_of_uniform(b->model->lambda_law, u);
+        for (size_t k = 0; k < uniforms; k++) {
+            double at = rng_uniform(&rng);
+            u[k] = r->stratified_lambda ? stratify(b, i, k, call, at) : at;
         }
+        diff_lambda_of_uniforms(b->model, u, b->lambda + i * dims);
     }
 }
 

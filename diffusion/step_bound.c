@@ -114,13 +114,31 @@ static void noise_picture(size_t b, void *context)
 static void draw_prior_lambdas(Work *w)
 {
     const Denoiser *m = w->request->model;
-    size_t L = m->lambda_dims;
+    size_t L = m->lambda_dims, uniforms = diff_lambda_uniforms(m);
+    double u[DIFF_LAMBDA_UNIFORMS_MAX];
 
     for (size_t b = 0; b < w->count; b++) {
         Rng rng = stream_of(w, STREAM_LAMBDA, w->first + b, w->n);
-        for (size_t i = 0; i < w->K * L; i++)
-            w->lambda[b * w->K * L + i] = diff_lambda_of_uniform(m->lambda_law, rng_uniform(&rng));
+        for (size_t k = 0; k < w->K; k++) {
+            for (size_t i = 0; i < uniforms; i++)
+                u[i] = rng_uniform(&rng);
+            diff_lambda_of_uniforms(m, u, w->lambda + (b * w->K + k) * L);
+        }
     }
+}
+
+/* KL( q || law ) of one picture: in closed form, or, for a mixture law, by the ratio at the drawn
+ * lambda, whose mean it is.  room (L). */
+static double divergence(const Work *w, const float *stats, const float *lambda, double *room)
+{
+    const Denoiser *m = w->request->model;
+
+    if (m->lambda_law != LAMBDA_MIXTURE)
+        return nn_encoder_kl(w->encoder, stats, 0.0, NULL);
+    for (size_t i = 0; i < m->lambda_dims; i++)
+        room[i] = (double)lambda[i];
+    return nn_encoder_log_density(w->encoder, stats, room) -
+           nn_lambda_prior_log_density(m->net->prior, room);
 }
 
 /* Lambdas of the batch from the recognition network; its divergence is added once a sample, or in
@@ -138,11 +156,11 @@ static bool draw_encoded_lambdas(Work *w)
         Rng rng = stream_of(w, STREAM_ENCODER, w->first + b, once ? 0 : w->n);
         for (size_t i = 0; i < L; i++)
             u[b * L + i] = rng_uniform(&rng);
-        if (!once || w->n == w->request->steps)
-            w->kl[w->first + b] +=
-                nn_encoder_kl(w->encoder, stats->value.data + b * 2 * L, 0.0, NULL);
     }
     const float *lambda = nn_encoder_draw(w->encoder, stats, u)->value.data;
+    for (size_t b = 0; b < w->count && (!once || w->n == w->request->steps); b++)
+        w->kl[w->first + b] +=
+            divergence(w, stats->value.data + b * 2 * L, lambda + b * L, w->lambda + b * L);
     bool finite = tensor_all_finite(lambda, w->count * L);
     for (size_t i = 0; i < w->count * L; i++)
         w->lambda[i] = (double)lambda[i];

@@ -65,6 +65,8 @@ static const Key keys[] = {
 
     {"head", KEY_CHOICE, AT(head), "logistic", 0, 0, "softmax|logistic", "categorical head"},
     {"fix", KEY_FLAG, AT(fix), "off", 0, 0, 0, "logistic head: symmetric floor"},
+    {"state_input", KEY_CHOICE, AT(state_input), "by_head", 0, 0, "by_head|numbers",
+     "unet: states enter one-hot (softmax head), as numbers (logistic head), or as numbers anyway"},
     {"net", KEY_CHOICE, AT(net), "unet", 0, 0, "unet|mlp", "network"},
     {"ch", KEY_INTEGER, AT(ch), "128", 4, 4096, 0, "unet: base width, a multiple of 4"},
     {"ch_mult", KEY_TEXT, AT(ch_mult), "1,2,2,2", 0, 0, 0, "unet: width multiplier of each scale"},
@@ -119,8 +121,10 @@ static const Key keys[] = {
      "student: the paper's losses over N lambdas, or an evidence bound with a recognition network"},
     {"lambda_scope", KEY_CHOICE, AT(lambda_scope), "step", 0, 0, "step|sample",
      "student: lambda is drawn for each step, or once for the whole sample"},
-    {"lambda_law", KEY_CHOICE, AT(lambda_law), "uniform", 0, 0, "uniform|normal",
-     "student: lambda on [0,1), or standard normal; variational: its q is a box, or a Gaussian"},
+    {"lambda_law", KEY_CHOICE, AT(lambda_law), "uniform", 0, 0, "uniform|normal|mixture",
+     "student: lambda on [0,1), or standard normal, or that and, once trained, Gaussians fitted to it"},
+    {"prior_components", KEY_INTEGER, AT(prior_components), "200", 1, 4096, 0,
+     "student, lambda_law=mixture: Gaussians of the fitted law"},
     {"lambda_input", KEY_CHOICE, AT(lambda_input), "sinusoids", 0, 0, "sinusoids|numbers",
      "student: how the network is given lambda"},
     {"kl_weight", KEY_NUMBER, AT(kl_weight), "1", 0, 100, 0,
@@ -160,6 +164,12 @@ typedef struct Preset {
     "lr_decay=cosine warmup=100 ema_decay=0.999 chunk=512 "                                        \
     "loss=cross_entropy time_weight=elbo"
 #define BINARY_TEACHER "steps=2400 batch=128 lr=2e-3 stratified_times=on"
+#define GREYS                                                                                      \
+    "height=28 width=28 channels=1 states=256 process=absorbing schedule=cosine alpha_eps=0 "      \
+    "head=softmax state_input=numbers ch=32 ch_mult=1,2,2 res_blocks=1 attn_scale=1 dropout=0 "    \
+    "flip=off lr_decay=cosine warmup=100 ema_decay=0.999 chunk=128 "                               \
+    "loss=cross_entropy time_weight=elbo"
+#define GREYS_TEACHER "steps=16000 batch=16 lr=1e-3 stratified_times=on"
 /* An evidence bound, one lambda a sample. */
 #define ONE_LAMBDA                                                                                 \
     "objective=variational lambda_scope=sample lambda_input=numbers start_from=averaged "
@@ -179,7 +189,10 @@ static const Preset presets[] = {
      "steps=2800 batch=4 lambdas=64 distil_lambdas=2 lambda_gain=2.45 lr=7e-4 data_weight=one "
      "stratified_lambda=on "
      "delta_min=0.005 delta_max=0.05 share_at_one=0.125 start_from=averaged"},
-    {"mnist", "MNIST at 28x28, 256 grey levels, discretised Gaussian noise, truncated logistic",
+    {"mnist", "MNIST at 28x28, 256 grey levels, U-Net, absorbing noise", GREYS, GREYS_TEACHER,
+     ONE_LAMBDA "lambda_law=normal lambda_dims=16 kl_warmup=0.6 share_at_one=0.125 steps=5400 "
+     "batch=32 lr=1.5e-3"},
+    {"mnist-gaussian", "the same, discretised Gaussian noise, students by the paper's losses",
      "height=28 width=28 channels=1 states=256 ch=32 ch_mult=1,2,2 attn_scale=1 dropout=0 flip=off "
      "lr_decay=cosine warmup=100 ema_decay=0.999 chunk=128 loss=cross_entropy",
      "steps=2800 batch=64 lr=1e-3 stratified_times=on",
@@ -391,6 +404,10 @@ static bool check_teacher(const Config *c, Error *err)
 
 static bool check_published(const Config *c, Error *err)
 {
+    if (c->lambda_law == LAMBDA_MIXTURE)
+        return error_set(err, "configuration: lambda_law=mixture with objective=published: expected "
+                              "uniform or normal, since there is no recognition network to fit it "
+                              "to");
     return c->lambda_scope == 0 ||
            error_set(err, "configuration: lambda_scope=sample with objective=published: expected "
                           "lambda_scope=step, or objective=variational; sample --lambda sample "
@@ -403,6 +420,10 @@ static bool check_variational(const Config *c, Error *err)
     if (c->lambda_input != CONFIG_LAMBDA_NUMBERS)
         return error_set(err, "configuration: lambda_input=sinusoids with objective=variational: "
                               "expected lambda_input=numbers");
+    if (c->lambda_law == LAMBDA_MIXTURE && c->lambda_scope == 0)
+        return error_set(err, "configuration: lambda_law=mixture with lambda_scope=step: expected "
+                              "lambda_scope=sample, since one law cannot fit lambdas that depend "
+                              "on x_t");
     if (c->lambda_scope == 1 && c->process != PROCESS_ABSORBING)
         return error_set(err, "configuration: lambda_scope=sample with a process other than "
                               "absorbing: expected lambda_scope=step");
@@ -448,6 +469,8 @@ bool config_check(const Config *c, ConfigRole role, Error *err)
                               "head=softmax, since the mask has no place on the grey scale");
     if (c->head == HEAD_LOGISTIC && c->net == CONFIG_NET_MLP)
         return error_set(err, "configuration: head=logistic with net=mlp: expected head=softmax");
+    if (c->state_input == CONFIG_STATE_NUMBERS && c->net == CONFIG_NET_MLP)
+        return error_set(err, "configuration: state_input=numbers with net=mlp: expected by_head");
     return role == ROLE_TEACHER ? check_teacher(c, err) : check_student(c, err);
 }
 

@@ -28,7 +28,8 @@ typedef struct Config {
     double beta_scale, beta_ratio;
     const RateMatrix *rates; /* process=matrix: R, not owned and no key; else NULL */
     /* head and network */
-    int head, net; /* HeadKind, CONFIG_NET_* */
+    int head, net;   /* HeadKind, CONFIG_NET_* */
+    int state_input; /* CONFIG_STATE_* */
     bool fix;
     int64_t ch, res_blocks, attn_scale, embed, width_mlp, blocks_mlp;
     char ch_mult[CONFIG_TEXT]; /* "1,2,2,2" */
@@ -52,7 +53,7 @@ typedef struct Config {
     int objective; /* CONFIG_OBJECTIVE_* */
     int lambda_scope, lambda_law, lambda_input; /* 0 for LAMBDA_STEP; LambdaLaw; CONFIG_LAMBDA_* */
     double kl_weight, kl_warmup, consistency_weight;
-    int64_t most_steps;
+    int64_t most_steps, prior_components;
     int targets; /* CONFIG_TARGETS_* : where the pictures x_0 come from */
     int64_t target_count, target_steps;
     int start_from; /* CONFIG_START_* : which of the teacher's weights the student starts from */
@@ -60,6 +61,7 @@ typedef struct Config {
 
 enum { CONFIG_TRANSFORM_NONE, CONFIG_TRANSFORM_BINARY };
 enum { CONFIG_NET_UNET, CONFIG_NET_MLP };
+enum { CONFIG_STATE_BY_HEAD, CONFIG_STATE_NUMBERS };
 enum { CONFIG_OBJECTIVE_PUBLISHED, CONFIG_OBJECTIVE_VARIATIONAL };
 enum { CONFIG_LAMBDA_SINUSOIDS, CONFIG_LAMBDA_NUMBERS };
 enum { CONFIG_TARGETS_DATA, CONFIG_TARGETS_TEACHER, CONFIG_TARGETS_MIXED };

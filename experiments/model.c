@@ -62,6 +62,7 @@ bool model_unet(const Config *c, size_t states, size_t lambda_dims, UNetConfig *
     u.states = states;
     u.out_states = (size_t)c->states;
     u.head = c->head == HEAD_LOGISTIC ? UNET_HEAD_LOGISTIC : UNET_HEAD_SOFTMAX;
+    u.input_is_number = c->state_input == CONFIG_STATE_NUMBERS;
     u.ch = (size_t)c->ch;
     u.res_blocks = (size_t)c->res_blocks;
     u.attn_scale = (int)c->attn_scale;
@@ -117,7 +118,7 @@ static EncoderInput encoder_input(const Model *m)
     return m->config.lambda_scope == 1 ? ENCODER_CLEAN : ENCODER_PAIR;
 }
 
-static Network *network_layout(const Model *m, size_t states, size_t lambda_dims, Error *err)
+static Network *bare_network(const Model *m, size_t states, size_t lambda_dims, Error *err)
 {
     if (m->config.net == CONFIG_NET_MLP) {
         MlpConfig mlp = model_mlp(&m->config, states, lambda_dims);
@@ -129,6 +130,15 @@ static Network *network_layout(const Model *m, size_t states, size_t lambda_dims
         return NULL;
     unet.encoder = encoder_input(m);
     return nn_unet_layout(&unet, err);
+}
+
+static Network *network_layout(const Model *m, size_t states, size_t lambda_dims, Error *err)
+{
+    Network *net = bare_network(m, states, lambda_dims, err);
+    if (net != NULL && lambda_dims > 0 && m->config.lambda_law == LAMBDA_MIXTURE)
+        net->prior = nn_lambda_prior_add(&net->params, (size_t)m->config.prior_components,
+                                         lambda_dims);
+    return net;
 }
 
 bool model_layout(Model *m, Error *err)

@@ -5,11 +5,13 @@
 #include <string.h>
 
 #include "experiments/csv.h"
+#include "experiments/fit_prior.h"
 #include "experiments/progress.h"
 #include "experiments/targets.h"
 #include "tensor/memory.h"
 #include "tensor/platform.h"
 #include "tensor/reduce.h"
+#include "tensor/text.h"
 
 /* What a log holds: four columns that every training has, then its own. */
 enum { COMMON_COLUMNS = 4, COLUMNS_MAX = 9, ARENA_CHUNK = 1 << 20 };
@@ -259,6 +261,20 @@ static bool start(Run *run, Error *err)
     return true;
 }
 
+/* What is left to do after the last step. */
+static void fit_law_of_lambda(const Run *run)
+{
+    const TrainingJob *job = run->job;
+    if (job->model->net->prior == NULL)
+        return;
+    const PriorFit f =
+        fit_prior(job->model, run->targets ? run->targets : job->data, run->optimizer);
+    if (!job->quiet)
+        text_print(stderr,
+                   "law of lambda: %zu Gaussians; divergence %.2f nats a picture, %.2f from N(0, 1)\n",
+                   job->model->net->prior->components, f.mixture, f.normal);
+}
+
 static TrainingEnd loop(Run *run, Error *err)
 {
     const uint64_t total = (uint64_t)run->job->model->config.steps;
@@ -274,6 +290,7 @@ static TrainingEnd loop(Run *run, Error *err)
             saved = platform_seconds();
         }
     }
+    fit_law_of_lambda(run);
     return save(run, err) ? TRAINING_DONE : TRAINING_FAILED;
 }
 

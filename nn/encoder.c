@@ -82,6 +82,19 @@ double nn_encoder_kl(const Encoder *e, const float *stats, double weight, float 
     return total;
 }
 
+double nn_encoder_log_density(const Encoder *e, const float *stats, const double *lambda)
+{
+    static const double LOG_2PI = 1.83787706640934548356;
+    const size_t L = e->lambda_dims;
+    double sum = 0.0;
+    TENSOR_CHECK(e->family == ENCODER_GAUSSIAN, "log density of encoder family %d", (int)e->family);
+    for (size_t i = 0; i < L; i++) {
+        const double off = lambda[i] - (double)stats[i], v = (double)stats[L + i];
+        sum -= 0.5 * (off * off * exp(-v) + v + LOG_2PI);
+    }
+    return sum;
+}
+
 void nn_encoder_init_output(const Encoder *e, const LinearLayer *output, Rng rng)
 {
     nn_linear_init(output, true, rng);

@@ -46,6 +46,7 @@ Var *nn_forward(const Network *net, Graph *g, const NetworkInput *in)
 void nn_network_destroy(Network *net)
 {
     if (net != NULL) {
+        nn_lambda_prior_free(net->prior);
         net->destroy(net);
     }
 }

@@ -26,7 +26,7 @@ enum { WORLDS = NONE };
 #define CT_ELBO                                                                                    \
     "--set process=uniform --set rate_const=2 --set loss=ct_elbo --set time_weight=one "
 #define GREY_UNET                                                                                  \
-    "--data idx:" DIR "/grey --preset mnist --set ch=8 --set ch_mult=1 --set res_blocks=1 "        \
+    "--data idx:" DIR "/grey --preset mnist-gaussian --set ch=8 --set ch_mult=1 --set res_blocks=1 "        \
     "--set attn_scale=-1 --set batch=2 --set stratified_times=off "
 #define NUMBERS "--set lambda_input=numbers "
 #define BOUND NUMBERS "--set objective=variational "
@@ -73,6 +73,7 @@ static const Trial trials[] = {
     {"head", GREY, "", "logistic", "softmax", false},
     {"fix", GREY, "", "off", "on", false},
     {"net", UNET, "", "unet", "mlp", false},
+    {"state_input", UNET, "", "by_head", "numbers", false},
     {"ch", UNET, "", "8", "12", false},
     {"ch_mult", UNET, "", "1,1", "1,2", false},
     {"res_blocks", UNET, "", "1", "2", false},
@@ -138,6 +139,9 @@ static const Trial trials[] = {
     {"lambda_law", MLP_STUDENT, "", "uniform", "normal", false},
     {"lambda_law", MLP_STUDENT, BOUND, "uniform", "normal", false},
     {"lambda_law", UNET_STUDENT, BOUND, "uniform", "normal", false},
+    {"lambda_law", MLP_STUDENT, BOUND "--set lambda_scope=sample ", "normal", "mixture", false},
+    {"prior_components", MLP_STUDENT, BOUND "--set lambda_scope=sample --set lambda_law=mixture ",
+     "3", "4", false},
     {"lambda_input", MLP_STUDENT, "", "sinusoids", "numbers", false},
     {"lambda_input", UNET_STUDENT, "", "sinusoids", "numbers", false},
     {"kl_weight", MLP_STUDENT, BOUND "--set kl_warmup=0 ", "1", "0.5", false},

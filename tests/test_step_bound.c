@@ -209,6 +209,42 @@ START_TEST(one_lambda_a_sample)
 }
 END_TEST
 
+/* KL( N(0, 1) || N(m, s^2) ) for a law of one component, from draws of q. */
+START_TEST(a_law_of_its_own)
+{
+    Process *p = world_process(0, S);
+    Network *net = student(ENCODER_CLEAN);
+    ParamSet set;
+    memset(&set, 0, sizeof set);
+    net->prior = nn_lambda_prior_add(&set, 2, 1);
+    nn_params_allocate(&set, false);
+    Denoiser d = student_denoiser(net, LAMBDA_SAMPLE);
+    Param *w = nn_param_find(&net->params, "encoder.output.weight");
+    Param *bias = nn_param_find(&net->params, "encoder.output.bias");
+    const StepBoundRequest r = {
+        .model = &d, .process = p, .steps = 2, .lambdas = 1, .batch = 999, .seed = 2};
+
+    memset(w->value.data, 0, tensor_size(&w->value) * sizeof(float));
+    memset(bias->value.data, 0, tensor_size(&bias->value) * sizeof(float));
+    const StepBound normal = bound_of(&r, PICTURES);
+    d.lambda_law = LAMBDA_MIXTURE;
+    const StepBound same = bound_of(&r, PICTURES); /* zeros: N(0, 1) */
+    ck_assert_double_eq_tol(same.lambda, 0.0, 1e-6);
+    ck_assert_double_eq(same.steps, normal.steps);
+    for (size_t k = 0; k < 2; k++) {
+        net->prior->mean->value.data[k] = 0.5f;
+        net->prior->log_deviation->value.data[k] = (float)log(1.5);
+    }
+    const StepBound other = bound_of(&r, PICTURES);
+    const double kl = log(1.5) + (1.0 + 0.25) / (2.0 * 2.25) - 0.5;
+    ck_assert_double_eq_tol(other.lambda, kl / (WORLD_D * LN2), 6.0 * 0.4 / sqrt(PICTURES));
+    ck_assert_double_eq(other.steps, normal.steps);
+    nn_network_destroy(net);
+    nn_params_free(&set);
+    diff_process_destroy(p);
+}
+END_TEST
+
 /* A lambda for each step with a recognition network for pairs: its divergence counts in each. */
 START_TEST(a_lambda_for_each_step)
 {
@@ -280,6 +316,7 @@ Suite *step_bound_suite(void)
     tcase_add_loop_test(tc, product_models_have_the_enumerated_bound, 0, 5);
     tcase_add_loop_test(tc, many_lambdas_come_near_the_likelihood, 0, 3);
     tcase_add_test(tc, one_lambda_a_sample);
+    tcase_add_test(tc, a_law_of_its_own);
     tcase_add_test(tc, a_lambda_for_each_step);
     tcase_add_test(tc, batches_and_threads_change_nothing);
     tcase_add_test(tc, a_kept_lambda_needs_its_encoder);

@@ -1,0 +1,84 @@
+#include "experiments/fit_prior.h"
+
+#include <string.h>
+
+#include "distill/prior_fit.h"
+#include "nn/encoder.h"
+#include "tensor/check.h"
+#include "tensor/memory.h"
+
+enum { DRAWS = 32768, BATCH = 256 };
+enum { STREAM_DRAWS = 0x5072696f, STREAM_START }; /* apart from the other uses of a seed */
+
+typedef struct Draws {
+    const Model *m;
+    const Dataset *data;
+    Graph *graph;
+    States x;
+    double *lambda;        /* (DRAWS, L) */
+    double *u;             /* (BATCH, L) */
+    double log_q, normal;  /* sums over the draws */
+} Draws;
+
+static void draw_batch(Draws *d, size_t number)
+{
+    const Config *c = &d->m->config;
+    const Encoder *e = d->m->net->encoder;
+    const size_t L = e->lambda_dims;
+    Rng rng = rng_child(rng_child(rng_root((uint64_t)c->seed), STREAM_DRAWS), number);
+    double *lambda = d->lambda + number * BATCH * L;
+    dataset_batch(d->data, (uint64_t)c->seed, number, BATCH, c->flip, &d->x, NULL);
+    Var *stats = nn_encode(e, d->graph, &d->x, NULL, NULL);
+    for (size_t i = 0; i < BATCH * L; i++)
+        d->u[i] = rng_uniform(&rng);
+    const Var *drawn = nn_encoder_draw(e, stats, d->u);
+    for (size_t b = 0; b < BATCH; b++) {
+        const float *row = stats->value.data + b * 2 * L;
+        for (size_t i = 0; i < L; i++)
+            lambda[b * L + i] = (double)drawn->value.data[b * L + i];
+        d->log_q += nn_encoder_log_density(e, row, lambda + b * L);
+        d->normal += nn_encoder_kl(e, row, 0.0, NULL);
+    }
+    ag_graph_reset(d->graph);
+}
+
+static PriorFit fit(const Model *m, const Dataset *data)
+{
+    const size_t L = m->net->lambda_dims;
+    Draws d = {.m = m,
+               .data = data,
+               .graph = ag_graph_create(),
+               .x = states_alloc(BATCH, m->net->dims),
+               .lambda = mem_alloc(DRAWS * L, sizeof(double)),
+               .u = mem_alloc(BATCH * L, sizeof(double))};
+    ag_set_recording(d.graph, false);
+    for (size_t i = 0; i < DRAWS / BATCH; i++)
+        draw_batch(&d, i);
+    const double log_p = prior_fit(m->net->prior, d.lambda, DRAWS,
+                                   rng_child(rng_root((uint64_t)m->config.seed), STREAM_START));
+    ag_graph_destroy(d.graph);
+    states_free(&d.x);
+    mem_free(d.lambda);
+    mem_free(d.u);
+    return (PriorFit){d.normal / DRAWS, d.log_q / DRAWS - log_p};
+}
+
+PriorFit fit_prior(const Model *m, const Dataset *data, const Optimizer *o)
+{
+    const ParamSet *set = &m->net->params;
+    const LambdaPrior *p = m->net->prior;
+    TENSOR_CHECK(p != NULL && m->net->encoder != NULL, "a model without prior or without encoder");
+    const Param *fitted[] = {p->log_weight, p->mean, p->log_deviation};
+    float *raw = mem_alloc(set->total, sizeof *raw);
+    memcpy(raw, set->values, set->total * sizeof *raw);
+    memcpy(set->values, o->ema, set->total * sizeof *raw);
+    const PriorFit result = fit(m, data);
+    for (size_t i = 0; i < sizeof fitted / sizeof fitted[0]; i++) {
+        const size_t at = fitted[i]->offset, bytes = tensor_size(&fitted[i]->value) * sizeof *raw;
+        memcpy(raw + at, set->values + at, bytes);
+        memcpy(o->ema + at, set->values + at, bytes);
+    }
+    memcpy(set->values, raw, set->total * sizeof *raw);
+    mem_free(raw);
+    return result;
+}

@@ -1,0 +1,31 @@
+/* The law of lambda as a mixture of K Gaussians with independent coordinates:
+ *
+ *   p(lambda) = sum_k w_k prod_i N(lambda_i; m_ki, s_ki^2),   w = softmax(log_weight)
+ *
+ * fitted to what a student's recognition network makes of its data (distill/prior_fit.h).  Of all
+ * laws the one that makes the evidence bound best is that average of q over the data (arXiv
+ * 1705.07120); a standard normal law instead spends draws on lambdas that no picture owns.
+ *
+ * Its parameters stand in the student's ParamSet under "prior."; no gradient reaches them.  Zeros,
+ * with which a ParamSet begins, are N(0, I). */
+#ifndef DI4C_NN_LAMBDA_PRIOR_H
+#define DI4C_NN_LAMBDA_PRIOR_H
+
+#include "nn/param.h"
+
+typedef struct LambdaPrior {
+    size_t components, lambda_dims; /* K, L */
+    const Param *log_weight;        /* (K), not normalised */
+    const Param *mean, *log_deviation; /* (K, L) */
+} LambdaPrior;
+
+/* Adds the three parameters; free with nn_lambda_prior_free (NULL is allowed). */
+LambdaPrior *nn_lambda_prior_add(ParamSet *set, size_t components, size_t lambda_dims);
+void nn_lambda_prior_free(LambdaPrior *prior);
+
+/* lambda (L) from u (L + 1), uniform on [0,1): the first chooses k, the others are its quantiles. */
+void nn_lambda_prior_of_uniforms(const LambdaPrior *prior, const double *u, double *lambda);
+/* log p(lambda), nats. */
+double nn_lambda_prior_log_density(const LambdaPrior *prior, const double *lambda);
+
+#endif

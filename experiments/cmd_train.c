@@ -53,8 +53,11 @@ static OptionsResult parse(const Command *self, ConfigRole role, TrainOptions *o
          "the model to learn from (its averaged weights)"},
     };
     const size_t count = sizeof options / sizeof options[0] - 1; /* one of the last two */
-    if (role == ROLE_STUDENT)
+    if (role == ROLE_STUDENT) {
         options[count - 1] = options[count];
+        options[0].required = false; /* a teacher can draw it */
+        options[0].help = "as for train; may be left out with --set targets=teacher";
+    }
     const OptionsResult r = options_parse(self, options, count, &o->common, argc, argv);
     if (r == OPTIONS_HELP) {
         printf("\n");
@@ -75,7 +78,8 @@ static bool is_of_data(const char *key)
 static bool configure(const TrainOptions *o, ConfigRole role, const Model *teacher,
                       const RateMatrix *rates, Config *c, Error *err)
 {
-    const char *fitting = config_preset_of(o->data, teacher ? &teacher->config : NULL);
+    const char *fitting = config_preset_of(o->data ? o->data : teacher->data,
+                                           teacher ? &teacher->config : NULL);
     if (!config_preset(c, o->preset ? o->preset : fitting, role, err))
         return false;
     if (teacher)
@@ -103,14 +107,30 @@ static bool configure(const TrainOptions *o, ConfigRole role, const Model *teach
         c->steps = o->steps;
     if (o->seed >= 0)
         c->seed = o->seed;
+    if (!o->data && c->targets != CONFIG_TARGETS_TEACHER)
+        return error_set(err, "--data is missing: expected it, or --set targets=teacher, with which "
+                              "the teacher draws the pictures");
     return config_check(c, role, err);
 }
 
+/* No pictures, of the sizes that the teacher was trained on. */
+static Dataset *no_data(const Model *teacher)
+{
+    const Config *c = &teacher->config;
+    const Dataset sizes = {.name = (char *)teacher->data,
+                           .height = (size_t)c->height,
+                           .width = (size_t)c->width,
+                           .channels = (size_t)c->channels,
+                           .states = (size_t)c->states,
+                           .dims = (size_t)(c->height * c->width * c->channels)};
+    return dataset_like(&sizes, 0);
+}
+
 /* Opens the data and takes its sizes into the configuration. */
-static Dataset *open_data(const TrainOptions *o, Config *c, Error *err)
+static Dataset *open_data(const TrainOptions *o, const Model *teacher, Config *c, Error *err)
 {
     const DatasetOptions d = model_dataset(c);
-    Dataset *data = dataset_open(o->data, false, &d, err);
+    Dataset *data = o->data ? dataset_open(o->data, false, &d, err) : no_data(teacher);
     if (!data)
         return NULL;
     c->height = (int64_t)data->height;
@@ -314,12 +334,15 @@ static int run(const Command *self, ConfigRole role, int argc, char **argv)
         command_fail(self, &err, 1);
     } else if (!configure(&o, role, teacher, rates, &c, &err)) {
         status = command_fail(self, &err, 2);
-    } else if (!(data = open_data(&o, &c, &err)) ||
+    } else if (!(data = open_data(&o, teacher, &c, &err)) ||
                (teacher && !config_same_structure(&c, &teacher->config, o.teacher, &err)) ||
                !(m = model_create(&c, role, true, &err))) {
         command_fail(self, &err, 1);
     } else {
-        model_set_data(m, data);
+        if (o.data)
+            model_set_data(m, data);
+        else
+            strcpy(m->data, teacher->data);
         if (!o.common.quiet)
             model_note_start(m);
         if (teacher && !start_student(m, teacher, o.teacher, &err))

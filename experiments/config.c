@@ -172,26 +172,28 @@ typedef struct Preset {
 #define GREYS_TEACHER "steps=16000 batch=16 lr=1e-3 stratified_times=on"
 /* An evidence bound, one lambda a sample. */
 #define ONE_LAMBDA                                                                                 \
-    "objective=variational lambda_scope=sample lambda_input=numbers start_from=averaged "
+    "objective=variational lambda_scope=sample lambda_law=mixture lambda_input=numbers "            \
+    "start_from=averaged "
 
 static const Preset presets[] = {
     {"glyphs", "built-in 6x6 patterns, MLP, absorbing noise: the demonstration", GLYPHS,
      GLYPHS_TEACHER, ONE_LAMBDA
-     "lambda_dims=2 kl_warmup=0.4 share_at_one=0.125 steps=2600 batch=256 lr=1e-3"},
+     "lambda_dims=6 prior_components=400 kl_weight=0.3 kl_warmup=0.4 share_at_one=0.125 steps=2600 "
+     "batch=256 lr=1e-3"},
     {"glyphs-published", "the same, students by the paper's losses", GLYPHS, GLYPHS_TEACHER,
      "steps=4000 batch=8 lambdas=32 distil_lambdas=2 lr=3e-4 data_weight=one stratified_lambda=on "
      "delta_min=0.005 delta_max=0.05 share_at_one=0.125 start_from=averaged"},
     {"mnist-binary", "MNIST at 14x14, black and white, small U-Net, absorbing noise", BINARY,
      BINARY_TEACHER, ONE_LAMBDA
-     "lambda_law=normal lambda_dims=8 kl_warmup=0.6 share_at_one=0.125 steps=3000 batch=64 "
+     "lambda_dims=8 prior_components=400 kl_warmup=0.6 share_at_one=0.125 steps=6000 batch=64 "
      "lr=1.5e-3"},
     {"mnist-binary-published", "the same, students by the paper's losses", BINARY, BINARY_TEACHER,
      "steps=2800 batch=4 lambdas=64 distil_lambdas=2 lambda_gain=2.45 lr=7e-4 data_weight=one "
      "stratified_lambda=on "
      "delta_min=0.005 delta_max=0.05 share_at_one=0.125 start_from=averaged"},
     {"mnist", "MNIST at 28x28, 256 grey levels, U-Net, absorbing noise", GREYS, GREYS_TEACHER,
-     ONE_LAMBDA "lambda_law=normal lambda_dims=16 kl_warmup=0.6 share_at_one=0.125 steps=5400 "
-     "batch=32 lr=1.5e-3"},
+     ONE_LAMBDA "lambda_dims=16 prior_components=400 kl_warmup=0.6 share_at_one=0.125 steps=10000 "
+     "batch=16 lr=1e-3"},
     {"mnist-gaussian", "the same, discretised Gaussian noise, students by the paper's losses",
      "height=28 width=28 channels=1 states=256 ch=32 ch_mult=1,2,2 attn_scale=1 dropout=0 flip=off "
      "lr_decay=cosine warmup=100 ema_decay=0.999 chunk=128 loss=cross_entropy",
@@ -381,7 +383,7 @@ const char *config_preset_of(const char *data, const Config *teacher)
     if (strncmp(data, "mnist", 5) != 0 && strncmp(data, "idx", 3) != 0)
         return masks ? "glyphs" : "glyphs-published";
     if (teacher && teacher->transform == CONFIG_TRANSFORM_NONE)
-        return "mnist";
+        return masks ? "mnist" : "mnist-gaussian";
     return masks ? "mnist-binary" : "mnist-binary-published";
 }
 
@@ -528,7 +530,7 @@ bool config_is_structure(size_t i)
 
 bool config_is_needed(size_t i)
 {
-    static const char *const newer[] = {"beta", "beta_scale", "beta_ratio"};
+    static const char *const newer[] = {"beta", "beta_scale", "beta_ratio", "state_input"};
     for (size_t k = 0; k < sizeof newer / sizeof newer[0]; k++)
         if (strcmp(keys[i].name, newer[k]) == 0)
             return false;

@@ -159,6 +159,9 @@ START_TEST(data_sets_have_a_preset)
     ck_assert_str_eq(config_preset_of("cifar10:x", NULL), "cifar10");
     ck_assert_str_eq(config_preset_of("mnist:x", NULL), "mnist-binary");
     ck_assert_str_eq(config_preset_of("idx:x", NULL), "mnist-binary");
+    teacher.process = PROCESS_GAUSSIAN;
+    ck_assert_str_eq(config_preset_of("mnist:x", &teacher), "mnist-gaussian");
+    teacher.process = PROCESS_ABSORBING;
     ck_assert_str_eq(config_preset_of("mnist:x", &teacher), "mnist");
     teacher.transform = CONFIG_TRANSFORM_BINARY;
     teacher.process = PROCESS_ABSORBING;
@@ -167,7 +170,7 @@ START_TEST(data_sets_have_a_preset)
 END_TEST
 
 static const struct {
-    const char *set[3]; /* key, value pairs as "key=value" on top of the defaults */
+    const char *set[5]; /* key, value pairs as "key=value" on top of the defaults */
     ConfigRole role;
     const char *part; /* of the sentence; NULL: it is possible */
 } checks[] = {
@@ -182,6 +185,23 @@ static const struct {
     {{"time_weight=elbo"}, ROLE_STUDENT, NULL},
     {{"delta_min=0.02"}, ROLE_STUDENT, "delta_min=0.02"},
     {{"delta_min=0.02"}, ROLE_TEACHER, NULL},
+    {{"lambda_law=mixture"}, ROLE_STUDENT, "lambda_law=mixture with objective=published"},
+    {{"lambda_law=mixture"}, ROLE_TEACHER, NULL},
+    {{"objective=variational"}, ROLE_STUDENT, "lambda_input=sinusoids with objective=variational"},
+    {{"objective=variational", "lambda_input=numbers", "lambda_law=mixture"},
+     ROLE_STUDENT,
+     "lambda_law=mixture with lambda_scope=step"},
+    {{"objective=variational", "lambda_input=numbers", "lambda_law=mixture", "lambda_scope=sample"},
+     ROLE_STUDENT,
+     "lambda_scope=sample with a process other than absorbing"},
+    {{"objective=variational", "lambda_input=numbers", "lambda_scope=sample", "head=softmax",
+      "process=absorbing"},
+     ROLE_STUDENT,
+     NULL},
+    {{"net=mlp", "head=softmax", "state_input=numbers"},
+     ROLE_TEACHER,
+     "state_input=numbers with net=mlp"},
+    {{"head=softmax", "state_input=numbers"}, ROLE_TEACHER, NULL},
     {{"t_min=0.5", "delta_max=0.5"}, ROLE_STUDENT, "t_min + delta_max"},
 };
 
@@ -190,7 +210,7 @@ START_TEST(keys_must_fit_each_other)
     Config c;
     Error err = {""};
     config_defaults(&c);
-    for (size_t i = 0; i < 3 && checks[_i].set[i]; i++) {
+    for (size_t i = 0; i < 5 && checks[_i].set[i]; i++) {
         char pair[64];
         strcpy(pair, checks[_i].set[i]);
         char *equals = strchr(pair, '=');

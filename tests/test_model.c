@@ -213,14 +213,15 @@ START_TEST(settings_of_training_may_be_missing)
 }
 END_TEST
 
-/* Files of the first version know no schedule but the published one. */
-START_TEST(newer_settings_of_the_process_may_be_missing)
+/* Files of the first version know no schedule but the published one and no input but by the head. */
+START_TEST(newer_settings_may_be_missing)
 {
     model_destroy(saved(ROLE_TEACHER, "a.safetensors"));
     change(toy("a.safetensors"), toy("b.safetensors"), "config.beta", NULL);
     change(toy("b.safetensors"), toy("c.safetensors"), "config.beta_scale", NULL);
     change(toy("c.safetensors"), toy("d.safetensors"), "config.beta_ratio", NULL);
-    Model *m = load(toy("d.safetensors"), WEIGHTS_RAW);
+    change(toy("d.safetensors"), toy("e.safetensors"), "config.state_input", NULL);
+    Model *m = load(toy("e.safetensors"), WEIGHTS_RAW);
     Model *now = load(toy("a.safetensors"), WEIGHTS_RAW);
     ck_assert_uint_eq(config_difference(&m->config, &now->config), config_count());
     ck_assert_int_eq(m->process->schedule.kind, SCHEDULE_LOGLINEAR);
@@ -366,7 +367,7 @@ Suite *model_suite(void)
     tcase_add_test(tc, seeds_and_data_have_their_hash);
     tcase_add_loop_test(tc, broken_metadata_is_named, 0, (int)(sizeof broken / sizeof broken[0]));
     tcase_add_test(tc, settings_of_training_may_be_missing);
-    tcase_add_test(tc, newer_settings_of_the_process_may_be_missing);
+    tcase_add_test(tc, newer_settings_may_be_missing);
     tcase_add_test(tc, a_rate_matrix_is_kept);
     tcase_add_loop_test(tc, broken_rates_in_a_file_are_named, 0,
                         sizeof bad_rates / sizeof bad_rates[0]);

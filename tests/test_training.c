@@ -93,15 +93,17 @@ static void expect_same(const char *a, const char *b)
     ck_assert_msg(toy_same(toy(a), toy(b)), "%s and %s differ", a, b);
 }
 
-/* A student with a recognition network, one lambda a sample (0) or a step, and pictures drawn by the
- * teacher, is the same after a stop; its rising weight needs all steps known. */
+/* A student with a recognition network, one lambda a sample (0), also with a law fitted at the end
+ * (2), or a step, and pictures drawn by the teacher (1), is the same after a stop; its rising weight needs all steps known. */
 START_TEST(a_recognition_network_resumes)
 {
     Config config = toy_config(ROLE_STUDENT, STEPS);
     config.objective = CONFIG_OBJECTIVE_VARIATIONAL;
     config.lambda_input = CONFIG_LAMBDA_NUMBERS;
-    config.lambda_scope = _i == 0;
-    config.consistency_weight = _i == 0 ? 0 : 1;
+    config.lambda_scope = _i != 1;
+    config.lambda_law = _i == 2 ? LAMBDA_MIXTURE : LAMBDA_UNIFORM;
+    config.prior_components = 3;
+    config.consistency_weight = _i == 1 ? 1 : 0;
     config.targets = _i == 0 ? CONFIG_TARGETS_DATA : CONFIG_TARGETS_MIXED;
     config.target_count = 10;
     config.target_steps = 2;
@@ -403,7 +405,7 @@ Suite *training_suite(void)
 
     tcase_add_checked_fixture(tc, set_up, tear_down);
     tcase_add_loop_test(tc, two_halves_make_a_whole, 0, 2);
-    tcase_add_loop_test(tc, a_recognition_network_resumes, 0, 2);
+    tcase_add_loop_test(tc, a_recognition_network_resumes, 0, 3);
     tcase_add_loop_test(tc, threads_chunks_and_checks_change_nothing, 0, 2);
     tcase_add_test(tc, the_log_is_cut_back);
     tcase_add_test(tc, logs_that_cannot_go_on);

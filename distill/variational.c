@@ -3,7 +3,8 @@
  *   draws -> [teacher at (x_t, t) -> x_u -> student at (x_u, u) -> its x_0]      (consistency only)
  *   rows of (target x_0, x_t, t, weight): encoder -> lambda -> student -> cross entropy -> backward
  *
- * The rows of the data come first, then those of the consistency term. */
+ * The rows of the data come first, then those of the consistency term; the distillation term has
+ * calls of its own. */
 #include "distill/variational.h"
 
 #include <math.h>
@@ -11,6 +12,7 @@
 
 #include "diffusion/posterior.h"
 #include "diffusion/teacher.h"
+#include "distill/distil_term.h"
 #include "nn/encoder.h"
 #include "tensor/check.h"
 #include "tensor/reduce.h"
@@ -29,7 +31,12 @@ typedef enum Pass {
     PASS_LAMBDA_U,
     PASS_DROPOUT_U,
     PASS_X0U,
-    PASS_TEACHER_LAMBDA
+    PASS_TEACHER_LAMBDA,
+    PASS_TM,
+    PASS_XTM,
+    PASS_LAMBDA_TM,
+    PASS_TEACHER_LAMBDA_TM,
+    PASS_DROPOUT_TM
 } Pass;
 
 typedef struct Step {
@@ -250,6 +257,51 @@ static bool run_rows(Step *s)
     return true;
 }
 
+/* ---- the distillation term ---- */
+
+/* Half of the times are t_min, as in the published loss. */
+static double *draw_tm(const Step *s)
+{
+    const VariationalConfig *c = s->config;
+    Rng *streams = streams_of(s, PASS_TM, s->B);
+    double *tm = arena_alloc(s->arena, s->B, sizeof *tm);
+
+    for (size_t b = 0; b < s->B; b++) {
+        bool later = rng_uniform(&streams[b]) < 0.5;
+        double width = c->tm_width * rng_uniform(&streams[b]);
+        tm[b] = c->t_min + (later ? width : 0.0);
+    }
+    return tm;
+}
+
+static double *draw_lambdas(const Step *s, const Denoiser *d, Pass pass)
+{
+    double *lambda = arena_alloc(s->arena, s->B * d->lambda_dims, sizeof *lambda);
+
+    diff_draw_lambda(d, lambda, s->B, streams_of(s, pass, s->B));
+    return d->lambda_dims > 0 ? lambda : NULL;
+}
+
+static bool run_distil(Step *s)
+{
+    ArenaMark mark = arena_mark(s->arena);
+    States x0 = states_rows(&s->x0, 0, s->B), xtm = states_make(s->arena, s->B, s->D);
+    DistilTerm term = {.teacher = s->teacher,
+                       .student = s->student,
+                       .xtm = &xtm,
+                       .tm = draw_tm(s),
+                       .lambda = draw_lambdas(s, s->student, PASS_LAMBDA_TM),
+                       .teacher_lambda = draw_lambdas(s, s->teacher, PASS_TEACHER_LAMBDA_TM),
+                       .dropout = streams_of(s, PASS_DROPOUT_TM, s->B),
+                       .weight = s->config->distil_weight};
+
+    diff_draw_marginal(s->p, &xtm, &x0, term.tm, streams_of(s, PASS_XTM, s->B));
+    s->report.distil = distil_term_gradient(&term, s->chunk, s->g, s->arena);
+    s->report.loss += term.weight * s->report.distil / (double)s->D;
+    arena_release(s->arena, mark);
+    return isfinite(s->report.distil);
+}
+
 /* ---- the step ---- */
 
 static void check_step(const Step *s, const States *x0)
@@ -270,8 +322,11 @@ static void check_step(const Step *s, const States *x0)
                  "scope %d with process %s", (int)c->scope, s->p->class->name);
     TENSOR_CHECK(c->scope == LAMBDA_STEP || c->consistency_weight == 0.0,
                  "consistency %g with one lambda a sample", c->consistency_weight);
-    TENSOR_CHECK(c->consistency_weight == 0.0 || s->teacher != NULL,
-                 "consistency %g without a teacher", c->consistency_weight);
+    TENSOR_CHECK(c->scope == LAMBDA_STEP || c->distil_weight == 0.0,
+                 "distillation %g with one lambda a sample", c->distil_weight);
+    TENSOR_CHECK((c->consistency_weight == 0.0 && c->distil_weight == 0.0) || s->teacher != NULL,
+                 "consistency %g and distillation %g without a teacher", c->consistency_weight,
+                 c->distil_weight);
 }
 
 static bool draw_and_run(Step *s, const States *x0)
@@ -287,7 +342,8 @@ static bool draw_and_run(Step *s, const States *x0)
     draw_times(s);
     xt = states_rows(&s->xt, 0, s->B);
     diff_draw_marginal(s->p, &xt, x0, s->t, streams_of(s, PASS_XT, s->B));
-    return (s->rows == s->B || draw_consistency(s)) && run_rows(s);
+    return (s->rows == s->B || draw_consistency(s)) && run_rows(s) &&
+           (s->config->distil_weight == 0.0 || run_distil(s));
 }
 
 VariationalReport variational_gradient(const VariationalConfig *config, const Denoiser *teacher,
@@ -295,7 +351,7 @@ VariationalReport variational_gradient(const VariationalConfig *config, const De
                                        uint64_t seed, uint64_t step, size_t chunk, Graph *g,
                                        Arena *arena)
 {
-    static const VariationalReport not_finite = {NAN, NAN, NAN, NAN, NAN};
+    static const VariationalReport not_finite = {NAN, NAN, NAN, NAN, NAN, NAN};
     Step s = {.config = config,
               .teacher = teacher,
               .student = student,

@@ -10,7 +10,7 @@
  * one n a picture. LAMBDA_STEP, a lambda for each step, q(lambda | x_0, x_t, t), any process: -log
  * p(x_0 | x_t) <= E_q[ - sum_d log p^d(x_0 | x_t; lambda) ] + KL(q || prior), x_0 from the data,
  * and, as consistency term, from the student at u < t after a step of the teacher from t to u, as
- * in the published loss. */
+ * in the published loss; and, as there, a distillation term at small t. */
 #ifndef DI4C_DISTILL_VARIATIONAL_H
 #define DI4C_DISTILL_VARIATIONAL_H
 
@@ -28,17 +28,19 @@ typedef struct VariationalConfig {
     double t_min;                /* t ~ U[t_min, 1] */
     double consistency_weight;   /* of the consistency term; 0: none, and no teacher is called */
     double delta_min, delta_max; /* t - u log-uniform in [delta_min, delta_max] */
+    double distil_weight;        /* of the distillation term (distil_term.h); 0: none */
+    double tm_width;             /* its time: t_min, and for half of the pictures up to this later */
     double eps;                  /* posterior's */
 } VariationalConfig;
 
 typedef struct VariationalReport { /* means over pictures, nats; loss: what is minimised, nats a
                                       dimension */
-    double loss, reconstruction, kl, consistency, consistency_kl;
+    double loss, reconstruction, kl, consistency, consistency_kl, distil;
 } VariationalReport;
 
 /* Draws for B = x0->batch pictures (keyed by seed, step, pass, picture), runs encoder and student,
  * and adds the gradient of the mean loss a dimension into student->net->params.grads.  teacher may
- * be NULL without a consistency term.  chunk: most samples in a call without gradient.
+ * be NULL without consistency and distillation terms.  chunk: most samples in a call without gradient.
  *
  * A number that is not finite ends the step with loss NaN; g and arena as in distill_gradient. */
 VariationalReport variational_gradient(const VariationalConfig *config, const Denoiser *teacher,

@@ -135,6 +135,8 @@ static const Key keys[] = {
      "variational, sample: bounds of 1, 2, 4, ... up to so many steps are trained"},
     {"consistency_weight", KEY_NUMBER, AT(consistency_weight), "0", 0, 100, 0,
      "variational, step: weight of the consistency term; 0: none"},
+    {"distil_weight", KEY_NUMBER, AT(distil_weight), "0", 0, 100, 0,
+     "variational, step: weight of the distillation term; 0: none"},
     {"targets", KEY_CHOICE, AT(targets), "data", 0, 0, "data|teacher|mixed",
      "student: pictures of the data, of the teacher's own many-step chain, or half of each"},
     {"target_count", KEY_INTEGER, AT(target_count), "8192", 1, 1e7, 0,
@@ -433,6 +435,9 @@ static bool check_variational(const Config *c, Error *err)
         return error_set(err, "configuration: consistency_weight=%g with lambda_scope=sample: "
                               "expected 0",
                          c->consistency_weight);
+    if (c->lambda_scope == 1 && c->distil_weight > 0)
+        return error_set(err, "configuration: distil_weight=%g with lambda_scope=sample: expected 0",
+                         c->distil_weight);
     if (c->lambda_scope == 1 && (c->most_steps & (c->most_steps - 1)) != 0)
         return error_set(err, "configuration: most_steps=%lld: expected a power of two",
                          (long long)c->most_steps);

@@ -14,7 +14,7 @@
 #include "tensor/text.h"
 
 /* What a log holds: four columns that every training has, then its own. */
-enum { COMMON_COLUMNS = 4, COLUMNS_MAX = 9, ARENA_CHUNK = 1 << 20 };
+enum { COMMON_COLUMNS = 4, COLUMNS_MAX = 10, ARENA_CHUNK = 1 << 20 };
 typedef struct Columns {
     size_t count;
     const char *names[COLUMNS_MAX];
@@ -25,9 +25,9 @@ static const Columns published_columns = {
     {"step", "loss", "grad_norm", "lr", "distil", "data_cor", "data_indep", "consis_cor",
      "consis_indep"}};
 static const Columns variational_columns = {
-    9,
+    10,
     {"step", "loss", "grad_norm", "lr", "reconstruction", "kl", "kl_weight", "consistency",
-     "consistency_kl"}};
+     "consistency_kl", "distil"}};
 
 typedef struct Run {
     const TrainingJob *job;
@@ -93,6 +93,8 @@ VariationalConfig training_variational(const Config *c, uint64_t step)
                                .share_at_one = c->share_at_one,
                                .t_min = c->t_min,
                                .consistency_weight = c->consistency_weight,
+                               .distil_weight = c->distil_weight,
+                               .tm_width = c->tm_width,
                                .delta_min = c->delta_min,
                                .delta_max = c->delta_max,
                                .eps = c->process == PROCESS_ABSORBING ? 0 : c->eps};
@@ -107,7 +109,8 @@ static double variational_step(Run *run, uint64_t step)
         variational_gradient(&v, job->teacher, &m->denoiser, m->process, &run->batch,
                              (uint64_t)m->config.seed, step, (size_t)m->config.chunk, run->graph,
                              run->arena);
-    const double own[] = {r.reconstruction, r.kl, v.kl_weight, r.consistency, r.consistency_kl};
+    const double own[] = {r.reconstruction, r.kl,       v.kl_weight, r.consistency,
+                          r.consistency_kl, r.distil};
     memcpy(run->row + COMMON_COLUMNS, own, sizeof own);
     return r.loss;
 }

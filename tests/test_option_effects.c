@@ -93,6 +93,13 @@ static const Row rows[] = {
 
     {"distill", "--data", "status", DISTILL OUT STEPS TEACHER DATA,
      DISTILL OUT STEPS TEACHER "--data mnist:" DIR, false},
+    {"distill", "--data", "status", DISTILL OUT STEPS TEACHER DATA, DISTILL OUT STEPS TEACHER, false},
+    {"distill", "--data", "status", DISTILL OUT STEPS TEACHER DATA,
+     DISTILL OUT STEPS TEACHER "--set targets=teacher --set target_count=5 --set target_steps=2",
+     true},
+    {"distill", "--data", "status", DISTILL OUT STEPS TEACHER DATA,
+     DISTILL OUT STEPS TEACHER "--set targets=mixed --set target_count=5 --set target_steps=2",
+     false},
     {"distill", "--out", "o.safetensors", DISTILL OUT STEPS TEACHER DATA,
      DISTILL "--out @p.safetensors " STEPS TEACHER DATA, false},
     {"distill", "--preset", "o.safetensors", DISTILL OUT STEPS TEACHER DATA,

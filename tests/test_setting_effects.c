@@ -148,6 +148,8 @@ static const Trial trials[] = {
     {"kl_warmup", MLP_STUDENT, BOUND, "0.6", "0.9", false},
     {"most_steps", MLP_STUDENT, BOUND "--set lambda_scope=sample ", "32", "4", false},
     {"consistency_weight", MLP_STUDENT, BOUND, "0", "1", false},
+    {"distil_weight", MLP_STUDENT, BOUND, "0", "1", false},
+    {"tm_width", MLP_STUDENT, BOUND "--set distil_weight=1 ", "0.01", "0.2", false},
     {"share_at_one", MLP_STUDENT, BOUND "--set lambda_scope=sample ", "0", "0.5", false},
     {"targets", MLP_STUDENT, DRAWN, "data", "teacher", false},
     {"targets", MLP_STUDENT, DRAWN, "teacher", "mixed", false},

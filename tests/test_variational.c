@@ -95,7 +95,9 @@ static Case case_of(LambdaScope scope, size_t batch)
                                    .t_min = 0.01,
                                    .consistency_weight = scope == LAMBDA_STEP ? 0.5 : 0.0,
                                    .delta_min = 0.05,
-                                   .delta_max = 0.2};
+                                   .delta_max = 0.2,
+                                   .distil_weight = scope == LAMBDA_STEP ? 0.8 : 0.0,
+                                   .tm_width = 0.3};
     for (size_t i = 0; i < batch * D; i++)
         c.x0.x[i] = (uint16_t)(i * i % 7 % 2);
     return c;
@@ -153,17 +155,19 @@ START_TEST(gradient_is_that_of_the_loss)
 }
 END_TEST
 
-/* loss = (reconstruction + beta KL + weight (consistency + beta its KL)) / D. */
+/* loss = (reconstruction + beta KL + weight (consistency + beta its KL) + weight distillation) / D. */
 START_TEST(the_report_adds_up)
 {
     Case c = case_of(_i == 0 ? LAMBDA_SAMPLE : LAMBDA_STEP, B);
     const VariationalReport r = run(&c, 2, 0);
     const double beta = c.config.kl_weight, w = c.config.consistency_weight;
-    const double sum = r.reconstruction + beta * r.kl + r.consistency + w * beta * r.consistency_kl;
+    const double sum = r.reconstruction + beta * r.kl + r.consistency +
+                       w * beta * r.consistency_kl + c.config.distil_weight * r.distil;
 
     ck_assert_double_eq_tol(r.loss, sum / D, 1e-9);
     ck_assert(r.reconstruction > 0.0 && r.kl > 0.0);
     ck_assert((r.consistency > 0.0) == (_i == 1));
+    ck_assert((r.distil > 0.0) == (_i == 1));
     case_free(&c);
 }
 END_TEST

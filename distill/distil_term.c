@@ -1,0 +1,84 @@
+#include "distill/distil_term.h"
+
+#include <math.h>
+
+#include "diffusion/law_mixture.h"
+#include "tensor/check.h"
+#include "tensor/reduce.h"
+#include "tensor/threads.h"
+
+typedef struct Block {
+    const DistilTerm *term;
+    size_t first, count, outputs;
+    const float *teacher, *student; /* (B, outputs), (count, outputs) */
+    float *dout;                    /* (count, outputs) */
+    double scale;                   /* of the gradient */
+    double *kl;                     /* (B) */
+} Block;
+
+static void one_picture(size_t i, void *context)
+{
+    const Block *k = context;
+    const Head *head = &k->term->student->head;
+    size_t b = k->first + i, S = head->states;
+    const uint16_t *x = states_row(k->term->xtm, b);
+    float *teacher = threads_scratch(SCRATCH_LOSS, 3 * S * sizeof *teacher);
+    float *student = teacher + S, *dlevel = student + S; /* at most S numbers */
+    double sum = 0.0;
+
+    for (size_t d = 0; d < head->dims; d++) {
+        if (diff_head_known(head, x, d))
+            continue;
+        diff_head_law(head, k->teacher + b * k->outputs, d, teacher);
+        HeadLaw law = diff_head_law(head, k->student + i * k->outputs, d, student);
+        LawMixture m = {&law, 1, student};
+        sum += diff_mixture_kl(&m, teacher);
+        diff_mixture_pull(&m, teacher, k->scale, k->dout + i * k->outputs, dlevel, 0);
+    }
+    k->kl[b] = sum;
+}
+
+static bool run_block(Block *k, Graph *g)
+{
+    const DistilTerm *t = k->term;
+    size_t L = t->student->lambda_dims;
+    States x = states_rows(t->xtm, k->first, k->count);
+    NetworkInput in = {&x, t->tm + k->first, t->lambda + k->first * L,
+                       t->dropout != NULL ? t->dropout + k->first : NULL, NULL};
+    Var *out = t->student->forward(t->student, g, &in);
+
+    if (g->bad_op != NULL || !tensor_all_finite(out->value.data, k->count * k->outputs))
+        return false;
+    k->student = out->value.data;
+    k->dout = arena_zeroed(g->arena, k->count * k->outputs, sizeof *k->dout);
+    threads_for(k->count, one_picture, k);
+    const float *const gradient[] = {k->dout};
+    ag_backward_from_all(1, &out, gradient);
+    ag_graph_reset(g);
+    return true;
+}
+
+double distil_term_gradient(const DistilTerm *t, size_t chunk, Graph *g, Arena *arena)
+{
+    ArenaMark mark = arena_mark(arena);
+    size_t B = t->xtm->batch, D = t->xtm->dims, outputs = diff_head_outputs(&t->student->head);
+    size_t step = t->student->net->gradient_block;
+    float *teacher = arena_alloc(arena, B * outputs, sizeof *teacher);
+    double *kl = arena_zeroed(arena, B, sizeof *kl), total = 0.0;
+    NetworkInput in = {t->xtm, t->tm, t->teacher_lambda, NULL, NULL};
+    Block k = {.term = t, .outputs = outputs, .teacher = teacher, .kl = kl};
+
+    TENSOR_CHECK(D == t->student->head.dims && outputs == diff_head_outputs(&t->teacher->head),
+                 "x_tm (%zu, %zu), student of %zu dimensions", B, D, t->student->head.dims);
+    k.scale = t->weight / ((double)B * (double)D);
+    bool finite = diff_denoise(t->teacher, g, &in, chunk, teacher) &&
+                  tensor_all_finite(teacher, B * outputs);
+    for (k.first = 0; finite && k.first < B; k.first += step) {
+        k.count = B - k.first < step ? B - k.first : step;
+        finite = run_block(&k, g);
+    }
+    for (size_t b = 0; b < B; b++)
+        total += kl[b] / (double)B;
+    arena_release(arena, mark);
+    return finite ? total : (double)NAN;
+}

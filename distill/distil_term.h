@@ -1,0 +1,27 @@
+/* The distillation term by itself, for objectives other than the published one: where one step is
+ * harmless the student is to be its teacher, for every lambda.
+ *
+ *   L = (1/B) sum_b sum_d KL( p^{psi,d}_{0|tm}(. | x_tm) || p^{th,d}_{0|tm}(. | x_tm; lambda_b) ),
+ *
+ * a bound on the divergence of the mixture ([Di4C] L_distil, one lambda a picture). */
+#ifndef DI4C_DISTILL_DISTIL_TERM_H
+#define DI4C_DISTILL_DISTIL_TERM_H
+
+#include "diffusion/denoiser.h"
+
+typedef struct DistilTerm {
+    const Denoiser *teacher, *student;
+    const States *xtm;           /* (B, D): noised at tm */
+    const double *tm;            /* (B) */
+    const double *lambda;        /* (B, L), of the student; from its law */
+    const double *teacher_lambda; /* (B, L'), or NULL for a product model */
+    const Rng *dropout;          /* (B), of the student, or NULL */
+    double weight;               /* of L / D in the loss */
+} DistilTerm;
+
+/* Adds weight times the gradient of L / D into the student's parameters; returns L in nats, NaN if
+ * a number is not finite.  chunk: most samples in the teacher's calls.  g is empty before and, but
+ * for a NaN, after. */
+double distil_term_gradient(const DistilTerm *term, size_t chunk, Graph *g, Arena *arena);
+
+#endif

@@ -67,6 +67,7 @@ static const Key keys[] = {
     {"fix", KEY_FLAG, AT(fix), "off", 0, 0, 0, "logistic head: symmetric floor"},
     {"state_input", KEY_CHOICE, AT(state_input), "by_head", 0, 0, "by_head|numbers",
      "unet: states enter one-hot (softmax head), as numbers (logistic head), or as numbers anyway"},
+    {"output_kernel", KEY_CHOICE, AT(output_kernel), "3x3", 0, 0, "3x3|1x1", "unet: last layer"},
     {"net", KEY_CHOICE, AT(net), "unet", 0, 0, "unet|mlp", "network"},
     {"ch", KEY_INTEGER, AT(ch), "128", 4, 4096, 0, "unet: base width, a multiple of 4"},
     {"ch_mult", KEY_TEXT, AT(ch_mult), "1,2,2,2", 0, 0, 0, "unet: width multiplier of each scale"},
@@ -172,6 +173,10 @@ typedef struct Preset {
     "flip=off lr_decay=cosine warmup=100 ema_decay=0.999 chunk=128 "                               \
     "loss=cross_entropy time_weight=elbo"
 #define GREYS_TEACHER "steps=16000 batch=16 lr=1e-3 stratified_times=on"
+#define SMALL_COLOURS                                                                              \
+    "process=absorbing schedule=cosine alpha_eps=0 head=softmax state_input=numbers "              \
+    "output_kernel=1x1 ch=64 ch_mult=1,2,2 res_blocks=1 attn_scale=2 dropout=0 flip=on "            \
+    "lr_decay=cosine warmup=100 ema_decay=0.999 chunk=32 loss=cross_entropy time_weight=elbo"
 /* An evidence bound, one lambda a sample. */
 #define ONE_LAMBDA                                                                                 \
     "objective=variational lambda_scope=sample lambda_law=mixture lambda_input=numbers "            \
@@ -203,6 +208,10 @@ static const Preset presets[] = {
      "steps=1100 batch=24 lambdas=4 distil_lambdas=1 lambda_gain=2.45 lr=2e-4 "
      "data_weight=one stratified_lambda=on "
      "delta_min=0.02 delta_max=0.2 share_at_one=0.125 start_from=averaged"},
+    {"cifar10-small", "CIFAR-10 with a small U-Net and absorbing noise", SMALL_COLOURS,
+     "steps=4000 batch=16 lr=1e-3 stratified_times=on",
+     ONE_LAMBDA "lambda_dims=32 prior_components=400 kl_warmup=0.6 share_at_one=0.125 steps=3000 "
+     "batch=16 lr=1e-3"},
     {"cifar10", "CIFAR-10 at the paper's size and settings", "chunk=32", "",
      "steps=320000 batch=8 warmup=0"},
 };
@@ -535,7 +544,8 @@ bool config_is_structure(size_t i)
 
 bool config_is_needed(size_t i)
 {
-    static const char *const newer[] = {"beta", "beta_scale", "beta_ratio", "state_input"};
+    static const char *const newer[] = {"beta", "beta_scale", "beta_ratio", "state_input",
+                                        "output_kernel"};
     for (size_t k = 0; k < sizeof newer / sizeof newer[0]; k++)
         if (strcmp(keys[i].name, newer[k]) == 0)
             return false;

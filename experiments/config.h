@@ -31,6 +31,7 @@ typedef struct Config {
     int head, net;   /* HeadKind, CONFIG_NET_* */
     int state_input; /* CONFIG_STATE_* */
     bool fix;
+    int output_kernel; /* CONFIG_KERNEL_* */
     int64_t ch, res_blocks, attn_scale, embed, width_mlp, blocks_mlp;
     char ch_mult[CONFIG_TEXT]; /* "1,2,2,2" */
     double time_scale, dropout;
@@ -61,6 +62,7 @@ typedef struct Config {
 
 enum { CONFIG_TRANSFORM_NONE, CONFIG_TRANSFORM_BINARY };
 enum { CONFIG_NET_UNET, CONFIG_NET_MLP };
+enum { CONFIG_KERNEL_3X3, CONFIG_KERNEL_1X1 };
 enum { CONFIG_STATE_BY_HEAD, CONFIG_STATE_NUMBERS };
 enum { CONFIG_OBJECTIVE_PUBLISHED, CONFIG_OBJECTIVE_VARIATIONAL };
 enum { CONFIG_LAMBDA_SINUSOIDS, CONFIG_LAMBDA_NUMBERS };

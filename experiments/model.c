@@ -63,6 +63,7 @@ bool model_unet(const Config *c, size_t states, size_t lambda_dims, UNetConfig *
     u.out_states = (size_t)c->states;
     u.head = c->head == HEAD_LOGISTIC ? UNET_HEAD_LOGISTIC : UNET_HEAD_SOFTMAX;
     u.input_is_number = c->state_input == CONFIG_STATE_NUMBERS;
+    u.narrow_output = c->output_kernel == CONFIG_KERNEL_1X1;
     u.ch = (size_t)c->ch;
     u.res_blocks = (size_t)c->res_blocks;
     u.attn_scale = (int)c->attn_scale;

@@ -43,6 +43,7 @@ typedef struct UNet {
     LinearLayer mix_down, mix_up; /* in front of the two lambda embeddings */
     LinearLayer lambda_map;       /* lambda_is_number: lambda to a picture at the bottom */
     ConvLayer input, output;
+    PointwiseLayer narrow; /* narrow_output: instead of `output` */
     NormLayer output_norm;
     Step *steps; /* down, then middle, then up */
     size_t down, middle, up;
@@ -314,7 +315,11 @@ static void add_parameters(UNet *u)
     add_steps(u, "upsampling_modules", u->down + u->middle, u->up);
     u->output_norm = nn_norm_add(set, "output_modules.0", u->top_channels,
                                  unet_groups(u->top_channels));
-    u->output = nn_conv_add(set, "output_modules.1", u->top_channels, out_channels(c));
+    if (c->narrow_output) {
+        u->narrow = nn_pointwise_add(set, "output_modules.1", u->top_channels, out_channels(c));
+    } else {
+        u->output = nn_conv_add(set, "output_modules.1", u->top_channels, out_channels(c));
+    }
     if (c->encoder != ENCODER_NONE) {
         u->base.encoder = nn_unet_encoder_add(set, c);
     }
@@ -359,7 +364,11 @@ static void unet_initialise(Network *net, uint64_t seed)
         }
     }
     nn_norm_init(&u->output_norm);
-    nn_conv_init(&u->output, rng);
+    if (u->config.narrow_output) {
+        nn_pointwise_init(&u->narrow, 1.0, rng);
+    } else {
+        nn_conv_init(&u->output, rng);
+    }
     if (u->lambda_map.weight != NULL) {
         nn_linear_zero(&u->lambda_map); /* a new student is its teacher */
     }
@@ -472,7 +481,7 @@ static Var *unet_forward(const Network *net, Graph *g, const NetworkInput *in)
     }
     h = go_up(u, g, h, &condition, skip);
     Var *n = nn_norm(g, &u->output_norm, h, true);
-    h = nn_conv(g, &u->output, n, 1);
+    h = c->narrow_output ? nn_pointwise(g, &u->narrow, n) : nn_conv(g, &u->output, n, 1);
     ag_drop(n);
     if (c->head == UNET_HEAD_LOGISTIC) {
         h = logistic_numbers(h, x, c->channels);

@@ -23,6 +23,8 @@ typedef struct UNetConfig {
     UNetHead head;
     bool input_is_number;           /* softmax head: states enter as in unet_input.h instead of
                                        one-hot */
+    bool narrow_output;             /* the last layer is 1x1 instead of 3x3: with many states it
+                                       would cost more than all others */
     size_t ch;                      /* base width, a multiple of 4 */
     size_t ch_mult[UNET_MAX_SCALES];
     size_t scales;

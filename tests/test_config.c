@@ -8,7 +8,8 @@
 #include "experiments/config.h"
 
 static const char *const preset_names[] = {
-    "glyphs", "glyphs-published", "mnist-binary", "mnist-binary-published", "mnist", "cifar10"};
+    "glyphs", "glyphs-published", "mnist-binary",  "mnist-binary-published",
+    "mnist",  "mnist-gaussian",   "cifar10-small", "cifar10"};
 enum { PRESETS = sizeof preset_names / sizeof preset_names[0] };
 
 static size_t key_index(const char *name)
@@ -202,6 +203,7 @@ static const struct {
      ROLE_TEACHER,
      "state_input=numbers with net=mlp"},
     {{"head=softmax", "state_input=numbers"}, ROLE_TEACHER, NULL},
+    {{"output_kernel=1x1"}, ROLE_TEACHER, NULL},
     {{"t_min=0.5", "delta_max=0.5"}, ROLE_STUDENT, "t_min + delta_max"},
 };
 

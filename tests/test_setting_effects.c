@@ -73,6 +73,7 @@ static const Trial trials[] = {
     {"head", GREY, "", "logistic", "softmax", false},
     {"fix", GREY, "", "off", "on", false},
     {"net", UNET, "", "unet", "mlp", false},
+    {"output_kernel", UNET, "", "3x3", "1x1", false},
     {"state_input", UNET, "", "by_head", "numbers", false},
     {"ch", UNET, "", "8", "12", false},
     {"ch_mult", UNET, "", "1,1", "1,2", false},

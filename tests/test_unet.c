@@ -56,11 +56,12 @@ static UNetConfig categorical(size_t lambda_dims)
     return c;
 }
 
-/* The same with states as numbers and flags. */
+/* The same with states as numbers and flags, and 1x1 at the end. */
 static UNetConfig numbers(size_t lambda_dims)
 {
     UNetConfig c = categorical(lambda_dims);
     c.input_is_number = true;
+    c.narrow_output = true;
     return c;
 }
 

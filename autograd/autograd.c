@@ -31,9 +31,23 @@ void ag_graph_destroy(Graph *g)
 {
     if (!g)
         return;
+    for (size_t i = 0; i < g->helper_count; i++)
+        ag_graph_destroy(g->helpers[i]);
+    mem_free(g->helpers);
     arena_destroy(g->arena);
     pool_destroy(g->pool);
     mem_free(g);
+}
+
+Graph **ag_graph_helpers(Graph *g, size_t count)
+{
+    if (count > g->helper_count)
+        g->helpers = mem_resize(g->helpers, g->helper_count, count, sizeof *g->helpers);
+    for (; g->helper_count < count; g->helper_count++) {
+        g->helpers[g->helper_count] = ag_graph_create();
+        g->helpers[g->helper_count]->recording = false;
+    }
+    return g->helpers;
 }
 
 void ag_graph_reset(Graph *g)

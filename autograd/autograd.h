@@ -71,6 +71,8 @@ struct Graph {
     Tensor bad_value;   /* its data lasts until its scope ends or the graph is reset */
     unsigned pass;      /* number of the latest backward pass */
     AgObserver *observer; /* told about every operation that ran; NULL: nobody */
+    Graph **helpers;      /* see ag_graph_helpers */
+    size_t helper_count;
 };
 
 Graph *ag_graph_create(void); /* recording, no finite check */
@@ -78,6 +80,9 @@ void ag_graph_destroy(Graph *g);
 /* Releases every Var and every tensor of the graph.  bad_op and the shape in bad_value stay, so
  * that a step made of several graphs can be looked at afterwards; set bad_op to NULL to look again. */
 void ag_graph_reset(Graph *g);
+/* The first `count` of the graph's helpers: graphs of its own in inference mode, for threads that
+ * each run a part of a batch.  Made at the first call, kept, and destroyed with g. */
+Graph **ag_graph_helpers(Graph *g, size_t count);
 /* Starts (true) or stops (false) recording; only on an empty graph (checked). */
 void ag_set_recording(Graph *g, bool recording);
 

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "tensor/check.h"
+#include "tensor/threads.h"
 
 static Var *network_forward(const Denoiser *d, Graph *g, const NetworkInput *in)
 {
@@ -21,30 +22,74 @@ Denoiser diff_network_denoiser(Network *net, const Head *head)
     return d;
 }
 
+/* Samples first..first+count-1 of `in` in one call. */
+typedef struct Part {
+    const Denoiser *d;
+    const NetworkInput *in;
+    size_t outputs;
+    float *out; /* (all, outputs) */
+} Part;
+
+static bool run_part(const Part *p, Graph *g, size_t first, size_t count)
+{
+    States x = states_rows(p->in->x, first, count);
+    NetworkInput in = {&x, p->in->t + first, p->in->lambda, p->in->dropout, NULL};
+    if (in.lambda != NULL)
+        in.lambda += first * p->d->lambda_dims;
+    if (in.dropout != NULL)
+        in.dropout += first;
+    const Var *v = p->d->forward(p->d, g, &in);
+    TENSOR_CHECK(tensor_size(&v->value) == count * p->outputs,
+                 "denoiser gave %zu numbers for %zu samples of %zu", tensor_size(&v->value), count,
+                 p->outputs);
+    if (g->bad_op != NULL)
+        return false;
+    memcpy(p->out + first * p->outputs, v->value.data, count * p->outputs * sizeof *p->out);
+    ag_graph_reset(g);
+    return true;
+}
+
+/* A call cut among the threads by samples. */
+typedef struct Cut {
+    Part part;
+    Graph **graphs;
+    size_t first, count, pieces;
+} Cut;
+
+static void run_piece(size_t i, void *context)
+{
+    const Cut *c = context;
+    size_t from = c->count * i / c->pieces, to = c->count * (i + 1) / c->pieces;
+
+    run_part(&c->part, c->graphs[i], c->first + from, to - from);
+}
+
+enum { LEAST_PIECE = 32 }; /* samples: below it, what a call does once for its weights counts */
+
+/* Threads that run samples of their own meet at the end of the call only, and not in every
+ * operation.  Results are the same: a sample's numbers do not depend on the others of its call. */
+static bool run_call(const Part *p, Graph *g, size_t first, size_t count)
+{
+    size_t pieces = (size_t)threads_get();
+
+    if (pieces < 2 || count < LEAST_PIECE * pieces || p->d->net == NULL || g->check_finite ||
+        g->observer != NULL)
+        return run_part(p, g, first, count);
+    Cut c = {*p, ag_graph_helpers(g, pieces), first, count, pieces};
+    threads_for(pieces, run_piece, &c);
+    return true;
+}
+
 bool diff_denoise(const Denoiser *d, Graph *g, const NetworkInput *in, size_t batch, float *out)
 {
-    size_t outputs = diff_head_outputs(&d->head), all = in->x->batch;
-    size_t step = batch > 0 && batch < all ? batch : all;
+    Part p = {d, in, diff_head_outputs(&d->head), out};
+    size_t all = in->x->batch, step = batch > 0 && batch < all ? batch : all;
     bool recording = g->recording;
 
     ag_set_recording(g, false);
-    for (size_t first = 0; first < all; first += step) {
-        size_t count = all - first < step ? all - first : step;
-        States x = states_rows(in->x, first, count);
-        NetworkInput part = {&x, in->t + first, in->lambda, in->dropout, NULL};
-        if (part.lambda != NULL)
-            part.lambda += first * d->lambda_dims;
-        if (part.dropout != NULL)
-            part.dropout += first;
-        const Var *v = d->forward(d, g, &part);
-        TENSOR_CHECK(tensor_size(&v->value) == count * outputs,
-                     "denoiser gave %zu numbers for %zu samples of %zu", tensor_size(&v->value),
-                     count, outputs);
-        if (g->bad_op != NULL)
+    for (size_t first = 0; first < all; first += step)
+        if (!run_call(&p, g, first, all - first < step ? all - first : step))
             return false;
-        memcpy(out + first * outputs, v->value.data, count * outputs * sizeof *out);
-        ag_graph_reset(g);
-    }
     ag_set_recording(g, recording);
     return true;
 }

@@ -7,6 +7,7 @@
 
 #include "autograd/operations.h"
 #include "nn/mlp.h"
+#include "tensor/threads.h"
 
 enum { B = 7, D = 4, S = 3, L = 2 };
 
@@ -58,6 +59,44 @@ static void case_free(Case *c)
     ag_graph_destroy(c->g);
     states_free(&c->x);
 }
+
+/* Calls large enough to be cut among the threads: the same bits for any number of them, and for a
+ * graph whose every operation is looked at, which is not cut. */
+START_TEST(threads_do_not_matter)
+{
+    enum { MANY = 200 };
+    Case c;
+    case_make(&c);
+    States x = states_alloc(MANY, D);
+    double t[MANY], lambda[MANY * L];
+    Rng streams[MANY];
+    float one[MANY * D * S], many[MANY * D * S];
+    for (size_t b = 0; b < MANY; b++) {
+        streams[b] = rng_child(rng_root(8), b);
+        t[b] = (double)(b + 1) / MANY;
+    }
+    for (size_t i = 0; i < MANY * D; i++)
+        x.x[i] = (uint16_t)(i * i % 7 % S);
+    diff_draw_lambda(&c.d, lambda, MANY, streams);
+    const NetworkInput in = {&x, t, lambda, streams, NULL};
+    c.g->check_finite = true;
+    ck_assert(diff_denoise(&c.d, c.g, &in, 0, one));
+    c.g->check_finite = false;
+    for (int threads = 1; threads <= 6; threads++) {
+        threads_set(threads);
+        for (size_t batch = 0; batch < MANY; batch += 70) {
+            memset(many, 0, sizeof many);
+            ck_assert(diff_denoise(&c.d, c.g, &in, batch, many));
+            ck_assert_mem_eq(one, many, sizeof one);
+        }
+    }
+    ck_assert_uint_eq(c.g->helper_count, 6);
+    ck_assert(c.g->recording && c.g->last == NULL);
+    threads_set(0);
+    states_free(&x);
+    case_free(&c);
+}
+END_TEST
 
 START_TEST(batches_do_not_matter)
 {
@@ -162,6 +201,7 @@ Suite *denoiser_suite(void)
     TCase *tc = tcase_create("denoiser");
 
     tcase_add_test(tc, batches_do_not_matter);
+    tcase_add_test(tc, threads_do_not_matter);
     tcase_add_test(tc, recording_flag_comes_back);
     tcase_add_test(tc, no_samples);
     tcase_add_test(tc, lambdas_belong_to_their_streams);

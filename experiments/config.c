@@ -160,7 +160,7 @@ typedef struct Preset {
     "height=6 width=6 channels=1 states=2 process=absorbing alpha_eps=0 head=softmax net=mlp "     \
     "dropout=0 flip=off lr_decay=cosine warmup=100 ema_decay=0.999 chunk=4096 "                    \
     "loss=cross_entropy time_weight=elbo"
-#define GLYPHS_TEACHER "steps=1600 batch=512 lr=1e-3 stratified_times=on"
+#define GLYPHS_TEACHER "steps=1000 batch=512 lr=1e-3 stratified_times=on"
 #define BINARY                                                                                     \
     "transform=binary height=14 width=14 channels=1 states=2 process=absorbing alpha_eps=0 "       \
     "head=softmax ch=32 ch_mult=1,2 res_blocks=1 attn_scale=1 dropout=0 flip=off "                 \
@@ -185,8 +185,8 @@ typedef struct Preset {
 static const Preset presets[] = {
     {"glyphs", "built-in 6x6 patterns, MLP, absorbing noise: the demonstration", GLYPHS,
      GLYPHS_TEACHER, ONE_LAMBDA
-     "lambda_dims=6 prior_components=400 kl_weight=0.3 kl_warmup=0.4 share_at_one=0.125 steps=2600 "
-     "batch=256 lr=1e-3"},
+     "lambda_dims=6 prior_components=400 kl_weight=0.3 kl_warmup=0.4 share_at_one=0.125 steps=1000 "
+     "batch=256 lr=2e-3"},
     {"glyphs-published", "the same, students by the paper's losses", GLYPHS, GLYPHS_TEACHER,
      "steps=4000 batch=8 lambdas=32 distil_lambdas=2 lr=3e-4 data_weight=one stratified_lambda=on "
      "delta_min=0.005 delta_max=0.05 share_at_one=0.125 start_from=averaged"},
@@ -199,7 +199,7 @@ static const Preset presets[] = {
      "stratified_lambda=on "
      "delta_min=0.005 delta_max=0.05 share_at_one=0.125 start_from=averaged"},
     {"mnist", "MNIST at 28x28, 256 grey levels, U-Net, absorbing noise", GREYS, GREYS_TEACHER,
-     ONE_LAMBDA "lambda_dims=16 prior_components=400 kl_warmup=0.6 share_at_one=0.125 steps=10000 "
+     ONE_LAMBDA "lambda_dims=16 prior_components=400 kl_warmup=0.6 share_at_one=0.125 steps=6500 "
      "batch=16 lr=1e-3"},
     {"mnist-gaussian", "the same, discretised Gaussian noise, students by the paper's losses",
      "height=28 width=28 channels=1 states=256 ch=32 ch_mult=1,2,2 attn_scale=1 dropout=0 flip=off "

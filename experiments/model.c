@@ -371,6 +371,8 @@ Model *model_from_file(const SafetensorsFile *f, WeightChoice which, Error *err)
     if (ok) {
         nn_params_allocate(&m->net->params, false);
         ok = nn_checkpoint_load(f, m->net, which, err);
+        if (ok && m->net->prior != NULL && !nn_lambda_prior_check(m->net->prior, &cause))
+            ok = error_set(err, "%s: %.500s", f->path, cause.text);
     }
     if (ok)
         return m;

@@ -26,6 +26,24 @@ void nn_lambda_prior_free(LambdaPrior *prior)
     mem_free(prior);
 }
 
+static bool within(const Param *p, double most, Error *err)
+{
+    for (size_t i = 0; i < tensor_size(&p->value); i++) {
+        const double x = (double)p->value.data[i];
+        if (!(x >= -most && x <= most)) {
+            return error_set(err, "%s: entry %zu is %g: expected at most %g in size", p->name, i, x,
+                             most);
+        }
+    }
+    return true;
+}
+
+bool nn_lambda_prior_check(const LambdaPrior *prior, Error *err)
+{
+    return within(prior->log_weight, 1e6, err) && within(prior->mean, 1e6, err) &&
+           within(prior->log_deviation, 20.0, err);
+}
+
 static double largest_weight(const LambdaPrior *prior)
 {
     const float *w = prior->log_weight->value.data;

@@ -12,6 +12,7 @@
 #define DI4C_NN_LAMBDA_PRIOR_H
 
 #include "nn/param.h"
+#include "tensor/error.h"
 
 typedef struct LambdaPrior {
     size_t components, lambda_dims; /* K, L */
@@ -22,6 +23,9 @@ typedef struct LambdaPrior {
 /* Adds the three parameters; free with nn_lambda_prior_free (NULL is allowed). */
 LambdaPrior *nn_lambda_prior_add(ParamSet *set, size_t components, size_t lambda_dims);
 void nn_lambda_prior_free(LambdaPrior *prior);
+
+/* For parameters from a file: are they such that draws are finite?  If not, a sentence. */
+bool nn_lambda_prior_check(const LambdaPrior *prior, Error *err);
 
 /* lambda (L) from u (L + 1), uniform on [0,1): the first chooses k, the others are its quantiles. */
 void nn_lambda_prior_of_uniforms(const LambdaPrior *prior, const double *u, double *lambda);

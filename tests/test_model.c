@@ -318,6 +318,34 @@ START_TEST(files_that_are_no_models)
 }
 END_TEST
 
+/* A fitted law of lambda comes back; one whose draws would not be finite is refused by its entry. */
+START_TEST(a_law_of_lambda)
+{
+    Config c = toy_config(ROLE_STUDENT, 10);
+    Error err = {""};
+    c.objective = CONFIG_OBJECTIVE_VARIATIONAL;
+    c.lambda_input = CONFIG_LAMBDA_NUMBERS;
+    c.lambda_scope = 1;
+    c.lambda_law = LAMBDA_MIXTURE;
+    c.prior_components = 4;
+    Model *m = create(&c, ROLE_STUDENT);
+    memset(m->teacher_hash, 'a', 64);
+    for (size_t i = 0; i < 4; i++)
+        m->net->prior->mean->value.data[i] = (float)i - 1.5f;
+    save(m, NULL, toy("a.safetensors"));
+    Model *back = load(toy("a.safetensors"), WEIGHTS_RAW);
+    ck_assert_mem_eq(back->net->prior->mean->value.data, m->net->prior->mean->value.data,
+                     4 * sizeof(float));
+    model_destroy(back);
+    m->net->prior->log_deviation->value.data[2] = 1000;
+    save(m, NULL, toy("a.safetensors"));
+    ck_assert_ptr_null(model_load(toy("a.safetensors"), WEIGHTS_RAW, &err));
+    ck_assert_msg(strstr(err.text, "prior.log_deviation: entry 2 is 1000: expected at most 20"),
+                  "%s", err.text);
+    model_destroy(m);
+}
+END_TEST
+
 START_TEST(impossible_models_are_refused)
 {
     Config c = toy_config(ROLE_TEACHER, 3);
@@ -373,6 +401,7 @@ Suite *model_suite(void)
     tcase_add_loop_test(tc, broken_rates_in_a_file_are_named, 0,
                         sizeof bad_rates / sizeof bad_rates[0]);
     tcase_add_test(tc, files_that_are_no_models);
+    tcase_add_test(tc, a_law_of_lambda);
     tcase_add_test(tc, impossible_models_are_refused);
     tcase_add_test(tc, who_may_be_a_teacher);
     tcase_set_timeout(tc, 60);

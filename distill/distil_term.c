@@ -71,8 +71,8 @@ double distil_term_gradient(const DistilTerm *t, size_t chunk, Graph *g, Arena *
     TENSOR_CHECK(D == t->student->head.dims && outputs == diff_head_outputs(&t->teacher->head),
                  "x_tm (%zu, %zu), student of %zu dimensions", B, D, t->student->head.dims);
     k.scale = t->weight / ((double)B * (double)D);
-    bool finite = diff_denoise(t->teacher, g, &in, chunk, teacher) &&
-                  tensor_all_finite(teacher, B * outputs);
+    bool finite =
+        diff_denoise(t->teacher, g, &in, chunk, teacher) && tensor_all_finite(teacher, B * outputs);
     for (k.first = 0; finite && k.first < B; k.first += step) {
         k.count = B - k.first < step ? B - k.first : step;
         finite = run_block(&k, g);

@@ -11,12 +11,12 @@
 
 typedef struct DistilTerm {
     const Denoiser *teacher, *student;
-    const States *xtm;           /* (B, D): noised at tm */
-    const double *tm;            /* (B) */
-    const double *lambda;        /* (B, L), of the student; from its law */
+    const States *xtm;            /* (B, D): noised at tm */
+    const double *tm;             /* (B) */
+    const double *lambda;         /* (B, L), of the student; from its law */
     const double *teacher_lambda; /* (B, L'), or NULL for a product model */
-    const Rng *dropout;          /* (B), of the student, or NULL */
-    double weight;               /* of L / D in the loss */
+    const Rng *dropout;           /* (B), of the student, or NULL */
+    double weight;                /* of L / D in the loss */
 } DistilTerm;
 
 /* Adds weight times the gradient of L / D into the student's parameters; returns L in nats, NaN if

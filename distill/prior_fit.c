@@ -126,8 +126,8 @@ static void begin(Fit *f, Rng rng)
             squares += f->draws[d * f->L + i] * f->draws[d * f->L + i];
         }
         double variance = squares / n - sum / n * (sum / n);
-        double deviation = sqrt(variance > 0.0 ? variance : 0.0) *
-                           pow((double)f->K, -1.0 / (double)f->L);
+        double deviation =
+            sqrt(variance > 0.0 ? variance : 0.0) * pow((double)f->K, -1.0 / (double)f->L);
         deviation = deviation > LEAST_DEVIATION ? deviation : LEAST_DEVIATION;
         for (size_t k = 0; k < f->K; k++) {
             f->mean[k * f->L + i] = f->draws[order[k % f->count] * f->L + i];

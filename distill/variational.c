@@ -314,8 +314,7 @@ static void check_step(const Step *s, const States *x0)
                  "dimensions",
                  x0->batch, x0->dims, d->head.dims);
     TENSOR_CHECK(d->net != NULL && d->net->encoder != NULL &&
-                     (d->lambda_law == LAMBDA_UNIFORM) ==
-                         (d->net->encoder->family == ENCODER_BOX),
+                     (d->lambda_law == LAMBDA_UNIFORM) == (d->net->encoder->family == ENCODER_BOX),
                  "a student of %zu lambdas with law %d without a recognition network for it",
                  d->lambda_dims, (int)d->lambda_law);
     TENSOR_CHECK(c->scope == LAMBDA_STEP || (c->scope == LAMBDA_SAMPLE && s->p->mask >= 0),

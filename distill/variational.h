@@ -29,8 +29,8 @@ typedef struct VariationalConfig {
     double consistency_weight;   /* of the consistency term; 0: none, and no teacher is called */
     double delta_min, delta_max; /* t - u log-uniform in [delta_min, delta_max] */
     double distil_weight;        /* of the distillation term (distil_term.h); 0: none */
-    double tm_width;             /* its time: t_min, and for half of the pictures up to this later */
-    double eps;                  /* posterior's */
+    double tm_width; /* its time: t_min, and for half of the pictures up to this later */
+    double eps;      /* posterior's */
 } VariationalConfig;
 
 typedef struct VariationalReport { /* means over pictures, nats; loss: what is minimised, nats a
@@ -40,7 +40,8 @@ typedef struct VariationalReport { /* means over pictures, nats; loss: what is m
 
 /* Draws for B = x0->batch pictures (keyed by seed, step, pass, picture), runs encoder and student,
  * and adds the gradient of the mean loss a dimension into student->net->params.grads.  teacher may
- * be NULL without consistency and distillation terms.  chunk: most samples in a call without gradient.
+ * be NULL without consistency and distillation terms.  chunk: most samples in a call without
+ * gradient.
  *
  * A number that is not finite ends the step with loss NaN; g and arena as in distill_gradient. */
 VariationalReport variational_gradient(const VariationalConfig *config, const Denoiser *teacher,

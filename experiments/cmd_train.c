@@ -78,8 +78,8 @@ static bool is_of_data(const char *key)
 static bool configure(const TrainOptions *o, ConfigRole role, const Model *teacher,
                       const RateMatrix *rates, Config *c, Error *err)
 {
-    const char *fitting = config_preset_of(o->data ? o->data : teacher->data,
-                                           teacher ? &teacher->config : NULL);
+    const char *fitting =
+        config_preset_of(o->data ? o->data : teacher->data, teacher ? &teacher->config : NULL);
     if (!config_preset(c, o->preset ? o->preset : fitting, role, err))
         return false;
     if (teacher)
@@ -108,8 +108,9 @@ static bool configure(const TrainOptions *o, ConfigRole role, const Model *teach
     if (o->seed >= 0)
         c->seed = o->seed;
     if (!o->data && c->targets != CONFIG_TARGETS_TEACHER)
-        return error_set(err, "--data is missing: expected it, or --set targets=teacher, with which "
-                              "the teacher draws the pictures");
+        return error_set(err,
+                         "--data is missing: expected it, or --set targets=teacher, with which "
+                         "the teacher draws the pictures");
     return config_check(c, role, err);
 }
 

@@ -15,9 +15,9 @@ typedef struct Draws {
     const Dataset *data;
     Graph *graph;
     States x;
-    double *lambda;        /* (DRAWS, L) */
-    double *u;             /* (BATCH, L) */
-    double log_q, normal;  /* sums over the draws */
+    double *lambda;       /* (DRAWS, L) */
+    double *u;            /* (BATCH, L) */
+    double log_q, normal; /* sums over the draws */
 } Draws;
 
 static void draw_batch(Draws *d, size_t number)

@@ -1,5 +1,5 @@
-/* The last step of a student's training with lambda_law=mixture: its law of lambda is fitted to what
- * its recognition network makes of the pictures it was trained on. */
+/* The last step of a student's training with lambda_law=mixture: its law of lambda is fitted to
+ * what its recognition network makes of the pictures it was trained on. */
 #ifndef DI4C_EXPERIMENTS_FIT_PRIOR_H
 #define DI4C_EXPERIMENTS_FIT_PRIOR_H
 

@@ -82,9 +82,9 @@ void nn_lambda_prior_of_uniforms(const LambdaPrior *prior, const double *u, doub
 {
     const size_t L = prior->lambda_dims, at = choose(prior, u[0]) * L;
     for (size_t i = 0; i < L; i++) {
-        lambda[i] = (double)prior->mean->value.data[at + i] +
-                    exp((double)prior->log_deviation->value.data[at + i]) *
-                        rng_normal_quantile(u[1 + i]);
+        lambda[i] =
+            (double)prior->mean->value.data[at + i] +
+            exp((double)prior->log_deviation->value.data[at + i]) * rng_normal_quantile(u[1 + i]);
     }
 }
 

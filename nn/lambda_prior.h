@@ -15,8 +15,8 @@
 #include "tensor/error.h"
 
 typedef struct LambdaPrior {
-    size_t components, lambda_dims; /* K, L */
-    const Param *log_weight;        /* (K), not normalised */
+    size_t components, lambda_dims;    /* K, L */
+    const Param *log_weight;           /* (K), not normalised */
     const Param *mean, *log_deviation; /* (K, L) */
 } LambdaPrior;
 
@@ -27,7 +27,8 @@ void nn_lambda_prior_free(LambdaPrior *prior);
 /* For parameters from a file: are they such that draws are finite?  If not, a sentence. */
 bool nn_lambda_prior_check(const LambdaPrior *prior, Error *err);
 
-/* lambda (L) from u (L + 1), uniform on [0,1): the first chooses k, the others are its quantiles. */
+/* lambda (L) from u (L + 1), uniform on [0,1): the first chooses k, the others are its quantiles.
+ */
 void nn_lambda_prior_of_uniforms(const LambdaPrior *prior, const double *u, double *lambda);
 /* log p(lambda), nats. */
 double nn_lambda_prior_log_density(const LambdaPrior *prior, const double *lambda);

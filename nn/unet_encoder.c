@@ -109,7 +109,8 @@ Encoder *nn_unet_encoder_add(ParamSet *set, const UNetConfig *c)
     e->shown = (e->noised ? 2 : 1) * c->channels;
     e->time0 = nn_linear_add(set, "encoder.time.0", e->embed, 4 * e->embed);
     e->time1 = nn_linear_add(set, "encoder.time.1", 4 * e->embed, 4 * e->embed);
-    e->input = nn_conv_add(set, "encoder.input", unet_input_channels(c, e->shown, e->noised), c->ch);
+    e->input =
+        nn_conv_add(set, "encoder.input", unet_input_channels(c, e->shown, e->noised), c->ch);
     const size_t channels = add_scales(e, set);
     e->norm = nn_norm_add(set, "encoder.norm", channels, unet_groups(channels));
     e->narrow = nn_pointwise_add(set, "encoder.narrow", channels, BOTTOM);

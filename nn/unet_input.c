@@ -37,7 +37,8 @@ static void flagged_numbers(const UNetConfig *c, const States *x, size_t shown, 
         for (size_t k = 0; k < shown; k++) {
             const size_t state = x->x[i * shown + k];
             TENSOR_CHECK(state <= mask, "state %zu, S = %zu", state, c->states);
-            out[2 * i * shown + k] = state == mask ? 0.0f : (float)(2.0 * (double)state / top - 1.0);
+            out[2 * i * shown + k] =
+                state == mask ? 0.0f : (float)(2.0 * (double)state / top - 1.0);
             out[(2 * i + 1) * shown + k] = state == mask ? 1.0f : 0.0f;
         }
     }

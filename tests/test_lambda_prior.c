@@ -75,8 +75,10 @@ END_TEST
 
 START_TEST(density_is_the_formula)
 {
-    static const struct { size_t K, L; double spread; } cases[] = {
-        {1, 1, 0}, {5, 1, 1}, {40, 4, 2}, {200, 16, 1}, {3, 64, 5}};
+    static const struct {
+        size_t K, L;
+        double spread;
+    } cases[] = {{1, 1, 0}, {5, 1, 1}, {40, 4, 2}, {200, 16, 1}, {3, 64, 5}};
     for (size_t c = 0; c < sizeof cases / sizeof cases[0]; c++) {
         Law law = law_of(cases[c].K, cases[c].L);
         Rng rng = rng_root(c);

@@ -213,7 +213,8 @@ START_TEST(settings_of_training_may_be_missing)
 }
 END_TEST
 
-/* Files of the first version know no schedule but the published one and no input but by the head. */
+/* Files of the first version know no schedule but the published one and no input but by the head.
+ */
 START_TEST(newer_settings_may_be_missing)
 {
     model_destroy(saved(ROLE_TEACHER, "a.safetensors"));
@@ -318,7 +319,8 @@ START_TEST(files_that_are_no_models)
 }
 END_TEST
 
-/* A fitted law of lambda comes back; one whose draws would not be finite is refused by its entry. */
+/* A fitted law of lambda comes back; one whose draws would not be finite is refused by its entry.
+ */
 START_TEST(a_law_of_lambda)
 {
     Config c = toy_config(ROLE_STUDENT, 10);

@@ -29,8 +29,8 @@ static void law_free(Law *law)
 
 enum { N = 20000 };
 
-/* Three clusters in the plane: shares 1/2, 3/10, 1/5 at (-2, 0), (2, 1), (0, -3), deviations 0.2 and
- * 0.5. */
+/* Three clusters in the plane: shares 1/2, 3/10, 1/5 at (-2, 0), (2, 1), (0, -3), deviations 0.2
+ * and 0.5. */
 static const double centres[3][2] = {{-2, 0}, {2, 1}, {0, -3}}, shares[3] = {0.5, 0.3, 0.2};
 
 static double *clusters(void)

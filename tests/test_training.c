@@ -94,7 +94,8 @@ static void expect_same(const char *a, const char *b)
 }
 
 /* A student with a recognition network, one lambda a sample (0), also with a law fitted at the end
- * (2), or a step, and pictures drawn by the teacher (1), is the same after a stop; its rising weight needs all steps known. */
+ * (2), or a step, and pictures drawn by the teacher (1), is the same after a stop; its rising
+ * weight needs all steps known. */
 START_TEST(a_recognition_network_resumes)
 {
     Config config = toy_config(ROLE_STUDENT, STEPS);
@@ -356,9 +357,8 @@ START_TEST(every_step_has_its_own_pictures_and_flips)
     for (uint64_t step = 0; step < 2; step++) {
         for (int flip = 0; flip < 2; flip++) {
             dataset_batch(c.data, (uint64_t)config.seed, step, x.batch, flip == 1, &x, NULL);
-            const double loss =
-                diff_teacher_gradient(&t, &m->denoiser, m->process, &x, (uint64_t)config.seed,
-                                      step, g, arena);
+            const double loss = diff_teacher_gradient(&t, &m->denoiser, m->process, &x,
+                                                      (uint64_t)config.seed, step, g, arena);
             double logged;
             ck_assert_int_eq(sscanf(row, "%*d,%lf", &logged), 1);
             ck_assert_msg((fabs(logged - loss) < 1e-5 * loss) == (flip == 1),

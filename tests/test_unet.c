@@ -65,8 +65,7 @@ static UNetConfig numbers(size_t lambda_dims)
     return c;
 }
 
-static UNetConfig (*const CONFIGS[])(size_t lambda_dims) = {tiny, wide, categorical,
-                                                               numbers};
+static UNetConfig (*const CONFIGS[])(size_t lambda_dims) = {tiny, wide, categorical, numbers};
 enum { CONFIG_COUNT = sizeof CONFIGS / sizeof CONFIGS[0] };
 /* Residual blocks: of the ways down and up, scale by scale, and two of the middle. */
 static const size_t RES_BLOCKS[] = {2 + 2 + 4, 4 + 2 + 6, 1 + 2 + 2, 1 + 2 + 2};

@@ -155,7 +155,8 @@ START_TEST(gradient_is_that_of_the_loss)
 }
 END_TEST
 
-/* loss = (reconstruction + beta KL + weight (consistency + beta its KL) + weight distillation) / D. */
+/* loss = (reconstruction + beta KL + weight (consistency + beta its KL) + weight distillation) / D.
+ */
 START_TEST(the_report_adds_up)
 {
     Case c = case_of(_i == 0 ? LAMBDA_SAMPLE : LAMBDA_STEP, B);

@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "diffusion/posterior.h"
+#include "diffusion/step_kl.h"
 #include "diffusion/teacher.h"
 #include "distill/distil_term.h"
 #include "nn/encoder.h"
@@ -45,6 +46,8 @@ typedef struct Step {
     const Process *p;
     size_t B, D, rows;      /* rows: B, or 2 B with the consistency term */
     double *t, *u, *weight; /* (rows), (B), (rows) */
+    double *before;         /* (B): LAMBDA_SAMPLE: the time after the step */
+    PosteriorStep **steps;  /* (B): of noise without a mask, LAMBDA_SAMPLE; NULL: the last step */
     States x0, xt;          /* (rows, D): targets; noised */
     Rng stream;
     size_t chunk;
@@ -64,11 +67,13 @@ static Rng *streams_of(const Step *s, Pass pass, size_t count)
 
 /* ---- times and weights ---- */
 
-/* w_n of the header, times N: one n stands for all N. */
+/* What step n counts, times N: one n stands for all N.  With a mask w_n of the header. */
 static double step_weight(const Process *p, size_t N, size_t n)
 {
     double keep, leave, leave_s = 0.0;
 
+    if (p->mask < 0)
+        return (double)N;
     if (n > 1)
         diff_process_keep(p, 0.0, (double)(n - 1) / (double)N, &keep, &leave_s);
     diff_process_keep(p, 0.0, (double)n / (double)N, &keep, &leave);
@@ -91,6 +96,7 @@ static void draw_grid_time(Step *s, size_t b, double u)
         n = n < N ? n : N;
     }
     s->t[b] = (double)n / (double)N;
+    s->before[b] = (double)(n - 1) / (double)N;
     s->weight[b] = step_weight(s->p, N, n);
 }
 
@@ -229,7 +235,11 @@ static bool run_block(Step *s, size_t first, size_t count, const Rng *noise, con
         return false;
     for (size_t i = 0; i < count; i++) /* diff_cross_entropy takes the mean over these rows */
         weight[i] = s->weight[first + i] * (double)count / (double)s->B;
-    double part = diff_cross_entropy(&s->student->head, &x0, &xt, weight, out->value.data, dout);
+    const Head *head = &s->student->head;
+    double part =
+        s->steps != NULL
+            ? diff_step_kl(head, s->steps + first, &x0, &xt, weight, out->value.data, dout)
+            : diff_cross_entropy(head, &x0, &xt, weight, out->value.data, dout);
     s->report.loss += part;
     *(first < s->B ? &s->report.reconstruction : &s->report.consistency) += part * (double)s->D;
     add_kl(s, stats, first, count, dstats);
@@ -317,8 +327,7 @@ static void check_step(const Step *s, const States *x0)
                      (d->lambda_law == LAMBDA_UNIFORM) == (d->net->encoder->family == ENCODER_BOX),
                  "a student of %zu lambdas with law %d without a recognition network for it",
                  d->lambda_dims, (int)d->lambda_law);
-    TENSOR_CHECK(c->scope == LAMBDA_STEP || (c->scope == LAMBDA_SAMPLE && s->p->mask >= 0),
-                 "scope %d with process %s", (int)c->scope, s->p->class->name);
+    TENSOR_CHECK(c->scope == LAMBDA_STEP || c->scope == LAMBDA_SAMPLE, "scope %d", (int)c->scope);
     TENSOR_CHECK(c->scope == LAMBDA_STEP || c->consistency_weight == 0.0,
                  "consistency %g with one lambda a sample", c->consistency_weight);
     TENSOR_CHECK(c->scope == LAMBDA_STEP || c->distil_weight == 0.0,
@@ -328,17 +337,54 @@ static void check_step(const Step *s, const States *x0)
                  c->distil_weight);
 }
 
+/* ---- steps of noise without a mask ---- */
+
+/* The first row with the times of row b. */
+static size_t owner(const Step *s, size_t b)
+{
+    for (size_t k = 0; k < b; k++)
+        if (s->t[k] == s->t[b] && s->before[k] == s->before[b])
+            return k;
+    return b;
+}
+
+static void make_step(size_t b, void *context)
+{
+    const Step *s = context;
+
+    if (s->before[b] > 0.0 && owner(s, b) == b)
+        s->steps[b] = diff_posterior_create(s->p, s->before[b], s->t[b], 0.0);
+}
+
+static void make_steps(Step *s)
+{
+    s->steps = arena_zeroed(s->arena, s->B, sizeof *s->steps);
+    threads_for(s->B, make_step, s);
+    for (size_t b = 0; b < s->B; b++)
+        s->steps[b] = s->steps[owner(s, b)];
+}
+
+static void free_steps(const Step *s)
+{
+    for (size_t b = 0; b < s->B && s->steps != NULL; b++)
+        if (owner(s, b) == b)
+            diff_posterior_destroy(s->steps[b]);
+}
+
 static bool draw_and_run(Step *s, const States *x0)
 {
     States xt;
 
     s->t = arena_alloc(s->arena, s->rows, sizeof *s->t);
     s->u = arena_alloc(s->arena, s->B, sizeof *s->u);
+    s->before = arena_zeroed(s->arena, s->B, sizeof *s->before);
     s->weight = arena_alloc(s->arena, s->rows, sizeof *s->weight);
     s->x0 = states_make(s->arena, s->rows, s->D);
     s->xt = states_make(s->arena, s->rows, s->D);
     memcpy(s->x0.x, x0->x, s->B * s->D * sizeof *x0->x);
     draw_times(s);
+    if (s->config->scope == LAMBDA_SAMPLE && s->p->mask < 0)
+        make_steps(s);
     xt = states_rows(&s->xt, 0, s->B);
     diff_draw_marginal(s->p, &xt, x0, s->t, streams_of(s, PASS_XT, s->B));
     return (s->rows == s->B || draw_consistency(s)) && run_rows(s) &&
@@ -366,6 +412,7 @@ VariationalReport variational_gradient(const VariationalConfig *config, const De
 
     check_step(&s, x0);
     bool finite = draw_and_run(&s, x0);
+    free_steps(&s);
     arena_release(arena, mark);
     return finite ? s.report : not_finite;
 }

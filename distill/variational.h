@@ -4,13 +4,16 @@
  * VAE: arXiv 1312.6114; for discrete diffusion: arXiv 2505.17384.
  *
  * LAMBDA_SAMPLE, one lambda for the whole sample, q(lambda | x_0): the bound of the N-step sampler
- * on the grid n/N itself, absorbing noise,
- *   -log p_N(x_0) <= KL(q || prior) + E_lambda sum_n w_n E[ - sum_masked log p^d(x_0 | x_{n/N};
- * lambda) ], w_n = (alpha_{(n-1)/N} - alpha_{n/N}) / (1 - alpha_{n/N}), one N of 1, 2, 4, ... and
- * one n a picture. LAMBDA_STEP, a lambda for each step, q(lambda | x_0, x_t, t), any process: -log
- * p(x_0 | x_t) <= E_q[ - sum_d log p^d(x_0 | x_t; lambda) ] + KL(q || prior), x_0 from the data,
- * and, as consistency term, from the student at u < t after a step of the teacher from t to u, as
- * in the published loss; and, as there, a distillation term at small t. */
+ * on the grid n/N itself,
+ *   -log p_N(x_0) <= KL(q || prior) + KL(q(x_1|x_0) || p_1)
+ *                    + E_lambda sum_n E KL( q(x_{(n-1)/N} | x_{n/N}, x_0) || p(. | x_{n/N}; lambda)
+ * ), where the last step (n = 1) counts -sum_d log p^d(x_0 | x_{1/N}; lambda).  With a mask the
+ * n-th divergence is w_n times the cross entropy of the masked dimensions, w_n = (alpha_{(n-1)/N} -
+ * alpha_{n/N}) / (1 - alpha_{n/N}).  One N of 1, 2, 4, ... and one n a picture.
+ * LAMBDA_STEP, a lambda for each step, q(lambda | x_0, x_t, t):
+ *   -log p(x_0 | x_t) <= E_q[ - sum_d log p^d(x_0 | x_t; lambda) ] + KL(q || prior),
+ * x_0 from the data, and, as consistency term, from the student at u < t after a step of the
+ * teacher from t to u, as in the published loss; and, as there, a distillation term at small t. */
 #ifndef DI4C_DISTILL_VARIATIONAL_H
 #define DI4C_DISTILL_VARIATIONAL_H
 

@@ -387,7 +387,7 @@ void config_as_paper(Config *c, ConfigRole role)
 
 const char *config_preset_of(const char *data, const Config *teacher)
 {
-    /* One lambda a sample has its bound for masks alone. */
+    /* Presets of one lambda a sample have masks. */
     const bool masks = !teacher || teacher->process == PROCESS_ABSORBING;
     if (strncmp(data, "cifar10", 7) == 0)
         return "cifar10";
@@ -437,9 +437,6 @@ static bool check_variational(const Config *c, Error *err)
         return error_set(err, "configuration: lambda_law=mixture with lambda_scope=step: expected "
                               "lambda_scope=sample, since one law cannot fit lambdas that depend "
                               "on x_t");
-    if (c->lambda_scope == 1 && c->process != PROCESS_ABSORBING)
-        return error_set(err, "configuration: lambda_scope=sample with a process other than "
-                              "absorbing: expected lambda_scope=step");
     if (c->lambda_scope == 1 && c->consistency_weight > 0)
         return error_set(err, "configuration: consistency_weight=%g with lambda_scope=sample: "
                               "expected 0",

@@ -179,33 +179,35 @@ void diff_posterior_mix(const PosteriorStep *step, size_t xt, const double *p0, 
     normalise(out, S, mass);
 }
 
-void diff_posterior_pull(const PosteriorStep *step, size_t xt, const double *y, size_t count,
-                         double *g)
+void diff_posterior_pull(const PosteriorStep *step, size_t xt, const double *p0, const double *mix,
+                         const double *y, double *g)
 {
     const Process *p = step->process;
     const double *dense = diff_transition_dense(step->to_s);
     size_t S = p->states;
     double *w = threads_scratch(SCRATCH_PROCESS, S * sizeof *w);
-    double keep = 0.0, leave = 0.0, ends = 0.0;
+    double keep = 0.0, leave = 0.0, ends = 0.0, mass = 0.0, mean = 0.0;
 
-    TENSOR_CHECK(p->mask < 0 && step->eps == 0.0 && xt < S && count <= S,
-                 "pull of x_t = %zu, %zu of %zu states, mask %d, eps %g", xt, count, S, p->mask,
-                 step->eps);
-    for (size_t v = 0; v < S; v++)
+    TENSOR_CHECK(p->mask < 0 && step->eps == 0.0 && xt < S, "pull of x_t = %zu of %zu, mask %d, eps %g",
+                 xt, S, p->mask, step->eps);
+    for (size_t v = 0; v < S; v++) {
         w[v] = y[v];
+        mean += y[v] * mix[v];
+        mass += diff_transition_at(step->to_t, v, xt) > IMPOSSIBLE ? p0[v] : 0.0;
+    }
     times_step(step, xt, 0.0, w);
     if (dense == NULL) {
         diff_transition_closed(step->to_s, &keep, &leave);
         for (size_t v = 0; v < S; v++)
             ends += p->end[v] * w[v];
     }
-    for (size_t a = 0; a < count; a++) {
+    for (size_t a = 0; a < S; a++) {
         double below = diff_transition_at(step->to_t, a, xt), sum = 0.0;
         if (dense == NULL)
             sum = keep * w[a] + leave * ends;
         for (size_t v = 0; v < S && dense != NULL; v++)
             sum += dense[a * S + v] * w[v];
-        g[a] = below > IMPOSSIBLE ? sum / below : 0.0;
+        g[a] = below > IMPOSSIBLE && mass > IMPOSSIBLE ? (sum / below - mean) / mass : 0.0;
     }
 }
 

@@ -31,11 +31,12 @@ void diff_posterior(const PosteriorStep *step, size_t xt, size_t x0, double *out
  * is taken as 0. */
 void diff_posterior_mix(const PosteriorStep *step, size_t xt, const double *p0, size_t p0_states,
                         double *out);
-/* g (count) = sum_v y(v) q(v | x_t, a) for each a < count, y (S): the derivative of a sum over
- * diff_posterior_mix's result by p0(a) where y is that by the result.  Noise without a mask,
- * eps = 0 (checked); 0 where the pair (a, x_t) cannot occur. */
-void diff_posterior_pull(const PosteriorStep *step, size_t xt, const double *y, size_t count,
-                         double *g);
+/* The derivative of diff_posterior_mix: with mix (S) its result for p0 (S) and y (S) that of a
+ * function of mix, g (S) becomes that function's by p0:
+ *   g(a) = sum_v y(v) (q(v | x_t, a) - mix(v)) / M,   M = p0 of the a that can occur with x_t,
+ * and 0 for the others.  Noise without a mask, eps = 0 (checked).  g may be p0. */
+void diff_posterior_pull(const PosteriorStep *step, size_t xt, const double *p0, const double *mix,
+                         const double *y, double *g);
 /* Draws x_s from q(. | x_t, x_0).  Absorbing noise: as with eps = 0, since eps would unmask a
  * dimension to states that have no probability. */
 size_t diff_posterior_draw(const PosteriorStep *step, size_t xt, size_t x0, Rng *rng);

@@ -35,7 +35,7 @@ static double divergence(const PosteriorStep *step, size_t xt, size_t x0, const 
         return sum;
     for (size_t v = 0; v < S; v++)
         truth[v] = truth[v] > 0.0 ? -truth[v] / model[v] : 0.0;
-    diff_posterior_pull(step, xt, truth, S, wide);
+    diff_posterior_pull(step, xt, wide, model, truth, wide);
     for (size_t a = 0; a < S; a++)
         pull[a] = (float)wide[a];
     return sum;

@@ -7,6 +7,7 @@
 
 #include "tensor/check.h"
 #include "tensor/memory.h"
+#include "tensor/platform.h"
 #include "tensor/threads.h"
 
 enum { BLOCK = 512, ROUNDS_MAX = 100 };
@@ -169,6 +170,10 @@ double prior_fit(const LambdaPrior *prior, const double *draws, size_t count, Rn
     f.log_density = f.second + blocks * K * L;
     begin(&f, rng);
     for (size_t round = 0; round < ROUNDS_MAX; round++) {
+        if (platform_signal() != 0) {
+            mem_free(room);
+            return (double)NAN;
+        }
         threads_for(blocks, sum_block, &f);
         add_blocks(&f, f.share, K);
         add_blocks(&f, f.first, K * L);

@@ -11,7 +11,8 @@
 
 /* draws (count, L), count >= 1.  Starts from components at `components` of the draws, chosen by rng
  * (all of them, again and again, where there are fewer).  Writes prior's parameters and returns
- * the mean of log p over the draws, nats.  Same bits for every number of threads. */
+ * the mean of log p over the draws, nats.  Same bits for every number of threads.  A signal ends it
+ * with NAN and nothing written. */
 double prior_fit(const LambdaPrior *prior, const double *draws, size_t count, Rng rng);
 
 #endif

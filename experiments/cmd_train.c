@@ -80,6 +80,11 @@ static bool configure(const TrainOptions *o, ConfigRole role, const Model *teach
 {
     const char *fitting =
         config_preset_of(o->data ? o->data : teacher->data, teacher ? &teacher->config : NULL);
+    if (!o->preset && !o->data && strcmp(teacher->data, "unknown") == 0)
+        return error_set(err,
+                         "--preset is missing: expected it, since %.200s does not say what it was "
+                         "trained on",
+                         o->teacher);
     if (!config_preset(c, o->preset ? o->preset : fitting, role, err))
         return false;
     if (teacher)
@@ -115,9 +120,14 @@ static bool configure(const TrainOptions *o, ConfigRole role, const Model *teach
 }
 
 /* No pictures, of the sizes that the teacher was trained on. */
-static Dataset *no_data(const Model *teacher)
+static Dataset *no_data(const Model *teacher, Error *err)
 {
     const Config *c = &teacher->config;
+    if (c->states > 256) { /* a data set holds bytes */
+        error_set(err, "--teacher: %lld states: expected at most 256 where it draws the pictures",
+                  (long long)c->states);
+        return NULL;
+    }
     const Dataset sizes = {.name = (char *)teacher->data,
                            .height = (size_t)c->height,
                            .width = (size_t)c->width,
@@ -131,7 +141,7 @@ static Dataset *no_data(const Model *teacher)
 static Dataset *open_data(const TrainOptions *o, const Model *teacher, Config *c, Error *err)
 {
     const DatasetOptions d = model_dataset(c);
-    Dataset *data = o->data ? dataset_open(o->data, false, &d, err) : no_data(teacher);
+    Dataset *data = o->data ? dataset_open(o->data, false, &d, err) : no_data(teacher, err);
     if (!data)
         return NULL;
     c->height = (int64_t)data->height;

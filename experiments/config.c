@@ -390,7 +390,7 @@ const char *config_preset_of(const char *data, const Config *teacher)
     /* Presets of one lambda a sample have masks. */
     const bool masks = !teacher || teacher->process == PROCESS_ABSORBING;
     if (strncmp(data, "cifar10", 7) == 0)
-        return "cifar10";
+        return teacher && masks ? "cifar10-small" : "cifar10";
     if (strncmp(data, "mnist", 5) != 0 && strncmp(data, "idx", 3) != 0)
         return masks ? "glyphs" : "glyphs-published";
     if (teacher && teacher->transform == CONFIG_TRANSFORM_NONE)

@@ -1,13 +1,15 @@
 #include "experiments/fit_prior.h"
 
+#include <math.h>
 #include <string.h>
 
 #include "distill/prior_fit.h"
 #include "nn/encoder.h"
 #include "tensor/check.h"
 #include "tensor/memory.h"
+#include "tensor/platform.h"
 
-enum { DRAWS = 32768, BATCH = 256 };
+enum { DRAWS = 32768, MORE = 4096, BATCH = 256 }; /* fitted to; to look at the result by */
 enum { STREAM_DRAWS = 0x5072696f, STREAM_START }; /* apart from the other uses of a seed */
 
 typedef struct Draws {
@@ -15,9 +17,9 @@ typedef struct Draws {
     const Dataset *data;
     Graph *graph;
     States x;
-    double *lambda;       /* (DRAWS, L) */
+    double *lambda;       /* (DRAWS + MORE, L) */
     double *u;            /* (BATCH, L) */
-    double log_q, normal; /* sums over the draws */
+    double log_q, normal; /* sums over the last MORE draws */
 } Draws;
 
 static void draw_batch(Draws *d, size_t number)
@@ -32,38 +34,53 @@ static void draw_batch(Draws *d, size_t number)
     for (size_t i = 0; i < BATCH * L; i++)
         d->u[i] = rng_uniform(&rng);
     const Var *drawn = nn_encoder_draw(e, stats, d->u);
-    for (size_t b = 0; b < BATCH; b++) {
+    for (size_t i = 0; i < BATCH * L; i++)
+        lambda[i] = (double)drawn->value.data[i];
+    for (size_t b = 0; b < BATCH && number >= DRAWS / BATCH; b++) {
         const float *row = stats->value.data + b * 2 * L;
-        for (size_t i = 0; i < L; i++)
-            lambda[b * L + i] = (double)drawn->value.data[b * L + i];
         d->log_q += nn_encoder_log_density(e, row, lambda + b * L);
         d->normal += nn_encoder_kl(e, row, 0.0, NULL);
     }
     ag_graph_reset(d->graph);
 }
 
-static PriorFit fit(const Model *m, const Dataset *data)
+static bool draw_and_fit(Draws *d, PriorFit *out)
+{
+    const LambdaPrior *prior = d->m->net->prior;
+    const Rng start = rng_child(rng_root((uint64_t)d->m->config.seed), STREAM_START);
+    double log_p = 0.0;
+    for (size_t i = 0; i < (DRAWS + MORE) / BATCH; i++) {
+        if (platform_signal() != 0)
+            return false;
+        draw_batch(d, i);
+    }
+    if (isnan(prior_fit(prior, d->lambda, DRAWS, start)))
+        return false;
+    for (size_t i = DRAWS; i < DRAWS + MORE; i++)
+        log_p += nn_lambda_prior_log_density(prior, d->lambda + i * prior->lambda_dims);
+    *out = (PriorFit){d->normal / MORE, (d->log_q - log_p) / MORE};
+    return true;
+}
+
+static bool fit(const Model *m, const Dataset *data, PriorFit *out)
 {
     const size_t L = m->net->lambda_dims;
     Draws d = {.m = m,
                .data = data,
                .graph = ag_graph_create(),
                .x = states_alloc(BATCH, m->net->dims),
-               .lambda = mem_alloc(DRAWS * L, sizeof(double)),
+               .lambda = mem_alloc((DRAWS + MORE) * L, sizeof(double)),
                .u = mem_alloc(BATCH * L, sizeof(double))};
     ag_set_recording(d.graph, false);
-    for (size_t i = 0; i < DRAWS / BATCH; i++)
-        draw_batch(&d, i);
-    const double log_p = prior_fit(m->net->prior, d.lambda, DRAWS,
-                                   rng_child(rng_root((uint64_t)m->config.seed), STREAM_START));
+    const bool done = draw_and_fit(&d, out);
     ag_graph_destroy(d.graph);
     states_free(&d.x);
     mem_free(d.lambda);
     mem_free(d.u);
-    return (PriorFit){d.normal / DRAWS, d.log_q / DRAWS - log_p};
+    return done;
 }
 
-PriorFit fit_prior(const Model *m, const Dataset *data, const Optimizer *o)
+bool fit_prior(const Model *m, const Dataset *data, const Optimizer *o, PriorFit *out)
 {
     const ParamSet *set = &m->net->params;
     const LambdaPrior *p = m->net->prior;
@@ -72,13 +89,13 @@ PriorFit fit_prior(const Model *m, const Dataset *data, const Optimizer *o)
     float *raw = mem_alloc(set->total, sizeof *raw);
     memcpy(raw, set->values, set->total * sizeof *raw);
     memcpy(set->values, o->ema, set->total * sizeof *raw);
-    const PriorFit result = fit(m, data);
-    for (size_t i = 0; i < sizeof fitted / sizeof fitted[0]; i++) {
+    const bool done = fit(m, data, out);
+    for (size_t i = 0; done && i < sizeof fitted / sizeof fitted[0]; i++) {
         const size_t at = fitted[i]->offset, bytes = tensor_size(&fitted[i]->value) * sizeof *raw;
         memcpy(raw + at, set->values + at, bytes);
         memcpy(o->ema + at, set->values + at, bytes);
     }
     memcpy(set->values, raw, set->total * sizeof *raw);
     mem_free(raw);
-    return result;
+    return done;
 }

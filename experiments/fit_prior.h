@@ -8,11 +8,13 @@
 #include "nn/optimizer.h"
 
 typedef struct PriorFit {
-    double normal, mixture; /* mean KL( q || N(0, I) ) and KL( q || the fitted law ), nats */
+    double normal, mixture; /* mean KL( q || N(0, I) ) and KL( q || the fitted law ), nats, over
+                               draws that it was not fitted to */
 } PriorFit;
 
 /* By the averaged weights, over draws of q for pictures of `data` in the order of training.  Writes
- * the law's parameters into both kinds of weights.  The model must have encoder and prior. */
-PriorFit fit_prior(const Model *m, const Dataset *data, const Optimizer *o);
+ * the law's parameters into both kinds of weights.  The model must have encoder and prior.  False
+ * if a signal came: nothing is written. */
+bool fit_prior(const Model *m, const Dataset *data, const Optimizer *o, PriorFit *out);
 
 #endif

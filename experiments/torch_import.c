@@ -152,7 +152,11 @@ Model *torch_import_model(const char *path, WeightChoice which, Error *err)
     Model *m = NULL;
     if (!torch_import_open(&t, path, NULL, err))
         return NULL;
-    if (torch_import_weights(&t, which, err)) {
+    const LambdaPrior *prior = t.model->net->prior;
+    Error cause;
+    if (torch_import_weights(&t, which, err) &&
+        (prior == NULL || nn_lambda_prior_check(prior, &cause) ||
+         error_set(err, "%s: %.500s", path, cause.text))) {
         m = t.model;
         t.model = NULL;
     }

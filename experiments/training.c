@@ -24,7 +24,11 @@ static const Columns published_columns = {
     9,
     {"step", "loss", "grad_norm", "lr", "distil", "data_cor", "data_indep", "consis_cor",
      "consis_indep"}};
-static const Columns variational_columns = {
+static const Columns bound_columns = {
+    9,
+    {"step", "loss", "grad_norm", "lr", "reconstruction", "kl", "kl_weight", "consistency",
+     "consistency_kl"}};
+static const Columns bound_and_distil_columns = {
     10,
     {"step", "loss", "grad_norm", "lr", "reconstruction", "kl", "kl_weight", "consistency",
      "consistency_kl", "distil"}};
@@ -138,7 +142,9 @@ static const Columns *columns_of(const TrainingJob *job)
 {
     if (!job->teacher)
         return &teacher_columns;
-    return is_variational(job) ? &variational_columns : &published_columns;
+    if (!is_variational(job))
+        return &published_columns;
+    return job->model->config.distil_weight > 0 ? &bound_and_distil_columns : &bound_columns;
 }
 
 /* Adds the gradient of step `step` into the network and returns the loss. */
@@ -264,18 +270,19 @@ static bool start(Run *run, Error *err)
     return true;
 }
 
-/* What is left to do after the last step. */
-static void fit_law_of_lambda(const Run *run)
+/* What is left to do after the last step, which is saved.  False: a signal came. */
+static bool fit_law_of_lambda(const Run *run)
 {
     const TrainingJob *job = run->job;
-    if (job->model->net->prior == NULL)
-        return;
-    const PriorFit f =
-        fit_prior(job->model, run->targets ? run->targets : job->data, run->optimizer);
+    PriorFit f;
+    if (!fit_prior(job->model, run->targets ? run->targets : job->data, run->optimizer, &f))
+        return false;
     if (!job->quiet)
-        text_print(stderr,
-                   "law of lambda: %zu Gaussians; divergence %.2f nats a picture, %.2f from N(0, 1)\n",
-                   job->model->net->prior->components, f.mixture, f.normal);
+        text_print(
+            stderr,
+            "law of lambda: %zu Gaussians; divergence %.2f nats a picture, %.2f from N(0, 1)\n",
+            job->model->net->prior->components, f.mixture, f.normal);
+    return true;
 }
 
 static TrainingEnd loop(Run *run, Error *err)
@@ -293,7 +300,12 @@ static TrainingEnd loop(Run *run, Error *err)
             saved = platform_seconds();
         }
     }
-    fit_law_of_lambda(run);
+    if (!save(run, err))
+        return TRAINING_FAILED;
+    if (run->job->model->net->prior == NULL)
+        return TRAINING_DONE;
+    if (!fit_law_of_lambda(run))
+        return TRAINING_INTERRUPTED;
     return save(run, err) ? TRAINING_DONE : TRAINING_FAILED;
 }
 

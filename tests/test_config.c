@@ -158,6 +158,8 @@ START_TEST(data_sets_have_a_preset)
     ck_assert_str_eq(config_preset_of("mnist:d", &other), "mnist-binary-published");
     ck_assert_str_eq(config_preset_of("glyphs", NULL), "glyphs");
     ck_assert_str_eq(config_preset_of("cifar10:x", NULL), "cifar10");
+    ck_assert_str_eq(config_preset_of("cifar10:x", &other), "cifar10");
+    ck_assert_str_eq(config_preset_of("cifar10:x", &masks), "cifar10-small");
     ck_assert_str_eq(config_preset_of("mnist:x", NULL), "mnist-binary");
     ck_assert_str_eq(config_preset_of("idx:x", NULL), "mnist-binary");
     teacher.process = PROCESS_GAUSSIAN;

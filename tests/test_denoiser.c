@@ -90,7 +90,7 @@ START_TEST(threads_do_not_matter)
             ck_assert_mem_eq(one, many, sizeof one);
         }
     }
-    ck_assert_uint_eq(c.g->helper_count, 6);
+    ck_assert_uint_eq(c.g->helper_count, threads_get() > 1 ? 6 : 0);
     ck_assert(c.g->recording && c.g->last == NULL);
     threads_set(0);
     states_free(&x);

@@ -163,6 +163,40 @@ START_TEST(draws_follow_the_density)
 }
 END_TEST
 
+/* Both coordinates come from one component: cells of the plane. */
+START_TEST(coordinates_share_their_component)
+{
+    enum { SIDE = 12, FINE = 24, DRAWS = 200000, CELLS = SIDE * SIDE + 1 };
+    Law law = law_of(3, 2);
+    size_t count[CELLS] = {0};
+    double p[CELLS] = {0}, left = 1.0;
+    const double low = -3, width = 6.0 / SIDE;
+    Rng rng = rng_root(8);
+    fill(&law, 31, 1);
+    for (size_t c = 0; c < SIDE * SIDE; c++) {
+        for (size_t i = 0; i < FINE * FINE; i++) {
+            const double z[] = {
+                low + width * ((double)(c / SIDE) + ((double)(i / FINE) + 0.5) / FINE),
+                low + width * ((double)(c % SIDE) + ((double)(i % FINE) + 0.5) / FINE)};
+            p[c] += exp(nn_lambda_prior_log_density(law.prior, z)) * width * width / (FINE * FINE);
+        }
+        left -= p[c];
+    }
+    p[CELLS - 1] = left > 0 ? left : 0;
+    for (size_t n = 0; n < DRAWS; n++) {
+        double u[3], z[2];
+        for (size_t i = 0; i < 3; i++)
+            u[i] = rng_uniform(&rng);
+        nn_lambda_prior_of_uniforms(law.prior, u, z);
+        const double a = (z[0] - low) / width, b = (z[1] - low) / width;
+        const bool inside = a >= 0 && a < SIDE && b >= 0 && b < SIDE;
+        count[inside ? (size_t)a * SIDE + (size_t)b : CELLS - 1]++;
+    }
+    ck_assert(statistics_fit(count, p, CELLS));
+    law_free(&law);
+}
+END_TEST
+
 START_TEST(no_components)
 {
     ParamSet set;
@@ -179,6 +213,7 @@ Suite *lambda_prior_suite(void)
     tcase_add_test(tc, density_is_the_formula);
     tcase_add_test(tc, density_holds_far_out);
     tcase_add_test(tc, draws_follow_the_density);
+    tcase_add_test(tc, coordinates_share_their_component);
     tcase_add_test_raise_signal(tc, no_components, SIGABRT);
     suite_add_tcase(s, tc);
     return s;

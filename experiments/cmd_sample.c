@@ -48,7 +48,7 @@ static OptionsResult parse(const Command *self, SampleOptions *o, int argc, char
         {"--shard", OPTION_TEXT, &o->shard, "I/N", 0, 0, false,
          "draw only part I of N (from 0) of the samples"},
         {"--batch", OPTION_COUNT, &o->batch, "N", 1, 1e6, false,
-         "samples in one network call (default 64)"},
+         "samples in one network call (default 64 to 256, by the size of the network)"},
         {"--lambda", OPTION_TEXT, &o->sampler.lambda, "WHEN", 0, 0, false,
          "lambda drawn for each step, or once for the whole sample: step or sample (default: as "
          "the model was trained)"},
@@ -155,6 +155,13 @@ static void print_result(const SampleOptions *o, size_t count)
                o->steps > 0 ? "" : " on average");
 }
 
+/* Small networks take more samples a call, so that threads meet less often. */
+static size_t batch_of(const SampleOptions *o, const Model *m)
+{
+    const size_t fits = m->net->gradient_block;
+    return o->batch > 0 ? (size_t)o->batch : fits < 64 ? 64 : fits > 256 ? 256 : fits;
+}
+
 static bool sample(SampleOptions *o, const Model *m, const Model *teacher, Error *err)
 {
     size_t first = 0, count = 0;
@@ -168,7 +175,7 @@ static bool sample(SampleOptions *o, const Model *m, const Model *teacher, Error
                              .steps = (size_t)o->steps,
                              .stratified_lambda = o->stratified,
                              .first = first,
-                             .batch = (size_t)o->batch,
+                             .batch = batch_of(o, m),
                              .seed = (uint64_t)o->seed};
     Shown shown = {.quiet = o->common.quiet};
     if (!o->common.quiet) {
@@ -219,7 +226,7 @@ static bool check(SampleOptions *o, Error *err)
 
 int command_sample(const Command *self, int argc, char **argv)
 {
-    SampleOptions o = {.count = 64, .seed = 1, .batch = 64};
+    SampleOptions o = {.count = 64, .seed = 1};
     Error err;
     if (sampler_choice_list(stdout, argc, argv))
         return 0;

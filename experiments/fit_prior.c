@@ -9,7 +9,8 @@
 #include "tensor/memory.h"
 #include "tensor/platform.h"
 
-enum { DRAWS = 32768, MORE = 4096, BATCH = 256 }; /* fitted to; to look at the result by */
+/* Batches of draws: fitted to, at most, and to look at the result by. */
+enum { BATCH = 256, FITTED_MOST = 128, MORE = 16 };
 enum { STREAM_DRAWS = 0x5072696f, STREAM_START }; /* apart from the other uses of a seed */
 
 typedef struct Draws {
@@ -17,9 +18,10 @@ typedef struct Draws {
     const Dataset *data;
     Graph *graph;
     States x;
-    double *lambda;       /* (DRAWS + MORE, L) */
+    size_t fitted;        /* batches fitted to */
+    double *lambda;       /* (fitted + MORE batches, L) */
     double *u;            /* (BATCH, L) */
-    double log_q, normal; /* sums over the last MORE draws */
+    double log_q, normal; /* sums over the last MORE batches */
 } Draws;
 
 static void draw_batch(Draws *d, size_t number)
@@ -36,7 +38,7 @@ static void draw_batch(Draws *d, size_t number)
     const Var *drawn = nn_encoder_draw(e, stats, d->u);
     for (size_t i = 0; i < BATCH * L; i++)
         lambda[i] = (double)drawn->value.data[i];
-    for (size_t b = 0; b < BATCH && number >= DRAWS / BATCH; b++) {
+    for (size_t b = 0; b < BATCH && number >= d->fitted; b++) {
         const float *row = stats->value.data + b * 2 * L;
         d->log_q += nn_encoder_log_density(e, row, lambda + b * L);
         d->normal += nn_encoder_kl(e, row, 0.0, NULL);
@@ -49,27 +51,36 @@ static bool draw_and_fit(Draws *d, PriorFit *out)
     const LambdaPrior *prior = d->m->net->prior;
     const Rng start = rng_child(rng_root((uint64_t)d->m->config.seed), STREAM_START);
     double log_p = 0.0;
-    for (size_t i = 0; i < (DRAWS + MORE) / BATCH; i++) {
+    for (size_t i = 0; i < d->fitted + MORE; i++) {
         if (platform_signal() != 0)
             return false;
         draw_batch(d, i);
     }
-    if (isnan(prior_fit(prior, d->lambda, DRAWS, start)))
+    if (isnan(prior_fit(prior, d->lambda, d->fitted * BATCH, start)))
         return false;
-    for (size_t i = DRAWS; i < DRAWS + MORE; i++)
+    for (size_t i = d->fitted * BATCH; i < (d->fitted + MORE) * BATCH; i++)
         log_p += nn_lambda_prior_log_density(prior, d->lambda + i * prior->lambda_dims);
-    *out = (PriorFit){d->normal / MORE, (d->log_q - log_p) / MORE};
+    *out = (PriorFit){d->normal / (MORE * BATCH), (d->log_q - log_p) / (MORE * BATCH)};
     return true;
+}
+
+/* As many draws as training saw pictures, up to the most. */
+static size_t batches_for(const Config *c)
+{
+    const double seen = (double)c->steps * (double)c->batch / BATCH;
+    return seen >= FITTED_MOST ? FITTED_MOST : (size_t)ceil(seen);
 }
 
 static bool fit(const Model *m, const Dataset *data, PriorFit *out)
 {
     const size_t L = m->net->lambda_dims;
+    const size_t fitted = batches_for(&m->config);
     Draws d = {.m = m,
                .data = data,
+               .fitted = fitted,
                .graph = ag_graph_create(),
                .x = states_alloc(BATCH, m->net->dims),
-               .lambda = mem_alloc((DRAWS + MORE) * L, sizeof(double)),
+               .lambda = mem_alloc((fitted + MORE) * BATCH * L, sizeof(double)),
                .u = mem_alloc(BATCH * L, sizeof(double))};
     ag_set_recording(d.graph, false);
     const bool done = draw_and_fit(&d, out);

@@ -12,9 +12,9 @@ typedef struct PriorFit {
                                draws that it was not fitted to */
 } PriorFit;
 
-/* By the averaged weights, over draws of q for pictures of `data` in the order of training.  Writes
- * the law's parameters into both kinds of weights.  The model must have encoder and prior.  False
- * if a signal came: nothing is written. */
+/* By the averaged weights, over draws of q for pictures of `data` in the order of training, as many
+ * as training saw and at most 32,768.  Writes the law's parameters into both kinds of weights.  The
+ * model must have encoder and prior.  False if a signal came: nothing is written. */
 bool fit_prior(const Model *m, const Dataset *data, const Optimizer *o, PriorFit *out);
 
 #endif

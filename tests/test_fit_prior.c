@@ -62,7 +62,7 @@ START_TEST(averaged_weights_are_fitted_to)
     const size_t first = m->net->prior->log_weight->offset;
     ck_assert_mem_eq(raw, m->net->params.values, first * sizeof *raw); /* the rest stays */
     ck_assert_double_gt(f.normal, 60.0);                               /* 2 * 8^2 / 2 */
-    ck_assert_double_eq_tol(f.mixture, 0.0, 0.05); /* all pictures alike: q is the law */
+    ck_assert_double_eq_tol(f.mixture, 0.0, 0.15); /* all pictures alike: q is the law */
     mem_free(raw);
     nn_optimizer_destroy(o);
     model_destroy(m);

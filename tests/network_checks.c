@@ -298,3 +298,32 @@ void check_student_starts_as_teacher(Network *student, Network *teacher)
     mem_free(expected);
     mem_free(moved);
 }
+
+void check_loss_gradient(const ParamSet *set, double (*loss)(void *context), void *context,
+                         double scale)
+{
+    const float h = 1e-2f;
+    float *grad = mem_alloc(set->total, sizeof *grad);
+    loss(context);
+    memcpy(grad, set->grads, set->total * sizeof *grad);
+    for (size_t i = 0; i < set->count; i++) {
+        Param *p = set->items[i];
+        const size_t n = tensor_size(&p->value);
+        double largest = 0.01;
+        for (size_t k = 0; k < n; k++)
+            largest = fmax(largest, fabs((double)grad[p->offset + k]));
+        for (size_t k = 0; k < n; k += 1 + n / 4) {
+            const float kept = p->value.data[k];
+            p->value.data[k] = kept + h;
+            const double above = loss(context);
+            p->value.data[k] = kept - h;
+            const double below = loss(context);
+            p->value.data[k] = kept;
+            const double slope = scale * (above - below) / (2.0 * (double)h);
+            ck_assert_msg(fabs(slope - (double)grad[p->offset + k]) < 2e-2 * largest,
+                          "%s[%zu]: %g, differences give %g", p->name, k,
+                          (double)grad[p->offset + k], slope);
+        }
+    }
+    mem_free(grad);
+}

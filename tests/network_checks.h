@@ -29,4 +29,9 @@ void check_dropouts(const Network *net, size_t count);
  * for every lambda; with random weights it does not. */
 void check_student_starts_as_teacher(Network *student, Network *teacher);
 
+/* The gradient that loss(context) leaves in set->grads is `scale` times that of what it returns,
+ * against central differences at a few entries of every parameter. */
+void check_loss_gradient(const ParamSet *set, double (*loss)(void *context), void *context,
+                         double scale);
+
 #endif

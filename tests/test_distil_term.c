@@ -106,35 +106,16 @@ START_TEST(value_is_the_mean_divergence)
 }
 END_TEST
 
+static double value_of(void *context)
+{
+    return run(context, 0);
+}
+
 START_TEST(gradient_is_that_of_the_value)
 {
     Case c;
-    const float h = 1e-2f;
     case_make(&c, _i == 1);
-    run(&c, 0);
-    const ParamSet *set = &c.nets[1]->params;
-    float *grad = mem_alloc(set->total, sizeof *grad);
-    memcpy(grad, set->grads, set->total * sizeof *grad);
-    for (size_t i = 0; i < set->count; i++) {
-        Param *p = set->items[i];
-        const size_t n = tensor_size(&p->value);
-        double largest = 0.01;
-        for (size_t k = 0; k < n; k++)
-            largest = fmax(largest, fabs((double)grad[p->offset + k]));
-        for (size_t k = 0; k < n; k += 1 + n / 4) {
-            const float kept = p->value.data[k];
-            p->value.data[k] = kept + h;
-            const double above = run(&c, 0);
-            p->value.data[k] = kept - h;
-            const double below = run(&c, 0);
-            p->value.data[k] = kept;
-            const double slope = c.term.weight / D * (above - below) / (2.0 * (double)h);
-            ck_assert_msg(fabs(slope - (double)grad[p->offset + k]) < 2e-2 * largest,
-                          "%s[%zu]: %g, differences give %g", p->name, k,
-                          (double)grad[p->offset + k], slope);
-        }
-    }
-    mem_free(grad);
+    check_loss_gradient(&c.nets[1]->params, value_of, &c, c.term.weight / D);
     case_free(&c);
 }
 END_TEST

@@ -7,28 +7,9 @@
 #include "nn/lambda_prior.h"
 #include "tensor/memory.h"
 #include "tests/statistics.h"
+#include "tests/toy_prior.h"
 
-typedef struct Law {
-    ParamSet set;
-    LambdaPrior *prior;
-} Law;
-
-static Law law_of(size_t K, size_t L)
-{
-    Law law;
-    memset(&law, 0, sizeof law);
-    law.prior = nn_lambda_prior_add(&law.set, K, L);
-    nn_params_allocate(&law.set, false);
-    return law;
-}
-
-static void law_free(Law *law)
-{
-    nn_lambda_prior_free(law->prior);
-    nn_params_free(&law->set);
-}
-
-static void fill(const Law *law, uint64_t seed, double spread)
+static void fill(const ToyPrior *law, uint64_t seed, double spread)
 {
     Rng rng = rng_root(seed);
     const LambdaPrior *p = law->prior;
@@ -61,7 +42,7 @@ static long double naive(const LambdaPrior *p, const double *z)
 
 START_TEST(zeros_are_standard_normal)
 {
-    Law law = law_of(7, 3);
+    ToyPrior law = toy_prior(7, 3);
     const double u[] = {0.93, 0.5, 0.1, 0.975}, log_2pi = log(2 * acos(-1.0));
     double z[3];
     nn_lambda_prior_of_uniforms(law.prior, u, z);
@@ -69,7 +50,7 @@ START_TEST(zeros_are_standard_normal)
         ck_assert_double_eq(z[i], rng_normal_quantile(u[1 + i]));
     const double expected = -0.5 * (z[0] * z[0] + z[1] * z[1] + z[2] * z[2] + 3 * log_2pi);
     ck_assert_double_eq_tol(nn_lambda_prior_log_density(law.prior, z), expected, 1e-12);
-    law_free(&law);
+    toy_prior_free(&law);
 }
 END_TEST
 
@@ -80,7 +61,7 @@ START_TEST(density_is_the_formula)
         double spread;
     } cases[] = {{1, 1, 0}, {5, 1, 1}, {40, 4, 2}, {200, 16, 1}, {3, 64, 5}};
     for (size_t c = 0; c < sizeof cases / sizeof cases[0]; c++) {
-        Law law = law_of(cases[c].K, cases[c].L);
+        ToyPrior law = toy_prior(cases[c].K, cases[c].L);
         Rng rng = rng_root(c);
         fill(&law, 10 + c, cases[c].spread);
         for (size_t n = 0; n < 50; n++) {
@@ -92,7 +73,7 @@ START_TEST(density_is_the_formula)
             ck_assert_msg(fabs(found - expected) < 1e-9 * (1 + fabs(expected)), "%g, expected %g",
                           found, expected);
         }
-        law_free(&law);
+        toy_prior_free(&law);
     }
 }
 END_TEST
@@ -100,7 +81,7 @@ END_TEST
 /* Far away nothing underflows, and weights may all be huge. */
 START_TEST(density_holds_far_out)
 {
-    Law law = law_of(3, 2);
+    ToyPrior law = toy_prior(3, 2);
     fill(&law, 4, 1);
     const double near[] = {0.2, -0.1}, far[] = {1e4, -1e4};
     const double before = nn_lambda_prior_log_density(law.prior, near);
@@ -109,7 +90,7 @@ START_TEST(density_holds_far_out)
     ck_assert_double_eq_tol(nn_lambda_prior_log_density(law.prior, near), before, 1e-3);
     const double there = nn_lambda_prior_log_density(law.prior, far);
     ck_assert(isfinite(there) && there < -1e6);
-    law_free(&law);
+    toy_prior_free(&law);
 }
 END_TEST
 
@@ -117,14 +98,14 @@ END_TEST
 START_TEST(draws_follow_the_density)
 {
     enum { CELLS = 60, STEPS = 200, DRAWS = 200000 };
-    Law law = law_of(5, 2);
+    ToyPrior law = toy_prior(5, 2);
     fill(&law, 21, 1);
     for (size_t axis = 0; axis < 2; axis++) {
         size_t count[CELLS + 2] = {0};
         double p[CELLS + 2] = {0}, left = 1.0;
         const double low = -4, width = 8.0 / CELLS;
         Rng rng = rng_root(3 + axis);
-        Law one = law_of(5, 1); /* the marginal law of the axis */
+        ToyPrior one = toy_prior(5, 1); /* the marginal law of the axis */
         memcpy(one.prior->log_weight->value.data, law.prior->log_weight->value.data,
                5 * sizeof(float));
         for (size_t k = 0; k < 5; k++) {
@@ -157,9 +138,9 @@ START_TEST(draws_follow_the_density)
         count[0] = outside;
         p[0] = left > 0 ? left : 0;
         ck_assert_msg(statistics_fit(count, p, CELLS + 1), "axis %zu", axis);
-        law_free(&one);
+        toy_prior_free(&one);
     }
-    law_free(&law);
+    toy_prior_free(&law);
 }
 END_TEST
 
@@ -167,7 +148,7 @@ END_TEST
 START_TEST(coordinates_share_their_component)
 {
     enum { SIDE = 12, FINE = 24, DRAWS = 200000, CELLS = SIDE * SIDE + 1 };
-    Law law = law_of(3, 2);
+    ToyPrior law = toy_prior(3, 2);
     size_t count[CELLS] = {0};
     double p[CELLS] = {0}, left = 1.0;
     const double low = -3, width = 6.0 / SIDE;
@@ -193,7 +174,7 @@ START_TEST(coordinates_share_their_component)
         count[inside ? (size_t)a * SIDE + (size_t)b : CELLS - 1]++;
     }
     ck_assert(statistics_fit(count, p, CELLS));
-    law_free(&law);
+    toy_prior_free(&law);
 }
 END_TEST
 

@@ -6,26 +6,7 @@
 #include "distill/prior_fit.h"
 #include "tensor/memory.h"
 #include "tensor/threads.h"
-
-typedef struct Law {
-    ParamSet set;
-    LambdaPrior *prior;
-} Law;
-
-static Law law_of(size_t K, size_t L)
-{
-    Law law;
-    memset(&law, 0, sizeof law);
-    law.prior = nn_lambda_prior_add(&law.set, K, L);
-    nn_params_allocate(&law.set, false);
-    return law;
-}
-
-static void law_free(Law *law)
-{
-    nn_lambda_prior_free(law->prior);
-    nn_params_free(&law->set);
-}
+#include "tests/toy_prior.h"
 
 enum { N = 20000 };
 
@@ -60,7 +41,7 @@ START_TEST(clusters_are_found)
 {
     double *z = clusters();
     for (size_t K = 12; K <= 48; K *= 2) {
-        Law law = law_of(K, 2);
+        ToyPrior law = toy_prior(K, 2);
         const LambdaPrior *p = law.prior;
         prior_fit(p, z, N, rng_root(7));
         double total = 0, share[3] = {0}, mean[3][2] = {{0}};
@@ -84,7 +65,7 @@ START_TEST(clusters_are_found)
             ck_assert_double_eq_tol(mean[c][0] / share[c], centres[c][0], 0.03);
             ck_assert_double_eq_tol(mean[c][1] / share[c], centres[c][1], 0.05);
         }
-        law_free(&law);
+        toy_prior_free(&law);
     }
     mem_free(z);
 }
@@ -96,7 +77,7 @@ START_TEST(more_components_fit_better)
 {
     double *z = clusters(), before = -HUGE_VAL;
     for (size_t K = 1; K <= 16; K *= 4) {
-        Law law = law_of(K, 2);
+        ToyPrior law = toy_prior(K, 2);
         const double found = prior_fit(law.prior, z, N, rng_root(1));
         ck_assert_double_eq_tol(found, mean_log_density(law.prior, z), 1e-3);
         ck_assert_double_gt(found, before + 0.1 * (K == 4));
@@ -109,7 +90,7 @@ START_TEST(more_components_fit_better)
             ck_assert_double_eq_tol((double)law.prior->mean->value.data[1], m[1], 1e-5);
         }
         before = found;
-        law_free(&law);
+        toy_prior_free(&law);
     }
     double entropy = 0;
     for (size_t c = 0; c < 3; c++)
@@ -122,18 +103,18 @@ END_TEST
 START_TEST(threads_do_not_change_bits)
 {
     double *z = clusters();
-    Law one = law_of(9, 2);
+    ToyPrior one = toy_prior(9, 2);
     threads_set(1);
     prior_fit(one.prior, z, N, rng_root(2));
     for (int threads = 2; threads <= 5; threads++) {
-        Law many = law_of(9, 2);
+        ToyPrior many = toy_prior(9, 2);
         threads_set(threads);
         prior_fit(many.prior, z, N, rng_root(2));
         ck_assert_mem_eq(one.set.values, many.set.values, one.set.total * sizeof(float));
-        law_free(&many);
+        toy_prior_free(&many);
     }
     threads_set(0);
-    law_free(&one);
+    toy_prior_free(&one);
     mem_free(z);
 }
 END_TEST
@@ -143,13 +124,13 @@ START_TEST(few_draws)
 {
     const double z[] = {1, 2, 3, 1, 2, 3, -1, 0, 1};
     for (size_t count = 1; count <= 3; count++) {
-        Law law = law_of(10, 3);
+        ToyPrior law = toy_prior(10, 3);
         ck_assert(isfinite(prior_fit(law.prior, z, count, rng_root(3))));
         for (size_t i = 0; i < law.set.total; i++)
             ck_assert(isfinite(law.set.values[i]));
         ck_assert_double_gt(nn_lambda_prior_log_density(law.prior, z),
                             nn_lambda_prior_log_density(law.prior, (double[]){2, 2, 2}));
-        law_free(&law);
+        toy_prior_free(&law);
     }
 }
 END_TEST

@@ -111,17 +111,21 @@ void diff_lambda_of_uniforms(const Denoiser *d, const double *u, double *lambda)
         lambda[i] = d->lambda_law == LAMBDA_NORMAL ? rng_normal_quantile(u[i]) : u[i];
 }
 
-void diff_draw_lambda(const Denoiser *d, double *lambda, size_t batch, const Rng *streams)
+void diff_draw_one_lambda(const Denoiser *d, Rng *rng, double *lambda)
 {
     double u[DIFF_LAMBDA_UNIFORMS_MAX];
     size_t count = diff_lambda_uniforms(d);
 
     TENSOR_CHECK(count <= DIFF_LAMBDA_UNIFORMS_MAX, "%zu lambdas a sample", d->lambda_dims);
-    for (size_t b = 0; b < batch; b++) {
+    for (size_t i = 0; i < count; i++)
+        u[i] = rng_uniform(rng);
+    diff_lambda_of_uniforms(d, u, lambda);
+}
+
+void diff_draw_lambda(const Denoiser *d, double *lambda, size_t batch, const Rng *streams)
+{
+    for (size_t b = 0; b < batch && d->lambda_dims > 0; b++) {
         Rng rng = streams[b];
-        for (size_t i = 0; i < count; i++)
-            u[i] = rng_uniform(&rng);
-        if (count > 0)
-            diff_lambda_of_uniforms(d, u, lambda + b * d->lambda_dims);
+        diff_draw_one_lambda(d, &rng, lambda + b * d->lambda_dims);
     }
 }

@@ -41,8 +41,10 @@ Denoiser diff_network_denoiser(Network *net, const Head *head);
 bool diff_denoise(const Denoiser *d, Graph *g, const NetworkInput *in, size_t batch, float *out);
 /* lambda (B, lambda_dims) from the model's law, sample b from its stream. */
 void diff_draw_lambda(const Denoiser *d, double *lambda, size_t batch, const Rng *streams);
+/* One lambda (lambda_dims) from rng. */
+void diff_draw_one_lambda(const Denoiser *d, Rng *rng, double *lambda);
 /* The law's quantiles: u (diff_lambda_uniforms) uniform on [0,1) become lambda (lambda_dims), so
- * that stratified u give stratified lambdas.  diff_draw_lambda is this of uniform draws. */
+ * that stratified u give stratified lambdas.  The draws are this of uniform ones. */
 void diff_lambda_of_uniforms(const Denoiser *d, const double *u, double *lambda);
 /* lambda_dims, and one more for a mixture, which chooses the component. */
 size_t diff_lambda_uniforms(const Denoiser *d);

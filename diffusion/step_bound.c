@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "diffusion/posterior.h"
+#include "diffusion/step_kl.h"
 #include "nn/encoder.h"
 #include "tensor/check.h"
 #include "tensor/cut.h"
@@ -56,7 +57,7 @@ static double term(const Work *w, const float *logp, uint16_t xt, uint16_t x0, c
                    double *room)
 {
     size_t S = w->S;
-    double *p = room, *model = room + S, *truth = room + 2 * S, sum = 0.0;
+    double *p = room, *model = room + S, *truth = room + 2 * S;
 
     if (w->step == NULL)
         return -(double)logp[x0];
@@ -66,13 +67,11 @@ static double term(const Work *w, const float *logp, uint16_t xt, uint16_t x0, c
                                 : -(double)logp[x0];
     for (size_t a = 0; a < S; a++)
         p[a] = exp((double)logp[a]);
+    if (xs == NULL)
+        return diff_step_divergence(w->step, xt, x0, p, NULL, model);
     diff_posterior_mix(w->step, xt, p, S, model);
     diff_posterior(w->step, xt, x0, truth);
-    if (xs != NULL)
-        return log(truth[*xs] / model[*xs]);
-    for (size_t v = 0; v < S; v++)
-        sum += truth[v] > 0.0 ? truth[v] * log(truth[v] / model[v]) : 0.0;
-    return sum;
+    return log(truth[*xs] / model[*xs]);
 }
 
 static void row_terms(size_t row, void *context)
@@ -114,16 +113,11 @@ static void noise_picture(size_t b, void *context)
 static void draw_prior_lambdas(Work *w)
 {
     const Denoiser *m = w->request->model;
-    size_t L = m->lambda_dims, uniforms = diff_lambda_uniforms(m);
-    double u[DIFF_LAMBDA_UNIFORMS_MAX];
 
     for (size_t b = 0; b < w->count; b++) {
         Rng rng = stream_of(w, STREAM_LAMBDA, w->first + b, w->n);
-        for (size_t k = 0; k < w->K; k++) {
-            for (size_t i = 0; i < uniforms; i++)
-                u[i] = rng_uniform(&rng);
-            diff_lambda_of_uniforms(m, u, w->lambda + (b * w->K + k) * L);
-        }
+        for (size_t k = 0; k < w->K; k++)
+            diff_draw_one_lambda(m, &rng, w->lambda + (b * w->K + k) * m->lambda_dims);
     }
 }
 

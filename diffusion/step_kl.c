@@ -18,26 +18,21 @@ typedef struct Rows {
     double *parts; /* (B) */
 } Rows;
 
-/* KL of one dimension; pull (S), if not NULL, gets its derivative by p(a).  room (3 S). */
-static double divergence(const PosteriorStep *step, size_t xt, size_t x0, const float *p,
-                         float *pull, double *room)
+double diff_step_divergence(const PosteriorStep *step, size_t xt, size_t x0, const double *p,
+                            double *g, double *room)
 {
     size_t S = step->process->states;
-    double *wide = room, *model = room + S, *truth = room + 2 * S, sum = 0.0;
+    double *model = room, *truth = room + S, sum = 0.0;
 
-    for (size_t a = 0; a < S; a++)
-        wide[a] = (double)p[a];
-    diff_posterior_mix(step, xt, wide, S, model);
+    diff_posterior_mix(step, xt, p, S, model);
     diff_posterior(step, xt, x0, truth);
     for (size_t v = 0; v < S; v++)
         sum += truth[v] > 0.0 ? truth[v] * log(truth[v] / model[v]) : 0.0;
-    if (pull == NULL)
+    if (g == NULL)
         return sum;
     for (size_t v = 0; v < S; v++)
         truth[v] = truth[v] > 0.0 ? -truth[v] / model[v] : 0.0;
-    diff_posterior_pull(step, xt, wide, model, truth, wide);
-    for (size_t a = 0; a < S; a++)
-        pull[a] = (float)wide[a];
+    diff_posterior_pull(step, xt, p, model, truth, g);
     return sum;
 }
 
@@ -50,7 +45,7 @@ static void one_row(size_t b, void *context)
     const uint16_t *x0 = states_row(r->x0, b), *xt = states_row(r->xt, b);
     double weight = r->weight[b] / ((double)r->x0->batch * (double)D);
     float *p = threads_scratch(SCRATCH_LOSS, 3 * S * sizeof *p), *pull = p + S, *dlevel = p + 2 * S;
-    double *room = threads_scratch(SCRATCH_SAMPLER, 3 * S * sizeof *room);
+    double *wide = threads_scratch(SCRATCH_SAMPLER, 3 * S * sizeof *wide);
     float logp, minus = (float)-weight;
 
     for (size_t d = 0; d < D; d++) {
@@ -63,10 +58,12 @@ static void one_row(size_t b, void *context)
                 diff_law_pull_at(&law, dlevel, x0 + d, &minus, 1, dout);
             continue;
         }
-        r->parts[b] +=
-            weight * divergence(r->steps[b], xt[d], x0[d], p, dout != NULL ? pull : NULL, room);
-        for (size_t a = 0; a < S && dout != NULL; a++)
-            pull[a] *= (float)weight;
+        for (size_t a = 0; a < S; a++)
+            wide[a] = (double)p[a];
+        r->parts[b] += weight * diff_step_divergence(r->steps[b], xt[d], x0[d], wide,
+                                                     dout != NULL ? wide : NULL, wide + S);
+        for (size_t a = 0; a < S; a++)
+            pull[a] = (float)(weight * wide[a]);
         if (dout != NULL)
             diff_law_pull(&law, pull, dout, NULL);
     }

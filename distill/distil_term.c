@@ -7,6 +7,35 @@
 #include "tensor/reduce.h"
 #include "tensor/threads.h"
 
+double distil_time(double t_min, double width, Rng *rng)
+{
+    bool later = (rng_u32(rng) & 1) != 0;
+    double later_by = width * rng_uniform(rng);
+
+    return t_min + (later ? later_by : 0.0);
+}
+
+double distil_dimensions(const Head *head, const uint16_t *x, const float *teacher,
+                         const float *student, size_t first, size_t end, double scale, float *dout)
+{
+    size_t S = head->states;
+    float *p = threads_scratch(SCRATCH_LOSS, 3 * S * sizeof *p);
+    float *q = p + S, *dlevel = q + S; /* at most S numbers */
+    double sum = 0.0;
+
+    for (size_t d = first; d < end; d++) {
+        if (diff_head_known(head, x, d))
+            continue;
+        diff_head_law(head, teacher, d, p);
+        HeadLaw law = diff_head_law(head, student, d, q);
+        LawMixture m = {&law, 1, q};
+        sum += diff_mixture_kl(&m, p);
+        if (dout != NULL)
+            diff_mixture_pull(&m, p, scale, dout, dlevel, 0);
+    }
+    return sum;
+}
+
 typedef struct Block {
     const DistilTerm *term;
     size_t first, count, outputs;
@@ -19,23 +48,11 @@ typedef struct Block {
 static void one_picture(size_t i, void *context)
 {
     const Block *k = context;
-    const Head *head = &k->term->student->head;
-    size_t b = k->first + i, S = head->states;
-    const uint16_t *x = states_row(k->term->xtm, b);
-    float *teacher = threads_scratch(SCRATCH_LOSS, 3 * S * sizeof *teacher);
-    float *student = teacher + S, *dlevel = student + S; /* at most S numbers */
-    double sum = 0.0;
+    size_t b = k->first + i;
 
-    for (size_t d = 0; d < head->dims; d++) {
-        if (diff_head_known(head, x, d))
-            continue;
-        diff_head_law(head, k->teacher + b * k->outputs, d, teacher);
-        HeadLaw law = diff_head_law(head, k->student + i * k->outputs, d, student);
-        LawMixture m = {&law, 1, student};
-        sum += diff_mixture_kl(&m, teacher);
-        diff_mixture_pull(&m, teacher, k->scale, k->dout + i * k->outputs, dlevel, 0);
-    }
-    k->kl[b] = sum;
+    k->kl[b] = distil_dimensions(&k->term->student->head, states_row(k->term->xtm, b),
+                                 k->teacher + b * k->outputs, k->student + i * k->outputs, 0,
+                                 k->term->xtm->dims, k->scale, k->dout + i * k->outputs);
 }
 
 static bool run_block(Block *k, Graph *g)

@@ -1,5 +1,5 @@
-/* The distillation term by itself, for objectives other than the published one: where one step is
- * harmless the student is to be its teacher, for every lambda.
+/* The distillation term: where one step is harmless the student is to be its teacher, for every
+ * lambda.  Its time and its sum over dimensions serve the published loss too (losses.h).
  *
  *   L = (1/B) sum_b sum_d KL( p^{psi,d}_{0|tm}(. | x_tm) || p^{th,d}_{0|tm}(. | x_tm; lambda_b) ),
  *
@@ -8,6 +8,14 @@
 #define DI4C_DISTILL_DISTIL_TERM_H
 
 #include "diffusion/denoiser.h"
+
+/* A time of the term: t_min, or with probability 1/2 up to `width` later.  [Di4C code] */
+double distil_time(double t_min, double width, Rng *rng);
+/* sum over dimensions first..end-1 of KL( teacher^d || student^d ), nats, from a sample's numbers
+ * of each and its noised states x; dout (the student's numbers), if not NULL, += scale times the
+ * gradient. */
+double distil_dimensions(const Head *head, const uint16_t *x, const float *teacher,
+                         const float *student, size_t first, size_t end, double scale, float *dout);
 
 typedef struct DistilTerm {
     const Denoiser *teacher, *student;

@@ -4,6 +4,7 @@
 #include <math.h>
 
 #include "diffusion/posterior.h"
+#include "distill/distil_term.h"
 #include "tensor/check.h"
 #include "tensor/cut.h"
 #include "tensor/threads.h"
@@ -56,11 +57,8 @@ static void draw_small_times(const DistillConfig *config, Rng step, size_t image
     size_t rows = images * each;
     Rng *streams = distill_row_streams(arena, step, PASS_TM, images, each);
 
-    for (size_t r = 0; r < rows; r++) {
-        bool coin = (rng_u32(&streams[r]) & 1) != 0;
-        double width = config->tm_width * rng_uniform(&streams[r]);
-        draws->tm[r] = config->t_min + (coin ? width : 0.0);
-    }
+    for (size_t r = 0; r < rows; r++)
+        draws->tm[r] = distil_time(config->t_min, config->tm_width, &streams[r]);
 }
 
 /* Moves the lambdas of each picture into N equal slices of [0,1), one each, in an order of its own

@@ -26,6 +26,7 @@
 #include <string.h>
 
 #include "diffusion/law_mixture.h"
+#include "distill/distil_term.h"
 #include "tensor/check.h"
 #include "tensor/cut.h"
 #include "tensor/memory.h"
@@ -332,22 +333,12 @@ static void distil_block(size_t piece, void *context)
 {
     const Work *w = context;
     size_t row = piece / w->blocks, first = piece % w->blocks * w->block, at = row * w->outputs;
-    size_t end = first + w->block < w->D ? first + w->block : w->D, S = w->S;
-    const uint16_t *x = states_row(&w->in->xtm, row);
-    float *teacher = threads_scratch(SCRATCH_LOSS, 3 * S * sizeof *teacher);
-    float *student = teacher + S, *dlevel = student + S; /* at most S numbers */
-    double scale = 1.0 / ((double)w->B * (double)w->M);
+    size_t end = first + w->block < w->D ? first + w->block : w->D;
 
-    for (size_t d = first; d < end; d++) {
-        if (diff_head_known(w->head, x, d))
-            continue;
-        diff_head_law(w->head, w->in->teacher_tm + at, d, teacher);
-        HeadLaw law = diff_head_law(w->head, w->in->student_tm + at, d, student);
-        LawMixture m = {&law, 1, student};
-        w->distil[piece] += diff_mixture_kl(&m, teacher);
-        if (w->dtm != NULL)
-            diff_mixture_pull(&m, teacher, scale, w->dtm + at, dlevel, 0);
-    }
+    w->distil[piece] =
+        distil_dimensions(w->head, states_row(&w->in->xtm, row), w->in->teacher_tm + at,
+                          w->in->student_tm + at, first, end,
+                          1.0 / ((double)w->B * (double)w->M), w->dtm != NULL ? w->dtm + at : NULL);
 }
 
 static double distil_of(const Work *w, const Di4cTerms *terms, size_t b)

@@ -147,16 +147,23 @@ static void move_picture(size_t b, void *context)
     diff_posterior_destroy(step);
 }
 
+/* (B, L) from the model's law; NULL for a product model. */
+static double *draw_lambdas(const Step *s, const Denoiser *d, Pass pass)
+{
+    double *lambda = arena_alloc(s->arena, s->B * d->lambda_dims, sizeof *lambda);
+
+    diff_draw_lambda(d, lambda, s->B, streams_of(s, pass, s->B));
+    return d->lambda_dims > 0 ? lambda : NULL;
+}
+
 /* x0 ~ p(. | x, t) by a denoiser with lambdas from the prior.  False: not finite. */
 static bool draw_clean(Step *s, const Denoiser *d, const States *x, const double *t, Pass lambda,
                        const Rng *dropout, Pass draw, States *x0)
 {
     size_t outputs = diff_head_outputs(&d->head);
     float *out = arena_alloc(s->arena, s->B * outputs, sizeof *out);
-    double *lambdas = arena_alloc(s->arena, s->B * d->lambda_dims, sizeof *lambdas);
-    NetworkInput in = {x, t, d->lambda_dims > 0 ? lambdas : NULL, dropout, NULL};
+    NetworkInput in = {x, t, draw_lambdas(s, d, lambda), dropout, NULL};
 
-    diff_draw_lambda(d, lambdas, s->B, streams_of(s, lambda, s->B));
     if (!diff_denoise(d, s->g, &in, s->chunk, out) || !tensor_all_finite(out, s->B * outputs))
         return false;
     diff_head_draw(&d->head, out, x, streams_of(s, draw, s->B), x0);
@@ -269,27 +276,14 @@ static bool run_rows(Step *s)
 
 /* ---- the distillation term ---- */
 
-/* Half of the times are t_min, as in the published loss. */
 static double *draw_tm(const Step *s)
 {
-    const VariationalConfig *c = s->config;
     Rng *streams = streams_of(s, PASS_TM, s->B);
     double *tm = arena_alloc(s->arena, s->B, sizeof *tm);
 
-    for (size_t b = 0; b < s->B; b++) {
-        bool later = rng_uniform(&streams[b]) < 0.5;
-        double width = c->tm_width * rng_uniform(&streams[b]);
-        tm[b] = c->t_min + (later ? width : 0.0);
-    }
+    for (size_t b = 0; b < s->B; b++)
+        tm[b] = distil_time(s->config->t_min, s->config->tm_width, &streams[b]);
     return tm;
-}
-
-static double *draw_lambdas(const Step *s, const Denoiser *d, Pass pass)
-{
-    double *lambda = arena_alloc(s->arena, s->B * d->lambda_dims, sizeof *lambda);
-
-    diff_draw_lambda(d, lambda, s->B, streams_of(s, pass, s->B));
-    return d->lambda_dims > 0 ? lambda : NULL;
 }
 
 static bool run_distil(Step *s)

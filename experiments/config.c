@@ -123,7 +123,7 @@ static const Key keys[] = {
     {"lambda_scope", KEY_CHOICE, AT(lambda_scope), "step", 0, 0, "step|sample",
      "student: lambda is drawn for each step, or once for the whole sample"},
     {"lambda_law", KEY_CHOICE, AT(lambda_law), "uniform", 0, 0, "uniform|normal|mixture",
-     "student: lambda on [0,1), or standard normal, or that and, once trained, Gaussians fitted to it"},
+     "student: uniform on [0,1); standard normal; normal while training, then Gaussians fitted to it"},
     {"prior_components", KEY_INTEGER, AT(prior_components), "200", 1, 4096, 0,
      "student, lambda_law=mixture: Gaussians of the fitted law"},
     {"lambda_input", KEY_CHOICE, AT(lambda_input), "sinusoids", 0, 0, "sinusoids|numbers",

@@ -24,12 +24,8 @@ static const Columns published_columns = {
     9,
     {"step", "loss", "grad_norm", "lr", "distil", "data_cor", "data_indep", "consis_cor",
      "consis_indep"}};
-static const Columns bound_columns = {
-    9,
-    {"step", "loss", "grad_norm", "lr", "reconstruction", "kl", "kl_weight", "consistency",
-     "consistency_kl"}};
-static const Columns bound_and_distil_columns = {
-    10,
+static const Columns variational_columns = {
+    9, /* and the tenth with a distillation term */
     {"step", "loss", "grad_norm", "lr", "reconstruction", "kl", "kl_weight", "consistency",
      "consistency_kl", "distil"}};
 
@@ -138,13 +134,13 @@ static bool is_variational(const TrainingJob *job)
     return job->teacher && job->model->config.objective == CONFIG_OBJECTIVE_VARIATIONAL;
 }
 
-static const Columns *columns_of(const TrainingJob *job)
+static Columns columns_of(const TrainingJob *job)
 {
-    if (!job->teacher)
-        return &teacher_columns;
-    if (!is_variational(job))
-        return &published_columns;
-    return job->model->config.distil_weight > 0 ? &bound_and_distil_columns : &bound_columns;
+    Columns columns = teacher_columns;
+    if (job->teacher)
+        columns = is_variational(job) ? variational_columns : published_columns;
+    columns.count += is_variational(job) && job->model->config.distil_weight > 0;
+    return columns;
 }
 
 /* Adds the gradient of step `step` into the network and returns the loss. */
@@ -236,12 +232,12 @@ static bool open_log(Run *run, Error *err)
 {
     const TrainingJob *job = run->job;
     const uint64_t step = job->model->step;
-    const Columns *columns = columns_of(job);
+    const Columns columns = columns_of(job);
     if (step > 0 && !platform_exists(job->log) && !job->quiet)
         fprintf(stderr, "%s: there is none; a new log starts after step %llu\n", job->log,
                 (unsigned long long)step);
-    run->log = job->keep_log ? csv_resume(job->log, columns->names, columns->count, step, err)
-                             : csv_create(job->log, columns->names, columns->count, err);
+    run->log = job->keep_log ? csv_resume(job->log, columns.names, columns.count, step, err)
+                             : csv_create(job->log, columns.names, columns.count, err);
     return run->log != NULL;
 }
 

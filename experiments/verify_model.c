@@ -11,7 +11,8 @@
 
 /* ---- network ---- */
 
-static bool read_config(VerifyCase *c, const Json *config, UNetConfig *u, Head *head, Error *err) {
+static bool read_config(VerifyCase *c, const Json *config, UNetConfig *u, Head *head, Error *err)
+{
     const char *where = c->name;
     const Json *lam = json_get(config, "lam"), *mult = json_get(config, "ch_mult");
     const Json *fix = json_get(config, "fix_logistic");
@@ -19,7 +20,8 @@ static bool read_config(VerifyCase *c, const Json *config, UNetConfig *u, Head *
     *u = nn_unet_defaults();
     if (!lam || (lam->type != JSON_BOOL && !json_size(config, "lam", &u->lambda_dims, where, err)))
         return error_set(err, "%s: expected \"lam\" to be a bool or a number of lambdas", where);
-    if (lam->type == JSON_BOOL) u->lambda_dims = lam->boolean ? 1 : 0;
+    if (lam->type == JSON_BOOL)
+        u->lambda_dims = lam->boolean ? 1 : 0;
     if (!json_size(config, "ch", &u->ch, where, err) ||
         !json_size(config, "res_blocks", &u->res_blocks, where, err) ||
         !json_size(config, "channels", &u->channels, where, err) ||
@@ -58,7 +60,8 @@ static bool read_config(VerifyCase *c, const Json *config, UNetConfig *u, Head *
 }
 
 /* The flat vectors' parameters and the network's are the same, in name and shape. */
-static bool check_params(const VerifyModel *m, const char *where, Error *err) {
+static bool check_params(const VerifyModel *m, const char *where, Error *err)
+{
     size_t shape[TENSOR_MAX_RANK], offset = 0;
     if (!m->params || m->params->type != JSON_ARRAY || m->params->count != m->net->params.count)
         return error_set(err, "%s: expected the manifest to list %zu parameters", where,
@@ -70,33 +73,40 @@ static bool check_params(const VerifyModel *m, const char *where, Error *err) {
         const int rank = p ? nn_param_file_shape(p, shape) : 0;
         size_t at;
         bool same = p && dims && dims->type == JSON_ARRAY && dims->count == (size_t)rank;
-        for (int k = 0; same && k < rank; k++) same = dims->items[k].number == (double)shape[k];
+        for (int k = 0; same && k < rank; k++)
+            same = dims->items[k].number == (double)shape[k];
         if (!same || !json_size(entry, "offset", &at, where, err) || at != offset)
-            return error_set(err, "%s: parameter \"%.100s\": expected a name, shape and offset of "
-                                  "this network",
+            return error_set(err,
+                             "%s: parameter \"%.100s\": expected a name, shape and offset of "
+                             "this network",
                              where, name ? name : "?");
         offset += tensor_size(&p->value);
     }
     return offset == m->net->params.total || error_set(err, "%s: expected all parameters", where);
 }
 
-static const FileTensor *find_weight(const SafetensorsFile *f, const Param *p, Error *err) {
+static const FileTensor *find_weight(const SafetensorsFile *f, const Param *p, Error *err)
+{
     char name[300];
     snprintf(name, sizeof name, "net.%s", p->name);
     const FileTensor *t = safetensors_find(f, name);
-    if (t && t->count == tensor_size(&p->value)) return t;
+    if (t && t->count == tensor_size(&p->value))
+        return t;
     error_set(err, "%s: expected a tensor \"%.200s\" of %zu entries", f->path, name,
               tensor_size(&p->value));
     return NULL;
 }
 
 /* The tensors "net.NAME" of the network's parameters; the file may hold more. */
-static bool load_weights(VerifyModel *m, const char *path, Error *err) {
+static bool load_weights(VerifyModel *m, const char *path, Error *err)
+{
     SafetensorsFile *f = safetensors_read(path, err);
     ParamSet *set = &m->net->params;
     bool ok = f != NULL;
-    for (size_t i = 0; ok && i < set->count; i++) ok = find_weight(f, set->items[i], err) != NULL;
-    if (ok) nn_params_allocate(set, true);
+    for (size_t i = 0; ok && i < set->count; i++)
+        ok = find_weight(f, set->items[i], err) != NULL;
+    if (ok)
+        nn_params_allocate(set, true);
     float *scratch = ok ? mem_alloc(set->total, sizeof *scratch) : NULL;
     for (size_t i = 0; ok && i < set->count; i++) {
         const Param *p = set->items[i];
@@ -104,54 +114,65 @@ static bool load_weights(VerifyModel *m, const char *path, Error *err) {
         ok = safetensors_floats(t, scratch, path, err);
         for (size_t k = 0; ok && k < t->count; k++)
             if (!isfinite(scratch[k]))
-                ok = error_set(err, "%s: tensor \"%.200s\": expected finite numbers", path,
-                               t->name);
-        if (ok) nn_param_from_file(p, p->value.data, scratch);
+                ok =
+                    error_set(err, "%s: tensor \"%.200s\": expected finite numbers", path, t->name);
+        if (ok)
+            nn_param_from_file(p, p->value.data, scratch);
     }
     mem_free(scratch);
     safetensors_free(f);
     return ok;
 }
 
-const char *verify_model_name(VerifyCase *c, const char *key) {
+const char *verify_model_name(VerifyCase *c, const char *key)
+{
     const char *name = json_string(c->json, key, c->name, NULL);
-    if (name) return name;
+    if (name)
+        return name;
     verify_break(c, "expected a name of a model in \"%s\"", key);
     return "";
 }
 
-static bool open_model(VerifyCase *c, const char *name, VerifyModel *m, Error *err) {
+static bool open_model(VerifyCase *c, const char *name, VerifyModel *m, Error *err)
+{
     UNetConfig u;
     Head head;
     char path[1024];
     const Json *entry = json_get(json_get(c->manifest, "models"), name);
-    if (!entry) return error_set(err, "expected a model \"%.100s\" in the manifest", name);
-    if (!read_config(c, json_get(entry, "config"), &u, &head, err)) return false;
+    if (!entry)
+        return error_set(err, "expected a model \"%.100s\" in the manifest", name);
+    if (!read_config(c, json_get(entry, "config"), &u, &head, err))
+        return false;
     m->net = nn_unet_layout(&u, err);
-    if (!m->net) return false;
+    if (!m->net)
+        return false;
     m->denoiser = diff_network_denoiser(m->net, &head);
     m->picture = (Layout){u.channels, u.height, u.width};
     m->output = (Layout){2 * u.channels, u.height, u.width};
     m->states = u.states;
     m->params = json_get(entry, "params");
     const char *file = json_string(entry, "weights", name, err);
-    if (!file || !check_params(m, name, err)) return false;
+    if (!file || !check_params(m, name, err))
+        return false;
     const int n = snprintf(path, sizeof path, "%s/%s", c->dir, file);
     if (n < 0 || (size_t)n >= sizeof path)
         return error_set(err, "%s: expected a shorter path", name);
     return load_weights(m, path, err);
 }
 
-bool verify_model_open(VerifyCase *c, const char *name, VerifyModel *m) {
+bool verify_model_open(VerifyCase *c, const char *name, VerifyModel *m)
+{
     Error err;
     *m = (VerifyModel){0};
-    if (open_model(c, name, m, &err)) return true;
+    if (open_model(c, name, m, &err))
+        return true;
     verify_model_close(m);
     verify_break(c, "%s", err.text);
     return false;
 }
 
-void verify_model_close(VerifyModel *m) {
+void verify_model_close(VerifyModel *m)
+{
     nn_network_destroy(m->net);
     m->net = NULL;
 }
@@ -159,14 +180,16 @@ void verify_model_close(VerifyModel *m) {
 /* ---- vectors over all parameters ---- */
 
 /* A key's bias adds one number to all scores of a row, so the softmax does not see it. */
-static bool has_no_gradient(const char *name) {
+static bool has_no_gradient(const char *name)
+{
     static const char end[] = "NIN_1.b";
     const size_t n = strlen(name);
     return n >= strlen(end) && strcmp(name + n - strlen(end), end) == 0;
 }
 
 /* Whether the parameter's gradient is rounding noise: by its name, or because the case says so. */
-static bool is_left_out(const VerifyCase *c, const char *name) {
+static bool is_left_out(const VerifyCase *c, const char *name)
+{
     const Json *list = json_get(c->json, "zero_gradient");
     for (size_t i = 0; list && list->type == JSON_ARRAY && i < list->count; i++)
         if (list->items[i].type == JSON_STRING && strcmp(list->items[i].string, name) == 0)
@@ -175,7 +198,8 @@ static bool is_left_out(const VerifyCase *c, const char *name) {
 }
 
 void verify_compare_flat(VerifyCase *c, const char *role, const VerifyModel *m, const float *block,
-                         size_t stride) {
+                         size_t stride)
+{
     const size_t total = m->net->params.total, count = (total + stride - 1) / stride;
     float *flat = arena_alloc(c->arena, total, sizeof *flat);
     double *got = arena_alloc(c->arena, count, sizeof *got);
@@ -187,7 +211,8 @@ void verify_compare_flat(VerifyCase *c, const char *role, const VerifyModel *m, 
         const size_t n = tensor_size(&p->value);
         nn_param_to_file(p, flat + at, block + p->offset);
         const bool left_out = is_left_out(c, name);
-        for (size_t k = 0; k < n; k++) out_of_it[at + k] = left_out;
+        for (size_t k = 0; k < n; k++)
+            out_of_it[at + k] = left_out;
         at += n;
     }
     for (size_t i = 0; i < count; i++) {
@@ -198,8 +223,8 @@ void verify_compare_flat(VerifyCase *c, const char *role, const VerifyModel *m, 
 }
 
 /* block: the gradients. */
-static void compare_norms(VerifyCase *c, const char *role, const VerifyModel *m,
-                          const float *block) {
+static void compare_norms(VerifyCase *c, const char *role, const VerifyModel *m, const float *block)
+{
     const size_t count = m->params->count;
     double *got = arena_alloc(c->arena, count, sizeof *got);
     bool *skip = arena_alloc(c->arena, count, sizeof *skip);
@@ -218,7 +243,8 @@ static void compare_norms(VerifyCase *c, const char *role, const VerifyModel *m,
 }
 
 /* N of "grad_every_N" + suffix; 1 of "grad" + suffix; 0 of other roles. */
-static size_t stride_of(const char *role, const char *suffix) {
+static size_t stride_of(const char *role, const char *suffix)
+{
     static const char plain[] = "grad", every[] = "grad_every_";
     char *end;
     if (strncmp(role, every, strlen(every)) != 0)
@@ -228,14 +254,16 @@ static size_t stride_of(const char *role, const char *suffix) {
     return end > role + strlen(every) && strcmp(end, suffix) == 0 && n < 1000000 ? n : 0;
 }
 
-bool verify_compare_gradient(VerifyCase *c, const char *suffix, const VerifyModel *m) {
+bool verify_compare_gradient(VerifyCase *c, const char *suffix, const VerifyModel *m)
+{
     const Json *arrays = json_get(c->json, "arrays");
     const float *grads = m->net->params.grads;
     bool found = false;
     compare_norms(c, verify_role(c, "", "grad_norms", suffix), m, grads);
     for (size_t i = 0; i < arrays->count; i++) {
         const size_t stride = stride_of(arrays->keys[i], suffix);
-        if (stride > 0) verify_compare_flat(c, arrays->keys[i], m, grads, stride);
+        if (stride > 0)
+            verify_compare_flat(c, arrays->keys[i], m, grads, stride);
         found = found || stride > 0;
     }
     return found;
@@ -243,7 +271,8 @@ bool verify_compare_gradient(VerifyCase *c, const char *suffix, const VerifyMode
 
 /* ---- process ---- */
 
-static bool set_constant(ProcessConfig *p, const char *key, const Json *value) {
+static bool set_constant(ProcessConfig *p, const char *key, const Json *value)
+{
     const struct {
         const char *key;
         double *target;
@@ -274,12 +303,14 @@ static bool set_constant(ProcessConfig *p, const char *key, const Json *value) {
 
 enum { STATES_MAX = 1024 };
 
-static Process *open_process(VerifyCase *c, Error *err) {
+static Process *open_process(VerifyCase *c, Error *err)
+{
     size_t states;
     ProcessKind kind;
     const Json *params = json_get(c->json, "params");
     const char *name = json_string(c->json, "process", c->name, err);
-    if (!name || !json_size(c->json, "S", &states, c->name, err)) return NULL;
+    if (!name || !json_size(c->json, "S", &states, c->name, err))
+        return NULL;
     if (!diff_process_kind(name, &kind) || !params || params->type != JSON_OBJECT) {
         error_set(err, "process \"%.40s\": expected a known one with params", name);
         return NULL;
@@ -298,7 +329,8 @@ static Process *open_process(VerifyCase *c, Error *err) {
     return diff_process_create(&config, err);
 }
 
-Process *verify_process_open(VerifyCase *c, const VerifyModel *m) {
+Process *verify_process_open(VerifyCase *c, const VerifyModel *m)
+{
     Error err;
     Process *p = open_process(c, &err);
     if (!p) {
@@ -311,15 +343,19 @@ Process *verify_process_open(VerifyCase *c, const VerifyModel *m) {
     return p;
 }
 
-double verify_number(VerifyCase *c, const char *key, double low, double otherwise) {
+double verify_number(VerifyCase *c, const char *key, double low, double otherwise)
+{
     const Json *j = json_get(c->json, key);
-    if (!j && otherwise == otherwise) return otherwise;
-    if (j && j->type == JSON_NUMBER && j->number >= low) return j->number;
+    if (!j && otherwise == otherwise)
+        return otherwise;
+    if (j && j->type == JSON_NUMBER && j->number >= low)
+        return j->number;
     verify_break(c, "expected a number \"%s\" of at least %g", key, low);
     return low;
 }
 
-size_t verify_whole(VerifyCase *c, const char *key, size_t low, size_t high) {
+size_t verify_whole(VerifyCase *c, const char *key, size_t low, size_t high)
+{
     const Json *j = json_get(c->json, key);
     if (j && j->type == JSON_NUMBER && j->number >= (double)low && j->number <= (double)high &&
         floor(j->number) == j->number)

@@ -30,6 +30,8 @@ static Var *zeros(int rank, size_t a, size_t b, size_t c, size_t d)
     return ag_constant(g, t);
 }
 
+/* A line a mistake. */
+/* clang-format off */
 static void misuse_linear(void) { ag_linear(zeros(2, 2, 3, 1, 1), zeros(2, 4, 3, 1, 1), NULL); }
 static void misuse_linear_rank(void)
 {
@@ -83,6 +85,7 @@ static void (*const misuses[])(void) = {
     misuse_upsample, misuse_pool, misuse_mean_positions, misuse_softmax, misuse_mean, misuse_label,
     misuse_logits,
 };
+/* clang-format on */
 
 START_TEST(wrong_shapes_abort)
 {

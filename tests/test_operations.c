@@ -65,6 +65,9 @@ static Tensor draw(Shape s, uint64_t seed, bool apart)
     return t;
 }
 
+/* A line an operation, a row a case. */
+/* clang-format off */
+
 /* ---- each operation as an AgFunction, and its value in double ---- */
 
 typedef void (*Naive)(double *y, const Tensor *in, const Parameters *p);
@@ -677,6 +680,7 @@ static const Case cases[] = {
     {"cross_entropy", cross_entropy, naive_cross_entropy, 1, {{2, {SAMPLES, 5}}}, {0}, false},
     {"cross_entropy far", cross_entropy, naive_cross_entropy, 1, {{2, {SAMPLES, 40}}}, {0}, true},
 };
+/* clang-format on */
 enum { CASES = sizeof cases / sizeof cases[0] };
 
 static void draw_inputs(const Case *c, Tensor in[3])
@@ -715,8 +719,11 @@ START_TEST(gradient_against_differences)
     const Case *c = &cases[_i];
     Parameters p = c->parameters;
     for (unsigned mask = 0; mask < 1u << c->inputs; mask++) {
-        GradientCheck check = {.function = c->function, .context = &p, .input_count = c->inputs,
-                               .seed = mask, .max_entries = 60};
+        GradientCheck check = {.function = c->function,
+                               .context = &p,
+                               .input_count = c->inputs,
+                               .seed = mask,
+                               .max_entries = 60};
         double worst;
         draw_inputs(c, check.inputs);
         for (int i = 0; i < c->inputs; i++)
@@ -755,6 +762,7 @@ static float *value_and_gradients(const Case *c, const Tensor *in, size_t *count
     return all;
 }
 
+/* clang-format off */
 static const Case large_cases[] = {
     {"attention", attention, NULL, 3, {{3, {5, 49, 33}}, {3, {5, 49, 33}}, {3, {5, 49, 33}}},
      {.p = 0.2}, false},
@@ -772,6 +780,7 @@ static const Case large_cases[] = {
     {"multiply", multiply, NULL, 2, {{2, {300, 301}}, {2, {300, 301}}}, {0}, false},
     {"sum", sum, NULL, 1, {{2, {500, 301}}}, {0}, false},
 };
+/* clang-format on */
 enum { LARGE_CASES = sizeof large_cases / sizeof large_cases[0] };
 
 START_TEST(same_bits_for_all_thread_counts)

@@ -87,8 +87,17 @@ END_TEST
 
 START_TEST(integers)
 {
-    const int64_t values[] = {0, 255, 256, 65535, 65536, -1, INT32_MAX, -INT32_MAX,
-                              (int64_t)INT32_MAX + 1, -(int64_t)INT32_MAX - 1, INT64_MAX,
+    const int64_t values[] = {0,
+                              255,
+                              256,
+                              65535,
+                              65536,
+                              -1,
+                              INT32_MAX,
+                              -INT32_MAX,
+                              (int64_t)INT32_MAX + 1,
+                              -(int64_t)INT32_MAX - 1,
+                              INT64_MAX,
                               INT64_MIN};
     for (size_t i = 0; i < sizeof values / sizeof values[0]; i++) {
         PickleWriter w = {0};
@@ -105,27 +114,37 @@ END_TEST
 
 /* Bytes of protocol 2, and their number. */
 #define P(text) "\x80\x02" text, sizeof "\x80\x02" text - 1
-#define STORAGE(key, count)                                                                       \
-    "(U\x07storagectorch\nFloatStorage\nU\x01" key "U\x06" "cuda:0K" count "tQ"
-#define TENSOR(offset, shape, stride)                                                             \
-    "ctorch._utils\n_rebuild_tensor_v2\n(" STORAGE("0", "\x0c") "K" offset "(" shape "t(" stride  \
-    "t\x89" "ccollections\nOrderedDict\n)RtR"
+#define STORAGE(key, count)                                                                        \
+    "(U\x07storagectorch\nFloatStorage\nU\x01" key "U\x06"                                         \
+    "cuda:0K" count "tQ"
+#define TENSOR(offset, shape, stride)                                                              \
+    "ctorch._utils\n_rebuild_tensor_v2\n(" STORAGE("0", "\x0c") "K" offset "(" shape "t(" stride   \
+                                                                "t\x89"                            \
+                                                                "ccollections\nOrderedDict\n)RtR"
 
 static const struct {
     const char *bytes;
     size_t size;
     double number;
 } scalars[] = {
-    {P("cnumpy.core.multiarray\nscalar\nq\x00" "cnumpy\ndtype\nq\x01U\x02" "f8K\x00K\x01\x87R"
+    {P("cnumpy.core.multiarray\nscalar\nq\x00"
+       "cnumpy\ndtype\nq\x01U\x02"
+       "f8K\x00K\x01\x87R"
        "(K\x03X\x01\x00\x00\x00<NNNJ\xff\xff\xff\xffJ\xff\xff\xff\xffK\x00tb"
        "c_codecs\nencode\nX\x09\x00\x00\x00\x00\x00\x00\x00\x00\x00\xc3\xb8\x3fX\x06\x00\x00\x00"
-       "latin1\x86R\x86R."), 1.5},
-    {P("cnumpy._core.multiarray\nscalar\ncnumpy\ndtype\nU\x02" "f4\x89\x88\x87R"
-       "U\x04\x00\x00\x80\xbe\x86R."), -0.25},
+       "latin1\x86R\x86R."),
+     1.5},
+    {P("cnumpy._core.multiarray\nscalar\ncnumpy\ndtype\nU\x02"
+       "f4\x89\x88\x87R"
+       "U\x04\x00\x00\x80\xbe\x86R."),
+     -0.25},
     {P("cnumpy.core.multiarray\nscalar\ncnumpy\ndtype\nU\x02i8\x89\x88\x87R"
-       "U\x08\xfe\xff\xff\xff\xff\xff\xff\xff\x86R."), -2},
-    {P("cnumpy.core.multiarray\nscalar\ncnumpy\ndtype\nU\x02" "b1\x89\x88\x87R"
-       "U\x01\x01\x86R."), 1},
+       "U\x08\xfe\xff\xff\xff\xff\xff\xff\xff\x86R."),
+     -2},
+    {P("cnumpy.core.multiarray\nscalar\ncnumpy\ndtype\nU\x02"
+       "b1\x89\x88\x87R"
+       "U\x01\x01\x86R."),
+     1},
     {P("\x8a\x00."), 0},
     {P("\x8a\x01\xff."), -1},
     {P("J\xfe\xff\xff\xff."), -2},
@@ -148,12 +167,22 @@ END_TEST
 START_TEST(as_torch_has_it)
 {
     static const char bytes[] =
-        "\x80\x02" "ccollections\nOrderedDict\nq\x00)Rq\x01(U\x01" "a"
-        TENSOR("\x02", "K\x03K\x02", "K\x01K\x04") "U\x01" "b"
-        TENSOR("\x0c", "K\x00K\x05", "K\x05K\x01") "U\x01" "c"
-        "ctorch._utils\n_rebuild_parameter\n" TENSOR("\x0b", "", "") "\x88h\x00)R\x87R"
-        "U\x01" "d" "(K\x01K\x02lK\x07(K\x01K\x02" "du"
-        "}U\x09_metadata}sb.";
+        "\x80\x02"
+        "ccollections\nOrderedDict\nq\x00)Rq\x01(U\x01"
+        "a" TENSOR("\x02", "K\x03K\x02",
+                   "K\x01K\x04") "U\x01"
+                                 "b" TENSOR(
+                                     "\x0c", "K\x00K\x05",
+                                     "K\x05K\x01") "U\x01"
+                                                   "c"
+                                                   "ctorch._utils\n_rebuild_parameter\n" TENSOR(
+                                                       "\x0b", "",
+                                                       "") "\x88h\x00)R\x87R"
+                                                           "U\x01"
+                                                           "d"
+                                                           "(K\x01K\x02lK\x07(K\x01K\x02"
+                                                           "du"
+                                                           "}U\x09_metadata}sb.";
     Error err = {""};
     Pickle *p = pickle_read((const unsigned char *)bytes, sizeof bytes - 1, "x", &err);
     ck_assert_msg(p != NULL, "%s", err.text);
@@ -198,9 +227,15 @@ static const struct {
     {P("\x82\x01."), "EXT1 (0x82)"},
     {P("Px\n."), "PERSID (0x50)"},
     {P("\xff."), "unknown (0xff)"},
-    {P("U\x05" "abc."), "ends within"},
-    {P("X\xff\xff\xff\xff" "abc."), "ends within"},
-    {P("\x8a\x09" "123456789."), "at most 8 bytes"},
+    {P("U\x05"
+       "abc."),
+     "ends within"},
+    {P("X\xff\xff\xff\xff"
+       "abc."),
+     "ends within"},
+    {P("\x8a\x09"
+       "123456789."),
+     "at most 8 bytes"},
     {P("K"), "cut short"},
     {P("h\x00."), "memo number that was used"},
     {P("Nq\x00h\x01."), "memo number that was used"},
@@ -218,10 +253,20 @@ static const struct {
     {P("NNR."), "class and the tuple"},
     {P("NNb."), "attributes"},
     {P("NQ."), "persistent id"},
-    {P("(U\x07storagectorch\nSize\nU\x01" "0U\x03" "cpuK\x04tQ."), "persistent id"},
-    {P("(U\x07storagectorch\nFloatStorage\nU\x00U\x03" "cpuK\x04tQ."), "short text"},
-    {P("(U\x07storagectorch\nFloatStorage\nU\x02" "a\x00U\x03" "cpuK\x04tQ."), "short text"},
-    {P("(U\x07storagectorch\nFloatStorage\nU\x01" "0U\x03" "cpuJ\xff\xff\xff\xfftQ."),
+    {P("(U\x07storagectorch\nSize\nU\x01"
+       "0U\x03"
+       "cpuK\x04tQ."),
+     "persistent id"},
+    {P("(U\x07storagectorch\nFloatStorage\nU\x00U\x03"
+       "cpuK\x04tQ."),
+     "short text"},
+    {P("(U\x07storagectorch\nFloatStorage\nU\x02"
+       "a\x00U\x03"
+       "cpuK\x04tQ."),
+     "short text"},
+    {P("(U\x07storagectorch\nFloatStorage\nU\x01"
+       "0U\x03"
+       "cpuJ\xff\xff\xff\xfftQ."),
      "persistent id"},
     {P(STORAGE("0", "\x04") "."), "found a storage"},
     {P("ctorch._utils\n_rebuild_tensor_v2\n)R."), "a tensor's storage"},
@@ -232,21 +277,36 @@ static const struct {
     {P(TENSOR("\x00", "K\x03", "J\xff\xff\xff\xff") "."), "whole numbers from 0"},
     {P(TENSOR("\x00", "J\xff\xff\xff\xff", "K\x01") "."), "whole numbers from 0"},
     {P(TENSOR("\x00", "K\x03", "") "."), "a tensor's storage"},
-    {P(TENSOR("\x00", "\x8a\x08\xff\xff\xff\xff\xff\xff\xff\x3f" "K\x10", "K\x00K\x00") "."),
+    {P(TENSOR("\x00",
+              "\x8a\x08\xff\xff\xff\xff\xff\xff\xff\x3f"
+              "K\x10",
+              "K\x00K\x00") "."),
      "within its storage"},
-    {P(TENSOR("\x00", "K\x03K\x03", "\x8a\x08\xff\xff\xff\xff\xff\xff\xff\x3f"
-              "\x8a\x08\xff\xff\xff\xff\xff\xff\xff\x3f") "."), "within its storage"},
+    {P(TENSOR("\x00", "K\x03K\x03",
+              "\x8a\x08\xff\xff\xff\xff\xff\xff\xff\x3f"
+              "\x8a\x08\xff\xff\xff\xff\xff\xff\xff\x3f") "."),
+     "within its storage"},
     {P("ccollections\nOrderedDict\n]\x85R."), "starts empty"},
     {P("ctorch._utils\n_rebuild_parameter\n)R."), "parameter's tensor"},
     {P("cnumpy\ndtype\nU\x02O8\x85R."), "numpy's dtype"},
-    {P("cnumpy\ndtype\nU\x02" "f8\x85R."), "found a dtype"},
-    {P("cnumpy\ndtype\nU\x02" "f8\x85RK\x03U\x01>\x86" "b."), "little-endian"},
-    {P("cnumpy.core.multiarray\nscalar\ncnumpy\ndtype\nU\x02" "f8\x85RU\x01x\x86R."),
+    {P("cnumpy\ndtype\nU\x02"
+       "f8\x85R."),
+     "found a dtype"},
+    {P("cnumpy\ndtype\nU\x02"
+       "f8\x85RK\x03U\x01>\x86"
+       "b."),
+     "little-endian"},
+    {P("cnumpy.core.multiarray\nscalar\ncnumpy\ndtype\nU\x02"
+       "f8\x85RU\x01x\x86R."),
      "as many bytes"},
     {P("c_codecs\nencode\nU\x01xU\x04zlib\x86R."), "latin1"},
     {P("c_codecs\nencode\nU\x02\xe2\x82U\x06latin1\x86R."), "latin1"},
-    {P("]q\x00h\x00" "a."), "levels"},
-    {P("}q\x00U\x01" "ah\x00s."), "levels"},
+    {P("]q\x00h\x00"
+       "a."),
+     "levels"},
+    {P("}q\x00U\x01"
+       "ah\x00s."),
+     "levels"},
     {P("((((((((((((((((((((((((((((((((((tttttttttttttttttttttttttttttttttt."), "levels"},
 };
 
@@ -254,17 +314,18 @@ START_TEST(hostile_pickles)
 {
     Error err = {""};
     const size_t before = mem_in_use();
-    Pickle *p = pickle_read((const unsigned char *)hostile[_i].bytes, hostile[_i].size, "x.pt",
-                            &err);
+    Pickle *p =
+        pickle_read((const unsigned char *)hostile[_i].bytes, hostile[_i].size, "x.pt", &err);
     ck_assert_ptr_null(p);
     ck_assert_msg(strncmp(err.text, "x.pt: ", 6) == 0, "%s", err.text);
-    ck_assert_msg(strstr(err.text, hostile[_i].sentence) != NULL, "%s: expected \"%s\"",
-                  err.text, hostile[_i].sentence);
+    ck_assert_msg(strstr(err.text, hostile[_i].sentence) != NULL, "%s: expected \"%s\"", err.text,
+                  hostile[_i].sentence);
     ck_assert_uint_eq(mem_in_use(), before);
 }
 END_TEST
 
-/* A byte of a pickle may not claim memory without end: a million opcodes, and memo numbers below. */
+/* A byte of a pickle may not claim memory without end: a million opcodes, and memo numbers below.
+ */
 START_TEST(more_than_any_checkpoint_has)
 {
     enum { COUNT = 1100000 };
@@ -315,8 +376,8 @@ START_TEST(mutations_end_in_a_tree_or_a_sentence)
             bytes[rng_below(&rng, w.count)] =
                 (unsigned char)(rng_below(&rng, 2) == 0 ? (unsigned char)codes[rng_below(&rng, 36)]
                                                         : rng_below(&rng, 256));
-        Pickle *p = pickle_read(bytes, rng_below(&rng, 16) == 0 ? rng_below(&rng, w.count)
-                                                                : w.count, "x", &err);
+        Pickle *p = pickle_read(
+            bytes, rng_below(&rng, 16) == 0 ? rng_below(&rng, w.count) : w.count, "x", &err);
         ck_assert_msg(p != NULL || strlen(err.text) > 20, "round %d", round);
         if (p != NULL)
             pickle_get(pickle_get(pickle_root(p), "weights"), "a");

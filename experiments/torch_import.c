@@ -91,6 +91,9 @@ static bool open_model(TorchImport *t, const TextList *settings, Error *err)
     Model *m = t->model = mem_zeroed(1, sizeof *t->model);
     if (!read_meta(t, err) || !describe(t, settings, m, err))
         return false;
+    for (size_t i = 0; i < t->file->count; i++) /* samples need no recognition network */
+        m->has_encoder = m->has_encoder || strncmp(t->file->names[i], "encoder.", 8) == 0;
+    m->has_encoder = m->has_encoder && m->role == ROLE_STUDENT;
     if (!model_layout(m, &cause))
         return error_set(err, "%.200s: %.500s", path, cause.text);
     if (!torch_model_check(t->file, m->net, err))

@@ -349,6 +349,33 @@ START_TEST(a_file_that_exists_is_kept)
 }
 END_TEST
 
+/* Its encoder's and its law's parameters go there and back too. */
+START_TEST(a_student_with_a_recognition_network)
+{
+    Error err = {""};
+    Config c = toy_config(ROLE_STUDENT, 10);
+    c.objective = CONFIG_OBJECTIVE_VARIATIONAL;
+    c.lambda_input = CONFIG_LAMBDA_NUMBERS;
+    c.lambda_scope = 1;
+    c.lambda_law = LAMBDA_MIXTURE;
+    c.prior_components = 4;
+    Model *m = model_create(&c, ROLE_STUDENT, false, &err);
+    ck_assert_msg(m != NULL, "%s", err.text);
+    strcpy(m->data, "glyphs");
+    memset(m->teacher_hash, 'a', 64);
+    m->net->prior->mean->value.data[3] = 1.5f;
+    ck_assert_msg(model_save(m, NULL, toy("x.safetensors"), &err), "%s", err.text);
+    ck_assert_int_eq(run_convert(toy("x.safetensors"), toy("x.pt"), "--overwrite"), 0);
+    Model *back = model_load(toy("x.pt"), WEIGHTS_AVERAGED, &err);
+    ck_assert_msg(back != NULL, "%s", err.text);
+    ck_assert(back->net->encoder != NULL && back->net->prior != NULL);
+    ck_assert_mem_eq(back->net->params.values, m->net->params.values,
+                     m->net->params.total * sizeof(float));
+    model_destroy(back);
+    model_destroy(m);
+}
+END_TEST
+
 START_TEST(weights_that_are_not_numbers)
 {
     Optimizer *o;
@@ -468,6 +495,7 @@ Suite *convert_suite(void)
     tcase_add_loop_test(tc, checkpoints_are_models, 0, 4);
     tcase_add_test(tc, converted_files_are_models);
     tcase_add_test(tc, a_file_that_exists_is_kept);
+    tcase_add_test(tc, a_student_with_a_recognition_network);
     tcase_add_test(tc, weights_that_are_not_numbers);
     tcase_add_test(tc, what_does_not_fit);
     tcase_add_test(tc, mutations_end_in_a_model_or_a_sentence);

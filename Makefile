@@ -16,10 +16,12 @@ PREFIX  ?= /usr/local
 OUT     := build/$(VARIANT)
 
 FOLDERS := tensor autograd nn diffusion distill
-LIB_SRC := $(wildcard $(FOLDERS:%=%/*.c))
-APP_SRC := $(wildcard experiments/*.c experiments/theory/*.c)
-BENCH_SRC := $(wildcard experiments/bench/*.c)
-TEST_SRC := $(wildcard tests/*.c)
+# A folder has rooms, and some rooms have rooms.
+sources = $(wildcard $(1)/*.$(2) $(1)/*/*.$(2) $(1)/*/*/*.$(2) $(1)/*/*/*/*.$(2))
+LIB_SRC := $(foreach f,$(FOLDERS),$(call sources,$(f),c))
+BENCH_SRC := $(call sources,experiments/bench,c)
+APP_SRC := $(filter-out $(BENCH_SRC),$(call sources,experiments,c))
+TEST_SRC := $(call sources,tests,c)
 LIB_OBJ := $(LIB_SRC:%.c=$(OUT)/%.o)
 APP_OBJ := $(APP_SRC:%.c=$(OUT)/%.o)
 BENCH_OBJ := $(BENCH_SRC:%.c=$(OUT)/%.o)
@@ -114,15 +116,16 @@ check: $(filter deps,$(MAKECMDGOALS))
 CHECK_LIBS = $(shell pkg-config --libs check 2>/dev/null || echo -lcheck)
 $(OUT)/run-tests: $(TEST_OBJ) $(filter-out %/main.o,$(APP_OBJ) $(BENCH_OBJ)) $(OUT)/libdi4c.a
 	$(CC) $(LDFLAGS) -o $@ $^ $(CHECK_LIBS) -lm -lpthread
-# Every tests/test_NAME.c defines NAME_suite; the list is made from the file names, so that no file
-# can be forgotten.
+# Every test_NAME.c under tests/ defines NAME_suite; the list is made from the file names, so that no
+# file can be forgotten.
+TEST_NAMES := $(sort $(patsubst test_%.c,%,$(filter test_%.c,$(notdir $(TEST_SRC)))))
 $(OUT)/tests/suites.c: $(TEST_SRC) Makefile
 	@mkdir -p $(@D)
 	@{ printf '#include "tests/suites.h"\n\n'; \
-	  for n in $(patsubst tests/test_%.c,%,$(filter tests/test_%.c,$(TEST_SRC))); do \
+	  for n in $(TEST_NAMES); do \
 	    printf 'Suite *%s_suite(void);\n' $$n; done; \
 	  printf '\nconst TestSuite test_suites[] = {\n'; \
-	  for n in $(patsubst tests/test_%.c,%,$(filter tests/test_%.c,$(TEST_SRC))); do \
+	  for n in $(TEST_NAMES); do \
 	    printf '    {"%s", %s_suite},\n' $$n $$n; done; \
 	  printf '    {0, 0},\n};\n'; } > $@
 $(OUT)/tests/suites.o: $(OUT)/tests/suites.c
@@ -141,8 +144,9 @@ install: all
 	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/lib
 	install build/di4c $(DESTDIR)$(PREFIX)/bin/di4c
 	install -m 644 build/libdi4c.a $(DESTDIR)$(PREFIX)/lib/libdi4c.a
-	for d in $(FOLDERS); do install -d $(DESTDIR)$(PREFIX)/include/di4c/$$d; \
-	  install -m 644 $$d/*.h $(DESTDIR)$(PREFIX)/include/di4c/$$d; done
+	for h in $(foreach f,$(FOLDERS),$(call sources,$(f),h)); do \
+	  install -d $(DESTDIR)$(PREFIX)/include/di4c/$${h%/*}; \
+	  install -m 644 $$h $(DESTDIR)$(PREFIX)/include/di4c/$$h; done
 uninstall:
 	rm -rf $(DESTDIR)$(PREFIX)/include/di4c
 	rm -f $(DESTDIR)$(PREFIX)/bin/di4c $(DESTDIR)$(PREFIX)/lib/libdi4c.a

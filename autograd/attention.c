@@ -6,10 +6,10 @@
  * While recording P (B, N, N) is saved; in inference each thread works in an N x N scratch. */
 #include "autograd/axes.h"
 #include "autograd/operations.h"
-#include "tensor/check.h"
-#include "tensor/gemm.h"
+#include "tensor/base/check.h"
+#include "tensor/product/gemm.h"
 #include "tensor/softmax.h"
-#include "tensor/threads.h"
+#include "tensor/base/threads.h"
 
 typedef struct Attention {
     size_t n, c; /* positions, channels */

@@ -10,9 +10,9 @@
  *   - g->owners lists the Vars whose value is a block of the pool, newest first. */
 #include "autograd/autograd.h"
 
-#include "tensor/check.h"
-#include "tensor/memory.h"
-#include "tensor/platform.h"
+#include "tensor/base/check.h"
+#include "tensor/base/memory.h"
+#include "tensor/base/platform.h"
 #include "tensor/pointwise.h"
 #include "tensor/reduce.h"
 

@@ -15,8 +15,8 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-#include "tensor/arena.h"
-#include "tensor/pool.h"
+#include "tensor/base/arena.h"
+#include "tensor/base/pool.h"
 #include "tensor/tensor.h"
 
 enum { AG_MAX_INPUTS = 6 };

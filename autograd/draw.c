@@ -3,7 +3,7 @@
 #include <math.h>
 
 #include "autograd/operations.h"
-#include "tensor/check.h"
+#include "tensor/base/check.h"
 
 /* A result (B, L) for stats (B, 2 L). */
 static Var *draw_from(const char *op, Var *stats, void (*backward)(Var *v))

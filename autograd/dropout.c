@@ -6,9 +6,9 @@
 #include <stdint.h>
 
 #include "autograd/operations.h"
-#include "tensor/check.h"
+#include "tensor/base/check.h"
 #include "tensor/pointwise.h"
-#include "tensor/threads.h"
+#include "tensor/base/threads.h"
 
 typedef struct Dropout {
     uint8_t *kept; /* (B, entries per sample): 0 or 1 */

@@ -5,9 +5,9 @@
 #include <math.h>
 #include <string.h>
 
-#include "tensor/check.h"
-#include "tensor/memory.h"
-#include "tensor/rng.h"
+#include "tensor/base/check.h"
+#include "tensor/base/memory.h"
+#include "tensor/base/rng.h"
 
 /* What is measured: private copies of the inputs, the analytic gradients, the weights w. */
 typedef struct Measure {

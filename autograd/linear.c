@@ -2,9 +2,9 @@
  * convolution) and the 3x3 convolution.  dL/dy is written dy. */
 #include "autograd/axes.h"
 #include "autograd/operations.h"
-#include "tensor/check.h"
-#include "tensor/conv.h"
-#include "tensor/gemm.h"
+#include "tensor/base/check.h"
+#include "tensor/conv/conv.h"
+#include "tensor/product/gemm.h"
 #include "tensor/pointwise.h"
 #include "tensor/reduce.h"
 
@@ -60,7 +60,7 @@ Var *ag_linear(Var *x, Var *w, Var *b)
     return ag_done(v);
 }
 
-/* ---- 3x3 convolution (formula in tensor/conv.h): y is linear in x and in w, so dx is the
+/* ---- 3x3 convolution (formula in tensor/conv/conv.h): y is linear in x and in w, so dx is the
  * transposed convolution of dy with w, dw the correlation of x with dy, db the sum of dy.
  * With a residual r: y = alpha (r + conv(x)); all get alpha dy in place of dy, r too. ---- */
 

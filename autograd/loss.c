@@ -4,7 +4,7 @@
 
 #include "autograd/axes.h"
 #include "autograd/operations.h"
-#include "tensor/check.h"
+#include "tensor/base/check.h"
 #include "tensor/reduce.h"
 #include "tensor/softmax.h"
 

@@ -9,7 +9,7 @@
  * never made.  Saved: mean and rstd of each group; u and z are computed again from x. */
 #include "autograd/axes.h"
 #include "autograd/operations.h"
-#include "tensor/check.h"
+#include "tensor/base/check.h"
 #include "tensor/norm.h"
 
 enum { X, SHIFT, GAMMA, BETA, INPUTS };

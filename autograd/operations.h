@@ -1,19 +1,19 @@
 /* The operations.  Each comment gives the formula and shapes; C is always the last axis.  The
  * result belongs to the graph of its inputs.  Wrong shapes stop the program.  Gradients are checked
- * in tests/test_operations.c. */
+ * in tests/autograd/test_operations.c. */
 #ifndef DI4C_AUTOGRAD_OPERATIONS_H
 #define DI4C_AUTOGRAD_OPERATIONS_H
 
 #include <stdint.h>
 
 #include "autograd/autograd.h"
-#include "tensor/rng.h"
+#include "tensor/base/rng.h"
 
 /* ---- linear.c: products ---- */
 /* y = x w + b along the last axis: x (..., K), w (K, N), b (N) or NULL -> (..., N).  A 1x1
  * convolution is this on (B, H, W, K). */
 Var *ag_linear(Var *x, Var *w, Var *b);
-/* 3x3 convolution: x (B, H, W, Cin), w (3, 3, Cin, Cout), b (Cout) or NULL; see tensor/conv.h. */
+/* 3x3 convolution: x (B, H, W, Cin), w (3, 3, Cin, Cout), b (Cout) or NULL; see tensor/conv/conv.h. */
 Var *ag_conv3x3(Var *x, Var *w, Var *b, int stride);
 /* alpha (r + conv3x3(x, w, b, stride 1)): the end of a residual block in one pass; r as the result.
  */

@@ -3,7 +3,7 @@
 
 #include "autograd/axes.h"
 #include "autograd/operations.h"
-#include "tensor/check.h"
+#include "tensor/base/check.h"
 #include "tensor/reduce.h"
 
 /* A result shaped like x, with one input. */

@@ -16,11 +16,11 @@
  * Pictures are spread over the threads. */
 #include <math.h>
 
-#include "diffusion/head_law.h"
+#include "diffusion/head/law.h"
 #include "diffusion/teacher.h"
-#include "tensor/check.h"
-#include "tensor/memory.h"
-#include "tensor/threads.h"
+#include "tensor/base/check.h"
+#include "tensor/base/memory.h"
+#include "tensor/base/threads.h"
 
 /* Values v whose c_v is below this share of the largest one are left out: together they are less
  * than 1e-9 of sig, two digits below float32.  Most values are, where noise moves by few states. */

@@ -3,8 +3,8 @@
 
 #include <string.h>
 
-#include "tensor/check.h"
-#include "tensor/threads.h"
+#include "tensor/base/check.h"
+#include "tensor/base/threads.h"
 
 static Var *network_forward(const Denoiser *d, Graph *g, const NetworkInput *in)
 {

@@ -5,7 +5,7 @@
 
 #include <stdbool.h>
 
-#include "diffusion/head.h"
+#include "diffusion/head/head.h"
 #include "nn/network.h"
 
 /* The law of a mixture's lambda, and how long one lasts. */

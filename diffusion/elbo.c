@@ -6,11 +6,11 @@
 #include <math.h>
 #include <string.h>
 
-#include "tensor/check.h"
-#include "tensor/cut.h"
-#include "tensor/memory.h"
-#include "tensor/platform.h"
-#include "tensor/threads.h"
+#include "tensor/base/check.h"
+#include "tensor/base/cut.h"
+#include "tensor/base/memory.h"
+#include "tensor/base/platform.h"
+#include "tensor/base/threads.h"
 
 enum { BLOCK = 64 };                           /* dimensions of a piece */
 enum { PURPOSE = 0xE1B0, NOISE = 1, END = 2 }; /* random streams */

@@ -25,7 +25,7 @@
 #include <stdint.h>
 
 #include "diffusion/denoiser.h"
-#include "diffusion/process.h"
+#include "diffusion/process/process.h"
 
 typedef struct ElboRequest {
     const Denoiser *model; /* lambda_dims 0 */

@@ -4,9 +4,9 @@
 
 #include <string.h>
 
-#include "tensor/check.h"
-#include "tensor/memory.h"
-#include "tensor/threads.h"
+#include "tensor/base/check.h"
+#include "tensor/base/memory.h"
+#include "tensor/base/threads.h"
 
 static const double IMPOSSIBLE = 1e-290; /* below it a quotient could overflow */
 

@@ -12,7 +12,7 @@
 #ifndef DI4C_DIFFUSION_POSTERIOR_H
 #define DI4C_DIFFUSION_POSTERIOR_H
 
-#include "diffusion/process.h"
+#include "diffusion/process/process.h"
 
 typedef struct PosteriorStep {
     const Process *process;

@@ -14,10 +14,10 @@
 #include <float.h>
 #include <string.h>
 
-#include "tensor/check.h"
-#include "tensor/gemm.h"
-#include "tensor/memory.h"
-#include "tensor/threads.h"
+#include "tensor/base/check.h"
+#include "tensor/product/gemm.h"
+#include "tensor/base/memory.h"
+#include "tensor/base/threads.h"
 
 static const double IMPOSSIBLE = 1e-290; /* below it a quotient could overflow */
 

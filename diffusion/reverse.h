@@ -14,7 +14,7 @@
 #ifndef DI4C_DIFFUSION_REVERSE_H
 #define DI4C_DIFFUSION_REVERSE_H
 
-#include "diffusion/process.h"
+#include "diffusion/process/process.h"
 
 typedef struct ReverseRates ReverseRates;
 

@@ -8,12 +8,12 @@
 #include "diffusion/posterior.h"
 #include "diffusion/step_kl.h"
 #include "nn/encoder.h"
-#include "tensor/check.h"
-#include "tensor/cut.h"
-#include "tensor/memory.h"
-#include "tensor/platform.h"
+#include "tensor/base/check.h"
+#include "tensor/base/cut.h"
+#include "tensor/base/memory.h"
+#include "tensor/base/platform.h"
 #include "tensor/reduce.h"
-#include "tensor/threads.h"
+#include "tensor/base/threads.h"
 
 enum { PURPOSE = 0x57E9 }; /* of the random streams below */
 enum { STREAM_NOISE, STREAM_ENCODER, STREAM_LAMBDA, STREAM_STEP };

@@ -22,7 +22,7 @@
 #include <stdint.h>
 
 #include "diffusion/denoiser.h"
-#include "diffusion/process.h"
+#include "diffusion/process/process.h"
 
 typedef struct StepBoundRequest {
     const Denoiser *model;

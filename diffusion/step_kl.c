@@ -2,10 +2,10 @@
 
 #include <math.h>
 
-#include "diffusion/head_law.h"
-#include "tensor/check.h"
-#include "tensor/memory.h"
-#include "tensor/threads.h"
+#include "diffusion/head/law.h"
+#include "tensor/base/check.h"
+#include "tensor/base/memory.h"
+#include "tensor/base/threads.h"
 
 typedef struct Rows {
     const Head *head;

@@ -7,7 +7,7 @@
 #ifndef DI4C_DIFFUSION_STEP_KL_H
 #define DI4C_DIFFUSION_STEP_KL_H
 
-#include "diffusion/head.h"
+#include "diffusion/head/head.h"
 #include "diffusion/posterior.h"
 
 /* KL( q(x_s | x_t, x_0) || sum_a p(a) q(x_s | x_t, a) ) of one dimension, nats; p (S), step with

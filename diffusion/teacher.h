@@ -8,7 +8,7 @@
 #include <stdint.h>
 
 #include "diffusion/denoiser.h"
-#include "diffusion/process.h"
+#include "diffusion/process/process.h"
 
 typedef enum TeacherLoss {
     TEACHER_CT_ELBO,      /* continuous-time ELBO of [tauLDR], one or two passes */

@@ -2,10 +2,10 @@
 
 #include <math.h>
 
-#include "diffusion/law_mixture.h"
-#include "tensor/check.h"
+#include "diffusion/head/law_mixture.h"
+#include "tensor/base/check.h"
 #include "tensor/reduce.h"
-#include "tensor/threads.h"
+#include "tensor/base/threads.h"
 
 double distil_time(double t_min, double width, Rng *rng)
 {

@@ -5,9 +5,9 @@
 
 #include "diffusion/posterior.h"
 #include "distill/distil_term.h"
-#include "tensor/check.h"
-#include "tensor/cut.h"
-#include "tensor/threads.h"
+#include "tensor/base/check.h"
+#include "tensor/base/cut.h"
+#include "tensor/base/threads.h"
 
 #define DISTILL_PURPOSE UINT64_C(0x44693443) /* apart from the other uses of a seed */
 

@@ -3,7 +3,7 @@
 #define DI4C_DISTILL_DRAWS_H
 
 #include "distill/step.h"
-#include "tensor/arena.h"
+#include "tensor/base/arena.h"
 
 /* What the streams of a step are for: stream (seed, step, pass, picture[, lambda]). */
 typedef enum Di4cPass {

@@ -25,12 +25,12 @@
 #include <math.h>
 #include <string.h>
 
-#include "diffusion/law_mixture.h"
+#include "diffusion/head/law_mixture.h"
 #include "distill/distil_term.h"
-#include "tensor/check.h"
-#include "tensor/cut.h"
-#include "tensor/memory.h"
-#include "tensor/threads.h"
+#include "tensor/base/check.h"
+#include "tensor/base/cut.h"
+#include "tensor/base/memory.h"
+#include "tensor/base/threads.h"
 
 /* Dimensions of one piece of work: at least BLOCK, and at most PIECES pieces a picture, since each
  * has N (N + 1) sums of its own. */

@@ -4,7 +4,7 @@
 #ifndef DI4C_DISTILL_LOSSES_H
 #define DI4C_DISTILL_LOSSES_H
 
-#include "diffusion/head.h"
+#include "diffusion/head/head.h"
 
 typedef enum DataWeight {
     DATA_WEIGHT_SIGMOID, /* w(t) = sigmoid(20 (t - 1/2)), the paper's */

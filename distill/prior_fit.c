@@ -5,10 +5,10 @@
 #include <math.h>
 #include <string.h>
 
-#include "tensor/check.h"
-#include "tensor/memory.h"
-#include "tensor/platform.h"
-#include "tensor/threads.h"
+#include "tensor/base/check.h"
+#include "tensor/base/memory.h"
+#include "tensor/base/platform.h"
+#include "tensor/base/threads.h"
 
 enum { BLOCK = 512, ROUNDS_MAX = 100 };
 static const double ENOUGH = 1e-4;          /* nats a round: then it ends */

@@ -7,7 +7,7 @@
 #define DI4C_DISTILL_PRIOR_FIT_H
 
 #include "nn/lambda_prior.h"
-#include "tensor/rng.h"
+#include "tensor/base/rng.h"
 
 /* draws (count, L), count >= 1.  Starts from components at `components` of the draws, chosen by rng
  * (all of them, again and again, where there are fewer).  Writes prior's parameters and returns

@@ -16,7 +16,7 @@
 #include <string.h>
 
 #include "distill/draws.h"
-#include "tensor/check.h"
+#include "tensor/base/check.h"
 #include "tensor/reduce.h"
 
 typedef struct Step {

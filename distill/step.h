@@ -5,7 +5,7 @@
 #include <stdint.h>
 
 #include "diffusion/denoiser.h"
-#include "diffusion/process.h"
+#include "diffusion/process/process.h"
 #include "distill/losses.h"
 
 typedef struct DistillConfig {

@@ -15,9 +15,9 @@
 #include "diffusion/teacher.h"
 #include "distill/distil_term.h"
 #include "nn/encoder.h"
-#include "tensor/check.h"
+#include "tensor/base/check.h"
 #include "tensor/reduce.h"
-#include "tensor/threads.h"
+#include "tensor/base/threads.h"
 
 #define VARIATIONAL_PURPOSE UINT64_C(0x45766964) /* apart from the other uses of a seed */
 

@@ -20,7 +20,7 @@
 #include <stdint.h>
 
 #include "diffusion/denoiser.h"
-#include "diffusion/process.h"
+#include "diffusion/process/process.h"
 
 typedef struct VariationalConfig {
     LambdaScope scope;   /* LAMBDA_STEP or LAMBDA_SAMPLE */

@@ -2,9 +2,9 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "experiments/commands.h"
-#include "experiments/provenance.h"
-#include "tensor/threads.h"
+#include "experiments/commands/commands.h"
+#include "experiments/cli/provenance.h"
+#include "tensor/base/threads.h"
 
 static void usage(FILE *out)
 {

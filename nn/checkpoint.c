@@ -10,9 +10,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "nn/sha256.h"
-#include "tensor/check.h"
-#include "tensor/memory.h"
+#include "nn/formats/sha256.h"
+#include "tensor/base/check.h"
+#include "tensor/base/memory.h"
 
 static const char format_name[] = "di4c-1";
 

@@ -12,7 +12,7 @@
 
 #include "nn/network.h"
 #include "nn/optimizer.h"
-#include "nn/safetensors.h"
+#include "nn/formats/safetensors.h"
 
 /* Writes weights and, if o is not NULL, averages, moments and o->steps.  meta: pairs kept as given. */
 bool nn_checkpoint_write(const char *path, const Network *net, const Optimizer *o,

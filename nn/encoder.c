@@ -5,7 +5,7 @@
 #include <math.h>
 
 #include "autograd/operations.h"
-#include "tensor/check.h"
+#include "tensor/base/check.h"
 
 /* (B, 2 D): a pixel's clean channels, then its noised ones. */
 static States pair(const Encoder *e, Graph *g, const States *x0, const States *xt)

@@ -2,8 +2,8 @@
 
 #include <math.h>
 
-#include "tensor/check.h"
-#include "tensor/memory.h"
+#include "tensor/base/check.h"
+#include "tensor/base/memory.h"
 
 static const double HALF_LOG_2PI = 0.91893853320467274178;
 

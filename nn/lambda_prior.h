@@ -12,7 +12,7 @@
 #define DI4C_NN_LAMBDA_PRIOR_H
 
 #include "nn/param.h"
-#include "tensor/error.h"
+#include "tensor/base/error.h"
 
 typedef struct LambdaPrior {
     size_t components, lambda_dims;    /* K, L */

@@ -4,7 +4,7 @@
 #include <stdio.h>
 
 #include "autograd/operations.h"
-#include "tensor/check.h"
+#include "tensor/base/check.h"
 
 static const double NORM_EPS = 1e-6;
 

@@ -5,7 +5,7 @@
 #include <math.h>
 
 #include "autograd/operations.h"
-#include "tensor/check.h"
+#include "tensor/base/check.h"
 #include "tensor/pointwise.h"
 
 static void check_input(const Network *net, const NetworkInput *in)

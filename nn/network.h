@@ -10,7 +10,7 @@
 #include "autograd/autograd.h"
 #include "nn/lambda_prior.h"
 #include "nn/param.h"
-#include "tensor/rng.h"
+#include "tensor/base/rng.h"
 #include "tensor/states.h"
 
 typedef struct NetworkInput {

@@ -5,12 +5,12 @@
 
 #include <math.h>
 
-#include "tensor/check.h"
-#include "tensor/cut.h"
-#include "tensor/memory.h"
+#include "tensor/base/check.h"
+#include "tensor/base/cut.h"
+#include "tensor/base/memory.h"
 #include "tensor/pointwise.h"
 #include "tensor/reduce.h"
-#include "tensor/threads.h"
+#include "tensor/base/threads.h"
 
 enum { BLOCK = 16384 };
 static const double PI = 3.14159265358979323846;

@@ -7,8 +7,8 @@
 #include <stdint.h>
 #include <string.h>
 
-#include "tensor/check.h"
-#include "tensor/memory.h"
+#include "tensor/base/check.h"
+#include "tensor/base/memory.h"
 #include "tensor/picture.h"
 #include "tensor/pointwise.h"
 

@@ -10,7 +10,7 @@
 #include <stddef.h>
 
 #include "autograd/autograd.h"
-#include "tensor/rng.h"
+#include "tensor/base/rng.h"
 
 typedef enum ParamLayout {
     PARAM_PLAIN,  /* same in memory and file (vectors, and (in, out) matrices "W") */

@@ -15,7 +15,7 @@
 #include <math.h>
 #include <string.h>
 
-#include "tensor/memory.h"
+#include "tensor/base/memory.h"
 
 enum {
     LANES = 16,

@@ -6,7 +6,7 @@
  *         y[i] = fast_exp(x[i]);
  *
  * Plain C99; IEEE single precision without excess digits is assumed (FLT_EVAL_METHOD 0).  Errors
- * are in units in the last place, measured by tests/test_pointwise.c. */
+ * are in units in the last place, measured by tests/tensor/test_pointwise.c. */
 #ifndef DI4C_TENSOR_FAST_EXP_H
 #define DI4C_TENSOR_FAST_EXP_H
 

@@ -17,10 +17,10 @@
 
 #include <math.h>
 
-#include "tensor/check.h"
-#include "tensor/cut.h"
+#include "tensor/base/check.h"
+#include "tensor/base/cut.h"
 #include "tensor/fast_exp.h"
-#include "tensor/threads.h"
+#include "tensor/base/threads.h"
 
 enum { TASKS = 8, SLICE_CHANNELS = 32, SERIAL_ENTRIES = 1 << 14 };
 

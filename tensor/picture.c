@@ -4,8 +4,8 @@
 #include <stdbool.h>
 #include <string.h>
 
-#include "tensor/check.h"
-#include "tensor/threads.h"
+#include "tensor/base/check.h"
+#include "tensor/base/threads.h"
 
 void tensor_upsample2(float *y, const float *x, size_t batch, size_t h, size_t w, size_t c)
 {

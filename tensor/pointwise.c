@@ -6,7 +6,7 @@
 #include "tensor/pointwise.h"
 
 #include "tensor/fast_exp.h"
-#include "tensor/threads.h"
+#include "tensor/base/threads.h"
 
 enum { BLOCK = 4096 };
 

@@ -7,7 +7,7 @@
 #include <string.h>
 
 #include "tensor/fast_exp.h"
-#include "tensor/threads.h"
+#include "tensor/base/threads.h"
 
 enum { LANES = 16, PIECES = 256, PIECE = 4096 };
 

@@ -5,9 +5,9 @@
 #include <math.h>
 #include <stdbool.h>
 
-#include "tensor/check.h"
+#include "tensor/base/check.h"
 #include "tensor/fast_exp.h"
-#include "tensor/threads.h"
+#include "tensor/base/threads.h"
 
 enum { LANES = 16 };
 

@@ -3,8 +3,8 @@
 
 #include <string.h>
 
-#include "tensor/check.h"
-#include "tensor/memory.h"
+#include "tensor/base/check.h"
+#include "tensor/base/memory.h"
 
 static size_t entries(size_t batch, size_t dims)
 {

@@ -6,7 +6,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "tensor/arena.h"
+#include "tensor/base/arena.h"
 #include "tensor/tensor.h"
 
 typedef struct States {

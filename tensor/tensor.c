@@ -3,8 +3,8 @@
 
 #include <stdio.h>
 
-#include "tensor/check.h"
-#include "tensor/memory.h"
+#include "tensor/base/check.h"
+#include "tensor/base/memory.h"
 
 /* The shape without data.  An overflowing number of entries is a programming error: sizes that come
  * from files are checked where they are read. */

@@ -6,7 +6,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-#include "tensor/arena.h"
+#include "tensor/base/arena.h"
 
 enum { TENSOR_MAX_RANK = 4, TENSOR_TEXT = 96 };
 

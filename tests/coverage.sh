@@ -3,7 +3,9 @@
 build=$1
 shift
 for folder in "$@"; do
-    gcov -n -o "$build/$folder" "$folder"/*.c 2>/dev/null |
+    for room in $(find "$folder" -type d); do
+        gcov -n -o "$build/$room" "$room"/*.c 2>/dev/null
+    done |
         awk -v folder="$folder" '
             /^File / { file = $2; gsub(/\047/, "", file) }
             /^Lines executed:/ {

@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "tensor/threads.h"
+#include "tensor/base/threads.h"
 #include "tests/suites.h"
 
 static int wanted(const char *name, int argc, char **argv)

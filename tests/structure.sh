@@ -17,18 +17,18 @@ for folder in $folders; do
     wrong=$(grep -rnE '^ *# *include "' --include='*.[ch]' $folder | grep -vE "include \"($pattern)/")
     [ -z "$wrong" ] || { echo "structure: include of a later folder or without folder:"; echo "$wrong"; status=1; }
 done
-# Numbers do not depend on the locale: outside of tensor/text.c no strtod or the like, no printf
+# Numbers do not depend on the locale: outside of tensor/base/text.c no strtod or the like, no printf
 # with a list of arguments, and no double in a call of printf, fprintf or snprintf.
-for file in $(find $folders -name '*.[ch]' ! -path tensor/text.c | sort); do
+for file in $(find $folders -name '*.[ch]' ! -path tensor/base/text.c | sort); do
     awk -v file="$file" '
         /(^|[^a-z_])(strto(d|f|ld)|atof|v[fs]?n?printf|localeconv|setlocale) ?\(/ || /<ctype\.h>/ {
-            print "structure: " file ":" NR ": depends on the locale: use tensor/text.h"; bad = 1 }
+            print "structure: " file ":" NR ": depends on the locale: use tensor/base/text.h"; bad = 1 }
         !call && /(^|[^a-z_])(f|sn?)?printf\(/ { call = NR; text = "" }
         call { text = text $0 }
         call && /;/ {
             gsub(/%%/, "", text)
             if (text ~ /%[-+ #0]*[0-9*]*(\.[0-9*]+)?L?[aefgAEFG]/) {
-                print "structure: " file ":" call ": a double: use tensor/text.h"; bad = 1 }
+                print "structure: " file ":" call ": a double: use tensor/base/text.h"; bad = 1 }
             call = 0 }
         END { exit bad }' "$file" || status=1
 done

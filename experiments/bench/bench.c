@@ -4,11 +4,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "tensor/check.h"
-#include "tensor/memory.h"
-#include "tensor/platform.h"
-#include "tensor/rng.h"
-#include "tensor/threads.h"
+#include "tensor/base/check.h"
+#include "tensor/base/memory.h"
+#include "tensor/base/platform.h"
+#include "tensor/base/rng.h"
+#include "tensor/base/threads.h"
 
 enum { MAX_OWN = 16, WARM_UP = 2 };
 

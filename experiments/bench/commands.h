@@ -2,7 +2,7 @@
 #ifndef DI4C_EXPERIMENTS_BENCH_COMMANDS_H
 #define DI4C_EXPERIMENTS_BENCH_COMMANDS_H
 
-#include "experiments/options.h"
+#include "experiments/cli/options.h"
 
 int bench_gemm(const Command *self, int argc, char **argv);
 int bench_conv2d(const Command *self, int argc, char **argv);

@@ -3,7 +3,7 @@
 #include <string.h>
 
 #include "experiments/bench/commands.h"
-#include "tensor/threads.h"
+#include "tensor/base/threads.h"
 
 static void usage(FILE *out)
 {

@@ -5,8 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "experiments/jsonout.h"
-#include "tensor/check.h"
+#include "nn/formats/json_writer.h"
+#include "tensor/base/check.h"
 
 static ProfileRow *row_of(Profile *p, const char *name)
 {

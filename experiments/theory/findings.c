@@ -5,14 +5,14 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "experiments/chart_png.h"
-#include "experiments/jsonout.h"
-#include "experiments/paths.h"
-#include "experiments/provenance.h"
-#include "experiments/report.h"
-#include "tensor/check.h"
-#include "tensor/memory.h"
-#include "tensor/platform.h"
+#include "experiments/report/chart_png.h"
+#include "nn/formats/json_writer.h"
+#include "experiments/cli/paths.h"
+#include "experiments/cli/provenance.h"
+#include "experiments/report/report.h"
+#include "tensor/base/check.h"
+#include "tensor/base/memory.h"
+#include "tensor/base/platform.h"
 
 typedef struct Field {
     const char *key;

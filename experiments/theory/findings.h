@@ -7,8 +7,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "experiments/svg.h"
-#include "tensor/error.h"
+#include "experiments/report/svg.h"
+#include "tensor/base/error.h"
 
 typedef struct Findings Findings;
 

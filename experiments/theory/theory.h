@@ -7,7 +7,7 @@
 #include <stdint.h>
 
 #include "experiments/theory/findings.h"
-#include "tensor/error.h"
+#include "tensor/base/error.h"
 
 typedef struct TheoryOptions {
     const char *world; /* name or FILE.csv of the only world to look at; NULL: those of the

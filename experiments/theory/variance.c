@@ -1,154 +1,110 @@
-/* One step's draws are made once and used for all losses, with and without control variates. */
-#include "experiments/theory/variance.h"
+/* The experiment `variance`: the noise of each loss's gradient. */
+#include <stdio.h>
 
-#include <math.h>
-#include <string.h>
+#include "experiments/theory/theory.h"
+#include "experiments/theory/trained/variance.h"
+#include "experiments/theory/exact/world.h"
+#include "tensor/base/text.h"
 
-#include "distill/draws.h"
-#include "tensor/check.h"
+enum { STEPS = 1600, DRAWS = 100, CURVES = 4, MOST_STAGES = 8, TEXT = 40 };
 
-enum { ARENA_CHUNK = 1 << 20 };
-
-const char *variance_part_name(LossPart part)
+static void add_rows(const VarianceRun *run, const char *world, Findings *f)
 {
-    static const char *const names[LOSS_PARTS] = {"distil", "data", "consis", "all"};
-
-    TENSOR_CHECK(part < LOSS_PARTS, "loss %d", (int)part);
-    return names[part];
+    for (size_t i = 0; i < run->count; i++) {
+        const VarianceRow *r = &run->rows[i];
+        findings_row(f, "variance");
+        findings_text(f, "world", world);
+        findings_text(f, "loss", variance_part_name(r->loss));
+        findings_count(f, "step", r->step);
+        findings_number(f, "with", r->with);
+        findings_number(f, "without", r->without);
+        findings_number(f, "ratio", r->ratio);
+        findings_count(f, "draws", DRAWS);
+    }
 }
 
-typedef struct Sample {
-    const DistillConfig *config;
-    const Denoiser *teacher, *student;
-    const States *x0;
-    Di4cDraws draws;
-    size_t B, N, M, outputs;
-    Arena *arena;
-    Graph *g;
-    float *teacher_t, *teacher_tm, *student_u, *student_t, *student_tm;
-    NetworkInput at_t, at_tm; /* of the student: (B N) and (B M) rows */
-} Sample;
-
-static float *run(const Sample *s, const Denoiser *d, const NetworkInput *in)
+static void add_table(const VarianceRun *run, Findings *f)
 {
-    float *out = arena_alloc(s->arena, in->x->batch * s->outputs, sizeof *out);
+    static const char *const head[] = {"loss", "step", "with", "without", "without/with"};
+    enum { COLUMNS = 5, MOST = MOST_STAGES * LOSS_PARTS };
+    char cells[MOST][COLUMNS - 1][TEXT];
+    const char *pointers[MOST * COLUMNS];
 
-    diff_denoise(d, s->g, in, 0, out);
-    return out;
+    for (size_t i = 0; i < run->count; i++) {
+        const VarianceRow *r = &run->rows[i];
+        snprintf(cells[i][0], TEXT, "%zu", r->step);
+        text_format(cells[i][1], TEXT, "%.3g", r->with);
+        text_format(cells[i][2], TEXT, "%.3g", r->without);
+        text_format(cells[i][3], TEXT, "%.3g", r->ratio);
+        for (size_t j = 0; j < COLUMNS; j++)
+            pointers[COLUMNS * i + j] = j == 0 ? variance_part_name(r->loss) : cells[i][j - 1];
+    }
+    findings_table(f, "Variance of the gradient, summed over all weights", COLUMNS, head,
+                   run->count, pointers);
 }
 
-static double *repeat(Arena *arena, const double *x, size_t count, size_t times)
+/* The data and the consistency term, each with and without. */
+static bool add_chart(const VarianceRun *run, Findings *f, Error *err)
 {
-    double *out = arena_alloc(arena, count * times, sizeof *out);
+    static const char *const names[CURVES] = {"data, with", "data, without", "consis, with",
+                                              "consis, without"};
+    double steps[MOST_STAGES], values[CURVES][MOST_STAGES];
+    Series series[CURVES] = {{0}};
+    size_t stages = run->count / LOSS_PARTS;
 
-    for (size_t r = 0; r < count * times; r++)
-        out[r] = x[r / times];
-    return out;
+    for (size_t s = 0; s < stages; s++) {
+        const VarianceRow *data = &run->rows[s * LOSS_PARTS + LOSS_DATA];
+        const VarianceRow *consis = &run->rows[s * LOSS_PARTS + LOSS_CONSIS];
+        steps[s] = (double)data->step;
+        values[0][s] = data->with;
+        values[1][s] = data->without;
+        values[2][s] = consis->with;
+        values[3][s] = consis->without;
+    }
+    for (size_t k = 0; k < CURVES; k++) {
+        series[k].name = names[k];
+        series[k].x = steps;
+        series[k].y = values[k];
+        series[k].count = stages;
+        series[k].dashed = k % 2 == 1;
+    }
+    const Chart chart = {"Noise of the gradient with and without control variates",
+                         "training step of the student",
+                         "variance, summed over weights",
+                         false,
+                         true,
+                         true,
+                         series,
+                         CURVES};
+    return findings_chart(f, "variance", &chart, err);
 }
 
-/* The draws of a training step and the outputs of both networks at them. */
-static void fill_sample(Sample *s, const Process *p, uint64_t seed, uint64_t number)
+bool theory_variance(const TheoryOptions *options, Findings *f, Error *err)
 {
-    Rng step = distill_stream(seed, number);
-    Di4cDraws *d = &s->draws;
+    World *w = world_open(options->world != NULL ? options->world : "xor", err);
+    if (w == NULL)
+        return false;
+    FiniteLaw *law = world_finite_law(w);
+    VarianceRun *run = variance_run(law, options->seed, STEPS, DRAWS, err);
+    bool ok = run != NULL;
 
-    *d = distill_first_draws(s->config, s->teacher, s->student, p, s->x0, step, s->arena);
-    s->M = d->xtm.batch / s->B;
-    NetworkInput teacher_t = {&d->xt, d->t, d->teacher_lambda_t, NULL, NULL};
-    NetworkInput teacher_tm = {&d->xtm, d->tm, d->teacher_lambda_tm, NULL, NULL};
-    s->teacher_t = run(s, s->teacher, &teacher_t);
-    s->teacher_tm = run(s, s->teacher, &teacher_tm);
-    distill_draw_xu(s->config, s->teacher, p, s->teacher_t, step, s->arena, d);
-    NetworkInput at_u = {&d->xu, repeat(s->arena, d->u, s->B, s->N), d->lambda_u, NULL, NULL};
-    s->student_u = run(s, s->student, &at_u);
-    diff_head_draw(&s->student->head, s->student_u, &d->xu,
-                   distill_row_streams(s->arena, step, PASS_X0U, s->B, s->N), &d->x0u);
-    States *xt = arena_alloc(s->arena, 1, sizeof *xt);
-    *xt = states_repeat(s->arena, &d->xt, s->N);
-    s->at_t = (NetworkInput){xt, repeat(s->arena, d->t, s->B, s->N), d->lambda_t, NULL, NULL};
-    s->at_tm = (NetworkInput){&d->xtm, d->tm, d->lambda_tm, NULL, NULL};
-    s->student_t = run(s, s->student, &s->at_t);
-    s->student_tm = run(s, s->student, &s->at_tm);
-}
-
-static void losses(const Sample *s, const Di4cOptions *options, const float *teacher_t, float *dt,
-                   float *dtm)
-{
-    const Di4cDraws *d = &s->draws;
-    static const Di4cTerms none = {NULL, NULL, NULL, NULL, NULL};
-    Di4cInput in = {s->B,   s->N,   d->t,         *s->x0,        d->xt,        d->xu,        d->x0u,
-                    d->xtm, s->student_t, s->student_tm, s->student_u, teacher_t, s->teacher_tm};
-
-    distill_losses(options, &s->student->head, &in, &none, dt, dtm);
-}
-
-/* (B, outputs): numbers whose softmax is the student's mean over its N lambdas. */
-static float *mean_student(const Sample *s)
-{
-    const Head *head = &s->student->head;
-    size_t S = head->states;
-    float *out = arena_zeroed(s->arena, s->B * s->outputs, sizeof *out);
-    float *logp = arena_alloc(s->arena, S, sizeof *logp);
-
-    for (size_t r = 0; r < s->B * s->N; r++)
-        for (size_t d = 0; d < head->dims; d++) {
-            size_t b = r / s->N;
-            const uint16_t *x = states_row(&s->draws.xt, b);
-            diff_head_row(head, s->student_t + r * s->outputs, x, d, logp);
-            for (size_t a = 0; a < S; a++)
-                out[b * s->outputs + d * S + a] += expf(logp[a]) / (float)s->N;
-        }
-    for (size_t i = 0; i < s->B * s->outputs; i++)
-        out[i] = out[i] > 0.0f ? logf(out[i]) : -1e30f;
-    return out;
-}
-
-/* grad (P) = the gradient that dout of the student's outputs means for its weights. */
-static void pull(const Sample *s, const NetworkInput *in, const float *dout, float *grad)
-{
-    const ParamSet *params = &s->student->net->params;
-
-    nn_params_zero_grads(&s->student->net->params);
-    Var *v = s->student->forward(s->student, s->g, in);
-    ag_backward_from(v, dout);
-    ag_graph_reset(s->g);
-    memcpy(grad, params->grads, params->total * sizeof *grad);
-}
-
-static void fill_gradients(const Sample *s, float *grads)
-{
-    size_t P = s->student->net->params.total, at_t = s->B * s->N * s->outputs;
-    float *both = arena_zeroed(s->arena, at_t, sizeof *both);
-    float *consis = arena_zeroed(s->arena, at_t, sizeof *consis);
-    float *distil = arena_zeroed(s->arena, s->B * s->M * s->outputs, sizeof *distil);
-    Di4cOptions no_data = s->config->loss;
-
-    no_data.data_weight = DATA_WEIGHT_ZERO;
-    losses(s, &s->config->loss, s->teacher_t, both, distil);
-    losses(s, &no_data, mean_student(s), consis, NULL);
-    for (size_t i = 0; i < at_t; i++)
-        both[i] -= consis[i];
-    pull(s, &s->at_tm, distil, grads + LOSS_DISTIL * P);
-    pull(s, &s->at_t, both, grads + LOSS_DATA * P);
-    pull(s, &s->at_t, consis, grads + LOSS_CONSIS * P);
-    for (size_t i = 0; i < P; i++)
-        grads[LOSS_ALL * P + i] = grads[LOSS_DISTIL * P + i] + grads[LOSS_DATA * P + i] +
-                                  grads[LOSS_CONSIS * P + i];
-    nn_params_zero_grads(&s->student->net->params);
-}
-
-void variance_gradients(const DistillConfig *config, const Denoiser *teacher,
-                        const Denoiser *student, const Process *p, const States *x0, uint64_t seed,
-                        uint64_t step, Graph *g, float *grads)
-{
-    Sample s = {.config = config, .teacher = teacher, .student = student, .x0 = x0,
-                .B = x0->batch, .N = config->lambdas, .g = g};
-
-    TENSOR_CHECK(student->head.kind == HEAD_SOFTMAX && student->net != NULL,
-                 "a student with head %d", (int)student->head.kind);
-    s.outputs = diff_head_outputs(&student->head);
-    s.arena = arena_create(ARENA_CHUNK);
-    fill_sample(&s, p, seed, step);
-    fill_gradients(&s, grads);
-    arena_destroy(s.arena);
+    findings_heading(f, "Variance: what control variates are worth");
+    findings_paragraph(
+        f,
+        "The data and the consistency loss hold the logarithm of a mean over lambda of products "
+        "over dimensions. Its dimension-by-dimension part has an expectation in closed form; the "
+        "control variates put that in its place and leave to chance only what the dimensions have "
+        "in common. While the student is nearly a product that is next to nothing; once it is a "
+        "mixture, the gain is smaller, and next to none for the consistency loss. Measured: the "
+        "gradient by all weights over 100 drawn training steps (8 pictures, 32 lambdas), MLPs, "
+        "masks. The distillation loss is in closed form throughout and needs none.");
+    if (ok) {
+        add_rows(run, w->name, f);
+        ok = add_chart(run, f, err);
+        add_table(run, f);
+    }
+    variance_run_free(run);
+    law_destroy(law);
+    world_free(w);
+    return ok;
 }

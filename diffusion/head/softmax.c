@@ -1,0 +1,105 @@
+/* Softmax head: the network's numbers are the logits, (D, S) for each sample. */
+#include <math.h>
+
+#include "diffusion/head/head_kinds.h"
+#include "tensor/fast_exp.h"
+
+enum { LANES = 16 };
+
+static size_t outputs(const Head *head)
+{
+    return head->dims * head->states;
+}
+
+static const float *numbers(const HeadLaw *law)
+{
+    return law->out + law->d * law->head->states;
+}
+
+static void open(HeadLaw *law)
+{
+    (void)law;
+}
+
+/* Largest of S numbers; NaN is passed over.  Lanes, since a compiler may not reorder a maximum. */
+static float largest(const float *x, size_t S)
+{
+    float lane[LANES], top = -HUGE_VALF;
+    size_t whole = S - S % LANES;
+
+    for (size_t i = 0; i < LANES; i++)
+        lane[i] = -HUGE_VALF;
+    for (size_t j = 0; j < whole; j += LANES) {
+#pragma omp simd
+        for (size_t i = 0; i < LANES; i++)
+            lane[i] = x[j + i] > lane[i] ? x[j + i] : lane[i];
+    }
+    for (size_t j = whole; j < S; j++)
+        lane[j - whole] = x[j] > lane[j - whole] ? x[j] : lane[j - whole];
+    for (size_t i = 0; i < LANES; i++)
+        top = lane[i] > top ? lane[i] : top;
+    return top;
+}
+
+static double masses(HeadLaw *law, float *mass)
+{
+    const float *logit = numbers(law);
+    size_t S = law->head->states;
+    float top = largest(logit, S), shift = top > -HUGE_VALF ? top : 0.0f;
+    double total = 0.0;
+
+    law->shift = shift;
+#pragma omp simd reduction(+ : total)
+    for (size_t a = 0; a < S; a++) {
+        float m = fast_exp(logit[a] - shift);
+        mass[a] = m;
+        total += (double)m;
+    }
+    return total;
+}
+
+static void logits_at(const HeadLaw *law, const uint16_t *x, size_t count, float *logit)
+{
+    for (size_t k = 0; k < count; k++)
+        logit[k] = numbers(law)[x[k]];
+}
+
+/* dlogit(a)/dlogit(c) = [a = c], so dlevel is p itself. */
+static void pull(const HeadLaw *law, const float *g, float *dout, float *dlevel)
+{
+    const float *logit = numbers(law);
+    float shift = law->shift, scale = law->scale;
+    size_t S = law->head->states;
+    double sum = 0.0;
+
+    for (size_t a = 0; a < S && dlevel != NULL; a++)
+        dlevel[a] = scale * fast_exp(logit[a] - shift);
+    if (g == NULL)
+        return;
+    float *row = dout + law->d * S;
+#pragma omp simd reduction(+ : sum)
+    for (size_t a = 0; a < S; a++)
+        sum += (double)(scale * fast_exp(logit[a] - shift) * g[a]);
+    float total = (float)sum;
+#pragma omp simd
+    for (size_t a = 0; a < S; a++)
+        row[a] += scale * fast_exp(logit[a] - shift) * (g[a] - total);
+}
+
+static void pull_at(const HeadLaw *law, const float *dlevel, const uint16_t *x, const float *w,
+                    size_t count, float *dout)
+{
+    float *row = dout + law->d * law->head->states;
+    double sum = 0.0;
+
+    for (size_t k = 0; k < count; k++) {
+        row[x[k]] += w[k];
+        sum += (double)w[k];
+    }
+    float total = (float)sum;
+#pragma omp simd
+    for (size_t a = 0; a < law->head->states; a++)
+        row[a] -= total * dlevel[a];
+}
+
+const HeadClass diff_head_softmax = {outputs, open, masses, logits_at, pull, pull_at};

@@ -1,0 +1,93 @@
+/* Discretised Gaussian noise ([tauLDR], the process of the CIFAR-10 models), published with the
+ * exponential schedule B(s,t) = b (a^t - a^s), b = time_base, a = time_exponential.
+ *
+ *   pi_i ~ exp(-((i+1) - S/2)^2 / (2 Q_sigma^2))
+ *   prior_i ~ exp(-((i+1) - floor(S/2))^2 / (2 Q_sigma^2)), what the published code starts from
+ *
+ * Of each pair of states, one lies farther from the middle of 0..S-1; it jumps to the other at rate
+ * v = exp(-(|i-j| - 1)^2 / rate_sigma^2), and the jump back follows from detailed balance,
+ * R[j][i] = v pi_i/pi_j.  v = 1 for neighbours: the chain is irreducible. */
+#include <math.h>
+
+#include "diffusion/process/process.h"
+
+/* Log of the Gaussian's density at i + 1, 0 at the centre. */
+static double log_density(const Process *p, size_t i, double centre)
+{
+    double z = ((double)(i + 1) - centre) / p->config.q_sigma;
+
+    return -0.5 * z * z;
+}
+
+/* log pi_i up to a constant. */
+static double log_weight(const Process *p, size_t i)
+{
+    return log_density(p, i, 0.5 * (double)p->states);
+}
+
+/* out_i ~ exp(-((i+1) - centre)^2 / (2 Q_sigma^2)), normalised. */
+static void fill_density(const Process *p, double centre, double *out)
+{
+    double sum = 0.0;
+
+    for (size_t i = 0; i < p->states; i++)
+        sum += exp(log_density(p, i, centre));
+    for (size_t i = 0; i < p->states; i++)
+        out[i] = exp(log_density(p, i, centre)) / sum;
+}
+
+static bool fill_end(Process *p, Error *err)
+{
+    size_t S = p->states;
+
+    if (log_weight(p, S - 1) < -650.0)
+        return error_set(err, "process gaussian: Q_sigma = %g is too small for %zu states: "
+                              "expected at least %g",
+                         p->config.q_sigma, S, (double)S / 72.0);
+    fill_density(p, 0.5 * (double)S, p->end);
+    fill_density(p, (double)(S / 2), p->prior);
+    return true;
+}
+
+static bool create(Process *p, Error *err)
+{
+    const ProcessConfig *c = &p->config;
+    size_t S = p->states;
+
+    if (!diff_process_positive(p, "rate_sigma", c->rate_sigma, err) ||
+        !diff_process_positive(p, "Q_sigma", c->q_sigma, err) || !fill_end(p, err))
+        return false;
+    p->reversible = true;
+    for (size_t i = 0; i < S; i++)
+        for (size_t j = i + 1; j < S; j++) {
+            double step = (double)(j - i - 1) / c->rate_sigma, v = exp(-step * step);
+            bool low_is_outer = i + j < S;
+            size_t outer = low_is_outer ? i : j, inner = low_is_outer ? j : i;
+            p->base[outer * S + inner] = v;
+            p->base[inner * S + outer] = v * exp(log_weight(p, outer) - log_weight(p, inner));
+        }
+    return true;
+}
+
+static bool published(const Process *p, Schedule *schedule, Error *err)
+{
+    const ProcessConfig *c = &p->config;
+
+    if (!diff_process_positive(p, "time_base", c->time_base, err) ||
+        !diff_process_positive(p, "time_exponential", c->time_exponential, err))
+        return false;
+    if (!(c->time_exponential > 1.0))
+        return error_set(err, "process gaussian: time_exponential = %g, expected more than 1",
+                         c->time_exponential);
+    return diff_schedule_make(schedule, SCHEDULE_EXPONENTIAL, c->time_base, c->time_exponential,
+                              0.0, "process gaussian", err);
+}
+
+static ProcessConstant constant(const Process *p, double factor)
+{
+    double b = p->config.time_base;
+
+    return (ProcessConstant){"time_base", b, factor * b};
+}
+
+const ProcessClass diff_gaussian = {"gaussian", create, published, constant};

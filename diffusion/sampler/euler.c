@@ -1,0 +1,65 @@
+/* Euler: in a step of length h a dimension jumps to v with probability h R^[x][v], and stays with
+ * the rest; where h times the total rate exceeds 1 the jump is certain. */
+#include "diffusion/sampler/kinds.h"
+
+static size_t plan(const SamplerSettings *settings, double t, double s, SamplerCall *calls)
+{
+    (void)settings;
+    if (calls != NULL)
+        calls[0] = (SamplerCall){.part = PART_MOVE, .t = t, .s = s, .h = t - s};
+    return 1;
+}
+
+static void open(SamplerStep *step, const SamplerCall *calls, size_t count)
+{
+    (void)count;
+    step->rates = diff_reverse_create(step->plan->process, calls[0].t);
+}
+
+static void move_sample(const SamplerBatch *b, size_t i, uint16_t *x, Rng *rng)
+{
+    const Head *head = &b->model->head;
+    double *p0 = sampler_room(b, 1);
+
+    for (size_t d = 0; d < b->x.dims; d++) {
+        if (diff_head_known(head, x, d))
+            continue;
+        sampler_probabilities(b, b->numbers, &b->x, i, d, p0);
+        double total = diff_reverse_total(b->step->rates, x[d], p0);
+        if (rng_uniform(rng) < b->now->h * total)
+            x[d] = (uint16_t)diff_reverse_draw(b->step->rates, x[d], p0, rng);
+    }
+}
+
+static void move(SamplerBatch *b)
+{
+    sampler_each(b, move_sample);
+}
+
+static void row(const SamplerStep *step, const SamplerCall *now, size_t x, const double *p0,
+                size_t before, const double *before_p0, double *out)
+{
+    size_t S = step->plan->process->states;
+    double total = 0.0;
+
+    (void)before, (void)before_p0;
+    diff_reverse_rates(step->rates, x, p0, out);
+    for (size_t v = 0; v < S; v++)
+        total += out[v];
+    double scale = now->h * total > 1.0 ? 1.0 / total : now->h;
+    for (size_t v = 0; v < S; v++)
+        out[v] *= scale;
+    out[x] = scale * total < 1.0 ? 1.0 - scale * total : 0.0;
+}
+
+const SamplerClass diff_sampler_euler = {
+    .name = "euler",
+    .help = "jumps at most once a step, with probability step times rate",
+    .needs = "any process",
+    .source = "first order in the step; rates of arXiv 2205.14987",
+    .settings = "t_min last",
+    .plan = plan,
+    .open = open,
+    .move = move,
+    .row = row,
+};

@@ -1,0 +1,58 @@
+/* The posterior sampler: an exact draw of p_{s|t}^d(x_s) = sum_a q(x_s|x_t,a) p^d(a|x_t), by
+ * drawing x_0 ~ p^d(.|x_t) first and then x_s ~ q(. | x_t, x_0): O(S) a dimension. */
+#include "diffusion/sampler/kinds.h"
+#include "tensor/base/threads.h"
+
+static size_t plan(const SamplerSettings *settings, double t, double s, SamplerCall *calls)
+{
+    (void)settings;
+    if (calls != NULL)
+        calls[0] = (SamplerCall){.part = PART_MOVE, .t = t, .s = s};
+    return 1;
+}
+
+static void open(SamplerStep *step, const SamplerCall *calls, size_t count)
+{
+    const SamplerPlan *p = step->plan;
+
+    (void)count;
+    step->posterior = diff_posterior_create(p->process, calls[0].s, calls[0].t, p->settings.eps);
+}
+
+static void move_sample(size_t i, void *context)
+{
+    const SamplerBatch *b = context;
+    Rng rng = sampler_stream(b, DRAW_XS, i);
+    const uint16_t *x0 = states_row(&b->x0, i);
+    uint16_t *x = states_row(&b->x, i);
+
+    for (size_t d = 0; d < b->x.dims; d++)
+        x[d] = (uint16_t)diff_posterior_draw(b->step->posterior, x[d], x0[d], &rng);
+}
+
+static void move(SamplerBatch *b)
+{
+    sampler_clean(b, false);
+    threads_for(b->count, move_sample, b);
+}
+
+static void row(const SamplerStep *step, const SamplerCall *now, size_t x, const double *p0,
+                size_t before, const double *before_p0, double *out)
+{
+    const Process *p = step->plan->process;
+
+    (void)now, (void)before, (void)before_p0;
+    diff_posterior_mix(step->posterior, x, p0, p->states - (p->mask >= 0 ? 1 : 0), out);
+}
+
+const SamplerClass diff_sampler_posterior = {
+    .name = "posterior",
+    .help = "draws x_0 from the network, then x_s from q(x_s | x_t, x_0)",
+    .needs = "any process",
+    .source = "D3PM, arXiv 2107.03006",
+    .settings = "eps t_min last",
+    .plan = plan,
+    .open = open,
+    .move = move,
+    .row = row,
+};

@@ -1,0 +1,172 @@
+/* The table of settings. */
+#include "diffusion/sampler/settings.h"
+
+#include <math.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "diffusion/sampler/kinds.h"
+#include "tensor/base/text.h"
+
+typedef enum SettingType { SETTING_REAL, SETTING_COUNT, SETTING_WORD } SettingType;
+
+typedef struct Setting {
+    const char *key;
+    SettingType type;
+    size_t offset;
+    double low, high; /* real: low < value < high or, where closed, <=; count: low..high */
+    bool closed_low, closed_high;
+    const char *words; /* word: its values in the order of the enum, separated by blanks */
+    const char *help;
+} Setting;
+
+static const Setting settings[] = {
+    {"eps", SETTING_REAL, offsetof(SamplerSettings, eps), 0.0, 1.0, true, false, NULL,
+     "added to the posterior's factors; 1e-9 as the published code"},
+    {"t_min", SETTING_REAL, offsetof(SamplerSettings, t_min), 0.0, 1.0, false, false, NULL,
+     "last time of the authors' grid, and where exact stops"},
+    {"last", SETTING_WORD, offsetof(SamplerSettings, last), 0, 0, false, false,
+     "auto draw argmax move", "last call: draw x_0, take the argmax, or the sampler's own move"},
+    {"jumps", SETTING_WORD, offsetof(SamplerSettings, jumps), 0, 0, false, false,
+     "auto ordinal categorical first", "leaps: sum and clamp jumps, reject several, or the first"},
+    {"theta", SETTING_REAL, offsetof(SamplerSettings, theta), 0.0, 1.0, false, false, NULL,
+     "where in the step the second network call is made"},
+    {"corrector_steps", SETTING_COUNT, offsetof(SamplerSettings, corrector_steps), 1, 1000, true,
+     true, NULL, "corrector leaps after a move"},
+    {"corrector_size", SETTING_REAL, offsetof(SamplerSettings, corrector_size), 0.0, 100.0, false,
+     true, NULL, "length of a corrector leap, as a share of the move's"},
+    {"corrector_entry", SETTING_REAL, offsetof(SamplerSettings, corrector_entry), 0.0, 1.0, true,
+     true, NULL, "correct only at times up to this"},
+    {"temperature", SETTING_REAL, offsetof(SamplerSettings, temperature), 0.0, 1000.0, true, true,
+     NULL, "Gumbel noise on confidences at t = 1; falls to 0 with t"},
+    {"schedule", SETTING_WORD, offsetof(SamplerSettings, schedule), 0, 0, false, false,
+     "process cosine linear", "share of dimensions still masked at t: 1-alpha(t), cosine, t"},
+};
+
+enum { SETTINGS = sizeof settings / sizeof settings[0] };
+
+SamplerSettings diff_sampler_defaults(void)
+{
+    SamplerSettings s = {.t_min = 0.01,
+                         .theta = 0.5,
+                         .corrector_steps = 1,
+                         .corrector_size = 0.5,
+                         .corrector_entry = 1.0,
+                         .temperature = 4.5};
+    return s;
+}
+
+/* Place of the word (n characters) in the list, or -1. */
+static int place_of(const char *word, size_t n, const char *list)
+{
+    int place = 0;
+
+    for (const char *p = list; *p != '\0'; p += *p == ' ', place++) {
+        size_t length = strcspn(p, " ");
+        if (length == n && strncmp(p, word, length) == 0)
+            return place;
+        p += length;
+    }
+    return -1;
+}
+
+static bool in_range(const Setting *k, double x)
+{
+    return (k->closed_low ? x >= k->low : x > k->low) &&
+           (k->closed_high ? x <= k->high : x < k->high);
+}
+
+static bool out_of_range(const Setting *k, const char *value, Error *err)
+{
+    if (k->type == SETTING_COUNT)
+        return error_set(err, "%s = %.40s, expected a whole number from %g to %g", k->key, value,
+                         k->low, k->high);
+    return error_set(err, "%s = %.40s, expected %g %s %s %s %g", k->key, value, k->low,
+                     k->closed_low ? "<=" : "<", k->key, k->closed_high ? "<=" : "<", k->high);
+}
+
+static bool store(SamplerSettings *s, const Setting *k, const char *value, Error *err)
+{
+    char *field = (char *)s + k->offset, *end;
+
+    if (k->type == SETTING_WORD) {
+        int place = place_of(value, strlen(value), k->words);
+        if (place < 0)
+            return error_set(err, "%s = %.40s, expected one of: %s", k->key, value, k->words);
+        *(int *)(void *)field = place;
+        return true;
+    }
+    double x = text_number(value, &end);
+    if (end == value || *end != '\0' || !in_range(k, x) ||
+        (k->type == SETTING_COUNT && x != floor(x)))
+        return out_of_range(k, value, err);
+    if (k->type == SETTING_COUNT)
+        *(size_t *)(void *)field = (size_t)x;
+    else
+        *(double *)(void *)field = x;
+    return true;
+}
+
+bool diff_sampler_set(SamplerSettings *s, const char *assignment, const SamplerClass *sampler,
+                      Error *err)
+{
+    size_t n = strcspn(assignment, "=");
+
+    if (assignment[n] != '=' || n == 0)
+        return error_set(err, "%.60s: expected KEY=VALUE", assignment);
+    if (place_of(assignment, n, sampler->settings) < 0)
+        return error_set(err, "sampler %s has no setting %.*s, expected one of: %s", sampler->name,
+                         (int)(n < 40 ? n : 40), assignment,
+                         *sampler->settings != '\0' ? sampler->settings : "(none)");
+    for (size_t i = 0; i < SETTINGS; i++)
+        if (strlen(settings[i].key) == n && strncmp(settings[i].key, assignment, n) == 0)
+            return store(s, &settings[i], assignment + n + 1, err);
+    return error_set(err, "no setting %.*s", (int)(n < 40 ? n : 40), assignment);
+}
+
+bool diff_sampler_check(const SamplerSettings *s, Error *err)
+{
+    char value[40];
+
+    for (size_t i = 0; i < SETTINGS; i++) {
+        const Setting *k = &settings[i];
+        const char *field = (const char *)s + k->offset;
+        if (k->type == SETTING_WORD) /* only set by name, or from the enum */
+            continue;
+        double x = k->type == SETTING_COUNT ? (double)*(const size_t *)(const void *)field
+                                            : *(const double *)(const void *)field;
+        text_format(value, sizeof value, "%g", x);
+        if (!in_range(k, x))
+            return out_of_range(k, value, err);
+    }
+    return true;
+}
+
+bool diff_sampler_key(size_t i, SamplerKey *key)
+{
+    SamplerSettings standard = diff_sampler_defaults();
+
+    if (i >= SETTINGS)
+        return false;
+    const Setting *k = &settings[i];
+    const char *field = (const char *)&standard + k->offset;
+    key->key = k->key;
+    key->help = k->help;
+    if (k->type == SETTING_WORD) {
+        snprintf(key->range, sizeof key->range, "%s", k->words);
+        snprintf(key->standard, sizeof key->standard, "%.*s", (int)strcspn(k->words, " "),
+                 k->words);
+    } else if (k->type == SETTING_COUNT) {
+        text_format(key->range, sizeof key->range, "%g to %g", k->low, k->high);
+        snprintf(key->standard, sizeof key->standard, "%zu",
+                 *(const size_t *)(const void *)field);
+    } else {
+        text_format(key->range, sizeof key->range, "%c%g, %g%c", k->closed_low ? '[' : '(', k->low,
+                    k->high, k->closed_high ? ']' : ')');
+        text_format(key->standard, sizeof key->standard, "%g",
+                    *(const double *)(const void *)field);
+    }
+    return true;
+}

@@ -1,0 +1,112 @@
+/* bench teacher-step and distill-step: whole training steps on random pictures. */
+#include "experiments/bench/bench.h"
+#include "experiments/bench/model.h"
+#include "experiments/bench/commands.h"
+#include "experiments/training/training.h"
+
+typedef struct StepWork {
+    Model *model, *teacher; /* teacher NULL: the model is one */
+    Optimizer *optimizer;
+    Graph *graph;
+    Arena *arena;
+    States x0;
+} StepWork;
+
+static void step(void *context)
+{
+    StepWork *w = context;
+    Model *m = w->model;
+    const Config *c = &m->config;
+    const uint64_t seed = (uint64_t)c->seed, number = w->optimizer->steps;
+    nn_params_zero_grads(&m->net->params);
+    if (w->teacher) {
+        const DistillConfig d = training_distill(c);
+        distill_gradient(&d, &w->teacher->denoiser, &m->denoiser, m->process, &w->x0, seed, number,
+                         (size_t)c->chunk, w->graph, w->arena);
+    } else {
+        const TeacherConfig t = training_teacher(c);
+        diff_teacher_gradient(&t, &m->denoiser, m->process, &w->x0, seed, number, w->graph,
+                              w->arena);
+    }
+    nn_optimizer_step(w->optimizer);
+}
+
+/* Takes m and teacher over. */
+static void measure(const Command *self, const char *preset, Model *m, Model *teacher, size_t batch,
+                    int64_t reps)
+{
+    const OptimizerConfig config = training_optimizer(&m->config);
+    StepWork w = {.model = m, .teacher = teacher, .graph = ag_graph_create()};
+    w.arena = arena_create((size_t)1 << 20);
+    w.x0 = bench_states(m, batch);
+    w.optimizer = nn_optimizer_create(&config, &m->net->params);
+    if (teacher)
+        nn_copy_common(m->net, teacher->net);
+    const BenchTimes times = bench_time(reps, step, &w);
+    const size_t shape[] = {batch, (size_t)m->config.lambdas};
+    JsonOut row = bench_row(self->name, shape, teacher ? 2 : 1);
+    jsonout_string(&row, "preset", preset);
+    bench_row_end(&row, times, 0.0);
+    nn_optimizer_destroy(w.optimizer);
+    ag_graph_destroy(w.graph);
+    arena_destroy(w.arena);
+    states_free(&w.x0);
+    model_destroy(m);
+    model_destroy(teacher);
+}
+
+int bench_teacher_step(const Command *self, int argc, char **argv)
+{
+    const char *preset = "cifar10";
+    int64_t batch = 8;
+    BenchOptions bench = {.reps = 3};
+    const Option options[] = {
+        {"--preset", OPTION_TEXT, &preset, "NAME", 0, 0, false,
+         "cifar10, small, or another of di4c train (cifar10)"},
+        {"--batch", OPTION_COUNT, &batch, "B", 1, 1e6, false, "pictures (8)"},
+    };
+    int status;
+    if (!bench_options(&bench, self, options, sizeof options / sizeof options[0], argc, argv,
+                       &status))
+        return status;
+    Error err;
+    Model *m = bench_model(preset, ROLE_TEACHER, true, true, &err);
+    if (!m)
+        return command_fail(self, &err, 2);
+    measure(self, preset, m, NULL, (size_t)batch, bench.reps);
+    return 0;
+}
+
+int bench_distill_step(const Command *self, int argc, char **argv)
+{
+    const char *preset = "cifar10";
+    int64_t images = 8, lambdas = 16, distil_lambdas = 0, chunk = -1;
+    BenchOptions bench = {.reps = 3};
+    const Option options[] = {
+        {"--preset", OPTION_TEXT, &preset, "NAME", 0, 0, false,
+         "cifar10, small, or another of di4c train (cifar10)"},
+        {"--images", OPTION_COUNT, &images, "I", 1, 1e6, false, "pictures (8)"},
+        {"--lambdas", OPTION_COUNT, &lambdas, "N", 1, 1e6, false, "lambdas a picture (16)"},
+        {"--distil-lambdas", OPTION_COUNT, &distil_lambdas, "M", 0, 1e6, false,
+         "lambdas a picture in the distillation term, 0: N (0)"},
+        {"--chunk", OPTION_COUNT, &chunk, "N", 0, 1e6, false,
+         "most samples a network call, 0: all (the preset's)"},
+    };
+    int status;
+    if (!bench_options(&bench, self, options, sizeof options / sizeof options[0], argc, argv,
+                       &status))
+        return status;
+    Error err;
+    Model *teacher = bench_model(preset, ROLE_TEACHER, false, true, &err);
+    Model *m = teacher ? bench_model(preset, ROLE_STUDENT, true, true, &err) : NULL;
+    if (!m) {
+        model_destroy(teacher);
+        return command_fail(self, &err, 2);
+    }
+    m->config.lambdas = lambdas;
+    m->config.distil_lambdas = distil_lambdas;
+    if (chunk >= 0)
+        m->config.chunk = chunk;
+    measure(self, preset, m, teacher, (size_t)images, bench.reps);
+    return 0;
+}

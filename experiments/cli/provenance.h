@@ -1,0 +1,10 @@
+/* What made a result: the command line, remembered once by main. */
+#ifndef DI4C_EXPERIMENTS_CLI_PROVENANCE_H
+#define DI4C_EXPERIMENTS_CLI_PROVENANCE_H
+
+/* Remembers "di4c" and the arguments, of any length, quoted for a POSIX shell, which makes the same
+ * arguments of them again. */
+void provenance_set(int argc, char **argv);
+const char *provenance_command(void); /* until the next provenance_set */
+
+#endif

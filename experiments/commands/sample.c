@@ -1,0 +1,257 @@
+/* di4c sample: samples of a model as a PNG grid or an .npy array. */
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "experiments/commands/commands.h"
+#include "experiments/model/model.h"
+#include "nn/formats/npy.h"
+#include "experiments/cli/paths.h"
+#include "nn/formats/png.h"
+#include "experiments/cli/progress.h"
+#include "experiments/cli/provenance.h"
+#include "experiments/commands/sampler_options.h"
+#include "tensor/base/memory.h"
+#include "tensor/base/platform.h"
+#include "tensor/base/text.h"
+
+typedef struct SampleOptions {
+    const char *model, *teacher, *out, *shard;
+    SamplerChoice sampler;
+    size_t calls; /* network calls of all samples */
+    int64_t steps, teacher_steps, count, seed, batch;
+    bool raw, stratified;
+    CommonOptions common;
+} SampleOptions;
+
+static OptionsResult parse(const Command *self, SampleOptions *o, int argc, char **argv)
+{
+    const Option options[] = {
+        {"--model", OPTION_TEXT, &o->model, "MODEL", 0, 0, true, "teacher or student"},
+        {"--out", OPTION_TEXT, &o->out, "FILE", 0, 0, true,
+         ".png (a grid) or .npy (uint16, count x H x W x C)"},
+        {"--steps", OPTION_COUNT, &o->steps, "N", 1, 1e6, false,
+         "steps from noise to data (default 10)"},
+        {"--sampler", OPTION_TEXT, &o->sampler.name, "NAME", 0, 0, false,
+         "posterior (default), or another; list prints them all"},
+        {"--sampler-set", OPTION_REPEAT, &o->sampler.set, "KEY=VALUE", 0, 0, false,
+         "a setting of the sampler, see --sampler list"},
+        {"--grid", OPTION_TEXT, &o->sampler.grid, "NAME", 0, 0, false,
+         "times: uniform (default), authors, process, or a list such as 1,0.5,0.2"},
+        {"--count", OPTION_COUNT, &o->count, "M", 1, 1e9, false, "samples (default 64)"},
+        {"--teacher", OPTION_TEXT, &o->teacher, "MODEL", 0, 0, false,
+         "hybrid sampling: the last steps use this model"},
+        {"--teacher-steps", OPTION_COUNT, &o->teacher_steps, "K", 0, 1e6, false,
+         "how many of the N steps are the teacher's"},
+        {"--seed", OPTION_COUNT, &o->seed, "N", 0, 9e15, false,
+         "of all random numbers (default 1)"},
+        {"--shard", OPTION_TEXT, &o->shard, "I/N", 0, 0, false,
+         "draw only part I of N (from 0) of the samples"},
+        {"--batch", OPTION_COUNT, &o->batch, "N", 1, 1e6, false,
+         "samples in one network call (default 64 to 256, by the size of the network)"},
+        {"--lambda", OPTION_TEXT, &o->sampler.lambda, "WHEN", 0, 0, false,
+         "lambda drawn for each step, or once for the whole sample: step or sample (default: as "
+         "the model was trained)"},
+        {"--as-code", OPTION_FLAG, &o->sampler.as_code, NULL, 0, 0, false,
+         "where paper and published code differ, the code (default): eps = 1e-9, argmax at the end "
+         "of --grid authors"},
+        {"--as-paper", OPTION_FLAG, &o->sampler.as_paper, NULL, 0, 0, false,
+         "... the paper: eps = 0, a draw at the end"},
+        {"--raw", OPTION_FLAG, &o->raw, NULL, 0, 0, false, "weights without averaging"},
+        {"--stratified-lambda", OPTION_FLAG, &o->stratified, NULL, 0, 0, false,
+         "lambdas of one call cut [0,1) evenly"},
+    };
+    return options_parse(self, options, sizeof options / sizeof options[0], &o->common, argc, argv);
+}
+
+/* First sample and number of samples of the shard "I/N" (NULL: all). */
+static bool shard(const SampleOptions *o, size_t *first, size_t *count, Error *err)
+{
+    long long i = 0, n = 1;
+    char end;
+    if (o->shard && (sscanf(o->shard, "%lld/%lld%c", &i, &n, &end) != 2 || n < 1 || n > 1000000 ||
+                     i < 0 || i >= n))
+        return error_set(err, "--shard %.40s: expected I/N with 0 <= I < N", o->shard);
+    *first = (size_t)(o->count * i / n);
+    *count = (size_t)(o->count * (i + 1) / n) - *first;
+    if (*count == 0)
+        return error_set(err, "--shard %s: has none of the %lld samples", o->shard,
+                         (long long)o->count);
+    return true;
+}
+
+static GridStyle style_of(const Model *m)
+{
+    const Config *c = &m->config;
+    return (GridStyle){.height = (size_t)c->height,
+                       .width = (size_t)c->width,
+                       .channels = (size_t)c->channels,
+                       .states = (size_t)c->states,
+                       .mask = m->process->mask,
+                       .padding = 2};
+}
+
+static bool write_samples(const SampleOptions *o, const Model *m, const States *x, Error *err)
+{
+    const Config *c = &m->config;
+    if (path_has_suffix(o->out, ".npy")) {
+        const size_t shape[] = {x->batch, (size_t)c->height, (size_t)c->width, (size_t)c->channels};
+        return npy_write(o->out, NPY_U2, 4, shape, x->x, err);
+    }
+    const GridStyle style = style_of(m);
+    char hash[65], steps[24], seed[24];
+    nn_weights_hash(m->net, hash);
+    snprintf(steps, sizeof steps, "%lld", (long long)o->steps);
+    snprintf(seed, sizeof seed, "%lld", (long long)o->seed);
+    const PngText text[] = {{"Software", "di4c " DI4C_VERSION},
+                            {"command", provenance_command()},
+                            {"model", hash},
+                            {"sampler", o->sampler.name ? o->sampler.name : "posterior"},
+                            {"lambda", sampler_choice_lambda(&o->sampler, &m->denoiser)},
+                            {"steps", steps},
+                            {"seed", seed}};
+    Picture p = picture_grid(x, &style);
+    const bool ok = png_write(o->out, &p, text, sizeof text / sizeof text[0], err);
+    picture_free(&p);
+    return ok;
+}
+
+typedef struct Shown {
+    Progress *progress;
+    bool quiet;
+} Shown;
+
+static void show_progress(size_t done, size_t all, void *context)
+{
+    Shown *shown = context;
+    if (!shown->progress)
+        shown->progress = progress_create(stderr, "sample", 0, all, shown->quiet);
+    progress_update(shown->progress, done, NAN);
+}
+
+static bool check_model(const SampleOptions *o, const Model *m, const Model *teacher, size_t count,
+                        Error *err)
+{
+    const int64_t channels = m->config.channels;
+    const GridStyle style = style_of(m);
+    const bool picture = path_has_suffix(o->out, ".png");
+    if (picture && channels != 1 && channels != 3)
+        return error_set(err,
+                         "%s: pictures of %lld channels: expected 1 or 3 for a .png, or --out "
+                         "with .npy",
+                         o->model, (long long)channels);
+    if (picture && !picture_grid_check(&style, count, err))
+        return false;
+    return !teacher || model_check_teacher(m, teacher, o->teacher, err);
+}
+
+static void print_result(const SampleOptions *o, size_t count)
+{
+    const double calls = (double)o->calls / (double)count;
+    printf("%s: %zu sample%s", o->out, count, count == 1 ? "" : "s");
+    if (o->steps > 0)
+        printf(" of %lld step%s", (long long)o->steps, o->steps == 1 ? "" : "s");
+    text_print(stdout, ", %g network call%s each%s\n", calls, calls == 1 ? "" : "s",
+               o->steps > 0 ? "" : " on average");
+}
+
+/* Small networks take more samples a call, so that threads meet less often. */
+static size_t batch_of(const SampleOptions *o, const Model *m)
+{
+    const size_t fits = m->net->gradient_block;
+    return o->batch > 0 ? (size_t)o->batch : fits < 64 ? 64 : fits > 256 ? 256 : fits;
+}
+
+static bool sample(SampleOptions *o, const Model *m, const Model *teacher, Error *err)
+{
+    size_t first = 0, count = 0;
+    if (!shard(o, &first, &count, err) || !check_model(o, m, teacher, count, err) ||
+        !path_check_output(o->out, err))
+        return false;
+    SampleRequest request = {.model = &m->denoiser,
+                             .teacher = teacher ? &teacher->denoiser : NULL,
+                             .teacher_steps = (size_t)o->teacher_steps,
+                             .process = m->process,
+                             .steps = (size_t)o->steps,
+                             .stratified_lambda = o->stratified,
+                             .first = first,
+                             .batch = batch_of(o, m),
+                             .seed = (uint64_t)o->seed};
+    Shown shown = {.quiet = o->common.quiet};
+    if (!o->common.quiet) {
+        model_note_start(m);
+        sampler_choice_note(&o->sampler, &m->denoiser, o->model);
+    }
+    States x = states_alloc(count, m->denoiser.head.dims);
+    sampler_choice_apply(&o->sampler, &request);
+    request.progress_context = &shown;
+    request.progress = show_progress;
+    request.calls = &o->calls;
+    bool ok = diff_sample(&request, &x, err);
+    progress_destroy(shown.progress);
+    ok = ok && write_samples(o, m, &x, err);
+    states_free(&x);
+    if (ok)
+        print_result(o, count);
+    return ok;
+}
+
+/* A picture of more is of no use to anybody. */
+enum { PNG_SAMPLES_MAX = 10000 };
+
+static bool check(SampleOptions *o, Error *err)
+{
+    size_t first, count, steps = 0;
+    if (!path_has_suffix(o->out, ".png") && !path_has_suffix(o->out, ".npy"))
+        return error_set(err, "--out %.200s: expected a name that ends in .png or .npy", o->out);
+    if (!sampler_choice_resolve(&o->sampler, err) ||
+        !sampler_choice_steps(&o->sampler, o->steps, 10, &steps, err))
+        return false;
+    o->steps = sampler_choice_own(&o->sampler) ? 0 : (int64_t)steps;
+    if ((o->teacher_steps > 0) != (o->teacher != NULL))
+        return error_set(err, "--teacher and --teacher-steps: expected both or neither");
+    if (o->teacher_steps > 0 && sampler_choice_own(&o->sampler))
+        return error_set(err, "--teacher-steps: sampler %s has no grid of steps to share",
+                         o->sampler.name);
+    if (o->teacher_steps > o->steps)
+        return error_set(err, "--teacher-steps %lld: expected at most --steps %lld",
+                         (long long)o->teacher_steps, (long long)o->steps);
+    if (!shard(o, &first, &count, err))
+        return false;
+    if (path_has_suffix(o->out, ".png") && count > PNG_SAMPLES_MAX)
+        return error_set(err, "--count: %zu samples in one .png: expected at most %d, or an .npy",
+                         count, PNG_SAMPLES_MAX);
+    return true;
+}
+
+int command_sample(const Command *self, int argc, char **argv)
+{
+    SampleOptions o = {.count = 64, .seed = 1};
+    Error err;
+    if (sampler_choice_list(stdout, argc, argv))
+        return 0;
+    const OptionsResult r = parse(self, &o, argc, argv);
+    if (r != OPTIONS_OK)
+        return r == OPTIONS_HELP ? 0 : 2;
+    if (!check(&o, &err)) {
+        sampler_choice_free(&o.sampler);
+        return command_fail(self, &err, 2);
+    }
+    const WeightChoice which = o.raw ? WEIGHTS_RAW : WEIGHTS_AVERAGED;
+    Model *m = model_load(o.model, which, &err);
+    Model *teacher = m && o.teacher ? model_load(o.teacher, which, &err) : NULL;
+    int status = 1;
+    if (!m || (o.teacher && !teacher))
+        command_fail(self, &err, 1);
+    else {
+        platform_catch_signals();
+        if (sample(&o, m, teacher, &err))
+            status = 0;
+        else
+            command_fail(self, &err, 1);
+    }
+    model_destroy(teacher);
+    model_destroy(m);
+    sampler_choice_free(&o.sampler);
+    return status;
+}

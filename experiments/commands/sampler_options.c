@@ -1,0 +1,156 @@
+#include "experiments/commands/sampler_options.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "diffusion/sampler/kinds.h"
+#include "tensor/base/memory.h"
+#include "tensor/base/text.h"
+
+/* "1,0.5,0.2" -> times; false if a word is no number. */
+static bool parse_times(SamplerChoice *c, Error *err)
+{
+    size_t commas = 0;
+    const char *word = c->grid;
+    for (const char *p = c->grid; *p; p++)
+        commas += *p == ',';
+    c->times = mem_alloc(commas + 1, sizeof *c->times);
+    for (c->time_count = 0;; word++) {
+        char *end;
+        c->times[c->time_count++] = text_number(word, &end);
+        if (end == word || (*end != ',' && *end != '\0'))
+            return error_set(err,
+                             "--grid %.60s: expected uniform, authors, process or times that fall, "
+                             "such as 1,0.5,0.2",
+                             c->grid);
+        if (*end == '\0')
+            return true;
+        word = end;
+    }
+}
+
+static bool resolve_grid(SamplerChoice *c, Error *err)
+{
+    static const char *const names[] = {"uniform", "authors", "process"};
+    static const TimeGrid kinds[] = {GRID_UNIFORM, GRID_AUTHORS, GRID_PROCESS};
+    for (size_t i = 0; i < 3; i++)
+        if (!c->grid || strcmp(c->grid, names[i]) == 0) {
+            c->kind = kinds[i];
+            return true;
+        }
+    if (!parse_times(c, err))
+        return false;
+    const SampleRequest r = {.grid = GRID_LIST, .steps = c->time_count, .times = c->times};
+    double *copy = mem_alloc(c->time_count, sizeof *copy);
+    const bool ok = diff_sampler_times(&r, copy, err);
+    mem_free(copy);
+    c->kind = GRID_LIST;
+    return ok;
+}
+
+double sampler_choice_eps(const SamplerChoice *c)
+{
+    return c->as_paper ? 0.0 : 1e-9;
+}
+
+bool sampler_choice_resolve(SamplerChoice *c, Error *err)
+{
+    if (c->as_code && c->as_paper)
+        return error_set(err, "--as-code and --as-paper: expected one of them");
+    c->settings = diff_sampler_defaults();
+    c->settings.eps = sampler_choice_eps(c);
+    if (c->as_paper)
+        c->settings.last = LAST_DRAW;
+    c->sampler = diff_sampler_find(c->name ? c->name : "posterior", err);
+    if (!c->sampler)
+        return false;
+    for (size_t i = 0; i < c->set.count; i++)
+        if (!diff_sampler_set(&c->settings, c->set.values[i], c->sampler, err))
+            return false;
+    if (c->sampler->run && c->grid)
+        return error_set(err, "--grid %.40s: sampler %s chooses its own times", c->grid,
+                         c->sampler->name);
+    if (c->lambda && strcmp(c->lambda, "step") != 0 && strcmp(c->lambda, "sample") != 0)
+        return error_set(err, "--lambda %.40s: expected step or sample", c->lambda);
+    if (c->lambda)
+        c->lambda_scope = strcmp(c->lambda, "sample") == 0 ? LAMBDA_SAMPLE : LAMBDA_STEP;
+    return resolve_grid(c, err);
+}
+
+void sampler_choice_free(SamplerChoice *c)
+{
+    mem_free(c->times);
+    c->times = NULL;
+}
+
+bool sampler_choice_steps(const SamplerChoice *c, int64_t steps, int64_t standard, size_t *out,
+                          Error *err)
+{
+    if (c->sampler->run && steps > 0)
+        return error_set(err, "--steps %lld: sampler %s chooses its own times", (long long)steps,
+                         c->sampler->name);
+    if (c->times && steps > 0 && (size_t)steps != c->time_count)
+        return error_set(err, "--steps %lld: the grid has %zu times", (long long)steps,
+                         c->time_count);
+    *out = steps > 0 ? (size_t)steps : c->times ? c->time_count : (size_t)standard;
+    if (c->kind == GRID_AUTHORS && *out < 2)
+        return error_set(err, "--grid authors: expected --steps of at least 2");
+    return true;
+}
+
+bool sampler_choice_own(const SamplerChoice *c)
+{
+    return c->sampler->run != NULL;
+}
+
+void sampler_choice_apply(const SamplerChoice *c, SampleRequest *request)
+{
+    request->sampler = c->sampler;
+    request->settings = &c->settings;
+    request->lambda_scope = c->lambda_scope;
+    request->grid = c->kind;
+    request->times = c->times;
+}
+
+const char *sampler_choice_lambda(const SamplerChoice *c, const Denoiser *d)
+{
+    const LambdaScope scope =
+        c->lambda_scope != LAMBDA_SCOPE_DEFAULT ? c->lambda_scope : d->lambda_scope;
+    return d->lambda_dims == 0 ? "none" : scope == LAMBDA_SAMPLE ? "sample" : "step";
+}
+
+void sampler_choice_note(const SamplerChoice *c, const Denoiser *d, const char *path)
+{
+    const SamplerChoice own = {.lambda_scope = LAMBDA_SCOPE_DEFAULT};
+    const char *now = sampler_choice_lambda(c, d), *trained = sampler_choice_lambda(&own, d);
+    if (strcmp(now, trained) != 0)
+        fprintf(stderr, "note: --lambda %s: %s was trained for lambda_scope=%s\n", now, path,
+                trained);
+}
+
+static void print_keys(FILE *out, const char *keys)
+{
+    SamplerKey key;
+    for (size_t i = 0; diff_sampler_key(i, &key); i++) {
+        const char *at = strstr(keys, key.key);
+        const size_t n = strlen(key.key);
+        if (!at || (at != keys && at[-1] != ' ') || (at[n] != ' ' && at[n] != '\0'))
+            continue;
+        fprintf(out, "    %s=%s  (%s) %s\n", key.key, key.standard, key.range, key.help);
+    }
+}
+
+bool sampler_choice_list(FILE *out, int argc, char **argv)
+{
+    bool wanted = false;
+    for (int i = 0; i + 1 < argc; i++)
+        wanted = wanted ||
+                 (strcmp(argv[i], "--sampler") == 0 && strcmp(argv[i + 1], "list") == 0);
+    for (size_t i = 0; wanted && i < diff_sampler_count(); i++) {
+        const SamplerClass *s = diff_sampler_at(i);
+        fprintf(out, "%s: %s\n    needs: %s\n    source: %s\n", s->name, s->help, s->needs,
+                s->source);
+        print_keys(out, s->settings);
+    }
+    return wanted;
+}

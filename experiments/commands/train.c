@@ -1,0 +1,378 @@
+/* di4c train and di4c distill: from options to a TrainingJob. */
+#include <stdio.h>
+#include <string.h>
+
+#include "experiments/commands/commands.h"
+#include "experiments/data/dataset.h"
+#include "experiments/model/model.h"
+#include "experiments/cli/paths.h"
+#include "experiments/training/training.h"
+#include "tensor/conv/conv.h"
+#include "tensor/base/memory.h"
+#include "tensor/base/platform.h"
+
+typedef struct TrainOptions {
+    const char *data, *out, *preset, *log, *conv, *teacher, *rates;
+    TextList set;
+    int64_t steps, seed, save_seconds;
+    bool resume, overwrite, check_finite, as_code, as_paper;
+    CommonOptions common;
+} TrainOptions;
+
+static OptionsResult parse(const Command *self, ConfigRole role, TrainOptions *o, int argc,
+                           char **argv)
+{
+    Option options[] = {
+        {"--data", OPTION_TEXT, &o->data, "DATA", 0, 0, true,
+         "glyphs, mnist:DIR, idx:FILE or cifar10:DIR"},
+        {"--out", OPTION_TEXT, &o->out, "MODEL", 0, 0, true, "file to write (.safetensors)"},
+        {"--preset", OPTION_TEXT, &o->preset, "NAME", 0, 0, false,
+         "settings to start from (default: what fits the data)"},
+        {"--set", OPTION_REPEAT, &o->set, "KEY=VALUE", 0, 0, false,
+         "change one setting, listed below; may be given several times"},
+        {"--steps", OPTION_COUNT, &o->steps, "N", 1, 1e12, false, "training steps in all"},
+        {"--seed", OPTION_COUNT, &o->seed, "N", 0, 9e15, false, "of all random numbers"},
+        {"--log", OPTION_TEXT, &o->log, "FILE.csv", 0, 0, false,
+         "losses, a line a step (default: MODEL's name with .csv)"},
+        {"--resume", OPTION_FLAG, &o->resume, NULL, 0, 0, false,
+         "go on from MODEL; the result is the same as without the stop"},
+        {"--overwrite", OPTION_FLAG, &o->overwrite, NULL, 0, 0, false, "replace MODEL and its log"},
+        {"--save-every", OPTION_COUNT, &o->save_seconds, "SECONDS", 0, 1e9, false,
+         "time between checkpoints (default 120)"},
+        {"--check-finite", OPTION_FLAG, &o->check_finite, NULL, 0, 0, false,
+         "look at every result and gradient; what goes wrong is named in any case"},
+        {"--conv", OPTION_TEXT, &o->conv, "NAME", 0, 0, false,
+         "3x3 convolutions: auto (by shape), direct, winograd where possible (auto)"},
+        {"--as-code", OPTION_FLAG, &o->as_code, NULL, 0, 0, false,
+         "where paper and published code differ, the code (default)"},
+        {"--as-paper", OPTION_FLAG, &o->as_paper, NULL, 0, 0, false,
+         "... the paper: sets eps; for students tm_width and start_from too (--set goes before)"},
+        {"--rates", OPTION_TEXT, &o->rates, "FILE", 0, 0, false,
+         "rates of the noise (process=matrix): S x S numbers, .csv or .npy; row i leads out of i"},
+        {"--teacher", OPTION_TEXT, &o->teacher, "MODEL", 0, 0, true,
+         "the model to learn from (its averaged weights)"},
+    };
+    const size_t count = sizeof options / sizeof options[0] - 1; /* one of the last two */
+    if (role == ROLE_STUDENT) {
+        options[count - 1] = options[count];
+        options[0].required = false; /* a teacher can draw it */
+        options[0].help = "as for train; may be left out with --set targets=teacher";
+    }
+    const OptionsResult r = options_parse(self, options, count, &o->common, argc, argv);
+    if (r == OPTIONS_HELP) {
+        printf("\n");
+        config_help(stdout);
+    }
+    return r;
+}
+
+/* Keys that open_data fills in. */
+static bool is_of_data(const char *key)
+{
+    return strcmp(key, "height") == 0 || strcmp(key, "width") == 0 ||
+           strcmp(key, "channels") == 0 || strcmp(key, "states") == 0;
+}
+
+/* Settings in order: preset (or the teacher's configuration), --as-paper, --rates, --set, --steps,
+ * --seed. */
+static bool configure(const TrainOptions *o, ConfigRole role, const Model *teacher,
+                      const RateMatrix *rates, Config *c, Error *err)
+{
+    const char *fitting =
+        config_preset_of(o->data ? o->data : teacher->data, teacher ? &teacher->config : NULL);
+    if (!o->preset && !o->data && strcmp(teacher->data, "unknown") == 0)
+        return error_set(err,
+                         "--preset is missing: expected it, since %.200s does not say what it was "
+                         "trained on",
+                         o->teacher);
+    if (!config_preset(c, o->preset ? o->preset : fitting, role, err))
+        return false;
+    if (teacher)
+        config_copy_structure(c, &teacher->config);
+    if (o->as_paper)
+        config_as_paper(c, role);
+    if (rates) {
+        c->process = PROCESS_MATRIX;
+        c->rates = rates;
+    }
+    for (size_t i = 0; i < o->set.count; i++) {
+        char key[CONFIG_TEXT];
+        const char *equals = strchr(o->set.values[i], '=');
+        if (!equals || (size_t)(equals - o->set.values[i]) >= sizeof key)
+            return error_set(err, "--set %.60s: expected KEY=VALUE", o->set.values[i]);
+        memcpy(key, o->set.values[i], (size_t)(equals - o->set.values[i]));
+        key[equals - o->set.values[i]] = '\0';
+        if (is_of_data(key))
+            return error_set(err, "--set %s: expected another key: this one is taken from the data",
+                             key);
+        if (!config_set(c, key, equals + 1, "--set", err))
+            return false;
+    }
+    if (o->steps > 0)
+        c->steps = o->steps;
+    if (o->seed >= 0)
+        c->seed = o->seed;
+    if (!o->data && c->targets != CONFIG_TARGETS_TEACHER)
+        return error_set(err,
+                         "--data is missing: expected it, or --set targets=teacher, with which "
+                         "the teacher draws the pictures");
+    return config_check(c, role, err);
+}
+
+/* No pictures, of the sizes that the teacher was trained on. */
+static Dataset *no_data(const Model *teacher, Error *err)
+{
+    const Config *c = &teacher->config;
+    if (c->states > 256) { /* a data set holds bytes */
+        error_set(err, "--teacher: %lld states: expected at most 256 where it draws the pictures",
+                  (long long)c->states);
+        return NULL;
+    }
+    const Dataset sizes = {.name = (char *)teacher->data,
+                           .height = (size_t)c->height,
+                           .width = (size_t)c->width,
+                           .channels = (size_t)c->channels,
+                           .states = (size_t)c->states,
+                           .dims = (size_t)(c->height * c->width * c->channels)};
+    return dataset_like(&sizes, 0);
+}
+
+/* Opens the data and takes its sizes into the configuration. */
+static Dataset *open_data(const TrainOptions *o, const Model *teacher, Config *c, Error *err)
+{
+    const DatasetOptions d = model_dataset(c);
+    Dataset *data = o->data ? dataset_open(o->data, false, &d, err) : no_data(teacher, err);
+    if (!data)
+        return NULL;
+    c->height = (int64_t)data->height;
+    c->width = (int64_t)data->width;
+    c->channels = (int64_t)data->channels;
+    c->states = (int64_t)data->states;
+    return data;
+}
+
+/* The weight of lambda's divergence depends on the number of steps. */
+static bool rises_with_steps(const Config *c, ConfigRole role)
+{
+    return role == ROLE_STUDENT && c->objective == CONFIG_OBJECTIVE_VARIATIONAL && c->kl_warmup > 0;
+}
+
+/* A run can only go on with the configuration it had.  Two keys may change: the number of steps
+ * where nothing else depends on it, and the chunk, which changes nothing. */
+static bool check_same_config(const char *path, const Model *old, const Model *m, Error *err)
+{
+    Config before = old->config;
+    char a[CONFIG_TEXT], b[CONFIG_TEXT];
+    if (m->config.lr_decay == LR_CONSTANT && !rises_with_steps(&m->config, m->role))
+        before.steps = m->config.steps;
+    before.chunk = m->config.chunk;
+    const size_t i = config_difference(&before, &m->config);
+    if (i == config_count())
+        return rate_matrix_equal(old->rates, m->rates) ||
+               error_set(err, "%s: its rate matrix is another one: expected the same to go on with",
+                         path);
+    config_value(&before, i, a);
+    config_value(&m->config, i, b);
+    return error_set(err,
+                     "%s: %s is %s in the file and %s in this run: expected the same "
+                     "configuration to go on with",
+                     path, config_key(i), a, b);
+}
+
+/* For --resume: the file must hold a model of the same role, teacher, data and configuration. */
+static bool check_resume(const char *path, const Model *old, const Model *m, Error *err)
+{
+    if (old->role != m->role)
+        return error_set(err, "%s: role is %s: expected a %s to go on with", path,
+                         model_role_name(old->role), model_role_name(m->role));
+    if (strcmp(old->teacher_hash, m->teacher_hash) != 0)
+        return error_set(err, "%s: its teacher has hash %.16s: expected the same teacher (%.16s)",
+                         path, old->teacher_hash, m->teacher_hash);
+    if (strcmp(old->data, m->data) != 0)
+        return error_set(err, "%s: trained on %s: expected the same data (%s)", path, old->data,
+                         m->data);
+    if (!check_same_config(path, old, m, err))
+        return false;
+    if (old->data_hash[0] && strcmp(old->data_hash, m->data_hash) != 0)
+        return error_set(err, "%s: trained on pictures of hash %.16s: expected the same (%.16s)",
+                         path, old->data_hash, m->data_hash);
+    if (old->step > (uint64_t)m->config.steps)
+        return error_set(err, "%s: has made %llu steps: expected --steps of at least as many", path,
+                         (unsigned long long)old->step);
+    return true;
+}
+
+/* Opens the file to go on from; none is fine with --resume (nothing was saved before the stop). */
+static bool open_resume(const TrainOptions *o, const Model *m, SafetensorsFile **f, Error *err)
+{
+    *f = NULL;
+    if (!o->resume || !platform_exists(o->out))
+        return true;
+    Model *old = mem_zeroed(1, sizeof *old);
+    *f = safetensors_read(o->out, err);
+    const bool ok = *f && model_read_meta(*f, old, err) && check_resume(o->out, old, m, err);
+    rate_matrix_free(old->rates);
+    mem_free(old);
+    return ok;
+}
+
+static bool check_new(const TrainOptions *o, const char *path, const char *option, Error *err)
+{
+    if (o->resume || o->overwrite || !platform_exists(path))
+        return true;
+    return error_set(err,
+                     "%s: exists: expected --resume to go on, --overwrite to replace it, or "
+                     "another %s",
+                     path, option);
+}
+
+/* Nothing that exists is lost without --overwrite, and what will be written can be written. */
+static bool check_outputs(const TrainOptions *o, const char *log, Error *err)
+{
+    return check_new(o, o->out, "--out", err) && check_new(o, log, "--log", err) &&
+           path_check_output(o->out, err) && path_check_output(log, err);
+}
+
+/* A student with the starting weights that configuration asks for. */
+static bool start_student(Model *student, const Model *teacher, const char *path, Error *err)
+{
+    nn_weights_hash(teacher->net, student->teacher_hash);
+    if (student->config.start_from == CONFIG_START_AVERAGED) {
+        nn_copy_common(student->net, teacher->net);
+        return true;
+    }
+    Model *raw = model_load(path, WEIGHTS_RAW, err);
+    if (!raw)
+        return false;
+    nn_copy_common(student->net, raw->net);
+    model_destroy(raw);
+    return true;
+}
+
+static int train(const Command *self, const TrainOptions *o, Model *m, const Model *teacher,
+                 const Dataset *data)
+{
+    Error err;
+    SafetensorsFile *from = NULL;
+    char *log = o->log ? mem_string(o->log) : path_with_suffix(o->out, ".csv");
+    int status = 1;
+    if (!check_outputs(o, log, &err) || !open_resume(o, m, &from, &err)) {
+        command_fail(self, &err, 1);
+    } else {
+        const TrainingJob job = {.model = m,
+                                 .teacher = teacher ? &teacher->denoiser : NULL,
+                                 .data = data,
+                                 .out = o->out,
+                                 .log = log,
+                                 .resume_from = from,
+                                 .keep_log = o->resume,
+                                 .check_finite = o->check_finite,
+                                 .quiet = o->common.quiet,
+                                 .save_seconds = (double)o->save_seconds};
+        platform_catch_signals();
+        const TrainingEnd end = training_run(&job, &err);
+        if (end == TRAINING_FAILED)
+            command_fail(self, &err, 1);
+        else if (end == TRAINING_INTERRUPTED)
+            fprintf(stderr,
+                    "Stopped at step %llu and saved to %s.  To go on, give the same "
+                    "command with --resume.\n",
+                    (unsigned long long)m->step, o->out);
+        else {
+            char hash[65];
+            nn_weights_hash(m->net, hash);
+            printf("%s: %s of %llu steps, %zu parameters, weights %.16s\n", o->out,
+                   model_role_name(m->role), (unsigned long long)m->step, m->net->params.total,
+                   hash);
+            status = 0;
+        }
+    }
+    safetensors_free(from);
+    mem_free(log);
+    return status;
+}
+
+/* Names that would make two files one. */
+static bool check_names(const TrainOptions *o, Error *err)
+{
+    if (!path_has_suffix(o->out, ".safetensors"))
+        return error_set(err, "--out %.200s: expected a name that ends in .safetensors", o->out);
+    if (o->log && path_has_suffix(o->log, ".safetensors"))
+        return error_set(err, "--log %.200s: expected another name than a model's", o->log);
+    if (o->teacher && strcmp(o->out, o->teacher) == 0)
+        return error_set(err, "--out %.200s: expected another file than --teacher", o->out);
+    if (o->resume && o->overwrite)
+        return error_set(err, "--resume and --overwrite: expected one of them");
+    if (o->as_code && o->as_paper)
+        return error_set(err, "--as-code and --as-paper: expected one of them");
+    return true;
+}
+
+/* Winograd's and direct convolutions round differently, so a run's bits depend on the choice. */
+static bool choose_convolution(const char *name, Error *err)
+{
+    if (strcmp(name, "auto") == 0)
+        tensor_conv_choose(CONV_AUTO);
+    else if (strcmp(name, "direct") == 0)
+        tensor_conv_choose(CONV_DIRECT);
+    else if (strcmp(name, "winograd") == 0)
+        tensor_conv_choose(CONV_WINOGRAD);
+    else
+        return error_set(err, "--conv %.60s: expected auto, direct or winograd", name);
+    return true;
+}
+
+static int run(const Command *self, ConfigRole role, int argc, char **argv)
+{
+    TrainOptions o = {.seed = -1, .save_seconds = 120, .conv = "auto"};
+    Error err;
+    const OptionsResult r = parse(self, role, &o, argc, argv);
+    if (r != OPTIONS_OK)
+        return r == OPTIONS_HELP ? 0 : 2;
+    Model *teacher = NULL, *m = NULL;
+    RateMatrix *rates = NULL;
+    Dataset *data = NULL;
+    Config c;
+    int status = 1;
+    if (!check_names(&o, &err) || !choose_convolution(o.conv, &err))
+        return command_fail(self, &err, 2);
+    if (role == ROLE_STUDENT) {
+        teacher = model_load(o.teacher, WEIGHTS_AVERAGED, &err);
+        if (!teacher)
+            return command_fail(self, &err, 1);
+    }
+    if (o.rates && !(rates = rate_matrix_read(o.rates, &err))) {
+        command_fail(self, &err, 1);
+    } else if (!configure(&o, role, teacher, rates, &c, &err)) {
+        status = command_fail(self, &err, 2);
+    } else if (!(data = open_data(&o, teacher, &c, &err)) ||
+               (teacher && !config_same_structure(&c, &teacher->config, o.teacher, &err)) ||
+               !(m = model_create(&c, role, true, &err))) {
+        command_fail(self, &err, 1);
+    } else {
+        if (o.data)
+            model_set_data(m, data);
+        else
+            strcpy(m->data, teacher->data);
+        if (!o.common.quiet)
+            model_note_start(m);
+        if (teacher && !start_student(m, teacher, o.teacher, &err))
+            command_fail(self, &err, 1);
+        else
+            status = train(self, &o, m, teacher, data);
+    }
+    dataset_close(data);
+    rate_matrix_free(rates);
+    model_destroy(m);
+    model_destroy(teacher);
+    return status;
+}
+
+int command_train(const Command *self, int argc, char **argv)
+{
+    return run(self, ROLE_TEACHER, argc, argv);
+}
+int command_distill(const Command *self, int argc, char **argv)
+{
+    return run(self, ROLE_STUDENT, argc, argv);
+}

@@ -1,0 +1,111 @@
+/* Configuration: one table of typed keys serves presets, --set, --help and the metadata of files.
+ *
+ * A Config is plain data.  Adding a setting is one field here and one line of the table in
+ * config.c. */
+#ifndef DI4C_EXPERIMENTS_MODEL_CONFIG_H
+#define DI4C_EXPERIMENTS_MODEL_CONFIG_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+
+#include "experiments/data/rate_matrix.h"
+#include "tensor/base/error.h"
+
+enum { CONFIG_TEXT = 64 };
+
+typedef struct Config {
+    /* data */
+    int transform; /* CONFIG_TRANSFORM_* */
+    double threshold;
+    int64_t height, width, channels, states;
+    /* forward process */
+    int process, schedule; /* ProcessKind, AbsorbingSchedule */
+    double rate_const, alpha_eps, sigma_min, sigma_max;
+    double rate_sigma, q_sigma, time_exponential, time_base;
+    int beta; /* ScheduleKind */
+    double beta_scale, beta_ratio;
+    const RateMatrix *rates; /* process=matrix: R, not owned and no key; else NULL */
+    /* head and network */
+    int head, net;   /* HeadKind, CONFIG_NET_* */
+    int state_input; /* CONFIG_STATE_* */
+    bool fix;
+    int output_kernel; /* CONFIG_KERNEL_* */
+    int64_t ch, res_blocks, attn_scale, embed, width_mlp, blocks_mlp;
+    char ch_mult[CONFIG_TEXT]; /* "1,2,2,2" */
+    double time_scale, dropout;
+    /* training */
+    int64_t steps, batch, seed, chunk;
+    double lr, clip, ema_decay;
+    int64_t warmup;
+    int lr_decay; /* LrDecay */
+    bool flip;
+    /* teacher */
+    int loss, time_weight; /* TeacherLoss, TimeWeight */
+    double t_min, nll_weight, eps;
+    bool two_passes, stratified_times;
+    /* student */
+    int64_t lambda_dims, lambdas, distil_lambdas;
+    double lambda_gain;
+    int data_weight; /* DataWeight */
+    bool control_variates, stratified_lambda;
+    double delta_min, delta_max, tm_width, share_at_one;
+    int objective; /* CONFIG_OBJECTIVE_* */
+    int lambda_scope, lambda_law, lambda_input; /* 0 for LAMBDA_STEP; LambdaLaw; CONFIG_LAMBDA_* */
+    double kl_weight, kl_warmup, consistency_weight, distil_weight;
+    int64_t most_steps, prior_components;
+    int targets; /* CONFIG_TARGETS_* : where the pictures x_0 come from */
+    int64_t target_count, target_steps;
+    int start_from; /* CONFIG_START_* : which of the teacher's weights the student starts from */
+} Config;
+
+enum { CONFIG_TRANSFORM_NONE, CONFIG_TRANSFORM_BINARY };
+enum { CONFIG_NET_UNET, CONFIG_NET_MLP };
+enum { CONFIG_KERNEL_3X3, CONFIG_KERNEL_1X1 };
+enum { CONFIG_STATE_BY_HEAD, CONFIG_STATE_NUMBERS };
+enum { CONFIG_OBJECTIVE_PUBLISHED, CONFIG_OBJECTIVE_VARIATIONAL };
+enum { CONFIG_LAMBDA_SINUSOIDS, CONFIG_LAMBDA_NUMBERS };
+enum { CONFIG_TARGETS_DATA, CONFIG_TARGETS_TEACHER, CONFIG_TARGETS_MIXED };
+enum { CONFIG_START_AVERAGED, CONFIG_START_RAW };
+
+void config_defaults(Config *c); /* the paper's CIFAR-10 teacher and student */
+
+/* Sets one key from text; a sentence names the key, the value and what is expected. `where` is how
+ * the sentence calls the source ("--set", a file's name). */
+bool config_set(Config *c, const char *key, const char *value, const char *where, Error *err);
+/* Applies the named preset (teacher's or student's part) on top of the defaults. */
+typedef enum ConfigRole { ROLE_TEACHER, ROLE_STUDENT } ConfigRole;
+bool config_preset(Config *c, const char *name, ConfigRole role, Error *err);
+/* Name of the preset that fits a data set and, for a student, its teacher (NULL: none). */
+const char *config_preset_of(const char *data, const Config *teacher);
+/* Where paper and published code differ, the defaults are the code's; this sets the keys to what
+ * the paper says: no eps in denominators (a teacher's continuous-time loss keeps 1e-30, since it
+ * divides by it); a student's distillation term at t_min itself, and the teacher's averaged weights
+ * as its start.  distill/README.md lists the differences. */
+void config_as_paper(Config *c, ConfigRole role);
+/* Checks between keys (sizes that must fit each other); of the keys that only a teacher's or only a
+ * student's training reads, just those of this role. */
+bool config_check(const Config *c, ConfigRole role, Error *err);
+
+/* Keys in the table's order: name, present value as text, and back again. */
+size_t config_count(void);
+const char *config_key(size_t i);
+void config_value(const Config *c, size_t i, char out[CONFIG_TEXT]);
+/* Index of the first key in which two configurations differ, or config_count(). */
+size_t config_difference(const Config *a, const Config *b);
+/* The keys of data and process, then those of head and network. */
+bool config_is_structure(size_t i);
+/* Those of them that a model file must have: all but the ones that came after the first version,
+ * whose defaults are what older files mean. */
+bool config_is_needed(size_t i);
+/* Takes from `from` the keys that a student shares with its teacher: data, process, head, network. */
+void config_copy_structure(Config *c, const Config *from);
+/* A sentence naming the key and the teacher's file if one of those keys differs. */
+bool config_same_structure(const Config *c, const Config *teacher, const char *path, Error *err);
+/* The same for the keys of data and process only: what models must share to sample together. */
+bool config_same_process(const Config *c, const Config *teacher, const char *path, Error *err);
+/* Table of all keys with type, default, range and help; and of the presets. */
+void config_help(FILE *out);
+
+#endif

@@ -1,0 +1,168 @@
+/* Role, configuration and step of a .pt file, then its weights. */
+#include "experiments/model/torch_import.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "experiments/cli/paths.h"
+#include "tensor/base/memory.h"
+#include "tensor/base/text.h"
+
+bool torch_import_recognises(const char *path)
+{
+    static const unsigned char zip[4] = {'P', 'K', 3, 4};
+    unsigned char head[4] = {0};
+    FILE *f = fopen(path, "rb");
+    const size_t n = f ? fread(head, 1, sizeof head, f) : 0;
+    if (f)
+        fclose(f);
+    return (n == sizeof head && memcmp(head, zip, sizeof zip) == 0) ||
+           path_has_suffix(path, ".pt") || path_has_suffix(path, ".pth");
+}
+
+/* A text without NUL that a .safetensors file can hold too. */
+static bool is_text(const PickleValue *v)
+{
+    return v->type == PICKLE_TEXT && strlen(v->text) == v->count && text_is_utf8(v->text);
+}
+
+/* The metadata in a file by this program. */
+static bool read_meta(TorchImport *t, Error *err)
+{
+    const PickleValue *dict = torch_model_meta(t->file);
+    const char *path = t->file->file->path;
+    if (!dict)
+        return true;
+    if (dict->type != PICKLE_DICT)
+        return error_set(err, "%.200s: di4c: expected a dict of texts", path);
+    t->meta = mem_zeroed(dict->count, sizeof *t->meta);
+    for (size_t i = 0; i < dict->count; i++) {
+        const PickleValue *k = dict->items[2 * i], *v = dict->items[2 * i + 1];
+        if (!is_text(k) || !is_text(v))
+            return error_set(err, "%.200s: di4c: expected a dict of texts", path);
+        for (size_t j = 0; j < t->meta_count; j++)
+            if (strcmp(t->meta[j].key, k->text) == 0)
+                return error_set(err, "%.200s: di4c: expected every key once", path);
+        t->meta[t->meta_count++] = (MetaEntry){(char *)k->text, (char *)v->text};
+    }
+    return true;
+}
+
+static bool apply(const TextList *settings, Config *c, Error *err)
+{
+    for (size_t i = 0; settings && i < settings->count; i++) {
+        char key[CONFIG_TEXT];
+        const char *equals = strchr(settings->values[i], '=');
+        if (!equals || equals - settings->values[i] >= CONFIG_TEXT)
+            return error_set(err, "--set %.60s: expected KEY=VALUE", settings->values[i]);
+        snprintf(key, sizeof key, "%.*s", (int)(equals - settings->values[i]),
+                 settings->values[i]);
+        if (!config_set(c, key, equals + 1, "--set", err))
+            return false;
+    }
+    return true;
+}
+
+/* Role, configuration and step into *m, from the metadata if there are any. */
+static bool describe(const TorchImport *t, const TextList *settings, Model *m, Error *err)
+{
+    const TorchModel *file = t->file;
+    const SafetensorsFile stored = {.path = file->file->path, .meta = t->meta,
+                                    .meta_count = t->meta_count};
+    if (t->meta_count > 0 && settings && settings->count > 0)
+        return error_set(err, "--set: %.200s holds its settings", file->file->path);
+    if (t->meta_count > 0)
+        return model_read_meta(&stored, m, err);
+    config_defaults(&m->config);
+    strcpy(m->data, "unknown");
+    if (!torch_model_infer(file, &m->config, &m->role, err))
+        return false;
+    if (file->ema_decay >= 0 && file->ema_decay <= 1)
+        m->config.ema_decay = file->ema_decay;
+    m->step = file->step > 0 ? (uint64_t)file->step : 0;
+    return apply(settings, &m->config, err);
+}
+
+/* From the open t->file on. */
+static bool open_model(TorchImport *t, const TextList *settings, Error *err)
+{
+    const char *path = t->file->file->path;
+    Error cause = {""};
+    Model *m = t->model = mem_zeroed(1, sizeof *t->model);
+    if (!read_meta(t, err) || !describe(t, settings, m, err))
+        return false;
+    for (size_t i = 0; i < t->file->count; i++) /* samples need no recognition network */
+        m->has_encoder = m->has_encoder || strncmp(t->file->names[i], "encoder.", 8) == 0;
+    m->has_encoder = m->has_encoder && m->role == ROLE_STUDENT;
+    if (!model_layout(m, &cause))
+        return error_set(err, "%.200s: %.500s", path, cause.text);
+    if (!torch_model_check(t->file, m->net, err))
+        return false;
+    return model_complete(m, t->file->file->zip->size, &cause) ||
+           error_set(err, "%.200s: %.500s", path, cause.text);
+}
+
+static bool open_all(TorchImport *t, TorchModel *file, const TextList *settings, Error *err)
+{
+    memset(t, 0, sizeof *t);
+    t->file = file;
+    if (file && open_model(t, settings, err))
+        return true;
+    torch_import_close(t);
+    return false;
+}
+
+bool torch_import_open(TorchImport *t, const char *path, const TextList *settings, Error *err)
+{
+    return open_all(t, torch_model_read(path, err), settings, err);
+}
+
+bool torch_import_of(TorchImport *t, TorchFile *file, const TextList *settings, Error *err)
+{
+    return open_all(t, torch_model_of(file, err), settings, err);
+}
+
+void torch_import_close(TorchImport *t)
+{
+    model_destroy(t->model);
+    mem_free(t->meta);
+    torch_model_free(t->file);
+    memset(t, 0, sizeof *t);
+}
+
+bool torch_import_weights(TorchImport *t, WeightChoice which, Error *err)
+{
+    ParamSet *set = &t->model->net->params;
+    const TorchBlock block =
+        which == WEIGHTS_AVERAGED && t->file->blocks[TORCH_EMA] ? TORCH_EMA : TORCH_WEIGHTS;
+    bool ok = true;
+    if (!set->values)
+        nn_params_allocate(set, false);
+    for (size_t i = 0; ok && i < set->count; i++) {
+        const Param *p = set->items[i];
+        float *scratch = mem_alloc(tensor_size(&p->value), sizeof *scratch);
+        ok = torch_model_floats(t->file, block, p->name, scratch, err);
+        if (ok)
+            nn_param_from_file(p, p->value.data, scratch);
+        mem_free(scratch);
+    }
+    return ok;
+}
+
+Model *torch_import_model(const char *path, WeightChoice which, Error *err)
+{
+    TorchImport t;
+    Model *m = NULL;
+    if (!torch_import_open(&t, path, NULL, err))
+        return NULL;
+    const LambdaPrior *prior = t.model->net->prior;
+    Error cause;
+    if (torch_import_weights(&t, which, err) &&
+        (prior == NULL || nn_lambda_prior_check(prior, &cause) ||
+         error_set(err, "%s: %.500s", path, cause.text))) {
+        m = t.model;
+        t.model = NULL;
+    }
+    torch_import_close(&t);
+    return m;
+}

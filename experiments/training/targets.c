@@ -1,0 +1,64 @@
+#include "experiments/training/targets.h"
+
+#include <math.h>
+#include <string.h>
+
+#include "diffusion/sampler/sampler.h"
+#include "experiments/cli/progress.h"
+#include "tensor/base/memory.h"
+
+enum { BATCH = 256 };
+#define TARGETS_SEED UINT64_C(0x74677473) /* apart from the seeds of samples */
+
+typedef struct Shown {
+    Progress *progress;
+    bool quiet;
+} Shown;
+
+static void show(size_t done, size_t all, void *context)
+{
+    Shown *shown = context;
+    if (!shown->progress)
+        shown->progress = progress_create(stderr, "targets", 0, all, shown->quiet);
+    progress_update(shown->progress, done, NAN);
+}
+
+static void copy_rows(uint8_t *to, const States *from)
+{
+    for (size_t i = 0; i < from->batch * from->dims; i++)
+        to[i] = (uint8_t)from->x[i];
+}
+
+/* Pictures of the data, as a batch of training would have them. */
+static void add_data(const Config *c, const Dataset *data, Dataset *to, size_t count)
+{
+    States x = states_alloc(count, data->dims);
+    dataset_batch(data, (uint64_t)c->seed ^ TARGETS_SEED, 0, count, false, &x, NULL);
+    copy_rows(to->data + count * to->dims, &x);
+    states_free(&x);
+}
+
+Dataset *targets_draw(const Config *c, const Denoiser *teacher, const Process *p,
+                      const Dataset *data, bool quiet, Error *err)
+{
+    const size_t count = (size_t)c->target_count;
+    const bool mixed = c->targets == CONFIG_TARGETS_MIXED;
+    Shown shown = {NULL, quiet};
+    const SampleRequest request = {.model = teacher,
+                                   .process = p,
+                                   .steps = (size_t)c->target_steps,
+                                   .batch = BATCH,
+                                   .seed = (uint64_t)c->seed ^ TARGETS_SEED,
+                                   .progress = show,
+                                   .progress_context = &shown};
+    States x = states_alloc(count, data->dims);
+    const bool ok = diff_sample(&request, &x, err);
+    Dataset *d = ok ? dataset_like(data, (mixed ? 2 : 1) * count) : NULL;
+    progress_destroy(shown.progress);
+    if (ok)
+        copy_rows(d->data, &x);
+    if (ok && mixed)
+        add_data(c, data, d, count);
+    states_free(&x);
+    return d;
+}

@@ -1,0 +1,44 @@
+/* A strict, small JSON reader (RFC 8259) for file headers and manifests: depth, size and duplicate
+ * keys are limited; numbers are doubles, exact integers to 2^53. */
+#ifndef DI4C_NN_FORMATS_JSON_H
+#define DI4C_NN_FORMATS_JSON_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "tensor/base/error.h"
+
+typedef enum JsonType {
+    JSON_NULL,
+    JSON_BOOL,
+    JSON_NUMBER,
+    JSON_STRING,
+    JSON_ARRAY,
+    JSON_OBJECT
+} JsonType;
+
+typedef struct Json Json;
+struct Json {
+    JsonType type;
+    bool boolean;
+    double number;
+    char *string;    /* UTF-8, NUL-terminated; strings with NUL inside are refused */
+    size_t count;    /* of array elements or object members */
+    Json *items;     /* array elements, or values of members */
+    char **keys;     /* object members' names, in file order */
+};
+
+/* Parses text (length bytes); name is used in the sentence. */
+Json *json_parse(const char *text, size_t length, const char *name, Error *err);
+void json_free(Json *j);
+const Json *json_get(const Json *object, const char *key); /* NULL if absent or not an object */
+/* The member's value, or a sentence naming `where` and the key. */
+const char *json_string(const Json *object, const char *key, const char *where, Error *err);
+bool json_number(const Json *object, const char *key, double *value, const char *where, Error *err);
+bool json_size(const Json *object, const char *key, size_t *value, const char *where, Error *err);
+
+/* Appends text as a JSON string with quotes to a file; a byte that is not UTF-8 becomes U+FFFD. */
+#include <stdio.h>
+void json_write_string(FILE *f, const char *text);
+
+#endif

@@ -1,0 +1,285 @@
+/* The header is parsed by hand: three keys in any order, each once, nothing else. */
+#include "nn/formats/npy.h"
+
+#include <stdint.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "tensor/base/check.h"
+#include "tensor/base/memory.h"
+#include "tensor/base/platform.h"
+
+static const struct {
+    char name[4];
+    size_t size;
+    const char *long_name;
+} types[] = {{"<f4", 4, "float32"}, {"<f8", 8, "float64"}, {"<i4", 4, "int32"},
+             {"<i8", 8, "int64"},   {"|u1", 1, "uint8"},   {"<u2", 2, "uint16"}};
+
+static const unsigned char magic[6] = {0x93, 'N', 'U', 'M', 'P', 'Y'};
+
+static uint64_t little_endian(const unsigned char *p, size_t n)
+{
+    uint64_t v = 0;
+    for (size_t i = n; i > 0; i--)
+        v = v << 8 | p[i - 1];
+    return v;
+}
+
+/* ---- header ---- */
+
+typedef struct Header {
+    const char *at, *end; /* what is left of the text */
+    NpyArray *array;
+    bool has_descr, has_order, has_shape;
+} Header;
+
+static void skip_space(Header *h)
+{
+    while (h->at < h->end && (*h->at == ' ' || *h->at == '\n'))
+        h->at++;
+}
+
+/* Takes the token if it is next, after spaces. */
+static bool take(Header *h, const char *token)
+{
+    size_t n = strlen(token);
+    skip_space(h);
+    if ((size_t)(h->end - h->at) < n || memcmp(h->at, token, n) != 0)
+        return false;
+    h->at += n;
+    return true;
+}
+
+static bool take_quoted(Header *h, const char *text)
+{
+    char single[24], twofold[24];
+    snprintf(single, sizeof single, "'%s'", text);
+    snprintf(twofold, sizeof twofold, "\"%s\"", text);
+    return take(h, single) || take(h, twofold);
+}
+
+static bool take_number(Header *h, size_t *value)
+{
+    size_t digits = 0;
+    *value = 0;
+    skip_space(h);
+    for (; h->at < h->end && *h->at >= '0' && *h->at <= '9'; h->at++, digits++) {
+        if (!mem_product(*value, 10, value) || *value > SIZE_MAX - 9)
+            return false;
+        *value += (size_t)(*h->at - '0');
+    }
+    return digits > 0;
+}
+
+/* (), (n,), (n, m), (n, m,) */
+static bool take_shape(Header *h)
+{
+    NpyArray *a = h->array;
+    bool comma = true;
+    if (!take(h, "("))
+        return false;
+    a->rank = 0;
+    a->count = 1;
+    while (!take(h, ")")) {
+        if (!comma || a->rank == NPY_MAX_RANK || !take_number(h, &a->shape[a->rank]) ||
+            !mem_product(a->count, a->shape[a->rank], &a->count))
+            return false;
+        a->rank++;
+        comma = take(h, ",");
+    }
+    return a->rank != 1 || comma;
+}
+
+static bool take_descr(Header *h)
+{
+    for (size_t i = 0; i < sizeof types / sizeof types[0]; i++)
+        if (take_quoted(h, types[i].name)) {
+            h->array->type = (NpyType)i;
+            return true;
+        }
+    return false;
+}
+
+/* One sentence of what is wrong, or NULL. */
+static const char *parse_dictionary(Header *h)
+{
+    bool comma = true;
+    if (!take(h, "{"))
+        return "expected a header that is a dictionary";
+    while (!take(h, "}")) {
+        if (!comma)
+            return "expected ',' or '}' in the header";
+        if (!h->has_descr && take_quoted(h, "descr")) {
+            if (!take(h, ":") || !take_descr(h))
+                return "expected descr to be one of <f4 <f8 <i4 <i8 |u1 <u2";
+            h->has_descr = true;
+        } else if (!h->has_order && take_quoted(h, "fortran_order")) {
+            if (!take(h, ":") || !take(h, "False"))
+                return "expected fortran_order to be False";
+            h->has_order = true;
+        } else if (!h->has_shape && take_quoted(h, "shape")) {
+            if (!take(h, ":") || !take_shape(h))
+                return "expected shape to be a tuple of at most 8 whole numbers";
+            h->has_shape = true;
+        } else {
+            return "expected the keys descr, fortran_order and shape, each once";
+        }
+        comma = take(h, ",");
+    }
+    skip_space(h);
+    if (h->at != h->end)
+        return "expected nothing but spaces after the header's dictionary";
+    if (!h->has_descr || !h->has_order || !h->has_shape)
+        return "expected the keys descr, fortran_order and shape";
+    return NULL;
+}
+
+/* ---- reading ---- */
+
+static bool parse_file(NpyArray *a, const char *path, size_t size, Error *err)
+{
+    if (size < 10 || memcmp(a->buffer, magic, sizeof magic) != 0)
+        return error_set(err, "%.300s: expected a .npy file", path);
+    int major = a->buffer[6];
+    if (major < 1 || major > 3 || a->buffer[7] != 0)
+        return error_set(err, "%.300s: expected version 1.0, 2.0 or 3.0 of .npy, found %d.%d", path,
+                         major, a->buffer[7]);
+    size_t start = major == 1 ? 10 : 12, bytes;
+    uint64_t length = size < start ? UINT64_MAX : little_endian(a->buffer + 8, start - 8);
+    if (size < start || length > size - start)
+        return error_set(err, "%.300s: expected a header within the file's %zu bytes", path, size);
+    const char *text = (const char *)a->buffer + start;
+    Header h = {.at = text, .end = text + length, .array = a};
+    const char *wrong = parse_dictionary(&h);
+    if (wrong != NULL)
+        return error_set(err, "%.300s: %s", path, wrong);
+    size_t data = size - start - (size_t)length;
+    if (!mem_product(a->count, types[a->type].size, &bytes) || bytes != data)
+        return error_set(err, "%.300s: expected %zu entries of %zu bytes after the header, found "
+                              "%zu bytes", path, a->count, types[a->type].size, data);
+    a->bytes = (const unsigned char *)h.end;
+    return true;
+}
+
+static bool read_all(NpyArray *a, const char *path, size_t size, Error *err)
+{
+    a->buffer = mem_try(size, 1);
+    if (a->buffer == NULL)
+        return error_set(err, "%.300s: expected a file that fits in memory, found %zu bytes", path,
+                         size);
+    FILE *file = fopen(path, "rb");
+    size_t got = file == NULL ? 0 : fread(a->buffer, 1, size, file);
+    if (file != NULL)
+        fclose(file);
+    return got == size ||
+           error_set(err, "%.300s: expected %zu bytes, could read %zu", path, size, got);
+}
+
+NpyArray *npy_read(const char *path, Error *err)
+{
+    size_t size;
+    if (!platform_file_size(path, &size)) {
+        error_set(err, "%.300s: expected a readable .npy file", path);
+        return NULL;
+    }
+    NpyArray *a = mem_zeroed(1, sizeof *a);
+    a->size = size;
+    if (!read_all(a, path, size, err) || !parse_file(a, path, size, err)) {
+        npy_free(a);
+        return NULL;
+    }
+    return a;
+}
+
+void npy_free(NpyArray *a)
+{
+    if (a == NULL)
+        return;
+    mem_free(a->buffer);
+    mem_free(a);
+}
+
+const char *npy_type_name(NpyType type)
+{
+    return types[type].long_name;
+}
+
+/* The signed number whose two's complement is in the low bits. */
+static double signed_number(uint64_t bits, uint64_t sign)
+{
+    return (bits & sign) != 0 ? -(double)(~bits & (sign - 1)) - 1 : (double)bits;
+}
+
+double npy_number(const NpyArray *a, size_t i)
+{
+    TENSOR_CHECK(i < a->count, "entry %zu of %zu", i, a->count);
+    size_t size = types[a->type].size;
+    uint64_t bits = little_endian(a->bytes + i * size, size);
+    uint32_t low = (uint32_t)bits;
+    double d;
+    float f;
+    switch (a->type) {
+    case NPY_F4:
+        memcpy(&f, &low, sizeof f);
+        return (double)f;
+    case NPY_F8:
+        memcpy(&d, &bits, sizeof d);
+        return d;
+    case NPY_I4:
+        return signed_number(bits, (uint64_t)1 << 31);
+    case NPY_I8:
+        return signed_number(bits, (uint64_t)1 << 63);
+    default:
+        return (double)bits;
+    }
+}
+
+/* ---- writing ---- */
+
+/* The header's text, padded so that the data starts at a multiple of 64 bytes. */
+static void write_header(FILE *f, NpyType type, int rank, const size_t *shape)
+{
+    char text[64 * 6];
+    size_t n = (size_t)snprintf(text, sizeof text,
+                                "{'descr': '%s', 'fortran_order': False, 'shape': (",
+                                types[type].name);
+    for (int i = 0; i < rank; i++)
+        n += (size_t)snprintf(text + n, sizeof text - n, i > 0 ? ", %zu" : "%zu", shape[i]);
+    n += (size_t)snprintf(text + n, sizeof text - n, rank == 1 ? ",), }" : "), }");
+    size_t length = (n + 1 + 10 + 63) / 64 * 64 - 10;
+    fwrite(magic, 1, sizeof magic, f);
+    putc(1, f);
+    putc(0, f);
+    putc((int)(length & 0xFF), f);
+    putc((int)(length >> 8), f);
+    fprintf(f, "%-*s\n", (int)length - 1, text);
+}
+
+static void write_entry(FILE *f, NpyType type, const void *data, size_t i)
+{
+    uint32_t bits;
+    if (type == NPY_F4)
+        memcpy(&bits, (const float *)data + i, sizeof bits);
+    else
+        bits = type == NPY_U1 ? ((const uint8_t *)data)[i] : ((const uint16_t *)data)[i];
+    for (size_t k = 0; k < types[type].size; k++)
+        putc((int)(bits >> 8 * k & 0xFF), f);
+}
+
+bool npy_write(const char *path, NpyType type, int rank, const size_t *shape, const void *data,
+               Error *err)
+{
+    OutputFile out;
+    size_t count = 1;
+    TENSOR_CHECK(type == NPY_F4 || type == NPY_U1 || type == NPY_U2, "type %d", (int)type);
+    TENSOR_CHECK(rank >= 0 && rank <= NPY_MAX_RANK, "rank %d", rank);
+    for (int i = 0; i < rank; i++)
+        TENSOR_CHECK(mem_product(count, shape[i], &count), "axis %d of %zu entries", i, shape[i]);
+    if (!output_open(&out, path, err))
+        return false;
+    write_header(out.file, type, rank, shape);
+    for (size_t i = 0; i < count; i++)
+        write_entry(out.file, type, data, i);
+    return output_commit(&out, err);
+}

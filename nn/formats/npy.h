@@ -1,0 +1,37 @@
+/* NumPy's .npy files: a magic, a header that is a Python dictionary, raw little-endian data.
+ * Strict: C order, known types, a file exactly as long as its header says. */
+#ifndef DI4C_NN_FORMATS_NPY_H
+#define DI4C_NN_FORMATS_NPY_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "tensor/base/error.h"
+
+enum { NPY_MAX_RANK = 8 };
+
+typedef enum NpyType { NPY_F4, NPY_F8, NPY_I4, NPY_I8, NPY_U1, NPY_U2 } NpyType;
+
+typedef struct NpyArray {
+    NpyType type;
+    int rank; /* 0: one number */
+    size_t shape[NPY_MAX_RANK];
+    size_t count;
+    const unsigned char *bytes; /* little-endian entries, in the buffer */
+    unsigned char *buffer;      /* the whole file */
+    size_t size;                /* of the file */
+} NpyArray;
+
+/* Reads versions 1, 2 and 3 of the format; NULL and a sentence naming the file otherwise. */
+NpyArray *npy_read(const char *path, Error *err);
+void npy_free(NpyArray *a); /* NULL is allowed */
+const char *npy_type_name(NpyType type); /* "float32" */
+/* Entry i as a double; exact but for 64-bit integers beyond 2^53. */
+double npy_number(const NpyArray *a, size_t i);
+
+/* Writes float (NPY_F4), uint8_t (NPY_U1) or uint16_t (NPY_U2) entries at data; the other types are
+ * a programming error.  The file appears whole or not at all. */
+bool npy_write(const char *path, NpyType type, int rank, const size_t *shape, const void *data,
+               Error *err);
+
+#endif

@@ -1,0 +1,324 @@
+/* The classes of state dicts.  A class is a value on the stack; REDUCE "calls" it, which here
+ * means: builds the value that stands for the result out of the arguments. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "nn/formats/torch/pickle_machine.h"
+#include "tensor/base/memory.h"
+
+/* ---- what is known ---- */
+
+typedef enum ClassKind {
+    CLASS_ORDERED_DICT, CLASS_TENSOR, CLASS_PARAMETER, CLASS_STORAGE, CLASS_SIZE, CLASS_SCALAR,
+    CLASS_DTYPE, CLASS_ENCODE, CLASS_BYTES
+} ClassKind;
+
+static const struct {
+    const char *module, *name;
+    ClassKind kind;
+    const char *dtype; /* of storages */
+    size_t item;
+} classes[] = {
+    {"collections", "OrderedDict", CLASS_ORDERED_DICT, NULL, 0},
+    {"torch._utils", "_rebuild_tensor_v2", CLASS_TENSOR, NULL, 0},
+    {"torch._utils", "_rebuild_parameter", CLASS_PARAMETER, NULL, 0},
+    {"torch", "FloatStorage", CLASS_STORAGE, "F32", 4},
+    {"torch", "DoubleStorage", CLASS_STORAGE, "F64", 8},
+    {"torch", "HalfStorage", CLASS_STORAGE, "F16", 2},
+    {"torch", "BFloat16Storage", CLASS_STORAGE, "BF16", 2},
+    {"torch", "LongStorage", CLASS_STORAGE, "I64", 8},
+    {"torch", "IntStorage", CLASS_STORAGE, "I32", 4},
+    {"torch", "ShortStorage", CLASS_STORAGE, "I16", 2},
+    {"torch", "CharStorage", CLASS_STORAGE, "I8", 1},
+    {"torch", "ByteStorage", CLASS_STORAGE, "U8", 1},
+    {"torch", "BoolStorage", CLASS_STORAGE, "BOOL", 1},
+    {"torch", "Size", CLASS_SIZE, NULL, 0},
+    {"numpy.core.multiarray", "scalar", CLASS_SCALAR, NULL, 0},
+    {"numpy._core.multiarray", "scalar", CLASS_SCALAR, NULL, 0},
+    {"numpy", "dtype", CLASS_DTYPE, NULL, 0},
+    {"_codecs", "encode", CLASS_ENCODE, NULL, 0},
+    {"__builtin__", "bytes", CLASS_BYTES, NULL, 0},
+};
+enum { CLASS_COUNT = sizeof classes / sizeof classes[0] };
+
+/* ---- names ---- */
+
+/* One line of text, without its end. */
+static const char *take_line(PickleMachine *m, size_t *length)
+{
+    const char *text = (const char *)m->bytes + m->at;
+    const char *end = memchr(text, '\n', m->size - m->at);
+    if (end == NULL || end - text > 200) {
+        pickle_wrong(m, "expected the name of a class");
+        return NULL;
+    }
+    *length = (size_t)(end - text);
+    m->at += *length + 1;
+    return text;
+}
+
+static bool same(const char *name, const char *text, size_t length)
+{
+    return strlen(name) == length && memcmp(name, text, length) == 0;
+}
+
+/* Copies for a sentence: letters, digits and the like only. */
+static void plain_text(char *out, size_t most, const char *text, size_t length)
+{
+    size_t n = 0;
+    for (; n < length && n + 1 < most; n++)
+        out[n] = text[n] > ' ' && text[n] < 127 ? text[n] : '?';
+    out[n] = '\0';
+}
+
+bool pickle_read_class(PickleMachine *m)
+{
+    size_t module_length, name_length;
+    const char *module = take_line(m, &module_length);
+    const char *name = module != NULL ? take_line(m, &name_length) : NULL;
+    if (name == NULL)
+        return false;
+    for (size_t i = 0; i < CLASS_COUNT; i++)
+        if (same(classes[i].module, module, module_length) &&
+            same(classes[i].name, name, name_length))
+            return pickle_push_integer(m, PICKLE_CLASS, (int64_t)i);
+    char module_text[100], name_text[100];
+    plain_text(module_text, sizeof module_text, module, module_length);
+    plain_text(name_text, sizeof name_text, name, name_length);
+    return error_set(m->err,
+                     "%.200s: byte %zu of the pickle: expected only tensors, numbers, texts, lists "
+                     "and dicts, found %s.%s",
+                     m->where, m->start, module_text, name_text);
+}
+
+static bool is_tuple(const PickleValue *v, size_t least, size_t most)
+{
+    return v->type == PICKLE_TUPLE && v->count >= least && v->count <= most;
+}
+
+static bool is_class(const PickleValue *v, ClassKind kind)
+{
+    return v->type == PICKLE_CLASS && classes[v->integer].kind == kind;
+}
+
+bool pickle_read_storage(PickleMachine *m)
+{
+    const PickleValue *id = pickle_top(m, 0);
+    if (id == NULL)
+        return false;
+    if (!is_tuple(id, 5, 5) || id->items[0]->type != PICKLE_TEXT ||
+        strcmp(id->items[0]->text, "storage") != 0 || !is_class(id->items[1], CLASS_STORAGE) ||
+        id->items[2]->type != PICKLE_TEXT || id->items[3]->type != PICKLE_TEXT ||
+        id->items[4]->type != PICKLE_INTEGER || id->items[4]->integer < 0)
+        return pickle_wrong(m,
+                            "expected a persistent id (\"storage\", class, key, device, entries)");
+    const char *key = id->items[2]->text;
+    if (*key == '\0' || strlen(key) != id->items[2]->count || strlen(key) > 100)
+        return pickle_wrong(m, "expected a storage's key to be a short text");
+    PickleValue *v = pickle_make(m, PICKLE_STORAGE);
+    v->tensor = arena_zeroed(m->arena, 1, sizeof *v->tensor);
+    v->tensor->dtype = classes[id->items[1]->integer].dtype;
+    v->tensor->item = classes[id->items[1]->integer].item;
+    v->tensor->key = key;
+    v->tensor->storage = (size_t)id->items[4]->integer;
+    m->stack[m->count - 1] = v;
+    return true;
+}
+
+/* Whole numbers from 0 of a tuple. */
+static bool sizes_of(const PickleValue *v, size_t *out)
+{
+    for (size_t i = 0; i < v->count; i++) {
+        if (v->items[i]->type != PICKLE_INTEGER || v->items[i]->integer < 0 ||
+            (uint64_t)v->items[i]->integer > SIZE_MAX / 2)
+            return false;
+        out[i] = (size_t)v->items[i]->integer;
+    }
+    return true;
+}
+
+/* Entries of the tensor, and whether the last one, at offset + sum (shape - 1) stride, is within
+ * the storage. */
+static bool bounds(PickleTensor *t)
+{
+    size_t last = t->offset;
+    t->count = 1;
+    for (int i = 0; i < t->rank; i++)
+        if (!mem_product(t->count, t->shape[i], &t->count))
+            return false;
+    if (t->count == 0)
+        return true;
+    for (int i = 0; i < t->rank; i++) {
+        size_t way;
+        if (!mem_product(t->shape[i] - 1, t->stride[i], &way) || way > SIZE_MAX - last)
+            return false;
+        last += way;
+    }
+    return last < t->storage;
+}
+
+/* _rebuild_tensor_v2(storage, offset, shape, stride, requires_grad, hooks[, metadata]). */
+static bool reduce_tensor(PickleMachine *m, const PickleValue *args, PickleValue *out)
+{
+    size_t offset = 0;
+    if (!is_tuple(args, 6, 7) || args->items[0]->type != PICKLE_STORAGE ||
+        args->items[1]->type != PICKLE_INTEGER || args->items[1]->integer < 0 ||
+        !is_tuple(args->items[2], 0, PICKLE_MAX_RANK) ||
+        !is_tuple(args->items[3], args->items[2]->count, args->items[2]->count))
+        return pickle_wrong(
+            m, "expected a tensor's storage, offset, shape and strides of at most 8 axes");
+    offset = (size_t)args->items[1]->integer;
+    PickleTensor *t = arena_zeroed(m->arena, 1, sizeof *t);
+    *t = *args->items[0]->tensor;
+    t->offset = offset;
+    t->rank = (int)args->items[2]->count;
+    if (!sizes_of(args->items[2], t->shape) || !sizes_of(args->items[3], t->stride))
+        return pickle_wrong(m, "expected shape and strides of a tensor to be whole numbers from 0");
+    if (!bounds(t))
+        return error_set(m->err,
+                         "%.300s: byte %zu of the pickle: expected a tensor within its storage "
+                         "\"%.40s\" of %zu entries",
+                         m->where, m->start, t->key, t->storage);
+    out->type = PICKLE_TENSOR;
+    out->tensor = t;
+    return true;
+}
+
+/* encode(text, "latin1"): the bytes that a text of characters below 256 stands for. */
+static bool reduce_encode(PickleMachine *m, const PickleValue *args, PickleValue *out)
+{
+    if (!is_tuple(args, 2, 2) || args->items[0]->type != PICKLE_TEXT ||
+        args->items[1]->type != PICKLE_TEXT || strcmp(args->items[1]->text, "latin1") != 0)
+        return pickle_wrong(m, "expected encode's arguments to be a text and \"latin1\"");
+    const PickleValue *from = args->items[0];
+    if (from->count > m->size - m->encoded) /* one text, taken from the memo again and again */
+        return pickle_wrong(m, "expected encode's texts to be in the pickle once each");
+    m->encoded += from->count;
+    char *text = arena_zeroed(m->arena, from->count + 1, 1);
+    size_t n = 0;
+    for (size_t i = 0; i < from->count; i++) {
+        const unsigned char c = (unsigned char)from->text[i];
+        if (c < 0x80) {
+            text[n++] = (char)c;
+        } else if ((c == 0xC2 || c == 0xC3) && i + 1 < from->count &&
+                   ((unsigned char)from->text[i + 1] & 0xC0) == 0x80) {
+            text[n++] = (char)((c & 3) << 6 | ((unsigned char)from->text[++i] & 0x3F));
+        } else {
+            return pickle_wrong(m, "expected a text of latin1 characters");
+        }
+    }
+    out->type = PICKLE_TEXT;
+    out->text = text;
+    out->count = n;
+    return true;
+}
+
+/* dtype("f8", align, copy). */
+static bool reduce_dtype(PickleMachine *m, const PickleValue *args, PickleValue *out)
+{
+    static const char *const known[] = {"f8", "f4", "i8", "i4", "i2", "i1",
+                                        "u8", "u4", "u2", "u1", "b1"};
+    if (is_tuple(args, 1, 3) && args->items[0]->type == PICKLE_TEXT)
+        for (size_t i = 0; i < sizeof known / sizeof known[0]; i++)
+            if (strcmp(args->items[0]->text, known[i]) == 0) {
+                out->type = PICKLE_DTYPE;
+                out->text = known[i];
+                return true;
+            }
+    return pickle_wrong(m, "expected numpy's dtype to be f4, f8, i1 ... i8, u1 ... u8 or b1");
+}
+
+/* scalar(dtype, bytes), little-endian. */
+static bool reduce_scalar(PickleMachine *m, const PickleValue *args, PickleValue *out)
+{
+    if (!is_tuple(args, 2, 2) || args->items[0]->type != PICKLE_DTYPE ||
+        args->items[1]->type != PICKLE_TEXT ||
+        args->items[1]->count != (size_t)(args->items[0]->text[1] - '0'))
+        return pickle_wrong(m, "expected numpy's scalar of a dtype and as many bytes as it has");
+    const PickleValue *bytes = args->items[1];
+    uint64_t value = 0;
+    for (size_t i = bytes->count; i > 0; i--)
+        value = value << 8 | (unsigned char)bytes->text[i - 1];
+    const char kind = args->items[0]->text[0];
+    out->type = PICKLE_NUMBER;
+    if (kind == 'f' && bytes->count == 4) {
+        const uint32_t low = (uint32_t)value;
+        float f;
+        memcpy(&f, &low, sizeof f);
+        out->number = (double)f;
+    } else if (kind == 'f') {
+        out->number = pickle_double(value);
+    } else if (kind == 'i') {
+        out->number = (double)pickle_signed(value, 8 * (int)bytes->count);
+    } else {
+        out->number = (double)value;
+    }
+    return true;
+}
+
+static bool reduce_class(PickleMachine *m, ClassKind kind, const PickleValue *args,
+                         PickleValue *out)
+{
+    switch (kind) {
+    case CLASS_ORDERED_DICT:
+        out->type = PICKLE_DICT;
+        return args->count == 0 || pickle_wrong(m, "expected an OrderedDict that starts empty");
+    case CLASS_TENSOR:
+        return reduce_tensor(m, args, out);
+    case CLASS_PARAMETER: /* (tensor, requires_grad, hooks) */
+        if (!is_tuple(args, 3, 3) || args->items[0]->type != PICKLE_TENSOR)
+            return pickle_wrong(m, "expected a parameter's tensor");
+        *out = *args->items[0];
+        return true;
+    case CLASS_SIZE:
+        if (!is_tuple(args, 1, 1) || args->items[0]->type != PICKLE_TUPLE)
+            return pickle_wrong(m, "expected the tuple of a torch.Size");
+        *out = *args->items[0];
+        return true;
+    case CLASS_SCALAR:
+        return reduce_scalar(m, args, out);
+    case CLASS_DTYPE:
+        return reduce_dtype(m, args, out);
+    case CLASS_ENCODE:
+        return reduce_encode(m, args, out);
+    case CLASS_BYTES:
+        out->type = PICKLE_TEXT;
+        out->text = "";
+        return args->count == 0 || pickle_wrong(m, "expected bytes that are empty");
+    default:
+        return pickle_wrong(m, "expected a class that can be called");
+    }
+}
+
+bool pickle_reduce(PickleMachine *m)
+{
+    const PickleValue *args = pickle_top(m, 0), *what = pickle_top(m, 1);
+    if (args == NULL || what == NULL)
+        return false;
+    if (what->type != PICKLE_CLASS || args->type != PICKLE_TUPLE)
+        return pickle_wrong(m, "expected a class and the tuple of its arguments");
+    PickleValue *out = pickle_make(m, PICKLE_NONE);
+    if (!reduce_class(m, classes[what->integer].kind, args, out))
+        return false;
+    m->count -= 2;
+    return pickle_push(m, out);
+}
+
+/* Attributes of an OrderedDict ("_metadata" of state dicts) are dropped.  Of numpy's dtype they
+ * say, among other things, the byte order. */
+bool pickle_build(PickleMachine *m)
+{
+    const PickleValue *state = pickle_top(m, 0), *v = pickle_top(m, 1);
+    if (state == NULL || v == NULL)
+        return false;
+    if (v->type == PICKLE_DTYPE) {
+        if (!is_tuple(state, 2, 9) || state->items[1]->type != PICKLE_TEXT ||
+            (strcmp(state->items[1]->text, "<") != 0 && strcmp(state->items[1]->text, "|") != 0))
+            return pickle_wrong(m, "expected numpy's numbers to be little-endian");
+    } else if (v->type != PICKLE_DICT || state->type != PICKLE_DICT) {
+        return pickle_wrong(m, "expected attributes of an OrderedDict only");
+    }
+    m->count--;
+    return true;
+}
+

@@ -1,0 +1,41 @@
+/* What the two halves of the pickle reader share: the stack machine (pickle.c) and the classes that
+ * REDUCE "calls" (pickle_classes.c).  Functions that return bool or NULL have set the sentence when
+ * they fail. */
+#ifndef DI4C_NN_FORMATS_TORCH_PICKLE_MACHINE_H
+#define DI4C_NN_FORMATS_TORCH_PICKLE_MACHINE_H
+
+#include "nn/formats/torch/pickle.h"
+#include "tensor/base/arena.h"
+
+typedef struct PickleMachine {
+    const unsigned char *bytes;
+    size_t size, at, start; /* start: of the present opcode */
+    const char *where;
+    Arena *arena;
+    PickleValue **stack, **memo;
+    size_t count, capacity, memo_count;
+    size_t encoded; /* characters that reduce_encode has copied */
+    Error *err;
+} PickleMachine;
+
+/* False, with the sentence: where, the opcode's place, what. */
+bool pickle_wrong(PickleMachine *m, const char *what);
+PickleValue *pickle_make(PickleMachine *m, PickleType type);
+bool pickle_push(PickleMachine *m, PickleValue *v);
+bool pickle_push_integer(PickleMachine *m, PickleType type, int64_t integer);
+/* The value `depth` below the top, which may not be a mark. */
+PickleValue *pickle_top(PickleMachine *m, size_t depth);
+/* The low `bits` as two's complement. */
+int64_t pickle_signed(uint64_t value, int bits);
+double pickle_double(uint64_t bits);
+
+/* GLOBAL: two lines, module and name; a class of the list, or refused by name. */
+bool pickle_read_class(PickleMachine *m);
+/* BINPERSID: the id ("storage", class, key, device, number of entries). */
+bool pickle_read_storage(PickleMachine *m);
+/* REDUCE: a class and the tuple of its arguments become the value of the call. */
+bool pickle_reduce(PickleMachine *m);
+/* BUILD: attributes, which are checked and dropped. */
+bool pickle_build(PickleMachine *m);
+
+#endif

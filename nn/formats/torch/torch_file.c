@@ -1,0 +1,272 @@
+/* The pickle has checked every tensor against the number of entries that its storage is said to
+ * have; here that number is checked against the bytes which are there. */
+#include "nn/formats/torch/torch_file.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "tensor/base/check.h"
+#include "tensor/base/memory.h"
+
+enum { NAME_TEXT = 560 };
+
+/* ---- reading ---- */
+
+static const ZipEntry *find_in_folder(const TorchFile *f, const char *name, const char *key)
+{
+    char text[NAME_TEXT];
+    snprintf(text, sizeof text, "%.400s%s%.100s", f->folder, name, key);
+    return zip_find(f->zip, text);
+}
+
+/* Before version 1.6 PyTorch wrote three pickles one after the other, and before that tar files. */
+static bool is_legacy(const char *path)
+{
+    static const unsigned char magic[] = {0x80, 0x02, 0x8a, 0x0a, 0x6c, 0xfc, 0x9c, 0x46, 0xf9,
+                                          0x20, 0x6a, 0xa8, 0x50, 0x19};
+    unsigned char head[512] = {0};
+    FILE *f = fopen(path, "rb");
+    const size_t n = f != NULL ? fread(head, 1, sizeof head, f) : 0;
+    if (f != NULL)
+        fclose(f);
+    return (n >= sizeof magic && memcmp(head, magic, sizeof magic) == 0) ||
+           (n == sizeof head && memcmp(head + 257, "ustar", 5) == 0);
+}
+
+/* The folder that holds data.pkl; there is exactly one. */
+static bool find_folder(TorchFile *f, Error *err)
+{
+    static const char name[] = "data.pkl";
+    for (size_t i = 0; i < f->zip->count; i++) {
+        const char *entry = f->zip->entries[i].name, *slash = strchr(entry, '/');
+        if (slash == NULL || strcmp(slash + 1, name) != 0)
+            continue;
+        if (f->folder != NULL)
+            return error_set(err, "%.200s: expected one entry */%s, found two", f->path, name);
+        f->folder = mem_string(entry);
+        f->folder[slash + 1 - entry] = '\0';
+    }
+    return f->folder != NULL ||
+           error_set(err, "%.200s: expected an archive by torch.save, found no entry */%s", f->path,
+                     name);
+}
+
+static bool check_tensor(const TorchFile *f, const PickleTensor *t, Error *err)
+{
+    size_t bytes;
+    const ZipEntry *e = find_in_folder(f, "data/", t->key);
+    if (e == NULL)
+        return error_set(err, "%.200s: expected an entry \"%.200sdata/%.100s\" of a tensor's bytes",
+                         f->path, f->folder, t->key);
+    if (!mem_product(t->storage, t->item, &bytes) || bytes != e->size)
+        return error_set(err, "%.200s: entry \"%.200s\": expected %zu numbers of %zu bytes, found "
+                              "%zu bytes", f->path, e->name, t->storage, t->item, e->size);
+    if (t->count > t->storage) /* strides of 0: a few bytes could claim any amount */
+        return error_set(err,
+                         "%.200s: entry \"%.200s\": expected a tensor of at most its %zu numbers, "
+                         "found a view that repeats them to %zu: save a copy of it",
+                         f->path, e->name, t->storage, t->count);
+    return true;
+}
+
+static bool check_tensors(const TorchFile *f, const PickleValue *v, Error *err)
+{
+    if (v->type == PICKLE_TENSOR)
+        return check_tensor(f, v->tensor, err);
+    const bool holds = v->type == PICKLE_DICT || v->type == PICKLE_LIST || v->type == PICKLE_TUPLE;
+    const size_t count = !holds ? 0 : v->type == PICKLE_DICT ? 2 * v->count : v->count;
+    for (size_t i = 0; i < count; i++)
+        if (!check_tensors(f, v->items[i], err))
+            return false;
+    return true;
+}
+
+static bool open_file(TorchFile *f, Error *err)
+{
+    char where[NAME_TEXT];
+    if (is_legacy(f->path))
+        return error_set(err,
+                         "%.200s: expected a file by torch.save of PyTorch 1.6 or later, found the "
+                         "format before it: load it there and save it again",
+                         f->path);
+    f->zip = zip_read(f->path, err);
+    if (f->zip == NULL || !find_folder(f, err))
+        return false;
+    const ZipEntry *order = find_in_folder(f, "byteorder", "");
+    if (order != NULL && (order->size != 6 || memcmp(order->bytes, "little", 6) != 0))
+        return error_set(err, "%.200s: entry \"%.200s\": expected little", f->path, order->name);
+    const ZipEntry *pickle = find_in_folder(f, "data.pkl", "");
+    snprintf(where, sizeof where, "%.200s", f->path);
+    f->pickle = pickle_read(pickle->bytes, pickle->size, where, err);
+    if (f->pickle == NULL)
+        return false;
+    f->root = pickle_root(f->pickle);
+    return check_tensors(f, f->root, err);
+}
+
+TorchFile *torch_read(const char *path, Error *err)
+{
+    TorchFile *f = mem_zeroed(1, sizeof *f);
+    f->path = mem_string(path);
+    if (open_file(f, err))
+        return f;
+    torch_free(f);
+    return NULL;
+}
+
+void torch_free(TorchFile *f)
+{
+    if (f == NULL)
+        return;
+    pickle_free(f->pickle);
+    zip_free(f->zip);
+    mem_free(f->folder);
+    mem_free(f->path);
+    mem_free(f);
+}
+
+/* The tensor's bytes in row-major order. */
+static void gather(const PickleTensor *t, const unsigned char *storage, unsigned char *out)
+{
+    size_t index[PICKLE_MAX_RANK] = {0}, at = t->offset;
+    for (size_t i = 0; i < t->count; i++) {
+        memcpy(out + i * t->item, storage + at * t->item, t->item);
+        for (int k = t->rank; k-- > 0;) {
+            at += t->stride[k];
+            if (++index[k] < t->shape[k])
+                break;
+            at -= t->shape[k] * t->stride[k];
+            index[k] = 0;
+        }
+    }
+}
+
+static bool integers(const TorchFile *f, const char *name, const unsigned char *bytes,
+                     size_t count, float *out, Error *err)
+{
+    for (size_t i = 0; i < count; i++) {
+        uint64_t v = 0;
+        for (size_t k = 8; k > 0; k--)
+            v = v << 8 | bytes[8 * i + k - 1];
+        const bool negative = v >> 63 != 0;
+        const uint64_t size = negative ? ~v + 1 : v;
+        if (size > 1 << 24)
+            return error_set(err, "%.200s: tensor \"%.200s\": expected integers up to 2^24",
+                             f->path, name);
+        out[i] = negative ? -(float)size : (float)size;
+    }
+    return true;
+}
+
+bool torch_floats(const TorchFile *f, const PickleTensor *t, const char *name, float *out,
+                  Error *err)
+{
+    const ZipEntry *e = find_in_folder(f, "data/", t->key);
+    TENSOR_CHECK(e != NULL, "storage \"%s\" of another file", t->key);
+    size_t total;
+    unsigned char *bytes = mem_product(t->count, t->item, &total) ? mem_try(total, 1) : NULL;
+    if (bytes == NULL)
+        return error_set(err, "%.200s: tensor \"%.200s\": expected one that fits in memory",
+                         f->path, name);
+    gather(t, e->bytes, bytes);
+    FileTensor flat = {.name = (char *)name, .rank = 1, .count = t->count, .bytes = bytes,
+                       .byte_count = total};
+    flat.shape[0] = t->count;
+    snprintf(flat.dtype, sizeof flat.dtype, "%s", t->dtype);
+    const bool ok = strcmp(t->dtype, "I64") == 0 ? integers(f, name, bytes, t->count, out, err)
+                                                 : safetensors_floats(&flat, out, f->path, err);
+    mem_free(bytes);
+    return ok;
+}
+
+bool torch_number(const TorchFile *f, const PickleValue *v, double *number)
+{
+    float x;
+    Error err;
+    if (v == NULL || v->type != PICKLE_TENSOR)
+        return pickle_number(v, number);
+    if (v->tensor->count != 1 || !torch_floats(f, v->tensor, "", &x, &err))
+        return false;
+    *number = (double)x;
+    return true;
+}
+
+/* ---- writing ---- */
+
+typedef struct Storage {
+    const float *data;
+    size_t count;
+} Storage;
+
+struct TorchWriter {
+    PickleWriter pickle;
+    Storage *storages;
+    size_t count, capacity;
+};
+
+TorchWriter *torch_writer(void)
+{
+    TorchWriter *w = mem_zeroed(1, sizeof *w);
+    pickle_start(&w->pickle);
+    return w;
+}
+
+PickleWriter *torch_pickle(TorchWriter *w)
+{
+    return &w->pickle;
+}
+
+void torch_put_floats(TorchWriter *w, int rank, const size_t *shape, const float *data)
+{
+    char key[32];
+    size_t count = 1;
+    for (int i = 0; i < rank; i++)
+        TENSOR_CHECK(mem_product(count, shape[i], &count), "axis %d of %zu entries", i, shape[i]);
+    if (w->count == w->capacity) {
+        const size_t more = w->capacity == 0 ? 64 : 2 * w->capacity;
+        w->storages = mem_resize(w->storages, w->capacity, more, sizeof *w->storages);
+        w->capacity = more;
+    }
+    snprintf(key, sizeof key, "%zu", w->count);
+    pickle_put_floats(&w->pickle, key, rank, shape);
+    w->storages[w->count++] = (Storage){data, count};
+}
+
+/* One storage as little-endian bytes. */
+static void add_storage(ZipWriter *zip, size_t i, const Storage *s)
+{
+    char name[64];
+    unsigned char *bytes = mem_alloc(s->count, 4);
+    for (size_t k = 0; k < s->count; k++) {
+        uint32_t bits;
+        memcpy(&bits, &s->data[k], sizeof bits);
+        for (size_t b = 0; b < 4; b++)
+            bytes[4 * k + b] = (unsigned char)(bits >> 8 * b);
+    }
+    snprintf(name, sizeof name, "archive/data/%zu", i);
+    zip_add(zip, name, bytes, 4 * s->count);
+    mem_free(bytes);
+}
+
+bool torch_write(TorchWriter *w, const char *path, Error *err)
+{
+    ZipWriter *zip = zip_create(path, err);
+    if (zip == NULL)
+        return false;
+    pickle_stop(&w->pickle);
+    zip_add(zip, "archive/data.pkl", w->pickle.bytes, w->pickle.count);
+    for (size_t i = 0; i < w->count; i++)
+        add_storage(zip, i, &w->storages[i]);
+    zip_add(zip, "archive/version", "3\n", 2);
+    return zip_close(zip, err);
+}
+
+void torch_writer_free(TorchWriter *w)
+{
+    if (w == NULL)
+        return;
+    pickle_writer_free(&w->pickle);
+    mem_free(w->storages);
+    mem_free(w);
+}

@@ -1,0 +1,545 @@
+/* The U-Net.  A plan of steps (residual block, attention, down, up) is laid out once from the
+ * configuration; parameters, initial values and the forward pass are each one loop over it.
+ *
+ * Invariant: going down, the result of every step with `keeps` is pushed on a stack of skips; going
+ * up, every residual block pops one and reads it beside its input.  The stack ends empty. */
+#include "nn/unet/unet.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "autograd/operations.h"
+#include "nn/unet/blocks.h"
+#include "nn/unet/unet_encoder.h"
+#include "nn/unet/input.h"
+#include "tensor/base/check.h"
+#include "tensor/base/memory.h"
+#include "tensor/pointwise.h"
+
+enum { MAX_WIDTH = 16384, MAX_SIDE = 65536, MAX_STATES = 65536, MAX_RES_BLOCKS = 64 };
+static const size_t MAX_NUMBERS = 2147483647; /* in one sample, going in or coming out */
+
+typedef enum StepKind { STEP_RES, STEP_ATTENTION, STEP_DOWN, STEP_UP } StepKind;
+
+typedef struct Step {
+    StepKind kind;
+    size_t cin, cout;
+    bool keeps;               /* on the way down: the result becomes a skip */
+    ResBlock res;             /* by kind, one of these three is used */
+    AttentionBlock attention;
+    ConvLayer conv;
+} Step;
+
+/* Two linear layers with a SiLU between. */
+typedef struct Embedding {
+    LinearLayer first, second;
+} Embedding;
+
+typedef struct UNet {
+    Network base; /* first: a Network * is a UNet * */
+    UNetConfig config;
+    Embedding time, lambda_down, lambda_up;
+    LinearLayer mix_down, mix_up; /* in front of the two lambda embeddings */
+    LinearLayer lambda_map;       /* lambda_is_number: lambda to a picture at the bottom */
+    ConvLayer input, output;
+    PointwiseLayer narrow; /* narrow_output: instead of `output` */
+    NormLayer output_norm;
+    Step *steps; /* down, then middle, then up */
+    size_t down, middle, up;
+    size_t bottom_channels, top_channels; /* after the way down, after the way up */
+    size_t skips;                         /* pushed going down, the input convolution's included */
+} UNet;
+
+/* ---- configuration ---- */
+
+UNetConfig nn_unet_defaults(void)
+{
+    UNetConfig c;
+    memset(&c, 0, sizeof c);
+    c.height = c.width = 32;
+    c.channels = 3;
+    c.states = c.out_states = 256;
+    c.head = UNET_HEAD_LOGISTIC;
+    c.ch = 128;
+    c.scales = 4;
+    c.ch_mult[0] = 1;
+    c.ch_mult[1] = c.ch_mult[2] = c.ch_mult[3] = 2;
+    c.res_blocks = 2;
+    c.attn_scale = 1;
+    c.time_scale = 1000.0;
+    c.dropout = 0.1;
+    c.lambda_gain = 1.0;
+    c.lambda_deviation = 1.0;
+    return c;
+}
+
+static bool in_range(const char *field, size_t value, size_t least, size_t most, Error *err)
+{
+    if (value < least || value > most) {
+        return error_set(err, "U-Net: %s is %zu; it must lie in %zu..%zu", field, value, least,
+                         most);
+    }
+    return true;
+}
+
+static size_t in_channels(const UNetConfig *c)
+{
+    return unet_input_channels(c, c->channels, true);
+}
+
+static size_t out_channels(const UNetConfig *c)
+{
+    return c->channels * (c->head == UNET_HEAD_SOFTMAX ? c->out_states : 2);
+}
+
+static bool picture_is_possible(const UNetConfig *c, Error *err)
+{
+    const size_t parts = (size_t)1 << (c->scales - 1);
+    if (!in_range("height", c->height, 1, MAX_SIDE, err) ||
+        !in_range("width", c->width, 1, MAX_SIDE, err) ||
+        !in_range("channels", c->channels, 1, MAX_WIDTH, err) ||
+        !in_range("states", c->states, 2, MAX_STATES, err)) {
+        return false;
+    }
+    if (c->head != UNET_HEAD_LOGISTIC && c->head != UNET_HEAD_SOFTMAX) {
+        return error_set(err, "U-Net: head is %d; it must be logistic (%d) or softmax (%d)",
+                         (int)c->head, UNET_HEAD_LOGISTIC, UNET_HEAD_SOFTMAX);
+    }
+    if (c->head == UNET_HEAD_SOFTMAX && !in_range("out_states", c->out_states, 1, c->states, err)) {
+        return false;
+    }
+    if (c->height % parts != 0 || c->width % parts != 0) {
+        return error_set(err, "U-Net: a picture of %zu x %zu cannot be halved %zu times; both sides"
+                         " must be multiples of %zu", c->height, c->width, c->scales - 1, parts);
+    }
+    size_t positions, numbers;
+    size_t most = in_channels(c) > out_channels(c) ? in_channels(c) : out_channels(c);
+    if (!mem_product(c->height, c->width, &positions) ||
+        !mem_product(positions, most, &numbers) || numbers > MAX_NUMBERS) {
+        return error_set(err, "U-Net: %zu x %zu positions of %zu numbers; a sample may have %zu"
+                         " numbers", c->height, c->width, most, MAX_NUMBERS);
+    }
+    return true;
+}
+
+static bool config_is_possible(const UNetConfig *c, Error *err)
+{
+    if (!in_range("scales", c->scales, 1, UNET_MAX_SCALES, err) || !picture_is_possible(c, err) ||
+        !in_range("ch", c->ch, 4, MAX_WIDTH, err) ||
+        !in_range("res_blocks", c->res_blocks, 1, MAX_RES_BLOCKS, err) ||
+        (c->embed != 0 && !in_range("embed", c->embed, 4, MAX_WIDTH, err)) ||
+        !in_range("lambda_dims", c->lambda_dims, 0, 64, err)) {
+        return false;
+    }
+    if (c->ch % 4 != 0) {
+        return error_set(err, "U-Net: ch is %zu; it must be a multiple of 4", c->ch);
+    }
+    for (size_t s = 0; s < c->scales; s++) {
+        if (!in_range("ch_mult", c->ch_mult[s], 1, MAX_WIDTH / c->ch, err)) {
+            return false;
+        }
+    }
+    if (c->attn_scale < -1 || c->attn_scale >= (int)c->scales) {
+        return error_set(err, "U-Net: attn_scale is %d; it must be -1 (none) or a scale in 0..%zu",
+                         c->attn_scale, c->scales - 1);
+    }
+    if (!(c->dropout >= 0.0 && c->dropout < 1.0)) {
+        return error_set(err, "U-Net: dropout is %g; it must lie in [0, 1)", c->dropout);
+    }
+    if (!(c->lambda_gain > 0.0 && c->lambda_gain <= 100.0)) {
+        return error_set(err, "U-Net: lambda_gain is %g; it must lie in (0, 100]", c->lambda_gain);
+    }
+    if (!(c->vmax >= 0.0 && isfinite(c->vmax))) {
+        return error_set(err, "U-Net: vmax is %g; it must be positive, or 0", c->vmax);
+    }
+    if (!(c->time_scale > 0.0 && isfinite(c->time_scale))) {
+        return error_set(err, "U-Net: time_scale is %g; it must be positive", c->time_scale);
+    }
+    return true;
+}
+
+/* ---- the plan ---- */
+
+static size_t plan_step(UNet *u, size_t at, StepKind kind, size_t cin, size_t cout)
+{
+    u->steps[at].kind = kind;
+    u->steps[at].cin = cin;
+    u->steps[at].cout = cout;
+    return at + 1;
+}
+
+/* The way down from step 0 and the middle; channels of each skip into `skip`. */
+static void plan_down(UNet *u, size_t *skip)
+{
+    const UNetConfig *c = &u->config;
+    size_t at = 0, channels = c->ch;
+    skip[u->skips++] = channels;
+    for (size_t s = 0; s < c->scales; s++) {
+        for (size_t i = 0; i < c->res_blocks; i++) {
+            at = plan_step(u, at, STEP_RES, channels, c->ch * c->ch_mult[s]);
+            channels = c->ch * c->ch_mult[s];
+            if ((int)s == c->attn_scale) {
+                at = plan_step(u, at, STEP_ATTENTION, channels, channels);
+            }
+            u->steps[at - 1].keeps = true;
+            skip[u->skips++] = channels;
+        }
+        if (s + 1 < c->scales) {
+            at = plan_step(u, at, STEP_DOWN, channels, channels);
+            u->steps[at - 1].keeps = true;
+            skip[u->skips++] = channels;
+        }
+    }
+    u->down = at;
+    u->bottom_channels = channels;
+    at = plan_step(u, at, STEP_RES, channels, channels);
+    at = plan_step(u, at, STEP_ATTENTION, channels, channels);
+    at = plan_step(u, at, STEP_RES, channels, channels);
+    u->middle = at - u->down;
+}
+
+static void plan_up(UNet *u, const size_t *skip)
+{
+    const UNetConfig *c = &u->config;
+    size_t at = u->down + u->middle, channels = u->bottom_channels, left = u->skips;
+    for (size_t s = c->scales; s-- > 0;) {
+        for (size_t i = 0; i < c->res_blocks + 1; i++) {
+            at = plan_step(u, at, STEP_RES, channels + skip[--left], c->ch * c->ch_mult[s]);
+            channels = c->ch * c->ch_mult[s];
+            if ((int)s == c->attn_scale) {
+                at = plan_step(u, at, STEP_ATTENTION, channels, channels);
+            }
+        }
+        if (s > 0) {
+            at = plan_step(u, at, STEP_UP, channels, channels);
+        }
+    }
+    TENSOR_CHECK(left == 0, "%zu of %zu skips are left over", left, u->skips);
+    u->up = at - u->down - u->middle;
+    u->top_channels = channels;
+}
+
+/* False if a block's channels cannot be cut into its normalisation's groups. */
+static bool plan(UNet *u, Error *err)
+{
+    const UNetConfig *c = &u->config;
+    const size_t most = c->scales * (4 * c->res_blocks + 4) + 3;
+    u->steps = mem_zeroed(most, sizeof *u->steps);
+    size_t *skip = mem_alloc(1 + c->scales * (c->res_blocks + 1), sizeof *skip);
+    plan_down(u, skip);
+    plan_up(u, skip);
+    mem_free(skip);
+    size_t count = u->down + u->middle + u->up;
+    TENSOR_CHECK(count <= most, "%zu steps in room for %zu", count, most);
+    for (size_t i = 0; i < count; i++) {
+        size_t channels = u->steps[i].cin;
+        if (channels % unet_groups(channels) != 0) {
+            return error_set(err, "U-Net: ch %zu and its multipliers give a block of %zu channels,"
+                             " not a multiple of %zu groups", c->ch, channels,
+                             unet_groups(channels));
+        }
+    }
+    return true;
+}
+
+/* ---- parameters, in the order of the published checkpoints ---- */
+
+static size_t embed_width(const UNetConfig *c)
+{
+    return c->embed != 0 ? c->embed : c->ch;
+}
+
+/* Numbers by which one sample's lambda enters. */
+static size_t lambda_width(const UNetConfig *c)
+{
+    return c->lambda_is_number ? c->lambda_dims : c->lambda_dims * embed_width(c);
+}
+
+/* Positions of the smallest pictures. */
+static size_t bottom_positions(const UNetConfig *c)
+{
+    return (c->height >> (c->scales - 1)) * (c->width >> (c->scales - 1));
+}
+
+static Embedding add_embedding(ParamSet *set, const char *first, const char *second, size_t embed)
+{
+    Embedding e;
+    e.first = nn_linear_add(set, first, embed, 4 * embed);
+    e.second = nn_linear_add(set, second, 4 * embed, 4 * embed);
+    return e;
+}
+
+static void add_steps(UNet *u, const char *list, size_t first, size_t count)
+{
+    ParamSet *set = &u->base.params;
+    size_t time_width = 4 * embed_width(&u->config);
+    size_t lambda_width = u->config.lambda_dims > 0 ? time_width : 0;
+    for (size_t i = 0; i < count; i++) {
+        Step *step = &u->steps[first + i];
+        char name[NN_NAME];
+        snprintf(name, sizeof name, "%s.%zu%s", list, i,
+                 step->kind == STEP_DOWN || step->kind == STEP_UP ? ".conv" : "");
+        if (step->kind == STEP_RES) {
+            step->res = unet_res_add(set, name, step->cin, step->cout, time_width, lambda_width,
+                                     first + i);
+        } else if (step->kind == STEP_ATTENTION) {
+            step->attention = unet_attention_add(set, name, step->cin);
+        } else {
+            step->conv = nn_conv_add(set, name, step->cin, step->cout);
+        }
+    }
+}
+
+static void add_parameters(UNet *u)
+{
+    const UNetConfig *c = &u->config;
+    ParamSet *set = &u->base.params;
+    const size_t embed = embed_width(c), known = embed + lambda_width(c);
+    u->time = add_embedding(set, "temb_modules.0", "temb_modules.1", embed);
+    if (c->lambda_dims > 0) {
+        u->lambda_down = add_embedding(set, "lemb_modules.0", "lemb_modules.1", embed);
+        u->lambda_up = add_embedding(set, "hlemb_modules.0", "hlemb_modules.1", embed);
+        u->mix_down = nn_linear_add(set, "tlam_mix", known, embed);
+    }
+    u->input = nn_conv_add(set, "input_conv", in_channels(c), c->ch);
+    add_steps(u, "downsampling_modules", 0, u->down);
+    if (c->lambda_dims > 0) {
+        u->mix_up = nn_linear_add(set, "h_t_lam_mix", known + u->bottom_channels, embed);
+    }
+    if (c->lambda_dims > 0 && c->lambda_is_number) {
+        u->lambda_map = nn_linear_add(set, "lambda_map", c->lambda_dims,
+                                      bottom_positions(c) * u->bottom_channels);
+    }
+    add_steps(u, "middle_modules", u->down, u->middle);
+    add_steps(u, "upsampling_modules", u->down + u->middle, u->up);
+    u->output_norm = nn_norm_add(set, "output_modules.0", u->top_channels,
+                                 unet_groups(u->top_channels));
+    if (c->narrow_output) {
+        u->narrow = nn_pointwise_add(set, "output_modules.1", u->top_channels, out_channels(c));
+    } else {
+        u->output = nn_conv_add(set, "output_modules.1", u->top_channels, out_channels(c));
+    }
+    if (c->encoder != ENCODER_NONE) {
+        u->base.encoder = nn_unet_encoder_add(set, c);
+    }
+}
+
+static void init_embedding(const Embedding *e, Rng rng)
+{
+    nn_linear_init(&e->first, true, rng);
+    nn_linear_init(&e->second, true, rng);
+}
+
+/* All lambdas alike is a saddle of the mixture's losses, and the way out is as slow as lambda's
+ * embedding is small.  PyTorch's default shrinks it at each of three layers, to a rms of about
+ * 0.02; a gain of sqrt(6) (He's initialisation) keeps it near 1/2. */
+static void init_lambda(const LinearLayer *layer, double gain, Rng rng)
+{
+    nn_linear_init(layer, true, rng);
+    tensor_scale(layer->weight->value.data, (float)gain, layer->weight->value.data,
+                 tensor_size(&layer->weight->value));
+}
+
+static void unet_initialise(Network *net, uint64_t seed)
+{
+    UNet *u = (UNet *)net;
+    const Rng rng = rng_root(seed);
+    init_embedding(&u->time, rng);
+    if (u->config.lambda_dims > 0) {
+        const LinearLayer *layers[] = {&u->mix_down, &u->lambda_down.first, &u->lambda_down.second,
+                                       &u->mix_up, &u->lambda_up.first, &u->lambda_up.second};
+        for (size_t i = 0; i < sizeof layers / sizeof layers[0]; i++)
+            init_lambda(layers[i], u->config.lambda_gain, rng);
+    }
+    nn_conv_init(&u->input, rng);
+    for (size_t i = 0; i < u->down + u->middle + u->up; i++) {
+        const Step *step = &u->steps[i];
+        if (step->kind == STEP_RES) {
+            unet_res_init(&step->res, rng);
+        } else if (step->kind == STEP_ATTENTION) {
+            unet_attention_init(&step->attention, rng);
+        } else {
+            nn_conv_init(&step->conv, rng);
+        }
+    }
+    nn_norm_init(&u->output_norm);
+    if (u->config.narrow_output) {
+        nn_pointwise_init(&u->narrow, 1.0, rng);
+    } else {
+        nn_conv_init(&u->output, rng);
+    }
+    if (u->lambda_map.weight != NULL) {
+        nn_linear_zero(&u->lambda_map); /* a new student is its teacher */
+    }
+    nn_encoder_initialise(u->base.encoder, rng);
+}
+
+/* ---- forward ---- */
+
+/* Sinusoids of `per_sample` numbers a sample, side by side: (B, per_sample * embed). */
+static Var *sinusoids(const UNet *u, Graph *g, const double *numbers, size_t batch,
+                      size_t per_sample)
+{
+    const size_t embed = embed_width(&u->config);
+    Tensor value = tensor_make2(g->arena, batch, per_sample * embed);
+    nn_sinusoid(value.data, numbers, batch * per_sample, embed, u->config.time_scale);
+    return ag_constant(g, value);
+}
+
+/* SiLU(second(SiLU(first(x)))): with the SiLU that every block would apply. */
+static Var *embed(Graph *g, const Embedding *e, Var *x)
+{
+    return ag_silu(nn_linear(g, &e->second, ag_silu(nn_linear(g, &e->first, x))));
+}
+
+static Var *run_step(Graph *g, const Step *step, Var *h, const BlockCondition *condition)
+{
+    switch (step->kind) {
+    case STEP_RES: return unet_res(g, &step->res, h, condition);
+    case STEP_ATTENTION: return unet_attention(g, &step->attention, h);
+    case STEP_DOWN: return nn_conv(g, &step->conv, h, 2);
+    case STEP_UP: break;
+    }
+    Var *large = ag_upsample2(h);
+    h = nn_conv(g, &step->conv, large, 1);
+    ag_drop(large);
+    return h;
+}
+
+/* Down; every skip is stored in skip[] and the last one returned.  In inference each stretch
+ * between two skips keeps only its result. */
+static Var *go_down(const UNet *u, Graph *g, Var *h, const BlockCondition *condition, Var **skip)
+{
+    size_t pushed = 0;
+    skip[pushed++] = h;
+    AgScope scope = ag_scope_begin(g);
+    for (size_t i = 0; i < u->down; i++) {
+        h = run_step(g, &u->steps[i], h, condition);
+        if (u->steps[i].keeps) {
+            h = skip[pushed++] = ag_scope_end(scope, h);
+            scope = ag_scope_begin(g);
+        }
+    }
+    return h;
+}
+
+/* Middle and up.  One scope, ended after every step: in inference h moves down to the scope's
+ * start each time, over its predecessor, which nobody needs any more. */
+static Var *go_up(const UNet *u, Graph *g, Var *h, const BlockCondition *condition,
+                  Var *const *skip)
+{
+    size_t left = u->skips;
+    const AgScope scope = ag_scope_begin(g);
+    for (size_t i = u->down; i < u->down + u->middle + u->up; i++) {
+        const Step *step = &u->steps[i];
+        Var *both = NULL;
+        if (step->kind == STEP_RES && i >= u->down + u->middle) {
+            h = both = ag_concat(h, skip[--left]);
+        }
+        h = run_step(g, step, h, condition);
+        if (both != NULL) {
+            ag_drop(both);
+        }
+        h = ag_scope_end(scope, h);
+    }
+    return h;
+}
+
+/* The logistic head's numbers: mu = tanh(c(x) + h[0:C]), log_scale = h[C:2C]. */
+static Var *logistic_numbers(Var *h, Var *centred, size_t channels)
+{
+    Var *mu = ag_tanh(ag_add(centred, ag_slice(h, 0, channels)));
+    return ag_concat(mu, ag_slice(h, channels, channels));
+}
+
+static Var *unet_forward(const Network *net, Graph *g, const NetworkInput *in)
+{
+    const UNet *u = (const UNet *)net;
+    const UNetConfig *c = &u->config;
+    const AgScope whole = ag_scope_begin(g);
+    Var **skip = arena_alloc(g->arena, u->skips, sizeof *skip);
+    Var *x = unet_input(c, g, in->x, c->channels, true);
+    Var *known = sinusoids(u, g, in->t, in->x->batch, 1); /* what lambda's networks see */
+    Var *lambda = NULL;
+    BlockCondition condition = {embed(g, &u->time, known), NULL, in->dropout, c->dropout};
+    if (c->lambda_dims > 0) {
+        lambda = c->lambda_is_number
+                     ? nn_lambda_var(net, g, in)
+                     : sinusoids(u, g, in->lambda, in->x->batch, c->lambda_dims);
+        known = ag_concat(lambda, known);
+        Var *mixed = ag_silu(nn_linear(g, &u->mix_down, known));
+        condition.lambda = embed(g, &u->lambda_down, mixed);
+    }
+    Var *h = go_down(u, g, nn_conv(g, &u->input, x, 1), &condition, skip);
+    if (c->lambda_dims > 0) {
+        Var *mixed = ag_silu(nn_linear(g, &u->mix_up, ag_concat(known, ag_mean_positions(h))));
+        condition.lambda = embed(g, &u->lambda_up, mixed);
+    }
+    if (u->lambda_map.weight != NULL) {
+        h = ag_add(h, ag_reshape(nn_linear(g, &u->lambda_map, lambda), 4, h->value.shape));
+    }
+    h = go_up(u, g, h, &condition, skip);
+    Var *n = nn_norm(g, &u->output_norm, h, true);
+    h = c->narrow_output ? nn_pointwise(g, &u->narrow, n) : nn_conv(g, &u->output, n, 1);
+    ag_drop(n);
+    if (c->head == UNET_HEAD_LOGISTIC) {
+        h = logistic_numbers(h, x, c->channels);
+    }
+    return ag_scope_end(whole, h);
+}
+
+/* ---- making and freeing ---- */
+
+static size_t gradient_block(const UNetConfig *c)
+{
+    size_t channels = c->ch * c->ch_mult[0];
+    channels = channels > in_channels(c) ? channels : in_channels(c);
+    channels = channels > out_channels(c) ? channels : out_channels(c);
+    return nn_gradient_block(c->height * c->width, channels);
+}
+
+static void unet_destroy(Network *net)
+{
+    UNet *u = (UNet *)net;
+    nn_params_free(&u->base.params);
+    nn_encoder_destroy(u->base.encoder);
+    mem_free(u->steps);
+    mem_free(u);
+}
+
+Network *nn_unet_layout(const UNetConfig *config, Error *err)
+{
+    if (!config_is_possible(config, err)) {
+        return NULL;
+    }
+    UNet *u = mem_zeroed(1, sizeof *u);
+    u->config = *config;
+    u->base.kind = "unet";
+    u->base.dims = config->height * config->width * config->channels;
+    u->base.states = config->states;
+    u->base.lambda_dims = config->lambda_dims;
+    u->base.lambda_is_number = config->lambda_is_number;
+    u->base.lambda_mean = config->lambda_mean;
+    u->base.lambda_deviation = config->lambda_deviation;
+    u->base.outputs = config->height * config->width * out_channels(config);
+    u->base.gradient_block = gradient_block(config);
+    u->base.forward = unet_forward;
+    u->base.initialise = unet_initialise;
+    u->base.destroy = unet_destroy;
+    if (!plan(u, err)) {
+        unet_destroy(&u->base);
+        return NULL;
+    }
+    add_parameters(u);
+    return &u->base;
+}
+
+Network *nn_unet_create(const UNetConfig *config, bool with_grads, Error *err)
+{
+    Network *net = nn_unet_layout(config, err);
+    if (net != NULL) {
+        nn_params_allocate(&net->params, with_grads);
+    }
+    return net;
+}

@@ -1,0 +1,140 @@
+/* Bump allocation in a list of chunks.
+ *
+ * Invariant: chunks[0..current] may hold live data, chunks after current are empty and kept for
+ * later.  A request that does not fit goes to the next empty chunk that is large enough; smaller
+ * ones on the way are skipped until the next release. */
+#include "tensor/base/arena.h"
+
+#include <string.h>
+
+#include "tensor/base/check.h"
+#include "tensor/base/memory.h"
+
+typedef struct Chunk {
+    unsigned char *data;
+    size_t size, used; /* bytes, multiples of MEM_ALIGN */
+} Chunk;
+
+struct Arena {
+    Chunk *chunks;
+    size_t count, capacity, current;
+    size_t chunk_bytes;
+    size_t used, peak; /* sum of used over the chunks, and its maximum */
+};
+
+/* Rounds up to a multiple of MEM_ALIGN; SIZE_MAX if that overflows, which no allocation grants. */
+static size_t round_up(size_t bytes)
+{
+    size_t rounded = (bytes + MEM_ALIGN - 1) / MEM_ALIGN * MEM_ALIGN;
+
+    return rounded >= bytes ? rounded : (size_t)-1;
+}
+
+Arena *arena_create(size_t chunk_bytes)
+{
+    Arena *arena = mem_zeroed(1, sizeof *arena);
+
+    arena->chunk_bytes = round_up(chunk_bytes > 0 ? chunk_bytes : 1);
+    return arena;
+}
+
+void arena_destroy(Arena *arena)
+{
+    if (arena == NULL)
+        return;
+    for (size_t i = 0; i < arena->count; i++)
+        mem_free(arena->chunks[i].data);
+    mem_free(arena->chunks);
+    mem_free(arena);
+}
+
+static void add_chunk(Arena *arena, size_t bytes)
+{
+    if (arena->count == arena->capacity) {
+        size_t capacity = arena->capacity > 0 ? 2 * arena->capacity : 8;
+        arena->chunks = mem_resize(arena->chunks, arena->capacity, capacity, sizeof(Chunk));
+        arena->capacity = capacity;
+    }
+    Chunk chunk = {NULL, bytes > arena->chunk_bytes ? bytes : arena->chunk_bytes, 0};
+    chunk.data = mem_alloc(chunk.size, 1); /* before it is counted: a handler may leave by a jump */
+    arena->chunks[arena->count++] = chunk;
+}
+
+void *arena_alloc(Arena *arena, size_t count, size_t size)
+{
+    size_t bytes;
+
+    if (!mem_product(count, size, &bytes))
+        mem_alloc(count, size); /* does not return: reports the two factors */
+    bytes = round_up(bytes > 0 ? bytes : 1);
+    while (arena->current < arena->count) {
+        const Chunk *chunk = &arena->chunks[arena->current];
+        if (bytes <= chunk->size - chunk->used)
+            break;
+        arena->current++;
+    }
+    if (arena->current == arena->count)
+        add_chunk(arena, bytes);
+    Chunk *chunk = &arena->chunks[arena->current];
+    void *block = chunk->data + chunk->used;
+    chunk->used += bytes;
+    arena->used += bytes;
+    if (arena->used > arena->peak)
+        arena->peak = arena->used;
+    return block;
+}
+
+void *arena_zeroed(Arena *arena, size_t count, size_t size)
+{
+    void *block = arena_alloc(arena, count, size);
+
+    memset(block, 0, count * size);
+    return block;
+}
+
+ArenaMark arena_mark(const Arena *arena)
+{
+    ArenaMark mark = {arena->current, 0};
+
+    if (arena->current < arena->count)
+        mark.used = arena->chunks[arena->current].used;
+    return mark;
+}
+
+/* Cuts a chunk back to its first `used` bytes. */
+static void cut_chunk(Arena *arena, Chunk *chunk, size_t used)
+{
+    TENSOR_CHECK(used <= chunk->used, "mark at byte %zu of a chunk filled to %zu", used,
+                 chunk->used);
+#ifdef DI4C_POISON
+    memset(chunk->data + used, 0xFF, chunk->used - used);
+#endif
+    arena->used -= chunk->used - used;
+    chunk->used = used;
+}
+
+void arena_release(Arena *arena, ArenaMark mark)
+{
+    TENSOR_CHECK(mark.chunk <= arena->current, "mark in chunk %zu, arena is at chunk %zu",
+                 mark.chunk, arena->current);
+    for (size_t i = mark.chunk; i < arena->count; i++)
+        cut_chunk(arena, &arena->chunks[i], i == mark.chunk ? mark.used : 0);
+    arena->current = mark.chunk;
+}
+
+void arena_reset(Arena *arena)
+{
+    ArenaMark start = {0, 0};
+
+    arena_release(arena, start);
+}
+
+size_t arena_used(const Arena *arena)
+{
+    return arena->used;
+}
+
+size_t arena_peak(const Arena *arena)
+{
+    return arena->peak;
+}

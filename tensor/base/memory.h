@@ -1,0 +1,32 @@
+/* The one allocator: overflow-checked products, 64-byte alignment, a running total. */
+#ifndef DI4C_TENSOR_BASE_MEMORY_H
+#define DI4C_TENSOR_BASE_MEMORY_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+enum { MEM_ALIGN = 64 };
+
+/* False if a*b does not fit in size_t; otherwise *product = a*b. */
+bool mem_product(size_t a, size_t b, size_t *product);
+
+/* count*size bytes, aligned to MEM_ALIGN, not initialised; never NULL, also for 0 bytes.  When the
+ * product overflows or memory is out, the out-of-memory handler is called with the two factors; it
+ * must not return.  The default one prints a sentence to stderr and exits with status 1: all files
+ * are written to temporary names and renamed, so nothing finished is lost. */
+void *mem_alloc(size_t count, size_t size);
+/* As mem_alloc, all bytes zero. */
+void *mem_zeroed(size_t count, size_t size);
+/* A copy of p's first min(old_count,new_count)*size bytes in a block of new_count*size; frees p. */
+void *mem_resize(void *p, size_t old_count, size_t new_count, size_t size);
+/* As mem_alloc, but returns NULL instead of calling the handler (sizes that come from files). */
+void *mem_try(size_t count, size_t size);
+void mem_free(void *p); /* NULL is allowed */
+/* A copy of the string; the caller frees it with mem_free. */
+char *mem_string(const char *text);
+
+void mem_on_failure(void (*handler)(size_t count, size_t size));
+size_t mem_in_use(void); /* bytes asked for and not freed */
+size_t mem_peak(void);   /* largest mem_in_use so far */
+
+#endif

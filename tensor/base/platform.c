@@ -1,0 +1,377 @@
+/* The only file that needs POSIX; with -DDI4C_PLAIN_C, or on a system that does not call itself
+ * Unix, each function falls back to what plain C offers. */
+#if !defined(DI4C_PLAIN_C) && (defined(__unix__) || defined(__APPLE__))
+#define HAVE_POSIX 1
+#define _POSIX_C_SOURCE 200809L
+#ifdef __APPLE__
+#define _DARWIN_C_SOURCE 1 /* TIOCGWINSZ */
+#endif
+#endif
+
+#include "tensor/base/platform.h"
+
+#include <errno.h>
+#include <limits.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#ifdef HAVE_POSIX
+#include <sys/ioctl.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <unistd.h>
+#endif
+
+#include "tensor/base/memory.h"
+
+static volatile sig_atomic_t arrived; /* number of the first signal, 0 before */
+
+/* A second signal gets the default action, which ends the program. */
+static void on_signal(int number)
+{
+    if (arrived != 0) {
+        signal(number, SIG_DFL);
+        raise(number);
+        return;
+    }
+    arrived = number;
+    signal(number, on_signal); /* plain C forgets the handler when it is called */
+}
+
+int platform_signal(void)
+{
+    return (int)arrived;
+}
+
+#ifdef HAVE_POSIX
+
+double platform_seconds(void)
+{
+    struct timespec now;
+
+    if (clock_gettime(CLOCK_MONOTONIC, &now) != 0)
+        return (double)time(NULL);
+    return (double)now.tv_sec + 1e-9 * (double)now.tv_nsec;
+}
+
+bool platform_is_terminal(FILE *file)
+{
+    return isatty(fileno(file)) == 1;
+}
+
+int platform_terminal_width(void)
+{
+#ifdef TIOCGWINSZ
+    struct winsize size;
+
+    if (ioctl(STDERR_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col > 0)
+        return size.ws_col;
+#endif
+    return 80;
+}
+
+void platform_catch_signals(void)
+{
+    struct sigaction action;
+
+    memset(&action, 0, sizeof action);
+    action.sa_handler = on_signal;
+    sigemptyset(&action.sa_mask);
+    action.sa_flags = SA_RESTART; /* a write in progress is not cut short */
+    sigaction(SIGINT, &action, NULL);
+    sigaction(SIGTERM, &action, NULL);
+}
+
+size_t platform_peak_memory(void)
+{
+    struct rusage usage;
+
+    if (getrusage(RUSAGE_SELF, &usage) != 0)
+        return 0;
+#ifdef __APPLE__
+    return (size_t)usage.ru_maxrss;
+#else
+    return (size_t)usage.ru_maxrss * 1024;
+#endif
+}
+
+bool platform_set_variable(const char *name, const char *value)
+{
+    return setenv(name, value, 1) == 0;
+}
+
+/* Whether `word`, the first of a command line, names the file at `path`: as a path itself, or as
+ * the last part of it, found in the folders of PATH. */
+static bool names_file(const char *word, const char *path)
+{
+    struct stat a, b;
+    const char *last = strrchr(path, '/');
+
+    if (strchr(word, '/') == NULL)
+        return last != NULL && strcmp(last + 1, word) == 0;
+    return stat(word, &a) == 0 && stat(path, &b) == 0 && a.st_dev == b.st_dev &&
+           a.st_ino == b.st_ino;
+}
+
+void platform_restart(char **argv)
+{
+    char path[4096];
+    const ssize_t length = readlink("/proc/self/exe", path, sizeof path - 1);
+
+    if (length <= 0 || (size_t)length == sizeof path - 1 || argv[0] == NULL)
+        return;
+    path[length] = '\0';
+    if (names_file(argv[0], path))
+        execv(path, argv);
+}
+
+static bool is_folder(const char *path)
+{
+    struct stat info;
+
+    return stat(path, &info) == 0 && S_ISDIR(info.st_mode);
+}
+
+static bool make_one_folder(const char *path, Error *err)
+{
+    if (mkdir(path, 0777) == 0)
+        return true;
+    const int cause = errno; /* looking at the path sets another one */
+    return is_folder(path) ||
+           error_set(err, "%s: cannot make this folder: %s", path, strerror(cause));
+}
+
+bool platform_flush(FILE *file)
+{
+    if (fflush(file) != 0)
+        return false;
+    /* Pipes and terminals cannot be synchronised and say EINVAL. */
+    return fsync(fileno(file)) == 0 || errno == EINVAL || errno == ENOTSUP;
+}
+
+static bool replace_file(const char *from, const char *to)
+{
+    return rename(from, to) == 0;
+}
+
+bool platform_file_size(const char *path, size_t *bytes)
+{
+    struct stat info;
+
+    if (stat(path, &info) != 0 || !S_ISREG(info.st_mode) || access(path, R_OK) != 0)
+        return false;
+    if (info.st_size < 0 || (unsigned long long)info.st_size > (size_t)-1)
+        return false;
+    *bytes = (size_t)info.st_size;
+    return true;
+}
+
+bool platform_exists(const char *path)
+{
+    struct stat info;
+
+    return stat(path, &info) == 0;
+}
+
+static unsigned long process_number(void)
+{
+    return (unsigned long)getpid();
+}
+
+#else /* plain C */
+
+double platform_seconds(void)
+{
+    return (double)time(NULL);
+}
+
+bool platform_is_terminal(FILE *file)
+{
+    (void)file;
+    return false;
+}
+
+int platform_terminal_width(void)
+{
+    return 80;
+}
+
+void platform_catch_signals(void)
+{
+    signal(SIGINT, on_signal);
+    signal(SIGTERM, on_signal);
+}
+
+size_t platform_peak_memory(void)
+{
+    return 0;
+}
+
+bool platform_set_variable(const char *name, const char *value)
+{
+    (void)name;
+    (void)value;
+    return false;
+}
+
+void platform_restart(char **argv)
+{
+    (void)argv;
+}
+
+/* Plain C cannot make a folder, but a file can be written into one that exists. */
+static bool is_folder(const char *path)
+{
+    static const char probe[] = "/.folder.probe";
+    size_t length = strlen(path);
+    char *name = mem_alloc(length + sizeof probe, 1);
+
+    memcpy(name, path, length);
+    memcpy(name + length, probe, sizeof probe);
+    FILE *file = fopen(name, "wb");
+    if (file != NULL) {
+        fclose(file);
+        remove(name);
+    }
+    mem_free(name);
+    return file != NULL;
+}
+
+static bool make_one_folder(const char *path, Error *err)
+{
+    (void)path;
+    (void)err;
+    return true; /* the whole path is judged at the end */
+}
+
+bool platform_flush(FILE *file)
+{
+    return fflush(file) == 0;
+}
+
+static bool replace_file(const char *from, const char *to)
+{
+    if (rename(from, to) == 0)
+        return true;
+    const int cause = errno;
+    if (remove(to) == 0) /* some systems do not replace a file */
+        return rename(from, to) == 0;
+    errno = cause;
+    return false;
+}
+
+bool platform_file_size(const char *path, size_t *bytes)
+{
+    FILE *file = fopen(path, "rb");
+    long size = -1;
+
+    if (file == NULL)
+        return false;
+    /* A folder may open, but nothing can be read from it. */
+    bool plain = (fgetc(file) != EOF || !ferror(file)) && fseek(file, 0, SEEK_END) == 0;
+    if (plain)
+        size = ftell(file);
+    fclose(file);
+    if (size < 0 || size == LONG_MAX)
+        return false;
+    *bytes = (size_t)size;
+    return true;
+}
+
+bool platform_exists(const char *path)
+{
+    FILE *file = fopen(path, "rb");
+
+    if (file != NULL)
+        fclose(file);
+    return file != NULL || is_folder(path);
+}
+
+static unsigned long process_number(void)
+{
+    return 0;
+}
+
+#endif
+
+bool platform_make_folder(const char *path, Error *err)
+{
+    size_t length = strlen(path);
+    char *part = mem_string(path);
+    bool done = true;
+
+    /* Each parent in turn; an existing one is no error. */
+    for (size_t i = 1; i < length && done; i++)
+        if (part[i] == '/' && part[i - 1] != '/') {
+            part[i] = '\0';
+            done = make_one_folder(part, err);
+            part[i] = '/';
+        }
+    done = done && make_one_folder(part, err);
+    mem_free(part);
+    if (done && !is_folder(path))
+        done = error_set(err, "%s: no such folder, and this program cannot make one here; make it"
+                              " by hand", path);
+    return done;
+}
+
+bool platform_rename(const char *from, const char *to, Error *err)
+{
+    if (replace_file(from, to))
+        return true;
+    return error_set(err, "%s: cannot be put in place of %s: %s", from, to, strerror(errno));
+}
+
+static void forget(OutputFile *out)
+{
+    mem_free(out->path);
+    mem_free(out->temporary);
+    out->path = out->temporary = NULL;
+    out->file = NULL;
+}
+
+bool output_open(OutputFile *out, const char *path, Error *err)
+{
+    size_t room = strlen(path) + 32;
+
+    out->path = mem_string(path);
+    out->temporary = mem_alloc(room, 1);
+    snprintf(out->temporary, room, "%s.tmp.%lu", path, process_number());
+    out->file = fopen(out->temporary, "wb");
+    if (out->file == NULL) {
+        error_set(err, "%s: cannot be written: %s", path, strerror(errno));
+        forget(out);
+        return false;
+    }
+    return true;
+}
+
+bool output_commit(OutputFile *out, Error *err)
+{
+    errno = 0;
+    const bool flushed = platform_flush(out->file); /* may leave an errno that is no failure */
+    int cause = flushed ? 0 : errno;
+    bool written = flushed && !ferror(out->file);
+    if (fclose(out->file) != 0 && written) {
+        written = false;
+        cause = errno;
+    }
+    bool done = written || error_set(err, "%s: writing failed: %s", out->path,
+                                     cause != 0 ? strerror(cause) : "disk full or file lost");
+    done = done && platform_rename(out->temporary, out->path, err);
+    if (!done)
+        remove(out->temporary);
+    forget(out);
+    return done;
+}
+
+void output_cancel(OutputFile *out)
+{
+    if (out->file == NULL)
+        return;
+    fclose(out->file);
+    remove(out->temporary);
+    forget(out);
+}

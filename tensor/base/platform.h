@@ -1,0 +1,46 @@
+/* The only file with POSIX calls; each has a plain-C fallback (DI4C_PLAIN_C). */
+#ifndef DI4C_TENSOR_BASE_PLATFORM_H
+#define DI4C_TENSOR_BASE_PLATFORM_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdio.h>
+
+#include "tensor/base/error.h"
+
+double platform_seconds(void);            /* monotonic where the system has such a clock */
+bool platform_is_terminal(FILE *file);    /* false in plain C */
+int platform_terminal_width(void);        /* columns of stderr; 80 if unknown */
+/* SIGINT and SIGTERM set a flag instead of ending the program; a second one ends it at once. */
+void platform_catch_signals(void);
+int platform_signal(void);                /* 0, or the number of the signal that came */
+size_t platform_peak_memory(void);        /* peak resident bytes of this process; 0 if unknown */
+/* Gives a variable of the environment this value; false where that cannot be done. */
+bool platform_set_variable(const char *name, const char *value);
+/* Starts the running program again, in this process and with these arguments, so that what reads
+ * the environment before main sees what has been set since.  Returns if the system does not say
+ * which file is running (/proc), or if that is not the file that argv[0] names: a loader may have
+ * been told to run it. */
+void platform_restart(char **argv);
+/* Creates the folder and its parents; an existing folder is no error. */
+bool platform_make_folder(const char *path, Error *err);
+/* fsync of an open file after fflush. */
+bool platform_flush(FILE *file);
+/* Atomically replaces `to` by `from` (both in one folder). */
+bool platform_rename(const char *from, const char *to, Error *err);
+/* False if it is not a readable plain file. */
+bool platform_file_size(const char *path, size_t *bytes);
+/* Whether anything has this name: a file, readable or not, a folder, a device. */
+bool platform_exists(const char *path);
+
+/* Whole-file output that is never seen half-written: open writes path.tmp.PID beside it, commit
+ * flushes and renames, cancel removes it (and does nothing after commit or a failed open). */
+typedef struct OutputFile {
+    FILE *file;
+    char *path, *temporary;
+} OutputFile;
+bool output_open(OutputFile *out, const char *path, Error *err);
+bool output_commit(OutputFile *out, Error *err); /* also reports any earlier write error */
+void output_cancel(OutputFile *out);
+
+#endif

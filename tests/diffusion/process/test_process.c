@@ -1,0 +1,654 @@
+/* Forward processes against their definitions, transition matrices against a naive exponential,
+ * draws against the matrices. */
+#include <check.h>
+#include <float.h>
+#include <math.h>
+#include <signal.h>
+#include <string.h>
+
+#include "diffusion/process/process.h"
+#include "tensor/base/memory.h"
+#include "tensor/base/threads.h"
+#include "tests/tools/statistics.h"
+
+enum { CASES = 10, LARGEST = 64 };
+
+/* A user's matrix: case 8 has no detailed balance, case 9 also a state that is left for ever. */
+static const double *matrix_of(size_t kase, size_t S)
+{
+    static double R[LARGEST * LARGEST];
+
+    memset(R, 0, sizeof R);
+    for (size_t i = 0; i < S; i++) {
+        R[i * S + (i + 1) % S] += 2.0 + (double)(i % 3);
+        R[i * S + (5 * i + 2) % S] += 0.25;
+        R[i * S] += 1.0;
+    }
+    for (size_t i = 0; i < S; i++) {
+        double sum = 0.0;
+        if (kase == 9 && S > 2)
+            R[i * S + S - 1] = 0.0;
+        R[i * S + i] = 0.0;
+        for (size_t j = 0; j < S; j++)
+            sum += R[i * S + j];
+        R[i * S + i] = -sum;
+    }
+    return R;
+}
+
+/* All kinds and published schedules; constants with which few states do not mix at once. */
+static ProcessConfig config_of(size_t kase, size_t S)
+{
+    static const ProcessKind kinds[CASES] = {
+        PROCESS_UNIFORM,   PROCESS_ABSORBING,   PROCESS_ABSORBING, PROCESS_ABSORBING,
+        PROCESS_ABSORBING, PROCESS_BIRTH_DEATH, PROCESS_GAUSSIAN,  PROCESS_GAUSSIAN,
+        PROCESS_MATRIX,    PROCESS_MATRIX};
+    ProcessConfig c = diff_process_defaults(kinds[kase], S);
+
+    c.schedule = kase == 3 ? ABSORB_LINEAR : kase == 4 ? ABSORB_COSINE : ABSORB_LOGLINEAR;
+    c.eps = kase == 2 ? 0.0 : 1e-3;
+    if (kase == 5)
+        c.sigma_max = 4.0;
+    if (kase == 6)
+        c.time_base = 0.05;
+    if (kase == 7) { /* so uneven that the spectral form would lose digits */
+        c.q_sigma = (double)S / 12.0;
+        c.rate_sigma = 1.5;
+        c.time_exponential = 8.0;
+    }
+    c.any_start = true;
+    c.beta_scale = 6.0;
+    if (kase >= 8)
+        c.rates = matrix_of(kase, S);
+    return c;
+}
+
+static Process *process_of(size_t kase, size_t S)
+{
+    ProcessConfig c = config_of(kase, S);
+    Error err = {""};
+    Process *p = diff_process_create(&c, &err);
+
+    ck_assert_msg(p != NULL, "%s", err.text);
+    return p;
+}
+
+static void assert_near(double got, double expected, double relative)
+{
+    ck_assert_msg(fabs(got - expected) <= relative * fabs(expected), "%.17g, expected %.17g", got,
+                  expected);
+}
+
+/* ---- rates and generators ---- */
+
+START_TEST(names_go_both_ways)
+{
+    for (size_t k = 0; k < CASES; k++) {
+        ProcessKind kind = config_of(k, 4).kind, back;
+        ck_assert(diff_process_kind(diff_process_name(kind), &back));
+        ck_assert_int_eq(kind, back);
+    }
+    ProcessKind kind;
+    ck_assert(!diff_process_kind("Gaussian", &kind));
+    ck_assert(!diff_process_kind("", &kind));
+}
+END_TEST
+
+START_TEST(rate_is_the_derivative_of_the_integral)
+{
+    for (size_t k = 0; k < CASES; k++) {
+        Process *p = process_of(k, 5);
+        for (int i = 1; i < 10; i++) {
+            double t = 0.1 * i, h = 1e-5;
+            double slope = diff_process_integral(p, t - h, t + h) / (2.0 * h);
+            assert_near(diff_process_rate(p, t), slope, 1e-7);
+            assert_near(diff_process_integral(p, 0.0, t) + diff_process_integral(p, t, 0.95),
+                        diff_process_integral(p, 0.0, 0.95), 1e-13);
+            ck_assert_double_eq(diff_process_integral(p, t, t), 0.0);
+        }
+        diff_process_destroy(p);
+    }
+}
+END_TEST
+
+START_TEST(integrals_have_their_published_values)
+{
+    ProcessConfig c = diff_process_defaults(PROCESS_GAUSSIAN, 16);
+    Process *p = diff_process_create(&c, NULL);
+    assert_near(diff_process_integral(p, 0.0, 1.0), 297.0, 1e-14);
+    assert_near(diff_process_integral(p, 0.5, 1.0), 270.0, 1e-14);
+    diff_process_destroy(p);
+    c = diff_process_defaults(PROCESS_BIRTH_DEATH, 16);
+    p = diff_process_create(&c, NULL);
+    assert_near(diff_process_integral(p, 0.0, 1.0), 4999.5, 1e-14);
+    diff_process_destroy(p);
+    c = diff_process_defaults(PROCESS_ABSORBING, 16);
+    p = diff_process_create(&c, NULL);
+    assert_near(diff_process_integral(p, 0.0, 1.0), -log(1e-3), 1e-14);
+    diff_process_destroy(p);
+}
+END_TEST
+
+START_TEST(generators_are_generators)
+{
+    static const size_t sizes[] = {2, 3, 7, 16, 33};
+
+    for (size_t k = 0; k < CASES; k++)
+        for (size_t n = 0; n < sizeof sizes / sizeof *sizes; n++) {
+            size_t S = sizes[n];
+            Process *p = process_of(k, S);
+            double end = 0.0, prior = 0.0;
+            for (size_t i = 0; i < S; i++) {
+                double row = 0.0, into = 0.0;
+                end += p->end[i];
+                prior += p->prior[i];
+                for (size_t j = 0; j < S; j++) {
+                    double forth = p->base[i * S + j];
+                    ck_assert(i == j ? forth <= 0.0 : forth >= 0.0);
+                    row += forth;
+                    into += p->end[j] * p->base[j * S + i];
+                    if (p->reversible && i != j)
+                        assert_near(p->end[i] * forth, p->end[j] * p->base[j * S + i], 1e-12);
+                }
+                ck_assert_double_le(fabs(row), 1e-13 * (double)S);
+                ck_assert_double_le(fabs(into), 1e-14 * (double)S);
+            }
+            assert_near(end, 1.0, 1e-14);
+            assert_near(prior, 1.0, 1e-14);
+            ck_assert_int_eq(p->mask, p->config.kind == PROCESS_ABSORBING ? (int)S - 1 : -1);
+            diff_process_destroy(p);
+        }
+}
+END_TEST
+
+/* The Gaussian's rates in the order of the published definition: first the jumps to the middle,
+ * with halves of S rounded down, then every remaining pair by detailed balance. */
+/* The published code centres the prior at floor(S/2), the rates' end state at S/2. */
+START_TEST(gaussian_prior_of_odd_sizes)
+{
+    ProcessConfig config = diff_process_defaults(PROCESS_GAUSSIAN, 5);
+    Error err;
+    config.q_sigma = 2.0;
+    config.any_start = true; /* the two laws are apart, which is what is looked at */
+    Process *p = diff_process_create(&config, &err);
+    ck_assert_msg(p != NULL, "%s", err.text);
+    assert_near(p->prior[0] / p->prior[1], exp(-1.0 / 8.0), 1e-14); /* centre at the second */
+    assert_near(p->prior[2] / p->prior[1], exp(-1.0 / 8.0), 1e-14);
+    assert_near(p->end[1] / p->end[2], 1.0, 1e-14); /* centre between second and third */
+    diff_process_destroy(p);
+}
+END_TEST
+
+START_TEST(gaussian_rates_follow_their_definition)
+{
+    static const size_t sizes[] = {2, 5, 8, 16};
+
+    for (size_t n = 0; n < sizeof sizes / sizeof *sizes; n++) {
+        size_t S = sizes[n];
+        Process *p = process_of(6, S);
+        double R[16][16], rs = p->config.rate_sigma, qs = p->config.q_sigma;
+        for (size_t i = 0; i < S; i++)
+            for (size_t j = 0; j < S; j++)
+                R[i][j] = -1.0;
+        for (size_t i = 0; i < S; i++) {
+            for (size_t j = i + 1; i < S / 2 && j < S - i; j++)
+                R[i][j] = exp(-pow((double)(j - i - 1) / rs, 2.0));
+            for (size_t j = S - i; i > S / 2 && j < i; j++)
+                R[i][j] = exp(-pow((double)(i - j - 1) / rs, 2.0));
+        }
+        for (size_t i = 0; i < S; i++)
+            for (size_t j = 0; j < S; j++) {
+                if (i == j)
+                    continue;
+                double a = (double)(i + 1) - 0.5 * (double)S, b = (double)(j + 1) - 0.5 * (double)S;
+                double ratio = exp((a * a - b * b) / (2.0 * qs * qs)); /* pi_j/pi_i */
+                ck_assert(R[i][j] >= 0.0 || R[j][i] >= 0.0);
+                double rate = R[i][j] >= 0.0 ? R[i][j] : R[j][i] * ratio;
+                assert_near(p->base[i * S + j], rate, 1e-13);
+            }
+        diff_process_destroy(p);
+    }
+}
+END_TEST
+
+START_TEST(absorbing_survival)
+{
+    Process *p = process_of(2, 4); /* alpha = 1 - t */
+    ck_assert_double_eq(diff_process_survival(p, 0.0, 1.0), 0.0);
+    ck_assert_double_eq(diff_process_survival(p, 0.5, 1.0), 0.0);
+    ck_assert_double_eq(diff_process_survival(p, 1.0, 1.0), 1.0);
+    assert_near(diff_process_survival(p, 0.5, 0.75), 0.5, 1e-15);
+    ck_assert_double_gt(diff_process_integral(p, 0.0, 1.0), DBL_MAX);
+    assert_near(diff_process_integral(p, 0.5, 0.75), log(2.0), 1e-15);
+    diff_process_destroy(p);
+    p = process_of(4, 4); /* cosine */
+    for (int i = 0; i < 10; i++) {
+        double t = 0.1 * i;
+        assert_near(diff_process_survival(p, 0.0, t), 1.0 - sin(0.5 * acos(-1.0) * t), 1e-14);
+    }
+    ck_assert_double_eq(diff_process_survival(p, 0.0, 1.0), 0.0);
+    diff_process_destroy(p);
+    p = process_of(3, 4); /* linear */
+    assert_near(diff_process_survival(p, 0.2, 0.6), exp(-5.0 * 0.4), 1e-14);
+    diff_process_destroy(p);
+}
+END_TEST
+
+/* Short times: 1 - alpha(t)/alpha(s) = beta(s) h to first order, with all its digits. */
+START_TEST(small_losses_keep_their_digits)
+{
+    for (size_t k = 1; k <= 4; k++) {
+        Process *p = process_of(k, 3);
+        double h = ldexp(1.0, -40);
+        Transition *tr = diff_transition_create(p, 0.5, 0.5 + h, TRANSITION_SPECTRAL);
+        assert_near(diff_transition_at(tr, 0, 2), diff_process_rate(p, 0.5) * h, 1e-10);
+        diff_transition_destroy(tr);
+        diff_process_destroy(p);
+    }
+}
+END_TEST
+
+START_TEST(impossible_values_are_named)
+{
+    static const struct {
+        ProcessKind kind;
+        const char *field;
+        size_t offset;
+        double value;
+    } bad[] = {
+        {PROCESS_UNIFORM, "rate_const", offsetof(ProcessConfig, rate_const), 0.0},
+        {PROCESS_UNIFORM, "rate_const", offsetof(ProcessConfig, rate_const), HUGE_VAL},
+        {PROCESS_UNIFORM, "rate_const", offsetof(ProcessConfig, rate_const), -1.0},
+        {PROCESS_ABSORBING, "eps", offsetof(ProcessConfig, eps), 1.0},
+        {PROCESS_ABSORBING, "eps", offsetof(ProcessConfig, eps), -1e-9},
+        {PROCESS_BIRTH_DEATH, "sigma_max", offsetof(ProcessConfig, sigma_max), 1.0},
+        {PROCESS_BIRTH_DEATH, "sigma_min", offsetof(ProcessConfig, sigma_min), 0.0},
+        {PROCESS_BIRTH_DEATH, "1e12", offsetof(ProcessConfig, sigma_max), 1e9},
+        {PROCESS_GAUSSIAN, "rate_sigma", offsetof(ProcessConfig, rate_sigma), 0.0},
+        {PROCESS_GAUSSIAN, "Q_sigma", offsetof(ProcessConfig, q_sigma), -2.0},
+        {PROCESS_GAUSSIAN, "Q_sigma", offsetof(ProcessConfig, q_sigma), 0.1},
+        {PROCESS_GAUSSIAN, "time_exponential", offsetof(ProcessConfig, time_exponential), 1.0},
+        {PROCESS_GAUSSIAN, "time_base", offsetof(ProcessConfig, time_base), 0.0},
+    };
+    Error err;
+
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++)
+        for (int nan = 0; nan < 2; nan++) {
+            ProcessConfig c = diff_process_defaults(bad[i].kind, 16);
+            double value = nan ? HUGE_VAL - HUGE_VAL : bad[i].value;
+            memcpy((char *)&c + bad[i].offset, &value, sizeof value);
+            ck_assert(diff_process_create(&c, &err) == NULL);
+            ck_assert_msg(nan || strstr(err.text, bad[i].field) != NULL, "%s", err.text);
+        }
+    for (size_t S = 0; S < 2; S++)
+        for (size_t k = 0; k < CASES; k++) {
+            ProcessConfig c = config_of(k, S);
+            ck_assert(diff_process_create(&c, &err) == NULL);
+            ck_assert(strstr(err.text, "states") != NULL);
+        }
+    ProcessConfig c = diff_process_defaults(PROCESS_ABSORBING, 3);
+    c.schedule = (AbsorbingSchedule)7;
+    ck_assert(diff_process_create(&c, &err) == NULL);
+    ck_assert(strstr(err.text, "schedule") != NULL);
+}
+END_TEST
+
+/* ---- transition matrices ---- */
+
+typedef long double Wide;
+
+static void naive_product(Wide *c, const Wide *a, const Wide *b, size_t S)
+{
+    for (size_t i = 0; i < S; i++)
+        for (size_t j = 0; j < S; j++) {
+            c[i * S + j] = 0;
+            for (size_t k = 0; k < S; k++)
+                c[i * S + j] += a[i * S + k] * b[k * S + j];
+        }
+}
+
+/* out = e^(-c) exp(A + c I), A = tau R, by a Taylor sum long enough for every path of S states and
+ * squarings: no negative number occurs. */
+static void naive_exponential(Wide *out, const double *base, double tau, size_t S)
+{
+    size_t n = S * S;
+    Wide *a = mem_alloc(3 * n, sizeof *a), *term = a + n, *next = term + n, c = 0;
+    int halvings = 0;
+
+    for (size_t i = 0; i < S; i++)
+        c = -base[i * S + i] * tau > c ? -base[i * S + i] * tau : c;
+    while (ldexp(1.0, halvings) < c)
+        halvings++;
+    for (size_t i = 0; i < n; i++) {
+        Wide diagonal = i % (S + 1) == 0 ? 1 : 0;
+        a[i] = (base[i] * (Wide)tau + diagonal * c) / ldexp(1.0, halvings);
+        term[i] = out[i] = diagonal;
+    }
+    for (size_t k = 1; k < S + 30; k++) {
+        naive_product(next, term, a, S);
+        for (size_t i = 0; i < n; i++)
+            out[i] += term[i] = next[i] / k;
+    }
+    for (int h = 0; h <= halvings; h++) {
+        if (h > 0) {
+            naive_product(next, out, out, S);
+            memcpy(out, next, n * sizeof *out);
+        }
+        for (size_t i = 0; i < S; i++) {
+            Wide sum = 0;
+            for (size_t j = 0; j < S; j++)
+                sum += out[i * S + j];
+            for (size_t j = 0; j < S; j++)
+                out[i * S + j] /= sum;
+        }
+    }
+    mem_free(a);
+}
+
+static void compare_with_naive(const Process *p, double s, double t)
+{
+    size_t S = p->states;
+    Wide *naive = mem_alloc(S * S, sizeof *naive);
+    Transition *fast = diff_transition_create(p, s, t, TRANSITION_SPECTRAL);
+    Transition *accurate = diff_transition_create(p, s, t, TRANSITION_ACCURATE);
+
+    naive_exponential(naive, p->base, diff_process_integral(p, s, t), S);
+    for (size_t i = 0; i < S; i++) {
+        double sums[2] = {0.0, 0.0};
+        for (size_t j = 0; j < S; j++) {
+            double exact = (double)naive[i * S + j], found = diff_transition_at(accurate, i, j);
+            sums[0] += diff_transition_at(fast, i, j);
+            sums[1] += found;
+            ck_assert_double_ge(diff_transition_at(fast, i, j), 0.0);
+            ck_assert_double_le(fabs(diff_transition_at(fast, i, j) - exact), 3e-14);
+            if (exact > 1e-280)
+                assert_near(found, exact, 5e-13);
+        }
+        ck_assert_double_le(fabs(sums[0] - 1.0), 1e-12);
+        ck_assert_double_le(fabs(sums[1] - 1.0), 1e-12);
+    }
+    diff_transition_destroy(fast);
+    diff_transition_destroy(accurate);
+    mem_free(naive);
+}
+
+START_TEST(transitions_equal_the_exponential)
+{
+    static const size_t sizes[] = {2, 3, 16, 33};
+    static const double times[][2] = {{0, 0.001}, {0, 0.01}, {0, 0.3}, {0.3, 0.301}, {0.4, 0.99}};
+
+    for (size_t n = 0; n < sizeof sizes / sizeof *sizes; n++)
+        for (size_t i = 0; i < sizeof times / sizeof *times; i += sizes[n] > 16 ? 2 : 1) {
+            Process *p = process_of((size_t)_i, sizes[n]);
+            compare_with_naive(p, times[i][0], times[i][1]);
+            diff_process_destroy(p);
+        }
+}
+END_TEST
+
+/* P[s->u] P[u->t] = P[s->t], pi_i P[i][j] = pi_j P[j][i], pi P = pi, relative to each entry. */
+static void check_laws(const Process *p, double s, double u, double t)
+{
+    size_t S = p->states;
+    Transition *first = diff_transition_create(p, s, u, TRANSITION_ACCURATE);
+    Transition *second = diff_transition_create(p, u, t, TRANSITION_ACCURATE);
+    Transition *whole = diff_transition_create(p, s, t, TRANSITION_ACCURATE);
+    Transition *product = diff_transition_create(p, 0.0, 0.0, TRANSITION_SPECTRAL);
+
+    diff_transition_compose(product, first, second);
+    for (size_t i = 0; i < S; i++) {
+        double into = 0.0;
+        for (size_t j = 0; j < S; j++) {
+            double x = diff_transition_at(whole, i, j);
+            into += p->end[j] * diff_transition_at(whole, j, i);
+            if (x < 1e-280)
+                continue;
+            assert_near(diff_transition_at(product, i, j), x, 1e-12);
+            if (p->reversible)
+                assert_near(p->end[i] * x, p->end[j] * diff_transition_at(whole, j, i), 1e-12);
+        }
+        ck_assert_double_le(fabs(into - p->end[i]), 1e-13);
+    }
+    diff_transition_destroy(first);
+    diff_transition_destroy(second);
+    diff_transition_destroy(whole);
+    diff_transition_destroy(product);
+}
+
+START_TEST(transitions_obey_their_laws)
+{
+    static const size_t sizes[] = {2, 3, 16, 64};
+
+    for (size_t n = 0; n < sizeof sizes / sizeof *sizes; n++) {
+        Process *p = process_of((size_t)_i, sizes[n]);
+        check_laws(p, 0.0, 0.02, 0.05);
+        check_laws(p, 0.1, 0.5, 1.0);
+        check_laws(p, 0.3, 0.3, 0.7);
+        diff_process_destroy(p);
+    }
+}
+END_TEST
+
+/* The paper's size and constants: both forms against each other. */
+START_TEST(both_forms_agree_at_256_states)
+{
+    static const ProcessKind kinds[2] = {PROCESS_GAUSSIAN, PROCESS_BIRTH_DEATH};
+
+    for (size_t k = 0; k < 2; k++) {
+        ProcessConfig c = diff_process_defaults(kinds[k], 256);
+        Process *p = diff_process_create(&c, NULL);
+        Transition *a = diff_transition_create(p, 0.0, 0.02, TRANSITION_ACCURATE);
+        Transition *b = diff_transition_create(p, 0.0, 0.02, TRANSITION_SPECTRAL);
+        for (int late = 0; late < 2; late++) {
+            for (size_t i = 0; i < 256; i++) {
+                double sum = 0.0;
+                for (size_t j = 0; j < 256; j++) {
+                    double x = diff_transition_at(a, i, j), y = diff_transition_at(a, j, i);
+                    ck_assert_double_le(fabs(x - diff_transition_at(b, i, j)), 3e-14);
+                    if (x > 1e-280)
+                        assert_near(p->end[i] * x, p->end[j] * y, 1e-12);
+                    sum += diff_transition_at(b, i, j);
+                }
+                ck_assert_double_le(fabs(sum - 1.0), 1e-12);
+            }
+            diff_transition_set(a, 0.0, 1.0, TRANSITION_ACCURATE);
+            diff_transition_set(b, 0.0, 1.0, TRANSITION_SPECTRAL);
+        }
+        diff_transition_destroy(a);
+        diff_transition_destroy(b);
+        diff_process_destroy(p);
+    }
+}
+END_TEST
+
+/* Every way to read a matrix, the flow P R, setting in place, and the identity for s = t. */
+START_TEST(readers_agree)
+{
+    enum { S = 9 };
+    Process *p = process_of((size_t)_i, S);
+    Transition *tr = diff_transition_create(p, 0.9, 0.95, TRANSITION_ACCURATE);
+    Transition *other = diff_transition_create(p, 0.1, 0.4, TRANSITION_SPECTRAL);
+    double flow[S * S], row[S], column[S], keep = -1.0, leave = -1.0;
+
+    diff_transition_set(tr, 0.1, 0.4, TRANSITION_SPECTRAL);
+    diff_transition_flow(tr, flow);
+    ck_assert_uint_eq(diff_transition_states(tr), S);
+    ck_assert((diff_transition_dense(tr) == NULL) == diff_transition_closed(tr, &keep, &leave));
+    for (size_t i = 0; i < S; i++) {
+        diff_transition_row(tr, i, row);
+        diff_transition_column(tr, i, column);
+        for (size_t j = 0; j < S; j++) {
+            double x = diff_transition_at(tr, i, j), sum = 0.0;
+            ck_assert_double_eq(x, row[j]);
+            ck_assert_double_eq(x, diff_transition_at(other, i, j));
+            ck_assert_double_eq(diff_transition_at(tr, j, i), column[j]);
+            if (diff_transition_dense(tr) != NULL)
+                ck_assert_double_eq(x, diff_transition_dense(tr)[i * S + j]);
+            else
+                ck_assert_double_eq(x, (i == j ? keep : 0.0) + leave * p->end[j]);
+            for (size_t k = 0; k < S; k++)
+                sum += row[k] * p->base[k * S + j];
+            ck_assert_double_le(fabs(flow[i * S + j] - sum), 1e-13);
+        }
+    }
+    diff_transition_set(tr, 0.4, 0.4, TRANSITION_SPECTRAL);
+    for (size_t i = 0; i < S * S; i++)
+        ck_assert_double_eq(diff_transition_at(tr, i / S, i % S), i / S == i % S ? 1.0 : 0.0);
+    diff_transition_destroy(tr);
+    diff_transition_destroy(other);
+    diff_process_destroy(p);
+}
+END_TEST
+
+/* ---- draws: each comparison raises a false alarm with probability 1e-6 ---- */
+
+START_TEST(draws_follow_the_rows)
+{
+    enum { S = 7, N = 20000 };
+    Process *p = process_of((size_t)_i, S);
+    Transition *tr = diff_transition_create(p, 0.05, 0.3, TRANSITION_ACCURATE);
+    Rng rng = rng_root(11);
+    double row[S];
+
+    for (size_t i = 0; i < S; i += 3) {
+        size_t count[S] = {0};
+        for (size_t n = 0; n < N; n++)
+            count[diff_transition_draw(tr, i, &rng)]++;
+        diff_transition_row(tr, i, row);
+        ck_assert(statistics_fit(count, row, S));
+    }
+    size_t count[S] = {0};
+    uint16_t x[N];
+    diff_process_draw_prior(p, &rng, x, N);
+    for (size_t n = 0; n < N; n++)
+        count[x[n]]++;
+    ck_assert(statistics_fit(count, p->prior, S));
+    diff_transition_destroy(tr);
+    diff_process_destroy(p);
+}
+END_TEST
+
+START_TEST(marginals_follow_the_rows)
+{
+    enum { S = 7, B = 5, D = 12000 };
+    static const double t[B] = {0.3, 0.05, 0.3, 0.0, 1.0};
+    Process *p = process_of((size_t)_i, S);
+    States x0 = states_alloc(B, D), xt = states_alloc(B, D);
+    Rng streams[B];
+
+    for (size_t b = 0; b < B; b++)
+        streams[b] = rng_child(rng_root(12), b);
+    for (size_t i = 0; i < B * D; i++) /* two states occur, the last one only in sample 2 */
+        x0.x[i] = (uint16_t)(i % 3 == 0 ? 1 : i / D == 2 ? 5 : 2);
+    diff_draw_marginal(p, &xt, &x0, t, streams);
+    for (size_t b = 0; b < B; b++) {
+        Transition *tr = diff_transition_create(p, 0.0, t[b], TRANSITION_ACCURATE);
+        for (size_t from = 0; from < S; from++) {
+            size_t count[S] = {0};
+            double row[S];
+            for (size_t d = 0; d < D; d++)
+                if (states_row(&x0, b)[d] == from)
+                    count[states_row(&xt, b)[d]]++;
+            diff_transition_row(tr, from, row);
+            ck_assert(statistics_fit(count, row, S));
+        }
+        diff_transition_destroy(tr);
+    }
+    states_free(&x0);
+    states_free(&xt);
+    diff_process_destroy(p);
+}
+END_TEST
+
+/* A sample's draw depends on its own t, x_0 and stream alone: alone or in a batch, for any number
+ * of threads. */
+START_TEST(marginals_do_not_depend_on_company)
+{
+    enum { S = 16, B = 9, D = 101 };
+    Process *p = process_of((size_t)_i, S);
+    States x0 = states_alloc(B, D), one = states_alloc(B, D), many = states_alloc(B, D);
+    double t[B];
+    Rng streams[B], rng = rng_root(5);
+
+    for (size_t b = 0; b < B; b++) {
+        streams[b] = rng_child(rng_root(13), b);
+        t[b] = b % 3 == 0 ? 0.2 : 0.1 * (double)b;
+    }
+    for (size_t i = 0; i < B * D; i++)
+        x0.x[i] = (uint16_t)rng_below(&rng, S - 1);
+    threads_set(3);
+    diff_draw_marginal(p, &many, &x0, t, streams);
+    threads_set(1);
+    for (size_t b = 0; b < B; b++) {
+        States from = states_rows(&x0, b, 1), to = states_rows(&one, b, 1);
+        diff_draw_marginal(p, &to, &from, t + b, streams + b);
+    }
+    ck_assert_mem_eq(one.x, many.x, B * D * sizeof *one.x);
+    States none = states_rows(&x0, 0, 0);
+    diff_draw_marginal(p, &none, &none, t, streams);
+    states_free(&x0);
+    states_free(&one);
+    states_free(&many);
+    diff_process_destroy(p);
+}
+END_TEST
+
+/* ---- the caller's mistakes ---- */
+
+START_TEST(marginal_in_place_stops)
+{
+    Process *p = process_of(0, 4);
+    States x = states_alloc(1, 2);
+    Rng rng = rng_root(1);
+    double t = 0.5;
+
+    x.x[0] = x.x[1] = 0;
+    diff_draw_marginal(p, &x, &x, &t, &rng);
+}
+END_TEST
+
+START_TEST(survival_without_a_mask_stops)
+{
+    diff_process_survival(process_of(0, 4), 0.0, 0.5);
+}
+END_TEST
+
+START_TEST(times_in_the_wrong_order_stop)
+{
+    diff_transition_create(process_of(5, 4), 0.5, 0.4, TRANSITION_SPECTRAL);
+}
+END_TEST
+
+Suite *process_suite(void)
+{
+    Suite *suite = suite_create("process");
+    TCase *rates = tcase_create("rates"), *matrices = tcase_create("matrices");
+    TCase *draws = tcase_create("draws"), *mistakes = tcase_create("mistakes");
+
+    tcase_add_test(rates, names_go_both_ways);
+    tcase_add_test(rates, rate_is_the_derivative_of_the_integral);
+    tcase_add_test(rates, integrals_have_their_published_values);
+    tcase_add_test(rates, generators_are_generators);
+    tcase_add_test(rates, gaussian_prior_of_odd_sizes);
+    tcase_add_test(rates, gaussian_rates_follow_their_definition);
+    tcase_add_test(rates, absorbing_survival);
+    tcase_add_test(rates, small_losses_keep_their_digits);
+    tcase_add_test(rates, impossible_values_are_named);
+    tcase_set_timeout(matrices, 120);
+    tcase_add_loop_test(matrices, transitions_equal_the_exponential, 0, CASES);
+    tcase_add_loop_test(matrices, transitions_obey_their_laws, 0, CASES);
+    tcase_add_loop_test(matrices, readers_agree, 0, CASES);
+    tcase_add_test(matrices, both_forms_agree_at_256_states);
+    tcase_set_timeout(draws, 60);
+    tcase_add_loop_test(draws, draws_follow_the_rows, 0, CASES);
+    tcase_add_loop_test(draws, marginals_follow_the_rows, 0, CASES);
+    tcase_add_loop_test(draws, marginals_do_not_depend_on_company, 0, CASES);
+    tcase_add_test_raise_signal(mistakes, marginal_in_place_stops, SIGABRT);
+    tcase_add_test_raise_signal(mistakes, survival_without_a_mask_stops, SIGABRT);
+    tcase_add_test_raise_signal(mistakes, times_in_the_wrong_order_stop, SIGABRT);
+    suite_add_tcase(suite, rates);
+    suite_add_tcase(suite, matrices);
+    suite_add_tcase(suite, draws);
+    suite_add_tcase(suite, mistakes);
+    return suite;
+}

@@ -1,0 +1,198 @@
+/* Sampling starts from the prior: a process that has not forgotten the data by then is refused,
+ * with the constant that would do; what the exempt published one costs is what README says. */
+#include <check.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "diffusion/process/process.h"
+#include "diffusion/sampler/sampler.h"
+
+/* Published schedules of all kinds, then each kind with each other schedule. */
+enum { PUBLISHED = 6, BETAS = 5, KINDS = 4, CASES = PUBLISHED + BETAS * KINDS };
+
+static ProcessConfig config_of(int kase, size_t S)
+{
+    static const ProcessKind kinds[PUBLISHED] = {PROCESS_UNIFORM,     PROCESS_BIRTH_DEATH,
+                                                 PROCESS_GAUSSIAN,    PROCESS_ABSORBING,
+                                                 PROCESS_ABSORBING,   PROCESS_ABSORBING};
+    const int other = kase - PUBLISHED;
+    ProcessConfig c =
+        diff_process_defaults(other < 0 ? kinds[kase] : (ProcessKind)(other / BETAS), S);
+
+    c.rate_const = 0.03; /* also where masks are linear: what the settings' table has */
+    c.schedule = kase == 4 ? ABSORB_LINEAR : kase == 5 ? ABSORB_COSINE : ABSORB_LOGLINEAR;
+    if (other >= 0) {
+        c.beta = (ScheduleKind)(SCHEDULE_CONSTANT + other % BETAS);
+        c.beta_ratio = 4.0;
+    }
+    c.sigma_max = 3.0;
+    return c;
+}
+
+static double *field(ProcessConfig *c, const char *name)
+{
+    return strcmp(name, "rate_const") == 0   ? &c->rate_const
+           : strcmp(name, "sigma_max") == 0  ? &c->sigma_max
+           : strcmp(name, "time_base") == 0  ? &c->time_base
+           : strcmp(name, "beta_scale") == 0 ? &c->beta_scale
+           : strcmp(name, "alpha_eps") == 0  ? &c->eps
+           : strcmp(name, "Q_sigma") == 0    ? &c->q_sigma
+                                             : NULL;
+}
+
+/* Takes the advice at the end of the sentence. */
+static void follow(ProcessConfig *c, const char *text)
+{
+    char name[32];
+    double value;
+    const char *colon = strrchr(text, ':');
+
+    ck_assert_msg(colon != NULL &&
+                      (sscanf(colon, ": raise %31s to at least %lf", name, &value) == 2 ||
+                       sscanf(colon, ": lower %31s to at most %lf", name, &value) == 2),
+                  "%s", text);
+    double *at = field(c, name);
+    ck_assert_msg(at != NULL && strstr(text, "expected at most 0.05") != NULL, "%s", text);
+    *at = value;
+}
+
+/* No more than this may be refused or let through: the distance decides, for every process. */
+START_TEST(far_starts_are_refused_with_advice)
+{
+    static const size_t sizes[] = {2, 3, 17, 64};
+    const size_t S = sizes[_i];
+    int refused = 0;
+
+    for (int kase = 0; kase < CASES; kase++) {
+        ProcessConfig c = config_of(kase, S);
+        Error err = {""};
+        c.any_start = true;
+        Process *p = diff_process_create(&c, &err);
+        ck_assert_msg(p != NULL, "%s", err.text);
+        const double far = diff_process_distance(p, 1.0);
+        diff_process_destroy(p);
+        c.any_start = false;
+        p = diff_process_create(&c, &err);
+        ck_assert_msg((p != NULL) == (far <= DIFF_PRIOR_DISTANCE), "case %d: %g", kase, far);
+        if (p == NULL) {
+            refused++;
+            follow(&c, err.text);
+            p = diff_process_create(&c, &err);
+            ck_assert_msg(p != NULL, "advice taken: %s", err.text);
+            ck_assert_double_gt(diff_process_distance(p, 1.0), 0.5 * DIFF_PRIOR_DISTANCE);
+        }
+        diff_process_destroy(p);
+    }
+    ck_assert_int_gt(refused, 4);
+}
+END_TEST
+
+START_TEST(survivors_are_refused)
+{
+    ProcessConfig c = diff_process_defaults(PROCESS_ABSORBING, 3);
+    Error err = {""};
+
+    c.eps = 0.5; /* half of the data are left at t = 1 */
+    ck_assert(diff_process_create(&c, &err) == NULL);
+    ck_assert_msg(strstr(err.text, "alpha_eps = 0.5") != NULL, "%s", err.text);
+    follow(&c, err.text);
+    Process *p = diff_process_create(&c, &err);
+    ck_assert_msg(p != NULL, "%s", err.text);
+    diff_process_destroy(p);
+}
+END_TEST
+
+START_TEST(a_prior_beside_the_end_is_refused)
+{
+    ProcessConfig c = diff_process_defaults(PROCESS_GAUSSIAN, 5); /* 5/2 is not floor(5/2) */
+    Error err = {""};
+
+    c.q_sigma = 2.0;
+    ck_assert(diff_process_create(&c, &err) == NULL);
+    ck_assert_msg(strstr(err.text, "Q_sigma = 2") != NULL, "%s", err.text);
+    follow(&c, err.text);
+    Process *p = diff_process_create(&c, &err);
+    ck_assert_msg(p != NULL, "%s", err.text);
+    diff_process_destroy(p);
+}
+END_TEST
+
+/* The share of black pixels that a perfect denoiser draws where `black` of them are black and the
+ * others white: one dimension, so any number of steps gives the same. */
+static double drawn_black(const Process *p, double black)
+{
+    const size_t S = p->states;
+    Transition *tr = diff_transition_create(p, 0.0, 1.0, TRANSITION_SPECTRAL);
+    double sum = 0.0;
+
+    for (size_t x = 0; x < S; x++) {
+        const double low = black * diff_transition_at(tr, 0, x);
+        const double high = (1.0 - black) * diff_transition_at(tr, S - 1, x);
+        sum += p->prior[x] * low / (low + high);
+    }
+    diff_transition_destroy(tr);
+    return sum;
+}
+
+START_TEST(published_constants_are_exempt_where_they_were_published)
+{
+    ProcessConfig c = diff_process_defaults(PROCESS_BIRTH_DEATH, 256);
+    Error err = {""};
+    Process *p = diff_process_create(&c, &err);
+
+    ck_assert_msg(p != NULL, "%s", err.text);
+    ck_assert_double_eq_tol(diff_process_distance(p, 1.0), 0.301, 5e-4);
+    ck_assert_double_eq_tol(drawn_black(p, 0.8), 0.701, 5e-4);
+    diff_process_destroy(p);
+    for (ProcessKind k = PROCESS_UNIFORM; k <= PROCESS_GAUSSIAN; k++) {
+        const ProcessConfig d = diff_process_defaults(k, 256);
+        p = diff_process_create(&d, &err);
+        ck_assert(p != NULL);
+        ck_assert(k == PROCESS_BIRTH_DEATH || diff_process_distance(p, 1.0) < 0.002);
+        diff_process_destroy(p);
+    }
+    c.states = 255;
+    ck_assert(diff_process_create(&c, &err) == NULL);
+    c.states = 256;
+    c.sigma_max = 101.0;
+    ck_assert(diff_process_create(&c, &err) == NULL);
+    follow(&c, err.text);
+    p = diff_process_create(&c, &err);
+    ck_assert_msg(p != NULL, "%s", err.text);
+    ck_assert_double_eq_tol(drawn_black(p, 0.8), 0.8, 0.002);
+    diff_process_destroy(p);
+}
+END_TEST
+
+START_TEST(lists_of_times_start_where_the_data_are_forgotten)
+{
+    static const double early[] = {0.5, 0.25}, late[] = {0.97, 0.5};
+    ProcessConfig c = diff_process_defaults(PROCESS_ABSORBING, 3);
+    Error err = {""};
+    Process *p = diff_process_create(&c, &err);
+    SampleRequest r = {.process = p, .steps = 2, .grid = GRID_LIST, .times = early};
+
+    ck_assert(diff_sampler_plan(&r, &err) == NULL);
+    ck_assert_msg(strstr(err.text, "time 1 is 0.5") && strstr(err.text, "first time of 1"), "%s",
+                  err.text);
+    r.times = late;
+    SamplerPlan *plan = diff_sampler_plan(&r, &err);
+    ck_assert_msg(plan != NULL, "%s", err.text);
+    diff_sampler_plan_destroy(plan);
+    diff_process_destroy(p);
+}
+END_TEST
+
+Suite *process_start_suite(void)
+{
+    Suite *s = suite_create("process_start");
+    TCase *tc = tcase_create("start");
+    tcase_add_loop_test(tc, far_starts_are_refused_with_advice, 0, 4);
+    tcase_add_test(tc, survivors_are_refused);
+    tcase_add_test(tc, a_prior_beside_the_end_is_refused);
+    tcase_add_test(tc, published_constants_are_exempt_where_they_were_published);
+    tcase_add_test(tc, lists_of_times_start_where_the_data_are_forgotten);
+    tcase_set_timeout(tc, 60);
+    suite_add_tcase(s, tc);
+    return s;
+}

@@ -1,0 +1,210 @@
+/* Confidence ordering: which dimensions stay masked, and the law of samples where all orders can be
+ * enumerated.  Log p + temperature times Gumbel noise, sorted, is a draw without replacement with
+ * weights p^(1/temperature) (Plackett and Luce). */
+#include <check.h>
+#include <math.h>
+#include <string.h>
+
+#include "tensor/base/memory.h"
+#include "tests/tools/sampler_worlds.h"
+#include "tests/tools/statistics.h"
+
+enum { D = 3, S = 3, ALL = 27, MASK = 2 };
+
+static void digits(uint16_t x[D], size_t n)
+{
+    for (size_t d = 0; d < D; d++, n /= S)
+        x[d] = (uint16_t)(n % S);
+}
+
+static size_t number(const uint16_t x[D])
+{
+    return x[0] + S * x[1] + S * S * (size_t)x[2];
+}
+
+static void rows(const Denoiser *m, uint16_t x[D], double t, double p[D][2])
+{
+    Graph *g = ag_graph_create();
+    States one = {x, 1, D};
+    NetworkInput in = {&one, &t, NULL, NULL, NULL};
+    const Var *out = m->forward(m, g, &in);
+
+    for (size_t d = 0; d < D; d++) {
+        float logp[2];
+        diff_head_row(&m->head, out->value.data, x, d, logp);
+        p[d][0] = exp((double)logp[0]);
+        p[d][1] = exp((double)logp[1]);
+    }
+    ag_graph_destroy(g);
+}
+
+/* Keeps `keep` more of the masked dimensions of x with the drawn values y, one by one: next[.] +=
+ * weight times the probability of each choice.  temperature 0: the largest weight. */
+static void keep_surest(double *next, double weight, uint16_t x[D], const uint16_t y[D],
+                        double p[D][2], size_t keep, double temperature)
+{
+    double w[D] = {0.0}, total = 0.0, top = 0.0;
+
+    if (keep == 0) {
+        next[number(x)] += weight;
+        return;
+    }
+    for (size_t d = 0; d < D; d++)
+        if (x[d] == MASK) {
+            w[d] = temperature > 0.0 ? pow(p[d][y[d]], 1.0 / temperature) : p[d][y[d]];
+            total += w[d];
+            top = w[d] > top ? w[d] : top;
+        }
+    for (size_t d = 0; d < D; d++) {
+        double share = temperature > 0.0 ? w[d] / total : (double)(w[d] == top);
+        if (x[d] != MASK || share == 0.0)
+            continue;
+        x[d] = y[d];
+        keep_surest(next, weight * share, x, y, p, keep - 1, temperature);
+        x[d] = MASK;
+    }
+}
+
+static void step(double *law, const Denoiser *m, double t, size_t stay, double temperature)
+{
+    double next[ALL] = {0.0};
+
+    for (size_t n = 0; n < ALL; n++)
+        for (size_t k = 0; k < ALL && law[n] > 0.0; k++) {
+            uint16_t x[D], y[D];
+            double p[D][2], weight = law[n];
+            size_t masked = 0;
+            digits(x, n);
+            digits(y, k);
+            rows(m, x, t, p);
+            for (size_t d = 0; d < D; d++) {
+                masked += x[d] == MASK;
+                weight *= y[d] == MASK ? 0.0 : x[d] == MASK ? p[d][y[d]] : (double)(x[d] == y[d]);
+            }
+            if (weight > 0.0)
+                keep_surest(next, weight, x, y, p, masked > stay ? masked - stay : 0, temperature);
+        }
+    memcpy(law, next, sizeof next);
+}
+
+/* Times 1, 0.7, 0.4: D t = 2.1 and 1.2 dimensions stay, then none.  False alarm 1e-6. */
+START_TEST(samples_follow_the_enumerated_law)
+{
+    enum { SAMPLES = 100000 };
+    static const double times[3] = {1.0, 0.7, 0.4};
+    Process *p = world_process(0, S);
+    Formula f = {0.4, 0, NULL};
+    Denoiser d = formula_denoiser(&f, p, D, 0);
+    SamplerSettings s = diff_sampler_defaults();
+    SampleRequest r = {.sampler = diff_sampler_find("confidence", NULL),
+                       .settings = &s,
+                       .model = &d,
+                       .process = p,
+                       .steps = 3,
+                       .grid = GRID_LIST,
+                       .times = times,
+                       .batch = 25000,
+                       .seed = 3};
+    double law[ALL] = {0.0};
+    size_t count[ALL] = {0};
+    States out = states_alloc(SAMPLES, D);
+
+    s.temperature = _i == 0 ? 0.0 : 2.0;
+    law[ALL - 1] = 1.0;
+    step(law, &d, 1.0, 2, s.temperature * 0.7);
+    step(law, &d, 0.7, 1, s.temperature * 0.4);
+    step(law, &d, 0.4, 0, 0.0);
+    ck_assert(diff_sample(&r, &out, NULL));
+    for (size_t i = 0; i < SAMPLES; i++)
+        count[number(states_row(&out, i))]++;
+    ck_assert(statistics_fit(count, law, ALL));
+    states_free(&out);
+    diff_process_destroy(p);
+}
+END_TEST
+
+/* ---- schedules ---- */
+
+enum { WIDE = 40, CALLS = 8 };
+static size_t seen[CALLS], calls;
+
+/* Counts the masks that the network is shown in the first sample. */
+static Var *counting_forward(const Denoiser *d, Graph *g, const NetworkInput *in)
+{
+    size_t size = in->x->batch * diff_head_outputs(&d->head);
+    Tensor out = tensor_make1(g->arena, size);
+    const uint16_t *x = states_row(in->x, 0);
+
+    memset(out.data, 0, size * sizeof *out.data);
+    seen[calls] = 0;
+    for (size_t i = 0; i < WIDE; i++)
+        seen[calls] += x[i] == MASK;
+    calls++;
+    return ag_constant(g, out);
+}
+
+START_TEST(masks_follow_the_schedule)
+{
+    Process *p = world_process(0, S);
+    Denoiser d = {{HEAD_SOFTMAX, WIDE, 2, 1, false, MASK}, 0, NULL, counting_forward, NULL, LAMBDA_UNIFORM,
+                  LAMBDA_STEP};
+    SamplerSettings s = diff_sampler_defaults();
+    SampleRequest r = {.sampler = diff_sampler_find("confidence", NULL),
+                       .settings = &s,
+                       .model = &d,
+                       .process = p,
+                       .steps = CALLS,
+                       .batch = 4};
+    States out = states_alloc(3, WIDE);
+
+    s.schedule = _i;
+    ck_assert(diff_sample(&r, &out, NULL));
+    ck_assert_uint_eq(calls, CALLS);
+    for (size_t n = 0; n < CALLS; n++) {
+        double t = 1.0 - (double)n / CALLS;
+        double share = _i == MASKED_COSINE ? cos(1.5707963267948966 * (1.0 - t)) : t;
+        ck_assert_uint_eq(seen[n], (size_t)(WIDE * share + 1e-9));
+    }
+    for (size_t i = 0; i < 3 * WIDE; i++)
+        ck_assert_uint_lt(out.x[i], MASK);
+    states_free(&out);
+    diff_process_destroy(p);
+}
+END_TEST
+
+/* More steps than dimensions: one a step, and the last is left to the last call. */
+START_TEST(few_dimensions_are_spread_over_the_steps)
+{
+    Process *p = world_process(0, S);
+    Formula f = {0.4, 0, NULL};
+    Denoiser d = formula_denoiser(&f, p, D, 0);
+    size_t made = 0;
+    SampleRequest r = {.sampler = diff_sampler_find("confidence", NULL),
+                       .model = &d,
+                       .process = p,
+                       .steps = 50,
+                       .batch = 100,
+                       .calls = &made};
+    States out = states_alloc(100, D);
+
+    ck_assert(diff_sample(&r, &out, NULL));
+    ck_assert_uint_eq(made, 5000);
+    for (size_t i = 0; i < 100 * D; i++)
+        ck_assert_uint_lt(out.x[i], MASK);
+    states_free(&out);
+    diff_process_destroy(p);
+}
+END_TEST
+
+Suite *sampler_confidence_suite(void)
+{
+    Suite *suite = suite_create("sampler_confidence");
+    TCase *tc = tcase_create("confidence");
+
+    tcase_set_timeout(tc, 60);
+    tcase_add_loop_test(tc, samples_follow_the_enumerated_law, 0, 2);
+    tcase_add_loop_test(tc, masks_follow_the_schedule, 0, 3);
+    tcase_add_test(tc, few_dimensions_are_spread_over_the_steps);
+    suite_add_tcase(suite, tc);
+    return suite;
+}

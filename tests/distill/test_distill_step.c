@@ -1,0 +1,624 @@
+/* The distillation step: draws by name and by law, the step against its parts run row by row,
+ * chunks, threads, mixture teachers, given draws. */
+#include "distill/step.h"
+
+#include <check.h>
+#include <math.h>
+#include <signal.h>
+#include <string.h>
+
+#include "distill/draws.h"
+#include "nn/mlp/mlp.h"
+#include "tensor/base/memory.h"
+#include "tensor/base/threads.h"
+
+enum { B = 5, D = 6, S = 4, N = 3 };
+
+typedef struct Case {
+    Network *teacher_net, *student_net;
+    Denoiser teacher, student;
+    Process *p;
+    DistillConfig config;
+    States x0;
+    Graph *g;
+    Arena *arena;
+} Case;
+
+typedef struct Kind {
+    bool absorbing;
+    size_t teacher_lambdas, student_lambdas;
+    double dropout;
+    size_t at_tm; /* rows of a picture at tm; 0: N */
+} Kind;
+
+static const Kind plain = {false, 0, 1, 0.2, 0};
+
+static Network *network_of(const Kind *kind, size_t lambdas, uint64_t seed, bool grads)
+{
+    MlpConfig config = nn_mlp_defaults();
+    Network *net;
+
+    config.dims = D;
+    config.states = S + (kind->absorbing ? 1 : 0);
+    config.out_states = S;
+    config.width = 16;
+    config.embed = 8;
+    config.blocks = 1;
+    config.dropout = kind->dropout;
+    config.lambda_dims = lambdas;
+    net = nn_mlp_create(&config, grads, NULL);
+    net->initialise(net, seed);
+    for (size_t i = 0; i < net->params.total; i++) /* layers that start at 0 too */
+        net->params.values[i] += 0.1f * (float)((int)((i + seed) * 37 % 11) - 5);
+    return net;
+}
+
+static void case_make(Case *c, const Kind *kind)
+{
+    Head head = {HEAD_SOFTMAX, D, S, 1, false, kind->absorbing ? S : -1};
+    ProcessConfig process = diff_process_defaults(
+        kind->absorbing ? PROCESS_ABSORBING : PROCESS_UNIFORM, S + (kind->absorbing ? 1 : 0));
+
+    process.rate_const = 0.4;
+    process.any_start = true;
+    c->p = diff_process_create(&process, NULL);
+    c->teacher_net = network_of(kind, kind->teacher_lambdas, 1, false);
+    c->student_net = network_of(kind, kind->student_lambdas, 2, true);
+    c->teacher = diff_network_denoiser(c->teacher_net, &head);
+    c->student = diff_network_denoiser(c->student_net, &head);
+    c->config = distill_defaults();
+    c->config.lambdas = N;
+    c->config.distil_lambdas = kind->at_tm;
+    c->x0 = states_alloc(B, D);
+    for (size_t i = 0; i < B * D; i++)
+        c->x0.x[i] = (uint16_t)(i * 7 % S);
+    c->g = ag_graph_create();
+    c->arena = arena_create(1 << 16);
+}
+
+static void case_free(Case *c)
+{
+    diff_process_destroy(c->p);
+    nn_network_destroy(c->teacher_net);
+    nn_network_destroy(c->student_net);
+    states_free(&c->x0);
+    ag_graph_destroy(c->g);
+    arena_destroy(c->arena);
+}
+
+static Di4cReport run(Case *c, uint64_t step, size_t chunk)
+{
+    nn_params_zero_grads(&c->student_net->params);
+    return distill_gradient(&c->config, &c->teacher, &c->student, c->p, &c->x0, 11, step, chunk,
+                            c->g, c->arena);
+}
+
+static float *copy_grads(const Case *c)
+{
+    float *copy = mem_alloc(c->student_net->params.total, sizeof *copy);
+
+    memcpy(copy, c->student_net->params.grads, c->student_net->params.total * sizeof *copy);
+    return copy;
+}
+
+static void check_grads(const Case *c, const float *want)
+{
+    size_t n = c->student_net->params.total;
+    float top = 0;
+
+    for (size_t i = 0; i < n; i++)
+        top = fmaxf(top, fabsf(want[i]));
+    ck_assert(top > 0);
+    for (size_t i = 0; i < n; i++)
+        ck_assert_double_eq_tol(c->student_net->params.grads[i], want[i], 2e-5 * top);
+}
+
+static const Kind kinds[] = {
+    {false, 0, 1, 0.2, 0}, {true, 0, 2, 0.2, 0}, {false, 2, 1, 0, 1},
+    {true, 1, 1, 0.1, 5},  {false, 0, 0, 0.2, 2},
+};
+enum { KINDS = 5 };
+
+static void check_same(const Case *c, Di4cReport got, Di4cReport want, const float *grads)
+{
+    ck_assert(memcmp(&want, &got, sizeof want) == 0);
+    ck_assert(memcmp(grads, c->student_net->params.grads,
+                     c->student_net->params.total * sizeof *grads) == 0);
+}
+
+/* Blocks that hold the batch, one row, part of a picture, a picture, and more than two. */
+START_TEST(chunks_and_threads_do_not_matter)
+{
+    static const size_t blocks[] = {512, 1, 4, 2 * N, 5 * N};
+    static const size_t chunks[] = {1, 3, B - 1, B, 7, 2 * N, 16, 4 * N, 2 * N * B, 10 * B, 1000};
+    Case c;
+
+    case_make(&c, &kinds[_i / 2]);
+    c.config.loss.control_variates = _i % 2 == 0;
+    Di4cReport whole = run(&c, 3, 0);
+    float *sums = copy_grads(&c);
+    for (size_t i = 0; i < sizeof blocks / sizeof *blocks; i++) {
+        c.student_net->gradient_block = blocks[i];
+        threads_set(1);
+        Di4cReport want = run(&c, 3, 0);
+        float *grads = copy_grads(&c);
+        ck_assert_double_eq_tol(want.loss, whole.loss, 1e-5 * (1 + fabs(whole.loss)));
+        check_grads(&c, sums);
+        threads_set(2);
+        check_same(&c, run(&c, 3, 0), want, grads);
+        for (size_t k = 0; k < sizeof chunks / sizeof *chunks; k++)
+            check_same(&c, run(&c, 3, chunks[k]), want, grads);
+        mem_free(grads);
+    }
+    ck_assert(run(&c, 4, 0).loss != whole.loss);
+    ck_assert(c.g->last == NULL && c.g->recording && arena_used(c.arena) == 0);
+    mem_free(sums);
+    case_free(&c);
+}
+END_TEST
+
+/* The report's parts make up its loss: w(t) is all that is missing. */
+START_TEST(report_adds_up)
+{
+    Case c;
+
+    case_make(&c, &plain);
+    c.config.loss.data_weight = DATA_WEIGHT_ONE;
+    for (int cv = 0; cv < 2; cv++) {
+        c.config.loss.control_variates = cv == 1;
+        Di4cReport r = run(&c, 1, 0);
+        double sum = r.distil + r.data_cor + r.data_indep + r.consis_cor + r.consis_indep;
+        ck_assert_double_eq_tol(r.loss, sum, 1e-9);
+        ck_assert(r.distil > 0 && (cv == 1) == (r.data_indep != 0));
+    }
+    case_free(&c);
+}
+END_TEST
+
+/* ---- draws ---- */
+
+static Di4cDraws draws_of(Case *c, uint64_t step)
+{
+    return distill_first_draws(&c->config, &c->teacher, &c->student, c->p, &c->x0,
+                               distill_stream(11, step), c->arena);
+}
+
+/* Sums of numbers that should be uniform on [0,1). */
+typedef struct Mean {
+    double sum;
+    size_t count;
+} Mean;
+
+static void check_uniform(Mean *m, double x)
+{
+    ck_assert(x > -1e-9 && x < 1 + 1e-9);
+    m->sum += x;
+    m->count++;
+}
+
+/* Six standard deviations: false alarm 2e-9. */
+static void check_mean(const Mean *m)
+{
+    double n = (double)m->count;
+
+    ck_assert_msg(fabs(m->sum / n - 0.5) < 6 / sqrt(12 * n), "mean %g of %g", m->sum / n, n);
+}
+
+/* t - u log-uniform, t uniform above t_min + (t - u), tm at its start half of the time. */
+START_TEST(times_follow_their_laws)
+{
+    Mean delta = {0, 0}, t = {0, 0}, tm = {0, 0};
+    Case c;
+
+    case_make(&c, &plain);
+    for (uint64_t step = 0; step < 200; step++) {
+        Di4cDraws draws = draws_of(&c, step);
+        for (size_t b = 0; b < B; b++) {
+            double first = 0.01 + draws.t[b] - draws.u[b];
+            check_uniform(&delta, log((draws.t[b] - draws.u[b]) / 0.001) / log(10));
+            check_uniform(&t, (draws.t[b] - first) / (1 - first));
+        }
+        for (size_t r = 0; r < B * N; r++)
+            if (draws.tm[r] != 0.01)
+                check_uniform(&tm, (draws.tm[r] - 0.01) / 0.01);
+        arena_reset(c.arena);
+    }
+    check_mean(&delta);
+    check_mean(&t);
+    check_mean(&tm);
+    /* 3000 fair coins, six standard deviations: false alarm 2e-9 */
+    ck_assert(fabs((double)tm.count - 1500) < 6 * sqrt(750));
+    case_free(&c);
+}
+END_TEST
+
+START_TEST(draws_belong_to_their_picture)
+{
+    Case c;
+
+    case_make(&c, &kinds[1]);
+    Di4cDraws all = draws_of(&c, 2);
+    c.x0.batch = 2; /* the same first pictures in a smaller batch */
+    Di4cDraws few = draws_of(&c, 2);
+    c.x0.batch = B;
+    ck_assert(memcmp(all.t, few.t, 2 * sizeof *all.t) == 0);
+    ck_assert(memcmp(all.tm, few.tm, 2 * N * sizeof *all.tm) == 0);
+    ck_assert(memcmp(all.lambda_t, few.lambda_t, 2 * N * 2 * sizeof(double)) == 0);
+    ck_assert(memcmp(all.xt.x, few.xt.x, 2 * D * sizeof *all.xt.x) == 0);
+    ck_assert(memcmp(all.xtm.x, few.xtm.x, 2 * N * D * sizeof *all.xt.x) == 0);
+    ck_assert_ptr_null(all.teacher_lambda_t);
+    for (size_t i = 0; i + 1 < B * N * 2; i++) { /* no two passes or rows share a number */
+        ck_assert(all.lambda_t[i] != all.lambda_tm[i] && all.lambda_t[i] != all.lambda_u[i]);
+        ck_assert(all.lambda_t[i] != all.lambda_t[i + 1]);
+    }
+    case_free(&c);
+}
+END_TEST
+
+/* Slice of [0,1) that number k of row i of picture b lies in. */
+static int slice_of(const double *lambda, size_t b, size_t i, size_t k)
+{
+    return (int)(lambda[(b * N + i) * 2 + k] * N);
+}
+
+enum { STRATA = 4 }; /* passes whose lambdas are drawn from strata */
+
+/* Each pass, each picture and each lambda dimension has an order of its own. */
+START_TEST(strata_hold_one_lambda_each)
+{
+    const Kind mixtures = {true, 2, 2, 0, 0}; /* two lambda dimensions each */
+    Case c;
+    int orders = 0, dims_agree = 0, pictures_agree = 0, passes_agree[STRATA][STRATA] = {{0}};
+
+    case_make(&c, &mixtures);
+    c.config.stratified_lambda = true;
+    for (uint64_t step = 0; step < 50; step++) {
+        Di4cDraws draws = draws_of(&c, step);
+        const double *all[STRATA] = {draws.lambda_t, draws.lambda_tm, draws.lambda_u,
+                                     draws.teacher_lambda_tm};
+        for (int w = 0; w < STRATA; w++)
+            for (size_t b = 0; b < B; b++)
+                for (size_t k = 0; k < 2; k++) {
+                    int seen = 0;
+                    for (size_t i = 0; i < N; i++)
+                        seen |= 1 << slice_of(all[w], b, i, k);
+                    ck_assert_int_eq(seen, (1 << N) - 1);
+                    orders |= 1 << slice_of(all[w], b, 0, k);
+                }
+        dims_agree += slice_of(all[0], 0, 0, 0) == slice_of(all[0], 0, 0, 1);
+        pictures_agree += slice_of(all[0], 0, 0, 0) == slice_of(all[0], 1, 0, 0);
+        for (int w = 0; w < STRATA; w++)
+            for (int v = 0; v < w; v++)
+                passes_agree[w][v] += slice_of(all[w], 0, 0, 0) == slice_of(all[v], 0, 0, 0);
+        arena_reset(c.arena);
+    }
+    ck_assert_int_eq(orders, (1 << N) - 1); /* the first lambda is not always in one slice */
+    /* 50 coins of 1/3: 45 or more with probability 1e-16 */
+    ck_assert(dims_agree < 45 && pictures_agree < 45);
+    for (int w = 0; w < STRATA; w++)
+        for (int v = 0; v < w; v++)
+            ck_assert_msg(passes_agree[w][v] < 45, "passes %d and %d: one order in %d of 50 steps",
+                          v, w, passes_agree[w][v]);
+    case_free(&c);
+}
+END_TEST
+
+START_TEST(share_at_one)
+{
+    Case c;
+
+    case_make(&c, &kinds[1]);
+    c.config.share_at_one = 0.4;
+    Di4cDraws draws = draws_of(&c, 0);
+    for (size_t b = 0; b < B; b++)
+        ck_assert((draws.t[b] == 1.0) == (b < 2));
+    for (size_t i = 0; i < D; i++)
+        ck_assert(draws.u[0] < 1.0 && draws.xt.x[i] <= S);
+    ck_assert(isfinite(run(&c, 0, 0).loss));
+    case_free(&c);
+}
+END_TEST
+
+/* ---- the step, written out row by row ---- */
+
+/* Row r of a batch of inputs; its states go to x. */
+static NetworkInput input_row(const NetworkInput *all, const Denoiser *d, size_t r, States *x)
+{
+    NetworkInput in = {x, all->t + r, all->lambda, all->dropout, NULL};
+
+    *x = states_rows(all->x, r, 1);
+    if (in.lambda != NULL)
+        in.lambda += r * d->lambda_dims;
+    if (in.dropout != NULL)
+        in.dropout += r;
+    return in;
+}
+
+static float *run_rows(Case *c, const Denoiser *d, const NetworkInput *all)
+{
+    float *out = arena_alloc(c->arena, all->x->batch * D * S, sizeof *out);
+
+    for (size_t r = 0; r < all->x->batch; r++) {
+        States x;
+        NetworkInput in = input_row(all, d, r, &x);
+        ck_assert(diff_denoise(d, c->g, &in, 0, out + r * D * S));
+    }
+    return out;
+}
+
+static void backward_rows(Case *c, const NetworkInput *all, const float *dout)
+{
+    for (size_t r = 0; r < all->x->batch; r++) {
+        States x;
+        NetworkInput in = input_row(all, &c->student, r, &x);
+        ag_backward_from(c->student.forward(&c->student, c->g, &in), dout + r * D * S);
+        ag_graph_reset(c->g);
+    }
+}
+
+/* All draws of a step, and the numbers of the networks that were needed for them. */
+typedef struct Drawn {
+    Rng step;
+    Di4cDraws draws;
+    float *teacher_t, *student_u;
+} Drawn;
+
+static Drawn draw_all(Case *c, uint64_t number)
+{
+    Drawn all = {distill_stream(11, number), draws_of(c, number), NULL, NULL};
+    Di4cDraws *draws = &all.draws;
+    double u[B * N];
+    NetworkInput at_t = {&draws->xt, draws->t, draws->teacher_lambda_t, NULL, NULL};
+    NetworkInput at_u = {&draws->xu, u, draws->lambda_u,
+                         distill_row_streams(c->arena, all.step, PASS_DROPOUT_U, B, N), NULL};
+
+    for (size_t r = 0; r < B * N; r++)
+        u[r] = draws->u[r / N];
+    all.teacher_t = run_rows(c, &c->teacher, &at_t);
+    distill_draw_xu(&c->config, &c->teacher, c->p, all.teacher_t, all.step, c->arena, draws);
+    all.student_u = run_rows(c, &c->student, &at_u);
+    diff_head_draw(&c->student.head, all.student_u, &draws->xu,
+                   distill_row_streams(c->arena, all.step, PASS_X0U, B, N), &draws->x0u);
+    return all;
+}
+
+/* Loss of a step; the gradient goes to the student's parameters. */
+static double step_by_rows(Case *c, uint64_t number)
+{
+    Drawn all = draw_all(c, number);
+    Di4cDraws *draws = &all.draws;
+    size_t M = draws->xtm.batch / B;
+    States xt = states_repeat(c->arena, &draws->xt, N);
+    double t[B * N];
+    NetworkInput at_t = {&xt, t, draws->lambda_t,
+                         distill_row_streams(c->arena, all.step, PASS_DROPOUT_T, B, N), NULL};
+    NetworkInput at_tm = {&draws->xtm, draws->tm, draws->lambda_tm,
+                          distill_row_streams(c->arena, all.step, PASS_DROPOUT_TM, B, M), NULL};
+    NetworkInput teacher_tm = {&draws->xtm, draws->tm, draws->teacher_lambda_tm, NULL, NULL};
+
+    for (size_t r = 0; r < B * N; r++)
+        t[r] = draws->t[r / N];
+    Di4cInput in = {B, N, draws->t, c->x0, draws->xt, draws->xu, draws->x0u, draws->xtm,
+                    run_rows(c, &c->student, &at_t), run_rows(c, &c->student, &at_tm),
+                    all.student_u, all.teacher_t, run_rows(c, &c->teacher, &teacher_tm)};
+    float *dt = arena_zeroed(c->arena, B * N * D * S, sizeof *dt);
+    float *dtm = arena_zeroed(c->arena, B * M * D * S, sizeof *dtm);
+    double loss = distill_losses(&c->config.loss, &c->student.head, &in, NULL, dt, dtm);
+    backward_rows(c, &at_t, dt);
+    backward_rows(c, &at_tm, dtm);
+    return loss;
+}
+
+/* t, u and tm lie far apart, and rows at t and at tm differ in number: none can pass for another.
+ * The teacher runs without dropout, the student with its own at t, tm and u. */
+START_TEST(a_step_is_its_parts)
+{
+    Case c;
+
+    case_make(&c, &kinds[_i]);
+    c.config.delta_min = 0.2;
+    c.config.delta_max = 0.5;
+    c.config.tm_width = 0.4;
+    Di4cReport got = run(&c, 5, 0);
+    float *grads = copy_grads(&c);
+    nn_params_zero_grads(&c.student_net->params);
+    double want = step_by_rows(&c, 5);
+    ck_assert_double_eq_tol(got.loss, want, 1e-5 * (1 + fabs(want)));
+    check_grads(&c, grads);
+    mem_free(grads);
+    case_free(&c);
+}
+END_TEST
+
+/* ---- laws of the draws ---- */
+
+/* What was observed, what was expected, and the variance of the difference. */
+typedef struct Score {
+    double got, mean, variance;
+} Score;
+
+static void check_score(const Score *s)
+{
+    ck_assert_msg(fabs(s->got - s->mean) < 6 * sqrt(s->variance), "%g, expected %g +- %g", s->got,
+                  s->mean, sqrt(s->variance));
+}
+
+static void add_mask(Score *s, bool masked, double p)
+{
+    s->got += masked;
+    s->mean += p;
+    s->variance += p * (1 - p);
+}
+
+/* alpha(t) of the absorbing process: x_t has 1 - alpha(t) of its dimensions masked, x_tm 1 -
+ * alpha(tm), and the others show x_0. */
+START_TEST(noised_pictures_belong_to_their_times)
+{
+    Score at_t = {0, 0, 0}, at_tm = {0, 0, 0};
+    Case c;
+
+    case_make(&c, &kinds[1]);
+    c.config.delta_min = 0.3;
+    c.config.delta_max = 0.6;
+    c.config.tm_width = 0.9;
+    for (uint64_t step = 0; step < 100; step++) {
+        Di4cDraws draws = draws_of(&c, step);
+        for (size_t i = 0; i < B * N * D; i++) {
+            size_t row = i / D, b = row / N, at = b * D + i % D;
+            double lost = 1 - diff_process_survival(c.p, 0, draws.tm[row]);
+            add_mask(&at_tm, draws.xtm.x[i] == S, lost);
+            ck_assert(draws.xtm.x[i] == S || draws.xtm.x[i] == c.x0.x[at]);
+            if (row % N != 0) /* x_t: once for each picture */
+                continue;
+            add_mask(&at_t, draws.xt.x[at] == S, 1 - diff_process_survival(c.p, 0, draws.t[b]));
+            ck_assert(draws.xt.x[at] == S || draws.xt.x[at] == c.x0.x[at]);
+        }
+        arena_reset(c.arena);
+    }
+    check_score(&at_t);
+    check_score(&at_tm);
+    case_free(&c);
+}
+END_TEST
+
+/* One dimension masked at t: it stays so with probability `stay`; otherwise its value, drawn from
+ * p = exp(logp), scores p(value). */
+static void add_move(Score *masked, Score *value, double stay, const float *logp, uint16_t xu)
+{
+    double second = 0, third = 0;
+
+    for (size_t a = 0; a < S; a++) {
+        double p = exp((double)logp[a]);
+        second += p * p;
+        third += p * p * p;
+    }
+    add_mask(masked, xu == S, stay);
+    value->got += xu < S ? exp((double)logp[xu]) : 0;
+    value->mean += (1 - stay) * second;
+    value->variance += (1 - stay) * third - pow((1 - stay) * second, 2);
+}
+
+/* x_u ~ p^psi_{u|t} from a teacher that says something else in every row: uncovered dimensions are
+ * kept, (1 - alpha(u))/(1 - alpha(t)) of the masked ones stay masked, the rest follow the row. */
+START_TEST(x_u_follows_the_teacher)
+{
+    Score masked = {0, 0, 0}, value = {0, 0, 0};
+    float said[B * D * S], logp[S];
+    Case c;
+
+    case_make(&c, &kinds[3]);
+    c.config.delta_min = 0.3;
+    c.config.delta_max = 0.6;
+    for (uint64_t step = 0; step < 100; step++) {
+        Di4cDraws draws = draws_of(&c, step);
+        Rng rng = rng_child(rng_root(7), step);
+        for (size_t i = 0; i < B * D * S; i++)
+            said[i] = (float)(1.5 * rng_normal(&rng));
+        distill_draw_xu(&c.config, &c.teacher, c.p, said, distill_stream(11, step), c.arena,
+                        &draws);
+        for (size_t i = 0; i < B * N * D; i++) {
+            size_t b = i / (N * D), d = i % D;
+            uint16_t *xt = states_row(&draws.xt, b);
+            double at_u = diff_process_survival(c.p, 0, draws.u[b]);
+            double at_t = diff_process_survival(c.p, 0, draws.t[b]);
+            diff_head_row(&c.teacher.head, said + b * D * S, xt, d, logp);
+            if (xt[d] == S)
+                add_move(&masked, &value, (1 - at_u) / (1 - at_t), logp, draws.xu.x[i]);
+            else
+                ck_assert_int_eq(draws.xu.x[i], xt[d]);
+        }
+        arena_reset(c.arena);
+    }
+    check_score(&masked);
+    check_score(&value);
+    case_free(&c);
+}
+END_TEST
+
+/* ---- given draws ---- */
+
+/* distill_gradient without dropout is distill_gradient_with its own draws. */
+START_TEST(given_draws_make_the_same_step)
+{
+    static const Kind calm[] = {{false, 0, 1, 0, 0}, {true, 1, 2, 0, 2}};
+    double terms[5][B], mean = 0;
+    Di4cTerms to = {terms[0], terms[1], terms[2], terms[3], terms[4]};
+    Case c;
+
+    case_make(&c, &calm[_i]);
+    Di4cReport want = run(&c, 6, 0);
+    float *grads = copy_grads(&c);
+    Drawn all = draw_all(&c, 6);
+    nn_params_zero_grads(&c.student_net->params);
+    Di4cReport got = distill_gradient_with(&c.config, &c.teacher, &c.student, &c.x0, &all.draws, 4,
+                                           c.g, c.arena, &to);
+    ck_assert_double_eq_tol(got.loss, want.loss, 1e-5 * (1 + fabs(want.loss)));
+    check_grads(&c, grads);
+    for (size_t b = 0; b < B; b++)
+        mean += terms[0][b] / B;
+    ck_assert_double_eq_tol(mean, got.distil, 1e-12);
+    mem_free(grads);
+    case_free(&c);
+}
+END_TEST
+
+START_TEST(broken_numbers_end_the_step)
+{
+    Case c;
+    static const size_t chunks[] = {0, 2, 2 * N};
+
+    case_make(&c, &plain);
+    c.student_net->gradient_block = 4;
+    c.g->check_finite = _i >= 6; /* without it the step ends too, but nobody knows where */
+    Network *net = _i % 2 == 0 ? c.teacher_net : c.student_net;
+    for (size_t i = 0; i < net->params.total; i++)
+        net->params.values[i] = 1e30f;
+    Di4cReport r = run(&c, 1, chunks[_i % 6 / 2]);
+    ck_assert(r.loss != r.loss);
+    ck_assert(c.g->check_finite == (c.g->bad_op != NULL));
+    case_free(&c);
+}
+END_TEST
+
+START_TEST(steps_longer_than_time_stop)
+{
+    Case c;
+
+    case_make(&c, &plain);
+    c.config.delta_max = 1.5;
+    run(&c, 1, 0);
+}
+END_TEST
+
+START_TEST(heads_that_differ_stop)
+{
+    Case c;
+
+    case_make(&c, &plain);
+    c.teacher.head.mask = S;
+    run(&c, 1, 0);
+}
+END_TEST
+
+Suite *distill_step_suite(void)
+{
+    Suite *s = suite_create("distill_step");
+    TCase *tc = tcase_create("distill_step");
+
+    tcase_add_loop_test(tc, chunks_and_threads_do_not_matter, 0, 2 * KINDS);
+    tcase_add_test(tc, report_adds_up);
+    tcase_add_test(tc, times_follow_their_laws);
+    tcase_add_test(tc, draws_belong_to_their_picture);
+    tcase_add_test(tc, strata_hold_one_lambda_each);
+    tcase_add_test(tc, share_at_one);
+    tcase_add_loop_test(tc, a_step_is_its_parts, 0, KINDS);
+    tcase_add_test(tc, noised_pictures_belong_to_their_times);
+    tcase_add_test(tc, x_u_follows_the_teacher);
+    tcase_add_loop_test(tc, given_draws_make_the_same_step, 0, 2);
+    tcase_add_loop_test(tc, broken_numbers_end_the_step, 0, 12);
+    tcase_add_test_raise_signal(tc, steps_longer_than_time_stop, SIGABRT);
+    tcase_add_test_raise_signal(tc, heads_that_differ_stop, SIGABRT);
+    tcase_set_timeout(tc, 120);
+    suite_add_tcase(s, tc);
+    return s;
+}

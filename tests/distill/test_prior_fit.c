@@ -1,0 +1,148 @@
+/* distill/prior_fit.c: known mixtures are found again, the bound it raises, its bits. */
+#include <check.h>
+#include <math.h>
+#include <string.h>
+
+#include "distill/prior_fit.h"
+#include "tensor/base/memory.h"
+#include "tensor/base/threads.h"
+#include "tests/tools/toy_prior.h"
+
+enum { N = 20000 };
+
+/* Three clusters in the plane: shares 1/2, 3/10, 1/5 at (-2, 0), (2, 1), (0, -3), deviations 0.2
+ * and 0.5. */
+static const double centres[3][2] = {{-2, 0}, {2, 1}, {0, -3}}, shares[3] = {0.5, 0.3, 0.2};
+
+static double *clusters(void)
+{
+    double *z = mem_alloc(2 * N, sizeof *z);
+    Rng rng = rng_root(5);
+    for (size_t n = 0; n < N; n++) {
+        const double u = rng_uniform(&rng);
+        const size_t k = u < 0.5 ? 0 : u < 0.8 ? 1 : 2;
+        z[2 * n] = centres[k][0] + 0.2 * rng_normal(&rng);
+        z[2 * n + 1] = centres[k][1] + 0.5 * rng_normal(&rng);
+    }
+    return z;
+}
+
+static double mean_log_density(const LambdaPrior *p, const double *z)
+{
+    double sum = 0;
+    for (size_t n = 0; n < N; n++)
+        sum += nn_lambda_prior_log_density(p, z + n * p->lambda_dims);
+    return sum / N;
+}
+
+/* With more components than clusters, those near a cluster together have its share, mean and
+ * spread. */
+START_TEST(clusters_are_found)
+{
+    double *z = clusters();
+    for (size_t K = 12; K <= 48; K *= 2) {
+        ToyPrior law = toy_prior(K, 2);
+        const LambdaPrior *p = law.prior;
+        prior_fit(p, z, N, rng_root(7));
+        double total = 0, share[3] = {0}, mean[3][2] = {{0}};
+        for (size_t k = 0; k < K; k++)
+            total += exp((double)p->log_weight->value.data[k]);
+        ck_assert_double_eq_tol(total, 1.0, 1e-5);
+        for (size_t k = 0; k < K; k++) {
+            const double w = exp((double)p->log_weight->value.data[k]);
+            const float *m = p->mean->value.data + 2 * k;
+            size_t best = 0;
+            for (size_t c = 1; c < 3; c++)
+                if (hypot(m[0] - centres[c][0], m[1] - centres[c][1]) <
+                    hypot(m[0] - centres[best][0], m[1] - centres[best][1]))
+                    best = c;
+            share[best] += w;
+            mean[best][0] += w * m[0];
+            mean[best][1] += w * m[1];
+        }
+        for (size_t c = 0; c < 3; c++) {
+            ck_assert_double_eq_tol(share[c], shares[c], 0.02);
+            ck_assert_double_eq_tol(mean[c][0] / share[c], centres[c][0], 0.03);
+            ck_assert_double_eq_tol(mean[c][1] / share[c], centres[c][1], 0.05);
+        }
+        toy_prior_free(&law);
+    }
+    mem_free(z);
+}
+END_TEST
+
+/* What is returned is the mean of log p under what is written; one component is the normal law with
+ * the draws' moments; more are better, and close to the true law's entropy. */
+START_TEST(more_components_fit_better)
+{
+    double *z = clusters(), before = -HUGE_VAL;
+    for (size_t K = 1; K <= 16; K *= 4) {
+        ToyPrior law = toy_prior(K, 2);
+        const double found = prior_fit(law.prior, z, N, rng_root(1));
+        ck_assert_double_eq_tol(found, mean_log_density(law.prior, z), 1e-3);
+        ck_assert_double_gt(found, before + 0.1 * (K == 4));
+        ck_assert_double_gt(found, before - 0.01);
+        if (K == 1) {
+            double m[2] = {0};
+            for (size_t n = 0; n < 2 * N; n++)
+                m[n % 2] += z[n] / N;
+            ck_assert_double_eq_tol((double)law.prior->mean->value.data[0], m[0], 1e-5);
+            ck_assert_double_eq_tol((double)law.prior->mean->value.data[1], m[1], 1e-5);
+        }
+        before = found;
+        toy_prior_free(&law);
+    }
+    double entropy = 0;
+    for (size_t c = 0; c < 3; c++)
+        entropy -= shares[c] * (log(shares[c]) - 1.0 - log(2 * acos(-1.0)) - log(0.2 * 0.5));
+    ck_assert_double_gt(before, -entropy - 0.05);
+    mem_free(z);
+}
+END_TEST
+
+START_TEST(threads_do_not_change_bits)
+{
+    double *z = clusters();
+    ToyPrior one = toy_prior(9, 2);
+    threads_set(1);
+    prior_fit(one.prior, z, N, rng_root(2));
+    for (int threads = 2; threads <= 5; threads++) {
+        ToyPrior many = toy_prior(9, 2);
+        threads_set(threads);
+        prior_fit(many.prior, z, N, rng_root(2));
+        ck_assert_mem_eq(one.set.values, many.set.values, one.set.total * sizeof(float));
+        toy_prior_free(&many);
+    }
+    threads_set(0);
+    toy_prior_free(&one);
+    mem_free(z);
+}
+END_TEST
+
+/* Fewer draws than components; all draws the same. */
+START_TEST(few_draws)
+{
+    const double z[] = {1, 2, 3, 1, 2, 3, -1, 0, 1};
+    for (size_t count = 1; count <= 3; count++) {
+        ToyPrior law = toy_prior(10, 3);
+        ck_assert(isfinite(prior_fit(law.prior, z, count, rng_root(3))));
+        for (size_t i = 0; i < law.set.total; i++)
+            ck_assert(isfinite(law.set.values[i]));
+        ck_assert_double_gt(nn_lambda_prior_log_density(law.prior, z),
+                            nn_lambda_prior_log_density(law.prior, (double[]){2, 2, 2}));
+        toy_prior_free(&law);
+    }
+}
+END_TEST
+
+Suite *prior_fit_suite(void)
+{
+    Suite *s = suite_create("prior_fit");
+    TCase *tc = tcase_create("prior_fit");
+    tcase_add_test(tc, clusters_are_found);
+    tcase_add_test(tc, more_components_fit_better);
+    tcase_add_test(tc, threads_do_not_change_bits);
+    tcase_add_test(tc, few_draws);
+    suite_add_tcase(s, tc);
+    return s;
+}

@@ -1,0 +1,309 @@
+/* distill/variational.c: the loss by enumeration, its gradient against differences, what it may not
+ * depend on, and wrong use. */
+#include <check.h>
+#include <math.h>
+#include <signal.h>
+#include <string.h>
+
+#include "diffusion/posterior.h"
+#include "distill/variational.h"
+#include "nn/encoder.h"
+#include "nn/mlp/mlp.h"
+#include "tensor/base/memory.h"
+#include "tests/tools/network_checks.h"
+
+enum { D = 4, L = 2, B = 6 };
+
+/* Of two states, with a mask besides or without. */
+static Process *noise(bool mask)
+{
+    Error err = {""};
+    ProcessConfig c =
+        diff_process_defaults(mask ? PROCESS_ABSORBING : PROCESS_UNIFORM, mask ? 3 : 2);
+    c.eps = 0.0;
+    c.rate_const = 1.5;
+    c.any_start = true;
+    Process *p = diff_process_create(&c, &err);
+    ck_assert_msg(p != NULL, "%s", err.text);
+    return p;
+}
+
+static Network *student_net(EncoderInput encoder)
+{
+    Error err = {""};
+    MlpConfig c = nn_mlp_defaults();
+    c.dims = D;
+    c.states = 3;
+    c.out_states = 2;
+    c.width = 12;
+    c.blocks = 1;
+    c.embed = 8;
+    c.lambda_dims = L;
+    c.lambda_is_number = true;
+    c.encoder = encoder;
+    Network *net = nn_mlp_create(&c, true, &err);
+    ck_assert_msg(net != NULL, "%s", err.text);
+    randomise(net, 3);
+    return net;
+}
+
+static Network *teacher_net(void)
+{
+    Error err = {""};
+    MlpConfig c = nn_mlp_defaults();
+    c.dims = D;
+    c.states = 3;
+    c.out_states = 2;
+    c.width = 12;
+    c.blocks = 1;
+    c.embed = 8;
+    Network *net = nn_mlp_create(&c, false, &err);
+    ck_assert_msg(net != NULL, "%s", err.text);
+    randomise(net, 4);
+    return net;
+}
+
+static Denoiser denoiser_of(Network *net, LambdaScope scope)
+{
+    const Head head = {HEAD_SOFTMAX, D, 2, 1, false, 2};
+    Denoiser d = diff_network_denoiser(net, &head);
+    d.lambda_law = LAMBDA_NORMAL;
+    d.lambda_scope = scope;
+    return d;
+}
+
+/* The two forms of the objective over one student. */
+typedef struct Case {
+    Process *p;
+    Network *net, *teacher_net;
+    Denoiser student, teacher;
+    VariationalConfig config;
+    States x0;
+    Graph *g;
+    Arena *arena;
+} Case;
+
+static Case case_with(bool mask, LambdaScope scope, size_t batch)
+{
+    Case c = {.p = noise(mask),
+              .x0 = states_alloc(batch, D),
+              .g = ag_graph_create(),
+              .arena = arena_create(1 << 16)};
+    c.net = student_net(scope == LAMBDA_SAMPLE ? ENCODER_CLEAN : ENCODER_PAIR);
+    c.teacher_net = teacher_net();
+    c.student = denoiser_of(c.net, scope);
+    c.teacher = denoiser_of(c.teacher_net, LAMBDA_STEP);
+    c.student.head.mask = c.teacher.head.mask = c.p->mask;
+    c.config = (VariationalConfig){.scope = scope,
+                                   .kl_weight = 0.7,
+                                   .most_steps = 4,
+                                   .share_at_one = 0.2,
+                                   .t_min = 0.01,
+                                   .consistency_weight = scope == LAMBDA_STEP ? 0.5 : 0.0,
+                                   .delta_min = 0.05,
+                                   .delta_max = 0.2,
+                                   .distil_weight = scope == LAMBDA_STEP ? 0.8 : 0.0,
+                                   .tm_width = 0.3};
+    for (size_t i = 0; i < batch * D; i++)
+        c.x0.x[i] = (uint16_t)(i * i % 7 % 2);
+    return c;
+}
+
+static Case case_of(LambdaScope scope, size_t batch)
+{
+    return case_with(true, scope, batch);
+}
+
+static void case_free(Case *c)
+{
+    ag_graph_destroy(c->g);
+    arena_destroy(c->arena);
+    states_free(&c->x0);
+    nn_network_destroy(c->net);
+    nn_network_destroy(c->teacher_net);
+    diff_process_destroy(c->p);
+}
+
+static VariationalReport run(Case *c, uint64_t step, size_t chunk)
+{
+    nn_params_zero_grads(&c->net->params);
+    return variational_gradient(&c->config, &c->teacher, &c->student, c->p, &c->x0, 11, step, chunk,
+                                c->g, c->arena);
+}
+
+static double loss_of(void *context)
+{
+    return run(context, 5, 0).loss;
+}
+
+/* Draws are fixed by seed and step.  The consistency term's targets are draws of the student, which
+ * jump with its weights, so differences are taken without it. */
+START_TEST(gradient_is_that_of_the_loss)
+{
+    Case c = case_with(_i < 2, _i % 2 == 0 ? LAMBDA_SAMPLE : LAMBDA_STEP, B);
+
+    c.config.consistency_weight = 0.0;
+    check_loss_gradient(&c.net->params, loss_of, &c, 1.0);
+    case_free(&c);
+}
+END_TEST
+
+/* loss = (reconstruction + beta KL + weight (consistency + beta its KL) + weight distillation) / D.
+ */
+START_TEST(the_report_adds_up)
+{
+    Case c = case_of(_i == 0 ? LAMBDA_SAMPLE : LAMBDA_STEP, B);
+    const VariationalReport r = run(&c, 2, 0);
+    const double beta = c.config.kl_weight, w = c.config.consistency_weight;
+    const double sum = r.reconstruction + beta * r.kl + r.consistency +
+                       w * beta * r.consistency_kl + c.config.distil_weight * r.distil;
+
+    ck_assert_double_eq_tol(r.loss, sum / D, 1e-9);
+    ck_assert(r.reconstruction > 0.0 && r.kl > 0.0);
+    ck_assert((r.consistency > 0.0) == (_i == 1));
+    ck_assert((r.distil > 0.0) == (_i == 1));
+    case_free(&c);
+}
+END_TEST
+
+/* The mean over many steps, against the bound written out: lambda by quadrature from the encoder's
+ * Gaussian, x_t by enumeration.  The network ignores lambda's spread (its log-variance is made very
+ * small), so that quadrature is one point. */
+static double bound_by_hand(Case *c, const uint16_t *x0, size_t N)
+{
+    const size_t S = c->p->states;
+    Graph *g = ag_graph_create();
+    States one = {(uint16_t *)x0, 1, D};
+    const double t0 = 0.0;
+    const float *stats = nn_encode(c->net->encoder, g, &one, &one, &t0)->value.data;
+    const double lambda[L] = {(double)stats[0], (double)stats[1]};
+    double total = 0.0;
+
+    for (size_t n = 1; n <= N; n++) {
+        const double t = (double)n / (double)N, s = (double)(n - 1) / (double)N;
+        Transition *tr = diff_transition_create(c->p, 0.0, t, TRANSITION_ACCURATE);
+        PosteriorStep *step = n > 1 ? diff_posterior_create(c->p, s, t, 0.0) : NULL;
+        for (size_t i = 0; i < (size_t)pow((double)S, D); i++) {
+            uint16_t x[D];
+            double weight = 1.0, sum = 0.0;
+            for (size_t d = 0, rest = i; d < D; d++, rest /= S) {
+                x[d] = (uint16_t)(rest % S);
+                weight *= diff_transition_at(tr, x0[d], x[d]);
+            }
+            if (!(weight > 0.0))
+                continue;
+            States xt = {x, 1, D};
+            const NetworkInput in = {&xt, &t, lambda, NULL, NULL};
+            ag_graph_reset(g);
+            const float *out = nn_forward(c->net, g, &in)->value.data;
+            for (size_t d = 0; d < D; d++) {
+                float logp[2];
+                double p[2], truth[3], model[3];
+                diff_head_row(&c->student.head, out, x, d, logp);
+                if (step == NULL) {
+                    sum -= (double)logp[x0[d]];
+                    continue;
+                }
+                p[0] = exp((double)logp[0]), p[1] = exp((double)logp[1]);
+                diff_posterior(step, x[d], x0[d], truth);
+                diff_posterior_mix(step, x[d], p, 2, model);
+                for (size_t v = 0; v < S; v++)
+                    sum += truth[v] > 0.0 ? truth[v] * log(truth[v] / model[v]) : 0.0;
+            }
+            total += weight * sum;
+        }
+        diff_posterior_destroy(step);
+        diff_transition_destroy(tr);
+    }
+    ag_graph_destroy(g);
+    return total;
+}
+
+START_TEST(the_mean_is_the_bound_of_the_sampler)
+{
+    Case c = case_with(_i == 0, LAMBDA_SAMPLE, 64);
+    const size_t N[] = {1, 2, 4};
+    double expected = 0.0, sum = 0.0, squares = 0.0;
+    enum { STEPS = 300 };
+    Param *bias = nn_param_find(&c.net->params, "encoder.output.bias");
+
+    bias->value.data[L] = bias->value.data[L + 1] = -60.0f;
+    for (size_t i = 1; i < 64; i++) /* all pictures alike */
+        memcpy(states_row(&c.x0, i), c.x0.x, D * sizeof *c.x0.x);
+    for (size_t i = 0; i < 3; i++)
+        expected += (i == 0 ? 0.2 + 0.8 / 3.0 : 0.8 / 3.0) * bound_by_hand(&c, c.x0.x, N[i]);
+    for (uint64_t s = 0; s < STEPS; s++) {
+        const double r = run(&c, s, 0).reconstruction;
+        sum += r;
+        squares += r * r;
+    }
+    const double mean = sum / STEPS, error = sqrt((squares / STEPS - mean * mean) / STEPS);
+    ck_assert_msg(fabs(mean - expected) < 6.0 * error + 1e-3 && error < 0.05 * expected,
+                  "mean %g +- %g, expected %g", mean, error, expected);
+    case_free(&c);
+}
+END_TEST
+
+/* chunk cuts calls without gradient only; steps draw anew. */
+START_TEST(chunk_changes_nothing)
+{
+    Case c = case_of(LAMBDA_STEP, B);
+    const VariationalReport all = run(&c, 1, 0);
+    float *grad = mem_alloc(c.net->params.total, sizeof *grad);
+
+    memcpy(grad, c.net->params.grads, c.net->params.total * sizeof *grad);
+    for (size_t chunk = 1; chunk < B; chunk += 2) {
+        const VariationalReport r = run(&c, 1, chunk);
+        ck_assert_mem_eq(&r, &all, sizeof r);
+        ck_assert_mem_eq(c.net->params.grads, grad, c.net->params.total * sizeof *grad);
+    }
+    const VariationalReport other = run(&c, 2, 0);
+    ck_assert_double_ne(other.loss, all.loss);
+    mem_free(grad);
+    case_free(&c);
+}
+END_TEST
+
+START_TEST(broken_weights_end_the_step)
+{
+    Case c = case_of(LAMBDA_STEP, B);
+
+    nn_param_find(&c.net->params, "output.bias")->value.data[0] = NAN;
+    ck_assert(isnan(run(&c, 0, 0).loss));
+    case_free(&c);
+}
+END_TEST
+
+START_TEST(a_student_without_an_encoder)
+{
+    Case c = case_of(LAMBDA_STEP, B);
+    nn_encoder_destroy(c.net->encoder);
+    c.net->encoder = NULL;
+    run(&c, 0, 0);
+}
+END_TEST
+
+START_TEST(one_lambda_a_sample_has_no_consistency)
+{
+    Case c = case_of(LAMBDA_SAMPLE, B);
+    c.config.consistency_weight = 1.0;
+    run(&c, 0, 0);
+}
+END_TEST
+
+Suite *variational_suite(void);
+Suite *variational_suite(void)
+{
+    Suite *s = suite_create("variational");
+    TCase *tc = tcase_create("variational");
+    tcase_add_loop_test(tc, gradient_is_that_of_the_loss, 0, 4);
+    tcase_add_loop_test(tc, the_report_adds_up, 0, 2);
+    tcase_add_loop_test(tc, the_mean_is_the_bound_of_the_sampler, 0, 2);
+    tcase_add_test(tc, chunk_changes_nothing);
+    tcase_add_test(tc, broken_weights_end_the_step);
+    tcase_add_test_raise_signal(tc, a_student_without_an_encoder, SIGABRT);
+    tcase_add_test_raise_signal(tc, one_lambda_a_sample_has_no_consistency, SIGABRT);
+    tcase_set_timeout(tc, 120);
+    suite_add_tcase(s, tc);
+    return s;
+}

@@ -1,0 +1,340 @@
+/* Settings: the table is sound, text goes both ways, what is impossible is named. */
+#include <check.h>
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "diffusion/process/process.h"
+#include "experiments/model/config.h"
+
+static const char *const preset_names[] = {
+    "glyphs", "glyphs-published", "mnist-binary",  "mnist-binary-published",
+    "mnist",  "mnist-gaussian",   "cifar10-small", "cifar10"};
+enum { PRESETS = sizeof preset_names / sizeof preset_names[0] };
+
+static size_t key_index(const char *name)
+{
+    for (size_t i = 0; i < config_count(); i++)
+        if (strcmp(config_key(i), name) == 0)
+            return i;
+    ck_abort_msg("no key %s", name);
+    return 0;
+}
+
+/* config_set must fail with a sentence that holds `part`, and change nothing. */
+static void refuse(const char *key, const char *value, const char *part)
+{
+    Config c, before;
+    Error err = {""};
+    config_defaults(&c);
+    before = c;
+    ck_assert_msg(!config_set(&c, key, value, "--set", &err), "%s=%s was taken", key, value);
+    ck_assert_msg(strstr(err.text, part) != NULL && strstr(err.text, "--set") == err.text,
+                  "%s=%s: %s", key, value, err.text);
+    ck_assert_uint_eq(config_difference(&c, &before), config_count());
+}
+
+static void set(Config *c, const char *key, const char *value)
+{
+    Error err = {""};
+    ck_assert_msg(config_set(c, key, value, "--set", &err), "%s", err.text);
+}
+
+START_TEST(values_survive_the_way_through_text)
+{
+    Config a, b;
+    char text[CONFIG_TEXT];
+    Error err = {""};
+    config_defaults(&a);
+    for (int p = 0; p < PRESETS; p++) {
+        ck_assert(config_preset(&a, preset_names[p], p % 2 ? ROLE_TEACHER : ROLE_STUDENT, &err));
+        config_defaults(&b);
+        for (size_t i = 0; i < config_count(); i++) {
+            config_value(&a, i, text);
+            set(&b, config_key(i), text);
+        }
+        ck_assert_uint_eq(config_difference(&a, &b), config_count());
+    }
+}
+END_TEST
+
+START_TEST(numbers_keep_every_digit)
+{
+    static const double numbers[] = {0.1, 1.0 / 3.0, 2e-4, 1e-9, 0.30000000000000004, 7, 0};
+    Config c;
+    char text[CONFIG_TEXT];
+    config_defaults(&c);
+    for (size_t i = 0; i < sizeof numbers / sizeof numbers[0]; i++) {
+        c.lr = numbers[i];
+        config_value(&c, key_index("lr"), text);
+        c.lr = -1;
+        set(&c, "lr", text);
+        ck_assert(c.lr == numbers[i]);
+    }
+    c.lr = 2e-4;
+    config_value(&c, key_index("lr"), text);
+    ck_assert_str_eq(text, "0.0002");
+}
+END_TEST
+
+START_TEST(values_reach_their_field)
+{
+    Config c;
+    config_defaults(&c);
+    set(&c, "seed", "9000000000000000");
+    set(&c, "flip", "off");
+    set(&c, "process", "birthdeath");
+    set(&c, "ch_mult", "1,20,3");
+    set(&c, "attn_scale", "-1");
+    set(&c, "lr", "1e-3");
+    ck_assert(c.seed == 9000000000000000 && !c.flip && c.process == PROCESS_BIRTH_DEATH);
+    ck_assert(c.attn_scale == -1 && c.lr == 1e-3);
+    ck_assert_str_eq(c.ch_mult, "1,20,3");
+}
+END_TEST
+
+START_TEST(values_out_of_range_are_refused)
+{
+    char many[CONFIG_TEXT + 8];
+    memset(many, '1', sizeof many);
+    many[sizeof many - 1] = '\0';
+    refuse("steps", "0", "expected a whole number from 1 to 1000000000000");
+    refuse("steps", "1e13", "steps=1e13");
+    refuse("steps", "2.5", "whole number");
+    refuse("steps", "-3", "whole number");
+    refuse("steps", "", "whole number");
+    refuse("steps", " 3", "whole number");
+    refuse("steps", "3 ", "whole number");
+    refuse("steps", "0x10", "whole number");
+    refuse("lr", "nan", "expected a number from 0 to 10");
+    refuse("lr", "inf", "expected a number");
+    refuse("lr", "1e400", "expected a number");
+    refuse("lr", "-1e-9", "expected a number");
+    refuse("lr", "0.1x", "expected a number");
+    refuse("flip", "yes", "expected on or off");
+    refuse("flip", "o", "expected on or off");
+    refuse("process", "gauss", "expected one of uniform|absorbing|birthdeath|gaussian");
+    refuse("process", "uniform|absorbing", "expected one of");
+    refuse("process", "", "expected one of");
+    refuse("ch_mult", "", "separated by commas");
+    refuse("ch_mult", ",1", "separated by commas");
+    refuse("ch_mult", "1,,2", "separated by commas");
+    refuse("ch_mult", "1,", "separated by commas");
+    refuse("ch_mult", "-1", "separated by commas");
+    refuse("ch_mult", many, "separated by commas");
+    refuse("learning_rate", "1", "unknown key 'learning_rate'");
+    refuse("", "1", "unknown key ''");
+}
+END_TEST
+
+START_TEST(presets_are_possible)
+{
+    Config c;
+    Error err = {""};
+    for (int p = 0; p < PRESETS; p++)
+        for (int role = 0; role < 2; role++) {
+            ck_assert_msg(config_preset(&c, preset_names[p], (ConfigRole)role, &err), "%s",
+                          err.text);
+            ck_assert_msg(config_check(&c, (ConfigRole)role, &err), "%s", err.text);
+        }
+    ck_assert(!config_preset(&c, "mnist2", ROLE_TEACHER, &err));
+    ck_assert_ptr_nonnull(
+        strstr(err.text, "'mnist2'; expected one of glyphs, glyphs-published, mnist-binary"));
+}
+END_TEST
+
+START_TEST(data_sets_have_a_preset)
+{
+    Config teacher;
+    config_defaults(&teacher);
+    Config masks, other;
+    config_defaults(&other);
+    other.transform = CONFIG_TRANSFORM_BINARY;
+    masks = other;
+    masks.process = PROCESS_ABSORBING;
+    ck_assert_str_eq(config_preset_of("glyphs", &masks), "glyphs");
+    ck_assert_str_eq(config_preset_of("glyphs", &other), "glyphs-published");
+    ck_assert_str_eq(config_preset_of("mnist:d", &masks), "mnist-binary");
+    ck_assert_str_eq(config_preset_of("mnist:d", &other), "mnist-binary-published");
+    ck_assert_str_eq(config_preset_of("glyphs", NULL), "glyphs");
+    ck_assert_str_eq(config_preset_of("cifar10:x", NULL), "cifar10");
+    ck_assert_str_eq(config_preset_of("cifar10:x", &other), "cifar10");
+    ck_assert_str_eq(config_preset_of("cifar10:x", &masks), "cifar10-small");
+    ck_assert_str_eq(config_preset_of("mnist:x", NULL), "mnist-binary");
+    ck_assert_str_eq(config_preset_of("idx:x", NULL), "mnist-binary");
+    teacher.process = PROCESS_GAUSSIAN;
+    ck_assert_str_eq(config_preset_of("mnist:x", &teacher), "mnist-gaussian");
+    teacher.process = PROCESS_ABSORBING;
+    ck_assert_str_eq(config_preset_of("mnist:x", &teacher), "mnist");
+    teacher.transform = CONFIG_TRANSFORM_BINARY;
+    teacher.process = PROCESS_ABSORBING;
+    ck_assert_str_eq(config_preset_of("mnist:x", &teacher), "mnist-binary");
+}
+END_TEST
+
+static const struct {
+    const char *set[5]; /* key, value pairs as "key=value" on top of the defaults */
+    ConfigRole role;
+    const char *part; /* of the sentence; NULL: it is possible */
+} checks[] = {
+    {{"process=absorbing"}, ROLE_TEACHER, "head=logistic with process=absorbing"},
+    {{"process=absorbing"}, ROLE_STUDENT, "head=logistic with process=absorbing"},
+    {{"net=mlp"}, ROLE_TEACHER, "head=logistic with net=mlp"},
+    {{"process=absorbing", "head=softmax"}, ROLE_TEACHER, "loss=ct_elbo"},
+    {{"process=absorbing", "head=softmax"}, ROLE_STUDENT, NULL},
+    {{"eps=0"}, ROLE_TEACHER, "eps=0 with loss=ct_elbo: expected at least 1e-30"},
+    {{"eps=0"}, ROLE_STUDENT, NULL},
+    {{"time_weight=elbo"}, ROLE_TEACHER, "time_weight=one"},
+    {{"time_weight=elbo"}, ROLE_STUDENT, NULL},
+    {{"delta_min=0.02"}, ROLE_STUDENT, "delta_min=0.02"},
+    {{"delta_min=0.02"}, ROLE_TEACHER, NULL},
+    {{"lambda_law=mixture"}, ROLE_STUDENT, "lambda_law=mixture with objective=published"},
+    {{"lambda_law=mixture"}, ROLE_TEACHER, NULL},
+    {{"objective=variational"}, ROLE_STUDENT, "lambda_input=sinusoids with objective=variational"},
+    {{"objective=variational", "lambda_input=numbers", "lambda_law=mixture"},
+     ROLE_STUDENT,
+     "lambda_law=mixture with lambda_scope=step"},
+    {{"objective=variational", "lambda_input=numbers", "lambda_law=mixture", "lambda_scope=sample"},
+     ROLE_STUDENT,
+     NULL},
+    {{"objective=variational", "lambda_input=numbers", "lambda_scope=sample", "head=softmax",
+      "process=absorbing"},
+     ROLE_STUDENT,
+     NULL},
+    {{"net=mlp", "head=softmax", "state_input=numbers"},
+     ROLE_TEACHER,
+     "state_input=numbers with net=mlp"},
+    {{"head=softmax", "state_input=numbers"}, ROLE_TEACHER, NULL},
+    {{"output_kernel=1x1"}, ROLE_TEACHER, NULL},
+    {{"t_min=0.5", "delta_max=0.5"}, ROLE_STUDENT, "t_min + delta_max"},
+};
+
+START_TEST(keys_must_fit_each_other)
+{
+    Config c;
+    Error err = {""};
+    config_defaults(&c);
+    for (size_t i = 0; i < 5 && checks[_i].set[i]; i++) {
+        char pair[64];
+        strcpy(pair, checks[_i].set[i]);
+        char *equals = strchr(pair, '=');
+        *equals = '\0';
+        set(&c, pair, equals + 1);
+    }
+    const bool ok = config_check(&c, checks[_i].role, &err);
+    ck_assert_msg(ok == (checks[_i].part == NULL), "%s", err.text);
+    ck_assert_msg(ok || strstr(err.text, checks[_i].part), "%s", err.text);
+}
+END_TEST
+
+START_TEST(a_student_shares_its_teachers_structure)
+{
+    Config teacher, c;
+    Error err = {""};
+    ck_assert(config_preset(&teacher, "glyphs", ROLE_TEACHER, &err));
+    teacher.width_mlp = 24;
+    config_defaults(&c);
+    ck_assert(!config_same_structure(&c, &teacher, "t.safetensors", &err));
+    ck_assert_msg(strstr(err.text, "t.safetensors: height is 6: expected 32") != NULL, "%s",
+                  err.text);
+    config_copy_structure(&c, &teacher);
+    ck_assert(config_same_structure(&c, &teacher, "t", &err));
+    ck_assert(c.width_mlp == 24 && c.net == CONFIG_NET_MLP && c.process == PROCESS_ABSORBING);
+    ck_assert(c.lr == 2e-4 && c.dropout == 0.1); /* training stays its own */
+    c.width_mlp = 32;
+    ck_assert(config_same_process(&c, &teacher, "t", &err));
+    ck_assert(!config_same_structure(&c, &teacher, "t", &err));
+    c.alpha_eps = 0.25;
+    ck_assert(!config_same_process(&c, &teacher, "t", &err));
+    ck_assert_msg(strstr(err.text, "t: alpha_eps is 0: expected 0.25") != NULL, "%s", err.text);
+    ck_assert(config_is_structure(key_index("mlp_width")));
+    ck_assert(!config_is_structure(key_index("dropout")));
+}
+END_TEST
+
+START_TEST(the_first_difference_is_found)
+{
+    Config a, b;
+    config_defaults(&a);
+    b = a;
+    ck_assert_uint_eq(config_difference(&a, &b), config_count());
+    b.start_from = CONFIG_START_AVERAGED;
+    ck_assert_str_eq(config_key(config_difference(&a, &b)), "start_from");
+    b.rate_const = nextafter(b.rate_const, 1);
+    ck_assert_str_eq(config_key(config_difference(&a, &b)), "rate_const");
+}
+END_TEST
+
+START_TEST(help_names_every_key_and_preset)
+{
+    static char text[20000];
+    FILE *f = tmpfile();
+    ck_assert_ptr_nonnull(f);
+    config_help(f);
+    rewind(f);
+    text[fread(text, 1, sizeof text - 1, f)] = '\0';
+    fclose(f);
+    for (size_t i = 0; i < config_count(); i++) {
+        char line[CONFIG_TEXT + 8];
+        snprintf(line, sizeof line, "\n  %s ", config_key(i));
+        ck_assert_msg(strstr(text, line) != NULL, "%s", config_key(i));
+    }
+    for (int p = 0; p < PRESETS; p++)
+        ck_assert_ptr_nonnull(strstr(text, preset_names[p]));
+}
+END_TEST
+
+/* The paper's side touches these keys and no others. */
+START_TEST(as_paper_changes_what_it_should)
+{
+    Error err;
+    Config code, paper;
+    char value[CONFIG_TEXT];
+
+    ck_assert(config_preset(&code, "cifar10", ROLE_STUDENT, &err));
+    paper = code;
+    config_as_paper(&paper, ROLE_STUDENT);
+    ck_assert_double_eq(code.eps, 1e-9);
+    ck_assert_double_eq(paper.eps, 0.0);
+    ck_assert_double_eq(code.tm_width, 0.01);
+    ck_assert_double_eq(paper.tm_width, 0.0);
+    ck_assert_int_eq(code.start_from, CONFIG_START_RAW);
+    ck_assert_int_eq(paper.start_from, CONFIG_START_AVERAGED);
+    ck_assert(config_check(&paper, ROLE_STUDENT, &err));
+    paper.eps = code.eps;
+    paper.tm_width = code.tm_width;
+    paper.start_from = code.start_from;
+    ck_assert_uint_eq(config_difference(&code, &paper), config_count());
+
+    ck_assert(config_preset(&code, "cifar10", ROLE_TEACHER, &err));
+    paper = code;
+    config_as_paper(&paper, ROLE_TEACHER);
+    ck_assert_double_eq(paper.eps, 1e-30);
+    ck_assert(config_check(&paper, ROLE_TEACHER, &err));
+    config_value(&paper, config_difference(&code, &paper), value);
+    ck_assert_str_eq(value, "1e-30");
+    paper.eps = code.eps;
+    ck_assert_uint_eq(config_difference(&code, &paper), config_count());
+}
+END_TEST
+
+Suite *config_suite(void)
+{
+    Suite *s = suite_create("config");
+    TCase *tc = tcase_create("config");
+
+    tcase_add_test(tc, as_paper_changes_what_it_should);
+    tcase_add_test(tc, values_survive_the_way_through_text);
+    tcase_add_test(tc, numbers_keep_every_digit);
+    tcase_add_test(tc, values_reach_their_field);
+    tcase_add_test(tc, values_out_of_range_are_refused);
+    tcase_add_test(tc, presets_are_possible);
+    tcase_add_test(tc, data_sets_have_a_preset);
+    tcase_add_loop_test(tc, keys_must_fit_each_other, 0, (int)(sizeof checks / sizeof checks[0]));
+    tcase_add_test(tc, a_student_shares_its_teachers_structure);
+    tcase_add_test(tc, the_first_difference_is_found);
+    tcase_add_test(tc, help_names_every_key_and_preset);
+    tcase_set_timeout(tc, 30);
+    suite_add_tcase(s, tc);
+    return s;
+}

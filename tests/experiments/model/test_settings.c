@@ -1,0 +1,247 @@
+/* Settings arrive where they are used: every one set to another value than the default, and every
+ * field that it must reach compared. */
+#include <check.h>
+#include <string.h>
+
+#include "experiments/model/model.h"
+#include "experiments/training/training.h"
+#include "tests/tools/toys.h"
+
+/* A value that differs from the one at hand, in the way that the table says what it takes. */
+static void set_other(Config *c, size_t i, int number)
+{
+    char now[CONFIG_TEXT], value[CONFIG_TEXT], then[CONFIG_TEXT];
+    const char *key = config_key(i), *choices, *range;
+    double low, high;
+    Error err = {""};
+
+    config_value(c, i, now);
+    ck_assert(!config_set(c, key, "?", "", &err));
+    if ((choices = strstr(err.text, "one of ")) != NULL) {
+        choices += strlen("one of ");
+        const size_t first = strcspn(choices, "|");
+        const bool is_first = strncmp(choices, now, first) == 0 && now[first] == '\0';
+        const char *other = is_first ? choices + first + 1 : choices;
+        snprintf(value, sizeof value, "%.*s", (int)strcspn(other, "|"), other);
+    } else if (strstr(err.text, "on or off")) {
+        strcpy(value, strcmp(now, "on") == 0 ? "off" : "on");
+    } else if ((range = strstr(err.text, "number from")) == NULL) {
+        strcpy(value, "2,3,5");
+    } else if (sscanf(range, "number from %lf to %lf", &low, &high) == 2 &&
+               strstr(err.text, "whole")) {
+        snprintf(value, sizeof value, "%.0f", low + 3.0 + (high - low > 1000 ? number : 0));
+    } else { /* numbers that nothing else has */
+        snprintf(value, sizeof value, "%.6g", low + (high - low) * (0.01 + 1e-4 * number));
+    }
+    ck_assert_msg(config_set(c, key, value, "test", &err), "%s", err.text);
+    config_value(c, i, then);
+    ck_assert_msg(strcmp(now, then) != 0, "%s stayed %s", key, now);
+}
+
+static Config all_other(void)
+{
+    Config c;
+    config_defaults(&c);
+    for (size_t i = 0; i < config_count(); i++)
+        set_other(&c, i, (int)i);
+    return c;
+}
+
+START_TEST(process_gets_its_settings)
+{
+    const Config c = all_other();
+    const ProcessConfig p = model_process(&c);
+    ck_assert(p.kind == (ProcessKind)c.process && p.states == (size_t)c.states);
+    ck_assert(p.rate_const == c.rate_const && p.schedule == (AbsorbingSchedule)c.schedule);
+    ck_assert(p.eps == c.alpha_eps && p.sigma_min == c.sigma_min && p.sigma_max == c.sigma_max);
+    ck_assert(p.rate_sigma == c.rate_sigma && p.q_sigma == c.q_sigma);
+    ck_assert(p.time_exponential == c.time_exponential && p.time_base == c.time_base);
+    ck_assert(p.beta == (ScheduleKind)c.beta && p.beta_scale == c.beta_scale);
+    ck_assert(p.beta_ratio == c.beta_ratio && p.rates == NULL && !p.any_start);
+}
+END_TEST
+
+START_TEST(networks_get_their_settings)
+{
+    const Config c = all_other();
+    UNetConfig u;
+    Error err;
+    ck_assert(model_unet(&c, 7, 3, &u, &err));
+    ck_assert(u.height == (size_t)c.height && u.width == (size_t)c.width && u.height != u.width);
+    ck_assert(u.channels == (size_t)c.channels && u.states == 7);
+    ck_assert(u.out_states == (size_t)c.states && u.head == UNET_HEAD_SOFTMAX);
+    ck_assert(u.ch == (size_t)c.ch && u.res_blocks == (size_t)c.res_blocks && u.scales == 3);
+    ck_assert(u.ch_mult[0] == 2 && u.ch_mult[1] == 3 && u.ch_mult[2] == 5);
+    ck_assert(u.attn_scale == c.attn_scale && u.embed == (size_t)c.embed);
+    ck_assert(u.time_scale == c.time_scale && u.dropout == c.dropout);
+    ck_assert(u.lambda_dims == 3 && u.lambda_gain == c.lambda_gain);
+    const MlpConfig m = model_mlp(&c, 7, 3);
+    ck_assert(m.dims == (size_t)(c.height * c.width * c.channels) && m.states == 7);
+    ck_assert(m.out_states == (size_t)c.states && m.width == (size_t)c.width_mlp);
+    ck_assert(m.blocks == (size_t)c.blocks_mlp && m.embed == (size_t)c.embed);
+    ck_assert(m.time_scale == c.time_scale && m.dropout == c.dropout && m.lambda_dims == 3);
+}
+END_TEST
+
+START_TEST(training_gets_its_settings)
+{
+    const Config c = all_other();
+    const OptimizerConfig o = training_optimizer(&c);
+    ck_assert(o.lr == c.lr && o.clip == c.clip && o.warmup == (uint64_t)c.warmup);
+    ck_assert(o.decay == (LrDecay)c.lr_decay && o.total == (uint64_t)c.steps);
+    ck_assert(o.ema_decay == c.ema_decay);
+    const TeacherConfig t = training_teacher(&c);
+    ck_assert(t.loss == (TeacherLoss)c.loss && t.time_weight == (TimeWeight)c.time_weight);
+    ck_assert(t.t_min == c.t_min && t.nll_weight == c.nll_weight && t.eps == c.eps);
+    ck_assert(t.two_passes == c.two_passes && t.stratified_times == c.stratified_times);
+    const DistillConfig d = training_distill(&c);
+    ck_assert(d.loss.control_variates == c.control_variates);
+    ck_assert(d.loss.data_weight == (DataWeight)c.data_weight);
+    ck_assert(d.lambdas == (size_t)c.lambdas && d.distil_lambdas == (size_t)c.distil_lambdas);
+    ck_assert(d.t_min == c.t_min && d.delta_min == c.delta_min && d.delta_max == c.delta_max);
+    ck_assert(d.tm_width == c.tm_width && d.share_at_one == c.share_at_one && d.eps == c.eps);
+    ck_assert(d.stratified_lambda == c.stratified_lambda);
+    const DatasetOptions options = model_dataset(&c);
+    ck_assert(options.transform == DATA_BINARY && options.threshold == c.threshold);
+}
+END_TEST
+
+/* The head's own, and that the network is made of what model_unet and model_mlp say. */
+START_TEST(models_are_made_of_their_settings)
+{
+    for (int net = CONFIG_NET_UNET; net <= CONFIG_NET_MLP; net++) {
+        Config c;
+        Error err = {""};
+        config_defaults(&c);
+        c.height = 4;
+        c.width = 6;
+        c.channels = 2;
+        c.states = 5;
+        c.ch = 8;
+        strcpy(c.ch_mult, "1");
+        c.attn_scale = -1;
+        c.net = net;
+        c.head = net == CONFIG_NET_UNET ? HEAD_LOGISTIC : HEAD_SOFTMAX;
+        c.fix = true;
+        Model *m = model_create(&c, ROLE_STUDENT, false, &err);
+        ck_assert_msg(m != NULL, "%s", err.text);
+        const Head *h = &m->denoiser.head;
+        ck_assert(h->kind == (HeadKind)c.head && h->dims == 48 && h->states == 5);
+        ck_assert(h->channels == 2 && h->fix && h->mask == -1);
+        ck_assert_str_eq(m->net->kind, net == CONFIG_NET_UNET ? "unet" : "mlp");
+        ck_assert_uint_eq(m->net->lambda_dims, 1);
+        model_destroy(m);
+    }
+}
+END_TEST
+
+START_TEST(first_weights_follow_the_seed)
+{
+    for (int net = CONFIG_NET_UNET; net <= CONFIG_NET_MLP; net++) {
+        char hash[2][65];
+        for (int64_t seed = 0; seed < 2; seed++) {
+            Config c = toy_config(ROLE_TEACHER, 1);
+            Error err = {""};
+            c.net = net;
+            c.ch = 8;
+            strcpy(c.ch_mult, "1");
+            c.attn_scale = -1;
+            c.seed = seed;
+            Model *m = model_create(&c, ROLE_TEACHER, false, &err);
+            ck_assert_msg(m != NULL, "%s", err.text);
+            nn_weights_hash(m->net, hash[seed]);
+            model_destroy(m);
+        }
+        ck_assert_str_ne(hash[0], hash[1]);
+    }
+}
+END_TEST
+
+/* The first step moves the last bias of a masked pixel towards the pixel's value, so that it shows
+ * which picture was seen: the one that the data set has for this seed. */
+START_TEST(pictures_follow_the_seed)
+{
+    Dataset *d = toy_open("glyphs", false);
+    States x = states_alloc(1, d->dims);
+
+    for (int64_t seed = 1; seed <= 6; seed++) {
+        Config c = toy_config(ROLE_TEACHER, 1);
+        Error err = {""};
+        size_t moved = 0;
+        c.seed = seed;
+        c.batch = 1;
+        c.warmup = 0;
+        Model *m = model_create(&c, ROLE_TEACHER, true, &err);
+        ck_assert_msg(m != NULL, "%s", err.text);
+        const Param *bias = nn_param_find(&m->net->params, "output.bias");
+        ck_assert_ptr_nonnull(bias);
+        const TrainingJob job = {.model = m, .data = d, .out = toy("s.safetensors"), .quiet = true,
+                                 .save_seconds = 1e9};
+        for (size_t i = 0; i < 2 * d->dims; i++)
+            ck_assert(bias->value.data[i] == 0.0f);
+        ck_assert_msg(training_run(&job, &err) == TRAINING_DONE, "%s", err.text);
+        dataset_batch(d, (uint64_t)seed, 0, 1, false, &x, NULL);
+        for (size_t i = 0; i < d->dims; i++) {
+            const float to_one = bias->value.data[2 * i + 1] - bias->value.data[2 * i];
+            moved += to_one != 0.0f;
+            ck_assert_msg(to_one == 0.0f || (to_one > 0.0f) == (x.x[i] == 1), "seed %d, pixel %zu",
+                          (int)seed, i);
+        }
+        ck_assert_uint_gt(moved, 0);
+        model_destroy(m);
+    }
+    states_free(&x);
+    dataset_close(d);
+}
+END_TEST
+
+/* With one picture and the same first weights, only a step's draws are left to differ. */
+START_TEST(draws_follow_the_seed)
+{
+    const ConfigRole role = (ConfigRole)_i;
+    const DatasetOptions binary = {DATA_BINARY, 0.4};
+    Error err = {""};
+    Dataset *d = dataset_open(toy_mnist(1, 12, 1), false, &binary, &err);
+    const Config c = toy_config(role, 2);
+    Model *teacher = model_create(&c, ROLE_TEACHER, false, &err);
+    char hash[2][65];
+
+    ck_assert_msg(d != NULL && teacher != NULL, "%s", err.text);
+    for (int64_t seed = 0; seed < 2; seed++) {
+        Model *m = model_create(&c, role, true, &err);
+        ck_assert_msg(m != NULL, "%s", err.text);
+        m->config.seed = seed;
+        const TrainingJob job = {.model = m,
+                                 .teacher = role == ROLE_STUDENT ? &teacher->denoiser : NULL,
+                                 .data = d, .out = toy("s.safetensors"), .quiet = true,
+                                 .save_seconds = 1e9};
+        ck_assert_msg(training_run(&job, &err) == TRAINING_DONE, "%s", err.text);
+        nn_weights_hash(m->net, hash[seed]);
+        model_destroy(m);
+    }
+    ck_assert_str_ne(hash[0], hash[1]);
+    model_destroy(teacher);
+    dataset_close(d);
+}
+END_TEST
+
+static void set_up(void)
+{
+    toys_set_up("test-settings.tmp.d");
+}
+
+Suite *settings_suite(void)
+{
+    Suite *s = suite_create("settings");
+    TCase *tc = tcase_create("settings");
+    tcase_add_test(tc, process_gets_its_settings);
+    tcase_add_test(tc, networks_get_their_settings);
+    tcase_add_test(tc, training_gets_its_settings);
+    tcase_add_test(tc, models_are_made_of_their_settings);
+    tcase_add_test(tc, first_weights_follow_the_seed);
+    tcase_add_test(tc, pictures_follow_the_seed);
+    tcase_add_loop_test(tc, draws_follow_the_seed, 0, 2);
+    tcase_add_checked_fixture(tc, set_up, toys_tear_down);
+    suite_add_tcase(s, tc);
+    return s;
+}

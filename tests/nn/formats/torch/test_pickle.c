@@ -1,0 +1,410 @@
+/* The pickle reader and writer: every kind of value, numpy's scalars, what is refused and how it is
+ * called, trees without end, and mutations. */
+#include <check.h>
+#include <math.h>
+#include <string.h>
+
+#include "nn/formats/torch/pickle.h"
+#include "tensor/base/memory.h"
+#include "tensor/base/rng.h"
+
+static Pickle *read_bytes(const PickleWriter *w)
+{
+    Error err = {""};
+    Pickle *p = pickle_read(w->bytes, w->count, "x.pt", &err);
+    ck_assert_msg(p != NULL, "%s", err.text);
+    return p;
+}
+
+/* One of each. */
+static PickleWriter sample(void)
+{
+    PickleWriter w = {0};
+    pickle_start(&w);
+    pickle_open_dict(&w, false);
+    pickle_put_text(&w, "none");
+    pickle_put_none(&w);
+    pickle_put_text(&w, "yes");
+    pickle_put_bool(&w, true);
+    pickle_put_text(&w, "number");
+    pickle_put_number(&w, -0.1);
+    pickle_put_text(&w, "list");
+    pickle_open_list(&w);
+    for (int64_t i = -70000; i < 70001; i += 3500)
+        pickle_put_integer(&w, i * i * i);
+    pickle_close_list(&w);
+    pickle_put_text(&w, "tuple");
+    pickle_open_tuple(&w);
+    pickle_put_text(&w, "");
+    pickle_close_tuple(&w);
+    pickle_put_text(&w, "weights");
+    pickle_open_dict(&w, true);
+    pickle_put_text(&w, "a");
+    pickle_put_floats(&w, "7", 3, (size_t[]){2, 300, 4});
+    pickle_put_text(&w, "b");
+    pickle_put_floats(&w, "8", 0, NULL);
+    pickle_close_dict(&w);
+    pickle_close_dict(&w);
+    pickle_stop(&w);
+    return w;
+}
+
+START_TEST(round_trip)
+{
+    PickleWriter w = sample();
+    const size_t before = mem_in_use();
+    Pickle *p = read_bytes(&w);
+    const PickleValue *root = pickle_root(p), *v = pickle_get(root, "list");
+    double x = 0;
+    ck_assert(root->type == PICKLE_DICT && root->count == 6);
+    ck_assert_int_eq(pickle_get(root, "none")->type, PICKLE_NONE);
+    ck_assert(!pickle_number(pickle_get(root, "none"), &x));
+    ck_assert(pickle_number(pickle_get(root, "yes"), &x) && x == 1);
+    ck_assert(pickle_number(pickle_get(root, "number"), &x) && x == -0.1);
+    ck_assert_uint_eq(v->count, 41);
+    for (int64_t i = 0; i < 41; i++) {
+        const int64_t k = -70000 + 3500 * i;
+        ck_assert(v->items[i]->type == PICKLE_INTEGER && v->items[i]->integer == k * k * k);
+    }
+    v = pickle_get(root, "tuple");
+    ck_assert(v->type == PICKLE_TUPLE && v->count == 1 && v->items[0]->count == 0);
+    v = pickle_get(pickle_get(root, "weights"), "a");
+    ck_assert_int_eq(v->type, PICKLE_TENSOR);
+    const PickleTensor *t = v->tensor;
+    ck_assert(strcmp(t->key, "7") == 0 && strcmp(t->dtype, "F32") == 0 && t->item == 4);
+    ck_assert(t->rank == 3 && t->shape[1] == 300 && t->stride[0] == 1200 && t->stride[2] == 1);
+    ck_assert(t->count == 2400 && t->storage == 2400 && t->offset == 0);
+    t = pickle_get(pickle_get(root, "weights"), "b")->tensor;
+    ck_assert(t->rank == 0 && t->count == 1);
+    ck_assert_ptr_null(pickle_get(root, "other"));
+    ck_assert_ptr_null(pickle_get(NULL, "other"));
+    ck_assert_ptr_null(pickle_get(v, "other"));
+    pickle_free(p);
+    ck_assert_uint_eq(mem_in_use(), before);
+    pickle_writer_free(&w);
+}
+END_TEST
+
+START_TEST(integers)
+{
+    const int64_t values[] = {0,
+                              255,
+                              256,
+                              65535,
+                              65536,
+                              -1,
+                              INT32_MAX,
+                              -INT32_MAX,
+                              (int64_t)INT32_MAX + 1,
+                              -(int64_t)INT32_MAX - 1,
+                              INT64_MAX,
+                              INT64_MIN};
+    for (size_t i = 0; i < sizeof values / sizeof values[0]; i++) {
+        PickleWriter w = {0};
+        pickle_start(&w);
+        pickle_put_integer(&w, values[i]);
+        pickle_stop(&w);
+        Pickle *p = read_bytes(&w);
+        ck_assert_int_eq(pickle_root(p)->integer, values[i]);
+        pickle_free(p);
+        pickle_writer_free(&w);
+    }
+}
+END_TEST
+
+/* Bytes of protocol 2, and their number. */
+#define P(text) "\x80\x02" text, sizeof "\x80\x02" text - 1
+#define STORAGE(key, count)                                                                        \
+    "(U\x07storagectorch\nFloatStorage\nU\x01" key "U\x06"                                         \
+    "cuda:0K" count "tQ"
+#define TENSOR(offset, shape, stride)                                                              \
+    "ctorch._utils\n_rebuild_tensor_v2\n(" STORAGE("0", "\x0c") "K" offset "(" shape "t(" stride   \
+                                                                "t\x89"                            \
+                                                                "ccollections\nOrderedDict\n)RtR"
+
+static const struct {
+    const char *bytes;
+    size_t size;
+    double number;
+} scalars[] = {
+    {P("cnumpy.core.multiarray\nscalar\nq\x00"
+       "cnumpy\ndtype\nq\x01U\x02"
+       "f8K\x00K\x01\x87R"
+       "(K\x03X\x01\x00\x00\x00<NNNJ\xff\xff\xff\xffJ\xff\xff\xff\xffK\x00tb"
+       "c_codecs\nencode\nX\x09\x00\x00\x00\x00\x00\x00\x00\x00\x00\xc3\xb8\x3fX\x06\x00\x00\x00"
+       "latin1\x86R\x86R."),
+     1.5},
+    {P("cnumpy._core.multiarray\nscalar\ncnumpy\ndtype\nU\x02"
+       "f4\x89\x88\x87R"
+       "U\x04\x00\x00\x80\xbe\x86R."),
+     -0.25},
+    {P("cnumpy.core.multiarray\nscalar\ncnumpy\ndtype\nU\x02i8\x89\x88\x87R"
+       "U\x08\xfe\xff\xff\xff\xff\xff\xff\xff\x86R."),
+     -2},
+    {P("cnumpy.core.multiarray\nscalar\ncnumpy\ndtype\nU\x02"
+       "b1\x89\x88\x87R"
+       "U\x01\x01\x86R."),
+     1},
+    {P("\x8a\x00."), 0},
+    {P("\x8a\x01\xff."), -1},
+    {P("J\xfe\xff\xff\xff."), -2},
+    {P("K\x05K\x06\x30."), 5},
+    {P("\x88."), 1},
+};
+
+START_TEST(single_numbers)
+{
+    Error err = {""};
+    double x = NAN;
+    Pickle *p = pickle_read((const unsigned char *)scalars[_i].bytes, scalars[_i].size, "x", &err);
+    ck_assert_msg(p != NULL, "%s", err.text);
+    ck_assert(pickle_number(pickle_root(p), &x) && x == scalars[_i].number);
+    pickle_free(p);
+}
+END_TEST
+
+/* Strides, offsets, any device, shared storages, texts of Python 2, the memo, attributes. */
+START_TEST(as_torch_has_it)
+{
+    static const char bytes[] =
+        "\x80\x02"
+        "ccollections\nOrderedDict\nq\x00)Rq\x01(U\x01"
+        "a" TENSOR("\x02", "K\x03K\x02",
+                   "K\x01K\x04") "U\x01"
+                                 "b" TENSOR(
+                                     "\x0c", "K\x00K\x05",
+                                     "K\x05K\x01") "U\x01"
+                                                   "c"
+                                                   "ctorch._utils\n_rebuild_parameter\n" TENSOR(
+                                                       "\x0b", "",
+                                                       "") "\x88h\x00)R\x87R"
+                                                           "U\x01"
+                                                           "d"
+                                                           "(K\x01K\x02lK\x07(K\x01K\x02"
+                                                           "du"
+                                                           "}U\x09_metadata}sb.";
+    Error err = {""};
+    Pickle *p = pickle_read((const unsigned char *)bytes, sizeof bytes - 1, "x", &err);
+    ck_assert_msg(p != NULL, "%s", err.text);
+    const PickleValue *root = pickle_root(p);
+    ck_assert_uint_eq(root->count, 5);
+    const PickleTensor *t = pickle_get(root, "a")->tensor;
+    ck_assert(t->offset == 2 && t->stride[1] == 4 && t->count == 6 && t->storage == 12);
+    ck_assert_uint_eq(pickle_get(root, "b")->tensor->count, 0);
+    ck_assert(pickle_get(root, "c")->tensor->offset == 11);
+    ck_assert_int_eq(pickle_get(root, "d")->type, PICKLE_LIST);
+    ck_assert_int_eq(root->items[8]->integer, 7);
+    ck_assert_int_eq(root->items[9]->type, PICKLE_DICT);
+    pickle_free(p);
+}
+END_TEST
+
+static const struct {
+    const char *bytes;
+    size_t size;
+    const char *sentence;
+} hostile[] = {
+    {"", 0, "protocol 2"},
+    {"(dp0\n.", 6, "protocol 2"},
+    {"\x80\x03N.", 4, "protocol 2"},
+    {"\x80\x04N.", 4, "protocol 2"},
+    {P(""), "cut short"},
+    {P("N"), "cut short"},
+    {P("."), "one value"},
+    {P("NN."), "one value"},
+    {P("N.N"), "end here"},
+    {P("(."), "found a mark"},
+    {P("cposix\nsystem\nU\x02ls\x85R."), "found posix.system"},
+    {P("c__builtin__\neval\n."), "found __builtin__.eval"},
+    {P("cbad\x1b[2J\nx\ty\n."), "found bad?[2J.x?y"},
+    {P("cposix"), "name of a class"},
+    {P("ctorch\nFloatStorage\n."), "found a class"},
+    {P("ctorch\nFloatStorage\n)R."), "that can be called"},
+    {P("(iposix\nsystem\n."), "INST (0x69)"},
+    {P("\x93."), "STACK_GLOBAL (0x93)"},
+    {P(")\x81."), "NEWOBJ (0x81)"},
+    {P("\x95."), "FRAME (0x95)"},
+    {P("\x82\x01."), "EXT1 (0x82)"},
+    {P("Px\n."), "PERSID (0x50)"},
+    {P("\xff."), "unknown (0xff)"},
+    {P("U\x05"
+       "abc."),
+     "ends within"},
+    {P("X\xff\xff\xff\xff"
+       "abc."),
+     "ends within"},
+    {P("\x8a\x09"
+       "123456789."),
+     "at most 8 bytes"},
+    {P("K"), "cut short"},
+    {P("h\x00."), "memo number that was used"},
+    {P("Nq\x00h\x01."), "memo number that was used"},
+    {P("Nr\xff\xff\xff\x7f."), "smaller memo number"},
+    {P("q\x00."), "value on the stack"},
+    {P("\x30."), "value on the stack"},
+    {P("t."), "mark on the stack"},
+    {P("(\x85."), "value on the stack"},
+    {P("]a."), "value on the stack"},
+    {P("NNa."), "list to append"},
+    {P("(NNu."), "dict to set items"},
+    {P("}(Nu."), "value for every key"},
+    {P("(Nd."), "value for every key"},
+    {P("}NNs."), "keys to be texts"},
+    {P("NNR."), "class and the tuple"},
+    {P("NNb."), "attributes"},
+    {P("NQ."), "persistent id"},
+    {P("(U\x07storagectorch\nSize\nU\x01"
+       "0U\x03"
+       "cpuK\x04tQ."),
+     "persistent id"},
+    {P("(U\x07storagectorch\nFloatStorage\nU\x00U\x03"
+       "cpuK\x04tQ."),
+     "short text"},
+    {P("(U\x07storagectorch\nFloatStorage\nU\x02"
+       "a\x00U\x03"
+       "cpuK\x04tQ."),
+     "short text"},
+    {P("(U\x07storagectorch\nFloatStorage\nU\x01"
+       "0U\x03"
+       "cpuJ\xff\xff\xff\xfftQ."),
+     "persistent id"},
+    {P(STORAGE("0", "\x04") "."), "found a storage"},
+    {P("ctorch._utils\n_rebuild_tensor_v2\n)R."), "a tensor's storage"},
+    {P(TENSOR("\x00", "K\x0d", "K\x01") "."), "within its storage \"0\" of 12 entries"},
+    {P(TENSOR("\x01", "K\x0c", "K\x01") "."), "within its storage"},
+    {P(TENSOR("\x0c", "", "") "."), "within its storage"},
+    {P(TENSOR("\x00", "K\x03K\x02", "K\x01K\x0a") "."), "within its storage"},
+    {P(TENSOR("\x00", "K\x03", "J\xff\xff\xff\xff") "."), "whole numbers from 0"},
+    {P(TENSOR("\x00", "J\xff\xff\xff\xff", "K\x01") "."), "whole numbers from 0"},
+    {P(TENSOR("\x00", "K\x03", "") "."), "a tensor's storage"},
+    {P(TENSOR("\x00",
+              "\x8a\x08\xff\xff\xff\xff\xff\xff\xff\x3f"
+              "K\x10",
+              "K\x00K\x00") "."),
+     "within its storage"},
+    {P(TENSOR("\x00", "K\x03K\x03",
+              "\x8a\x08\xff\xff\xff\xff\xff\xff\xff\x3f"
+              "\x8a\x08\xff\xff\xff\xff\xff\xff\xff\x3f") "."),
+     "within its storage"},
+    {P("ccollections\nOrderedDict\n]\x85R."), "starts empty"},
+    {P("ctorch._utils\n_rebuild_parameter\n)R."), "parameter's tensor"},
+    {P("cnumpy\ndtype\nU\x02O8\x85R."), "numpy's dtype"},
+    {P("cnumpy\ndtype\nU\x02"
+       "f8\x85R."),
+     "found a dtype"},
+    {P("cnumpy\ndtype\nU\x02"
+       "f8\x85RK\x03U\x01>\x86"
+       "b."),
+     "little-endian"},
+    {P("cnumpy.core.multiarray\nscalar\ncnumpy\ndtype\nU\x02"
+       "f8\x85RU\x01x\x86R."),
+     "as many bytes"},
+    {P("c_codecs\nencode\nU\x01xU\x04zlib\x86R."), "latin1"},
+    {P("c_codecs\nencode\nU\x02\xe2\x82U\x06latin1\x86R."), "latin1"},
+    {P("]q\x00h\x00"
+       "a."),
+     "levels"},
+    {P("}q\x00U\x01"
+       "ah\x00s."),
+     "levels"},
+    {P("((((((((((((((((((((((((((((((((((tttttttttttttttttttttttttttttttttt."), "levels"},
+};
+
+START_TEST(hostile_pickles)
+{
+    Error err = {""};
+    const size_t before = mem_in_use();
+    Pickle *p =
+        pickle_read((const unsigned char *)hostile[_i].bytes, hostile[_i].size, "x.pt", &err);
+    ck_assert_ptr_null(p);
+    ck_assert_msg(strncmp(err.text, "x.pt: ", 6) == 0, "%s", err.text);
+    ck_assert_msg(strstr(err.text, hostile[_i].sentence) != NULL, "%s: expected \"%s\"", err.text,
+                  hostile[_i].sentence);
+    ck_assert_uint_eq(mem_in_use(), before);
+}
+END_TEST
+
+/* A byte of a pickle may not claim memory without end: a million opcodes, and memo numbers below.
+ */
+START_TEST(more_than_any_checkpoint_has)
+{
+    enum { COUNT = 1100000 };
+    unsigned char *bytes = mem_alloc(COUNT, 1);
+    Error err = {""};
+    memset(bytes, 'N', COUNT);
+    bytes[0] = 0x80;
+    bytes[1] = 2;
+    ck_assert_ptr_null(pickle_read(bytes, COUNT, "x", &err));
+    ck_assert_msg(strstr(err.text, "expected fewer opcodes") != NULL, "%s", err.text);
+    memcpy(bytes + 2, "Nr\x40\x42\x0f\x00.", 7); /* memo 10^6 */
+    ck_assert_ptr_null(pickle_read(bytes, COUNT, "x", &err));
+    ck_assert_msg(strstr(err.text, "smaller memo number") != NULL, "%s", err.text);
+    mem_free(bytes);
+}
+END_TEST
+
+/* Each list holds the one before twice: 2^25 values in a few bytes. */
+START_TEST(enormous_by_sharing)
+{
+    unsigned char bytes[400] = {0x80, 2, ']'};
+    size_t n = 3;
+    Error err = {""};
+    for (int i = 0; i < 25; i++) {
+        const unsigned char step[] = {'q', (unsigned char)i, 'h', (unsigned char)i, 0x86};
+        memcpy(bytes + n, step, sizeof step);
+        n += sizeof step;
+    }
+    bytes[n++] = '.';
+    ck_assert_ptr_null(pickle_read(bytes, n, "x", &err));
+    ck_assert_ptr_nonnull(strstr(err.text, "levels"));
+}
+END_TEST
+
+START_TEST(mutations_end_in_a_tree_or_a_sentence)
+{
+    static const char codes[] = "(.N0JKMGXTU]ael)t}sudcRbqrhjQ\x80\x85\x86\x87\x88\x89\x8a";
+    PickleWriter w = sample();
+    unsigned char bytes[2048];
+    Rng rng = rng_root(13);
+    const size_t before = mem_in_use();
+    size_t accepted = 0;
+    ck_assert_uint_lt(w.count, sizeof bytes);
+    for (int round = 0; round < 4000; round++) {
+        Error err = {""};
+        memcpy(bytes, w.bytes, w.count);
+        for (size_t i = rng_below(&rng, 4); i > 0; i--)
+            bytes[rng_below(&rng, w.count)] =
+                (unsigned char)(rng_below(&rng, 2) == 0 ? (unsigned char)codes[rng_below(&rng, 36)]
+                                                        : rng_below(&rng, 256));
+        Pickle *p = pickle_read(
+            bytes, rng_below(&rng, 16) == 0 ? rng_below(&rng, w.count) : w.count, "x", &err);
+        ck_assert_msg(p != NULL || strlen(err.text) > 20, "round %d", round);
+        if (p != NULL)
+            pickle_get(pickle_get(pickle_root(p), "weights"), "a");
+        accepted += p != NULL;
+        pickle_free(p);
+    }
+    ck_assert_uint_gt(accepted, 100);
+    ck_assert_uint_lt(accepted, 3900);
+    ck_assert_uint_eq(mem_in_use(), before);
+    pickle_writer_free(&w);
+}
+END_TEST
+
+Suite *pickle_suite(void);
+Suite *pickle_suite(void)
+{
+    Suite *suite = suite_create("pickle");
+    TCase *tc = tcase_create("pickle");
+    tcase_set_timeout(tc, 60);
+    tcase_add_test(tc, round_trip);
+    tcase_add_test(tc, integers);
+    tcase_add_loop_test(tc, single_numbers, 0, (int)(sizeof scalars / sizeof scalars[0]));
+    tcase_add_test(tc, as_torch_has_it);
+    tcase_add_loop_test(tc, hostile_pickles, 0, (int)(sizeof hostile / sizeof hostile[0]));
+    tcase_add_test(tc, more_than_any_checkpoint_has);
+    tcase_add_test(tc, enormous_by_sharing);
+    tcase_add_test(tc, mutations_end_in_a_tree_or_a_sentence);
+    suite_add_tcase(suite, tc);
+    return suite;
+}

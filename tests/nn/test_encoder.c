@@ -1,0 +1,256 @@
+/* nn/encoder.c and the two recognition networks: the divergence, gradients through the draw into
+ * all parameters, and that samples need none of it. */
+#include <check.h>
+#include <math.h>
+#include <signal.h>
+#include <string.h>
+
+#include "autograd/operations.h"
+#include "nn/encoder.h"
+#include "nn/mlp/mlp.h"
+#include "nn/unet/unet.h"
+#include "tensor/base/memory.h"
+#include "tests/tools/network_checks.h"
+
+enum { B = 3, L = 2, D = 24 };
+
+static Network *mlp(EncoderInput input, EncoderFamily family)
+{
+    Error err = {""};
+    MlpConfig c = nn_mlp_defaults();
+    c.dims = D;
+    c.states = 3;
+    c.out_states = 2;
+    c.width = 16;
+    c.blocks = 1;
+    c.embed = 8;
+    c.lambda_dims = L;
+    c.lambda_is_number = true;
+    c.encoder = input;
+    c.encoder_family = family;
+    c.lambda_mean = 0.25;
+    c.lambda_deviation = 0.5;
+    Network *net = nn_mlp_create(&c, true, &err);
+    ck_assert_msg(net != NULL, "%s", err.text);
+    return net;
+}
+
+static Network *unet(EncoderInput input, UNetHead head, EncoderFamily family)
+{
+    Error err = {""};
+    UNetConfig c = nn_unet_defaults();
+    c.height = 4;
+    c.width = 2;
+    c.channels = 3;
+    c.states = 3;
+    c.out_states = 2;
+    c.head = head;
+    c.ch = 8;
+    c.scales = 2;
+    c.ch_mult[0] = c.ch_mult[1] = 1;
+    c.res_blocks = 1;
+    c.attn_scale = -1;
+    c.dropout = 0.0;
+    c.lambda_dims = L;
+    c.lambda_is_number = true;
+    c.encoder = input;
+    c.encoder_family = family;
+    c.lambda_mean = 0.25;
+    c.lambda_deviation = 0.5;
+    Network *net = nn_unet_create(&c, true, &err);
+    ck_assert_msg(net != NULL, "%s", err.text);
+    return net;
+}
+
+static Network *network(int kase)
+{
+    const EncoderInput input = kase % 2 == 0 ? ENCODER_CLEAN : ENCODER_PAIR;
+    const EncoderFamily family = kase < 6 ? ENCODER_GAUSSIAN : ENCODER_BOX;
+    const UNetHead head = kase % 6 < 4 ? UNET_HEAD_SOFTMAX : UNET_HEAD_LOGISTIC;
+    return kase % 6 < 2 ? mlp(input, family) : unet(input, head, family);
+}
+
+typedef struct Inputs {
+    uint16_t x0[B * D], xt[B * D];
+    double t[B], u[B * L];
+} Inputs;
+
+static Inputs inputs(void)
+{
+    Inputs in;
+    for (size_t i = 0; i < B * D; i++) {
+        in.x0[i] = (uint16_t)(i * i % 5 % 2);
+        in.xt[i] = (uint16_t)(i * 7 % 3);
+    }
+    for (size_t b = 0; b < B; b++)
+        in.t[b] = 0.2 + 0.3 * (double)b;
+    for (size_t i = 0; i < B * L; i++)
+        in.u[i] = 0.5 + 0.4 * sin(2.0 + (double)i);
+    return in;
+}
+
+/* sum of sin(i) outputs + KL of each sample; with gradients if `backward`. */
+static double value(Network *net, Inputs *in, bool backward)
+{
+    Graph *g = ag_graph_create();
+    const States x0 = {in->x0, B, D}, xt = {in->xt, B, D};
+    double total = 0.0;
+    ag_set_recording(g, backward);
+    Var *stats = nn_encode(net->encoder, g, &x0, &xt, in->t);
+    Var *lambda = nn_encoder_draw(net->encoder, stats, in->u);
+    const NetworkInput input = {&xt, in->t, NULL, NULL, lambda};
+    Var *out = nn_forward(net, g, &input);
+    float *dout = arena_alloc(g->arena, B * net->outputs, sizeof *dout);
+    float *dstats = arena_zeroed(g->arena, B * 2 * L, sizeof *dstats);
+    for (size_t i = 0; i < B * net->outputs; i++) {
+        dout[i] = (float)sin((double)i);
+        total += (double)dout[i] * (double)out->value.data[i];
+    }
+    for (size_t b = 0; b < B; b++)
+        total +=
+            nn_encoder_kl(net->encoder, stats->value.data + b * 2 * L, 1.0, dstats + b * 2 * L);
+    Var *const from[] = {out, stats};
+    const float *const gradient[] = {dout, dstats};
+    if (backward)
+        ag_backward_from_all(2, from, gradient);
+    ag_graph_destroy(g);
+    return total;
+}
+
+/* All parameters, the encoder's through the draw of lambda, against central differences. */
+START_TEST(gradients_reach_every_parameter)
+{
+    Network *net = network(_i);
+    Inputs in = inputs();
+    const double step = 1e-2;
+
+    randomise(net, 5);
+    nn_params_zero_grads(&net->params);
+    value(net, &in, true);
+    for (size_t i = 0; i < net->params.count; i++) {
+        Param *p = net->params.items[i];
+        const size_t n = tensor_size(&p->value);
+        double largest = 0.0;
+        for (size_t k = 0; k < n; k++)
+            largest = fmax(largest, fabs((double)p->grad[k]));
+        ck_assert_msg(largest > 0.0, "%s has no gradient", p->name);
+        largest = fmax(largest, 0.05);
+        for (size_t k = 0; k < n; k += 1 + n / 5) {
+            const float kept = p->value.data[k];
+            p->value.data[k] = kept + (float)step;
+            const double above = value(net, &in, false);
+            p->value.data[k] = kept - (float)step;
+            const double below = value(net, &in, false);
+            p->value.data[k] = kept;
+            const double slope = (above - below) / (2.0 * step);
+            const double off = fabs(slope - (double)p->grad[k]) / largest;
+            ck_assert_msg(off < 2e-2, "%s[%zu]: %g, differences give %g", p->name, k,
+                          (double)p->grad[k], slope);
+        }
+    }
+    nn_network_destroy(net);
+}
+END_TEST
+
+/* 1/2 sum (m^2 + e^v - v - 1): 0 for the prior; by quadrature for one Gaussian. */
+START_TEST(divergence_is_that_of_the_gaussians)
+{
+    const float prior[4] = {0.0f, 0.0f, 0.0f, 0.0f}, one[2] = {0.7f, -1.1f};
+    const double m = 0.7f, v = -1.1f, s = exp(0.5 * v), width = 1e-3;
+    double sum = 0.0;
+
+    const Encoder two = {.family = ENCODER_GAUSSIAN, .lambda_dims = 2};
+    const Encoder single = {.family = ENCODER_GAUSSIAN, .lambda_dims = 1};
+
+    ck_assert_double_eq(nn_encoder_kl(&two, prior, 1.0, NULL), 0.0);
+    for (double x = -12.0; x < 12.0; x += width) {
+        const double z = (x - m) / s;
+        sum += width * exp(-0.5 * z * z) / s * (-0.5 * z * z - log(s) + 0.5 * x * x);
+    }
+    ck_assert_double_eq_tol(nn_encoder_kl(&single, one, 1.0, NULL), sum / sqrt(2.0 * acos(-1.0)),
+                            1e-9);
+}
+END_TEST
+
+/* A box of sides w has -sum log w; draws fill it from edge to edge. */
+START_TEST(boxes_lie_in_the_cube)
+{
+    const Encoder e = {.family = ENCODER_BOX, .lambda_dims = 2};
+    Graph *g = ag_graph_create();
+    Tensor stats = tensor_make2(g->arena, 2, 4);
+    const float l[2] = {logf(2.0f), 90.0f}, r[2] = {logf(5.0f), -3.0f}; /* z = 8 */
+    const double u[4] = {0.0, 0.0, 1.0, 1.0};
+
+    for (size_t b = 0; b < 2; b++)
+        for (size_t i = 0; i < 2; i++) {
+            stats.data[b * 4 + i] = l[i];
+            stats.data[b * 4 + 2 + i] = r[i];
+        }
+    ck_assert_double_eq_tol(nn_encoder_kl(&e, stats.data, 1.0, NULL), log(8.0) + 90.0, 1e-5);
+    const float *y = nn_encoder_draw(&e, ag_constant(g, stats), u)->value.data;
+    ck_assert_double_eq_tol((double)y[0], 2.0 / 8.0, 1e-6);
+    ck_assert_double_eq_tol((double)y[2], 3.0 / 8.0, 1e-6);
+    ck_assert_double_eq_tol((double)y[1], 1.0, 1e-6);
+    ck_assert(y[3] <= 1.0f);
+    ag_graph_destroy(g);
+}
+END_TEST
+
+/* Pairs see x_t and t, the others do not. */
+START_TEST(pairs_see_what_is_noised)
+{
+    for (int kase = 0; kase < 4; kase++) {
+        Network *net = network(kase);
+        Inputs in = inputs();
+        Graph *g = ag_graph_create();
+        float before[B * 2 * L];
+        const States x0 = {in.x0, B, D}, xt = {in.xt, B, D};
+        const bool pair = kase % 2 == 1;
+        randomise(net, 6);
+        memcpy(before, nn_encode(net->encoder, g, &x0, &xt, in.t)->value.data, sizeof before);
+        in.xt[4] = (uint16_t)(1 - in.xt[4] % 2);
+        const float *other = nn_encode(net->encoder, g, &x0, &xt, in.t)->value.data;
+        ck_assert(pair == (memcmp(before, other, 2 * L * sizeof *other) != 0));
+        ck_assert_mem_eq(before + 2 * L, other + 2 * L, 4 * L * sizeof *other);
+        memcpy(before, other, sizeof before);
+        in.t[1] += 0.25;
+        other = nn_encode(net->encoder, g, &x0, &xt, in.t)->value.data;
+        ck_assert(pair == (memcmp(before + 2 * L, other + 2 * L, 2 * L * sizeof *other) != 0));
+        in.x0[0] = 1 - in.x0[0];
+        other = nn_encode(net->encoder, g, &x0, &xt, in.t)->value.data;
+        ck_assert_mem_ne(before, other, 2 * L * sizeof *other);
+        ag_graph_destroy(g);
+        nn_network_destroy(net);
+    }
+}
+END_TEST
+
+START_TEST(sinusoids_take_no_lambda_on_the_graph)
+{
+    Error err;
+    MlpConfig c = nn_mlp_defaults();
+    c.lambda_dims = 1;
+    Network *net = nn_mlp_create(&c, true, &err);
+    Graph *g = ag_graph_create();
+    States x = states_make(g->arena, 1, c.dims);
+    const double t = 0.5;
+    memset(x.x, 0, c.dims * sizeof *x.x);
+    const NetworkInput in = {&x, &t, NULL, NULL, ag_constant(g, tensor_make2(g->arena, 1, 1))};
+    nn_forward(net, g, &in);
+}
+END_TEST
+
+Suite *encoder_suite(void);
+Suite *encoder_suite(void)
+{
+    Suite *s = suite_create("encoder");
+    TCase *tc = tcase_create("encoder");
+    tcase_add_loop_test(tc, gradients_reach_every_parameter, 0, 12);
+    tcase_add_test(tc, divergence_is_that_of_the_gaussians);
+    tcase_add_test(tc, boxes_lie_in_the_cube);
+    tcase_add_test(tc, pairs_see_what_is_noised);
+    tcase_add_test_raise_signal(tc, sinusoids_take_no_lambda_on_the_graph, SIGABRT);
+    tcase_set_timeout(tc, 120);
+    suite_add_tcase(s, tc);
+    return s;
+}

@@ -1,0 +1,201 @@
+/* nn/lambda_prior.c against sums in long double, integrals and the chi-square test. */
+#include <check.h>
+#include <math.h>
+#include <signal.h>
+#include <string.h>
+
+#include "nn/lambda_prior.h"
+#include "tensor/base/memory.h"
+#include "tests/tools/statistics.h"
+#include "tests/tools/toy_prior.h"
+
+static void fill(const ToyPrior *law, uint64_t seed, double spread)
+{
+    Rng rng = rng_root(seed);
+    const LambdaPrior *p = law->prior;
+    for (size_t k = 0; k < p->components; k++)
+        p->log_weight->value.data[k] = (float)(rng_normal(&rng) * spread);
+    for (size_t i = 0; i < p->components * p->lambda_dims; i++) {
+        p->mean->value.data[i] = (float)rng_normal(&rng);
+        p->log_deviation->value.data[i] = (float)(-1.0 + 0.5 * rng_normal(&rng));
+    }
+}
+
+/* As the formula says. */
+static long double naive(const LambdaPrior *p, const double *z)
+{
+    long double total = 0, weights = 0;
+    const size_t L = p->lambda_dims;
+    for (size_t k = 0; k < p->components; k++) {
+        const long double w = expl((long double)p->log_weight->value.data[k]);
+        long double density = w;
+        for (size_t i = 0; i < L; i++) {
+            const long double s = expl((long double)p->log_deviation->value.data[k * L + i]);
+            const long double off = ((long double)z[i] - p->mean->value.data[k * L + i]) / s;
+            density *= expl(-0.5L * off * off) / (s * sqrtl(2 * acosl(-1.0L)));
+        }
+        weights += w;
+        total += density;
+    }
+    return logl(total / weights);
+}
+
+START_TEST(zeros_are_standard_normal)
+{
+    ToyPrior law = toy_prior(7, 3);
+    const double u[] = {0.93, 0.5, 0.1, 0.975}, log_2pi = log(2 * acos(-1.0));
+    double z[3];
+    nn_lambda_prior_of_uniforms(law.prior, u, z);
+    for (size_t i = 0; i < 3; i++)
+        ck_assert_double_eq(z[i], rng_normal_quantile(u[1 + i]));
+    const double expected = -0.5 * (z[0] * z[0] + z[1] * z[1] + z[2] * z[2] + 3 * log_2pi);
+    ck_assert_double_eq_tol(nn_lambda_prior_log_density(law.prior, z), expected, 1e-12);
+    toy_prior_free(&law);
+}
+END_TEST
+
+START_TEST(density_is_the_formula)
+{
+    static const struct {
+        size_t K, L;
+        double spread;
+    } cases[] = {{1, 1, 0}, {5, 1, 1}, {40, 4, 2}, {200, 16, 1}, {3, 64, 5}};
+    for (size_t c = 0; c < sizeof cases / sizeof cases[0]; c++) {
+        ToyPrior law = toy_prior(cases[c].K, cases[c].L);
+        Rng rng = rng_root(c);
+        fill(&law, 10 + c, cases[c].spread);
+        for (size_t n = 0; n < 50; n++) {
+            double z[64];
+            for (size_t i = 0; i < cases[c].L; i++)
+                z[i] = 1.5 * rng_normal(&rng);
+            const double expected = (double)naive(law.prior, z);
+            const double found = nn_lambda_prior_log_density(law.prior, z);
+            ck_assert_msg(fabs(found - expected) < 1e-9 * (1 + fabs(expected)), "%g, expected %g",
+                          found, expected);
+        }
+        toy_prior_free(&law);
+    }
+}
+END_TEST
+
+/* Far away nothing underflows, and weights may all be huge. */
+START_TEST(density_holds_far_out)
+{
+    ToyPrior law = toy_prior(3, 2);
+    fill(&law, 4, 1);
+    const double near[] = {0.2, -0.1}, far[] = {1e4, -1e4};
+    const double before = nn_lambda_prior_log_density(law.prior, near);
+    for (size_t k = 0; k < 3; k++)
+        law.prior->log_weight->value.data[k] += 1024.0f;
+    ck_assert_double_eq_tol(nn_lambda_prior_log_density(law.prior, near), before, 1e-3);
+    const double there = nn_lambda_prior_log_density(law.prior, far);
+    ck_assert(isfinite(there) && there < -1e6);
+    toy_prior_free(&law);
+}
+END_TEST
+
+/* Cells between grid points, probabilities from integrals of the density; false alarm 1e-6 each. */
+START_TEST(draws_follow_the_density)
+{
+    enum { CELLS = 60, STEPS = 200, DRAWS = 200000 };
+    ToyPrior law = toy_prior(5, 2);
+    fill(&law, 21, 1);
+    for (size_t axis = 0; axis < 2; axis++) {
+        size_t count[CELLS + 2] = {0};
+        double p[CELLS + 2] = {0}, left = 1.0;
+        const double low = -4, width = 8.0 / CELLS;
+        Rng rng = rng_root(3 + axis);
+        ToyPrior one = toy_prior(5, 1); /* the marginal law of the axis */
+        memcpy(one.prior->log_weight->value.data, law.prior->log_weight->value.data,
+               5 * sizeof(float));
+        for (size_t k = 0; k < 5; k++) {
+            one.prior->mean->value.data[k] = law.prior->mean->value.data[2 * k + axis];
+            one.prior->log_deviation->value.data[k] =
+                law.prior->log_deviation->value.data[2 * k + axis];
+        }
+        for (size_t c = 0; c < CELLS; c++)
+            for (size_t s = 0; s < STEPS; s++) {
+                const double z = low + width * ((double)c + ((double)s + 0.5) / STEPS);
+                p[1 + c] += exp(nn_lambda_prior_log_density(one.prior, &z)) * width / STEPS;
+            }
+        for (size_t c = 0; c < CELLS; c++)
+            left -= p[1 + c];
+        ck_assert_double_ge(left, -1e-4); /* it is a density */
+        ck_assert_double_le(left, 0.02);
+        p[0] = p[CELLS + 1] = left > 0 ? left / 2 : 0;
+        size_t outside = 0;
+        for (size_t n = 0; n < DRAWS; n++) {
+            double u[3], z[2];
+            for (size_t i = 0; i < 3; i++)
+                u[i] = rng_uniform(&rng);
+            nn_lambda_prior_of_uniforms(law.prior, u, z);
+            const double at = (z[axis] - low) / width;
+            if (at >= 0 && at < CELLS)
+                count[1 + (size_t)at]++;
+            else
+                outside++;
+        }
+        count[0] = outside;
+        p[0] = left > 0 ? left : 0;
+        ck_assert_msg(statistics_fit(count, p, CELLS + 1), "axis %zu", axis);
+        toy_prior_free(&one);
+    }
+    toy_prior_free(&law);
+}
+END_TEST
+
+/* Both coordinates come from one component: cells of the plane. */
+START_TEST(coordinates_share_their_component)
+{
+    enum { SIDE = 12, FINE = 24, DRAWS = 200000, CELLS = SIDE * SIDE + 1 };
+    ToyPrior law = toy_prior(3, 2);
+    size_t count[CELLS] = {0};
+    double p[CELLS] = {0}, left = 1.0;
+    const double low = -3, width = 6.0 / SIDE;
+    Rng rng = rng_root(8);
+    fill(&law, 31, 1);
+    for (size_t c = 0; c < SIDE * SIDE; c++) {
+        for (size_t i = 0; i < FINE * FINE; i++) {
+            const double z[] = {
+                low + width * ((double)(c / SIDE) + ((double)(i / FINE) + 0.5) / FINE),
+                low + width * ((double)(c % SIDE) + ((double)(i % FINE) + 0.5) / FINE)};
+            p[c] += exp(nn_lambda_prior_log_density(law.prior, z)) * width * width / (FINE * FINE);
+        }
+        left -= p[c];
+    }
+    p[CELLS - 1] = left > 0 ? left : 0;
+    for (size_t n = 0; n < DRAWS; n++) {
+        double u[3], z[2];
+        for (size_t i = 0; i < 3; i++)
+            u[i] = rng_uniform(&rng);
+        nn_lambda_prior_of_uniforms(law.prior, u, z);
+        const double a = (z[0] - low) / width, b = (z[1] - low) / width;
+        const bool inside = a >= 0 && a < SIDE && b >= 0 && b < SIDE;
+        count[inside ? (size_t)a * SIDE + (size_t)b : CELLS - 1]++;
+    }
+    ck_assert(statistics_fit(count, p, CELLS));
+    toy_prior_free(&law);
+}
+END_TEST
+
+START_TEST(no_components)
+{
+    ParamSet set;
+    memset(&set, 0, sizeof set);
+    nn_lambda_prior_add(&set, 0, 2);
+}
+END_TEST
+
+Suite *lambda_prior_suite(void)
+{
+    Suite *s = suite_create("lambda_prior");
+    TCase *tc = tcase_create("lambda_prior");
+    tcase_add_test(tc, zeros_are_standard_normal);
+    tcase_add_test(tc, density_is_the_formula);
+    tcase_add_test(tc, density_holds_far_out);
+    tcase_add_test(tc, draws_follow_the_density);
+    tcase_add_test(tc, coordinates_share_their_component);
+    tcase_add_test_raise_signal(tc, no_components, SIGABRT);
+    suite_add_tcase(s, tc);
+    return s;
+}

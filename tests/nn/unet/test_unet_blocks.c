@@ -1,0 +1,131 @@
+/* The U-Net's attention block against its formula in double; the groups of its normalisations.
+ * (Residual blocks are checked with the whole network, test_unet.c.) */
+#include "nn/unet/blocks.h"
+
+#include <check.h>
+#include <math.h>
+
+
+Suite *unet_blocks_suite(void);
+
+enum { B = 2, H = 3, W = 5, C = 12, POSITIONS = H * W };
+
+/* Weights large enough that attention is far from even. */
+static void fill(ParamSet *set)
+{
+    nn_params_allocate(set, false);
+    for (size_t i = 0; i < set->count; i++)
+        nn_init_default(set->items[i], 2, rng_root(5));
+}
+
+/* out[j] = sum_i x[i] W[i][j] + b[j], at one position. */
+static void project(const PointwiseLayer *layer, const double *x, double *out)
+{
+    for (size_t j = 0; j < C; j++) {
+        out[j] = (double)layer->bias->value.data[j];
+        for (size_t i = 0; i < C; i++)
+            out[j] += x[i] * (double)layer->weight->value.data[i * C + j];
+    }
+}
+
+/* Group normalisation of one sample (POSITIONS, C). */
+static void normalise(const NormLayer *layer, const float *x, double out[POSITIONS][C])
+{
+    size_t width = C / layer->groups;
+
+    for (size_t g = 0; g < layer->groups; g++) {
+        double n = (double)(POSITIONS * width), mean = 0, square = 0;
+        for (size_t p = 0; p < POSITIONS; p++)
+            for (size_t c = g * width; c < (g + 1) * width; c++)
+                mean += (double)x[p * C + c] / n;
+        for (size_t p = 0; p < POSITIONS; p++)
+            for (size_t c = g * width; c < (g + 1) * width; c++)
+                square += pow((double)x[p * C + c] - mean, 2) / n;
+        for (size_t p = 0; p < POSITIONS; p++)
+            for (size_t c = g * width; c < (g + 1) * width; c++)
+                out[p][c] = ((double)x[p * C + c] - mean) / sqrt(square + 1e-6) *
+                                (double)layer->weight->value.data[c] +
+                            (double)layer->bias->value.data[c];
+    }
+}
+
+/* Every position looks at all positions of its sample with weights softmax(q.k/sqrt(C)). */
+static void attend(double q[C], double k[POSITIONS][C], double v[POSITIONS][C], double out[C])
+{
+    double weight[POSITIONS], total = 0;
+
+    for (size_t p = 0; p < POSITIONS; p++) {
+        double score = 0;
+        for (size_t c = 0; c < C; c++)
+            score += q[c] * k[p][c];
+        weight[p] = exp(score / sqrt(C));
+        total += weight[p];
+    }
+    for (size_t c = 0; c < C; c++) {
+        out[c] = 0;
+        for (size_t p = 0; p < POSITIONS; p++)
+            out[c] += weight[p] / total * v[p][c];
+    }
+}
+
+static void check_sample(const AttentionBlock *block, const float *x, const float *got)
+{
+    double n[POSITIONS][C], q[POSITIONS][C], k[POSITIONS][C], v[POSITIONS][C], a[C], out[C];
+
+    normalise(&block->norm, x, n);
+    for (size_t p = 0; p < POSITIONS; p++) {
+        project(&block->query, n[p], q[p]);
+        project(&block->key, n[p], k[p]);
+        project(&block->value, n[p], v[p]);
+    }
+    for (size_t p = 0; p < POSITIONS; p++) {
+        attend(q[p], k, v, a);
+        project(&block->out, a, out);
+        for (size_t c = 0; c < C; c++) {
+            double want = ((double)x[p * C + c] + out[c]) / sqrt(2);
+            ck_assert_msg(fabs((double)got[p * C + c] - want) < 2e-5 * (1 + fabs(want)),
+                          "position %d, channel %d: %g, expected %g", (int)p, (int)c,
+                          (double)got[p * C + c], want);
+        }
+    }
+}
+
+START_TEST(attention_follows_its_formula)
+{
+    ParamSet set = {0};
+    AttentionBlock block = unet_attention_add(&set, "block", C);
+    Graph *g = ag_graph_create();
+    Rng rng = rng_root(3);
+
+    fill(&set);
+    Tensor x = tensor_make4(g->arena, B, H, W, C);
+    for (size_t i = 0; i < tensor_size(&x); i++)
+        x.data[i] = (float)rng_normal(&rng);
+    Var *y = unet_attention(g, &block, ag_constant(g, x));
+    for (size_t b = 0; b < B; b++)
+        check_sample(&block, x.data + b * POSITIONS * C, y->value.data + b * POSITIONS * C);
+    ag_graph_destroy(g);
+    nn_params_free(&set);
+}
+END_TEST
+
+START_TEST(groups_have_four_channels_or_number_32)
+{
+    ck_assert_uint_eq(unet_groups(4), 1);
+    ck_assert_uint_eq(unet_groups(64), 16);
+    ck_assert_uint_eq(unet_groups(128), 32);
+    ck_assert_uint_eq(unet_groups(512), 32);
+}
+END_TEST
+
+Suite *unet_blocks_suite(void)
+{
+    Suite *s = suite_create("unet_blocks");
+    TCase *tc = tcase_create("unet_blocks");
+
+    tcase_set_timeout(tc, 60);
+    tcase_add_test(tc, attention_follows_its_formula);
+    tcase_add_test(tc, groups_have_four_channels_or_number_32);
+    suite_add_tcase(s, tc);
+    return s;
+}

@@ -1,0 +1,340 @@
+/* Clock, signals, folders, and files that are never seen half-written.  All is made in one
+ * folder below the current one and removed again; plain C, which cannot make it, uses the current
+ * one. */
+#ifndef DI4C_PLAIN_C
+#define _POSIX_C_SOURCE 200809L /* seteuid */
+#endif
+#include <check.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#ifndef DI4C_PLAIN_C
+#include <sys/stat.h>
+#include <unistd.h>
+#endif
+
+#include "tensor/base/memory.h"
+#include "tensor/base/platform.h"
+
+#ifdef DI4C_PLAIN_C
+#define FOLDER "."
+#else
+#define FOLDER "test-platform.tmp"
+#endif
+
+static const char folder[] = FOLDER;
+static const char target[] = FOLDER "/test-platform.file";
+
+static void set_up(void)
+{
+    Error err;
+
+    ck_assert_msg(platform_make_folder(folder, &err), "%s", err.text);
+    remove(target);
+}
+
+static void tear_down(void)
+{
+    remove(target);
+#ifndef DI4C_PLAIN_C
+    ck_assert_int_eq(remove(folder), 0); /* nothing else was left in it */
+#endif
+}
+
+static void write_file(const char *path, const char *text)
+{
+    FILE *file = fopen(path, "wb");
+
+    ck_assert_ptr_nonnull(file);
+    fputs(text, file);
+    ck_assert_int_eq(fclose(file), 0);
+}
+
+static int holds(const char *path, const char *text)
+{
+    char buffer[100] = "";
+    FILE *file = fopen(path, "rb");
+
+    if (file == NULL)
+        return 0;
+    size_t n = fread(buffer, 1, sizeof buffer - 1, file);
+    fclose(file);
+    return n == strlen(text) && memcmp(buffer, text, n) == 0;
+}
+
+static int exists(const char *path)
+{
+    FILE *file = fopen(path, "rb");
+
+    if (file != NULL)
+        fclose(file);
+    return file != NULL;
+}
+
+START_TEST(the_clock_runs_forward)
+{
+    double last = platform_seconds();
+
+    for (int i = 0; i < 1000; i++) {
+        double now = platform_seconds();
+        ck_assert(now >= last);
+        last = now;
+    }
+}
+END_TEST
+
+START_TEST(a_file_is_no_terminal)
+{
+    FILE *file = tmpfile();
+
+    ck_assert_ptr_nonnull(file);
+    ck_assert(!platform_is_terminal(file));
+    fclose(file);
+    ck_assert_int_ge(platform_terminal_width(), 1);
+}
+END_TEST
+
+START_TEST(memory_use_is_known_or_zero)
+{
+    size_t bytes = platform_peak_memory();
+
+    ck_assert(bytes == 0 || bytes > 100000);
+}
+END_TEST
+
+START_TEST(the_first_signal_sets_a_flag)
+{
+    platform_catch_signals();
+    ck_assert_int_eq(platform_signal(), 0);
+    raise(SIGTERM);
+    ck_assert_int_eq(platform_signal(), SIGTERM);
+}
+END_TEST
+
+START_TEST(the_second_signal_ends_the_program)
+{
+    platform_catch_signals();
+    raise(SIGINT);
+    raise(SIGINT);
+}
+END_TEST
+
+START_TEST(folders_are_made_with_their_parents)
+{
+    Error err;
+
+    ck_assert(platform_make_folder(folder, &err)); /* exists already */
+    write_file(target, "x");
+    ck_assert(!platform_make_folder(target, &err)); /* a file is in the way */
+    ck_assert_ptr_nonnull(strstr(err.text, target));
+#ifndef DI4C_PLAIN_C
+    char deep[100];
+    snprintf(deep, sizeof deep, "%s/a//b/c/", folder);
+    ck_assert_msg(platform_make_folder(deep, &err), "%s", err.text);
+    ck_assert(platform_make_folder(deep, &err));
+    static const char *const parts[3] = {"a/b/c", "a/b", "a"};
+    for (int i = 0; i < 3; i++) {
+        snprintf(deep, sizeof deep, "%s/%s", folder, parts[i]);
+        ck_assert_int_eq(remove(deep), 0);
+    }
+    snprintf(deep, sizeof deep, "%s/below", target);
+    ck_assert(!platform_make_folder(deep, &err));
+#endif
+}
+END_TEST
+
+START_TEST(sizes_of_plain_files)
+{
+    size_t bytes = 99;
+
+    ck_assert(!platform_file_size(target, &bytes));
+    ck_assert(!platform_file_size(folder, &bytes));
+    ck_assert_uint_eq(bytes, 99);
+    write_file(target, "");
+    ck_assert(platform_file_size(target, &bytes));
+    ck_assert_uint_eq(bytes, 0);
+    write_file(target, "12345");
+    ck_assert(platform_file_size(target, &bytes));
+    ck_assert_uint_eq(bytes, 5);
+}
+END_TEST
+
+START_TEST(names_that_exist)
+{
+    ck_assert(!platform_exists(target));
+    write_file(target, "");
+    ck_assert(platform_exists(target));
+    ck_assert(platform_exists(folder));
+    ck_assert(!platform_exists(FOLDER "/none/at/all"));
+}
+END_TEST
+
+START_TEST(commit_replaces_the_file)
+{
+    OutputFile out;
+    Error err;
+
+    write_file(target, "old");
+    ck_assert(output_open(&out, target, &err));
+    char *temporary = mem_string(out.temporary);
+    fputs("new text", out.file);
+    fflush(out.file);
+    ck_assert(holds(target, "old")); /* until the last moment */
+    ck_assert(exists(temporary));
+    ck_assert_msg(output_commit(&out, &err), "%s", err.text);
+    ck_assert(holds(target, "new text"));
+    ck_assert(!exists(temporary));
+    output_cancel(&out); /* does nothing now */
+    ck_assert(holds(target, "new text"));
+    mem_free(temporary);
+    ck_assert_uint_eq(mem_in_use(), 0);
+}
+END_TEST
+
+START_TEST(cancel_leaves_nothing)
+{
+    OutputFile out;
+    Error err;
+
+    ck_assert(output_open(&out, target, &err));
+    char *temporary = mem_string(out.temporary);
+    fputs("lost", out.file);
+    output_cancel(&out);
+    ck_assert(!exists(target) && !exists(temporary));
+    mem_free(temporary);
+    ck_assert_uint_eq(mem_in_use(), 0);
+}
+END_TEST
+
+START_TEST(a_path_that_cannot_be_written)
+{
+    OutputFile out;
+    Error err;
+
+    ck_assert(!output_open(&out, FOLDER "/missing/file", &err));
+    ck_assert_ptr_nonnull(strstr(err.text, FOLDER "/missing/file: cannot be written"));
+    output_cancel(&out); /* does nothing after a failed open */
+    ck_assert_uint_eq(mem_in_use(), 0);
+}
+END_TEST
+
+START_TEST(a_folder_is_not_replaced)
+{
+    OutputFile out;
+    Error err;
+
+    /* The folder holds a file, so that no system can take it for replaceable. */
+    write_file(target, "kept");
+    ck_assert(output_open(&out, folder, &err));
+    char *temporary = mem_string(out.temporary);
+    ck_assert(!output_commit(&out, &err));
+    ck_assert_ptr_nonnull(strstr(err.text, folder));
+    ck_assert(!exists(temporary));
+    ck_assert(holds(target, "kept"));
+    mem_free(temporary);
+}
+END_TEST
+
+/* Writing to the system's always-full device, where there is one. */
+START_TEST(a_write_error_is_reported)
+{
+    OutputFile out;
+    Error err;
+    FILE *full = fopen("/dev/full", "wb");
+
+    if (full == NULL)
+        return;
+    ck_assert(output_open(&out, target, &err));
+    fclose(out.file);
+    out.file = full;
+    fputs("does not fit", out.file);
+    ck_assert(!output_commit(&out, &err));
+    ck_assert_ptr_nonnull(strstr(err.text, target));
+    ck_assert(!exists(target));
+}
+END_TEST
+
+/* errno is of the call that failed, not of a later look at the path. */
+START_TEST(a_folder_that_may_not_be_written)
+{
+#ifndef DI4C_PLAIN_C
+    Error err = {""};
+    OutputFile out;
+    const bool root = geteuid() == 0;
+
+    ck_assert_int_eq(chmod(folder, 0555), 0);
+    if (root && seteuid(65534) != 0) /* root may write everywhere */
+        return;
+    const bool made = platform_make_folder(FOLDER "/new", &err);
+    Error other = {""};
+    const bool opened = output_open(&out, target, &other);
+    if (root)
+        ck_assert_int_eq(seteuid(0), 0);
+    ck_assert_int_eq(chmod(folder, 0777), 0);
+    ck_assert(!made && !opened);
+    ck_assert_msg(strstr(err.text, "ermission") != NULL, "%s", err.text);
+    ck_assert_msg(strstr(other.text, "ermission") != NULL, "%s", other.text);
+#endif
+}
+END_TEST
+
+/* What was lost before the flush, which succeeds: no cause is known. */
+START_TEST(an_earlier_write_error_has_no_later_cause)
+{
+    OutputFile out;
+    Error err = {""};
+    FILE *full = fopen("/dev/full", "wb");
+
+    if (full == NULL)
+        return;
+    ck_assert(output_open(&out, target, &err));
+    fclose(out.file);
+    out.file = full;
+    fputs("does not fit", full);
+    ck_assert_int_ne(fflush(full), 0);
+    ck_assert(!output_commit(&out, &err));
+    ck_assert_msg(strstr(err.text, "disk full or file lost") != NULL ||
+                      strstr(err.text, "o space") != NULL, "%s", err.text);
+}
+END_TEST
+
+START_TEST(rename_says_what_failed)
+{
+    Error err;
+
+    ck_assert(!platform_rename(FOLDER "/missing", target, &err));
+    ck_assert_ptr_nonnull(strstr(err.text, FOLDER "/missing"));
+}
+END_TEST
+
+Suite *platform_suite(void)
+{
+    Suite *suite = suite_create("platform");
+    TCase *system = tcase_create("system"), *files = tcase_create("files");
+
+    tcase_set_timeout(system, 10);
+    tcase_add_test(system, the_clock_runs_forward);
+    tcase_add_test(system, a_file_is_no_terminal);
+    tcase_add_test(system, memory_use_is_known_or_zero);
+    tcase_add_test(system, the_first_signal_sets_a_flag);
+    tcase_add_test_raise_signal(system, the_second_signal_ends_the_program, SIGINT);
+    suite_add_tcase(suite, system);
+
+    tcase_set_timeout(files, 10);
+    tcase_add_checked_fixture(files, set_up, tear_down);
+    tcase_add_test(files, folders_are_made_with_their_parents);
+    tcase_add_test(files, sizes_of_plain_files);
+    tcase_add_test(files, names_that_exist);
+    tcase_add_test(files, commit_replaces_the_file);
+    tcase_add_test(files, cancel_leaves_nothing);
+    tcase_add_test(files, a_path_that_cannot_be_written);
+    tcase_add_test(files, a_folder_is_not_replaced);
+    tcase_add_test(files, a_write_error_is_reported);
+    tcase_add_test(files, a_folder_that_may_not_be_written);
+    tcase_add_test(files, an_earlier_write_error_has_no_later_cause);
+    tcase_add_test(files, rename_says_what_failed);
+    suite_add_tcase(suite, files);
+    return suite;
+}

@@ -1,0 +1,37 @@
+/* Checks that every network must pass, used by the tests of the U-Net and of the MLP. */
+#ifndef DI4C_TESTS_TOOLS_NETWORK_CHECKS_H
+#define DI4C_TESTS_TOOLS_NETWORK_CHECKS_H
+
+#include "nn/network.h"
+
+/* All parameters random, those that start at zero too; gains near 1. */
+void randomise(Network *net, uint64_t seed);
+
+/* Outputs of a seeded batch, by mem_alloc: (batch, net->outputs).  With dropout streams if dropout;
+ * lambda (batch, lambda_dims) or NULL for seeded ones. */
+float *outputs_of(const Network *net, size_t batch, bool recording, bool dropout,
+                  const double *lambda);
+
+/* Recording and inference mode give the same bits; so do one and several threads; so does a batch
+ * cut in pieces.  With dropout. */
+void check_same_bits(const Network *net);
+/* A sample's outputs have the same bits alone, recorded or not, among a few and among `batch`. */
+void check_samples_stand_alone(const Network *net, size_t batch);
+/* Inference mode keeps less memory than recording mode, and after a forward only the result. */
+void check_memory(const Network *net);
+/* Some entries of every parameter against central differences of sum(w out). */
+void check_parameter_gradients(Network *net, double tolerance);
+/* Outputs move if this parameter is doubled. */
+void check_parameter_matters(Network *net, Param *p);
+/* The network has `count` dropouts, and no two draw the same mask. */
+void check_dropouts(const Network *net, size_t count);
+/* A new student that was given its teacher's weights returns its teacher's outputs, bit for bit,
+ * for every lambda; with random weights it does not. */
+void check_student_starts_as_teacher(Network *student, Network *teacher);
+
+/* The gradient that loss(context) leaves in set->grads is `scale` times that of what it returns,
+ * against central differences at a few entries of every parameter. */
+void check_loss_gradient(const ParamSet *set, double (*loss)(void *context), void *context,
+                         double scale);
+
+#endif

@@ -86,15 +86,15 @@ static void fill_q(double *q, Transition *tr, double t, size_t S)
     double least = 1.0;
 
     for (size_t a = 0; a < S; a++) {
-        diff_transition_row(tr, a, q + a * S);
+        diffusion_transition_row(tr, a, q + a * S);
         for (size_t v = 0; v < S; v++)
             least = q[a * S + v] < least ? q[a * S + v] : least;
     }
-    if (least >= SMALL || diff_transition_dense(tr) == NULL)
+    if (least >= SMALL || diffusion_transition_dense(tr) == NULL)
         return;
-    diff_transition_set(tr, 0.0, t, TRANSITION_ACCURATE);
+    diffusion_transition_set(tr, 0.0, t, TRANSITION_ACCURATE);
     for (size_t a = 0; a < S; a++)
-        diff_transition_row(tr, a, q + a * S);
+        diffusion_transition_row(tr, a, q + a * S);
 }
 
 static double least_of(const double *x, size_t n)
@@ -136,14 +136,14 @@ static void fill_inflow(const Tables *T, double beta, size_t S, double eps)
 static void fill_tables(Tables *T, const Process *p, double t, double eps)
 {
     size_t S = p->states;
-    double beta = diff_process_rate(p, t);
-    Transition *tr = diff_transition_create(p, 0.0, t, TRANSITION_SPECTRAL);
+    double beta = diffusion_process_rate(p, t);
+    Transition *tr = diffusion_transition_create(p, 0.0, t, TRANSITION_SPECTRAL);
 
     fill_q(T->q, tr, t, S);
-    diff_transition_flow(tr, T->flow);
+    diffusion_transition_flow(tr, T->flow);
     for (size_t a = 0; a < S; a++)
         T->leave[a] = -beta * p->base[a * S + a];
-    diff_transition_destroy(tr);
+    diffusion_transition_destroy(tr);
     fill_inflow(T, beta, S, eps);
     T->flat = is_flat(T->q, S);
     for (size_t a = 0; a < S; a++) {
@@ -250,7 +250,7 @@ static HeadLaw open_row(const Elbo *e, const Tables *T, const float *out, size_t
 {
     for (size_t a = 0; a < e->S; a++)
         T->g[a] = 0.0f;
-    return diff_head_law(e->head, out, d, T->prob);
+    return diffusion_head_law(e->head, out, d, T->prob);
 }
 
 /* reg and cross entropy of one dimension at the states x. */
@@ -260,7 +260,7 @@ static void add_plain(const Elbo *e, const Tables *T, const HeadLaw *law, size_t
     float logp;
 
     e->reg[b] += add_reg(e, T, x);
-    diff_law_log_at(law, &x0, 1, &logp);
+    diffusion_law_log_at(law, &x0, 1, &logp);
     e->ce[b] -= (double)logp;
 }
 
@@ -272,9 +272,9 @@ static void push(const Elbo *e, const Tables *T, const HeadLaw *law, bool plain,
 
     if (dout == NULL)
         return;
-    diff_law_pull(law, T->g, dout, T->y);
+    diffusion_law_pull(law, T->g, dout, T->y);
     if (plain)
-        diff_law_pull_at(law, T->y, &x0, &weight, 1, dout);
+        diffusion_law_pull_at(law, T->y, &x0, &weight, 1, dout);
 }
 
 static void elbo_picture(size_t b, void *context)
@@ -325,7 +325,7 @@ static void check_elbo(const Elbo *e)
         check_states(e, "x_t", e->xt);
 }
 
-double diff_ct_elbo(const TeacherConfig *config, const Head *head, const Process *p,
+double diffusion_ct_elbo(const TeacherConfig *config, const Head *head, const Process *p,
                     const double *t, const States *x0, const States *xtilde, const float *out,
                     const States *xt, const float *out_t, double *reg, double *sig, double *ce,
                     float *dout, float *dout_t)
@@ -333,7 +333,7 @@ double diff_ct_elbo(const TeacherConfig *config, const Head *head, const Process
     size_t B = x0->batch;
     double *parts = mem_zeroed(3 * B, sizeof *parts), loss = 0.0, entropy = 0.0;
     Elbo e = {config, head, p, t, x0, xtilde, xt, out, out_t, parts, parts + B, parts + 2 * B,
-              dout, dout_t, B, head->dims, head->states, diff_head_outputs(head)};
+              dout, dout_t, B, head->dims, head->states, diffusion_head_outputs(head)};
 
     check_elbo(&e);
     threads_for(B, elbo_picture, &e);

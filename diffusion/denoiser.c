@@ -11,14 +11,14 @@ static Var *network_forward(const Denoiser *d, Graph *g, const NetworkInput *in)
     return nn_forward(d->net, g, in);
 }
 
-Denoiser diff_network_denoiser(Network *net, const Head *head)
+Denoiser diffusion_network_denoiser(Network *net, const Head *head)
 {
     Denoiser d = {.head = *head, .lambda_dims = net->lambda_dims, .net = net,
                   .forward = network_forward};
 
-    TENSOR_CHECK(net->dims == head->dims && net->outputs == diff_head_outputs(head),
+    TENSOR_CHECK(net->dims == head->dims && net->outputs == diffusion_head_outputs(head),
                  "network with %zu dimensions and %zu outputs, head with %zu and %zu", net->dims,
-                 net->outputs, head->dims, diff_head_outputs(head));
+                 net->outputs, head->dims, diffusion_head_outputs(head));
     return d;
 }
 
@@ -80,9 +80,9 @@ static bool run_call(const Part *p, Graph *g, size_t first, size_t count)
     return true;
 }
 
-bool diff_denoise(const Denoiser *d, Graph *g, const NetworkInput *in, size_t batch, float *out)
+bool diffusion_denoise(const Denoiser *d, Graph *g, const NetworkInput *in, size_t batch, float *out)
 {
-    Part p = {d, in, diff_head_outputs(&d->head), out};
+    Part p = {d, in, diffusion_head_outputs(&d->head), out};
     size_t all = in->x->batch, step = batch > 0 && batch < all ? batch : all;
     bool recording = g->recording;
 
@@ -94,12 +94,12 @@ bool diff_denoise(const Denoiser *d, Graph *g, const NetworkInput *in, size_t ba
     return true;
 }
 
-size_t diff_lambda_uniforms(const Denoiser *d)
+size_t diffusion_lambda_uniforms(const Denoiser *d)
 {
     return d->lambda_dims + (d->lambda_law == LAMBDA_MIXTURE && d->lambda_dims > 0 ? 1 : 0);
 }
 
-void diff_lambda_of_uniforms(const Denoiser *d, const double *u, double *lambda)
+void diffusion_lambda_of_uniforms(const Denoiser *d, const double *u, double *lambda)
 {
     if (d->lambda_law == LAMBDA_MIXTURE) {
         TENSOR_CHECK(d->net != NULL && d->net->prior != NULL,
@@ -111,21 +111,21 @@ void diff_lambda_of_uniforms(const Denoiser *d, const double *u, double *lambda)
         lambda[i] = d->lambda_law == LAMBDA_NORMAL ? rng_normal_quantile(u[i]) : u[i];
 }
 
-void diff_draw_one_lambda(const Denoiser *d, Rng *rng, double *lambda)
+void diffusion_draw_one_lambda(const Denoiser *d, Rng *rng, double *lambda)
 {
     double u[DIFF_LAMBDA_UNIFORMS_MAX];
-    size_t count = diff_lambda_uniforms(d);
+    size_t count = diffusion_lambda_uniforms(d);
 
     TENSOR_CHECK(count <= DIFF_LAMBDA_UNIFORMS_MAX, "%zu lambdas a sample", d->lambda_dims);
     for (size_t i = 0; i < count; i++)
         u[i] = rng_uniform(rng);
-    diff_lambda_of_uniforms(d, u, lambda);
+    diffusion_lambda_of_uniforms(d, u, lambda);
 }
 
-void diff_draw_lambda(const Denoiser *d, double *lambda, size_t batch, const Rng *streams)
+void diffusion_draw_lambda(const Denoiser *d, double *lambda, size_t batch, const Rng *streams)
 {
     for (size_t b = 0; b < batch && d->lambda_dims > 0; b++) {
         Rng rng = streams[b];
-        diff_draw_one_lambda(d, &rng, lambda + b * d->lambda_dims);
+        diffusion_draw_one_lambda(d, &rng, lambda + b * d->lambda_dims);
     }
 }

@@ -25,7 +25,7 @@ struct Denoiser {
     Head head;
     size_t lambda_dims; /* 0: a product model */
     Network *net;       /* NULL for tables; not owned */
-    /* -> B * diff_head_outputs(&head) numbers */
+    /* -> B * diffusion_head_outputs(&head) numbers */
     Var *(*forward)(const Denoiser *d, Graph *g, const NetworkInput *in);
     void *self;         /* of tables */
     LambdaLaw lambda_law;
@@ -33,21 +33,21 @@ struct Denoiser {
 };
 
 /* The denoiser of a network (kept, not owned) whose outputs must fit the head (checked). */
-Denoiser diff_network_denoiser(Network *net, const Head *head);
+Denoiser diffusion_network_denoiser(Network *net, const Head *head);
 /* Runs in inference mode in batches of at most `batch` samples (0: all at once);
  * out (in->x->batch, outputs).  g must be empty and is reset; its recording flag is restored.
  * False only if g->check_finite found a number that is not finite: g is then left as it is, so that
  * g->bad_op can be read. */
-bool diff_denoise(const Denoiser *d, Graph *g, const NetworkInput *in, size_t batch, float *out);
+bool diffusion_denoise(const Denoiser *d, Graph *g, const NetworkInput *in, size_t batch, float *out);
 /* lambda (B, lambda_dims) from the model's law, sample b from its stream. */
-void diff_draw_lambda(const Denoiser *d, double *lambda, size_t batch, const Rng *streams);
+void diffusion_draw_lambda(const Denoiser *d, double *lambda, size_t batch, const Rng *streams);
 /* One lambda (lambda_dims) from rng. */
-void diff_draw_one_lambda(const Denoiser *d, Rng *rng, double *lambda);
-/* The law's quantiles: u (diff_lambda_uniforms) uniform on [0,1) become lambda (lambda_dims), so
+void diffusion_draw_one_lambda(const Denoiser *d, Rng *rng, double *lambda);
+/* The law's quantiles: u (diffusion_lambda_uniforms) uniform on [0,1) become lambda (lambda_dims), so
  * that stratified u give stratified lambdas.  The draws are this of uniform ones. */
-void diff_lambda_of_uniforms(const Denoiser *d, const double *u, double *lambda);
+void diffusion_lambda_of_uniforms(const Denoiser *d, const double *u, double *lambda);
 /* lambda_dims, and one more for a mixture, which chooses the component. */
-size_t diff_lambda_uniforms(const Denoiser *d);
+size_t diffusion_lambda_uniforms(const Denoiser *d);
 enum { DIFF_LAMBDA_UNIFORMS_MAX = 65 };
 
 #endif

@@ -77,7 +77,7 @@ static void piece(size_t i, void *context)
     double *work = threads_scratch(SCRATCH_SAMPLER, w->S * sizeof *work), sum = 0.0;
 
     for (size_t d = first; d < last; d++) {
-        diff_head_row(head, w->numbers + b * diff_head_outputs(head), x, d, logp);
+        diffusion_head_row(head, w->numbers + b * diffusion_head_outputs(head), x, d, logp);
         sum += w->request->process->mask >= 0 ? mask_term(w, logp, x0[d], x[d])
                                               : rate_term(w, logp, x0[d], x[d], work);
     }
@@ -90,13 +90,13 @@ static bool run_network(Bound *w, size_t count, Error *err)
 {
     const States x = states_rows(&w->x, 0, count);
     const NetworkInput in = {&x, w->t, NULL, NULL, NULL};
-    const size_t outputs = diff_head_outputs(&w->request->model->head);
+    const size_t outputs = diffusion_head_outputs(&w->request->model->head);
 
     if (platform_signal() != 0)
         return error_set(err, "elbo: stopped by signal %d", platform_signal());
     w->graph->check_finite = true;
     w->graph->bad_op = NULL;
-    if (!diff_denoise(w->request->model, w->graph, &in, w->request->batch, w->numbers))
+    if (!diffusion_denoise(w->request->model, w->graph, &in, w->request->batch, w->numbers))
         return error_set(err, "elbo: %s gave a number that is not finite", w->graph->bad_op);
     for (size_t i = 0; i < count * outputs; i++)
         if (!isfinite(w->numbers[i]))
@@ -120,7 +120,7 @@ static void noise(Bound *w, size_t first, size_t stride, size_t count, int purpo
     }
     States x = states_rows(&w->x, 0, count), clean = states_rows(&w->clean, 0, count);
     if (p->mask < 0) {
-        diff_draw_marginal(p, &x, &clean, w->t, w->streams);
+        diffusion_draw_marginal(p, &x, &clean, w->t, w->streams);
         return;
     }
     for (size_t b = 0; b < count; b++)
@@ -148,14 +148,14 @@ static void set_matrices(Bound *w, double t)
 {
     const Process *p = w->request->process;
     const size_t S = w->S;
-    Transition *tr = diff_transition_create(p, 0.0, t, TRANSITION_ACCURATE);
+    Transition *tr = diffusion_transition_create(p, 0.0, t, TRANSITION_ACCURATE);
 
     for (size_t a = 0; a < S; a++)
-        diff_transition_row(tr, a, w->q + a * S);
+        diffusion_transition_row(tr, a, w->q + a * S);
     for (size_t x = 0; x < S; x++)
         for (size_t v = 0; v < S; v++)
-            w->rate[x * S + v] = v == x ? 0.0 : diff_process_rate(p, t) * p->base[v * S + x];
-    diff_transition_destroy(tr);
+            w->rate[x * S + v] = v == x ? 0.0 : diffusion_process_rate(p, t) * p->base[v * S + x];
+    diffusion_transition_destroy(tr);
 }
 
 /* The latest t with alpha(t) >= alpha, or 1. */
@@ -163,11 +163,11 @@ static double time_of_survival(const Process *p, double alpha)
 {
     double low = 0.0, high = 1.0;
 
-    if (diff_process_survival(p, 0.0, 1.0) >= alpha)
+    if (diffusion_process_survival(p, 0.0, 1.0) >= alpha)
         return 1.0;
     for (int i = 0; i < 60; i++) {
         const double middle = (low + high) / 2.0;
-        *(diff_process_survival(p, 0.0, middle) >= alpha ? &low : &high) = middle;
+        *(diffusion_process_survival(p, 0.0, middle) >= alpha ? &low : &high) = middle;
     }
     return low;
 }
@@ -183,10 +183,10 @@ static bool run_slice(Bound *w, size_t slice, Error *err)
     double t = r->t_min + u * (1.0 - r->t_min), masked = 0.0;
 
     if (r->process->mask >= 0) {
-        const double alpha = u * diff_process_survival(r->process, 0.0, r->t_min);
+        const double alpha = u * diffusion_process_survival(r->process, 0.0, r->t_min);
         t = time_of_survival(r->process, alpha);
         masked = 1.0 - alpha;
-        w->weight = diff_process_survival(r->process, 0.0, r->t_min) / masked;
+        w->weight = diffusion_process_survival(r->process, 0.0, r->t_min) / masked;
     } else {
         w->weight = 1.0 - r->t_min;
         set_matrices(w, t);
@@ -207,7 +207,7 @@ static bool run_end(Bound *w, Error *err)
 {
     const ElboRequest *r = w->request;
     const bool masks = r->process->mask >= 0;
-    const double masked = masks ? 1.0 - diff_process_survival(r->process, 0.0, r->t_min) : 0.0;
+    const double masked = masks ? 1.0 - diffusion_process_survival(r->process, 0.0, r->t_min) : 0.0;
 
     for (size_t first = 0; first < w->x0->batch; first += r->batch) {
         const size_t count = cut_min(r->batch, w->x0->batch - first);
@@ -215,7 +215,7 @@ static bool run_end(Bound *w, Error *err)
         if (!run_network(w, count, err))
             return false;
         const States x = states_rows(&w->x, 0, count), clean = states_rows(&w->clean, 0, count);
-        diff_head_log_prob(&r->model->head, w->numbers, &x, &clean, w->end + first);
+        diffusion_head_log_prob(&r->model->head, w->numbers, &x, &clean, w->end + first);
     }
     for (size_t b = 0; b < w->x0->batch; b++)
         w->end[b] = -w->end[b];
@@ -227,17 +227,17 @@ static void run_prior(Bound *w)
 {
     const Process *p = w->request->process;
     double *kl = mem_zeroed(w->S, sizeof *kl), *row = mem_alloc(w->S, sizeof *row);
-    Transition *tr = p->mask < 0 ? diff_transition_create(p, 0.0, 1.0, TRANSITION_ACCURATE) : NULL;
+    Transition *tr = p->mask < 0 ? diffusion_transition_create(p, 0.0, 1.0, TRANSITION_ACCURATE) : NULL;
 
     for (size_t a = 0; tr != NULL && a < w->S; a++) {
-        diff_transition_row(tr, a, row);
+        diffusion_transition_row(tr, a, row);
         for (size_t v = 0; v < w->S; v++)
             kl[a] += row[v] > 0.0 ? row[v] * log(row[v] / p->prior[v]) : 0.0;
     }
     for (size_t b = 0; b < w->x0->batch; b++)
         for (size_t d = 0; d < w->x0->dims; d++)
             w->prior[b] += kl[states_row(w->x0, b)[d]];
-    diff_transition_destroy(tr);
+    diffusion_transition_destroy(tr);
     mem_free(kl);
     mem_free(row);
 }
@@ -260,7 +260,7 @@ static bool check(const ElboRequest *r, const States *x0, Error *err)
                          "elbo: t_min %g, eps %g, %zu times, batches of %zu: expected t_min in "
                          "(0, 1), eps >= 0, at least 1 time and 1 picture",
                          r->t_min, r->eps, r->times, r->batch);
-    if (r->process->mask < 0 && !(diff_process_rate(r->process, 1.0) < HUGE_VAL))
+    if (r->process->mask < 0 && !(diffusion_process_rate(r->process, 1.0) < HUGE_VAL))
         return error_set(err, "elbo: the rate is infinite at t = 1: expected a schedule with "
                               "alpha_eps > 0");
     return true;
@@ -279,7 +279,7 @@ static Bound start(const ElboRequest *r, const States *x0)
     w.clean = states_alloc(r->batch, D);
     w.t = mem_alloc(r->batch, sizeof *w.t);
     w.streams = mem_alloc(r->batch, sizeof *w.streams);
-    w.numbers = mem_alloc(r->batch * diff_head_outputs(&r->model->head), sizeof *w.numbers);
+    w.numbers = mem_alloc(r->batch * diffusion_head_outputs(&r->model->head), sizeof *w.numbers);
     w.pieces = mem_alloc(r->batch * w.blocks, sizeof *w.pieces);
     w.prior = mem_zeroed(B, sizeof *w.prior);
     w.integral = mem_zeroed(B, sizeof *w.integral);
@@ -323,7 +323,7 @@ static Elbo summary(const Bound *w)
     return e;
 }
 
-bool diff_elbo(const ElboRequest *request, const States *x0, Elbo *out, Error *err)
+bool diffusion_elbo(const ElboRequest *request, const States *x0, Elbo *out, Error *err)
 {
     if (!check(request, x0, err))
         return false;

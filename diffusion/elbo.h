@@ -46,6 +46,6 @@ typedef struct Elbo {                        /* bits per dimension: means over t
 
 /* x0 (B, D), B >= 1: clean states.  False and a sentence for a mixture, numbers out of range, a
  * network whose numbers are not finite, or a signal.  The result depends on seed and x0 alone. */
-bool diff_elbo(const ElboRequest *request, const States *x0, Elbo *out, Error *err);
+bool diffusion_elbo(const ElboRequest *request, const States *x0, Elbo *out, Error *err);
 
 #endif

@@ -17,7 +17,7 @@ static void transpose(double *out, const double *in, size_t S)
             out[j * S + i] = in[i * S + j];
 }
 
-PosteriorStep *diff_posterior_create(const Process *p, double s, double t, double eps)
+PosteriorStep *diffusion_posterior_create(const Process *p, double s, double t, double eps)
 {
     PosteriorStep *step = mem_zeroed(1, sizeof *step);
 
@@ -26,24 +26,24 @@ PosteriorStep *diff_posterior_create(const Process *p, double s, double t, doubl
     step->s = s;
     step->t = t;
     step->eps = eps;
-    step->to_s = diff_transition_create(p, 0.0, s, TRANSITION_ACCURATE);
-    step->step = diff_transition_create(p, s, t, TRANSITION_ACCURATE);
-    step->to_t = diff_transition_create(p, 0.0, 0.0, TRANSITION_ACCURATE);
-    diff_transition_compose(step->to_t, step->to_s, step->step);
-    if (diff_transition_dense(step->step) != NULL) {
+    step->to_s = diffusion_transition_create(p, 0.0, s, TRANSITION_ACCURATE);
+    step->step = diffusion_transition_create(p, s, t, TRANSITION_ACCURATE);
+    step->to_t = diffusion_transition_create(p, 0.0, 0.0, TRANSITION_ACCURATE);
+    diffusion_transition_compose(step->to_t, step->to_s, step->step);
+    if (diffusion_transition_dense(step->step) != NULL) {
         step->backward = mem_alloc(p->states * p->states, sizeof *step->backward);
-        transpose(step->backward, diff_transition_dense(step->step), p->states);
+        transpose(step->backward, diffusion_transition_dense(step->step), p->states);
     }
     return step;
 }
 
-void diff_posterior_destroy(PosteriorStep *step)
+void diffusion_posterior_destroy(PosteriorStep *step)
 {
     if (step == NULL)
         return;
-    diff_transition_destroy(step->to_s);
-    diff_transition_destroy(step->step);
-    diff_transition_destroy(step->to_t);
+    diffusion_transition_destroy(step->to_s);
+    diffusion_transition_destroy(step->step);
+    diffusion_transition_destroy(step->to_t);
     mem_free(step->backward);
     mem_free(step);
 }
@@ -66,7 +66,7 @@ static void times_step(const PosteriorStep *step, size_t xt, double eps, double 
         return;
     }
     for (size_t x = 0; x < S; x++)
-        out[x] *= diff_transition_at(step->step, x, xt) + eps;
+        out[x] *= diffusion_transition_at(step->step, x, xt) + eps;
 }
 
 static void point(double *out, size_t S, size_t x, double mass)
@@ -102,9 +102,9 @@ static void single(const PosteriorStep *step, size_t xt, size_t x0, double *out)
     size_t S = step->process->states;
     double eps = step->eps;
 
-    diff_transition_row(step->to_s, x0, out);
+    diffusion_transition_row(step->to_s, x0, out);
     if (eps > 0.0) {
-        double below = diff_transition_at(step->to_t, x0, xt) + eps;
+        double below = diffusion_transition_at(step->to_t, x0, xt) + eps;
         for (size_t x = 0; x < S; x++)
             out[x] = (out[x] + eps) / below;
         times_step(step, xt, eps, out);
@@ -118,10 +118,10 @@ static void single(const PosteriorStep *step, size_t xt, size_t x0, double *out)
     if (copied(step, xt))
         point(out, S, xt, 1.0);
     else
-        diff_transition_row(step->to_s, x0, out);
+        diffusion_transition_row(step->to_s, x0, out);
 }
 
-void diff_posterior(const PosteriorStep *step, size_t xt, size_t x0, double *out)
+void diffusion_posterior(const PosteriorStep *step, size_t xt, size_t x0, double *out)
 {
     size_t S = step->process->states;
 
@@ -135,7 +135,7 @@ static void average_rows(const PosteriorStep *step, const double *w, size_t coun
                          double *out)
 {
     const Process *p = step->process;
-    const double *dense = diff_transition_dense(step->to_s);
+    const double *dense = diffusion_transition_dense(step->to_s);
     size_t S = p->states;
     double total = sum_of(w, count);
 
@@ -147,12 +147,12 @@ static void average_rows(const PosteriorStep *step, const double *w, size_t coun
     if (dense != NULL)
         return;
     double leave = 0.0, keep = 0.0; /* P = keep I + leave 1 end^T */
-    diff_transition_closed(step->to_s, &keep, &leave);
+    diffusion_transition_closed(step->to_s, &keep, &leave);
     for (size_t x = 0; x < S; x++)
         out[x] += leave * total * p->end[x] + (x < count ? keep * w[x] : 0.0);
 }
 
-void diff_posterior_mix(const PosteriorStep *step, size_t xt, const double *p0, size_t p0_states,
+void diffusion_posterior_mix(const PosteriorStep *step, size_t xt, const double *p0, size_t p0_states,
                         double *out)
 {
     const Process *p = step->process;
@@ -168,7 +168,7 @@ void diff_posterior_mix(const PosteriorStep *step, size_t xt, const double *p0, 
     }
     double *w = threads_scratch(SCRATCH_PROCESS, S * sizeof *w);
     for (size_t a = 0; a < p0_states; a++) {
-        double below = diff_transition_at(step->to_t, a, xt) + eps;
+        double below = diffusion_transition_at(step->to_t, a, xt) + eps;
         w[a] = below > IMPOSSIBLE ? p0[a] / below : 0.0;
     }
     average_rows(step, w, p0_states, eps, out);
@@ -179,11 +179,11 @@ void diff_posterior_mix(const PosteriorStep *step, size_t xt, const double *p0, 
     normalise(out, S, mass);
 }
 
-void diff_posterior_pull(const PosteriorStep *step, size_t xt, const double *p0, const double *mix,
+void diffusion_posterior_pull(const PosteriorStep *step, size_t xt, const double *p0, const double *mix,
                          const double *y, double *g)
 {
     const Process *p = step->process;
-    const double *dense = diff_transition_dense(step->to_s);
+    const double *dense = diffusion_transition_dense(step->to_s);
     size_t S = p->states;
     double *w = threads_scratch(SCRATCH_PROCESS, S * sizeof *w);
     double keep = 0.0, leave = 0.0, ends = 0.0, mass = 0.0, mean = 0.0;
@@ -193,16 +193,16 @@ void diff_posterior_pull(const PosteriorStep *step, size_t xt, const double *p0,
     for (size_t v = 0; v < S; v++) {
         w[v] = y[v];
         mean += y[v] * mix[v];
-        mass += diff_transition_at(step->to_t, v, xt) > IMPOSSIBLE ? p0[v] : 0.0;
+        mass += diffusion_transition_at(step->to_t, v, xt) > IMPOSSIBLE ? p0[v] : 0.0;
     }
     times_step(step, xt, 0.0, w);
     if (dense == NULL) {
-        diff_transition_closed(step->to_s, &keep, &leave);
+        diffusion_transition_closed(step->to_s, &keep, &leave);
         for (size_t v = 0; v < S; v++)
             ends += p->end[v] * w[v];
     }
     for (size_t a = 0; a < S; a++) {
-        double below = diff_transition_at(step->to_t, a, xt), sum = 0.0;
+        double below = diffusion_transition_at(step->to_t, a, xt), sum = 0.0;
         if (dense == NULL)
             sum = keep * w[a] + leave * ends;
         for (size_t v = 0; v < S && dense != NULL; v++)
@@ -211,7 +211,7 @@ void diff_posterior_pull(const PosteriorStep *step, size_t xt, const double *p0,
     }
 }
 
-size_t diff_posterior_draw(const PosteriorStep *step, size_t xt, size_t x0, Rng *rng)
+size_t diffusion_posterior_draw(const PosteriorStep *step, size_t xt, size_t x0, Rng *rng)
 {
     const Process *p = step->process;
     size_t S = p->states;
@@ -220,8 +220,8 @@ size_t diff_posterior_draw(const PosteriorStep *step, size_t xt, size_t x0, Rng 
     if (copied(step, xt))
         return xt;
     if (p->mask >= 0) { /* masked at s, given masked at t: (1-alpha(s))/(1-alpha(t)) */
-        double masked_t = diff_transition_at(step->to_t, 0, xt);
-        double masked_s = diff_transition_at(step->to_s, 0, xt);
+        double masked_t = diffusion_transition_at(step->to_t, 0, xt);
+        double masked_s = diffusion_transition_at(step->to_s, 0, xt);
         return rng_uniform(rng) * masked_t < masked_s ? xt : x0;
     }
     double *w = threads_scratch(SCRATCH_PROCESS, S * sizeof *w);

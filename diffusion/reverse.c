@@ -57,19 +57,19 @@ static void fill_dense(ReverseRates *r)
             r->column[v * S + a] = r->q[a * S + v];
 }
 
-ReverseRates *diff_reverse_create(const Process *p, double t)
+ReverseRates *diffusion_reverse_create(const Process *p, double t)
 {
     ReverseRates *r = mem_zeroed(1, sizeof *r);
     size_t S = p->states;
 
     TENSOR_CHECK(t > 0.0 && t <= 1.0, "t = %g", t);
-    double at = diff_process_rate(p, t) <= DBL_MAX ? t : 1.0 - 1e-9;
+    double at = diffusion_process_rate(p, t) <= DBL_MAX ? t : 1.0 - 1e-9;
     r->process = p;
     r->S = S;
     r->known = S - (p->mask >= 0 ? 1 : 0);
-    r->beta = diff_process_rate(p, at);
-    Transition *tr = diff_transition_create(p, 0.0, at, TRANSITION_ACCURATE);
-    r->closed = diff_transition_closed(tr, &r->keep, &r->leave);
+    r->beta = diffusion_process_rate(p, at);
+    Transition *tr = diffusion_transition_create(p, 0.0, at, TRANSITION_ACCURATE);
+    r->closed = diffusion_transition_closed(tr, &r->keep, &r->leave);
     if (r->closed) {
         r->into = mem_alloc(S, sizeof *r->into);
         for (size_t x = 0; x < S; x++)
@@ -79,14 +79,14 @@ ReverseRates *diff_reverse_create(const Process *p, double t)
         r->column = room + S * S;
         r->rate = room + 2 * S * S;
         r->table = room + 3 * S * S;
-        memcpy(r->q, diff_transition_dense(tr), S * S * sizeof *r->q);
+        memcpy(r->q, diffusion_transition_dense(tr), S * S * sizeof *r->q);
         fill_dense(r);
     }
-    diff_transition_destroy(tr);
+    diffusion_transition_destroy(tr);
     return r;
 }
 
-void diff_reverse_destroy(ReverseRates *r)
+void diffusion_reverse_destroy(ReverseRates *r)
 {
     if (r == NULL)
         return;
@@ -95,12 +95,12 @@ void diff_reverse_destroy(ReverseRates *r)
     mem_free(r);
 }
 
-size_t diff_reverse_states(const ReverseRates *r)
+size_t diffusion_reverse_states(const ReverseRates *r)
 {
     return r->S;
 }
 
-double diff_reverse_beta(const ReverseRates *r)
+double diffusion_reverse_beta(const ReverseRates *r)
 {
     return r->beta;
 }
@@ -118,7 +118,7 @@ static double outside(const ReverseRates *r, size_t x, size_t a)
     return (a == x ? 0.0 : r->keep) + r->leave * (1.0 - r->process->end[x]);
 }
 
-double diff_reverse_table(const ReverseRates *r, size_t x, size_t a)
+double diffusion_reverse_table(const ReverseRates *r, size_t x, size_t a)
 {
     TENSOR_CHECK(x < r->S && a < r->known, "x = %zu, a = %zu of %zu states", x, a, r->S);
     if (!r->closed)
@@ -147,15 +147,15 @@ static double rest_of(const ReverseRates *r, size_t x, const double *p0)
     return sum;
 }
 
-double diff_reverse_total(const ReverseRates *r, size_t x, const double *p0)
+double diffusion_reverse_total(const ReverseRates *r, size_t x, const double *p0)
 {
     TENSOR_CHECK(x < r->S, "state %zu of %zu", x, r->S);
     if (!r->closed)
         return dot(p0, r->table + x * r->S, r->S);
     if (r->into[x] == 0.0)
         return 0.0;
-    double other = diff_reverse_table(r, x, x == 0 ? 1 : 0), rest = rest_of(r, x, p0);
-    return rest * other + (x < r->known ? p0[x] * diff_reverse_table(r, x, x) : 0.0);
+    double other = diffusion_reverse_table(r, x, x == 0 ? 1 : 0), rest = rest_of(r, x, p0);
+    return rest * other + (x < r->known ? p0[x] * diffusion_reverse_table(r, x, x) : 0.0);
 }
 
 /* y (known); returns its sum. */
@@ -171,7 +171,7 @@ static double divide(const ReverseRates *r, size_t x, const double *p0, double *
     return sum;
 }
 
-double diff_reverse_rate(const ReverseRates *r, size_t x, const double *p0, size_t v)
+double diffusion_reverse_rate(const ReverseRates *r, size_t x, const double *p0, size_t v)
 {
     const double *end = r->process->end;
     size_t S = r->S;
@@ -186,7 +186,7 @@ double diff_reverse_rate(const ReverseRates *r, size_t x, const double *p0, size
     return into * ((v < r->known ? r->keep * y[v] : 0.0) + r->leave * end[v] * sum);
 }
 
-void diff_reverse_rates(const ReverseRates *r, size_t x, const double *p0, double *rates)
+void diffusion_reverse_rates(const ReverseRates *r, size_t x, const double *p0, double *rates)
 {
     const double *end = r->process->end;
     size_t S = r->S;
@@ -207,14 +207,14 @@ void diff_reverse_rates(const ReverseRates *r, size_t x, const double *p0, doubl
     }
 }
 
-size_t diff_reverse_draw(const ReverseRates *r, size_t x, const double *p0, Rng *rng)
+size_t diffusion_reverse_draw(const ReverseRates *r, size_t x, const double *p0, Rng *rng)
 {
     size_t S = r->S;
     double *w = threads_scratch(SCRATCH_PROCESS, S * sizeof *w);
 
     TENSOR_CHECK(x < S, "state %zu of %zu", x, S);
     for (size_t a = 0; a < r->known; a++)
-        w[a] = p0[a] * (r->closed ? diff_reverse_table(r, x, a) : r->table[x * S + a]);
+        w[a] = p0[a] * (r->closed ? diffusion_reverse_table(r, x, a) : r->table[x * S + a]);
     size_t from = rng_categorical(rng, w, r->known);
     for (size_t v = 0; v < S; v++)
         w[v] = v == x ? 0.0 : entry(r, from, v) * (r->closed ? 1.0 : r->rate[x * S + v]);
@@ -223,7 +223,7 @@ size_t diff_reverse_draw(const ReverseRates *r, size_t x, const double *p0, Rng 
 
 /* ---- forward ---- */
 
-void diff_forward_rates(const ReverseRates *r, size_t x, double *forward)
+void diffusion_forward_rates(const ReverseRates *r, size_t x, double *forward)
 {
     const double *row = r->process->base + x * r->S;
 
@@ -232,16 +232,16 @@ void diff_forward_rates(const ReverseRates *r, size_t x, double *forward)
         forward[v] = v == x ? 0.0 : r->beta * row[v];
 }
 
-double diff_forward_total(const ReverseRates *r, size_t x)
+double diffusion_forward_total(const ReverseRates *r, size_t x)
 {
     TENSOR_CHECK(x < r->S, "state %zu of %zu", x, r->S);
     return -r->beta * r->process->base[x * r->S + x];
 }
 
-size_t diff_forward_draw(const ReverseRates *r, size_t x, Rng *rng)
+size_t diffusion_forward_draw(const ReverseRates *r, size_t x, Rng *rng)
 {
     double *w = threads_scratch(SCRATCH_PROCESS, r->S * sizeof *w);
 
-    diff_forward_rates(r, x, w);
+    diffusion_forward_rates(r, x, w);
     return rng_categorical(rng, w, r->S);
 }

@@ -20,21 +20,21 @@ typedef struct ReverseRates ReverseRates;
 
 /* 0 < t <= 1 (checked).  A dense process: one accurate transition and one S^3 product; holds four
  * (S, S) tables. */
-ReverseRates *diff_reverse_create(const Process *p, double t);
-void diff_reverse_destroy(ReverseRates *r); /* NULL is allowed */
+ReverseRates *diffusion_reverse_create(const Process *p, double t);
+void diffusion_reverse_destroy(ReverseRates *r); /* NULL is allowed */
 /* In all of these p0 has S numbers >= 0, or S-1 without the mask, and x < S (checked). */
-double diff_reverse_total(const ReverseRates *r, size_t x, const double *p0);            /* O(S) */
-double diff_reverse_rate(const ReverseRates *r, size_t x, const double *p0, size_t v);   /* O(S) */
+double diffusion_reverse_total(const ReverseRates *r, size_t x, const double *p0);            /* O(S) */
+double diffusion_reverse_rate(const ReverseRates *r, size_t x, const double *p0, size_t v);   /* O(S) */
 /* rates (S), rates[x] = 0: O(S) for closed forms, else O(S) for each v with R[v][x] > 0. */
-void diff_reverse_rates(const ReverseRates *r, size_t x, const double *p0, double *rates);
+void diffusion_reverse_rates(const ReverseRates *r, size_t x, const double *p0, double *rates);
 /* v with probability R^[x][v] / total; O(S).  The total must be > 0 (checked). */
-size_t diff_reverse_draw(const ReverseRates *r, size_t x, const double *p0, Rng *rng);
+size_t diffusion_reverse_draw(const ReverseRates *r, size_t x, const double *p0, Rng *rng);
 /* Forward rates R_t[x][v] out of x; forward[x] = 0. */
-double diff_forward_total(const ReverseRates *r, size_t x);
-void diff_forward_rates(const ReverseRates *r, size_t x, double *forward);
-size_t diff_forward_draw(const ReverseRates *r, size_t x, Rng *rng);
-size_t diff_reverse_states(const ReverseRates *r);
-double diff_reverse_beta(const ReverseRates *r); /* beta(t), finite as said above */
-double diff_reverse_table(const ReverseRates *r, size_t x, size_t a); /* total if p(a) = 1 */
+double diffusion_forward_total(const ReverseRates *r, size_t x);
+void diffusion_forward_rates(const ReverseRates *r, size_t x, double *forward);
+size_t diffusion_forward_draw(const ReverseRates *r, size_t x, Rng *rng);
+size_t diffusion_reverse_states(const ReverseRates *r);
+double diffusion_reverse_beta(const ReverseRates *r); /* beta(t), finite as said above */
+double diffusion_reverse_table(const ReverseRates *r, size_t x, size_t a); /* total if p(a) = 1 */
 
 #endif

@@ -68,9 +68,9 @@ static double term(const Work *w, const float *logp, uint16_t xt, uint16_t x0, c
     for (size_t a = 0; a < S; a++)
         p[a] = exp((double)logp[a]);
     if (xs == NULL)
-        return diff_step_divergence(w->step, xt, x0, p, NULL, model);
-    diff_posterior_mix(w->step, xt, p, S, model);
-    diff_posterior(w->step, xt, x0, truth);
+        return diffusion_step_divergence(w->step, xt, x0, p, NULL, model);
+    diffusion_posterior_mix(w->step, xt, p, S, model);
+    diffusion_posterior(w->step, xt, x0, truth);
     return log(truth[*xs] / model[*xs]);
 }
 
@@ -85,9 +85,9 @@ static void row_terms(size_t row, void *context)
     double *room = threads_scratch(SCRATCH_SAMPLER, 3 * w->S * sizeof *room), sum = 0.0;
 
     for (size_t d = 0; d < head->dims; d++) {
-        if (diff_head_known(head, xt, d))
+        if (diffusion_head_known(head, xt, d))
             continue;
-        diff_head_row(head, w->numbers + row * diff_head_outputs(head), xt, d, logp);
+        diffusion_head_row(head, w->numbers + row * diffusion_head_outputs(head), xt, d, logp);
         sum += term(w, logp, xt[d], x0[d], xs != NULL ? xs + d : NULL, room);
     }
     w->terms[row] = sum;
@@ -104,9 +104,9 @@ static void noise_picture(size_t b, void *context)
     Rng step = stream_of(w, STREAM_STEP, picture, w->n);
     States xt = states_rows(&w->xt, b, 1), x0 = states_rows(w->x0, picture, 1);
 
-    diff_draw_marginal(w->request->process, &xt, &x0, &t, &noise);
+    diffusion_draw_marginal(w->request->process, &xt, &x0, &t, &noise);
     for (size_t d = 0; d < D && w->step != NULL; d++)
-        w->xs.x[b * D + d] = (uint16_t)diff_posterior_draw(w->step, xt.x[d], x0.x[d], &step);
+        w->xs.x[b * D + d] = (uint16_t)diffusion_posterior_draw(w->step, xt.x[d], x0.x[d], &step);
 }
 
 /* Lambdas of the rows from the law, a picture's K under one stream. */
@@ -117,7 +117,7 @@ static void draw_prior_lambdas(Work *w)
     for (size_t b = 0; b < w->count; b++) {
         Rng rng = stream_of(w, STREAM_LAMBDA, w->first + b, w->n);
         for (size_t k = 0; k < w->K; k++)
-            diff_draw_one_lambda(m, &rng, w->lambda + (b * w->K + k) * m->lambda_dims);
+            diffusion_draw_one_lambda(m, &rng, w->lambda + (b * w->K + k) * m->lambda_dims);
     }
 }
 
@@ -182,8 +182,8 @@ static bool run_network(Work *w, Error *err)
         finite = draw_encoded_lambdas(w);
     else if (m->lambda_dims > 0)
         draw_prior_lambdas(w);
-    finite = finite && diff_denoise(m, w->graph, &in, w->request->batch, w->numbers) &&
-             tensor_all_finite(w->numbers, rows * diff_head_outputs(&m->head));
+    finite = finite && diffusion_denoise(m, w->graph, &in, w->request->batch, w->numbers) &&
+             tensor_all_finite(w->numbers, rows * diffusion_head_outputs(&m->head));
     return finite ||
            error_set(err, "bound: the model gave a number that is not finite at t = %g", w->t[0]);
 }
@@ -221,17 +221,17 @@ static bool run_step(Work *w, size_t n, Error *err)
     bool ok = true;
 
     w->n = n;
-    w->step = n > 1 ? diff_posterior_create(r->process, s, t, 0.0) : NULL;
+    w->step = n > 1 ? diffusion_posterior_create(r->process, s, t, 0.0) : NULL;
     if (n > 1 && r->process->mask >= 0) {
-        diff_process_keep(r->process, 0.0, s, &keep, &before);
-        diff_process_keep(r->process, 0.0, t, &keep, &leave);
+        diffusion_process_keep(r->process, 0.0, s, &keep, &before);
+        diffusion_process_keep(r->process, 0.0, t, &keep, &leave);
         w->unmasked = (leave - before) / leave;
     }
     for (w->first = 0; ok && w->first < w->x0->batch; w->first += w->pictures) {
         w->count = cut_min(w->pictures, w->x0->batch - w->first);
         ok = run_batch(w, err);
     }
-    diff_posterior_destroy(w->step);
+    diffusion_posterior_destroy(w->step);
     w->step = NULL;
     return ok;
 }
@@ -241,17 +241,17 @@ static void run_prior(Work *w)
 {
     const Process *p = w->request->process;
     double *kl = mem_zeroed(p->states, sizeof *kl), *row = mem_alloc(p->states, sizeof *row);
-    Transition *tr = diff_transition_create(p, 0.0, 1.0, TRANSITION_ACCURATE);
+    Transition *tr = diffusion_transition_create(p, 0.0, 1.0, TRANSITION_ACCURATE);
 
     for (size_t a = 0; a < w->S; a++) {
-        diff_transition_row(tr, a, row);
+        diffusion_transition_row(tr, a, row);
         for (size_t v = 0; v < p->states; v++)
             kl[a] += row[v] > 0.0 ? row[v] * log(row[v] / p->prior[v]) : 0.0;
     }
     for (size_t b = 0; b < w->x0->batch; b++)
         for (size_t d = 0; d < w->x0->dims; d++)
             w->prior[b] += kl[states_row(w->x0, b)[d]];
-    diff_transition_destroy(tr);
+    diffusion_transition_destroy(tr);
     mem_free(kl);
     mem_free(row);
 }
@@ -299,7 +299,7 @@ static Work start(const StepBoundRequest *r, const States *x0)
     w.rows = states_alloc(w.pictures * w.K, D);
     w.t = mem_alloc(w.pictures * w.K, sizeof *w.t);
     w.lambda = mem_alloc(w.pictures * w.K * m->lambda_dims, sizeof *w.lambda);
-    w.numbers = mem_alloc(w.pictures * w.K * diff_head_outputs(&m->head), sizeof *w.numbers);
+    w.numbers = mem_alloc(w.pictures * w.K * diffusion_head_outputs(&m->head), sizeof *w.numbers);
     w.terms = mem_alloc(w.pictures * w.K, sizeof *w.terms);
     w.prior = mem_zeroed(B, sizeof *w.prior);
     w.kl = mem_zeroed(B, sizeof *w.kl);
@@ -342,7 +342,7 @@ static StepBound summary(const Work *w)
     return s;
 }
 
-bool diff_step_bound(const StepBoundRequest *request, const States *x0, StepBound *out, Error *err)
+bool diffusion_step_bound(const StepBoundRequest *request, const States *x0, StepBound *out, Error *err)
 {
     Work w = start(request, x0);
     bool ok = check(&w, err);

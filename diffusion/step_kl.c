@@ -18,21 +18,21 @@ typedef struct Rows {
     double *parts; /* (B) */
 } Rows;
 
-double diff_step_divergence(const PosteriorStep *step, size_t xt, size_t x0, const double *p,
+double diffusion_step_divergence(const PosteriorStep *step, size_t xt, size_t x0, const double *p,
                             double *g, double *room)
 {
     size_t S = step->process->states;
     double *model = room, *truth = room + S, sum = 0.0;
 
-    diff_posterior_mix(step, xt, p, S, model);
-    diff_posterior(step, xt, x0, truth);
+    diffusion_posterior_mix(step, xt, p, S, model);
+    diffusion_posterior(step, xt, x0, truth);
     for (size_t v = 0; v < S; v++)
         sum += truth[v] > 0.0 ? truth[v] * log(truth[v] / model[v]) : 0.0;
     if (g == NULL)
         return sum;
     for (size_t v = 0; v < S; v++)
         truth[v] = truth[v] > 0.0 ? -truth[v] / model[v] : 0.0;
-    diff_posterior_pull(step, xt, p, model, truth, g);
+    diffusion_posterior_pull(step, xt, p, model, truth, g);
     return sum;
 }
 
@@ -49,31 +49,31 @@ static void one_row(size_t b, void *context)
     float logp, minus = (float)-weight;
 
     for (size_t d = 0; d < D; d++) {
-        HeadLaw law = diff_head_law(r->head, out, d, p);
+        HeadLaw law = diffusion_head_law(r->head, out, d, p);
         if (r->steps[b] == NULL) {
-            diff_law_log_at(&law, x0 + d, 1, &logp);
+            diffusion_law_log_at(&law, x0 + d, 1, &logp);
             r->parts[b] -= weight * (double)logp;
-            diff_law_pull(&law, NULL, NULL, dlevel);
+            diffusion_law_pull(&law, NULL, NULL, dlevel);
             if (dout != NULL)
-                diff_law_pull_at(&law, dlevel, x0 + d, &minus, 1, dout);
+                diffusion_law_pull_at(&law, dlevel, x0 + d, &minus, 1, dout);
             continue;
         }
         for (size_t a = 0; a < S; a++)
             wide[a] = (double)p[a];
-        r->parts[b] += weight * diff_step_divergence(r->steps[b], xt[d], x0[d], wide,
+        r->parts[b] += weight * diffusion_step_divergence(r->steps[b], xt[d], x0[d], wide,
                                                      dout != NULL ? wide : NULL, wide + S);
         for (size_t a = 0; a < S; a++)
             pull[a] = (float)(weight * wide[a]);
         if (dout != NULL)
-            diff_law_pull(&law, pull, dout, NULL);
+            diffusion_law_pull(&law, pull, dout, NULL);
     }
 }
 
-double diff_step_kl(const Head *head, PosteriorStep *const *steps, const States *x0,
+double diffusion_step_kl(const Head *head, PosteriorStep *const *steps, const States *x0,
                     const States *xt, const double *weight, const float *out, float *dout)
 {
     size_t B = x0->batch;
-    Rows r = {head, steps, x0, xt, weight, out, dout, diff_head_outputs(head), NULL};
+    Rows r = {head, steps, x0, xt, weight, out, dout, diffusion_head_outputs(head), NULL};
     double total = 0.0;
 
     TENSOR_CHECK(head->mask < 0, "the divergence of a step with mask %d", head->mask);

@@ -1,6 +1,6 @@
 /* The loss of one reverse step that a product model takes: what the evidence bound of an N-step
  * sampler is a sum of, for noise without a mask (with one it is a cross entropy,
- * diff_cross_entropy).
+ * diffusion_cross_entropy).
  *
  *   KL( q(x_s | x_t, x_0) || sum_a p^d(a) q(x_s | x_t, a) ),   and -log p^d(x_0) for the last step.
  */
@@ -12,12 +12,12 @@
 
 /* KL( q(x_s | x_t, x_0) || sum_a p(a) q(x_s | x_t, a) ) of one dimension, nats; p (S), step with
  * eps = 0.  g (S), if not NULL, gets its derivative by p(a); g may be p.  room (2 S). */
-double diff_step_divergence(const PosteriorStep *step, size_t xt, size_t x0, const double *p,
+double diffusion_step_divergence(const PosteriorStep *step, size_t xt, size_t x0, const double *p,
                             double *g, double *room);
 
 /* Mean over rows of weight[b] (1/D) sum_d of that, nats.  steps (B): each row's step from t to s,
  * with eps = 0; NULL for the last one.  out (B, outputs); dout (accumulated) may be NULL. */
-double diff_step_kl(const Head *head, PosteriorStep *const *steps, const States *x0,
+double diffusion_step_kl(const Head *head, PosteriorStep *const *steps, const States *x0,
                     const States *xt, const double *weight, const float *out, float *dout);
 
 #endif

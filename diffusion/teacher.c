@@ -22,7 +22,7 @@ typedef enum TeacherPass {
 
 enum { BLOCK = 32 }; /* dimensions of one piece of work */
 
-TeacherConfig diff_teacher_defaults(void)
+TeacherConfig diffusion_teacher_defaults(void)
 {
     TeacherConfig config = {TEACHER_CT_ELBO, TIME_WEIGHT_ONE, 0.01, 0.001, 1e-9, false, false};
 
@@ -63,7 +63,7 @@ static void jump_sample(size_t b, void *context)
     to[which] = (uint16_t)rng_categorical(&rng, rate, S);
 }
 
-void diff_draw_jump(const Process *p, States *xtilde, const States *xt, const Rng *streams)
+void diffusion_draw_jump(const Process *p, States *xtilde, const States *xt, const Rng *streams)
 {
     Jump jump = {p, xtilde, xt, streams};
 
@@ -98,26 +98,26 @@ static void entropy_block(size_t piece, void *context)
 
     for (size_t d = first; d < end; d++) {
         TENSOR_CHECK(x0[d] < S, "x_0 = %u, %zu states", (unsigned)x0[d], S);
-        if (diff_head_known(e->head, xt, d)) {
+        if (diffusion_head_known(e->head, xt, d)) {
             TENSOR_CHECK(xt[d] == x0[d], "dimension %zu is unmasked as %u, x_0 has %u", d,
                          (unsigned)xt[d], (unsigned)x0[d]);
             continue;
         }
-        HeadLaw law = diff_head_law(e->head, out, d, p);
-        diff_law_log_at(&law, x0 + d, 1, &logp);
+        HeadLaw law = diffusion_head_law(e->head, out, d, p);
+        diffusion_law_log_at(&law, x0 + d, 1, &logp);
         e->parts[piece] -= weight * (double)logp;
         if (e->dout == NULL)
             continue;
-        diff_law_pull(&law, NULL, NULL, dlevel);
-        diff_law_pull_at(&law, dlevel, x0 + d, &pull, 1, e->dout + b * e->outputs);
+        diffusion_law_pull(&law, NULL, NULL, dlevel);
+        diffusion_law_pull_at(&law, dlevel, x0 + d, &pull, 1, e->dout + b * e->outputs);
     }
 }
 
-double diff_cross_entropy(const Head *head, const States *x0, const States *xt,
+double diffusion_cross_entropy(const Head *head, const States *x0, const States *xt,
                           const double *weight, const float *out, float *dout)
 {
     size_t B = x0->batch, blocks = (head->dims + BLOCK - 1) / BLOCK;
-    Entropy e = {head, x0, xt, weight, out, dout, diff_head_outputs(head), blocks, NULL};
+    Entropy e = {head, x0, xt, weight, out, dout, diffusion_head_outputs(head), blocks, NULL};
     double total = 0.0;
 
     TENSOR_CHECK(x0->dims == head->dims, "x_0 (%zu, %zu), head of %zu dimensions", B, x0->dims,
@@ -163,8 +163,8 @@ static double elbo_weight(const Process *p, double t)
     double at = t < 1.0 - 1e-9 ? t : 1.0 - 1e-9, keep, leave;
 
     TENSOR_CHECK(p->mask >= 0, "the ELBO's weights need absorbing noise, not %s", p->class->name);
-    diff_process_keep(p, 0.0, at, &keep, &leave);
-    return keep > 0.0 ? diff_process_rate(p, at) * keep / leave : 0.0;
+    diffusion_process_keep(p, 0.0, at, &keep, &leave);
+    return keep > 0.0 ? diffusion_process_rate(p, at) * keep / leave : 0.0;
 }
 
 static void draw_times(Step *s, Rng step)
@@ -192,9 +192,9 @@ static void draw_step(Step *s, Rng step)
     TENSOR_CHECK(!jump || s->config->time_weight == TIME_WEIGHT_ONE,
                  "time weight %d with the CT-ELBO", (int)s->config->time_weight);
     draw_times(s, step);
-    diff_draw_marginal(s->p, &s->xt, s->x0, s->t, streams_of(s, step, PASS_NOISE));
+    diffusion_draw_marginal(s->p, &s->xt, s->x0, s->t, streams_of(s, step, PASS_NOISE));
     if (jump)
-        diff_draw_jump(s->p, &s->xtilde, &s->xt, streams_of(s, step, PASS_JUMP));
+        diffusion_draw_jump(s->p, &s->xtilde, &s->xt, streams_of(s, step, PASS_JUMP));
     s->dropout = streams_of(s, step, PASS_DROPOUT);
     s->dropout_t = streams_of(s, step, PASS_DROPOUT_T);
 }
@@ -244,7 +244,7 @@ static double elbo_part(const Part *part)
 
     if (s->g->bad_op != NULL)
         return NAN;
-    double loss = diff_ct_elbo(s->config, &s->d->head, s->p, s->t + part->first, &part->x0,
+    double loss = diffusion_ct_elbo(s->config, &s->d->head, s->p, s->t + part->first, &part->x0,
                                &part->xtilde, v->value.data, two ? &part->xt : NULL,
                                two ? v_t->value.data : NULL, NULL, NULL, NULL, dout, dout_t);
     backward(part, v, dout);
@@ -261,7 +261,7 @@ static double entropy_part(const Part *part)
 
     if (s->g->bad_op != NULL)
         return NAN;
-    double loss = diff_cross_entropy(&s->d->head, &part->x0, &part->xt, s->weight + part->first,
+    double loss = diffusion_cross_entropy(&s->d->head, &part->x0, &part->xt, s->weight + part->first,
                                      v->value.data, dout);
     backward(part, v, dout);
     return loss;
@@ -290,13 +290,13 @@ static double run_step(Step *s)
     return loss;
 }
 
-double diff_teacher_gradient(const TeacherConfig *config, const Denoiser *d, const Process *p,
+double diffusion_teacher_gradient(const TeacherConfig *config, const Denoiser *d, const Process *p,
                              const States *x0, uint64_t seed, uint64_t step, Graph *g,
                              Arena *arena)
 {
     size_t B = x0->batch;
     Rng stream = rng_child(rng_child(rng_root(seed), TEACHER_PURPOSE), step);
-    Step s = {config, d, p, x0, B, diff_head_outputs(&d->head), NULL, NULL, {NULL, 0, 0},
+    Step s = {config, d, p, x0, B, diffusion_head_outputs(&d->head), NULL, NULL, {NULL, 0, 0},
               {NULL, 0, 0}, NULL, NULL, g, arena};
 
     TENSOR_CHECK(d->net != NULL && d->net->gradient_block > 0,

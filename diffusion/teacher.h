@@ -31,24 +31,24 @@ typedef struct TeacherConfig {
     bool stratified_times; /* one t in each of B equal slices of [t_min, 1] */
 } TeacherConfig;
 
-TeacherConfig diff_teacher_defaults(void);
+TeacherConfig diffusion_teacher_defaults(void);
 
 /* Jump of the forward process: x~ = x_t after one jump, (d, v) with probability proportional to
  * R[x_t^d][v]. */
-void diff_draw_jump(const Process *p, States *xtilde, const States *xt, const Rng *streams);
+void diffusion_draw_jump(const Process *p, States *xtilde, const States *xt, const Rng *streams);
 
 /* CT-ELBO.  out: head numbers at x~ (B, outputs).  Two passes: out_t at x_t; else out_t and xt are
  * NULL.  Not for absorbing noise (checked).
  *   loss = mean_b(reg - sig/norm) + nll_weight ce, ce averaged over batch and dimensions.
  * reg, sig (B): per-picture parts, sig as -sig/norm; may be NULL.  *ce may be NULL.  dout, dout_t
  * (accumulated) may be NULL.  Returns the loss. */
-double diff_ct_elbo(const TeacherConfig *config, const Head *head, const Process *p,
+double diffusion_ct_elbo(const TeacherConfig *config, const Head *head, const Process *p,
                     const double *t, const States *x0, const States *xtilde, const float *out,
                     const States *xt, const float *out_t, double *reg, double *sig, double *ce,
                     float *dout, float *dout_t);
 /* Mean over pictures of weight[b] (1/D) sum_d -log p^d(x0^d | x_t).  weight NULL: ones.  dout
  * (accumulated) may be NULL.  With absorbing noise unmasked dimensions add 0; they count in D. */
-double diff_cross_entropy(const Head *head, const States *x0, const States *xt,
+double diffusion_cross_entropy(const Head *head, const States *x0, const States *xt,
                           const double *weight, const float *out, float *dout);
 
 /* One training step's gradient: draws (keyed by seed, step, picture), forward, loss, backward into
@@ -56,7 +56,7 @@ double diff_cross_entropy(const Head *head, const States *x0, const States *xt,
  * and after, except if g->check_finite found a number that is not finite: then the loss is NaN,
  * nothing more is computed, and g is left as it is, so that g->bad_op can be read.  What the step
  * takes from the arena beside g's is released at its end. */
-double diff_teacher_gradient(const TeacherConfig *config, const Denoiser *d, const Process *p,
+double diffusion_teacher_gradient(const TeacherConfig *config, const Denoiser *d, const Process *p,
                              const States *x0, uint64_t seed, uint64_t step, Graph *g,
                              Arena *arena);
 

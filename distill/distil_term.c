@@ -24,14 +24,14 @@ double distil_dimensions(const Head *head, const uint16_t *x, const float *teach
     double sum = 0.0;
 
     for (size_t d = first; d < end; d++) {
-        if (diff_head_known(head, x, d))
+        if (diffusion_head_known(head, x, d))
             continue;
-        diff_head_law(head, teacher, d, p);
-        HeadLaw law = diff_head_law(head, student, d, q);
+        diffusion_head_law(head, teacher, d, p);
+        HeadLaw law = diffusion_head_law(head, student, d, q);
         LawMixture m = {&law, 1, q};
-        sum += diff_mixture_kl(&m, p);
+        sum += diffusion_mixture_kl(&m, p);
         if (dout != NULL)
-            diff_mixture_pull(&m, p, scale, dout, dlevel, 0);
+            diffusion_mixture_pull(&m, p, scale, dout, dlevel, 0);
     }
     return sum;
 }
@@ -78,18 +78,18 @@ static bool run_block(Block *k, Graph *g)
 double distil_term_gradient(const DistilTerm *t, size_t chunk, Graph *g, Arena *arena)
 {
     ArenaMark mark = arena_mark(arena);
-    size_t B = t->xtm->batch, D = t->xtm->dims, outputs = diff_head_outputs(&t->student->head);
+    size_t B = t->xtm->batch, D = t->xtm->dims, outputs = diffusion_head_outputs(&t->student->head);
     size_t step = t->student->net->gradient_block;
     float *teacher = arena_alloc(arena, B * outputs, sizeof *teacher);
     double *kl = arena_zeroed(arena, B, sizeof *kl), total = 0.0;
     NetworkInput in = {t->xtm, t->tm, t->teacher_lambda, NULL, NULL};
     Block k = {.term = t, .outputs = outputs, .teacher = teacher, .kl = kl};
 
-    TENSOR_CHECK(D == t->student->head.dims && outputs == diff_head_outputs(&t->teacher->head),
+    TENSOR_CHECK(D == t->student->head.dims && outputs == diffusion_head_outputs(&t->teacher->head),
                  "x_tm (%zu, %zu), student of %zu dimensions", B, D, t->student->head.dims);
     k.scale = t->weight / ((double)B * (double)D);
     bool finite =
-        diff_denoise(t->teacher, g, &in, chunk, teacher) && tensor_all_finite(teacher, B * outputs);
+        diffusion_denoise(t->teacher, g, &in, chunk, teacher) && tensor_all_finite(teacher, B * outputs);
     for (k.first = 0; finite && k.first < B; k.first += step) {
         k.count = B - k.first < step ? B - k.first : step;
         finite = run_block(&k, g);

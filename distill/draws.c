@@ -88,7 +88,7 @@ static double *draw_lambdas(const Denoiser *d, Rng step, Di4cPass pass, size_t i
         return NULL;
     double *lambda = arena_alloc(arena, images * each * d->lambda_dims, sizeof *lambda);
     Rng *streams = distill_row_streams(arena, step, pass, images, each);
-    diff_draw_lambda(d, lambda, images * each, streams);
+    diffusion_draw_lambda(d, lambda, images * each, streams);
     if (stratified)
         stratify(lambda, images, each, d->lambda_dims,
                  rng_child(rng_child(step, PASS_STRATA), (uint64_t)pass), arena);
@@ -132,10 +132,10 @@ Di4cDraws distill_first_draws(const DistillConfig *config, const Denoiser *teach
     draws.teacher_lambda_t = draw_lambdas(teacher, step, PASS_TEACHER_LAMBDA_T, B, 1, false, arena);
     draws.teacher_lambda_tm = draw_lambdas(teacher, step, PASS_TEACHER_LAMBDA_TM, B, M, strata,
                                            arena);
-    diff_draw_marginal(p, &draws.xt, x0, draws.t,
+    diffusion_draw_marginal(p, &draws.xt, x0, draws.t,
                        distill_picture_streams(arena, step, PASS_XT, B));
     States repeated = states_repeat(arena, x0, M);
-    diff_draw_marginal(p, &draws.xtm, &repeated, draws.tm,
+    diffusion_draw_marginal(p, &draws.xtm, &repeated, draws.tm,
                        distill_row_streams(arena, step, PASS_XTM, B, M));
     return draws;
 }
@@ -157,7 +157,7 @@ static void make_step(size_t b, void *context)
 {
     const Move *m = context;
 
-    m->steps[b] = diff_posterior_create(m->process, m->draws->u[b], m->draws->t[b], m->config->eps);
+    m->steps[b] = diffusion_posterior_create(m->process, m->draws->u[b], m->draws->t[b], m->config->eps);
 }
 
 /* x_0 ~ p^psi(. | x_t), then x_u ~ q(. | x_t, x_0): together x_u ~ p^psi_{u|t}. */
@@ -170,9 +170,9 @@ static void move_row(size_t row, void *context)
     uint16_t *xu = states_row(&m->draws->xu, row);
     Rng rng = m->xu_streams[row];
 
-    diff_head_draw(head, m->teacher_t + b * diff_head_outputs(head), &xt, m->x0_streams + row, &x0);
+    diffusion_head_draw(head, m->teacher_t + b * diffusion_head_outputs(head), &xt, m->x0_streams + row, &x0);
     for (size_t d = 0; d < D; d++)
-        xu[d] = (uint16_t)diff_posterior_draw(m->steps[b], xt.x[d], x0.x[d], &rng);
+        xu[d] = (uint16_t)diffusion_posterior_draw(m->steps[b], xt.x[d], x0.x[d], &rng);
 }
 
 void distill_draw_xu(const DistillConfig *config, const Denoiser *teacher, const Process *p,
@@ -187,5 +187,5 @@ void distill_draw_xu(const DistillConfig *config, const Denoiser *teacher, const
     cut_run(B, make_step, &m, B * draws->xt.dims * p->states < CUT_SERIAL_DRAWS);
     threads_for(B * N, move_row, &m);
     for (size_t b = 0; b < B; b++)
-        diff_posterior_destroy(m.steps[b]);
+        diffusion_posterior_destroy(m.steps[b]);
 }

@@ -87,7 +87,7 @@ static bool known(const Work *w, size_t b, size_t d)
 {
     const uint16_t *xt = states_row(&w->in->xt, b);
 
-    if (!diff_head_known(w->head, xt, d))
+    if (!diffusion_head_known(w->head, xt, d))
         return false;
     for (size_t k = 0; k <= w->N; k++)
         TENSOR_CHECK(target(w, b, k, d) == xt[d],
@@ -159,9 +159,9 @@ static void open_student(const Work *w, const Room *room, const Sums *s, size_t 
 
     memset(room->mean, 0, w->S * sizeof *room->mean);
     for (size_t i = 0; i < w->N; i++) {
-        room->laws[i] = diff_head_law(w->head, numbers(w, w->in->student_t, b, i), d, room->row);
+        room->laws[i] = diffusion_head_law(w->head, numbers(w, w->in->student_t, b, i), d, room->row);
         add_row(room->mean, room->row, w->S);
-        diff_law_log_at(&room->laws[i], room->x, K, room->logp);
+        diffusion_law_log_at(&room->laws[i], room->x, K, room->logp);
         for (size_t k = 0; k < K; k++)
             s->joint[i * K + k] += (double)room->logp[k];
     }
@@ -174,12 +174,12 @@ static void fill_target_law(const Work *w, const Room *room, size_t b, size_t d)
     memset(room->pull, 0, w->S * sizeof *room->pull);
     for (size_t j = 0; j < w->N; j++) {
         const uint16_t *xu = states_row(&w->in->xu, b * w->N + j);
-        if (diff_head_known(w->head, xu, d)) {
+        if (diffusion_head_known(w->head, xu, d)) {
             TENSOR_CHECK(xu[d] < w->S, "x_u = %u, %zu states", (unsigned)xu[d], w->S);
             room->pull[xu[d]] += 1.0f;
             continue;
         }
-        diff_head_law(w->head, numbers(w, w->in->student_u, b, j), d, room->row);
+        diffusion_head_law(w->head, numbers(w, w->in->student_u, b, j), d, room->row);
         add_row(room->pull, room->row, w->S);
     }
     scale_row(room->pull, 1.0 / (double)w->N, w->S);
@@ -191,13 +191,13 @@ static void add_variates(const Work *w, const Room *room, const LawMixture *m, c
 {
     double weight = distill_data_weight(w->options->data_weight, w->in->t[b]);
 
-    diff_mixture_log_at(m, room->x, w->N + 1, room->logp);
+    diffusion_mixture_log_at(m, room->x, w->N + 1, room->logp);
     for (size_t k = 0; k <= w->N; k++)
         s->marginal[k] += (double)room->logp[k];
     fill_target_law(w, room, b, d);
-    *s->consis_kl += diff_mixture_kl(m, room->pull);
-    diff_head_law(w->head, w->in->teacher_t + b * w->outputs, d, room->row);
-    *s->data_kl += diff_mixture_kl(m, room->row);
+    *s->consis_kl += diffusion_mixture_kl(m, room->pull);
+    diffusion_head_law(w->head, w->in->teacher_t + b * w->outputs, d, room->row);
+    *s->data_kl += diffusion_mixture_kl(m, room->row);
     add_row(room->pull, room->row, w->S);
     for (size_t k = 0; k <= w->N; k++)
         room->pull[room->x[k]] -= (float)(k == 0 ? weight : 1.0 / (double)w->N);
@@ -206,7 +206,7 @@ static void add_variates(const Work *w, const Room *room, const LawMixture *m, c
 static void couple_dimension(const Work *w, const Room *room, const Sums *s, size_t b, size_t d)
 {
     bool variates = w->options->control_variates;
-    size_t at = b * w->N * w->outputs, own = d * diff_law_numbers(w->head);
+    size_t at = b * w->N * w->outputs, own = d * diffusion_law_numbers(w->head);
     LawMixture m = {room->laws, w->N, room->mean};
 
     for (size_t k = 0; k <= w->N; k++)
@@ -215,7 +215,7 @@ static void couple_dimension(const Work *w, const Room *room, const Sums *s, siz
     if (variates)
         add_variates(w, room, &m, s, b, d);
     if (w->dt != NULL)
-        diff_mixture_pull(&m, variates ? room->pull : NULL, 1.0 / (double)w->B, w->dt + at,
+        diffusion_mixture_pull(&m, variates ? room->pull : NULL, 1.0 / (double)w->B, w->dt + at,
                           w->dlevel + at + own, w->outputs);
 }
 
@@ -299,7 +299,7 @@ static double combine(const Work *w, const Di4cTerms *terms, size_t b)
 
 static void share_dimension(const Work *w, const Room *room, size_t b, size_t d)
 {
-    size_t K = w->N + 1, own = d * diff_law_numbers(w->head);
+    size_t K = w->N + 1, own = d * diffusion_law_numbers(w->head);
     double data = distill_data_weight(w->options->data_weight, w->in->t[b]) / (double)w->B;
     double consis = 1.0 / ((double)w->N * (double)w->B);
 
@@ -308,10 +308,10 @@ static void share_dimension(const Work *w, const Room *room, size_t b, size_t d)
     for (size_t i = 0; i < w->N; i++) {
         const double *share = w->share + (b * w->N + i) * K;
         size_t at = (b * w->N + i) * w->outputs;
-        HeadLaw law = diff_head_constants(w->head, numbers(w, w->in->student_t, b, i), d);
+        HeadLaw law = diffusion_head_constants(w->head, numbers(w, w->in->student_t, b, i), d);
         for (size_t k = 0; k < K; k++)
             room->weight[k] = (float)(-(k == 0 ? data : consis) * share[k]);
-        diff_law_pull_at(&law, w->dlevel + at + own, room->x, room->weight, K, w->dt + at);
+        diffusion_law_pull_at(&law, w->dlevel + at + own, room->x, room->weight, K, w->dt + at);
     }
 }
 
@@ -387,7 +387,7 @@ double distill_losses(const Di4cOptions *options, const Head *head, const Di4cIn
     size_t block = (head->dims + PIECES - 1) / PIECES;
     Work w = {.options = options, .head = head, .in = in, .B = in->images, .N = in->lambdas,
               .M = in->xtm.batch / in->images, .D = head->dims, .S = head->states,
-              .outputs = diff_head_outputs(head), .block = block > BLOCK ? block : BLOCK,
+              .outputs = diffusion_head_outputs(head), .block = block > BLOCK ? block : BLOCK,
               .dt = dstudent_t, .dtm = dstudent_tm};
     w.blocks = (w.D + w.block - 1) / w.block;
     w.sums = mem_zeroed(w.B * w.blocks, sums_size(w.N) * sizeof *w.sums);

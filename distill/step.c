@@ -62,7 +62,7 @@ static Step step_of(const DistillConfig *config, const Denoiser *teacher, const 
 {
     size_t B = x0->batch;
     Step s = {config, teacher, student, x0, draws, B, config->lambdas, draws->xtm.batch / B,
-              diff_head_outputs(&student->head), chunk, 0, g, arena, NULL, NULL, NULL, NULL, NULL,
+              diffusion_head_outputs(&student->head), chunk, 0, g, arena, NULL, NULL, NULL, NULL, NULL,
               {NULL, NULL, NULL, NULL, NULL}};
 
     check_models(teacher, student, x0);
@@ -94,7 +94,7 @@ static double *repeat(Arena *arena, const double *x, size_t B, size_t N)
  * operation. */
 static bool run(const Step *s, const Denoiser *d, const NetworkInput *in, float *out)
 {
-    return diff_denoise(d, s->g, in, s->chunk, out) &&
+    return diffusion_denoise(d, s->g, in, s->chunk, out) &&
            tensor_all_finite(out, in->x->batch * s->outputs);
 }
 
@@ -247,7 +247,7 @@ static bool backward_in_blocks(const Step *s, const Group *group, float *dout, d
 {
     float *out = arena_alloc(s->arena, group->rows * s->outputs, sizeof *out);
 
-    if (!diff_denoise(s->student, s->g, &group->in, s->chunk, out))
+    if (!diffusion_denoise(s->student, s->g, &group->in, s->chunk, out))
         return false;
     *loss += group_losses(s, group, out, dout);
     for (size_t first = 0; first < group->rows; first += s->block) {
@@ -342,7 +342,7 @@ static bool run_step(Step *s, Di4cDraws *draws, const Process *p, Rng step, doub
     distill_draw_xu(s->config, s->teacher, p, s->teacher_t, step, s->arena, draws);
     if (!run_student_u(s, distill_row_streams(s->arena, step, PASS_DROPOUT_U, B, N)))
         return false;
-    diff_head_draw(&s->student->head, s->student_u, &draws->xu,
+    diffusion_head_draw(&s->student->head, s->student_u, &draws->xu,
                    distill_row_streams(s->arena, step, PASS_X0U, B, N), &draws->x0u);
     return run_teacher_tm(s) && backward(s, loss);
 }

@@ -75,8 +75,8 @@ static double step_weight(const Process *p, size_t N, size_t n)
     if (p->mask < 0)
         return (double)N;
     if (n > 1)
-        diff_process_keep(p, 0.0, (double)(n - 1) / (double)N, &keep, &leave_s);
-    diff_process_keep(p, 0.0, (double)n / (double)N, &keep, &leave);
+        diffusion_process_keep(p, 0.0, (double)(n - 1) / (double)N, &keep, &leave_s);
+    diffusion_process_keep(p, 0.0, (double)n / (double)N, &keep, &leave);
     return (double)N * (n > 1 ? (leave - leave_s) / leave : 1.0);
 }
 
@@ -137,14 +137,14 @@ static void move_picture(size_t b, void *context)
 {
     const Move *m = context;
     const Step *s = m->s;
-    PosteriorStep *step = diff_posterior_create(s->p, s->u[b], s->t[b], s->config->eps);
+    PosteriorStep *step = diffusion_posterior_create(s->p, s->u[b], s->t[b], s->config->eps);
     const uint16_t *xt = states_row(&s->xt, b), *x0 = states_row(&m->x0, b);
     uint16_t *xu = states_row(&m->xu, b);
     Rng rng = m->streams[b];
 
     for (size_t d = 0; d < s->D; d++)
-        xu[d] = (uint16_t)diff_posterior_draw(step, xt[d], x0[d], &rng);
-    diff_posterior_destroy(step);
+        xu[d] = (uint16_t)diffusion_posterior_draw(step, xt[d], x0[d], &rng);
+    diffusion_posterior_destroy(step);
 }
 
 /* (B, L) from the model's law; NULL for a product model. */
@@ -152,7 +152,7 @@ static double *draw_lambdas(const Step *s, const Denoiser *d, Pass pass)
 {
     double *lambda = arena_alloc(s->arena, s->B * d->lambda_dims, sizeof *lambda);
 
-    diff_draw_lambda(d, lambda, s->B, streams_of(s, pass, s->B));
+    diffusion_draw_lambda(d, lambda, s->B, streams_of(s, pass, s->B));
     return d->lambda_dims > 0 ? lambda : NULL;
 }
 
@@ -160,13 +160,13 @@ static double *draw_lambdas(const Step *s, const Denoiser *d, Pass pass)
 static bool draw_clean(Step *s, const Denoiser *d, const States *x, const double *t, Pass lambda,
                        const Rng *dropout, Pass draw, States *x0)
 {
-    size_t outputs = diff_head_outputs(&d->head);
+    size_t outputs = diffusion_head_outputs(&d->head);
     float *out = arena_alloc(s->arena, s->B * outputs, sizeof *out);
     NetworkInput in = {x, t, draw_lambdas(s, d, lambda), dropout, NULL};
 
-    if (!diff_denoise(d, s->g, &in, s->chunk, out) || !tensor_all_finite(out, s->B * outputs))
+    if (!diffusion_denoise(d, s->g, &in, s->chunk, out) || !tensor_all_finite(out, s->B * outputs))
         return false;
-    diff_head_draw(&d->head, out, x, streams_of(s, draw, s->B), x0);
+    diffusion_head_draw(&d->head, out, x, streams_of(s, draw, s->B), x0);
     return true;
 }
 
@@ -227,7 +227,7 @@ static double *uniform_of(const Step *s, const Rng *streams, size_t first, size_
 /* One recorded call; the rows are all of the data or all of the consistency term. */
 static bool run_block(Step *s, size_t first, size_t count, const Rng *noise, const Rng *dropout)
 {
-    size_t size = count * diff_head_outputs(&s->student->head), L = s->student->lambda_dims;
+    size_t size = count * diffusion_head_outputs(&s->student->head), L = s->student->lambda_dims;
     States x0 = states_rows(&s->x0, first, count), xt = states_rows(&s->xt, first, count);
     double *weight = arena_alloc(s->arena, count, sizeof *weight);
     const Encoder *encoder = s->student->net->encoder;
@@ -240,13 +240,13 @@ static bool run_block(Step *s, size_t first, size_t count, const Rng *noise, con
 
     if (s->g->bad_op != NULL || !tensor_all_finite(out->value.data, size))
         return false;
-    for (size_t i = 0; i < count; i++) /* diff_cross_entropy takes the mean over these rows */
+    for (size_t i = 0; i < count; i++) /* diffusion_cross_entropy takes the mean over these rows */
         weight[i] = s->weight[first + i] * (double)count / (double)s->B;
     const Head *head = &s->student->head;
     double part =
         s->steps != NULL
-            ? diff_step_kl(head, s->steps + first, &x0, &xt, weight, out->value.data, dout)
-            : diff_cross_entropy(head, &x0, &xt, weight, out->value.data, dout);
+            ? diffusion_step_kl(head, s->steps + first, &x0, &xt, weight, out->value.data, dout)
+            : diffusion_cross_entropy(head, &x0, &xt, weight, out->value.data, dout);
     s->report.loss += part;
     *(first < s->B ? &s->report.reconstruction : &s->report.consistency) += part * (double)s->D;
     add_kl(s, stats, first, count, dstats);
@@ -299,7 +299,7 @@ static bool run_distil(Step *s)
                        .dropout = streams_of(s, PASS_DROPOUT_TM, s->B),
                        .weight = s->config->distil_weight};
 
-    diff_draw_marginal(s->p, &xtm, &x0, term.tm, streams_of(s, PASS_XTM, s->B));
+    diffusion_draw_marginal(s->p, &xtm, &x0, term.tm, streams_of(s, PASS_XTM, s->B));
     s->report.distil = distil_term_gradient(&term, s->chunk, s->g, s->arena);
     s->report.loss += term.weight * s->report.distil / (double)s->D;
     arena_release(s->arena, mark);
@@ -347,7 +347,7 @@ static void make_step(size_t b, void *context)
     const Step *s = context;
 
     if (s->before[b] > 0.0 && owner(s, b) == b)
-        s->steps[b] = diff_posterior_create(s->p, s->before[b], s->t[b], 0.0);
+        s->steps[b] = diffusion_posterior_create(s->p, s->before[b], s->t[b], 0.0);
 }
 
 static void make_steps(Step *s)
@@ -362,7 +362,7 @@ static void free_steps(const Step *s)
 {
     for (size_t b = 0; b < s->B && s->steps != NULL; b++)
         if (owner(s, b) == b)
-            diff_posterior_destroy(s->steps[b]);
+            diffusion_posterior_destroy(s->steps[b]);
 }
 
 static bool draw_and_run(Step *s, const States *x0)
@@ -380,7 +380,7 @@ static bool draw_and_run(Step *s, const States *x0)
     if (s->config->scope == LAMBDA_SAMPLE && s->p->mask < 0)
         make_steps(s);
     xt = states_rows(&s->xt, 0, s->B);
-    diff_draw_marginal(s->p, &xt, x0, s->t, streams_of(s, PASS_XT, s->B));
+    diffusion_draw_marginal(s->p, &xt, x0, s->t, streams_of(s, PASS_XT, s->B));
     return (s->rows == s->B || draw_consistency(s)) && run_rows(s) &&
            (s->config->distil_weight == 0.0 || run_distil(s));
 }

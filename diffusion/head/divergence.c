@@ -20,7 +20,7 @@ typedef struct Divergence {
 static void row_of(const Divergence *w, const float *out, const States *x, size_t b, size_t d,
                    float *logp)
 {
-    diff_head_row(w->head, out + b * w->outputs, x != NULL ? states_row(x, b) : NULL, d, logp);
+    diffusion_head_row(w->head, out + b * w->outputs, x != NULL ? states_row(x, b) : NULL, d, logp);
 }
 
 /* sum_a p(a) (log p(a) - logq[a]); logq NULL: sum_a p(a) log p(a).  NaN stays NaN. */
@@ -92,19 +92,19 @@ static void check(const Head *head, const States *x, size_t batch)
                  head->dims);
 }
 
-void diff_head_entropy(const Head *head, const float *out, const States *x, size_t batch,
+void diffusion_head_entropy(const Head *head, const float *out, const States *x, size_t batch,
                        double *total)
 {
-    Divergence w = {head, diff_head_outputs(head), 1, out, NULL, x, NULL, total};
+    Divergence w = {head, diffusion_head_outputs(head), 1, out, NULL, x, NULL, total};
 
     check(head, x, batch);
     threads_for(batch, entropy_sample, &w);
 }
 
-void diff_head_kl(const Head *head, const float *p, const States *xp, size_t lambdas,
+void diffusion_head_kl(const Head *head, const float *p, const States *xp, size_t lambdas,
                   const float *q, const States *xq, size_t batch, double *total)
 {
-    Divergence w = {head, diff_head_outputs(head), lambdas, p, q, xp, xq, total};
+    Divergence w = {head, diffusion_head_outputs(head), lambdas, p, q, xp, xq, total};
 
     TENSOR_CHECK(lambdas >= 1, "%zu lambdas", lambdas);
     check(head, xp, batch * lambdas);

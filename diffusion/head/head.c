@@ -11,12 +11,12 @@
 #include "tensor/base/cut.h"
 #include "tensor/base/threads.h"
 
-size_t diff_head_outputs(const Head *head)
+size_t diffusion_head_outputs(const Head *head)
 {
-    return diff_head_class(head)->outputs(head);
+    return diffusion_head_class(head)->outputs(head);
 }
 
-bool diff_head_known(const Head *head, const uint16_t *x, size_t d)
+bool diffusion_head_known(const Head *head, const uint16_t *x, size_t d)
 {
     if (head->mask < 0)
         return false;
@@ -44,37 +44,37 @@ static size_t list_states(uint16_t *x, size_t first, size_t S)
     return count;
 }
 
-void diff_head_row(const Head *head, const float *out, const uint16_t *x, size_t d, float *logp)
+void diffusion_head_row(const Head *head, const float *out, const uint16_t *x, size_t d, float *logp)
 {
     uint16_t list[BLOCK];
 
     TENSOR_CHECK(d < head->dims, "dimension %zu of %zu", d, head->dims);
-    if (diff_head_known(head, x, d)) {
+    if (diffusion_head_known(head, x, d)) {
         point_mass(logp, head->states, x[d]);
         return;
     }
-    HeadLaw law = diff_head_law(head, out, d, logp);
+    HeadLaw law = diffusion_head_law(head, out, d, logp);
     for (size_t first = 0; first < head->states; first += BLOCK) {
         size_t count = list_states(list, first, head->states);
-        diff_law_log_at(&law, list, count, logp + first);
+        diffusion_law_log_at(&law, list, count, logp + first);
     }
 }
 
-void diff_head_row_gradient(const Head *head, const float *out, const uint16_t *x, size_t d,
+void diffusion_head_row_gradient(const Head *head, const float *out, const uint16_t *x, size_t d,
                             const float *dlogp, float *dout)
 {
     uint16_t list[BLOCK];
 
     TENSOR_CHECK(d < head->dims, "dimension %zu of %zu", d, head->dims);
-    if (diff_head_known(head, x, d))
+    if (diffusion_head_known(head, x, d))
         return;
     float *p = threads_scratch(SCRATCH_HEAD, 2 * head->states * sizeof *p);
     float *dlevel = p + head->states; /* at most S numbers */
-    HeadLaw law = diff_head_law(head, out, d, p);
-    diff_law_pull(&law, NULL, NULL, dlevel);
+    HeadLaw law = diffusion_head_law(head, out, d, p);
+    diffusion_law_pull(&law, NULL, NULL, dlevel);
     for (size_t first = 0; first < head->states; first += BLOCK) {
         size_t count = list_states(list, first, head->states);
-        diff_law_pull_at(&law, dlevel, list, dlogp + first, count, dout);
+        diffusion_law_pull_at(&law, dlevel, list, dlogp + first, count, dout);
     }
 }
 
@@ -92,7 +92,7 @@ typedef struct Batch {
 
 static Batch batch_of(const Head *head, const float *out, const States *x, const States *x0)
 {
-    Batch batch = {head, out, diff_head_outputs(head), x, x0, NULL, NULL, NULL};
+    Batch batch = {head, out, diffusion_head_outputs(head), x, x0, NULL, NULL, NULL};
 
     TENSOR_CHECK(x0->dims == head->dims, "x_0 (%zu, %zu), head of %zu dimensions", x0->batch,
                  x0->dims, head->dims);
@@ -152,11 +152,11 @@ static void draw_sample(size_t b, void *context)
 
     for (size_t d = 0; d < D; d++) {
         uint16_t *to = &batch->result[b * D + d];
-        if (diff_head_known(head, x, d)) {
+        if (diffusion_head_known(head, x, d)) {
             *to = x[d];
             continue;
         }
-        diff_head_law(head, batch->out + b * batch->outputs, d, p);
+        diffusion_head_law(head, batch->out + b * batch->outputs, d, p);
         *to = (uint16_t)draw_row(&rng, p, S);
     }
 }
@@ -167,7 +167,7 @@ static bool small(const Head *head, const States *x0)
     return x0->batch * head->dims * head->states < CUT_SERIAL_DRAWS;
 }
 
-void diff_head_draw(const Head *head, const float *out, const States *x, const Rng *streams,
+void diffusion_head_draw(const Head *head, const float *out, const States *x, const Rng *streams,
                     States *x0)
 {
     Batch batch = batch_of(head, out, x, x0);
@@ -187,18 +187,18 @@ static void argmax_sample(size_t b, void *context)
 
     for (size_t d = 0; d < D; d++) {
         size_t best = 0;
-        if (diff_head_known(head, x, d))
+        if (diffusion_head_known(head, x, d))
             best = x[d];
         else
-            diff_head_law(head, batch->out + b * batch->outputs, d, p);
-        for (size_t j = 1; j < S && !diff_head_known(head, x, d); j++)
+            diffusion_head_law(head, batch->out + b * batch->outputs, d, p);
+        for (size_t j = 1; j < S && !diffusion_head_known(head, x, d); j++)
             if (p[j] > p[best])
                 best = j;
         batch->result[b * D + d] = (uint16_t)best;
     }
 }
 
-void diff_head_argmax(const Head *head, const float *out, const States *x, States *x0)
+void diffusion_head_argmax(const Head *head, const float *out, const States *x, States *x0)
 {
     Batch batch = batch_of(head, out, x, x0);
 
@@ -216,18 +216,18 @@ static void log_prob_sample(size_t b, void *context)
 
     for (size_t d = 0; d < head->dims; d++) {
         TENSOR_CHECK(x0[d] < head->states, "state %u of %zu", (unsigned)x0[d], head->states);
-        if (diff_head_known(head, x, d)) {
+        if (diffusion_head_known(head, x, d)) {
             total += x0[d] == x[d] ? 0.0 : -HUGE_VAL;
             continue;
         }
-        HeadLaw law = diff_head_law(head, batch->out + b * batch->outputs, d, p);
-        diff_law_log_at(&law, x0 + d, 1, &logp);
+        HeadLaw law = diffusion_head_law(head, batch->out + b * batch->outputs, d, p);
+        diffusion_law_log_at(&law, x0 + d, 1, &logp);
         total += (double)logp;
     }
     batch->total[b] = total;
 }
 
-void diff_head_log_prob(const Head *head, const float *out, const States *x, const States *x0,
+void diffusion_head_log_prob(const Head *head, const float *out, const States *x, const States *x0,
                         double *total)
 {
     Batch batch = batch_of(head, out, x, x0);

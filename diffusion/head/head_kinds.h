@@ -14,14 +14,14 @@ typedef struct HeadClass {
      * shift.  Returns the sum. */
     double (*masses)(HeadLaw *law, float *mass);
     void (*logits_at)(const HeadLaw *law, const uint16_t *x, size_t count, float *logit);
-    /* As diff_law_pull and diff_law_pull_at. */
+    /* As diffusion_law_pull and diffusion_law_pull_at. */
     void (*pull)(const HeadLaw *law, const float *g, float *dout, float *dlevel);
     void (*pull_at)(const HeadLaw *law, const float *dlevel, const uint16_t *x, const float *w,
                     size_t count, float *dout);
 } HeadClass;
 
-extern const HeadClass diff_head_softmax, diff_head_logistic;
+extern const HeadClass diffusion_head_softmax, diffusion_head_logistic;
 
-const HeadClass *diff_head_class(const Head *head);
+const HeadClass *diffusion_head_class(const Head *head);
 
 #endif

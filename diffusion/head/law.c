@@ -6,31 +6,31 @@
 #include "diffusion/head/head_kinds.h"
 #include "tensor/base/check.h"
 
-const HeadClass *diff_head_class(const Head *head)
+const HeadClass *diffusion_head_class(const Head *head)
 {
     TENSOR_CHECK(head->kind == HEAD_SOFTMAX || head->kind == HEAD_LOGISTIC, "head %d",
                  (int)head->kind);
-    return head->kind == HEAD_SOFTMAX ? &diff_head_softmax : &diff_head_logistic;
+    return head->kind == HEAD_SOFTMAX ? &diffusion_head_softmax : &diffusion_head_logistic;
 }
 
-size_t diff_law_numbers(const Head *head)
+size_t diffusion_law_numbers(const Head *head)
 {
-    return head->dims > 0 ? diff_head_outputs(head) / head->dims : 0;
+    return head->dims > 0 ? diffusion_head_outputs(head) / head->dims : 0;
 }
 
-HeadLaw diff_head_constants(const Head *head, const float *out, size_t d)
+HeadLaw diffusion_head_constants(const Head *head, const float *out, size_t d)
 {
     HeadLaw law = {.head = head, .out = out, .d = d};
 
     TENSOR_CHECK(d < head->dims, "dimension %zu of %zu", d, head->dims);
-    diff_head_class(head)->open(&law);
+    diffusion_head_class(head)->open(&law);
     return law;
 }
 
-HeadLaw diff_head_law(const Head *head, const float *out, size_t d, float *p)
+HeadLaw diffusion_head_law(const Head *head, const float *out, size_t d, float *p)
 {
-    HeadLaw law = diff_head_constants(head, out, d);
-    double total = diff_head_class(head)->masses(&law, p);
+    HeadLaw law = diffusion_head_constants(head, out, d);
+    double total = diffusion_head_class(head)->masses(&law, p);
     float scale = (float)(1.0 / total);
 
     TENSOR_CHECK(total != 0.0, "all %zu states have probability 0", head->states);
@@ -42,29 +42,29 @@ HeadLaw diff_head_law(const Head *head, const float *out, size_t d, float *p)
     return law;
 }
 
-void diff_law_log_at(const HeadLaw *law, const uint16_t *x, size_t count, float *logp)
+void diffusion_law_log_at(const HeadLaw *law, const uint16_t *x, size_t count, float *logp)
 {
     double level = law->level;
 
     for (size_t k = 0; k < count; k++)
         TENSOR_CHECK(x[k] < law->head->states, "state %u of %zu", (unsigned)x[k],
                      law->head->states);
-    diff_head_class(law->head)->logits_at(law, x, count, logp);
+    diffusion_head_class(law->head)->logits_at(law, x, count, logp);
 #pragma omp simd
     for (size_t k = 0; k < count; k++)
         logp[k] = (float)(logp[k] - level);
 }
 
-void diff_law_pull(const HeadLaw *law, const float *g, float *dout, float *dlevel)
+void diffusion_law_pull(const HeadLaw *law, const float *g, float *dout, float *dlevel)
 {
-    diff_head_class(law->head)->pull(law, dout != NULL ? g : NULL, dout, dlevel);
+    diffusion_head_class(law->head)->pull(law, dout != NULL ? g : NULL, dout, dlevel);
 }
 
-void diff_law_pull_at(const HeadLaw *law, const float *dlevel, const uint16_t *x, const float *w,
+void diffusion_law_pull_at(const HeadLaw *law, const float *dlevel, const uint16_t *x, const float *w,
                       size_t count, float *dout)
 {
     for (size_t k = 0; k < count; k++)
         TENSOR_CHECK(x[k] < law->head->states, "state %u of %zu", (unsigned)x[k],
                      law->head->states);
-    diff_head_class(law->head)->pull_at(law, dlevel, x, w, count, dout);
+    diffusion_head_class(law->head)->pull_at(law, dlevel, x, w, count, dout);
 }

@@ -32,14 +32,14 @@ static void log_at_block(const LawMixture *m, const uint16_t *x, size_t count, f
         sum[k] = 0.0f;
     }
     for (size_t i = 0; i < m->count; i++) {
-        diff_law_log_at(&m->laws[i], x, count, term);
+        diffusion_law_log_at(&m->laws[i], x, count, term);
         add_terms(top, sum, term, count);
     }
     for (size_t k = 0; k < count; k++)
         logm[k] = top[k] <= NOTHING ? -HUGE_VALF : top[k] + fast_log(sum[k] * share);
 }
 
-void diff_mixture_log_at(const LawMixture *m, const uint16_t *x, size_t count, float *logm)
+void diffusion_mixture_log_at(const LawMixture *m, const uint16_t *x, size_t count, float *logm)
 {
     for (size_t first = 0; first < count; first += BLOCK)
         log_at_block(m, x + first, count - first < BLOCK ? count - first : BLOCK, logm + first);
@@ -63,7 +63,7 @@ static double rare_kl(const LawMixture *m, const float *p)
     double total = 0.0;
 
     for (size_t at = 0, count; (count = next_rare(m, p, &at, list)) > 0;) {
-        diff_mixture_log_at(m, list, count, logm);
+        diffusion_mixture_log_at(m, list, count, logm);
         for (size_t k = 0; k < count; k++)
             total += p[list[k]] * (log((double)p[list[k]]) - (double)logm[k]);
     }
@@ -83,7 +83,7 @@ static bool any_rare(const LawMixture *m, const float *p)
 
 /* p log(p/q) - p + q has the same sum, since both sum to 1, and rounding errors of p and q move it
  * only in second order. */
-double diff_mixture_kl(const LawMixture *m, const float *p)
+double diffusion_mixture_kl(const LawMixture *m, const float *p)
 {
     size_t S = m->laws[0].head->states;
     const float *mean = m->mean;
@@ -107,14 +107,14 @@ static void pull_rare(const LawMixture *m, const float *pull, double scale, floa
     float logm[BLOCK], w[BLOCK];
 
     for (size_t at = 0, count; (count = next_rare(m, pull, &at, list)) > 0;) {
-        diff_mixture_log_at(m, list, count, logm);
+        diffusion_mixture_log_at(m, list, count, logm);
         for (size_t i = 0; i < m->count; i++) {
-            diff_law_log_at(&m->laws[i], list, count, w);
+            diffusion_law_log_at(&m->laws[i], list, count, w);
             for (size_t k = 0; k < count; k++) {
                 float share = logm[k] > -HUGE_VALF ? fast_exp(w[k] - logm[k]) : 0.0f;
                 w[k] = (float)(-scale / (double)m->count * (double)(pull[list[k]] * share));
             }
-            diff_law_pull_at(&m->laws[i], dlevel + i * stride, list, w, count, dout + i * stride);
+            diffusion_law_pull_at(&m->laws[i], dlevel + i * stride, list, w, count, dout + i * stride);
         }
     }
 }
@@ -139,19 +139,19 @@ static void divide(const LawMixture *m, float *pull, double scale)
     }
 }
 
-void diff_mixture_pull(const LawMixture *m, float *pull, double scale, float *dout, float *dlevel,
+void diffusion_mixture_pull(const LawMixture *m, float *pull, double scale, float *dout, float *dlevel,
                        size_t stride)
 {
     bool rare = pull != NULL && dout != NULL && any_rare(m, pull);
 
     if (rare) {
         for (size_t i = 0; i < m->count; i++)
-            diff_law_pull(&m->laws[i], NULL, NULL, dlevel + i * stride);
+            diffusion_law_pull(&m->laws[i], NULL, NULL, dlevel + i * stride);
         pull_rare(m, pull, scale, dout, dlevel, stride);
     }
     if (pull != NULL)
         divide(m, pull, scale);
     for (size_t i = 0; i < m->count; i++)
-        diff_law_pull(&m->laws[i], pull, dout != NULL ? dout + i * stride : NULL,
+        diffusion_law_pull(&m->laws[i], pull, dout != NULL ? dout + i * stride : NULL,
                       dlevel + i * stride);
 }

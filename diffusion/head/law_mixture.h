@@ -16,14 +16,14 @@ typedef struct LawMixture {
 } LawMixture;
 
 /* logm[k] = log mbar(x[k]), from the logits: no underflow. */
-void diff_mixture_log_at(const LawMixture *m, const uint16_t *x, size_t count, float *logm);
+void diffusion_mixture_log_at(const LawMixture *m, const uint16_t *x, size_t count, float *logm);
 /* KL(p || mbar) = sum_a p(a) log(p(a)/mbar(a)), nats; p (S).  Infinite where only mbar is 0. */
-double diff_mixture_kl(const LawMixture *m, const float *p);
+double diffusion_mixture_kl(const LawMixture *m, const float *p);
 /* Gradient of a sum of such divergences and logarithms, L = - sum_a pull(a) log mbar(a):
  *   dL/dlog p_i(a) = -pull(a) p_i(a)/(N mbar(a)),
  * times `scale`, added to dout[i * stride ...] (each a sample's numbers; NULL: no gradient).  pull
- * (S) is overwritten; NULL: zero.  dlevel[i * stride ...] is set as by diff_law_pull. */
-void diff_mixture_pull(const LawMixture *m, float *pull, double scale, float *dout, float *dlevel,
+ * (S) is overwritten; NULL: zero.  dlevel[i * stride ...] is set as by diffusion_law_pull. */
+void diffusion_mixture_pull(const LawMixture *m, float *pull, double scale, float *dout, float *dlevel,
                        size_t stride);
 
 #endif

@@ -310,4 +310,4 @@ static void pull_at(const HeadLaw *law, const float *dlevel, const uint16_t *x, 
             (float)(sum.by_scale - sum.weight * (double)dlevel[1]);
 }
 
-const HeadClass diff_head_logistic = {outputs, open, masses, logits_at, pull, pull_at};
+const HeadClass diffusion_head_logistic = {outputs, open, masses, logits_at, pull, pull_at};

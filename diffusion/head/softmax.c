@@ -102,4 +102,4 @@ static void pull_at(const HeadLaw *law, const float *dlevel, const uint16_t *x, 
         row[a] -= total * dlevel[a];
 }
 
-const HeadClass diff_head_softmax = {outputs, open, masses, logits_at, pull, pull_at};
+const HeadClass diffusion_head_softmax = {outputs, open, masses, logits_at, pull, pull_at};

@@ -28,12 +28,12 @@ static bool published(const Process *p, Schedule *schedule, Error *err)
 
     switch (c->schedule) {
     case ABSORB_LOGLINEAR:
-        return diff_schedule_make(schedule, SCHEDULE_LOGLINEAR, 1.0, 0.0, c->eps, where, err);
+        return diffusion_schedule_make(schedule, SCHEDULE_LOGLINEAR, 1.0, 0.0, c->eps, where, err);
     case ABSORB_LINEAR:
-        return diff_process_positive(p, "rate_const", c->rate_const, err) &&
-               diff_schedule_make(schedule, SCHEDULE_CONSTANT, c->rate_const, 0.0, 0.0, where, err);
+        return diffusion_process_positive(p, "rate_const", c->rate_const, err) &&
+               diffusion_schedule_make(schedule, SCHEDULE_CONSTANT, c->rate_const, 0.0, 0.0, where, err);
     case ABSORB_COSINE:
-        return diff_schedule_make(schedule, SCHEDULE_COSINE, 1.0, 0.0, 0.0, where, err);
+        return diffusion_schedule_make(schedule, SCHEDULE_COSINE, 1.0, 0.0, 0.0, where, err);
     }
     return error_set(err, "process absorbing: schedule %d, expected loglinear, linear or cosine",
                      (int)c->schedule);
@@ -48,4 +48,4 @@ static ProcessConstant constant(const Process *p, double factor)
     return (ProcessConstant){"alpha_eps", eps, pow(eps, factor)}; /* cosine ends at 0 as it is */
 }
 
-const ProcessClass diff_absorbing = {"absorbing", create, published, constant};
+const ProcessClass diffusion_absorbing = {"absorbing", create, published, constant};

@@ -51,8 +51,8 @@ static bool published(const Process *p, Schedule *schedule, Error *err)
 {
     double low = p->config.sigma_min, high = p->config.sigma_max;
 
-    if (!diff_process_positive(p, "sigma_min", low, err) ||
-        !diff_process_positive(p, "sigma_max", high, err))
+    if (!diffusion_process_positive(p, "sigma_min", low, err) ||
+        !diffusion_process_positive(p, "sigma_max", high, err))
         return false;
     if (!(low < high))
         return error_set(err,
@@ -73,4 +73,4 @@ static ProcessConstant constant(const Process *p, double factor)
                              sqrt(low * low + factor * (high * high - low * low))};
 }
 
-const ProcessClass diff_birth_death = {"birthdeath", create, published, constant};
+const ProcessClass diffusion_birth_death = {"birthdeath", create, published, constant};

@@ -54,8 +54,8 @@ static bool create(Process *p, Error *err)
     const ProcessConfig *c = &p->config;
     size_t S = p->states;
 
-    if (!diff_process_positive(p, "rate_sigma", c->rate_sigma, err) ||
-        !diff_process_positive(p, "Q_sigma", c->q_sigma, err) || !fill_end(p, err))
+    if (!diffusion_process_positive(p, "rate_sigma", c->rate_sigma, err) ||
+        !diffusion_process_positive(p, "Q_sigma", c->q_sigma, err) || !fill_end(p, err))
         return false;
     p->reversible = true;
     for (size_t i = 0; i < S; i++)
@@ -73,13 +73,13 @@ static bool published(const Process *p, Schedule *schedule, Error *err)
 {
     const ProcessConfig *c = &p->config;
 
-    if (!diff_process_positive(p, "time_base", c->time_base, err) ||
-        !diff_process_positive(p, "time_exponential", c->time_exponential, err))
+    if (!diffusion_process_positive(p, "time_base", c->time_base, err) ||
+        !diffusion_process_positive(p, "time_exponential", c->time_exponential, err))
         return false;
     if (!(c->time_exponential > 1.0))
         return error_set(err, "process gaussian: time_exponential = %g, expected more than 1",
                          c->time_exponential);
-    return diff_schedule_make(schedule, SCHEDULE_EXPONENTIAL, c->time_base, c->time_exponential,
+    return diffusion_schedule_make(schedule, SCHEDULE_EXPONENTIAL, c->time_base, c->time_exponential,
                               0.0, "process gaussian", err);
 }
 
@@ -90,4 +90,4 @@ static ProcessConstant constant(const Process *p, double factor)
     return (ProcessConstant){"time_base", b, factor * b};
 }
 
-const ProcessClass diff_gaussian = {"gaussian", create, published, constant};
+const ProcessClass diffusion_gaussian = {"gaussian", create, published, constant};

@@ -46,13 +46,13 @@ static void draw_closed(size_t b, void *context)
 {
     const Marginal *m = context;
     Rng rng = m->streams[b];
-    Transition *tr = diff_transition_create(m->p, 0.0, m->t[b], TRANSITION_SPECTRAL);
+    Transition *tr = diffusion_transition_create(m->p, 0.0, m->t[b], TRANSITION_SPECTRAL);
     const uint16_t *x0 = states_row(m->x0, b);
     uint16_t *xt = states_row(m->xt, b);
 
     for (size_t d = 0; d < m->xt->dims; d++)
-        xt[d] = (uint16_t)diff_transition_draw(tr, x0[d], &rng);
-    diff_transition_destroy(tr);
+        xt[d] = (uint16_t)diffusion_transition_draw(tr, x0[d], &rng);
+    diffusion_transition_destroy(tr);
 }
 
 /* First index whose cumulated probability exceeds u times the total.  An index of probability 0
@@ -119,7 +119,7 @@ static void draw_group(size_t g, void *context)
     double *sums = memory + rows * S;
     Group group = {m, samples, row_of, sums};
 
-    diff_transition_rows(m->p, 0.0, samples[0].t, from, rows, memory, sums);
+    diffusion_transition_rows(m->p, 0.0, samples[0].t, from, rows, memory, sums);
     for (size_t i = 0; i < rows; i++)
         for (size_t j = 1; j < S; j++)
             sums[i * S + j] += sums[i * S + j - 1];
@@ -127,7 +127,7 @@ static void draw_group(size_t g, void *context)
     mem_free(row_of);
 }
 
-void diff_draw_marginal(const Process *p, States *xt, const States *x0, const double *t,
+void diffusion_draw_marginal(const Process *p, States *xt, const States *x0, const double *t,
                         const Rng *streams)
 {
     size_t batch = x0->batch, groups = 0;

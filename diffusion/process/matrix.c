@@ -175,7 +175,7 @@ static bool create(Process *p, Error *err)
 
 static bool published(const Process *p, Schedule *schedule, Error *err)
 {
-    return diff_schedule_make(schedule, SCHEDULE_CONSTANT, p->config.beta_scale, 0.0, 0.0,
+    return diffusion_schedule_make(schedule, SCHEDULE_CONSTANT, p->config.beta_scale, 0.0, 0.0,
                               "process matrix", err);
 }
 
@@ -186,4 +186,4 @@ static ProcessConstant constant(const Process *p, double factor)
     return (ProcessConstant){"beta_scale", b, factor * b};
 }
 
-const ProcessClass diff_matrix = {"matrix", create, published, constant};
+const ProcessClass diffusion_matrix = {"matrix", create, published, constant};

@@ -16,8 +16,8 @@
 enum { MAX_STATES = 65535 };
 
 /* In the order of ProcessKind. */
-static const ProcessClass *const classes[] = {&diff_uniform, &diff_absorbing, &diff_birth_death,
-                                              &diff_gaussian, &diff_matrix};
+static const ProcessClass *const classes[] = {&diffusion_uniform, &diffusion_absorbing, &diffusion_birth_death,
+                                              &diffusion_gaussian, &diffusion_matrix};
 enum { KINDS = sizeof classes / sizeof *classes };
 
 static const ProcessClass *class_of(ProcessKind kind)
@@ -25,7 +25,7 @@ static const ProcessClass *class_of(ProcessKind kind)
     return kind >= 0 && (size_t)kind < KINDS ? classes[kind] : NULL;
 }
 
-ProcessConfig diff_process_defaults(ProcessKind kind, size_t states)
+ProcessConfig diffusion_process_defaults(ProcessKind kind, size_t states)
 {
     ProcessConfig config = {.kind = kind,
                             .states = states,
@@ -44,7 +44,7 @@ ProcessConfig diff_process_defaults(ProcessKind kind, size_t states)
     return config;
 }
 
-const char *diff_process_name(ProcessKind kind)
+const char *diffusion_process_name(ProcessKind kind)
 {
     const ProcessClass *class = class_of(kind);
 
@@ -52,7 +52,7 @@ const char *diff_process_name(ProcessKind kind)
     return class->name;
 }
 
-bool diff_process_kind(const char *name, ProcessKind *kind)
+bool diffusion_process_kind(const char *name, ProcessKind *kind)
 {
     for (size_t i = 0; i < KINDS; i++)
         if (strcmp(name, classes[i]->name) == 0) {
@@ -62,7 +62,7 @@ bool diff_process_kind(const char *name, ProcessKind *kind)
     return false;
 }
 
-bool diff_process_positive(const Process *p, const char *field, double value, Error *err)
+bool diffusion_process_positive(const Process *p, const char *field, double value, Error *err)
 {
     if (value > 0.0 && value <= DBL_MAX)
         return true;
@@ -168,20 +168,20 @@ static bool fill_schedule(Process *p, Error *err)
     if (c->beta == SCHEDULE_PUBLISHED)
         return p->class->published(p, &p->schedule, err);
     snprintf(where, sizeof where, "process %s", p->class->name);
-    return diff_schedule_make(&p->schedule, c->beta, c->beta_scale, c->beta_ratio, c->eps, where,
+    return diffusion_schedule_make(&p->schedule, c->beta, c->beta_scale, c->beta_ratio, c->eps, where,
                               err);
 }
 
 /* For dense processes: how often the fastest state jumps, and what both forms of P need. */
 static bool fill_dense(Process *p, Error *err)
 {
-    double events = p->exit * diff_process_integral(p, 0.0, 1.0);
+    double events = p->exit * diffusion_process_integral(p, 0.0, 1.0);
 
     if (events > DBL_MAX && p->schedule.eps == 0.0 && p->schedule.kind >= SCHEDULE_COSINE)
         return error_set(err, "process %s: B(0,1) is infinite with schedule %s and alpha_eps = 0, "
                               "expected alpha_eps above 0: only uniform and absorbing noise have "
                               "a limit at t = 1",
-                         p->class->name, diff_schedule_name(p->schedule.kind));
+                         p->class->name, diffusion_schedule_name(p->schedule.kind));
     if (!(events <= 1e12))
         return error_set(err, "process %s: %g jumps between t = 0 and 1, expected at most 1e12",
                          p->class->name, events);
@@ -205,10 +205,10 @@ static bool fill(Process *p, Error *err)
     fill_diagonal(p);
     if (p->decay == 0.0 && !fill_dense(p, err))
         return false;
-    return p->config.any_start || diff_process_as_published(p) || diff_process_check_start(p, err);
+    return p->config.any_start || diffusion_process_as_published(p) || diffusion_process_check_start(p, err);
 }
 
-Process *diff_process_create(const ProcessConfig *config, Error *err)
+Process *diffusion_process_create(const ProcessConfig *config, Error *err)
 {
     const ProcessClass *class = class_of(config->kind);
 
@@ -225,11 +225,11 @@ Process *diff_process_create(const ProcessConfig *config, Error *err)
     p->config.rates = NULL;
     if (ok)
         return p;
-    diff_process_destroy(p);
+    diffusion_process_destroy(p);
     return NULL;
 }
 
-void diff_process_destroy(Process *p)
+void diffusion_process_destroy(Process *p)
 {
     if (p == NULL)
         return;
@@ -243,35 +243,35 @@ void diff_process_destroy(Process *p)
     mem_free(p);
 }
 
-double diff_process_rate(const Process *p, double t)
+double diffusion_process_rate(const Process *p, double t)
 {
     TENSOR_CHECK(t >= 0.0 && t <= 1.0, "t = %g", t);
-    return diff_schedule_rate(&p->schedule, t);
+    return diffusion_schedule_rate(&p->schedule, t);
 }
 
-double diff_process_integral(const Process *p, double s, double t)
+double diffusion_process_integral(const Process *p, double s, double t)
 {
     TENSOR_CHECK(0.0 <= s && s <= t && t <= 1.0, "s = %g, t = %g", s, t);
-    return diff_schedule_integral(&p->schedule, s, t);
+    return diffusion_schedule_integral(&p->schedule, s, t);
 }
 
-void diff_process_keep(const Process *p, double s, double t, double *keep, double *leave)
+void diffusion_process_keep(const Process *p, double s, double t, double *keep, double *leave)
 {
     TENSOR_CHECK(p->decay > 0.0, "process %s has no closed form", p->class->name);
     TENSOR_CHECK(0.0 <= s && s <= t && t <= 1.0, "s = %g, t = %g", s, t);
-    diff_schedule_keep(&p->schedule, p->decay, s, t, keep, leave);
+    diffusion_schedule_keep(&p->schedule, p->decay, s, t, keep, leave);
 }
 
-double diff_process_survival(const Process *p, double s, double t)
+double diffusion_process_survival(const Process *p, double s, double t)
 {
     double keep, leave;
 
     TENSOR_CHECK(p->mask >= 0, "process %s has no mask", p->class->name);
-    diff_process_keep(p, s, t, &keep, &leave);
+    diffusion_process_keep(p, s, t, &keep, &leave);
     return keep;
 }
 
-void diff_process_draw_prior(const Process *p, Rng *rng, uint16_t *x, size_t dims)
+void diffusion_process_draw_prior(const Process *p, Rng *rng, uint16_t *x, size_t dims)
 {
     for (size_t d = 0; d < dims; d++)
         x[d] = (uint16_t)(p->mask >= 0 ? (size_t)p->mask

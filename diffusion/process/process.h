@@ -88,73 +88,73 @@ struct Process {
                        spectral form loses digits; the accurate one is used instead */
 };
 
-extern const ProcessClass diff_uniform, diff_absorbing, diff_birth_death, diff_gaussian,
-    diff_matrix;
+extern const ProcessClass diffusion_uniform, diffusion_absorbing, diffusion_birth_death, diffusion_gaussian,
+    diffusion_matrix;
 
 /* The published constants (those of CIFAR-10). */
-ProcessConfig diff_process_defaults(ProcessKind kind, size_t states);
+ProcessConfig diffusion_process_defaults(ProcessKind kind, size_t states);
 /* NULL and a sentence naming the field if a value is impossible.  Refused are also a B(0,1) that
  * is infinite without a closed form, and a P[0->1] with a row farther than DIFF_PRIOR_DISTANCE from
  * the prior: sampling would start from the wrong law.  Exempt are the published constants with the
  * 256 states they were published for: birth-death is 0.301 away there, the others below 0.002
  * (README.md says what that costs). */
-Process *diff_process_create(const ProcessConfig *config, Error *err);
-void diff_process_destroy(Process *p);
-const char *diff_process_name(ProcessKind kind);
-bool diff_process_kind(const char *name, ProcessKind *kind); /* false: unknown name */
+Process *diffusion_process_create(const ProcessConfig *config, Error *err);
+void diffusion_process_destroy(Process *p);
+const char *diffusion_process_name(ProcessKind kind);
+bool diffusion_process_kind(const char *name, ProcessKind *kind); /* false: unknown name */
 
 /* ---- process/start.c ---- */
 /* The largest total variation between a row of P[0->t] and the prior. */
-double diff_process_distance(const Process *p, double t);
+double diffusion_process_distance(const Process *p, double t);
 /* Birth-death with the published constants and their 256 states, which may start far off? */
-bool diff_process_as_published(const Process *p);
+bool diffusion_process_as_published(const Process *p);
 /* False and a sentence that names the constant to change, its value and the one that would do. */
-bool diff_process_check_start(const Process *p, Error *err);
+bool diffusion_process_check_start(const Process *p, Error *err);
 
 /* For the classes: false and a sentence unless 0 < value < infinity. */
-bool diff_process_positive(const Process *p, const char *field, double value, Error *err);
+bool diffusion_process_positive(const Process *p, const char *field, double value, Error *err);
 
-double diff_process_rate(const Process *p, double t); /* absorbing: may be infinite at t = 1 */
-double diff_process_integral(const Process *p, double s, double t);
+double diffusion_process_rate(const Process *p, double t); /* absorbing: may be infinite at t = 1 */
+double diffusion_process_integral(const Process *p, double s, double t);
 /* The two numbers of a closed form (checked): P[s->t] = *keep I + *leave 1 end^T, which sum to 1,
  * each accurate to its last digits. */
-void diff_process_keep(const Process *p, double s, double t, double *keep, double *leave);
+void diffusion_process_keep(const Process *p, double s, double t, double *keep, double *leave);
 /* Survival alpha(t)/alpha(s) of an absorbing process (checked); 1 for s = t. */
-double diff_process_survival(const Process *p, double s, double t);
-void diff_process_draw_prior(const Process *p, Rng *rng, uint16_t *x, size_t dims);
+double diffusion_process_survival(const Process *p, double s, double t);
+void diffusion_process_draw_prior(const Process *p, Rng *rng, uint16_t *x, size_t dims);
 
 /* ---- transition.c: P[s->t] for one pair of times ---- */
 /* TRANSITION_SPECTRAL: about 1e-15 absolute, one S^3 product (dense processes).
  * TRANSITION_ACCURATE: every entry to about 1e-13 relative, by uniformisation and squaring; about
  * 15 to 20 such products.  Closed forms have that accuracy either way. */
 typedef enum TransitionAccuracy { TRANSITION_SPECTRAL, TRANSITION_ACCURATE } TransitionAccuracy;
-Transition *diff_transition_create(const Process *p, double s, double t, TransitionAccuracy a);
+Transition *diffusion_transition_create(const Process *p, double s, double t, TransitionAccuracy a);
 /* Recomputes in place for other times. */
-void diff_transition_set(Transition *tr, double s, double t, TransitionAccuracy a);
+void diffusion_transition_set(Transition *tr, double s, double t, TransitionAccuracy a);
 /* out = P[s->t] P[t->u] from P[s->t] and P[t->u]: one product, and entries stay as accurate. */
-void diff_transition_compose(Transition *out, const Transition *first, const Transition *second);
-void diff_transition_destroy(Transition *tr);
-size_t diff_transition_states(const Transition *tr);
-double diff_transition_at(const Transition *tr, size_t i, size_t j);
-void diff_transition_row(const Transition *tr, size_t i, double *row);       /* q(. | x_s = i) */
-void diff_transition_column(const Transition *tr, size_t j, double *column); /* q(j | x_s = .) */
+void diffusion_transition_compose(Transition *out, const Transition *first, const Transition *second);
+void diffusion_transition_destroy(Transition *tr);
+size_t diffusion_transition_states(const Transition *tr);
+double diffusion_transition_at(const Transition *tr, size_t i, size_t j);
+void diffusion_transition_row(const Transition *tr, size_t i, double *row);       /* q(. | x_s = i) */
+void diffusion_transition_column(const Transition *tr, size_t j, double *column); /* q(j | x_s = .) */
 /* The dense matrix (S, S), or NULL where a closed form is held. */
-const double *diff_transition_dense(const Transition *tr);
+const double *diffusion_transition_dense(const Transition *tr);
 /* Closed forms: P = keep I + leave 1 end^T; false (and nothing set) for a dense matrix. */
-bool diff_transition_closed(const Transition *tr, double *keep, double *leave);
-size_t diff_transition_draw(const Transition *tr, size_t i, Rng *rng); /* x_t given x_s = i */
+bool diffusion_transition_closed(const Transition *tr, double *keep, double *leave);
+size_t diffusion_transition_draw(const Transition *tr, size_t i, Rng *rng); /* x_t given x_s = i */
 /* out (S, S) dense = P[0->t] R (without beta): for the reverse rates of the CT-ELBO. */
-void diff_transition_flow(const Transition *tr, double *out);
+void diffusion_transition_flow(const Transition *tr, double *out);
 
 /* Dense processes: rows from[0..count-1] of P[s->t], out (count, S), with the spectral accuracy;
  * work (count, S). */
-void diff_transition_rows(const Process *p, double s, double t, const uint16_t *from, size_t count,
+void diffusion_transition_rows(const Process *p, double s, double t, const uint16_t *from, size_t count,
                           double *work, double *out);
 
 /* ---- marginal.c ---- */
 /* x_t ~ q(. | x_0) for each sample: t (B), one stream per sample. xt: (B, D), may not alias x0.
  * Samples with equal t share their matrix, of which only the rows that occur are computed. */
-void diff_draw_marginal(const Process *p, States *xt, const States *x0, const double *t,
+void diffusion_draw_marginal(const Process *p, States *xt, const States *x0, const double *t,
                         const Rng *streams);
 
 #endif

@@ -14,7 +14,7 @@
 
 static const double PI = 3.14159265358979323846;
 
-const char *diff_schedule_name(ScheduleKind kind)
+const char *diffusion_schedule_name(ScheduleKind kind)
 {
     static const char *const names[] = {"published", "constant", "exponential",
                                         "linear",    "cosine",   "loglinear"};
@@ -24,7 +24,7 @@ const char *diff_schedule_name(ScheduleKind kind)
     return names[kind];
 }
 
-bool diff_schedule_make(Schedule *schedule, ScheduleKind kind, double scale, double ratio,
+bool diffusion_schedule_make(Schedule *schedule, ScheduleKind kind, double scale, double ratio,
                         double eps, const char *where, Error *err)
 {
     bool grows = kind == SCHEDULE_EXPONENTIAL || kind == SCHEDULE_LINEAR;
@@ -60,7 +60,7 @@ static double cosine_alpha(double eps, double t)
     return eps + (1.0 - eps) * 2.0 * sine_of_half(t) * sine_of_half(t);
 }
 
-double diff_schedule_rate(const Schedule *c, double t)
+double diffusion_schedule_rate(const Schedule *c, double t)
 {
     double g = c->growth, eps = c->eps;
 
@@ -107,7 +107,7 @@ static double minus_log(double keep, double leave)
     return leave < 0.5 ? -log1p(-leave) : -log(keep);
 }
 
-double diff_schedule_integral(const Schedule *c, double s, double t)
+double diffusion_schedule_integral(const Schedule *c, double s, double t)
 {
     double g = c->growth, keep, leave;
 
@@ -124,7 +124,7 @@ double diff_schedule_integral(const Schedule *c, double s, double t)
     }
 }
 
-void diff_schedule_keep(const Schedule *c, double rate, double s, double t, double *keep,
+void diffusion_schedule_keep(const Schedule *c, double rate, double s, double t, double *keep,
                         double *leave)
 {
     bool has_alpha = c->kind == SCHEDULE_COSINE || c->kind == SCHEDULE_LOGLINEAR;
@@ -133,7 +133,7 @@ void diff_schedule_keep(const Schedule *c, double rate, double s, double t, doub
         alpha_ratio(c, s, t, keep, leave);
         return;
     }
-    double passed = rate * diff_schedule_integral(c, s, t);
+    double passed = rate * diffusion_schedule_integral(c, s, t);
     *keep = exp(-passed);
     *leave = -expm1(-passed);
 }

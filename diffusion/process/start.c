@@ -18,17 +18,17 @@ static double distance(const double *row, const double *prior, size_t S)
     return 0.5 * sum;
 }
 
-double diff_process_distance(const Process *p, double t)
+double diffusion_process_distance(const Process *p, double t)
 {
     size_t S = p->states;
     double *row = mem_alloc(S, sizeof *row), far = 0.0;
-    Transition *tr = diff_transition_create(p, 0.0, t, TRANSITION_SPECTRAL);
+    Transition *tr = diffusion_transition_create(p, 0.0, t, TRANSITION_SPECTRAL);
 
     for (size_t i = 0; i < S; i++) {
-        diff_transition_row(tr, i, row);
+        diffusion_transition_row(tr, i, row);
         far = fmax(far, distance(row, p->prior, S));
     }
-    diff_transition_destroy(tr);
+    diffusion_transition_destroy(tr);
     mem_free(row);
     return far;
 }
@@ -39,7 +39,7 @@ static double stretched(const Process *p, double factor)
     Process longer = *p;
 
     longer.schedule.scale *= factor;
-    return diff_process_distance(&longer, 1.0);
+    return diffusion_process_distance(&longer, 1.0);
 }
 
 /* The least factor of B (to 2 %) that brings x_1 to the prior, whose distance from the end state is
@@ -67,17 +67,17 @@ static double round_away(double x, bool up)
     return (up ? ceil(x / unit) : floor(x / unit)) * unit;
 }
 
-bool diff_process_as_published(const Process *p)
+bool diffusion_process_as_published(const Process *p)
 {
-    const ProcessConfig *c = &p->config, d = diff_process_defaults(c->kind, PUBLISHED_STATES);
+    const ProcessConfig *c = &p->config, d = diffusion_process_defaults(c->kind, PUBLISHED_STATES);
 
     return c->kind == PROCESS_BIRTH_DEATH && c->beta == SCHEDULE_PUBLISHED &&
            c->states == d.states && c->sigma_min == d.sigma_min && c->sigma_max == d.sigma_max;
 }
 
-bool diff_process_check_start(const Process *p, Error *err)
+bool diffusion_process_check_start(const Process *p, Error *err)
 {
-    double far = diff_process_distance(p, 1.0), apart = distance(p->end, p->prior, p->states);
+    double far = diffusion_process_distance(p, 1.0), apart = distance(p->end, p->prior, p->states);
 
     if (far <= DIFF_PRIOR_DISTANCE)
         return true;
@@ -96,7 +96,7 @@ bool diff_process_check_start(const Process *p, Error *err)
                           "(total variation) from the law that sampling starts from, expected at "
                           "most %g: %s %s to at %s %g",
                      p->class->name, p->states, wanted.name, wanted.value,
-                     diff_process_integral(p, 0.0, 1.0), far, DIFF_PRIOR_DISTANCE,
+                     diffusion_process_integral(p, 0.0, 1.0), far, DIFF_PRIOR_DISTANCE,
                      up ? "raise" : "lower", wanted.name, up ? "least" : "most",
                      round_away(wanted.needed, up));
 }

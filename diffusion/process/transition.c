@@ -44,15 +44,15 @@ static Transition *make(const Process *p)
     return tr;
 }
 
-Transition *diff_transition_create(const Process *p, double s, double t, TransitionAccuracy a)
+Transition *diffusion_transition_create(const Process *p, double s, double t, TransitionAccuracy a)
 {
     Transition *tr = make(p);
 
-    diff_transition_set(tr, s, t, a);
+    diffusion_transition_set(tr, s, t, a);
     return tr;
 }
 
-void diff_transition_destroy(Transition *tr)
+void diffusion_transition_destroy(Transition *tr)
 {
     if (tr == NULL)
         return;
@@ -157,11 +157,11 @@ static void spectral_rows(const Process *p, double integral, const uint16_t *fro
         out[i] = out[i] > 0.0 ? out[i] : 0.0; /* rounding below zero */
 }
 
-void diff_transition_rows(const Process *p, double s, double t, const uint16_t *from, size_t count,
+void diffusion_transition_rows(const Process *p, double s, double t, const uint16_t *from, size_t count,
                           double *work, double *out)
 {
     size_t S = p->states;
-    double integral = diff_process_integral(p, s, t);
+    double integral = diffusion_process_integral(p, s, t);
 
     TENSOR_CHECK(p->powers != NULL, "process %s has a closed form", p->class->name);
     for (size_t i = 0; i < count; i++)
@@ -170,22 +170,22 @@ void diff_transition_rows(const Process *p, double s, double t, const uint16_t *
         spectral_rows(p, integral, from, count, work, out);
         return;
     }
-    Transition *tr = diff_transition_create(p, s, t, TRANSITION_ACCURATE);
+    Transition *tr = diffusion_transition_create(p, s, t, TRANSITION_ACCURATE);
     for (size_t i = 0; i < count; i++)
-        diff_transition_row(tr, from[i], out + i * S);
-    diff_transition_destroy(tr);
+        diffusion_transition_row(tr, from[i], out + i * S);
+    diffusion_transition_destroy(tr);
 }
 
-void diff_transition_set(Transition *tr, double s, double t, TransitionAccuracy a)
+void diffusion_transition_set(Transition *tr, double s, double t, TransitionAccuracy a)
 {
     const Process *p = tr->process;
 
     TENSOR_CHECK(0.0 <= s && s <= t && t <= 1.0, "s = %g, t = %g", s, t);
     if (tr->dense == NULL) {
-        diff_process_keep(p, s, t, &tr->keep, &tr->leave);
+        diffusion_process_keep(p, s, t, &tr->keep, &tr->leave);
         return;
     }
-    double integral = diff_process_integral(p, s, t);
+    double integral = diffusion_process_integral(p, s, t);
     if (integral == 0.0)
         set_identity(tr);
     else if (a == TRANSITION_SPECTRAL && p->spectral)
@@ -194,7 +194,7 @@ void diff_transition_set(Transition *tr, double s, double t, TransitionAccuracy 
         set_accurate(tr, integral);
 }
 
-void diff_transition_compose(Transition *out, const Transition *first, const Transition *second)
+void diffusion_transition_compose(Transition *out, const Transition *first, const Transition *second)
 {
     const Process *p = out->process;
     size_t S = p->states;
@@ -210,12 +210,12 @@ void diff_transition_compose(Transition *out, const Transition *first, const Tra
     rescale_rows(out->dense, S, S);
 }
 
-size_t diff_transition_states(const Transition *tr)
+size_t diffusion_transition_states(const Transition *tr)
 {
     return tr->process->states;
 }
 
-double diff_transition_at(const Transition *tr, size_t i, size_t j)
+double diffusion_transition_at(const Transition *tr, size_t i, size_t j)
 {
     const Process *p = tr->process;
 
@@ -225,7 +225,7 @@ double diff_transition_at(const Transition *tr, size_t i, size_t j)
     return (i == j ? tr->keep : 0.0) + tr->leave * p->end[j];
 }
 
-void diff_transition_row(const Transition *tr, size_t i, double *row)
+void diffusion_transition_row(const Transition *tr, size_t i, double *row)
 {
     const Process *p = tr->process;
     size_t S = p->states;
@@ -240,7 +240,7 @@ void diff_transition_row(const Transition *tr, size_t i, double *row)
     row[i] += tr->keep;
 }
 
-void diff_transition_column(const Transition *tr, size_t j, double *column)
+void diffusion_transition_column(const Transition *tr, size_t j, double *column)
 {
     const Process *p = tr->process;
     size_t S = p->states;
@@ -252,12 +252,12 @@ void diff_transition_column(const Transition *tr, size_t j, double *column)
         column[j] += tr->keep;
 }
 
-const double *diff_transition_dense(const Transition *tr)
+const double *diffusion_transition_dense(const Transition *tr)
 {
     return tr->dense;
 }
 
-bool diff_transition_closed(const Transition *tr, double *keep, double *leave)
+bool diffusion_transition_closed(const Transition *tr, double *keep, double *leave)
 {
     if (tr->dense != NULL)
         return false;
@@ -266,7 +266,7 @@ bool diff_transition_closed(const Transition *tr, double *keep, double *leave)
     return true;
 }
 
-size_t diff_transition_draw(const Transition *tr, size_t i, Rng *rng)
+size_t diffusion_transition_draw(const Transition *tr, size_t i, Rng *rng)
 {
     const Process *p = tr->process;
 
@@ -278,7 +278,7 @@ size_t diff_transition_draw(const Transition *tr, size_t i, Rng *rng)
     return p->mask >= 0 ? (size_t)p->mask : rng_categorical(rng, p->end, p->states);
 }
 
-void diff_transition_flow(const Transition *tr, double *out)
+void diffusion_transition_flow(const Transition *tr, double *out)
 {
     const Process *p = tr->process;
     size_t S = p->states;

@@ -20,7 +20,7 @@ struct TransitionCache {
     double *work; /* (S): for one row in the spectral form */
 };
 
-TransitionCache *diff_transition_cache_create(const Process *p, TransitionAccuracy accuracy,
+TransitionCache *diffusion_transition_cache_create(const Process *p, TransitionAccuracy accuracy,
                                               size_t pairs)
 {
     TransitionCache *cache = mem_zeroed(1, sizeof *cache);
@@ -34,14 +34,14 @@ TransitionCache *diff_transition_cache_create(const Process *p, TransitionAccura
     return cache;
 }
 
-void diff_transition_cache_destroy(TransitionCache *cache)
+void diffusion_transition_cache_destroy(TransitionCache *cache)
 {
     if (cache == NULL)
         return;
     for (size_t k = 0; k < cache->count; k++) {
         mem_free(cache->pairs[k].rows);
         mem_free(cache->pairs[k].have);
-        diff_transition_destroy(cache->pairs[k].transition);
+        diffusion_transition_destroy(cache->pairs[k].transition);
     }
     mem_free(cache->pairs);
     mem_free(cache->work);
@@ -54,7 +54,7 @@ static bool by_rows(const TransitionCache *cache, double s, double t)
     const Process *p = cache->process;
 
     return p->spectral && cache->accuracy == TRANSITION_SPECTRAL &&
-           diff_process_integral(p, s, t) > 0.0;
+           diffusion_process_integral(p, s, t) > 0.0;
 }
 
 static void set_up(TransitionCache *cache, Pair *pair, double s, double t)
@@ -73,9 +73,9 @@ static void set_up(TransitionCache *cache, Pair *pair, double s, double t)
     if (by_rows(cache, s, t))
         return;
     if (pair->transition == NULL)
-        pair->transition = diff_transition_create(cache->process, s, t, cache->accuracy);
+        pair->transition = diffusion_transition_create(cache->process, s, t, cache->accuracy);
     else
-        diff_transition_set(pair->transition, s, t, cache->accuracy);
+        diffusion_transition_set(pair->transition, s, t, cache->accuracy);
 }
 
 static Pair *find(TransitionCache *cache, double s, double t)
@@ -93,7 +93,7 @@ static Pair *find(TransitionCache *cache, double s, double t)
     return oldest;
 }
 
-const double *diff_transition_cache_row(TransitionCache *cache, double s, double t, size_t i)
+const double *diffusion_transition_cache_row(TransitionCache *cache, double s, double t, size_t i)
 {
     size_t S = cache->process->states;
 
@@ -106,14 +106,14 @@ const double *diff_transition_cache_row(TransitionCache *cache, double s, double
     pair->have[i] = true;
     if (by_rows(cache, s, t)) {
         uint16_t from = (uint16_t)i;
-        diff_transition_rows(cache->process, s, t, &from, 1, cache->work, row);
+        diffusion_transition_rows(cache->process, s, t, &from, 1, cache->work, row);
     } else {
-        diff_transition_row(pair->transition, i, row);
+        diffusion_transition_row(pair->transition, i, row);
     }
     return row;
 }
 
-size_t diff_transition_cache_misses(const TransitionCache *cache)
+size_t diffusion_transition_cache_misses(const TransitionCache *cache)
 {
     return cache->misses;
 }

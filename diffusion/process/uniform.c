@@ -6,7 +6,7 @@ static bool create(Process *p, Error *err)
 {
     size_t S = p->states;
 
-    if (!diff_process_positive(p, "rate_const", p->config.rate_const, err))
+    if (!diffusion_process_positive(p, "rate_const", p->config.rate_const, err))
         return false;
     for (size_t i = 0; i < S * S; i++)
         p->base[i] = p->config.rate_const;
@@ -19,7 +19,7 @@ static bool create(Process *p, Error *err)
 
 static bool published(const Process *p, Schedule *schedule, Error *err)
 {
-    return diff_schedule_make(schedule, SCHEDULE_CONSTANT, 1.0, 0.0, 0.0, p->class->name, err);
+    return diffusion_schedule_make(schedule, SCHEDULE_CONSTANT, 1.0, 0.0, 0.0, p->class->name, err);
 }
 
 static ProcessConstant constant(const Process *p, double factor)
@@ -29,4 +29,4 @@ static ProcessConstant constant(const Process *p, double factor)
     return (ProcessConstant){"rate_const", c, factor * c};
 }
 
-const ProcessClass diff_uniform = {"uniform", create, published, constant};
+const ProcessClass diffusion_uniform = {"uniform", create, published, constant};

@@ -19,9 +19,9 @@ static size_t larger(size_t a, size_t b)
 void sampler_batch_init(SamplerBatch *b, const SampleRequest *r, const SamplerSettings *settings,
                         size_t count)
 {
-    const SamplerClass *c = r->sampler != NULL ? r->sampler : &diff_sampler_posterior;
+    const SamplerClass *c = r->sampler != NULL ? r->sampler : &diffusion_sampler_posterior;
     const Denoiser *other = r->teacher_steps > 0 ? r->teacher : r->model;
-    size_t outputs = larger(diff_head_outputs(&r->model->head), diff_head_outputs(&other->head));
+    size_t outputs = larger(diffusion_head_outputs(&r->model->head), diffusion_head_outputs(&other->head));
     size_t lambda_dims = larger(r->model->lambda_dims, other->lambda_dims);
     SamplerBatch empty = {.request = r, .settings = settings, .model = r->model};
 
@@ -95,7 +95,7 @@ static double stratify(const SamplerBatch *b, size_t i, size_t coordinate, size_
 static void draw_lambda(SamplerBatch *b)
 {
     const SampleRequest *r = b->request;
-    size_t dims = b->model->lambda_dims, uniforms = diff_lambda_uniforms(b->model);
+    size_t dims = b->model->lambda_dims, uniforms = diffusion_lambda_uniforms(b->model);
     double u[DIFF_LAMBDA_UNIFORMS_MAX];
     LambdaScope scope = r->lambda_scope != LAMBDA_SCOPE_DEFAULT ? r->lambda_scope
                                                                 : b->model->lambda_scope;
@@ -108,7 +108,7 @@ static void draw_lambda(SamplerBatch *b)
             double at = rng_uniform(&rng);
             u[k] = r->stratified_lambda ? stratify(b, i, k, call, at) : at;
         }
-        diff_lambda_of_uniforms(b->model, u, b->lambda + i * dims);
+        diffusion_lambda_of_uniforms(b->model, u, b->lambda + i * dims);
     }
 }
 
@@ -124,10 +124,10 @@ bool sampler_network(SamplerBatch *b, Error *err)
         draw_lambda(b);
         in.lambda = b->lambda;
     }
-    diff_denoise(b->model, b->graph, &in, 0, b->numbers); /* checks nothing: always true */
+    diffusion_denoise(b->model, b->graph, &in, 0, b->numbers); /* checks nothing: always true */
     b->made += b->count;
     if (b->model->net == NULL ||
-        tensor_all_finite(b->numbers, b->count * diff_head_outputs(&b->model->head)))
+        tensor_all_finite(b->numbers, b->count * diffusion_head_outputs(&b->model->head)))
         return true;
     return error_set(err, "the model gave a number that is not finite at t = %g, in samples %zu to "
                           "%zu",
@@ -139,9 +139,9 @@ void sampler_clean(SamplerBatch *b, bool argmax)
     States x0 = states_rows(&b->x0, 0, b->count);
 
     if (argmax)
-        diff_head_argmax(&b->model->head, b->numbers, &b->x, &x0);
+        diffusion_head_argmax(&b->model->head, b->numbers, &b->x, &x0);
     else
-        diff_head_draw(&b->model->head, b->numbers, &b->x, sampler_streams(b, DRAW_X0), &x0);
+        diffusion_head_draw(&b->model->head, b->numbers, &b->x, sampler_streams(b, DRAW_X0), &x0);
 }
 
 void sampler_probabilities(const SamplerBatch *b, const float *numbers, const States *x, size_t i,
@@ -151,7 +151,7 @@ void sampler_probabilities(const SamplerBatch *b, const float *numbers, const St
     size_t S = head->states;
     float *logp = threads_scratch(SCRATCH_HEAD, S * sizeof *logp);
 
-    diff_head_row(head, numbers + i * diff_head_outputs(head), states_row(x, i), d, logp);
+    diffusion_head_row(head, numbers + i * diffusion_head_outputs(head), states_row(x, i), d, logp);
 #pragma omp simd
     for (size_t a = 0; a < S; a++)
         p[a] = (double)fast_exp(logp[a]);

@@ -35,7 +35,7 @@ static double share(const Process *p, int schedule, double s)
 {
     if (schedule == MASKED_COSINE)
         return sin(0.5 * PI * s);
-    return schedule == MASKED_LINEAR ? s : diff_process_clock(p, s);
+    return schedule == MASKED_LINEAR ? s : diffusion_process_clock(p, s);
 }
 
 /* Surest first; of equals, the first dimension. */
@@ -56,7 +56,7 @@ static size_t list_masked(const SamplerBatch *b, size_t i, const uint16_t *x, Rn
     size_t n = 0;
 
     for (size_t d = 0; d < b->x.dims; d++) {
-        if (diff_head_known(&b->model->head, x, d))
+        if (diffusion_head_known(&b->model->head, x, d))
             continue;
         sampler_probabilities(b, b->numbers, &b->x, i, d, p0);
         double gumbel = -log(-log(1.0 - rng_uniform(rng)) + 1e-300);
@@ -89,7 +89,7 @@ static void move(SamplerBatch *b)
     sampler_each(b, move_sample);
 }
 
-const SamplerClass diff_sampler_confidence = {
+const SamplerClass diffusion_sampler_confidence = {
     .name = "confidence",
     .help = "keeps the draws that the network is surest of; not the reversal of the noise",
     .needs = "absorbing noise",

@@ -13,7 +13,7 @@ static size_t plan(const SamplerSettings *settings, double t, double s, SamplerC
 static void open(SamplerStep *step, const SamplerCall *calls, size_t count)
 {
     (void)count;
-    step->rates = diff_reverse_create(step->plan->process, calls[0].t);
+    step->rates = diffusion_reverse_create(step->plan->process, calls[0].t);
 }
 
 static void move_sample(const SamplerBatch *b, size_t i, uint16_t *x, Rng *rng)
@@ -22,12 +22,12 @@ static void move_sample(const SamplerBatch *b, size_t i, uint16_t *x, Rng *rng)
     double *p0 = sampler_room(b, 1);
 
     for (size_t d = 0; d < b->x.dims; d++) {
-        if (diff_head_known(head, x, d))
+        if (diffusion_head_known(head, x, d))
             continue;
         sampler_probabilities(b, b->numbers, &b->x, i, d, p0);
-        double total = diff_reverse_total(b->step->rates, x[d], p0);
+        double total = diffusion_reverse_total(b->step->rates, x[d], p0);
         if (rng_uniform(rng) < b->now->h * total)
-            x[d] = (uint16_t)diff_reverse_draw(b->step->rates, x[d], p0, rng);
+            x[d] = (uint16_t)diffusion_reverse_draw(b->step->rates, x[d], p0, rng);
     }
 }
 
@@ -43,7 +43,7 @@ static void row(const SamplerStep *step, const SamplerCall *now, size_t x, const
     double total = 0.0;
 
     (void)before, (void)before_p0;
-    diff_reverse_rates(step->rates, x, p0, out);
+    diffusion_reverse_rates(step->rates, x, p0, out);
     for (size_t v = 0; v < S; v++)
         total += out[v];
     double scale = now->h * total > 1.0 ? 1.0 / total : now->h;
@@ -52,7 +52,7 @@ static void row(const SamplerStep *step, const SamplerCall *now, size_t x, const
     out[x] = scale * total < 1.0 ? 1.0 - scale * total : 0.0;
 }
 
-const SamplerClass diff_sampler_euler = {
+const SamplerClass diffusion_sampler_euler = {
     .name = "euler",
     .help = "jumps at most once a step, with probability step times rate",
     .needs = "any process",

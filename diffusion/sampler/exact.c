@@ -61,7 +61,7 @@ static void next_time(Run *run, size_t i)
         double step = c->bound > 0.0 ? -log(1.0 - rng_uniform(&rng)) / c->bound : HUGE_VAL;
         if (c->clock - step > w->clock[c->window + 1]) {
             c->clock -= step;
-            run->b->t[i] = diff_process_time_at(run->b->request->process, c->clock);
+            run->b->t[i] = diffusion_process_time_at(run->b->request->process, c->clock);
             return;
         }
         c->clock = w->clock[c->window + 1];
@@ -73,11 +73,11 @@ static void next_time(Run *run, size_t i)
 static double totals_of(const SamplerBatch *b, size_t i, const ReverseRates *r, const uint16_t *x,
                         double *p0, double *totals)
 {
-    double beta = diff_reverse_beta(r), sum = 0.0;
+    double beta = diffusion_reverse_beta(r), sum = 0.0;
 
     for (size_t d = 0; d < b->x.dims; d++) {
         sampler_probabilities(b, b->numbers, &b->x, i, d, p0);
-        totals[d] = beta > 0.0 ? diff_reverse_total(r, x[d], p0) / beta : 0.0;
+        totals[d] = beta > 0.0 ? diffusion_reverse_total(r, x[d], p0) / beta : 0.0;
         sum += totals[d];
     }
     return sum;
@@ -109,16 +109,16 @@ static void decide(size_t i, void *context)
         draw_clean(b, i, p0, x);
         return;
     }
-    ReverseRates *r = diff_reverse_create(p, b->t[i]);
+    ReverseRates *r = diffusion_reverse_create(p, b->t[i]);
     double sum = totals_of(b, i, r, x, p0, totals);
     TENSOR_CHECK(sum <= c->bound * (1.0 + 1e-4), "total rate %g above its bound %g at t = %g", sum,
                  c->bound, b->t[i]);
     if (rng_uniform(&rng) * c->bound < sum) {
         size_t d = rng_categorical(&rng, totals, D);
         sampler_probabilities(b, b->numbers, &b->x, i, d, p0);
-        x[d] = (uint16_t)diff_reverse_draw(r, x[d], p0, &rng);
+        x[d] = (uint16_t)diffusion_reverse_draw(r, x[d], p0, &rng);
     }
-    diff_reverse_destroy(r);
+    diffusion_reverse_destroy(r);
 }
 
 /* Gathers the states of the samples that run. */
@@ -186,7 +186,7 @@ static bool run_exact(SamplerBatch *b, Error *err)
     return ok;
 }
 
-const SamplerClass diff_sampler_exact = {
+const SamplerClass diffusion_sampler_exact = {
     .name = "exact",
     .help = "simulates the learnt chain exactly, by thinning, down to t_min; then draws x_0",
     .needs = "any process; chooses its own number of network calls",

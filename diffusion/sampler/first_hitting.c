@@ -18,7 +18,7 @@ static size_t masked_of(const Head *head, const uint16_t *x)
     size_t n = 0;
 
     for (size_t d = 0; d < head->dims; d++)
-        n += !diff_head_known(head, x, d);
+        n += !diffusion_head_known(head, x, d);
     return n;
 }
 
@@ -28,7 +28,7 @@ static void next_times(SamplerBatch *b, size_t n, double *lost)
     for (size_t i = 0; i < b->count; i++) {
         Rng rng = sampler_stream(b, DRAW_TIMES, i);
         lost[i] *= pow(1.0 - rng_uniform(&rng), 1.0 / (double)n);
-        b->t[i] = diff_process_time_of(b->request->process, lost[i]);
+        b->t[i] = diffusion_process_time_of(b->request->process, lost[i]);
     }
 }
 
@@ -39,7 +39,7 @@ static void move_sample(const SamplerBatch *b, size_t i, uint16_t *x, Rng *rng)
     double *p0 = sampler_room(b, 1);
 
     for (;; d++)
-        if (!diff_head_known(head, x, d) && skip-- == 0)
+        if (!diffusion_head_known(head, x, d) && skip-- == 0)
             break;
     sampler_probabilities(b, b->numbers, &b->x, i, d, p0);
     x[d] = (uint16_t)rng_categorical(rng, p0, head->states);
@@ -52,7 +52,7 @@ bool sampler_first_hitting_run(SamplerBatch *b, Error *err)
     bool ok = true;
 
     for (size_t i = 0; i < b->count; i++)
-        lost[i] = diff_process_clock(b->request->process, 1.0);
+        lost[i] = diffusion_process_clock(b->request->process, 1.0);
     for (b->call = 0; b->call < D && ok; b->call++) {
         next_times(b, D - b->call, lost);
         ok = sampler_network(b, err);
@@ -64,7 +64,7 @@ bool sampler_first_hitting_run(SamplerBatch *b, Error *err)
     return ok;
 }
 
-const SamplerClass diff_sampler_first_hitting = {
+const SamplerClass diffusion_sampler_first_hitting = {
     .name = "first-hitting",
     .help = "unmasks one dimension a network call, at the exact times of the learnt chain",
     .needs = "absorbing noise; makes D network calls",

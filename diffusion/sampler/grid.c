@@ -4,7 +4,7 @@
 #include "diffusion/sampler/sampler.h"
 #include "tensor/base/check.h"
 
-void diff_time_grid(TimeGrid grid, size_t steps, double t_min, double *times)
+void diffusion_time_grid(TimeGrid grid, size_t steps, double t_min, double *times)
 {
     TENSOR_CHECK(steps >= 1, "%zu steps", steps);
     TENSOR_CHECK(grid == GRID_UNIFORM || grid == GRID_AUTHORS, "grid %d", (int)grid);
@@ -17,19 +17,19 @@ void diff_time_grid(TimeGrid grid, size_t steps, double t_min, double *times)
                                         : 1.0 - (1.0 - t_min) * (double)i / (double)(steps - 1);
 }
 
-double diff_process_clock(const Process *p, double t)
+double diffusion_process_clock(const Process *p, double t)
 {
     double keep, leave;
 
     if (p->decay == 0.0)
-        return sqrt(diff_process_integral(p, 0.0, t));
-    diff_process_keep(p, 0.0, t, &keep, &leave);
+        return sqrt(diffusion_process_integral(p, 0.0, t));
+    diffusion_process_keep(p, 0.0, t, &keep, &leave);
     return leave;
 }
 
 static double integral_to(const Process *p, double t)
 {
-    return diff_process_integral(p, 0.0, t);
+    return diffusion_process_integral(p, 0.0, t);
 }
 
 /* The smallest t in [0, 1] at which a rising clock shows at least the value, by bisection to the
@@ -49,12 +49,12 @@ static double time_of(const Process *p, double (*clock)(const Process *, double)
     }
 }
 
-double diff_process_time_of(const Process *p, double clock)
+double diffusion_process_time_of(const Process *p, double clock)
 {
-    return time_of(p, diff_process_clock, clock);
+    return time_of(p, diffusion_process_clock, clock);
 }
 
-double diff_process_time_at(const Process *p, double integral)
+double diffusion_process_time_at(const Process *p, double integral)
 {
     return time_of(p, integral_to, integral);
 }
@@ -62,11 +62,11 @@ double diff_process_time_at(const Process *p, double integral)
 /* False if two of the times are one, as where the clock hardly runs. */
 static bool process_grid(const Process *p, size_t steps, double *times)
 {
-    double end = diff_process_clock(p, 1.0);
+    double end = diffusion_process_clock(p, 1.0);
 
     times[0] = 1.0;
     for (size_t i = 1; i < steps; i++) {
-        times[i] = diff_process_time_of(p, end * (double)(steps - i) / (double)steps);
+        times[i] = diffusion_process_time_of(p, end * (double)(steps - i) / (double)steps);
         if (!(times[i] > 0.0 && times[i] < times[i - 1]))
             return false;
     }
@@ -88,9 +88,9 @@ static bool listed(const SampleRequest *r, double *times, Error *err)
     return true;
 }
 
-bool diff_sampler_times(const SampleRequest *r, double *times, Error *err)
+bool diffusion_sampler_times(const SampleRequest *r, double *times, Error *err)
 {
-    double t_min = r->settings != NULL ? r->settings->t_min : diff_sampler_defaults().t_min;
+    double t_min = r->settings != NULL ? r->settings->t_min : diffusion_sampler_defaults().t_min;
 
     if (r->steps < 1)
         return error_set(err, "steps = 0, expected at least 1");
@@ -105,6 +105,6 @@ bool diff_sampler_times(const SampleRequest *r, double *times, Error *err)
                               "call is the argmax at t_min");
     if (r->grid == GRID_AUTHORS && !(t_min > 0.0 && t_min < 1.0))
         return error_set(err, "t_min = %g, expected 0 < t_min < 1", t_min);
-    diff_time_grid(r->grid, r->steps, t_min, times);
+    diffusion_time_grid(r->grid, r->steps, t_min, times);
     return true;
 }

@@ -62,7 +62,7 @@ struct SamplerClass {
     size_t (*plan)(const SamplerSettings *settings, double t, double s, SamplerCall *calls);
     void (*open)(SamplerStep *step, const SamplerCall *calls, size_t count);
     void (*move)(SamplerBatch *b); /* x as now says; PART_DRAW and PART_ARGMAX do not come here */
-    /* The law of one dimension, see diff_sampler_row; NULL: not a product. */
+    /* The law of one dimension, see diffusion_sampler_row; NULL: not a product. */
     void (*row)(const SamplerStep *step, const SamplerCall *now, size_t x, const double *p0,
                 size_t before, const double *before_p0, double *row);
 };
@@ -70,11 +70,11 @@ struct SamplerClass {
 /* What first-hitting does; `exact` does the same for absorbing noise. */
 bool sampler_first_hitting_run(SamplerBatch *b, Error *err);
 
-extern const SamplerClass diff_sampler_posterior, diff_sampler_tau_leaping,
-    diff_sampler_predictor_corrector, diff_sampler_theta_trapezoidal, diff_sampler_euler,
-    diff_sampler_exact, diff_sampler_first_hitting, diff_sampler_confidence;
+extern const SamplerClass diffusion_sampler_posterior, diffusion_sampler_tau_leaping,
+    diffusion_sampler_predictor_corrector, diffusion_sampler_theta_trapezoidal, diffusion_sampler_euler,
+    diffusion_sampler_exact, diffusion_sampler_first_hitting, diffusion_sampler_confidence;
 
-/* All of a request but its denoisers and times (sampler/plan.c); diff_sampler_plan checks the times
+/* All of a request but its denoisers and times (sampler/plan.c); diffusion_sampler_plan checks the times
  * too. */
 bool sampler_check_request(const SampleRequest *r, Error *err);
 

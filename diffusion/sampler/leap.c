@@ -10,7 +10,7 @@ SamplerJumps sampler_jumps(const Process *p, int setting)
 {
     if (setting != JUMPS_AUTO)
         return (SamplerJumps)setting;
-    bool ordinal = p->class == &diff_birth_death || p->class == &diff_gaussian;
+    bool ordinal = p->class == &diffusion_birth_death || p->class == &diffusion_gaussian;
     return ordinal ? JUMPS_ORDINAL : JUMPS_CATEGORICAL;
 }
 
@@ -30,17 +30,17 @@ static bool counterpart(const Leap *leap, size_t S, size_t v, size_t *of)
 /* lambda (S), in the first half of room; returns its sum. */
 static double write_rates(const Leap *leap)
 {
-    size_t S = diff_reverse_states(leap->rates), of;
+    size_t S = diffusion_reverse_states(leap->rates), of;
     double *rates = leap->room, *other = leap->room + S, total = 0.0;
 
-    diff_reverse_rates(leap->rates, leap->x, leap->p0, rates);
+    diffusion_reverse_rates(leap->rates, leap->x, leap->p0, rates);
     if (leap->forward) {
-        diff_forward_rates(leap->rates, leap->x, other);
+        diffusion_forward_rates(leap->rates, leap->x, other);
         for (size_t v = 0; v < S; v++)
             rates[v] += other[v];
     }
     if (leap->earlier != NULL) {
-        diff_reverse_rates(leap->earlier, leap->before, leap->before_p0, other);
+        diffusion_reverse_rates(leap->earlier, leap->before, leap->before_p0, other);
         for (size_t v = 0; v < S; v++) {
             double e = counterpart(leap, S, v, &of) ? other[of] : 0.0;
             double rate = leap->a1 * rates[v] - leap->a2 * e;
@@ -63,7 +63,7 @@ static size_t clamped(double x, size_t S)
  * and then which; each of the others has a Poisson number of its own. */
 static double many_jumps(const Leap *leap, Rng *rng)
 {
-    size_t S = diff_reverse_states(leap->rates);
+    size_t S = diffusion_reverse_states(leap->rates);
     double *rare = leap->room + S, together = 0.0, sum = 0.0, x = (double)leap->x;
 
     for (size_t v = 0; v < S; v++) {
@@ -81,7 +81,7 @@ static double many_jumps(const Leap *leap, Rng *rng)
 /* With the rates written out. */
 static size_t leap_by_rates(const Leap *leap, Rng *rng)
 {
-    size_t S = diff_reverse_states(leap->rates);
+    size_t S = diffusion_reverse_states(leap->rates);
     double total = write_rates(leap);
 
     if (leap->jumps != JUMPS_ORDINAL) {
@@ -95,23 +95,23 @@ static size_t leap_by_rates(const Leap *leap, Rng *rng)
 /* A jump with probability in proportion to a1 R^ (or R^ + R); S if thinning rejects it. */
 static size_t propose(const Leap *leap, double reverse, double forward, Rng *rng)
 {
-    size_t S = diff_reverse_states(leap->rates), of;
+    size_t S = diffusion_reverse_states(leap->rates), of;
 
     if (forward > 0.0 && rng_uniform(rng) * (reverse + forward) < forward)
-        return diff_forward_draw(leap->rates, leap->x, rng);
-    size_t v = diff_reverse_draw(leap->rates, leap->x, leap->p0, rng);
+        return diffusion_forward_draw(leap->rates, leap->x, rng);
+    size_t v = diffusion_reverse_draw(leap->rates, leap->x, leap->p0, rng);
     if (leap->earlier == NULL || !counterpart(leap, S, v, &of))
         return v;
-    double rate = leap->a1 * diff_reverse_rate(leap->rates, leap->x, leap->p0, v);
-    double less = leap->a2 * diff_reverse_rate(leap->earlier, leap->before, leap->before_p0, of);
+    double rate = leap->a1 * diffusion_reverse_rate(leap->rates, leap->x, leap->p0, v);
+    double less = leap->a2 * diffusion_reverse_rate(leap->earlier, leap->before, leap->before_p0, of);
     return rng_uniform(rng) * rate < rate - less ? v : S;
 }
 
 size_t sampler_leap(const Leap *leap, Rng *rng)
 {
-    size_t S = diff_reverse_states(leap->rates), first = leap->x, taken = 0;
-    double reverse = diff_reverse_total(leap->rates, leap->x, leap->p0);
-    double forward = leap->forward ? diff_forward_total(leap->rates, leap->x) : 0.0;
+    size_t S = diffusion_reverse_states(leap->rates), first = leap->x, taken = 0;
+    double reverse = diffusion_reverse_total(leap->rates, leap->x, leap->p0);
+    double forward = leap->forward ? diffusion_forward_total(leap->rates, leap->x) : 0.0;
     double scale = leap->earlier != NULL ? leap->a1 : 1.0, sum = (double)leap->x;
     double mean = leap->h * (scale * reverse + forward);
 
@@ -239,7 +239,7 @@ static void ordinal_law(const double *rates, double h, size_t x, size_t S, doubl
 
 void sampler_leap_law(const Leap *leap, double *row)
 {
-    size_t S = diff_reverse_states(leap->rates);
+    size_t S = diffusion_reverse_states(leap->rates);
     double total = write_rates(leap), mean = leap->h * total, jump = mean * exp(-mean);
 
     if (leap->jumps == JUMPS_ORDINAL) {

@@ -8,7 +8,7 @@
 static bool check_settings(const SamplerClass *c, const SamplerSettings *s, const Process *p,
                            Error *err)
 {
-    if (!diff_sampler_check(s, err))
+    if (!diffusion_sampler_check(s, err))
         return false;
     if (s->last == LAST_MOVE && p->mask >= 0)
         return error_set(err, "last = move: it would leave masks under absorbing noise, expected "
@@ -24,8 +24,8 @@ static bool check_settings(const SamplerClass *c, const SamplerSettings *s, cons
 
 bool sampler_check_request(const SampleRequest *r, Error *err)
 {
-    const SamplerClass *c = r->sampler != NULL ? r->sampler : &diff_sampler_posterior;
-    SamplerSettings defaults = diff_sampler_defaults();
+    const SamplerClass *c = r->sampler != NULL ? r->sampler : &diffusion_sampler_posterior;
+    SamplerSettings defaults = diffusion_sampler_defaults();
 
     if (!check_settings(c, r->settings != NULL ? r->settings : &defaults, r->process, err))
         return false;
@@ -76,7 +76,7 @@ static bool check_first(const SampleRequest *r, double t, Error *err)
 {
     if (t == 1.0 || r->process->config.any_start) /* at 1: checked with the process */
         return true;
-    double far = diff_process_distance(r->process, t);
+    double far = diffusion_process_distance(r->process, t);
     return far <= DIFF_PRIOR_DISTANCE ||
            error_set(err, "grid: time 1 is %g, where x_t is %.3g (total variation) from the law "
                           "that sampling starts from under process %s, expected at most %g: a "
@@ -84,16 +84,16 @@ static bool check_first(const SampleRequest *r, double t, Error *err)
                      t, far, r->process->class->name, DIFF_PRIOR_DISTANCE);
 }
 
-SamplerPlan *diff_sampler_plan(const SampleRequest *r, Error *err)
+SamplerPlan *diffusion_sampler_plan(const SampleRequest *r, Error *err)
 {
-    const SamplerClass *c = r->sampler != NULL ? r->sampler : &diff_sampler_posterior;
+    const SamplerClass *c = r->sampler != NULL ? r->sampler : &diffusion_sampler_posterior;
 
     if (c->run != NULL) {
         error_set(err, "sampler %s: chooses its own times, there is no plan of its calls", c->name);
         return NULL;
     }
     double *times = mem_alloc(r->steps, sizeof *times);
-    if (!diff_sampler_times(r, times, err) || !check_first(r, times[0], err) ||
+    if (!diffusion_sampler_times(r, times, err) || !check_first(r, times[0], err) ||
         !sampler_check_request(r, err)) {
         mem_free(times);
         return NULL;
@@ -101,7 +101,7 @@ SamplerPlan *diff_sampler_plan(const SampleRequest *r, Error *err)
     SamplerPlan *p = mem_zeroed(1, sizeof *p);
     p->sampler = c;
     p->process = r->process;
-    p->settings = r->settings != NULL ? *r->settings : diff_sampler_defaults();
+    p->settings = r->settings != NULL ? *r->settings : diffusion_sampler_defaults();
     if (p->settings.last == LAST_AUTO)
         p->settings.last = r->grid == GRID_AUTHORS ? LAST_ARGMAX : LAST_DRAW;
     p->steps = r->steps;
@@ -110,7 +110,7 @@ SamplerPlan *diff_sampler_plan(const SampleRequest *r, Error *err)
     return p;
 }
 
-void diff_sampler_plan_destroy(SamplerPlan *p)
+void diffusion_sampler_plan_destroy(SamplerPlan *p)
 {
     if (p == NULL)
         return;
@@ -120,12 +120,12 @@ void diff_sampler_plan_destroy(SamplerPlan *p)
     mem_free(p);
 }
 
-bool diff_sampler_is_product(const SamplerClass *sampler)
+bool diffusion_sampler_is_product(const SamplerClass *sampler)
 {
     return sampler->row != NULL;
 }
 
-SamplerStep *diff_sampler_open(const SamplerPlan *plan, size_t step)
+SamplerStep *diffusion_sampler_open(const SamplerPlan *plan, size_t step)
 {
     SamplerStep *s = mem_zeroed(1, sizeof *s);
 
@@ -138,13 +138,13 @@ SamplerStep *diff_sampler_open(const SamplerPlan *plan, size_t step)
     return s;
 }
 
-void diff_sampler_close(SamplerStep *s)
+void diffusion_sampler_close(SamplerStep *s)
 {
     if (s == NULL)
         return;
-    diff_posterior_destroy(s->posterior);
-    diff_reverse_destroy(s->rates);
-    diff_reverse_destroy(s->second);
+    diffusion_posterior_destroy(s->posterior);
+    diffusion_reverse_destroy(s->rates);
+    diffusion_reverse_destroy(s->second);
     mem_free(s);
 }
 
@@ -163,7 +163,7 @@ static void last_row(const Process *p, bool argmax, size_t x, const double *p0, 
         memcpy(row, p0, known * sizeof *row);
 }
 
-void diff_sampler_row(const SamplerStep *s, size_t call, size_t x, const double *p0, size_t before,
+void diffusion_sampler_row(const SamplerStep *s, size_t call, size_t x, const double *p0, size_t before,
                       const double *before_p0, double *row)
 {
     const SamplerPlan *plan = s->plan;

@@ -16,7 +16,7 @@ static void open(SamplerStep *step, const SamplerCall *calls, size_t count)
     const SamplerPlan *p = step->plan;
 
     (void)count;
-    step->posterior = diff_posterior_create(p->process, calls[0].s, calls[0].t, p->settings.eps);
+    step->posterior = diffusion_posterior_create(p->process, calls[0].s, calls[0].t, p->settings.eps);
 }
 
 static void move_sample(size_t i, void *context)
@@ -27,7 +27,7 @@ static void move_sample(size_t i, void *context)
     uint16_t *x = states_row(&b->x, i);
 
     for (size_t d = 0; d < b->x.dims; d++)
-        x[d] = (uint16_t)diff_posterior_draw(b->step->posterior, x[d], x0[d], &rng);
+        x[d] = (uint16_t)diffusion_posterior_draw(b->step->posterior, x[d], x0[d], &rng);
 }
 
 static void move(SamplerBatch *b)
@@ -42,10 +42,10 @@ static void row(const SamplerStep *step, const SamplerCall *now, size_t x, const
     const Process *p = step->plan->process;
 
     (void)now, (void)before, (void)before_p0;
-    diff_posterior_mix(step->posterior, x, p0, p->states - (p->mask >= 0 ? 1 : 0), out);
+    diffusion_posterior_mix(step->posterior, x, p0, p->states - (p->mask >= 0 ? 1 : 0), out);
 }
 
-const SamplerClass diff_sampler_posterior = {
+const SamplerClass diffusion_sampler_posterior = {
     .name = "posterior",
     .help = "draws x_0 from the network, then x_s from q(x_s | x_t, x_0)",
     .needs = "any process",

@@ -47,16 +47,16 @@ static double contrast(const Process *p, const double *row)
 
 static double worst_contrast(const Process *p, double s)
 {
-    Transition *tr = diff_transition_create(p, 0.0, s, TRANSITION_ACCURATE);
+    Transition *tr = diffusion_transition_create(p, 0.0, s, TRANSITION_ACCURATE);
     double *row = mem_alloc(p->states, sizeof *row), worst = 0.0;
 
     for (size_t a = 0; a < p->states; a++) {
-        diff_transition_row(tr, a, row);
+        diffusion_transition_row(tr, a, row);
         double c = contrast(p, row);
         worst = c > worst ? c : worst;
     }
     mem_free(row);
-    diff_transition_destroy(tr);
+    diffusion_transition_destroy(tr);
     return worst;
 }
 
@@ -86,22 +86,22 @@ static bool raise(const Process *p, const double *at_s, const double *at_t, doub
 bool sampler_bound(const Process *p, double s, double t, double *bound)
 {
     size_t S = p->states;
-    double *room = mem_alloc(3 * S, sizeof *room), length = diff_process_integral(p, s, t);
-    Transition *to_s = diff_transition_create(p, 0.0, s, TRANSITION_ACCURATE);
-    Transition *to_t = diff_transition_create(p, 0.0, t, TRANSITION_ACCURATE);
+    double *room = mem_alloc(3 * S, sizeof *room), length = diffusion_process_integral(p, s, t);
+    Transition *to_s = diffusion_transition_create(p, 0.0, s, TRANSITION_ACCURATE);
+    Transition *to_t = diffusion_transition_create(p, 0.0, t, TRANSITION_ACCURATE);
     bool ok = true;
 
     for (size_t x = 0; x < S; x++)
         bound[x] = 0.0;
     for (size_t a = 0; a < S && ok; a++) {
-        diff_transition_row(to_s, a, room);
-        diff_transition_row(to_t, a, room + S);
+        diffusion_transition_row(to_s, a, room);
+        diffusion_transition_row(to_t, a, room + S);
         ok = raise(p, room, room + S, length, room + 2 * S, bound);
     }
     for (size_t x = 0; x < S; x++)
         bound[x] *= 1.0 + 1e-9; /* rounding */
-    diff_transition_destroy(to_s);
-    diff_transition_destroy(to_t);
+    diffusion_transition_destroy(to_s);
+    diffusion_transition_destroy(to_t);
     mem_free(room);
     return ok;
 }
@@ -136,27 +136,27 @@ static bool append(RateBounds *w, const Process *p, double s, double t, Error *e
         return error_set(err, "sampler exact: probabilities of process %s from 0 to %g fall below "
                               "%g, expected a larger t_min",
                          p->class->name, s, IMPOSSIBLE);
-    w->clock[++w->count] = diff_process_integral(p, 0.0, s);
+    w->clock[++w->count] = diffusion_process_integral(p, 0.0, s);
     return true;
 }
 
 RateBounds *sampler_bounds_create(const Process *p, double t_min, Error *err)
 {
     RateBounds *w = mem_zeroed(1, sizeof *w);
-    double top = diff_process_integral(p, 0.0, 1.0) <= DBL_MAX ? 1.0 : 1.0 - 1e-9, t = top;
+    double top = diffusion_process_integral(p, 0.0, 1.0) <= DBL_MAX ? 1.0 : 1.0 - 1e-9, t = top;
     bool ok = true;
 
     TENSOR_CHECK(p->mask < 0 && t_min > 0.0 && t_min < 1.0, "mask %d, t_min = %g", p->mask, t_min);
     w->states = p->states;
     w->clock = mem_alloc(1, sizeof *w->clock);
     w->bound = mem_alloc(0, sizeof *w->bound);
-    w->clock[0] = diff_process_integral(p, 0.0, top);
-    double s = forgotten_from(p, t_min, top), end = diff_process_integral(p, 0.0, t_min);
+    w->clock[0] = diffusion_process_integral(p, 0.0, top);
+    double s = forgotten_from(p, t_min, top), end = diffusion_process_integral(p, 0.0, t_min);
     while (ok && t > t_min) {
         if (s >= t) { /* a short window */
             double clock = w->clock[w->count], step = 0.1 * clock;
             step = step * p->exit > 0.2 ? 0.2 / p->exit : step;
-            s = clock - step > end ? diff_process_time_at(p, clock - step) : t_min;
+            s = clock - step > end ? diffusion_process_time_at(p, clock - step) : t_min;
             s = s < t ? s : t_min;
         }
         ok = append(w, p, s, t, err);

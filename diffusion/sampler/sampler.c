@@ -12,30 +12,30 @@
 #include "tensor/base/threads.h"
 
 static const SamplerClass *const table[] = {
-    &diff_sampler_posterior,
-    &diff_sampler_tau_leaping,
-    &diff_sampler_predictor_corrector,
-    &diff_sampler_theta_trapezoidal,
-    &diff_sampler_euler,
-    &diff_sampler_exact,
-    &diff_sampler_first_hitting,
-    &diff_sampler_confidence,
+    &diffusion_sampler_posterior,
+    &diffusion_sampler_tau_leaping,
+    &diffusion_sampler_predictor_corrector,
+    &diffusion_sampler_theta_trapezoidal,
+    &diffusion_sampler_euler,
+    &diffusion_sampler_exact,
+    &diffusion_sampler_first_hitting,
+    &diffusion_sampler_confidence,
 };
 
 enum { SAMPLERS = sizeof table / sizeof table[0] };
 
-size_t diff_sampler_count(void)
+size_t diffusion_sampler_count(void)
 {
     return SAMPLERS;
 }
 
-const SamplerClass *diff_sampler_at(size_t i)
+const SamplerClass *diffusion_sampler_at(size_t i)
 {
     TENSOR_CHECK(i < SAMPLERS, "sampler %zu of %d", i, (int)SAMPLERS);
     return table[i];
 }
 
-const SamplerClass *diff_sampler_find(const char *name, Error *err)
+const SamplerClass *diffusion_sampler_find(const char *name, Error *err)
 {
     char names[400] = "";
 
@@ -85,7 +85,7 @@ static void draw_prior(size_t i, void *context)
     Start *start = context;
     Rng rng = sampler_stream(start->b, DRAW_PRIOR, i);
 
-    diff_process_draw_prior(start->b->request->process, &rng, states_row(start->out, i),
+    diffusion_process_draw_prior(start->b->request->process, &rng, states_row(start->out, i),
                             start->out->dims);
 }
 
@@ -147,27 +147,27 @@ static bool run_step(SamplerBatch *b, const SamplerPlan *plan, const States *out
 
 static bool run_grid(const SampleRequest *r, const States *out, size_t batch, Error *err)
 {
-    SamplerPlan *plan = diff_sampler_plan(r, err);
+    SamplerPlan *plan = diffusion_sampler_plan(r, err);
     SamplerBatch b;
     size_t done = 0;
     bool ok = true;
 
     if (plan == NULL || out->batch == 0) {
-        diff_sampler_plan_destroy(plan);
+        diffusion_sampler_plan_destroy(plan);
         return plan != NULL;
     }
     sampler_batch_init(&b, r, &plan->settings, batch);
     draw_priors(&b, out);
     for (size_t n = 0; n < plan->steps && ok; n++) {
-        SamplerStep *step = diff_sampler_open(plan, n);
+        SamplerStep *step = diffusion_sampler_open(plan, n);
         b.step = step;
         ok = run_step(&b, plan, out, batch, &done, err);
-        diff_sampler_close(step);
+        diffusion_sampler_close(step);
     }
     if (r->calls != NULL)
         *r->calls = b.made;
     sampler_batch_free(&b);
-    diff_sampler_plan_destroy(plan);
+    diffusion_sampler_plan_destroy(plan);
     return ok;
 }
 
@@ -191,10 +191,10 @@ static bool run_own(const SampleRequest *r, const SamplerSettings *settings, con
     return ok;
 }
 
-bool diff_sample(const SampleRequest *r, States *out, Error *err)
+bool diffusion_sample(const SampleRequest *r, States *out, Error *err)
 {
     size_t batch = r->batch > 0 && r->batch < out->batch ? r->batch : out->batch;
-    SamplerSettings settings = r->settings != NULL ? *r->settings : diff_sampler_defaults();
+    SamplerSettings settings = r->settings != NULL ? *r->settings : diffusion_sampler_defaults();
 
     if (r->calls != NULL)
         *r->calls = 0;

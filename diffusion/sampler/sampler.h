@@ -24,7 +24,7 @@
  *            closed form keep I + (1 - keep) 1 end^T (for absorbing noise 1 - alpha), and otherwise
  *            sqrt(B(0, t)), the scale over which states have spread
  *   list     given, in (0, 1], strictly falling; x_{t_N} is drawn from the prior, so a t_N < 1 at
- *            which P[0->t_N] is not yet near it is refused, as diff_process_create does for 1 */
+ *            which P[0->t_N] is not yet near it is refused, as diffusion_process_create does for 1 */
 typedef enum TimeGrid { GRID_UNIFORM, GRID_AUTHORS, GRID_PROCESS, GRID_LIST } TimeGrid;
 
 typedef struct SampleRequest {
@@ -55,26 +55,26 @@ typedef struct SampleRequest {
  * batch.  False with a sentence if the combination makes no sense (N = 0, times out of order, a
  * sampler that does not know the process, K > N, heads that do not fit the process), the model's
  * numbers are not finite, or a signal came; out is then undefined. */
-bool diff_sample(const SampleRequest *request, States *out, Error *err);
+bool diffusion_sample(const SampleRequest *request, States *out, Error *err);
 
 /* ---- the table ---- */
-size_t diff_sampler_count(void);
-const SamplerClass *diff_sampler_at(size_t i);
+size_t diffusion_sampler_count(void);
+const SamplerClass *diffusion_sampler_at(size_t i);
 /* NULL and a sentence that lists the names. */
-const SamplerClass *diff_sampler_find(const char *name, Error *err);
+const SamplerClass *diffusion_sampler_find(const char *name, Error *err);
 
 /* ---- grids (sampler/grid.c) ---- */
 /* The times t_N > ... > t_1 (steps of them) of uniform and authors; checked: steps >= 1. */
-void diff_time_grid(TimeGrid grid, size_t steps, double t_min, double *times);
+void diffusion_time_grid(TimeGrid grid, size_t steps, double t_min, double *times);
 /* Those of any grid; list: copied and validated.  False and a sentence for N = 0, the authors' grid
  * with N < 2 or times that are not in (0, 1] or do not fall. */
-bool diff_sampler_times(const SampleRequest *r, double *times, Error *err);
+bool diffusion_sampler_times(const SampleRequest *r, double *times, Error *err);
 
 /* What the process's own grid steps evenly: see above.  0 at t = 0, and it rises with t. */
-double diff_process_clock(const Process *p, double t);
+double diffusion_process_clock(const Process *p, double t);
 /* The t > 0 at which that clock, or B(0, t), shows the value; 1 if it never does. */
-double diff_process_time_of(const Process *p, double clock);
-double diff_process_time_at(const Process *p, double integral);
+double diffusion_process_time_of(const Process *p, double clock);
+double diffusion_process_time_at(const Process *p, double integral);
 
 /* ---- what will be done (sampler/plan.c): the chain, call by call ---- */
 typedef enum SamplerPart {
@@ -107,16 +107,16 @@ typedef struct SamplerPlan {
 
 /* Checks all of the request but its denoisers, which may be NULL (teacher_steps > 0 needs one
  * nevertheless).  NULL and a sentence if it makes no sense, or the sampler has times of its own. */
-SamplerPlan *diff_sampler_plan(const SampleRequest *r, Error *err);
-void diff_sampler_plan_destroy(SamplerPlan *plan); /* NULL is allowed */
+SamplerPlan *diffusion_sampler_plan(const SampleRequest *r, Error *err);
+void diffusion_sampler_plan_destroy(SamplerPlan *plan); /* NULL is allowed */
 
 /* ---- exact laws ----
  * Given the state x_t and the network's probabilities p^d(a|x_t), what one call does is a product
  * over dimensions for all grid samplers but confidence.  A step's matrices are opened once. */
 typedef struct SamplerStep SamplerStep;
-bool diff_sampler_is_product(const SamplerClass *sampler);
-SamplerStep *diff_sampler_open(const SamplerPlan *plan, size_t step); /* step < plan->steps */
-void diff_sampler_close(SamplerStep *step);                           /* NULL is allowed */
+bool diffusion_sampler_is_product(const SamplerClass *sampler);
+SamplerStep *diffusion_sampler_open(const SamplerPlan *plan, size_t step); /* step < plan->steps */
+void diffusion_sampler_close(SamplerStep *step);                           /* NULL is allowed */
 /* row (S) = law of the dimension's state after call number `call` of the plan (one of this step's;
  * checked), given its state x before and p0, the network's probabilities of the dimension: S
  * numbers, or S-1 without the mask; double, sum 1.  PART_SECOND also needs the state `before`
@@ -124,7 +124,7 @@ void diff_sampler_close(SamplerStep *step);                           /* NULL is
  * row is 1 to 1e-14 or so if p0's is.  tau-leaping of ordinal states cuts sums of jumps where less
  * than 1e-15 is left; Euler's probabilities are scaled to sum 1 where h times the total rate
  * exceeds 1. */
-void diff_sampler_row(const SamplerStep *step, size_t call, size_t x, const double *p0,
+void diffusion_sampler_row(const SamplerStep *step, size_t call, size_t x, const double *p0,
                       size_t before, const double *before_p0, double *row);
 
 #endif

@@ -47,7 +47,7 @@ static const Setting settings[] = {
 
 enum { SETTINGS = sizeof settings / sizeof settings[0] };
 
-SamplerSettings diff_sampler_defaults(void)
+SamplerSettings diffusion_sampler_defaults(void)
 {
     SamplerSettings s = {.t_min = 0.01,
                          .theta = 0.5,
@@ -109,7 +109,7 @@ static bool store(SamplerSettings *s, const Setting *k, const char *value, Error
     return true;
 }
 
-bool diff_sampler_set(SamplerSettings *s, const char *assignment, const SamplerClass *sampler,
+bool diffusion_sampler_set(SamplerSettings *s, const char *assignment, const SamplerClass *sampler,
                       Error *err)
 {
     size_t n = strcspn(assignment, "=");
@@ -126,7 +126,7 @@ bool diff_sampler_set(SamplerSettings *s, const char *assignment, const SamplerC
     return error_set(err, "no setting %.*s", (int)(n < 40 ? n : 40), assignment);
 }
 
-bool diff_sampler_check(const SamplerSettings *s, Error *err)
+bool diffusion_sampler_check(const SamplerSettings *s, Error *err)
 {
     char value[40];
 
@@ -144,9 +144,9 @@ bool diff_sampler_check(const SamplerSettings *s, Error *err)
     return true;
 }
 
-bool diff_sampler_key(size_t i, SamplerKey *key)
+bool diffusion_sampler_key(size_t i, SamplerKey *key)
 {
-    SamplerSettings standard = diff_sampler_defaults();
+    SamplerSettings standard = diffusion_sampler_defaults();
 
     if (i >= SETTINGS)
         return false;

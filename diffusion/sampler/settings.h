@@ -42,21 +42,21 @@ typedef struct SamplerSettings {
     int schedule;           /* SamplerMasked: confidence */
 } SamplerSettings;
 
-SamplerSettings diff_sampler_defaults(void);
+SamplerSettings diffusion_sampler_defaults(void);
 typedef struct SamplerClass SamplerClass;
 
 /* Sets the key of "KEY=VALUE".  False and a sentence if it is none of the sampler's or the value is
  * out of range. */
-bool diff_sampler_set(SamplerSettings *s, const char *assignment, const SamplerClass *sampler,
+bool diffusion_sampler_set(SamplerSettings *s, const char *assignment, const SamplerClass *sampler,
                       Error *err);
 /* False and a sentence if a number is out of range. */
-bool diff_sampler_check(const SamplerSettings *s, Error *err);
+bool diffusion_sampler_check(const SamplerSettings *s, Error *err);
 
 /* The table, for help: key number i with its values and default as text.  False from the end on. */
 typedef struct SamplerKey {
     const char *key, *help;
     char range[48], standard[24]; /* its default */
 } SamplerKey;
-bool diff_sampler_key(size_t i, SamplerKey *key);
+bool diffusion_sampler_key(size_t i, SamplerKey *key);
 
 #endif

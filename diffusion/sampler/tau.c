@@ -27,9 +27,9 @@ static void open(SamplerStep *step, const SamplerCall *calls, size_t count)
 {
     const Process *p = step->plan->process;
 
-    step->rates = diff_reverse_create(p, calls[0].t);
+    step->rates = diffusion_reverse_create(p, calls[0].t);
     if (count > 1)
-        step->second = diff_reverse_create(p, calls[1].t);
+        step->second = diffusion_reverse_create(p, calls[1].t);
 }
 
 static Leap leap_of(const SamplerStep *step, const SamplerCall *now)
@@ -52,7 +52,7 @@ static void move_sample(const SamplerBatch *b, size_t i, uint16_t *x, Rng *rng)
     leap.p0 = room;
     leap.room = room + b->request->process->states;
     for (size_t d = 0; d < b->x.dims; d++) {
-        bool known = diff_head_known(head, x, d);
+        bool known = diffusion_head_known(head, x, d);
         if (known && !leap.forward)
             continue;
         if (!known) /* or there are no reverse rates */
@@ -79,7 +79,7 @@ static void row(const SamplerStep *step, const SamplerCall *now, size_t x, const
     sampler_leap_law(&leap, out);
 }
 
-const SamplerClass diff_sampler_tau_leaping = {
+const SamplerClass diffusion_sampler_tau_leaping = {
     .name = "tau-leaping",
     .help = "Poisson numbers of jumps with the rates held for a step",
     .needs = "any process",
@@ -91,7 +91,7 @@ const SamplerClass diff_sampler_tau_leaping = {
     .row = row,
 };
 
-const SamplerClass diff_sampler_predictor_corrector = {
+const SamplerClass diffusion_sampler_predictor_corrector = {
     .name = "predictor-corrector",
     .help = "tau-leaping; after each leap further ones, forward and back, at the same time",
     .needs = "any process",

@@ -28,8 +28,8 @@ static size_t plan(const SamplerSettings *settings, double t, double s, SamplerC
 static void open(SamplerStep *step, const SamplerCall *calls, size_t count)
 {
     (void)count;
-    step->rates = diff_reverse_create(step->plan->process, calls[0].t);
-    step->second = diff_reverse_create(step->plan->process, calls[1].t);
+    step->rates = diffusion_reverse_create(step->plan->process, calls[0].t);
+    step->second = diffusion_reverse_create(step->plan->process, calls[1].t);
 }
 
 static Leap leap_of(const SamplerStep *step, const SamplerCall *now)
@@ -61,7 +61,7 @@ static void move_sample(const SamplerBatch *b, size_t i, uint16_t *x, Rng *rng)
     leap.before_p0 = room + S;
     leap.room = room + 2 * S;
     for (size_t d = 0; d < b->x.dims; d++) {
-        if (diff_head_known(&b->model->head, x, d))
+        if (diffusion_head_known(&b->model->head, x, d))
             continue;
         sampler_probabilities(b, b->numbers, &b->x, i, d, room);
         if (leap.earlier != NULL) {
@@ -76,7 +76,7 @@ static void move_sample(const SamplerBatch *b, size_t i, uint16_t *x, Rng *rng)
 static void move(SamplerBatch *b)
 {
     if (b->now->part == PART_MOVE) {
-        size_t outputs = diff_head_outputs(&b->model->head);
+        size_t outputs = diffusion_head_outputs(&b->model->head);
         memcpy(b->before.x, b->x.x, b->count * b->x.dims * sizeof *b->x.x);
         memcpy(b->before_numbers, b->numbers, b->count * outputs * sizeof *b->numbers);
     }
@@ -96,7 +96,7 @@ static void row(const SamplerStep *step, const SamplerCall *now, size_t x, const
     sampler_leap_law(&leap, out);
 }
 
-const SamplerClass diff_sampler_theta_trapezoidal = {
+const SamplerClass diffusion_sampler_theta_trapezoidal = {
     .name = "theta-trapezoidal",
     .help = "two leaps a step, the second with extrapolated rates; two network calls",
     .needs = "any process",

@@ -78,7 +78,7 @@ static void draws(void *context)
     const size_t images = p->in.images, lambdas = p->in.lambdas;
     distill_draw_xu(&p->config, &p->model, p->process, p->in.teacher_t, p->step, p->arena,
                     &p->draws);
-    diff_head_draw(&p->model.head, p->in.student_u, &p->draws.xu,
+    diffusion_head_draw(&p->model.head, p->in.student_u, &p->draws.xu,
                    distill_row_streams(p->arena, p->step, PASS_X0U, images, lambdas),
                    &p->draws.x0u);
     arena_release(p->arena, mark);
@@ -104,8 +104,8 @@ int bench_losses(const Command *self, int argc, char **argv)
                        &status))
         return status;
     Error err;
-    const ProcessConfig config = diff_process_defaults(PROCESS_GAUSSIAN, STATES);
-    Pass p = {.process = diff_process_create(&config, &err)};
+    const ProcessConfig config = diffusion_process_defaults(PROCESS_GAUSSIAN, STATES);
+    Pass p = {.process = diffusion_process_create(&config, &err)};
     if (p.process == NULL)
         return command_fail(self, &err, 1);
     p.arena = arena_create(1 << 20);
@@ -114,6 +114,6 @@ int bench_losses(const Command *self, int argc, char **argv)
     print_row("losses", &p, bench_time(bench.reps, losses, &p));
     print_row("draws", &p, bench_time(bench.reps, draws, &p));
     arena_destroy(p.arena);
-    diff_process_destroy(p.process);
+    diffusion_process_destroy(p.process);
     return 0;
 }

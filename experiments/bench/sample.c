@@ -14,7 +14,7 @@ typedef struct Sampling {
 static void sample(void *context)
 {
     Sampling *s = context;
-    if (!diff_sample(&s->request, &s->out, &s->err))
+    if (!diffusion_sample(&s->request, &s->out, &s->err))
         s->failed = true;
 }
 

@@ -17,7 +17,7 @@ typedef struct Run {
 
 static Var *given_numbers(const Denoiser *d, Graph *g, const NetworkInput *in)
 {
-    size_t shape[2] = {in->x->batch, diff_head_outputs(&d->head)};
+    size_t shape[2] = {in->x->batch, diffusion_head_outputs(&d->head)};
     Tensor view = {.data = d->self, .rank = 2, .shape = {shape[0], shape[1], 1, 1}};
     return ag_constant(g, view);
 }
@@ -26,17 +26,17 @@ static void run(void *context)
 {
     Run *r = context;
     r->request.calls = &r->calls;
-    r->failed = r->failed || !diff_sample(&r->request, &r->out, &r->err);
+    r->failed = r->failed || !diffusion_sample(&r->request, &r->out, &r->err);
 }
 
 static void set_up(void *context)
 {
     Run *r = context;
-    SamplerPlan *plan = diff_sampler_plan(&r->request, &r->err);
+    SamplerPlan *plan = diffusion_sampler_plan(&r->request, &r->err);
     for (size_t n = 0; plan && n < plan->steps; n++)
-        diff_sampler_close(diff_sampler_open(plan, n));
+        diffusion_sampler_close(diffusion_sampler_open(plan, n));
     r->failed = r->failed || !plan;
-    diff_sampler_plan_destroy(plan);
+    diffusion_sampler_plan_destroy(plan);
 }
 
 static void print_row(const Command *self, const Run *r, BenchTimes whole, BenchTimes setting_up)
@@ -58,10 +58,10 @@ static void print_row(const Command *self, const Run *r, BenchTimes whole, Bench
 /* Samplers that know the process; not `exact`, whose number of calls depends on the numbers. */
 static bool measure(const Command *self, Run *r, const SamplerClass *only, int64_t reps, Error *err)
 {
-    for (size_t i = 0; i < diff_sampler_count(); i++) {
-        const SamplerClass *c = r->request.sampler = diff_sampler_at(i);
+    for (size_t i = 0; i < diffusion_sampler_count(); i++) {
+        const SamplerClass *c = r->request.sampler = diffusion_sampler_at(i);
         const BenchTimes none = {0.0, 0.0};
-        if ((only && c != only) || c == &diff_sampler_exact ||
+        if ((only && c != only) || c == &diffusion_sampler_exact ||
             (c->masks_only && r->request.process->mask < 0))
             continue;
         const BenchTimes whole = bench_time(reps, run, r);
@@ -93,22 +93,22 @@ int bench_samplers(const Command *self, int argc, char **argv)
         return status;
     Error err;
     ProcessKind kind;
-    if (!diff_process_kind(name, &kind) || kind == PROCESS_MATRIX) {
+    if (!diffusion_process_kind(name, &kind) || kind == PROCESS_MATRIX) {
         error_set(&err, "--process %.40s: expected gaussian, birthdeath, uniform or absorbing",
                   name);
         return command_fail(self, &err, 2);
     }
-    const SamplerClass *only = sampler ? diff_sampler_find(sampler, &err) : NULL;
+    const SamplerClass *only = sampler ? diffusion_sampler_find(sampler, &err) : NULL;
     if (sampler && !only)
         return command_fail(self, &err, 2);
-    ProcessConfig config = diff_process_defaults(kind, (size_t)states);
-    Process *p = diff_process_create(&config, &err);
+    ProcessConfig config = diffusion_process_defaults(kind, (size_t)states);
+    Process *p = diffusion_process_create(&config, &err);
     if (!p)
         return command_fail(self, &err, 1);
     Denoiser d = {.head = {HEAD_LOGISTIC, (size_t)dims, (size_t)states - (p->mask >= 0), 1, false,
                            p->mask},
                   .forward = given_numbers};
-    float *numbers = bench_floats(1, (size_t)count * diff_head_outputs(&d.head));
+    float *numbers = bench_floats(1, (size_t)count * diffusion_head_outputs(&d.head));
     d.self = numbers;
     Run r = {.out = states_alloc((size_t)count, (size_t)dims)};
     r.request.model = &d;
@@ -118,6 +118,6 @@ int bench_samplers(const Command *self, int argc, char **argv)
     status = measure(self, &r, only, bench.reps, &err) ? 0 : command_fail(self, &err, 1);
     states_free(&r.out);
     mem_free(numbers);
-    diff_process_destroy(p);
+    diffusion_process_destroy(p);
     return status;
 }

@@ -25,7 +25,7 @@ static void step(void *context)
                          (size_t)c->chunk, w->graph, w->arena);
     } else {
         const TeacherConfig t = training_teacher(c);
-        diff_teacher_gradient(&t, &m->denoiser, m->process, &w->x0, seed, number, w->graph,
+        diffusion_teacher_gradient(&t, &m->denoiser, m->process, &w->x0, seed, number, w->graph,
                               w->arena);
     }
     nn_optimizer_step(w->optimizer);

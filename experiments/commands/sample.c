@@ -187,7 +187,7 @@ static bool sample(SampleOptions *o, const Model *m, const Model *teacher, Error
     request.progress_context = &shown;
     request.progress = show_progress;
     request.calls = &o->calls;
-    bool ok = diff_sample(&request, &x, err);
+    bool ok = diffusion_sample(&request, &x, err);
     progress_destroy(shown.progress);
     ok = ok && write_samples(o, m, &x, err);
     states_free(&x);

@@ -42,7 +42,7 @@ static bool resolve_grid(SamplerChoice *c, Error *err)
         return false;
     const SampleRequest r = {.grid = GRID_LIST, .steps = c->time_count, .times = c->times};
     double *copy = mem_alloc(c->time_count, sizeof *copy);
-    const bool ok = diff_sampler_times(&r, copy, err);
+    const bool ok = diffusion_sampler_times(&r, copy, err);
     mem_free(copy);
     c->kind = GRID_LIST;
     return ok;
@@ -57,15 +57,15 @@ bool sampler_choice_resolve(SamplerChoice *c, Error *err)
 {
     if (c->as_code && c->as_paper)
         return error_set(err, "--as-code and --as-paper: expected one of them");
-    c->settings = diff_sampler_defaults();
+    c->settings = diffusion_sampler_defaults();
     c->settings.eps = sampler_choice_eps(c);
     if (c->as_paper)
         c->settings.last = LAST_DRAW;
-    c->sampler = diff_sampler_find(c->name ? c->name : "posterior", err);
+    c->sampler = diffusion_sampler_find(c->name ? c->name : "posterior", err);
     if (!c->sampler)
         return false;
     for (size_t i = 0; i < c->set.count; i++)
-        if (!diff_sampler_set(&c->settings, c->set.values[i], c->sampler, err))
+        if (!diffusion_sampler_set(&c->settings, c->set.values[i], c->sampler, err))
             return false;
     if (c->sampler->run && c->grid)
         return error_set(err, "--grid %.40s: sampler %s chooses its own times", c->grid,
@@ -131,7 +131,7 @@ void sampler_choice_note(const SamplerChoice *c, const Denoiser *d, const char *
 static void print_keys(FILE *out, const char *keys)
 {
     SamplerKey key;
-    for (size_t i = 0; diff_sampler_key(i, &key); i++) {
+    for (size_t i = 0; diffusion_sampler_key(i, &key); i++) {
         const char *at = strstr(keys, key.key);
         const size_t n = strlen(key.key);
         if (!at || (at != keys && at[-1] != ' ') || (at[n] != ' ' && at[n] != '\0'))
@@ -146,8 +146,8 @@ bool sampler_choice_list(FILE *out, int argc, char **argv)
     for (int i = 0; i + 1 < argc; i++)
         wanted = wanted ||
                  (strcmp(argv[i], "--sampler") == 0 && strcmp(argv[i + 1], "list") == 0);
-    for (size_t i = 0; wanted && i < diff_sampler_count(); i++) {
-        const SamplerClass *s = diff_sampler_at(i);
+    for (size_t i = 0; wanted && i < diffusion_sampler_count(); i++) {
+        const SamplerClass *s = diffusion_sampler_at(i);
         fprintf(out, "%s: %s\n    needs: %s\n    source: %s\n", s->name, s->help, s->needs,
                 s->source);
         print_keys(out, s->settings);

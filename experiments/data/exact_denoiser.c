@@ -29,7 +29,7 @@ static void set_time(ExactTable *table, double t)
         return;
     table->time = t;
     for (size_t a = 0; a < table->law->states; a++) {
-        const double *q = diff_transition_cache_row(table->transitions, 0.0, t, a);
+        const double *q = diffusion_transition_cache_row(table->transitions, 0.0, t, a);
         for (size_t x = 0; x < S; x++)
             table->log_q[a * S + x] = q[x] > 0.0 ? log(q[x]) : -HUGE_VAL;
     }
@@ -117,7 +117,7 @@ Denoiser *exact_denoiser_create(const FiniteLaw *law, const Process *p)
     ExactTable *table = mem_zeroed(1, sizeof *table);
     table->law = law;
     table->process = p;
-    table->transitions = diff_transition_cache_create(p, TRANSITION_ACCURATE, TIMES);
+    table->transitions = diffusion_transition_cache_create(p, TRANSITION_ACCURATE, TIMES);
     table->time = -1.0;
     table->log_q = mem_alloc(law->states * p->states, sizeof *table->log_q);
     table->weight = mem_alloc(law->count, sizeof *table->weight);
@@ -139,7 +139,7 @@ void exact_denoiser_destroy(Denoiser *d)
     if (d == NULL)
         return;
     ExactTable *table = d->self;
-    diff_transition_cache_destroy(table->transitions);
+    diffusion_transition_cache_destroy(table->transitions);
     mem_free(table->log_q);
     mem_free(table->weight);
     mem_free(table->misses);

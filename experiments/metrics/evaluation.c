@@ -85,7 +85,7 @@ bool evaluation_add(Evaluation *e, const char *model, const SampleRequest *reque
     size_t calls = 0;
     counted.calls = &calls;
     const double start = platform_seconds();
-    bool ok = diff_sample(&counted, &x, err);
+    bool ok = diffusion_sample(&counted, &x, err);
     row.seconds = platform_seconds() - start;
     row.calls = (double)calls / (double)x.batch;
     if (row.steps == 0)
@@ -108,7 +108,7 @@ bool evaluation_add_bound(Evaluation *e, const char *model, const ElboRequest *r
     EvalBound b = {model, split, x0->batch, request->t_min, request->eps, {0, 0, 0, 0, 0}};
     if (e->bound_count == EVAL_BOUNDS_MAX)
         return error_set(err, "more than %d bounds", EVAL_BOUNDS_MAX);
-    if (!diff_elbo(request, x0, &b.elbo, err))
+    if (!diffusion_elbo(request, x0, &b.elbo, err))
         return false;
     e->bounds[e->bound_count++] = b;
     return true;
@@ -123,7 +123,7 @@ bool evaluation_add_step_bound(Evaluation *e, const char *model, const StepBound
                        {0, 0, 0, 0, 0}};
     if (e->step_bound_count == EVAL_ROWS_MAX)
         return error_set(err, "more than %d bounds", EVAL_ROWS_MAX);
-    if (!diff_step_bound(request, x0, &b.bound, err))
+    if (!diffusion_step_bound(request, x0, &b.bound, err))
         return false;
     e->step_bounds[e->step_bound_count++] = b;
     return true;

@@ -14,7 +14,7 @@ ProcessConfig model_process(const Config *c)
 {
     const bool mask = c->process == PROCESS_ABSORBING;
     ProcessConfig p =
-        diff_process_defaults((ProcessKind)c->process, (size_t)c->states + (mask ? 1 : 0));
+        diffusion_process_defaults((ProcessKind)c->process, (size_t)c->states + (mask ? 1 : 0));
     p.rate_const = c->rate_const;
     p.schedule = (AbsorbingSchedule)c->schedule;
     p.eps = c->alpha_eps;
@@ -179,7 +179,7 @@ static bool complete(Model *m, Error *err)
 {
     const Config *c = &m->config;
     const ProcessConfig pc = model_process(c);
-    m->process = diff_process_create(&pc, err);
+    m->process = diffusion_process_create(&pc, err);
     if (!m->process)
         return false;
     const Head head = {.kind = (HeadKind)c->head,
@@ -188,7 +188,7 @@ static bool complete(Model *m, Error *err)
                        .channels = (size_t)c->channels,
                        .fix = c->fix,
                        .mask = m->process->mask};
-    m->denoiser = diff_network_denoiser(m->net, &head);
+    m->denoiser = diffusion_network_denoiser(m->net, &head);
     m->denoiser.lambda_law = (LambdaLaw)c->lambda_law;
     m->denoiser.lambda_scope = c->lambda_scope == 1 ? LAMBDA_SAMPLE : LAMBDA_STEP;
     return true;
@@ -221,7 +221,7 @@ void model_destroy(Model *m)
     if (!m)
         return;
     nn_network_destroy(m->net);
-    diff_process_destroy(m->process);
+    diffusion_process_destroy(m->process);
     rate_matrix_free(m->rates);
     mem_free(m);
 }
@@ -247,14 +247,14 @@ void model_set_data(Model *m, const Dataset *d)
 
 void model_note_start(const Model *m)
 {
-    if (diff_process_as_published(m->process))
+    if (diffusion_process_as_published(m->process))
         text_print(stderr,
                 "note: process %s as published (%zu states, sigma_max = %g): x_1 is %.3f (total "
                 "variation) from the law that sampling starts from; where 80 %% of pixels are "
                 "black and the rest white, a perfect denoiser draws 70 %% black; sigma_max=190 "
                 "would do\n",
-                diff_process_name(m->process->config.kind), m->process->states,
-                m->process->config.sigma_max, diff_process_distance(m->process, 1.0));
+                diffusion_process_name(m->process->config.kind), m->process->states,
+                m->process->config.sigma_max, diffusion_process_distance(m->process, 1.0));
 }
 
 const char *model_role_name(ConfigRole role)

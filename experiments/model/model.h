@@ -62,7 +62,7 @@ bool model_read_meta(const SafetensorsFile *f, Model *m, Error *err);
 bool model_save(const Model *m, const Optimizer *o, const char *path, Error *err);
 /* The weights that m holds as 16-bit numbers, and nothing else: to sample, measure, distil from. */
 bool model_save_half(const Model *m, const char *path, Error *err);
-/* Says on stderr what published constants cost that are exempt from diff_process_check_start;
+/* Says on stderr what published constants cost that are exempt from diffusion_process_check_start;
  * nothing of other processes. */
 void model_note_start(const Model *m);
 const char *model_role_name(ConfigRole role); /* "teacher", "student" */

@@ -28,7 +28,7 @@ static bool tv_of_sampler(const World *w, const Process *process, size_t steps, 
                           Error *err)
 {
     const SampleRequest request = {.process = process, .steps = steps, .grid = GRID_UNIFORM};
-    SamplerPlan *plan = diff_sampler_plan(&request, err);
+    SamplerPlan *plan = diffusion_sampler_plan(&request, err);
 
     if (plan == NULL)
         return false;
@@ -38,7 +38,7 @@ static bool tv_of_sampler(const World *w, const Process *process, size_t steps, 
     push_sampler(law, plan, &model);
     *tv = joint_tv(law, w->p, w->size);
     mem_free(law);
-    diff_sampler_plan_destroy(plan);
+    diffusion_sampler_plan_destroy(plan);
     return true;
 }
 
@@ -78,7 +78,7 @@ static bool measure(const World *w, ProcessKind kind, Rate *r, Findings *f, Erro
 
     if (ok)
         snprintf(r->name, sizeof r->name, "%.40s, %s", w->name,
-                 kind == PROCESS_ABSORBING ? "masks" : diff_process_name(kind));
+                 kind == PROCESS_ABSORBING ? "masks" : diffusion_process_name(kind));
     r->masks = kind == PROCESS_ABSORBING;
     for (size_t i = 0; ok && i < POINTS; i++) {
         const size_t steps = (size_t)1 << i;
@@ -91,7 +91,7 @@ static bool measure(const World *w, ProcessKind kind, Rate *r, Findings *f, Erro
         r->steps[i] = (double)steps;
         findings_row(f, "rate");
         findings_text(f, "world", w->name);
-        findings_text(f, "process", diff_process_name(kind));
+        findings_text(f, "process", diffusion_process_name(kind));
         findings_count(f, "steps", steps);
         findings_number(f, "tv", r->tv[i]);
         findings_number(f, "exact", exact);
@@ -100,7 +100,7 @@ static bool measure(const World *w, ProcessKind kind, Rate *r, Findings *f, Erro
                            r->name, steps, r->tv[i], exact);
     }
     r->slope = ok ? slope_of(r) : (double)NAN;
-    diff_process_destroy(process);
+    diffusion_process_destroy(process);
     return ok;
 }
 
@@ -185,8 +185,8 @@ static bool measure_world(const World *w, Rate *rates, size_t *count, Findings *
         Process *p = theory_noise(kinds[k], w->states, err);
         if (p == NULL)
             return false;
-        const bool fits = push_possible(diff_sampler_find("posterior", NULL), p, w->dims);
-        diff_process_destroy(p);
+        const bool fits = push_possible(diffusion_sampler_find("posterior", NULL), p, w->dims);
+        diffusion_process_destroy(p);
         if (fits && *count < MAX_SERIES && !measure(w, kinds[k], &rates[(*count)++], f, err))
             return false;
     }

@@ -40,7 +40,7 @@ typedef struct Curve {
 static bool tv_by_enumeration(const Scene *s, const SampleRequest *request, double *calls,
                               double *tv, Error *err)
 {
-    SamplerPlan *plan = diff_sampler_plan(request, err);
+    SamplerPlan *plan = diffusion_sampler_plan(request, err);
     ExactTableData data = {s->world->p, s->process, s->world->states, s->world->dims};
     const TableModel model = push_exact_model(&data);
 
@@ -53,7 +53,7 @@ static bool tv_by_enumeration(const Scene *s, const SampleRequest *request, doub
     *calls = (double)plan->count;
     *tv = joint_tv(law, s->world->p, s->world->size) + fmax(masked, 0.0) / 2.0;
     mem_free(law);
-    diff_sampler_plan_destroy(plan);
+    diffusion_sampler_plan_destroy(plan);
     return true;
 }
 
@@ -101,7 +101,7 @@ static bool tv_by_draws(const Scene *s, SampleRequest *request, double *calls, d
     request->seed = s->seed;
     request->batch = DRAWS;
     request->calls = &made;
-    const bool ok = diff_sample(request, &out, err);
+    const bool ok = diffusion_sample(request, &out, err);
     for (size_t i = 0; ok && i < DRAWS; i++)
         share[joint_place(states_row(&out, i), s->world->states, s->world->dims)] += 1.0 / DRAWS;
     *calls = (double)made / DRAWS;
@@ -152,7 +152,7 @@ static bool measure_sampler(const Scene *s, const SamplerClass *sampler, Curve *
 
     c->name = sampler->name;
     c->count = 0;
-    SamplerSettings settings = diff_sampler_defaults();
+    SamplerSettings settings = diffusion_sampler_defaults();
     settings.t_min = EXACT_UNTIL;
     for (size_t i = 0; i < points_of(s, sampler, exact); i++) {
         SampleRequest request = {.sampler = sampler,
@@ -210,8 +210,8 @@ static bool measure_scene(const Scene *s, Findings *f, Error *err)
     size_t count = 0;
     bool drawn = false;
 
-    for (size_t i = 0; i < diff_sampler_count() && count + 1 < MAX_SERIES; i++) {
-        const SamplerClass *sampler = diff_sampler_at(i);
+    for (size_t i = 0; i < diffusion_sampler_count() && count + 1 < MAX_SERIES; i++) {
+        const SamplerClass *sampler = diffusion_sampler_at(i);
         const bool exact = push_possible(sampler, s->process, s->world->dims);
         if ((sampler->masks_only && s->process->mask < 0) ||
             (!exact && (double)(s->law->count * s->law->dims) > DRAWN_MAX))
@@ -230,15 +230,15 @@ static bool measure_world(const World *w, ProcessKind kind, const TheoryOptions 
 
     if (s.process == NULL)
         return false;
-    if (!push_possible(diff_sampler_find("posterior", NULL), s.process, w->dims)) {
-        diff_process_destroy(s.process);
+    if (!push_possible(diffusion_sampler_find("posterior", NULL), s.process, w->dims)) {
+        diffusion_process_destroy(s.process);
         return true; /* too many states: no charts */
     }
     s.law = world_finite_law(w);
     s.floor = law_tv_floor(s.law, DRAWS, FLOOR_SETS, options->seed);
     const bool ok = measure_scene(&s, f, err);
     law_destroy(s.law);
-    diff_process_destroy(s.process);
+    diffusion_process_destroy(s.process);
     return ok;
 }
 

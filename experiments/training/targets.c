@@ -52,7 +52,7 @@ Dataset *targets_draw(const Config *c, const Denoiser *teacher, const Process *p
                                    .progress = show,
                                    .progress_context = &shown};
     States x = states_alloc(count, data->dims);
-    const bool ok = diff_sample(&request, &x, err);
+    const bool ok = diffusion_sample(&request, &x, err);
     Dataset *d = ok ? dataset_like(data, (mixed ? 2 : 1) * count) : NULL;
     progress_destroy(shown.progress);
     if (ok)

@@ -55,7 +55,7 @@ OptimizerConfig training_optimizer(const Config *c)
 
 TeacherConfig training_teacher(const Config *c)
 {
-    TeacherConfig t = diff_teacher_defaults();
+    TeacherConfig t = diffusion_teacher_defaults();
     t.loss = (TeacherLoss)c->loss;
     t.time_weight = (TimeWeight)c->time_weight;
     t.t_min = c->t_min;
@@ -154,7 +154,7 @@ static double step_gradient(Run *run, uint64_t step)
     nn_params_zero_grads(&m->net->params);
     if (!job->teacher) {
         const TeacherConfig t = training_teacher(c);
-        return diff_teacher_gradient(&t, &m->denoiser, m->process, &run->batch, (uint64_t)c->seed,
+        return diffusion_teacher_gradient(&t, &m->denoiser, m->process, &run->batch, (uint64_t)c->seed,
                                      step, run->graph, run->arena);
     }
     return is_variational(job) ? variational_step(run, step) : published_step(run, step);

@@ -22,7 +22,7 @@ static void compare_elbo(VerifyCase *c, const ElboCase *e) {
     const NetworkInput in = {.x = &e->xtilde, .t = e->t};
     Var *out = nn_forward(e->m->net, c->graph, &in);
     const double loss =
-        diff_ct_elbo(&e->config, &e->m->denoiser.head, e->process, e->t, &e->x0, &e->xtilde,
+        diffusion_ct_elbo(&e->config, &e->m->denoiser.head, e->process, e->t, &e->x0, &e->xtilde,
                      out->value.data, NULL, NULL, reg, sig, &ce, dout, NULL);
     verify_compare_number(c, "loss", loss);
     verify_compare(c, "reg", "", reg, e->batch, NULL);
@@ -47,7 +47,7 @@ static void compare_elbo_two(VerifyCase *c, const ElboCase *e) {
     Var *out_t = nn_forward(e->m->net, c->graph, &in_t);
     config.two_passes = true;
     const double loss =
-        diff_ct_elbo(&config, &e->m->denoiser.head, e->process, e->t, &e->x0, &e->xtilde,
+        diffusion_ct_elbo(&config, &e->m->denoiser.head, e->process, e->t, &e->x0, &e->xtilde,
                      out->value.data, &e->xt, out_t->value.data, reg, sig, &ce, dout, dout_t);
     verify_compare_number(c, "loss_two", loss);
     verify_compare(c, "reg_two", "", reg, e->batch, NULL);
@@ -68,7 +68,7 @@ static void compare_elbo_head(VerifyCase *c, const ElboCase *e) {
     float *dout = arena_zeroed(c->arena, e->batch * layout_size(l), sizeof *dout);
     if (c->broken) return;
     const double loss =
-        diff_ct_elbo(&e->config, &e->m->denoiser.head, e->process, e->t, &e->x0, &e->xtilde, out,
+        diffusion_ct_elbo(&e->config, &e->m->denoiser.head, e->process, e->t, &e->x0, &e->xtilde, out,
                      NULL, NULL, NULL, NULL, NULL, dout, NULL);
     verify_compare_number(c, "head_loss", loss);
     verify_compare_floats(c, "head_grad", dout, e->batch, l);
@@ -76,7 +76,7 @@ static void compare_elbo_head(VerifyCase *c, const ElboCase *e) {
 
 static void run_elbo(VerifyCase *c, const VerifyModel *m, const Process *p) {
     const size_t batch = verify_axis(c, "t", 0);
-    ElboCase e = {.m = m, .process = p, .config = diff_teacher_defaults(), .batch = batch};
+    ElboCase e = {.m = m, .process = p, .config = diffusion_teacher_defaults(), .batch = batch};
     e.config.two_passes = false;
     e.config.eps = verify_number(c, "eps", 1e-30, NAN);
     e.config.nll_weight = verify_number(c, "nll_weight", 0, NAN);
@@ -97,6 +97,6 @@ void verify_elbo_case(VerifyCase *c) {
     if (p && (p->mask >= 0 || m.net->lambda_dims > 0))
         verify_break(c, "expected a process without mask and a model without lambda");
     else if (p) run_elbo(c, &m, p);
-    diff_process_destroy(p);
+    diffusion_process_destroy(p);
     verify_model_close(&m);
 }

@@ -146,7 +146,7 @@ static bool open_model(VerifyCase *c, const char *name, VerifyModel *m, Error *e
     m->net = nn_unet_layout(&u, err);
     if (!m->net)
         return false;
-    m->denoiser = diff_network_denoiser(m->net, &head);
+    m->denoiser = diffusion_network_denoiser(m->net, &head);
     m->picture = (Layout){u.channels, u.height, u.width};
     m->output = (Layout){2 * u.channels, u.height, u.width};
     m->states = u.states;
@@ -311,7 +311,7 @@ static Process *open_process(VerifyCase *c, Error *err)
     const char *name = json_string(c->json, "process", c->name, err);
     if (!name || !json_size(c->json, "S", &states, c->name, err))
         return NULL;
-    if (!diff_process_kind(name, &kind) || !params || params->type != JSON_OBJECT) {
+    if (!diffusion_process_kind(name, &kind) || !params || params->type != JSON_OBJECT) {
         error_set(err, "process \"%.40s\": expected a known one with params", name);
         return NULL;
     }
@@ -319,14 +319,14 @@ static Process *open_process(VerifyCase *c, Error *err)
         error_set(err, "S is %zu: expected at most %d", states, STATES_MAX);
         return NULL;
     }
-    ProcessConfig config = diff_process_defaults(kind, states);
+    ProcessConfig config = diffusion_process_defaults(kind, states);
     config.any_start = true; /* numbers are compared, nothing is sampled */
     for (size_t i = 0; i < params->count; i++)
         if (!set_constant(&config, params->keys[i], &params->items[i])) {
             error_set(err, "params: \"%.40s\": expected a known constant", params->keys[i]);
             return NULL;
         }
-    return diff_process_create(&config, err);
+    return diffusion_process_create(&config, err);
 }
 
 Process *verify_process_open(VerifyCase *c, const VerifyModel *m)
@@ -337,7 +337,7 @@ Process *verify_process_open(VerifyCase *c, const VerifyModel *m)
         verify_break(c, "%s", err.text);
     } else if (m && p->states != m->states) {
         verify_break(c, "S: expected the model's %zu states", m->states);
-        diff_process_destroy(p);
+        diffusion_process_destroy(p);
         p = NULL;
     }
     return p;

@@ -35,7 +35,7 @@ static void compare_head(VerifyCase *c, const char *role, Head head, const float
     const size_t stride = stride_of(c, role, S, shown);
     for (size_t i = 0; !c->broken && i < n; i++) {
         const size_t b = i / head.dims, k = i / pixels % C, pixel = i % pixels;
-        diff_head_row(&head, out + b * diff_head_outputs(&head), NULL, pixel * C + k, logp);
+        diffusion_head_row(&head, out + b * diffusion_head_outputs(&head), NULL, pixel * C + k, logp);
         for (size_t j = 0; j < shown; j++) got[i * shown + j] = (double)logp[j * stride];
     }
     verify_compare(c, role, "", got, n * shown, NULL);
@@ -62,7 +62,7 @@ void verify_head_case(VerifyCase *c) {
 static void compare_logits(VerifyCase *c, const VerifyModel *m, const float *out, size_t batch) {
     const Head *head = &m->denoiser.head;
     const size_t S = head->states, n = verify_axis(c, "logit_pixels", 0);
-    const size_t pixels = m->picture.height * m->picture.width, outputs = diff_head_outputs(head);
+    const size_t pixels = m->picture.height * m->picture.width, outputs = diffusion_head_outputs(head);
     const size_t *where = verify_indices(c, "logit_pixels", n, head->dims);
     const double *expected = verify_doubles(c, "logits", batch * n * S);
     double *got = arena_alloc(c->arena, batch * n * S, sizeof *got);
@@ -73,7 +73,7 @@ static void compare_logits(VerifyCase *c, const VerifyModel *m, const float *out
         double top = row[0], sum = 0;
         for (size_t j = 0; j < S; j++) top = row[j] > top ? row[j] : top;
         for (size_t j = 0; j < S; j++) sum += exp(row[j] - top);
-        diff_head_row(head, out + i / n * outputs, NULL, pixel * head->channels + channel, logp);
+        diffusion_head_row(head, out + i / n * outputs, NULL, pixel * head->channels + channel, logp);
         for (size_t j = 0; j < S; j++) got[i * S + j] = (double)logp[j] + top + log(sum);
     }
     verify_compare(c, "logits", "", got, batch * n * S, NULL);
@@ -87,7 +87,7 @@ static void compare_cross_entropy(VerifyCase *c, const VerifyModel *m, const Sta
     float *dout = arena_zeroed(c->arena, batch * outputs, sizeof *dout);
     double *weight = arena_alloc(c->arena, batch, sizeof *weight);
     for (size_t b = 0; b < batch; b++) weight[b] = (double)(batch * x->dims);
-    const double ce = diff_cross_entropy(&m->denoiser.head, &y, x, weight, out, dout);
+    const double ce = diffusion_cross_entropy(&m->denoiser.head, &y, x, weight, out, dout);
     verify_compare_number(c, "ce", ce);
     verify_compare_floats(c, "dce_dout", dout, batch, m->output);
 }

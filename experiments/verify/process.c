@@ -26,8 +26,8 @@ static void compare_rates(VerifyCase *c, const Process *p) {
     double *product = arena_zeroed(c->arena, S, sizeof *product);
     if (c->broken) return;
     for (size_t i = 0; i < n; i++) {
-        integral[i] = diff_process_integral(p, 0, times[i]);
-        rate[i] = diff_process_rate(p, times[i]);
+        integral[i] = diffusion_process_integral(p, 0, times[i]);
+        rate[i] = diffusion_process_rate(p, times[i]);
     }
     for (size_t i = 0; i < m; i++)
         for (size_t j = 0; j < S; j++) base[i * S + j] = p->base[rows[i] * S + j];
@@ -43,10 +43,10 @@ static void compare_rates(VerifyCase *c, const Process *p) {
 /* Chosen rows of P, P v and v P of one matrix. */
 static void products(const Transition *tr, const size_t *rows, size_t row_count, const double *vec,
                      double *P_rows, double *P_vec, double *vec_P, double *row) {
-    const size_t S = diff_transition_states(tr);
+    const size_t S = diffusion_transition_states(tr);
     for (size_t j = 0; j < S; j++) P_vec[j] = vec_P[j] = 0;
     for (size_t i = 0; i < S; i++) {
-        diff_transition_row(tr, i, row);
+        diffusion_transition_row(tr, i, row);
         for (size_t j = 0; j < S; j++) {
             P_vec[i] += row[j] * vec[j];
             vec_P[j] += vec[i] * row[j];
@@ -67,9 +67,9 @@ static void compare_transitions(VerifyCase *c, const Process *p, TransitionAccur
     double *row = arena_alloc(c->arena, S, sizeof *row);
     if (c->broken) return;
     for (size_t i = 0; i < n; i++) {
-        Transition *tr = diff_transition_create(p, pairs[2 * i], pairs[2 * i + 1], accuracy);
+        Transition *tr = diffusion_transition_create(p, pairs[2 * i], pairs[2 * i + 1], accuracy);
         products(tr, rows, m, vec, P_rows + i * m * S, P_vec + i * S, vec_P + i * S, row);
-        diff_transition_destroy(tr);
+        diffusion_transition_destroy(tr);
     }
     verify_compare(c, "P_rows", note, P_rows, n * m * S, NULL);
     verify_compare(c, "P_vec", note, P_vec, n * S, NULL);
@@ -82,7 +82,7 @@ void verify_process_case(VerifyCase *c) {
     compare_rates(c, p);
     compare_transitions(c, p, TRANSITION_SPECTRAL, "spectral");
     compare_transitions(c, p, TRANSITION_ACCURATE, "accurate");
-    diff_process_destroy(p);
+    diffusion_process_destroy(p);
 }
 
 /* ---- posterior ---- */
@@ -99,12 +99,12 @@ static void compare_posteriors(VerifyCase *c, const Process *p, double eps, cons
     const size_t p0_states = p->mask >= 0 ? S - 1 : S;
     if (c->broken) return;
     for (size_t i = 0; i < n; i++) {
-        PosteriorStep *step = diff_posterior_create(p, pairs[2 * i], pairs[2 * i + 1], eps);
+        PosteriorStep *step = diffusion_posterior_create(p, pairs[2 * i], pairs[2 * i + 1], eps);
         for (size_t k = i * m; k < (i + 1) * m; k++) {
-            diff_posterior(step, xt[k], x0[k], post + k * S);
-            diff_posterior_mix(step, xt[k], p0 + k * S, p0_states, mix + k * S);
+            diffusion_posterior(step, xt[k], x0[k], post + k * S);
+            diffusion_posterior_mix(step, xt[k], p0 + k * S, p0_states, mix + k * S);
         }
-        diff_posterior_destroy(step);
+        diffusion_posterior_destroy(step);
     }
     verify_compare(c, role, "", post, n * m * S, NULL);
     if (verify_has(c, mix_role)) verify_compare(c, mix_role, "", mix, n * m * S, NULL);
@@ -116,5 +116,5 @@ void verify_posterior_case(VerifyCase *c) {
     if (!p) return;
     if (!c->broken) compare_posteriors(c, p, 0, "post", "mix");
     if (!c->broken) compare_posteriors(c, p, eps, "post_eps", "mix_eps");
-    diff_process_destroy(p);
+    diffusion_process_destroy(p);
 }

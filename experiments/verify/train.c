@@ -29,7 +29,7 @@ static double teacher_step(VerifyCase *c, TrainCase *t, const char *suffix) {
     States xtilde =
         verify_states(c, verify_role(c, "", "xtilde", suffix), batch, m->picture, m->states);
     float *dout = arena_zeroed(c->arena, batch * layout_size(m->output), sizeof *dout);
-    TeacherConfig config = diff_teacher_defaults();
+    TeacherConfig config = diffusion_teacher_defaults();
     config.two_passes = false;
     config.eps = t->eps;
     config.nll_weight = t->nll_weight;
@@ -37,7 +37,7 @@ static double teacher_step(VerifyCase *c, TrainCase *t, const char *suffix) {
     const NetworkInput in = {.x = &xtilde, .t = times};
     Var *out = nn_forward(m->net, c->graph, &in);
     const double loss =
-        diff_ct_elbo(&config, &m->denoiser.head, t->process, times, &x0, &xtilde, out->value.data,
+        diffusion_ct_elbo(&config, &m->denoiser.head, t->process, times, &x0, &xtilde, out->value.data,
                      NULL, NULL, NULL, NULL, NULL, dout, NULL);
     ag_backward_from(out, dout);
     ag_graph_reset(c->graph);
@@ -169,7 +169,7 @@ static bool open_networks(VerifyCase *c, TrainCase *t) {
 
 void verify_train_case(VerifyCase *c) {
     TrainCase t = {0};
-    const TeacherConfig usual = diff_teacher_defaults();
+    const TeacherConfig usual = diffusion_teacher_defaults();
     const OptimizerConfig config = read_optimizer(c);
     t.steps = verify_whole(c, "steps", 1, 1000);
     t.lambdas = verify_whole(c, "M", 1, VERIFY_LAMBDAS);
@@ -182,7 +182,7 @@ void verify_train_case(VerifyCase *c) {
         compare_checkpoints(c, &t);
         nn_optimizer_destroy(t.optimizer);
     }
-    diff_process_destroy(t.process);
+    diffusion_process_destroy(t.process);
     verify_model_close(&t.teacher);
     verify_model_close(&t.model);
 }

@@ -24,7 +24,7 @@ static void case_make(Case *c, ProcessKind kind, HeadKind head, size_t B, size_t
 {
     Rng rng = rng_root(100 * B + 10 * D + S);
 
-    c->config = diff_teacher_defaults();
+    c->config = diffusion_teacher_defaults();
     c->config.nll_weight = 0.5; /* large enough to be seen */
     c->head = (Head){HEAD_SOFTMAX, D, S, 1, false, -1};
     c->head.kind = head;
@@ -32,7 +32,7 @@ static void case_make(Case *c, ProcessKind kind, HeadKind head, size_t B, size_t
     c->B = B;
     c->D = D;
     c->S = S;
-    c->outputs = diff_head_outputs(&c->head);
+    c->outputs = diffusion_head_outputs(&c->head);
     c->x0 = states_alloc(B, D);
     c->xt = states_alloc(B, D);
     c->xtilde = states_alloc(B, D);
@@ -53,7 +53,7 @@ static void case_make(Case *c, ProcessKind kind, HeadKind head, size_t B, size_t
 
 static void case_free(Case *c)
 {
-    diff_process_destroy(c->p);
+    diffusion_process_destroy(c->p);
     states_free(&c->x0);
     states_free(&c->xt);
     states_free(&c->xtilde);
@@ -68,7 +68,7 @@ static double *naive_probs(const Case *c, const float *out)
     float *row = mem_alloc(c->S, sizeof *row);
 
     for (size_t d = 0; d < c->D; d++) {
-        diff_head_row(&c->head, out, NULL, d, row);
+        diffusion_head_row(&c->head, out, NULL, d, row);
         for (size_t a = 0; a < c->S; a++)
             p[d * c->S + a] = exp((double)row[a]);
     }
@@ -86,7 +86,7 @@ typedef struct Naive {
 
 static double naive_q(const Naive *n, size_t a, size_t v)
 {
-    return diff_transition_at(n->tr, a, v);
+    return diffusion_transition_at(n->tr, a, v);
 }
 
 static double naive_rate(const Naive *n, size_t v, size_t x)
@@ -142,8 +142,8 @@ static double naive_elbo(const Case *c, double *reg, double *sig, double *ce)
         bool two = c->config.two_passes;
         double *p = naive_probs(c, c->out + b * c->outputs);
         double *p_t = naive_probs(c, (two ? c->out_t : c->out) + b * c->outputs);
-        Naive n = {c, diff_transition_create(c->p, 0, c->t[b], TRANSITION_ACCURATE),
-                   diff_process_rate(c->p, c->t[b]), c->x0.x + b * c->D, c->xtilde.x + b * c->D, p};
+        Naive n = {c, diffusion_transition_create(c->p, 0, c->t[b], TRANSITION_ACCURATE),
+                   diffusion_process_rate(c->p, c->t[b]), c->x0.x + b * c->D, c->xtilde.x + b * c->D, p};
         sig[b] = naive_sig(&n);
         n.x = two ? c->xt.x + b * c->D : n.x;
         n.p = p_t;
@@ -151,7 +151,7 @@ static double naive_elbo(const Case *c, double *reg, double *sig, double *ce)
         for (size_t d = 0; d < c->D; d++)
             *ce -= log(p_t[d * c->S + n.x0[d]]) / (double)(c->B * c->D);
         loss += (reg[b] + sig[b]) / (double)c->B;
-        diff_transition_destroy(n.tr);
+        diffusion_transition_destroy(n.tr);
         mem_free(p);
         mem_free(p_t);
     }
@@ -162,7 +162,7 @@ static double elbo(const Case *c, double *reg, double *sig, double *ce, float *d
 {
     bool two = c->config.two_passes;
 
-    return diff_ct_elbo(&c->config, &c->head, c->p, c->t, &c->x0, &c->xtilde, c->out,
+    return diffusion_ct_elbo(&c->config, &c->head, c->p, c->t, &c->x0, &c->xtilde, c->out,
                         two ? &c->xt : NULL, two ? c->out_t : NULL, reg, sig, ce, dout, dout_t);
 }
 
@@ -263,16 +263,16 @@ START_TEST(gradient_keeps_its_digits_where_noise_forgets)
     case_make(&c, PROCESS_BIRTH_DEATH, HEAD_SOFTMAX, 2, 5, 6);
     c.config.nll_weight = 1e-3;
     float *dout = mem_zeroed(c.B * c.outputs, sizeof *dout);
-    const ProcessConfig strong = diff_process_defaults(PROCESS_BIRTH_DEATH, 6); /* sigma to 100 */
-    diff_process_destroy(c.p);
-    c.p = diff_process_create(&strong, NULL);
+    const ProcessConfig strong = diffusion_process_defaults(PROCESS_BIRTH_DEATH, 6); /* sigma to 100 */
+    diffusion_process_destroy(c.p);
+    c.p = diffusion_process_create(&strong, NULL);
     c.t[0] = 0.4;
     c.t[1] = 0.9; /* rates of 2e4 */
     elbo(&c, NULL, NULL, NULL, dout, NULL);
     for (size_t b = 0; b < c.B; b++) {
         double *p = naive_probs(&c, c.out + b * c.outputs), norm = 0, leave = 0;
-        const Naive n = {&c, diff_transition_create(c.p, 0, c.t[b], TRANSITION_ACCURATE),
-                         diff_process_rate(c.p, c.t[b]), c.x0.x + b * c.D, c.xtilde.x + b * c.D, p};
+        const Naive n = {&c, diffusion_transition_create(c.p, 0, c.t[b], TRANSITION_ACCURATE),
+                         diffusion_process_rate(c.p, c.t[b]), c.x0.x + b * c.D, c.xtilde.x + b * c.D, p};
         for (size_t d = 0; d < c.D; d++)
             leave -= naive_rate(&n, n.x[d], n.x[d]);
         for (size_t d = 0; d < c.D; d++)
@@ -288,7 +288,7 @@ START_TEST(gradient_keeps_its_digits_where_noise_forgets)
                 largest = fmax(largest, fabs(grad[a]));
             }
         }
-        diff_transition_destroy(n.tr);
+        diffusion_transition_destroy(n.tr);
         mem_free(p);
     }
     ck_assert_msg(worst <= 5e-5, "error %g, gradients up to %g", worst, largest);

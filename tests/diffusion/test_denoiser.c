@@ -41,7 +41,7 @@ static void case_make(Case *c)
     config.lambda_dims = L;
     c->net = nn_mlp_create(&config, false, NULL);
     c->net->initialise(c->net, 5);
-    c->d = diff_network_denoiser(c->net, &head);
+    c->d = diffusion_network_denoiser(c->net, &head);
     c->g = ag_graph_create();
     c->x = states_alloc(B, D);
     for (size_t b = 0; b < B; b++)
@@ -50,7 +50,7 @@ static void case_make(Case *c)
         c->x.x[i] = (uint16_t)(i * i % S);
     for (size_t b = 0; b < B; b++)
         c->t[b] = (double)(b + 1) / B;
-    diff_draw_lambda(&c->d, c->lambda, B, c->streams);
+    diffusion_draw_lambda(&c->d, c->lambda, B, c->streams);
 }
 
 static void case_free(Case *c)
@@ -77,16 +77,16 @@ START_TEST(threads_do_not_matter)
     }
     for (size_t i = 0; i < MANY * D; i++)
         x.x[i] = (uint16_t)(i * i % 7 % S);
-    diff_draw_lambda(&c.d, lambda, MANY, streams);
+    diffusion_draw_lambda(&c.d, lambda, MANY, streams);
     const NetworkInput in = {&x, t, lambda, streams, NULL};
     c.g->check_finite = true;
-    ck_assert(diff_denoise(&c.d, c.g, &in, 0, one));
+    ck_assert(diffusion_denoise(&c.d, c.g, &in, 0, one));
     c.g->check_finite = false;
     for (int threads = 1; threads <= 6; threads++) {
         threads_set(threads);
         for (size_t batch = 0; batch < MANY; batch += 70) {
             memset(many, 0, sizeof many);
-            ck_assert(diff_denoise(&c.d, c.g, &in, batch, many));
+            ck_assert(diffusion_denoise(&c.d, c.g, &in, batch, many));
             ck_assert_mem_eq(one, many, sizeof one);
         }
     }
@@ -106,9 +106,9 @@ START_TEST(batches_do_not_matter)
     case_make(&c);
     for (int dropout = 0; dropout < 2; dropout++) {
         NetworkInput in = {&c.x, c.t, c.lambda, dropout ? c.streams : NULL, NULL};
-        ck_assert(diff_denoise(&c.d, c.g, &in, 0, whole));
+        ck_assert(diffusion_denoise(&c.d, c.g, &in, 0, whole));
         for (size_t batch = 1; batch <= B + 1; batch++) {
-            ck_assert(diff_denoise(&c.d, c.g, &in, batch, parts));
+            ck_assert(diffusion_denoise(&c.d, c.g, &in, batch, parts));
             for (size_t i = 0; i < B * D * S; i++)
                 ck_assert_double_eq_tol(parts[i], whole[i], 1e-5);
         }
@@ -126,7 +126,7 @@ START_TEST(recording_flag_comes_back)
     case_make(&c);
     NetworkInput in = {&c.x, c.t, c.lambda, NULL, NULL};
     ag_set_recording(c.g, false);
-    ck_assert(diff_denoise(&c.d, c.g, &in, 3, out));
+    ck_assert(diffusion_denoise(&c.d, c.g, &in, 3, out));
     ck_assert(!c.g->recording);
     case_free(&c);
 }
@@ -139,7 +139,7 @@ START_TEST(no_samples)
     case_make(&c);
     States none = states_rows(&c.x, 0, 0);
     NetworkInput in = {&none, c.t, c.lambda, NULL, NULL};
-    ck_assert(diff_denoise(&c.d, c.g, &in, 3, NULL));
+    ck_assert(diffusion_denoise(&c.d, c.g, &in, 3, NULL));
     case_free(&c);
 }
 END_TEST
@@ -151,7 +151,7 @@ START_TEST(lambdas_belong_to_their_streams)
 
     case_make(&c);
     for (size_t b = 0; b < B; b++) {
-        diff_draw_lambda(&c.d, one, 1, c.streams + b);
+        diffusion_draw_lambda(&c.d, one, 1, c.streams + b);
         ck_assert(memcmp(one, c.lambda + b * L, sizeof one) == 0);
         ck_assert(one[0] >= 0 && one[0] < 1 && one[0] != one[1]);
     }
@@ -161,7 +161,7 @@ END_TEST
 
 static Var *broken_forward(const Denoiser *d, Graph *g, const NetworkInput *in)
 {
-    Tensor value = tensor_make2(g->arena, in->x->batch, diff_head_outputs(&d->head));
+    Tensor value = tensor_make2(g->arena, in->x->batch, diffusion_head_outputs(&d->head));
 
     for (size_t i = 0; i < tensor_size(&value); i++)
         value.data[i] = 3e38f;
@@ -177,9 +177,9 @@ START_TEST(the_broken_operation_is_named)
     Denoiser broken = {head_of(D), 0, NULL, broken_forward, NULL, LAMBDA_UNIFORM,
                   LAMBDA_STEP};
     NetworkInput in = {&c.x, c.t, NULL, NULL, NULL};
-    ck_assert(diff_denoise(&broken, c.g, &in, 3, out));
+    ck_assert(diffusion_denoise(&broken, c.g, &in, 3, out));
     c.g->check_finite = true;
-    ck_assert(!diff_denoise(&broken, c.g, &in, 3, out));
+    ck_assert(!diffusion_denoise(&broken, c.g, &in, 3, out));
     ck_assert_ptr_nonnull(c.g->bad_op);
     case_free(&c);
 }
@@ -191,7 +191,7 @@ START_TEST(head_of_another_size_stops)
 
     case_make(&c);
     Head other = head_of(D + 1);
-    diff_network_denoiser(c.net, &other);
+    diffusion_network_denoiser(c.net, &other);
 }
 END_TEST
 

@@ -61,7 +61,7 @@ static Process *process_of(int kase)
 {
     static const ProcessKind kinds[] = {PROCESS_ABSORBING, PROCESS_ABSORBING, PROCESS_UNIFORM,
                                         PROCESS_BIRTH_DEATH, PROCESS_GAUSSIAN};
-    ProcessConfig config = diff_process_defaults(kinds[kase], S + (kase < 2));
+    ProcessConfig config = diffusion_process_defaults(kinds[kase], S + (kase < 2));
     Error err = {""};
 
     config.schedule = kase == 1 ? ABSORB_COSINE : ABSORB_LOGLINEAR;
@@ -72,7 +72,7 @@ static Process *process_of(int kase)
     if (kase == 4)
         config.rate_sigma = 1.5, config.q_sigma = 3.0, config.time_base = 0.2;
     config.any_start = true;
-    Process *p = diff_process_create(&config, &err);
+    Process *p = diffusion_process_create(&config, &err);
     ck_assert_msg(p != NULL, "%s", err.text);
     return p;
 }
@@ -83,7 +83,7 @@ static Elbo bound_of(const Denoiser *model, const Process *p, const States *x, s
     Elbo e;
     Error err = {""};
 
-    ck_assert_msg(diff_elbo(&request, x, &e, &err), "%s", err.text);
+    ck_assert_msg(diffusion_elbo(&request, x, &e, &err), "%s", err.text);
     return e;
 }
 
@@ -101,7 +101,7 @@ START_TEST(perfect_model_needs_the_entropy)
     ck_assert_double_ge(e.prior, -1e-9);
     ck_assert_double_eq_tol(e.total, e.prior + e.diffusion + e.reconstruction, 1e-12);
     exact_denoiser_destroy(exact);
-    diff_process_destroy(p);
+    diffusion_process_destroy(p);
     states_free(&x);
     law_destroy(law);
 }
@@ -125,7 +125,7 @@ START_TEST(wrong_model_needs_more)
     ck_assert_double_eq_tol(e.total, cross, 5.0 * e.error + 1e-3);
     ck_assert_double_gt(e.total, entropy_bits(law) + 0.03);
     exact_denoiser_destroy(model);
-    diff_process_destroy(p);
+    diffusion_process_destroy(p);
     states_free(&x);
     law_destroy(law);
     law_destroy(other);
@@ -144,11 +144,11 @@ typedef struct Exact {
 
 static void set_time(Exact *e, double t)
 {
-    Transition *tr = diff_transition_create(e->p, 0.0, t, TRANSITION_ACCURATE);
+    Transition *tr = diffusion_transition_create(e->p, 0.0, t, TRANSITION_ACCURATE);
     for (size_t a = 0; a < S; a++)
         for (size_t v = 0; v < e->p->states; v++)
-            e->q[a][v] = diff_transition_at(tr, a, v);
-    diff_transition_destroy(tr);
+            e->q[a][v] = diffusion_transition_at(tr, a, v);
+    diffusion_transition_destroy(tr);
 }
 
 static double reach(const Exact *e, const uint16_t *x0, const size_t *x)
@@ -217,13 +217,13 @@ static double mean_prior(Exact *e)
 /* With masks the integral is over alpha: q is set without a time. */
 static double mean_integral(Exact *e, double t_min)
 {
-    const double top = e->p->mask >= 0 ? diff_process_survival(e->p, 0.0, t_min) : 0.0;
+    const double top = e->p->mask >= 0 ? diffusion_process_survival(e->p, 0.0, t_min) : 0.0;
     double sum = 0.0;
     for (int i = 0; i < STEPS; i++) {
         const double u = ((double)i + 0.5) / STEPS, t = t_min + u * (1.0 - t_min), alpha = u * top;
         if (e->p->mask < 0) {
             set_time(e, t);
-            sum += (1.0 - t_min) / STEPS * diff_process_rate(e->p, t) * mean_term(e, true);
+            sum += (1.0 - t_min) / STEPS * diffusion_process_rate(e->p, t) * mean_term(e, true);
             continue;
         }
         for (size_t a = 0; a < S; a++) {
@@ -249,7 +249,7 @@ START_TEST(late_times_and_large_eps)
     Elbo e;
     Error err = {""};
 
-    ck_assert_msg(diff_elbo(&request, &x, &e, &err), "%s", err.text);
+    ck_assert_msg(diffusion_elbo(&request, &x, &e, &err), "%s", err.text);
     const double prior = mean_prior(&exact) / unit, integral = mean_integral(&exact, t_min) / unit;
     set_time(&exact, t_min);
     const double end = mean_term(&exact, false) / unit;
@@ -258,7 +258,7 @@ START_TEST(late_times_and_large_eps)
     ck_assert_double_eq_tol(e.reconstruction, end, 0.06 * end);
     ck_assert_double_eq_tol(e.diffusion, integral, 0.06 * integral);
     exact_denoiser_destroy(model);
-    diff_process_destroy(p);
+    diffusion_process_destroy(p);
     states_free(&x);
     law_destroy(law);
 }
@@ -277,7 +277,7 @@ START_TEST(batches_and_threads_do_not_matter)
     const Elbo b = bound_of(exact, p, &x, 7);
     ck_assert_mem_eq(&a, &b, sizeof a);
     exact_denoiser_destroy(exact);
-    diff_process_destroy(p);
+    diffusion_process_destroy(p);
     states_free(&x);
     law_destroy(law);
 }
@@ -294,17 +294,17 @@ START_TEST(what_has_no_bound_is_refused)
     Error err = {""};
 
     exact->lambda_dims = 1;
-    ck_assert(!diff_elbo(&r, &x, &e, &err));
+    ck_assert(!diffusion_elbo(&r, &x, &e, &err));
     ck_assert_ptr_nonnull(strstr(err.text, "mixture"));
     exact->lambda_dims = 0;
     r.t_min = 0.0;
-    ck_assert(!diff_elbo(&r, &x, &e, &err));
+    ck_assert(!diffusion_elbo(&r, &x, &e, &err));
     ck_assert_ptr_nonnull(strstr(err.text, "t_min"));
     r.t_min = 1e-3;
     r.times = 0;
-    ck_assert(!diff_elbo(&r, &x, &e, &err));
+    ck_assert(!diffusion_elbo(&r, &x, &e, &err));
     exact_denoiser_destroy(exact);
-    diff_process_destroy(p);
+    diffusion_process_destroy(p);
     states_free(&x);
     law_destroy(law);
 }

@@ -31,12 +31,12 @@ typedef struct Setting {
 static void setting_make(Setting *s, int noise, size_t lambdas, bool control_variates, bool strata)
 {
     ProcessConfig c =
-        diff_process_defaults(noise == 0 ? PROCESS_ABSORBING : PROCESS_UNIFORM, noise == 0 ? 3 : 2);
+        diffusion_process_defaults(noise == 0 ? PROCESS_ABSORBING : PROCESS_UNIFORM, noise == 0 ? 3 : 2);
 
     c.any_start = true;
     c.schedule = ABSORB_LINEAR;
     c.rate_const = noise == 0 ? 1.0 : 0.6;
-    s->p = diff_process_create(&c, NULL);
+    s->p = diffusion_process_create(&c, NULL);
     s->S = s->p->states;
     s->X = s->S * s->S;
     s->of_teacher = (Formula){0.4, 0, NULL};
@@ -61,14 +61,14 @@ static float *outputs(const Setting *s, const Denoiser *d, const States *x, doub
                       const double *lambda)
 {
     double *times = mem_alloc(x->batch, sizeof *times);
-    float *out = mem_alloc(x->batch * diff_head_outputs(&d->head), sizeof *out);
+    float *out = mem_alloc(x->batch * diffusion_head_outputs(&d->head), sizeof *out);
     NetworkInput in = {x, times, lambda, NULL, NULL};
     Graph *g = ag_graph_create();
 
     (void)s;
     for (size_t r = 0; r < x->batch; r++)
         times[r] = t;
-    diff_denoise(d, g, &in, 0, out);
+    diffusion_denoise(d, g, &in, 0, out);
     ag_graph_destroy(g);
     mem_free(times);
     return out;
@@ -119,7 +119,7 @@ static void estimate(const Setting *s, Estimate *e, uint64_t seed)
     float *teacher_tm = outputs(s, &s->teacher, &d.xtm, TM, NULL);
     distill_draw_xu(&s->config, &s->teacher, s->p, teacher_t, step, arena, &d);
     float *student_u = outputs(s, &s->student, &d.xu, U, d.lambda_u);
-    diff_head_draw(&s->student.head, student_u, &d.xu,
+    diffusion_head_draw(&s->student.head, student_u, &d.xu,
                    distill_row_streams(arena, step, PASS_X0U, PICTURES, N), &d.x0u);
     States xt = states_repeat(arena, &d.xt, N);
     float *student_t = outputs(s, &s->student, &xt, T, d.lambda_t);
@@ -150,10 +150,10 @@ static double product(Rows p, size_t y)
 /* P(x_0 = y, x_t = x). */
 static double joint(const Setting *s, double t, size_t y, size_t x)
 {
-    Transition *tr = diff_transition_create(s->p, 0.0, t, TRANSITION_ACCURATE);
-    double q = diff_transition_at(tr, y % C, x % s->S) * diff_transition_at(tr, y / C, x / s->S);
+    Transition *tr = diffusion_transition_create(s->p, 0.0, t, TRANSITION_ACCURATE);
+    double q = diffusion_transition_at(tr, y % C, x % s->S) * diffusion_transition_at(tr, y / C, x / s->S);
 
-    diff_transition_destroy(tr);
+    diffusion_transition_destroy(tr);
     return LAW[y] * q;
 }
 
@@ -216,7 +216,7 @@ static double pattern_chance(const Setting *s, unsigned high)
 /* law (X) = p^psi_{u|t}(.|x). */
 static void teacher_step(const Setting *s, size_t x, double *law)
 {
-    PosteriorStep *step = diff_posterior_create(s->p, U, T, 0.0);
+    PosteriorStep *step = diffusion_posterior_create(s->p, U, T, 0.0);
     uint16_t from[D];
     double one[D][WORLD_S];
     Rows rows;
@@ -224,10 +224,10 @@ static void teacher_step(const Setting *s, size_t x, double *law)
     world_digits(from, x, s->S);
     world_rows(&s->teacher, x, s->S, T, 0.0, rows);
     for (size_t d = 0; d < D; d++)
-        diff_posterior_mix(step, from[d], rows[d], C, one[d]);
+        diffusion_posterior_mix(step, from[d], rows[d], C, one[d]);
     for (size_t z = 0; z < s->X; z++)
         law[z] = one[0][z % s->S] * one[1][z / s->S];
-    diff_posterior_destroy(step);
+    diffusion_posterior_destroy(step);
 }
 
 /* Both parts of the consistency term at one x_t and one pattern of lambdas.  N = 2: the pair of
@@ -316,7 +316,7 @@ START_TEST(losses_estimate_their_expectations)
                       "%s: %.6f, exactly %.6f, standard error %.6f", names[k], e.mean[k], want[k],
                       e.error[k]);
     ck_assert(e.error[DISTIL] > 0.0 && e.error[CONSIS_COR] > 0.0);
-    diff_process_destroy(s.p);
+    diffusion_process_destroy(s.p);
 }
 END_TEST
 
@@ -377,7 +377,7 @@ START_TEST(the_bias_shrinks_with_n)
             ck_assert_double_le(fabs(bias / before - 0.5), 0.01);
         before = bias;
     }
-    diff_process_destroy(s.p);
+    diffusion_process_destroy(s.p);
 }
 END_TEST
 
@@ -398,7 +398,7 @@ START_TEST(the_estimate_has_that_bias)
                       e.error[DATA_COR]);
         ck_assert_double_lt(want, before);
         before = want;
-        diff_process_destroy(s.p);
+        diffusion_process_destroy(s.p);
     }
 }
 END_TEST

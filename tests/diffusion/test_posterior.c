@@ -16,7 +16,7 @@ static Process *process_of(size_t kase, size_t S)
     static const ProcessKind kinds[CASES] = {PROCESS_UNIFORM,   PROCESS_BIRTH_DEATH,
                                              PROCESS_GAUSSIAN,  PROCESS_ABSORBING,
                                              PROCESS_ABSORBING, PROCESS_ABSORBING};
-    ProcessConfig c = diff_process_defaults(kinds[kase], S);
+    ProcessConfig c = diffusion_process_defaults(kinds[kase], S);
     Error err = {""};
 
     c.schedule = kase == 5 ? ABSORB_COSINE : ABSORB_LOGLINEAR;
@@ -26,7 +26,7 @@ static Process *process_of(size_t kase, size_t S)
     if (kase == 2)
         c.time_base = 0.05;
     c.any_start = true;
-    Process *p = diff_process_create(&c, &err);
+    Process *p = diffusion_process_create(&c, &err);
     ck_assert_msg(p != NULL, "%s", err.text);
     return p;
 }
@@ -44,10 +44,10 @@ typedef struct Matrices {
 
 static void fill(double out[S_MAX][S_MAX], const Process *p, double s, double t)
 {
-    Transition *tr = diff_transition_create(p, s, t, TRANSITION_ACCURATE);
+    Transition *tr = diffusion_transition_create(p, s, t, TRANSITION_ACCURATE);
     for (size_t i = 0; i < p->states; i++)
-        diff_transition_row(tr, i, out[i]);
-    diff_transition_destroy(tr);
+        diffusion_transition_row(tr, i, out[i]);
+    diffusion_transition_destroy(tr);
 }
 
 static Matrices matrices_of(const Process *p, double s, double t)
@@ -80,14 +80,14 @@ enum { PAIRS = sizeof TIMES / sizeof *TIMES };
 static void check_bayes(const Process *p, double s, double t)
 {
     size_t S = p->states;
-    PosteriorStep *step = diff_posterior_create(p, s, t, 0.0);
+    PosteriorStep *step = diffusion_posterior_create(p, s, t, 0.0);
     Matrices m = matrices_of(p, s, t);
     double q[S_MAX];
 
     for (size_t x0 = 0; x0 < S; x0++)
         for (size_t xt = 0; xt < S; xt++) {
             double sum = 0.0;
-            diff_posterior(step, xt, x0, q);
+            diffusion_posterior(step, xt, x0, q);
             for (size_t xs = 0; xs < S; xs++) {
                 sum += q[xs];
                 if (m.to_t[x0][xt] > 0.0)
@@ -95,7 +95,7 @@ static void check_bayes(const Process *p, double s, double t)
             }
             assert_near(sum, 1.0, 1e-14);
         }
-    diff_posterior_destroy(step);
+    diffusion_posterior_destroy(step);
 }
 
 START_TEST(posterior_is_bayes_rule)
@@ -106,7 +106,7 @@ START_TEST(posterior_is_bayes_rule)
         Process *p = process_of((size_t)_i, sizes[n]);
         for (size_t i = 0; i < PAIRS; i++)
             check_bayes(p, TIMES[i][0], TIMES[i][1]);
-        diff_process_destroy(p);
+        diffusion_process_destroy(p);
     }
 }
 END_TEST
@@ -116,21 +116,21 @@ START_TEST(posterior_averages_to_the_marginal)
 {
     enum { S = 6 };
     Process *p = process_of((size_t)_i, S);
-    PosteriorStep *step = diff_posterior_create(p, 0.3, 0.8, 0.0);
+    PosteriorStep *step = diffusion_posterior_create(p, 0.3, 0.8, 0.0);
     Matrices m = matrices_of(p, 0.3, 0.8);
 
     for (size_t x0 = 0; x0 < S; x0++) {
         double sum[S] = {0.0}, q[S];
         for (size_t xt = 0; xt < S; xt++) {
-            diff_posterior(step, xt, x0, q);
+            diffusion_posterior(step, xt, x0, q);
             for (size_t xs = 0; xs < S; xs++)
                 sum[xs] += m.to_t[x0][xt] * q[xs];
         }
         for (size_t xs = 0; xs < S; xs++)
             ck_assert_double_le(fabs(sum[xs] - m.to_s[x0][xs]), 1e-14);
     }
-    diff_posterior_destroy(step);
-    diff_process_destroy(p);
+    diffusion_posterior_destroy(step);
+    diffusion_process_destroy(p);
 }
 END_TEST
 
@@ -143,25 +143,25 @@ START_TEST(mix_is_the_average_of_posteriors)
 
     random_law(p0, p, 3);
     for (size_t i = 0; i < PAIRS; i++) {
-        PosteriorStep *step = diff_posterior_create(p, TIMES[i][0], TIMES[i][1], 0.0);
+        PosteriorStep *step = diffusion_posterior_create(p, TIMES[i][0], TIMES[i][1], 0.0);
         for (size_t xt = 0; xt < S; xt++) {
             double expected[S] = {0.0};
             for (size_t a = 0; a < S; a++) {
-                diff_posterior(step, xt, a, q);
+                diffusion_posterior(step, xt, a, q);
                 for (size_t xs = 0; xs < S && p0[a] > 0.0; xs++)
                     expected[xs] += p0[a] * q[xs];
             }
-            diff_posterior_mix(step, xt, p0, S, mix);
+            diffusion_posterior_mix(step, xt, p0, S, mix);
             for (size_t xs = 0; xs < S; xs++)
                 assert_near(mix[xs], expected[xs], 1e-12);
             if (p->mask < 0)
                 continue;
-            diff_posterior_mix(step, xt, p0, S - 1, short_mix);
+            diffusion_posterior_mix(step, xt, p0, S - 1, short_mix);
             ck_assert_mem_eq(mix, short_mix, sizeof mix);
         }
-        diff_posterior_destroy(step);
+        diffusion_posterior_destroy(step);
     }
-    diff_process_destroy(p);
+    diffusion_process_destroy(p);
 }
 END_TEST
 
@@ -171,7 +171,7 @@ START_TEST(eps_forms_follow_the_published_code)
     enum { S = 11 };
     static const double eps = 1e-3; /* large enough to matter */
     Process *p = process_of((size_t)_i, S);
-    PosteriorStep *step = diff_posterior_create(p, 0.05, 0.1, eps);
+    PosteriorStep *step = diffusion_posterior_create(p, 0.05, 0.1, eps);
     Matrices m = matrices_of(p, 0.05, 0.1);
     double p0[S], mix[S], q[S];
 
@@ -180,7 +180,7 @@ START_TEST(eps_forms_follow_the_published_code)
         double expected[S] = {0.0}, sum = 0.0;
         for (size_t a = 0; a < S; a++) {
             double single[S], total = 0.0;
-            diff_posterior(step, xt, a, q);
+            diffusion_posterior(step, xt, a, q);
             for (size_t x = 0; x < S; x++) {
                 single[x] = (m.step[x][xt] + eps) / (m.to_t[a][xt] + eps);
                 single[x] *= m.to_s[a][x] + eps;
@@ -191,12 +191,12 @@ START_TEST(eps_forms_follow_the_published_code)
             for (size_t x = 0; x < S; x++)
                 assert_near(q[x], single[x] / total, 1e-12);
         }
-        diff_posterior_mix(step, xt, p0, S, mix);
+        diffusion_posterior_mix(step, xt, p0, S, mix);
         for (size_t x = 0; x < S && p->mask < 0; x++)
             assert_near(mix[x], expected[x] / sum, 1e-12);
     }
-    diff_posterior_destroy(step);
-    diff_process_destroy(p);
+    diffusion_posterior_destroy(step);
+    diffusion_process_destroy(p);
 }
 END_TEST
 
@@ -210,28 +210,28 @@ START_TEST(absorbing_steps)
         Process *p = process_of(kase, S);
         for (size_t i = 0; i < PAIRS; i++) {
             double s = TIMES[i][0], t = TIMES[i][1];
-            PosteriorStep *step = diff_posterior_create(p, s, t, 0.0);
-            double stay = (1.0 - diff_process_survival(p, 0.0, s)) /
-                          (1.0 - diff_process_survival(p, 0.0, t));
-            diff_posterior(step, MASK, 1, q);
+            PosteriorStep *step = diffusion_posterior_create(p, s, t, 0.0);
+            double stay = (1.0 - diffusion_process_survival(p, 0.0, s)) /
+                          (1.0 - diffusion_process_survival(p, 0.0, t));
+            diffusion_posterior(step, MASK, 1, q);
             ck_assert_double_le(fabs(q[MASK] - stay), 1e-14);
             ck_assert_double_le(fabs(q[1] - (1.0 - stay)), 1e-14);
             ck_assert_double_eq(q[0], 0.0);
-            diff_posterior_mix(step, MASK, p0, S - 1, q);
+            diffusion_posterior_mix(step, MASK, p0, S - 1, q);
             ck_assert_double_le(fabs(q[MASK] - stay), 1e-14);
             for (size_t x = 0; x < MASK; x++)
                 ck_assert_double_le(fabs(q[x] - p0[x] * (1.0 - stay)), 1e-14);
             for (size_t x0 = 0; x0 < S; x0++) { /* impossible pairs too: copied */
                 Rng rng = rng_root(1);
-                diff_posterior(step, 2, x0, q);
+                diffusion_posterior(step, 2, x0, q);
                 ck_assert_double_eq(q[2], 1.0);
-                ck_assert_uint_eq(diff_posterior_draw(step, 2, x0, &rng), 2);
+                ck_assert_uint_eq(diffusion_posterior_draw(step, 2, x0, &rng), 2);
             }
-            diff_posterior_mix(step, 2, p0, S - 1, q);
+            diffusion_posterior_mix(step, 2, p0, S - 1, q);
             assert_near(q[2], 1.0, 1e-15);
-            diff_posterior_destroy(step);
+            diffusion_posterior_destroy(step);
         }
-        diff_process_destroy(p);
+        diffusion_process_destroy(p);
     }
 }
 END_TEST
@@ -241,18 +241,18 @@ START_TEST(steps_to_zero_give_x0)
 {
     enum { S = 5 };
     Process *p = process_of((size_t)_i, S);
-    PosteriorStep *step = diff_posterior_create(p, 0.0, 1.0, 0.0);
+    PosteriorStep *step = diffusion_posterior_create(p, 0.0, 1.0, 0.0);
     size_t xt = p->mask >= 0 ? (size_t)p->mask : 0;
     double q[S];
 
     for (size_t x0 = 0; x0 + 1 < S; x0++) {
         Rng rng = rng_root(2);
-        diff_posterior(step, xt, x0, q);
+        diffusion_posterior(step, xt, x0, q);
         ck_assert_double_eq(q[x0], 1.0);
-        ck_assert_uint_eq(diff_posterior_draw(step, xt, x0, &rng), x0);
+        ck_assert_uint_eq(diffusion_posterior_draw(step, xt, x0, &rng), x0);
     }
-    diff_posterior_destroy(step);
-    diff_process_destroy(p);
+    diffusion_posterior_destroy(step);
+    diffusion_process_destroy(p);
 }
 END_TEST
 
@@ -260,33 +260,33 @@ END_TEST
 START_TEST(impossible_pairs_are_defined)
 {
     enum { S = 200 };
-    ProcessConfig c = diff_process_defaults(PROCESS_BIRTH_DEATH, S);
+    ProcessConfig c = diffusion_process_defaults(PROCESS_BIRTH_DEATH, S);
     c.any_start = true;
-    Process *p = diff_process_create(&c, NULL);
-    PosteriorStep *step = diff_posterior_create(p, 0.005, 0.01, 0.0);
+    Process *p = diffusion_process_create(&c, NULL);
+    PosteriorStep *step = diffusion_posterior_create(p, 0.005, 0.01, 0.0);
     double *q = mem_alloc(3 * S, sizeof *q), *row = q + S, *p0 = row + S;
     Rng rng = rng_root(3);
 
-    ck_assert_double_lt(diff_transition_at(step->to_t, 0, S - 1), 1e-290);
-    diff_posterior(step, S - 1, 0, q);
-    diff_transition_row(step->to_s, 0, row);
+    ck_assert_double_lt(diffusion_transition_at(step->to_t, 0, S - 1), 1e-290);
+    diffusion_posterior(step, S - 1, 0, q);
+    diffusion_transition_row(step->to_s, 0, row);
     for (size_t x = 0; x < S; x++)
         ck_assert_double_le(fabs(q[x] - row[x]), 1e-15);
-    ck_assert_uint_lt(diff_posterior_draw(step, S - 1, 0, &rng), 20);
+    ck_assert_uint_lt(diffusion_posterior_draw(step, S - 1, 0, &rng), 20);
     memset(p0, 0, S * sizeof *p0);
     p0[0] = 0.75;
     p0[S - 1] = 0.25;
-    diff_posterior_mix(step, S - 1, p0, S, q);
+    diffusion_posterior_mix(step, S - 1, p0, S, q);
     ck_assert_double_gt(q[S - 1], 0.9);
     ck_assert_double_eq(q[0], 0.0);
     p0[0] = 1.0;
     p0[S - 1] = 0.0;
-    diff_posterior_mix(step, S - 1, p0, S, q);
+    diffusion_posterior_mix(step, S - 1, p0, S, q);
     for (size_t x = 0; x < S; x++)
         ck_assert_double_le(fabs(q[x] - row[x]), 1e-15);
     mem_free(q);
-    diff_posterior_destroy(step);
-    diff_process_destroy(p);
+    diffusion_posterior_destroy(step);
+    diffusion_process_destroy(p);
 }
 END_TEST
 
@@ -298,33 +298,33 @@ START_TEST(draws_follow_the_posterior)
     double last = p->mask >= 0 ? S - 1 : 3, q[S];
 
     for (int published = 0; published < 2; published++) {
-        PosteriorStep *exact = diff_posterior_create(p, 0.4, 0.6, published ? 1e-2 : 0.0);
-        PosteriorStep *law = diff_posterior_create(p, 0.4, 0.6, p->mask >= 0 ? 0.0 : exact->eps);
+        PosteriorStep *exact = diffusion_posterior_create(p, 0.4, 0.6, published ? 1e-2 : 0.0);
+        PosteriorStep *law = diffusion_posterior_create(p, 0.4, 0.6, p->mask >= 0 ? 0.0 : exact->eps);
         for (size_t xt = 0; xt < S; xt += (size_t)last) {
             size_t count[S] = {0};
             Rng rng = rng_child(rng_root(21), xt);
             for (size_t n = 0; n < N; n++)
-                count[diff_posterior_draw(exact, xt, 1, &rng)]++;
-            diff_posterior(law, xt, 1, q);
+                count[diffusion_posterior_draw(exact, xt, 1, &rng)]++;
+            diffusion_posterior(law, xt, 1, q);
             ck_assert(statistics_fit(count, q, S));
         }
-        diff_posterior_destroy(exact);
-        diff_posterior_destroy(law);
+        diffusion_posterior_destroy(exact);
+        diffusion_posterior_destroy(law);
     }
-    diff_process_destroy(p);
+    diffusion_process_destroy(p);
 }
 END_TEST
 
 START_TEST(unknown_states_stop)
 {
     double q[4];
-    diff_posterior(diff_posterior_create(process_of(0, 4), 0.1, 0.2, 0.0), 4, 0, q);
+    diffusion_posterior(diffusion_posterior_create(process_of(0, 4), 0.1, 0.2, 0.0), 4, 0, q);
 }
 END_TEST
 
 START_TEST(negative_eps_stops)
 {
-    diff_posterior_create(process_of(0, 4), 0.1, 0.2, -1e-9);
+    diffusion_posterior_create(process_of(0, 4), 0.1, 0.2, -1e-9);
 }
 END_TEST
 

@@ -28,16 +28,16 @@ static void some_law(double *p0, size_t n, double shift)
 /* R_t[v][x] sum_a p(a) q[a][v]/q[a][x]. */
 static double naive(const Process *p, double t, size_t x, const double *p0, size_t v)
 {
-    Transition *tr = diff_transition_create(p, 0.0, t, TRANSITION_ACCURATE);
+    Transition *tr = diffusion_transition_create(p, 0.0, t, TRANSITION_ACCURATE);
     double sum = 0.0;
 
     for (size_t a = 0; a < known_of(p); a++) {
-        double from = diff_transition_at(tr, a, x);
+        double from = diffusion_transition_at(tr, a, x);
         if (from > 0.0)
-            sum += p0[a] * diff_transition_at(tr, a, v) / from;
+            sum += p0[a] * diffusion_transition_at(tr, a, v) / from;
     }
-    diff_transition_destroy(tr);
-    return v == x ? 0.0 : diff_process_rate(p, t) * p->base[v * S + x] * sum;
+    diffusion_transition_destroy(tr);
+    return v == x ? 0.0 : diffusion_process_rate(p, t) * p->base[v * S + x] * sum;
 }
 
 START_TEST(rates_follow_their_definition)
@@ -46,28 +46,28 @@ START_TEST(rates_follow_their_definition)
 
     for (size_t k = 0; k < 4; k++) {
         double t = p->mask >= 0 && k == 0 ? 0.99 : times[k]; /* alpha(1) = 0 has its own test */
-        ReverseRates *r = diff_reverse_create(p, t);
+        ReverseRates *r = diffusion_reverse_create(p, t);
         for (size_t x = 0; x < S; x++) {
             double p0[S], rates[S], forward[S], total = 0.0, out = 0.0;
             some_law(p0, known_of(p), (double)x + t);
-            diff_reverse_rates(r, x, p0, rates);
-            diff_forward_rates(r, x, forward);
+            diffusion_reverse_rates(r, x, p0, rates);
+            diffusion_forward_rates(r, x, forward);
             for (size_t v = 0; v < S; v++) {
                 double expected = naive(p, t, x, p0, v);
                 ck_assert_double_le(fabs(rates[v] - expected), 1e-12 * expected);
-                ck_assert_double_le(fabs(diff_reverse_rate(r, x, p0, v) - expected),
+                ck_assert_double_le(fabs(diffusion_reverse_rate(r, x, p0, v) - expected),
                                     1e-12 * expected);
-                expected = v == x ? 0.0 : diff_process_rate(p, t) * p->base[x * S + v];
+                expected = v == x ? 0.0 : diffusion_process_rate(p, t) * p->base[x * S + v];
                 ck_assert_double_le(fabs(forward[v] - expected), 1e-14 * expected);
                 total += rates[v];
                 out += forward[v];
             }
-            ck_assert_double_le(fabs(diff_reverse_total(r, x, p0) - total), 1e-12 * total);
-            ck_assert_double_le(fabs(diff_forward_total(r, x) - out), 1e-12 * out);
+            ck_assert_double_le(fabs(diffusion_reverse_total(r, x, p0) - total), 1e-12 * total);
+            ck_assert_double_le(fabs(diffusion_forward_total(r, x) - out), 1e-12 * out);
         }
-        diff_reverse_destroy(r);
+        diffusion_reverse_destroy(r);
     }
-    diff_process_destroy(p);
+    diffusion_process_destroy(p);
 }
 END_TEST
 
@@ -75,30 +75,30 @@ END_TEST
 START_TEST(jumps_follow_the_rates)
 {
     Process *p = world_process((size_t)_i, S);
-    ReverseRates *r = diff_reverse_create(p, 0.4);
+    ReverseRates *r = diffusion_reverse_create(p, 0.4);
     Rng rng = rng_child(rng_root(3), (uint64_t)_i);
 
     for (size_t x = 0; x < S; x++) {
         double p0[S], rates[S];
         size_t count[S] = {0}, out[S] = {0};
         some_law(p0, known_of(p), (double)x);
-        double total = diff_reverse_total(r, x, p0), leave = diff_forward_total(r, x);
+        double total = diffusion_reverse_total(r, x, p0), leave = diffusion_forward_total(r, x);
         for (size_t i = 0; i < 20000 && total > 0.0; i++)
-            count[diff_reverse_draw(r, x, p0, &rng)]++;
+            count[diffusion_reverse_draw(r, x, p0, &rng)]++;
         for (size_t i = 0; i < 20000 && leave > 0.0; i++)
-            out[diff_forward_draw(r, x, &rng)]++;
-        diff_reverse_rates(r, x, p0, rates);
+            out[diffusion_forward_draw(r, x, &rng)]++;
+        diffusion_reverse_rates(r, x, p0, rates);
         for (size_t v = 0; v < S; v++)
             rates[v] /= total > 0.0 ? total : 1.0;
         ck_assert(statistics_fit(count, rates, S));
-        diff_forward_rates(r, x, rates);
+        diffusion_forward_rates(r, x, rates);
         for (size_t v = 0; v < S; v++)
             rates[v] /= leave > 0.0 ? leave : 1.0;
         ck_assert(statistics_fit(out, rates, S));
         ck_assert((total > 0.0) == (p->mask < 0 || x == S - 1));
     }
-    diff_reverse_destroy(r);
-    diff_process_destroy(p);
+    diffusion_reverse_destroy(r);
+    diffusion_process_destroy(p);
 }
 END_TEST
 
@@ -111,15 +111,15 @@ START_TEST(masks_are_left_at_a_known_rate)
 
     some_law(p0, S - 1, 0.3);
     for (size_t k = 0; k < 4; k++) {
-        ReverseRates *r = diff_reverse_create(p, times[k]);
-        ck_assert_double_le(fabs(times[k] * diff_reverse_total(r, S - 1, p0) - 1.0), 1e-8);
-        diff_reverse_rates(r, S - 1, p0, rates);
+        ReverseRates *r = diffusion_reverse_create(p, times[k]);
+        ck_assert_double_le(fabs(times[k] * diffusion_reverse_total(r, S - 1, p0) - 1.0), 1e-8);
+        diffusion_reverse_rates(r, S - 1, p0, rates);
         for (size_t a = 0; a + 1 < S; a++)
             ck_assert_double_le(fabs(times[k] * rates[a] - p0[a]), 1e-8);
-        ck_assert_double_eq(diff_reverse_total(r, 1, p0), 0.0);
-        diff_reverse_destroy(r);
+        ck_assert_double_eq(diffusion_reverse_total(r, 1, p0), 0.0);
+        diffusion_reverse_destroy(r);
     }
-    diff_process_destroy(p);
+    diffusion_process_destroy(p);
 }
 END_TEST
 
@@ -129,20 +129,20 @@ START_TEST(known_data_turn_the_noise_round)
 {
     Process *p = world_process((size_t)_i, S);
     double t = 0.3, p0[S] = {0.0, 1.0};
-    ReverseRates *r = diff_reverse_create(p, t);
-    Transition *tr = diff_transition_create(p, 0.0, t, TRANSITION_ACCURATE);
+    ReverseRates *r = diffusion_reverse_create(p, t);
+    Transition *tr = diffusion_transition_create(p, 0.0, t, TRANSITION_ACCURATE);
 
     for (size_t x = 0; x < S; x++)
         for (size_t v = 0; v < S; v++) {
-            double back = diff_transition_at(tr, 1, x) * diff_reverse_rate(r, x, p0, v);
+            double back = diffusion_transition_at(tr, 1, x) * diffusion_reverse_rate(r, x, p0, v);
             double forth = v == x ? 0.0
-                                  : diff_transition_at(tr, 1, v) * diff_process_rate(p, t) *
+                                  : diffusion_transition_at(tr, 1, v) * diffusion_process_rate(p, t) *
                                         p->base[v * S + x];
             ck_assert_double_le(fabs(back - forth), 1e-12 * forth);
         }
-    diff_transition_destroy(tr);
-    diff_reverse_destroy(r);
-    diff_process_destroy(p);
+    diffusion_transition_destroy(tr);
+    diffusion_reverse_destroy(r);
+    diffusion_process_destroy(p);
 }
 END_TEST
 

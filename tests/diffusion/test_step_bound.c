@@ -31,7 +31,7 @@ static StepBound bound_of(const StepBoundRequest *r, size_t pictures)
     Error err = {""};
     States x = copies(pictures);
     StepBound out;
-    const bool ok = diff_step_bound(r, &x, &out, &err);
+    const bool ok = diffusion_step_bound(r, &x, &out, &err);
 
     ck_assert_msg(ok, "%s", err.text);
     states_free(&x);
@@ -46,10 +46,10 @@ static double dimension(const Process *p, double s, double t, size_t xt, size_t 
 
     if (s == 0.0)
         return p->mask >= 0 && (int)xt != p->mask ? 0.0 : -log(p0[x0]);
-    PosteriorStep *step = diff_posterior_create(p, s, t, 0.0);
-    diff_posterior(step, xt, x0, truth);
-    diff_posterior_mix(step, xt, p0, p->mask >= 0 ? S - 1 : S, model);
-    diff_posterior_destroy(step);
+    PosteriorStep *step = diffusion_posterior_create(p, s, t, 0.0);
+    diffusion_posterior(step, xt, x0, truth);
+    diffusion_posterior_mix(step, xt, p0, p->mask >= 0 ? S - 1 : S, model);
+    diffusion_posterior_destroy(step);
     for (size_t v = 0; v < S; v++)
         sum += truth[v] > 0.0 ? truth[v] * log(truth[v] / model[v]) : 0.0;
     return sum;
@@ -63,20 +63,20 @@ static double steps_by_hand(const Denoiser *m, const Process *p, size_t N, doubl
 
     for (size_t n = 1; n <= N; n++) {
         const double t = (double)n / (double)N, s = (double)(n - 1) / (double)N;
-        Transition *tr = diff_transition_create(p, 0.0, t, TRANSITION_ACCURATE);
+        Transition *tr = diffusion_transition_create(p, 0.0, t, TRANSITION_ACCURATE);
         for (size_t i = 0; i < S * S; i++) {
             uint16_t x[WORLD_D];
             double p0[WORLD_D][WORLD_S], weight = 1.0;
             world_digits(x, i, S);
             for (size_t d = 0; d < WORLD_D; d++)
-                weight *= diff_transition_at(tr, x0[d], x[d]);
+                weight *= diffusion_transition_at(tr, x0[d], x[d]);
             if (!(weight > 0.0))
                 continue;
             world_rows(m, i, S, t, lambda, p0);
             for (size_t d = 0; d < WORLD_D; d++)
                 total += weight * dimension(p, s, t, x[d], x0[d], p0[d]);
         }
-        diff_transition_destroy(tr);
+        diffusion_transition_destroy(tr);
     }
     return total;
 }
@@ -99,7 +99,7 @@ START_TEST(product_models_have_the_enumerated_bound)
         ck_assert(p->mask >= 0 ? b.prior == 0.0 : b.prior > 0.0);
         ck_assert_double_eq_tol(b.total, b.steps + b.prior, 1e-12);
     }
-    diff_process_destroy(p);
+    diffusion_process_destroy(p);
 }
 END_TEST
 
@@ -135,7 +135,7 @@ START_TEST(many_lambdas_come_near_the_likelihood)
                 ck_assert_double_le(fabs(b.total - b.prior - least), 6.0 * b.error + 5e-3);
         }
     }
-    diff_process_destroy(p);
+    diffusion_process_destroy(p);
 }
 END_TEST
 
@@ -163,7 +163,7 @@ static Network *student(EncoderInput encoder)
 static Denoiser student_denoiser(Network *net, LambdaScope scope)
 {
     const Head head = {HEAD_SOFTMAX, WORLD_D, S - 1, 1, false, S - 1};
-    Denoiser d = diff_network_denoiser(net, &head);
+    Denoiser d = diffusion_network_denoiser(net, &head);
     d.lambda_law = LAMBDA_NORMAL;
     d.lambda_scope = scope;
     return d;
@@ -205,7 +205,7 @@ START_TEST(one_lambda_a_sample)
                       r.steps, b.total, b.error, expected);
     }
     nn_network_destroy(net);
-    diff_process_destroy(p);
+    diffusion_process_destroy(p);
 }
 END_TEST
 
@@ -241,7 +241,7 @@ START_TEST(a_law_of_its_own)
     ck_assert_double_eq(other.steps, normal.steps);
     nn_network_destroy(net);
     nn_params_free(&set);
-    diff_process_destroy(p);
+    diffusion_process_destroy(p);
 }
 END_TEST
 
@@ -265,7 +265,7 @@ START_TEST(a_lambda_for_each_step)
     const double expected = over_lambda(steps_by_hand, &d, p, 2) / (WORLD_D * LN2);
     ck_assert_double_le(fabs(b.total - expected), 6.0 * b.error + 1e-4);
     nn_network_destroy(net);
-    diff_process_destroy(p);
+    diffusion_process_destroy(p);
 }
 END_TEST
 
@@ -282,7 +282,7 @@ START_TEST(batches_and_threads_change_nothing)
     threads_set(3);
     const StepBound some = bound_of(&r, 50);
     ck_assert_mem_eq(&all, &some, sizeof all);
-    diff_process_destroy(p);
+    diffusion_process_destroy(p);
 }
 END_TEST
 
@@ -301,10 +301,10 @@ START_TEST(a_kept_lambda_needs_its_encoder)
     States x = copies(2);
     StepBound out;
 
-    ck_assert(!diff_step_bound(&r, &x, &out, &err));
+    ck_assert(!diffusion_step_bound(&r, &x, &out, &err));
     ck_assert_msg(strstr(err.text, "no recognition network") != NULL, "%s", err.text);
     states_free(&x);
-    diff_process_destroy(p);
+    diffusion_process_destroy(p);
 }
 END_TEST
 

@@ -25,10 +25,10 @@ static Process *one_way(void)
 {
     const double rates[S * S] = {-2, 2, 0, 0, -1, 1, 0, 1, -1};
     Error err = {""};
-    ProcessConfig c = diff_process_defaults(PROCESS_MATRIX, S);
+    ProcessConfig c = diffusion_process_defaults(PROCESS_MATRIX, S);
     c.rates = rates;
     c.any_start = true;
-    Process *p = diff_process_create(&c, &err);
+    Process *p = diffusion_process_create(&c, &err);
     ck_assert_msg(p != NULL, "%s", err.text);
     return p;
 }
@@ -40,7 +40,7 @@ static void case_make(Case *c, size_t kind, HeadKind head)
     memset(c, 0, sizeof *c);
     c->p = kind < 5 ? world_process(kind, S) : one_way();
     c->head = (Head){head, D, S, 1, false, -1};
-    c->outputs = diff_head_outputs(&c->head);
+    c->outputs = diffusion_head_outputs(&c->head);
     c->out = mem_alloc(B * c->outputs, sizeof *c->out);
     for (size_t i = 0; i < B * c->outputs; i++)
         c->out[i] = (float)rng_normal(&rng);
@@ -55,14 +55,14 @@ static void case_make(Case *c, size_t kind, HeadKind head)
     for (size_t b = 0; b < B; b++)
         c->weight[b] = 1.0 + 0.5 * (double)b;
     for (size_t b = 0; b + 1 < B; b++)
-        c->steps[b] = diff_posterior_create(c->p, 0.2 + 0.1 * (double)b, 0.7, 0.0);
+        c->steps[b] = diffusion_posterior_create(c->p, 0.2 + 0.1 * (double)b, 0.7, 0.0);
 }
 
 static void case_free(Case *c)
 {
     for (size_t b = 0; b < B; b++)
-        diff_posterior_destroy(c->steps[b]);
-    diff_process_destroy(c->p);
+        diffusion_posterior_destroy(c->steps[b]);
+    diffusion_process_destroy(c->p);
     states_free(&c->x0);
     states_free(&c->xt);
     mem_free(c->out);
@@ -70,7 +70,7 @@ static void case_free(Case *c)
 
 static double value(const Case *c, float *dout)
 {
-    return diff_step_kl(&c->head, c->steps, &c->x0, &c->xt, c->weight, c->out, dout);
+    return diffusion_step_kl(&c->head, c->steps, &c->x0, &c->xt, c->weight, c->out, dout);
 }
 
 /* sum_a p(a) q(. | x_t, a), one posterior after the other. */
@@ -79,19 +79,19 @@ static double by_hand(const Case *c, size_t b, size_t d)
     float logp[S];
     double truth[S], part[S], model[S] = {0}, sum = 0.0;
     const uint16_t x0 = states_row(&c->x0, b)[d], xt = states_row(&c->xt, b)[d];
-    diff_head_row(&c->head, c->out + b * c->outputs, NULL, d, logp);
+    diffusion_head_row(&c->head, c->out + b * c->outputs, NULL, d, logp);
     if (c->steps[b] == NULL)
         return -(double)logp[x0];
     double mass = 0.0;
     for (size_t a = 0; a < S; a++) {
-        if (!(diff_transition_at(c->steps[b]->to_t, a, xt) > 0.0))
+        if (!(diffusion_transition_at(c->steps[b]->to_t, a, xt) > 0.0))
             continue; /* such an x_0 is left out, and the others make up for it */
         mass += exp((double)logp[a]);
-        diff_posterior(c->steps[b], xt, a, part);
+        diffusion_posterior(c->steps[b], xt, a, part);
         for (size_t v = 0; v < S; v++)
             model[v] += exp((double)logp[a]) * part[v];
     }
-    diff_posterior(c->steps[b], xt, x0, truth);
+    diffusion_posterior(c->steps[b], xt, x0, truth);
     for (size_t v = 0; v < S; v++)
         sum += truth[v] > 0.0 ? truth[v] * log(truth[v] * mass / model[v]) : 0.0;
     return sum;

@@ -35,7 +35,7 @@ START_TEST(jumps_follow_the_rates)
         memcpy(states_row(&xt, b), from, sizeof from);
         streams[b] = rng_child(rng_root(2), b);
     }
-    diff_draw_jump(p, &to, &xt, streams);
+    diffusion_draw_jump(p, &to, &xt, streams);
     for (size_t b = 0; b < COUNT; b++) {
         int changed = 0;
         for (size_t d = 0; d < D; d++)
@@ -54,7 +54,7 @@ START_TEST(jumps_follow_the_rates)
     mem_free(streams);
     states_free(&xt);
     states_free(&to);
-    diff_process_destroy(p);
+    diffusion_process_destroy(p);
 }
 END_TEST
 
@@ -65,9 +65,9 @@ START_TEST(a_state_without_exits_stays)
     States xt = {masked, 1, 2}, xtilde = {to, 1, 2};
     Rng stream = rng_root(1);
 
-    diff_draw_jump(p, &xtilde, &xt, &stream);
+    diffusion_draw_jump(p, &xtilde, &xt, &stream);
     ck_assert(to[0] == 2 && to[1] == 2);
-    diff_process_destroy(p);
+    diffusion_process_destroy(p);
 }
 END_TEST
 
@@ -91,11 +91,11 @@ START_TEST(cross_entropy_and_gradient)
         x0.x[i] = (uint16_t)rng_below(&rng, S);
         xt.x[i] = rng_uniform(&rng) < 0.5 ? x0.x[i] : S;
     }
-    double got = diff_cross_entropy(&head, &x0, _i == 0 ? NULL : &xt, weight, out, dout);
+    double got = diffusion_cross_entropy(&head, &x0, _i == 0 ? NULL : &xt, weight, out, dout);
     for (size_t i = 0; i < B * D; i++) {
         bool known = _i == 1 && xt.x[i] != S;
         double scale = known ? 0 : weight[i / D] / (B * D);
-        diff_head_row(&head, out + i / D * D * S, xt.x + i / D * D, i % D, row);
+        diffusion_head_row(&head, out + i / D * D * S, xt.x + i / D * D, i % D, row);
         want -= known ? 0 : scale * row[x0.x[i]];
         for (size_t a = 0; a < S; a++) {
             double slope = scale * (exp(row[a]) - (a == x0.x[i] ? 1 : 0));
@@ -103,7 +103,7 @@ START_TEST(cross_entropy_and_gradient)
         }
     }
     ck_assert_double_eq_tol(got, want, 1e-6);
-    ck_assert(diff_cross_entropy(&head, &x0, _i == 0 ? NULL : &xt, weight, out, NULL) == got);
+    ck_assert(diffusion_cross_entropy(&head, &x0, _i == 0 ? NULL : &xt, weight, out, NULL) == got);
     states_free(&x0);
     states_free(&xt);
 }
@@ -140,9 +140,9 @@ static void trainee_make(Trainee *s, int mode)
     s->net->initialise(s->net, 1);
     for (size_t i = 0; i < s->net->params.total; i++) /* layers that start at 0 too */
         s->net->params.values[i] += 0.05f * (float)((int)(i * 37 % 11) - 5);
-    s->d = diff_network_denoiser(s->net, &head);
+    s->d = diffusion_network_denoiser(s->net, &head);
     s->p = mild_process(absorbing ? PROCESS_ABSORBING : PROCESS_UNIFORM, config.states);
-    s->config = diff_teacher_defaults();
+    s->config = diffusion_teacher_defaults();
     s->config.two_passes = mode == 1;
     s->config.stratified_times = mode >= 2;
     s->config.loss = mode >= 2 ? TEACHER_CROSS_ENTROPY : TEACHER_CT_ELBO;
@@ -157,7 +157,7 @@ static void trainee_make(Trainee *s, int mode)
 static void trainee_free(Trainee *s)
 {
     nn_network_destroy(s->net);
-    diff_process_destroy(s->p);
+    diffusion_process_destroy(s->p);
     states_free(&s->x0);
     ag_graph_destroy(s->g);
     arena_destroy(s->arena);
@@ -166,7 +166,7 @@ static void trainee_free(Trainee *s)
 static double gradient_of(Trainee *s, uint64_t step)
 {
     nn_params_zero_grads(&s->net->params);
-    return diff_teacher_gradient(&s->config, &s->d, s->p, &s->x0, 3, step, s->g,
+    return diffusion_teacher_gradient(&s->config, &s->d, s->p, &s->x0, 3, step, s->g,
                                  s->arena);
 }
 
@@ -226,7 +226,7 @@ START_TEST(step_gradient_matches_differences)
     double dropped = gradient_of(&s, 1);
     nn_network_destroy(s.net);
     s.net = plain;
-    s.d = diff_network_denoiser(plain, &s.d.head);
+    s.d = diffusion_network_denoiser(plain, &s.d.head);
     ck_assert(gradient_of(&s, 1) != dropped); /* there was dropout */
     size_t n = plain->params.total;
     float *grads = mem_alloc(n, sizeof *grads);
@@ -290,9 +290,9 @@ static Spy spy_on(Trainee *s, bool two_passes)
     d.forward = spy_forward;
     d.self = &spy;
     s->config.two_passes = two_passes;
-    double loss = diff_teacher_gradient(&s->config, &d, s->p, &s->x0, 3, 5, s->g, s->arena);
+    double loss = diffusion_teacher_gradient(&s->config, &d, s->p, &s->x0, 3, 5, s->g, s->arena);
     ck_assert_uint_eq(spy.calls, two_passes ? 2 : 1);
-    double want = diff_ct_elbo(&s->config, &s->d.head, s->p, spy.seen[0].t, &s->x0, &spy.seen[0].x,
+    double want = diffusion_ct_elbo(&s->config, &s->d.head, s->p, spy.seen[0].t, &s->x0, &spy.seen[0].x,
                                spy.seen[0].out, two_passes ? &spy.seen[1].x : NULL,
                                two_passes ? spy.seen[1].out : NULL, NULL, NULL, NULL, NULL, NULL);
     ck_assert_double_eq_tol(loss, want, 1e-9 * fabs(want));
@@ -357,18 +357,18 @@ START_TEST(absorbing_weights_make_the_elbo)
     config.blocks = 1;
     Network *net = nn_mlp_create(&config, true, NULL); /* all zero: p = 1/2 everywhere */
     Head head = softmax(1, S, S);
-    Denoiser d = diff_network_denoiser(net, &head);
+    Denoiser d = diffusion_network_denoiser(net, &head);
     States x0 = states_alloc(B, 1);
     memset(x0.x, 0, B * sizeof *x0.x);
     s.config.t_min = 1e-3;
     for (uint64_t step = 0; step < 5; step++)
-        mean += diff_teacher_gradient(&s.config, &d, p, &x0, 9, step, s.g, s.arena) / 5;
+        mean += diffusion_teacher_gradient(&s.config, &d, p, &x0, 9, step, s.g, s.arena) / 5;
     /* E_t[weight P(masked)] = integral of -alpha' over [t_min, 1] / (1 - t_min) */
     double want = log(2) * (exp(-2e-3) - exp(-2)) / (1 - 1e-3);
     ck_assert_double_eq_tol(mean, want, 0.1); /* six standard deviations: false alarm 1e-8 */
     nn_network_destroy(net);
     states_free(&x0);
-    diff_process_destroy(p);
+    diffusion_process_destroy(p);
     trainee_free(&s);
 }
 END_TEST

@@ -172,20 +172,20 @@ START_TEST(samples_and_bounds_do_not_depend_on_batch)
     SampleRequest sample = {
         .model = &m->denoiser, .process = m->process, .steps = 2, .batch = COUNT, .seed = 1};
     ElboRequest request = {&m->denoiser, m->process, 0.01, 1e-9, 4, COUNT, 1};
-    ck_assert_msg(diff_sample(&sample, &want, &err), "%s", err.text);
-    ck_assert_msg(diff_elbo(&request, &x0, &bound, &err), "%s", err.text);
+    ck_assert_msg(diffusion_sample(&sample, &want, &err), "%s", err.text);
+    ck_assert_msg(diffusion_elbo(&request, &x0, &bound, &err), "%s", err.text);
     for (size_t batch = 1; batch < COUNT; batch += batch < 9 ? 3 : 19) {
         sample.batch = request.batch = batch;
-        ck_assert_msg(diff_sample(&sample, &got, &err), "%s", err.text);
+        ck_assert_msg(diffusion_sample(&sample, &got, &err), "%s", err.text);
         ck_assert_mem_eq(want.x, got.x, COUNT * x0.dims * sizeof *want.x);
-        ck_assert_msg(diff_elbo(&request, &x0, &other, &err), "%s", err.text);
+        ck_assert_msg(diffusion_elbo(&request, &x0, &other, &err), "%s", err.text);
         ck_assert_mem_eq(&bound, &other, sizeof bound);
     }
     memset(got.x, 0xFF, COUNT * x0.dims * sizeof *got.x);
     for (size_t first = 0; first < COUNT; first += 6) { /* shards */
         States part = states_rows(&got, first, 6);
         sample.first = first;
-        ck_assert_msg(diff_sample(&sample, &part, &err), "%s", err.text);
+        ck_assert_msg(diffusion_sample(&sample, &part, &err), "%s", err.text);
     }
     ck_assert_mem_eq(want.x, got.x, COUNT * x0.dims * sizeof *want.x);
     states_free(&x0);

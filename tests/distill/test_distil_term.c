@@ -45,8 +45,8 @@ static void case_make(Case *c, bool mask)
     const Head head = {HEAD_SOFTMAX, D, S, 1, false, mask ? S : -1};
     c->nets[0] = network(0, mask, 1);
     c->nets[1] = network(L, mask, 2);
-    c->teacher = diff_network_denoiser(c->nets[0], &head);
-    c->student = diff_network_denoiser(c->nets[1], &head);
+    c->teacher = diffusion_network_denoiser(c->nets[0], &head);
+    c->student = diffusion_network_denoiser(c->nets[1], &head);
     c->xtm = states_alloc(B, D);
     for (size_t i = 0; i < B * D; i++)
         c->xtm.x[i] = (uint16_t)(i * i % 11 % (mask ? S + 1 : S));
@@ -79,10 +79,10 @@ static void log_laws(const Case *c, const Denoiser *d, const double *lambda, flo
 {
     const NetworkInput in = {&c->xtm, c->tm, lambda, NULL, NULL};
     float *out = mem_alloc(B * D * S, sizeof *out);
-    ck_assert(diff_denoise(d, c->g, &in, 0, out));
+    ck_assert(diffusion_denoise(d, c->g, &in, 0, out));
     for (size_t b = 0; b < B; b++)
         for (size_t k = 0; k < D; k++)
-            diff_head_row(&d->head, out + b * D * S, states_row(&c->xtm, b), k,
+            diffusion_head_row(&d->head, out + b * D * S, states_row(&c->xtm, b), k,
                           logp + (b * D + k) * S);
     mem_free(out);
 }

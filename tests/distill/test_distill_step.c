@@ -56,16 +56,16 @@ static Network *network_of(const Kind *kind, size_t lambdas, uint64_t seed, bool
 static void case_make(Case *c, const Kind *kind)
 {
     Head head = {HEAD_SOFTMAX, D, S, 1, false, kind->absorbing ? S : -1};
-    ProcessConfig process = diff_process_defaults(
+    ProcessConfig process = diffusion_process_defaults(
         kind->absorbing ? PROCESS_ABSORBING : PROCESS_UNIFORM, S + (kind->absorbing ? 1 : 0));
 
     process.rate_const = 0.4;
     process.any_start = true;
-    c->p = diff_process_create(&process, NULL);
+    c->p = diffusion_process_create(&process, NULL);
     c->teacher_net = network_of(kind, kind->teacher_lambdas, 1, false);
     c->student_net = network_of(kind, kind->student_lambdas, 2, true);
-    c->teacher = diff_network_denoiser(c->teacher_net, &head);
-    c->student = diff_network_denoiser(c->student_net, &head);
+    c->teacher = diffusion_network_denoiser(c->teacher_net, &head);
+    c->student = diffusion_network_denoiser(c->student_net, &head);
     c->config = distill_defaults();
     c->config.lambdas = N;
     c->config.distil_lambdas = kind->at_tm;
@@ -78,7 +78,7 @@ static void case_make(Case *c, const Kind *kind)
 
 static void case_free(Case *c)
 {
-    diff_process_destroy(c->p);
+    diffusion_process_destroy(c->p);
     nn_network_destroy(c->teacher_net);
     nn_network_destroy(c->student_net);
     states_free(&c->x0);
@@ -341,7 +341,7 @@ static float *run_rows(Case *c, const Denoiser *d, const NetworkInput *all)
     for (size_t r = 0; r < all->x->batch; r++) {
         States x;
         NetworkInput in = input_row(all, d, r, &x);
-        ck_assert(diff_denoise(d, c->g, &in, 0, out + r * D * S));
+        ck_assert(diffusion_denoise(d, c->g, &in, 0, out + r * D * S));
     }
     return out;
 }
@@ -377,7 +377,7 @@ static Drawn draw_all(Case *c, uint64_t number)
     all.teacher_t = run_rows(c, &c->teacher, &at_t);
     distill_draw_xu(&c->config, &c->teacher, c->p, all.teacher_t, all.step, c->arena, draws);
     all.student_u = run_rows(c, &c->student, &at_u);
-    diff_head_draw(&c->student.head, all.student_u, &draws->xu,
+    diffusion_head_draw(&c->student.head, all.student_u, &draws->xu,
                    distill_row_streams(c->arena, all.step, PASS_X0U, B, N), &draws->x0u);
     return all;
 }
@@ -465,12 +465,12 @@ START_TEST(noised_pictures_belong_to_their_times)
         Di4cDraws draws = draws_of(&c, step);
         for (size_t i = 0; i < B * N * D; i++) {
             size_t row = i / D, b = row / N, at = b * D + i % D;
-            double lost = 1 - diff_process_survival(c.p, 0, draws.tm[row]);
+            double lost = 1 - diffusion_process_survival(c.p, 0, draws.tm[row]);
             add_mask(&at_tm, draws.xtm.x[i] == S, lost);
             ck_assert(draws.xtm.x[i] == S || draws.xtm.x[i] == c.x0.x[at]);
             if (row % N != 0) /* x_t: once for each picture */
                 continue;
-            add_mask(&at_t, draws.xt.x[at] == S, 1 - diff_process_survival(c.p, 0, draws.t[b]));
+            add_mask(&at_t, draws.xt.x[at] == S, 1 - diffusion_process_survival(c.p, 0, draws.t[b]));
             ck_assert(draws.xt.x[at] == S || draws.xt.x[at] == c.x0.x[at]);
         }
         arena_reset(c.arena);
@@ -519,9 +519,9 @@ START_TEST(x_u_follows_the_teacher)
         for (size_t i = 0; i < B * N * D; i++) {
             size_t b = i / (N * D), d = i % D;
             uint16_t *xt = states_row(&draws.xt, b);
-            double at_u = diff_process_survival(c.p, 0, draws.u[b]);
-            double at_t = diff_process_survival(c.p, 0, draws.t[b]);
-            diff_head_row(&c.teacher.head, said + b * D * S, xt, d, logp);
+            double at_u = diffusion_process_survival(c.p, 0, draws.u[b]);
+            double at_t = diffusion_process_survival(c.p, 0, draws.t[b]);
+            diffusion_head_row(&c.teacher.head, said + b * D * S, xt, d, logp);
             if (xt[d] == S)
                 add_move(&masked, &value, (1 - at_u) / (1 - at_t), logp, draws.xu.x[i]);
             else

@@ -78,7 +78,7 @@ static void case_with(Case *c, HeadKind kind, int mask, size_t B, size_t N, size
     c->M = M;
     c->D = D;
     c->S = S;
-    c->outputs = diff_head_outputs(&head);
+    c->outputs = diffusion_head_outputs(&head);
     c->t = mem_alloc(B, sizeof *c->t);
     for (size_t b = 0; b < B; b++)
         c->t[b] = 0.3 + 0.5 * rng_uniform(&rng);
@@ -133,7 +133,7 @@ static double *naive_probs(const Case *c, int which, const States *x)
     for (size_t r = 0; r < rows; r++)
         for (size_t d = 0; d < c->D; d++) {
             const float *out = c->out[which] + r * c->outputs;
-            diff_head_row(&c->head, out, x->x + r / each * c->D, d, logp);
+            diffusion_head_row(&c->head, out, x->x + r / each * c->D, d, logp);
             for (size_t a = 0; a < c->S; a++)
                 p[(r * c->D + d) * c->S + a] = exp((double)logp[a]);
         }

@@ -19,11 +19,11 @@ static Process *noise(bool mask)
 {
     Error err = {""};
     ProcessConfig c =
-        diff_process_defaults(mask ? PROCESS_ABSORBING : PROCESS_UNIFORM, mask ? 3 : 2);
+        diffusion_process_defaults(mask ? PROCESS_ABSORBING : PROCESS_UNIFORM, mask ? 3 : 2);
     c.eps = 0.0;
     c.rate_const = 1.5;
     c.any_start = true;
-    Process *p = diff_process_create(&c, &err);
+    Process *p = diffusion_process_create(&c, &err);
     ck_assert_msg(p != NULL, "%s", err.text);
     return p;
 }
@@ -66,7 +66,7 @@ static Network *teacher_net(void)
 static Denoiser denoiser_of(Network *net, LambdaScope scope)
 {
     const Head head = {HEAD_SOFTMAX, D, 2, 1, false, 2};
-    Denoiser d = diff_network_denoiser(net, &head);
+    Denoiser d = diffusion_network_denoiser(net, &head);
     d.lambda_law = LAMBDA_NORMAL;
     d.lambda_scope = scope;
     return d;
@@ -121,7 +121,7 @@ static void case_free(Case *c)
     states_free(&c->x0);
     nn_network_destroy(c->net);
     nn_network_destroy(c->teacher_net);
-    diff_process_destroy(c->p);
+    diffusion_process_destroy(c->p);
 }
 
 static VariationalReport run(Case *c, uint64_t step, size_t chunk)
@@ -181,14 +181,14 @@ static double bound_by_hand(Case *c, const uint16_t *x0, size_t N)
 
     for (size_t n = 1; n <= N; n++) {
         const double t = (double)n / (double)N, s = (double)(n - 1) / (double)N;
-        Transition *tr = diff_transition_create(c->p, 0.0, t, TRANSITION_ACCURATE);
-        PosteriorStep *step = n > 1 ? diff_posterior_create(c->p, s, t, 0.0) : NULL;
+        Transition *tr = diffusion_transition_create(c->p, 0.0, t, TRANSITION_ACCURATE);
+        PosteriorStep *step = n > 1 ? diffusion_posterior_create(c->p, s, t, 0.0) : NULL;
         for (size_t i = 0; i < (size_t)pow((double)S, D); i++) {
             uint16_t x[D];
             double weight = 1.0, sum = 0.0;
             for (size_t d = 0, rest = i; d < D; d++, rest /= S) {
                 x[d] = (uint16_t)(rest % S);
-                weight *= diff_transition_at(tr, x0[d], x[d]);
+                weight *= diffusion_transition_at(tr, x0[d], x[d]);
             }
             if (!(weight > 0.0))
                 continue;
@@ -199,21 +199,21 @@ static double bound_by_hand(Case *c, const uint16_t *x0, size_t N)
             for (size_t d = 0; d < D; d++) {
                 float logp[2];
                 double p[2], truth[3], model[3];
-                diff_head_row(&c->student.head, out, x, d, logp);
+                diffusion_head_row(&c->student.head, out, x, d, logp);
                 if (step == NULL) {
                     sum -= (double)logp[x0[d]];
                     continue;
                 }
                 p[0] = exp((double)logp[0]), p[1] = exp((double)logp[1]);
-                diff_posterior(step, x[d], x0[d], truth);
-                diff_posterior_mix(step, x[d], p, 2, model);
+                diffusion_posterior(step, x[d], x0[d], truth);
+                diffusion_posterior_mix(step, x[d], p, 2, model);
                 for (size_t v = 0; v < S; v++)
                     sum += truth[v] > 0.0 ? truth[v] * log(truth[v] / model[v]) : 0.0;
             }
             total += weight * sum;
         }
-        diff_posterior_destroy(step);
-        diff_transition_destroy(tr);
+        diffusion_posterior_destroy(step);
+        diffusion_transition_destroy(tr);
     }
     ag_graph_destroy(g);
     return total;

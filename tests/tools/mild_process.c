@@ -4,7 +4,7 @@
 
 Process *mild_process(ProcessKind kind, size_t S)
 {
-    ProcessConfig config = diff_process_defaults(kind, S);
+    ProcessConfig config = diffusion_process_defaults(kind, S);
     Process *p;
     Error err;
 
@@ -19,7 +19,7 @@ Process *mild_process(ProcessKind kind, size_t S)
     config.schedule = ABSORB_LINEAR;
     if (kind == PROCESS_ABSORBING)
         config.rate_const = 2;
-    p = diff_process_create(&config, &err);
+    p = diffusion_process_create(&config, &err);
     ck_assert_msg(p != NULL, "%s", err.text);
     return p;
 }

@@ -71,7 +71,7 @@ Process *world_process(size_t kase, size_t states)
     static const ProcessKind kinds[5] = {PROCESS_ABSORBING, PROCESS_UNIFORM, PROCESS_BIRTH_DEATH,
                                          PROCESS_GAUSSIAN, PROCESS_MATRIX};
     double rates[WORLD_ALL] = {0.0};
-    ProcessConfig c = diff_process_defaults(kinds[kase], states);
+    ProcessConfig c = diffusion_process_defaults(kinds[kase], states);
     Error err = {""};
 
     c.eps = 0.0;
@@ -85,7 +85,7 @@ Process *world_process(size_t kase, size_t states)
                                              : 0.3;
     c.rates = kase == 4 ? rates : NULL;
     c.any_start = true; /* rates mild enough to be summed up by hand */
-    Process *p = diff_process_create(&c, &err);
+    Process *p = diffusion_process_create(&c, &err);
     ck_assert_msg(p != NULL, "%s", err.text);
     return p;
 }
@@ -112,7 +112,7 @@ void world_rows(const Denoiser *m, size_t n, size_t S, double t, double lambda,
     for (size_t d = 0; d < WORLD_D; d++) {
         float logp[WORLD_S];
         double sum = 0.0;
-        diff_head_row(&m->head, out->value.data, x, d, logp);
+        diffusion_head_row(&m->head, out->value.data, x, d, logp);
         for (size_t a = 0; a < WORLD_S; a++)
             p[d][a] = a < m->head.states ? exp((double)logp[a]) : 0.0;
         for (size_t a = 0; a < WORLD_S; a++)
@@ -144,7 +144,7 @@ static void spread(double *out, double weight, const SamplerStep *step, size_t c
     world_digits(is, x, S);
     world_digits(was, before, S);
     for (size_t d = 0; d < WORLD_D; d++)
-        diff_sampler_row(step, call, is[d], p0[d], was[d], before_p0[d], row[d]);
+        diffusion_sampler_row(step, call, is[d], p0[d], was[d], before_p0[d], row[d]);
     for (size_t k = 0; k < S * S; k++) {
         world_digits(y, k, S);
         out[k] += weight * row[0][y[0]] * row[1][y[1]];
@@ -207,16 +207,16 @@ static void check_sum(const double *law, double tolerance)
 void world_law(double *law, const SampleRequest *r)
 {
     Error err = {""};
-    SamplerPlan *plan = diff_sampler_plan(r, &err);
+    SamplerPlan *plan = diffusion_sampler_plan(r, &err);
 
     ck_assert_msg(plan != NULL, "%s", err.text);
     prior_law(law, r->process);
     for (size_t n = 0; n < plan->steps; n++) {
-        SamplerStep *step = diff_sampler_open(plan, n);
+        SamplerStep *step = diffusion_sampler_open(plan, n);
         push(law, step, r);
-        diff_sampler_close(step);
+        diffusion_sampler_close(step);
     }
-    diff_sampler_plan_destroy(plan);
+    diffusion_sampler_plan_destroy(plan);
     check_sum(law, 1e-12);
 }
 
@@ -228,7 +228,7 @@ double world_compare(const SampleRequest *r, const double *law, size_t samples)
     Error err = {""};
 
     counted.calls = &calls;
-    ck_assert_msg(diff_sample(&counted, &out, &err), "%s", err.text);
+    ck_assert_msg(diffusion_sample(&counted, &out, &err), "%s", err.text);
     for (size_t i = 0; i < samples; i++)
         count[out.x[i * WORLD_D] + S * out.x[i * WORLD_D + 1]]++;
     ck_assert(statistics_fit(count, law, S * S));
@@ -242,7 +242,7 @@ double world_compare(const SampleRequest *r, const double *law, size_t samples)
 static void flow(double *change, const double *law, const SampleRequest *r, double t)
 {
     size_t S = r->process->states, power[WORLD_D] = {1, S};
-    ReverseRates *rates = diff_reverse_create(r->process, t);
+    ReverseRates *rates = diffusion_reverse_create(r->process, t);
     double p0[WORLD_D][WORLD_S], row[WORLD_S];
     uint16_t x[WORLD_D];
 
@@ -252,14 +252,14 @@ static void flow(double *change, const double *law, const SampleRequest *r, doub
             world_rows(r->model, n, S, t, lambda_of(low), p0);
             world_digits(x, n, S);
             for (size_t d = 0; d < WORLD_D; d++) {
-                diff_reverse_rates(rates, x[d], p0[d], row);
+                diffusion_reverse_rates(rates, x[d], p0[d], row);
                 for (size_t v = 0; v < S; v++) {
                     change[n + v * power[d] - x[d] * power[d]] += 0.5 * law[n] * row[v];
                     change[n] -= 0.5 * law[n] * row[v];
                 }
             }
         }
-    diff_reverse_destroy(rates);
+    diffusion_reverse_destroy(rates);
 }
 
 static void add(double *out, const double *law, const double *change, double h)

@@ -26,9 +26,9 @@ void world_rows(const Denoiser *m, size_t n, size_t S, double t, double lambda,
                 double p[WORLD_D][WORLD_S]);
 
 /* law (S^2) of the samples of a grid sampler whose steps are products, by pushing the prior through
- * diff_sampler_row.  Denoisers may have lambda_dims > 0 and then depend on lambda < 1/2. */
+ * diffusion_sampler_row.  Denoisers may have lambda_dims > 0 and then depend on lambda < 1/2. */
 void world_law(double *law, const SampleRequest *r);
-/* Draws `count` samples by diff_sample and compares with law (S^2); false alarm 1e-6.  Returns
+/* Draws `count` samples by diffusion_sample and compares with law (S^2); false alarm 1e-6.  Returns
  * network calls per sample. */
 double world_compare(const SampleRequest *r, const double *law, size_t count);
 /* The law of the learnt chain, run in continuous time from 1 to t_min, with rates from the model

@@ -56,7 +56,7 @@ static float *run_everywhere(const BoundChain *c, const Denoiser *d, double t, s
     size_t rows = c->noised * K;
     States x = states_alloc(rows, c->dims);
     double *time = mem_alloc(rows, sizeof *time), *lambda = mem_alloc(rows, sizeof *lambda);
-    float *out = mem_alloc(rows * diff_head_outputs(&d->head), sizeof *out);
+    float *out = mem_alloc(rows * diffusion_head_outputs(&d->head), sizeof *out);
 
     for (size_t r = 0; r < rows; r++) {
         memcpy(states_row(&x, r), states_row(&c->points, r / K), c->dims * sizeof *x.x);
@@ -64,7 +64,7 @@ static float *run_everywhere(const BoundChain *c, const Denoiser *d, double t, s
         lambda[r] = ((double)(r % K) + 0.5) / (double)K;
     }
     NetworkInput in = {&x, time, d->lambda_dims > 0 ? lambda : NULL, NULL, NULL};
-    diff_denoise(d, c->graph, &in, 0, out);
+    diffusion_denoise(d, c->graph, &in, 0, out);
     mem_free(time);
     mem_free(lambda);
     states_free(&x);
@@ -77,7 +77,7 @@ static void fill_rows(const Head *head, const float *out, const uint16_t *x, flo
 {
     for (size_t d = 0; d < head->dims; d++) {
         double sum = 0.0, *row = rows + d * head->states;
-        diff_head_row(head, out, x, d, logp);
+        diffusion_head_row(head, out, x, d, logp);
         for (size_t a = 0; a < head->states; a++)
             sum += row[a] = exp((double)logp[a]);
         for (size_t a = 0; a < head->states; a++)
@@ -89,7 +89,7 @@ static void fill_rows(const Head *head, const float *out, const uint16_t *x, flo
 static void fill_clean(const BoundChain *c, const Denoiser *d, double t, size_t K, double *table)
 {
     const Head *head = &d->head;
-    size_t outputs = diff_head_outputs(head);
+    size_t outputs = diffusion_head_outputs(head);
     float *out = run_everywhere(c, d, t, K), *logp = mem_alloc(head->states, sizeof *logp);
     double *rows = mem_alloc(c->dims * head->states, sizeof *rows);
     double *work = mem_alloc(c->clean, sizeof *work);
@@ -110,22 +110,22 @@ static void fill_clean(const BoundChain *c, const Denoiser *d, double t, size_t 
 static void fill_step(const BoundChain *c, double s, double t, double *table)
 {
     const Head *head = &c->teacher->head;
-    size_t S = c->process->states, outputs = diff_head_outputs(head);
+    size_t S = c->process->states, outputs = diffusion_head_outputs(head);
     float *out = run_everywhere(c, c->teacher, t, 1), *logp = mem_alloc(head->states, sizeof *logp);
     double *rows = mem_alloc(c->dims * head->states, sizeof *rows);
     double *mixed = mem_alloc(c->dims * S, sizeof *mixed);
     double *work = mem_alloc(c->noised, sizeof *work);
-    PosteriorStep *step = diff_posterior_create(c->process, s, t, 0.0);
+    PosteriorStep *step = diffusion_posterior_create(c->process, s, t, 0.0);
 
     memset(table, 0, c->noised * c->noised * sizeof *table);
     for (size_t n = 0; n < c->noised; n++) {
         const uint16_t *x = states_row(&c->points, n);
         fill_rows(head, out + n * outputs, x, logp, rows);
         for (size_t d = 0; d < c->dims; d++)
-            diff_posterior_mix(step, x[d], rows + d * head->states, head->states, mixed + d * S);
+            diffusion_posterior_mix(step, x[d], rows + d * head->states, head->states, mixed + d * S);
         add_product(table + n * c->noised, work, mixed, c->dims, S, 1.0);
     }
-    diff_posterior_destroy(step);
+    diffusion_posterior_destroy(step);
     mem_free(out);
     mem_free(logp);
     mem_free(rows);

@@ -99,10 +99,10 @@ static double *noise_matrix(size_t states, const Process *process, double t)
     TENSOR_CHECK(to == states + (process->mask >= 0), "process with %zu states, data with %zu", to,
                  states);
     double *q = mem_alloc(states * to, sizeof *q);
-    Transition *tr = diff_transition_create(process, 0.0, t, TRANSITION_ACCURATE);
+    Transition *tr = diffusion_transition_create(process, 0.0, t, TRANSITION_ACCURATE);
     for (size_t a = 0; a < states; a++)
-        diff_transition_row(tr, a, q + a * to);
-    diff_transition_destroy(tr);
+        diffusion_transition_row(tr, a, q + a * to);
+    diffusion_transition_destroy(tr);
     return q;
 }
 

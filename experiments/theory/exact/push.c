@@ -79,7 +79,7 @@ static void fill_rows(const Push *w, size_t x, double *rows)
 
     joint_state(x, w->T, w->D, state);
     for (size_t d = 0; d < w->D; d++)
-        diff_sampler_row(w->step, w->call, state[d], w->p0 + (x * w->D + d) * w->S, 0, NULL,
+        diffusion_sampler_row(w->step, w->call, state[d], w->p0 + (x * w->D + d) * w->S, 0, NULL,
                          rows + d * w->T);
 }
 
@@ -91,7 +91,7 @@ static void fill_second(const Push *w, size_t x, size_t y, double *rows)
     joint_state(x, w->T, w->D, old);
     joint_state(y, w->T, w->D, now);
     for (size_t d = 0; d < w->D; d++)
-        diff_sampler_row(w->step, w->call + 1, now[d], w->second + (y * w->D + d) * w->S, old[d],
+        diffusion_sampler_row(w->step, w->call + 1, now[d], w->second + (y * w->D + d) * w->S, old[d],
                          w->p0 + (x * w->D + d) * w->S, rows + d * w->T);
 }
 
@@ -156,7 +156,7 @@ static void move(Push *w, const double *r, double *next)
 static void run_step(Push *w, size_t number, double **r, double **next)
 {
     const SamplerPlan *plan = w->plan;
-    SamplerStep *step = diff_sampler_open(plan, number);
+    SamplerStep *step = diffusion_sampler_open(plan, number);
 
     w->step = step;
     for (size_t c = plan->first[number]; c < plan->first[number + 1]; c++) {
@@ -168,7 +168,7 @@ static void run_step(Push *w, size_t number, double **r, double **next)
         *r = *next;
         *next = swap;
     }
-    diff_sampler_close(step);
+    diffusion_sampler_close(step);
 }
 
 double push_terms(const SamplerClass *sampler, const Process *process, size_t dims)
@@ -183,7 +183,7 @@ double push_terms(const SamplerClass *sampler, const Process *process, size_t di
 
 bool push_possible(const SamplerClass *sampler, const Process *process, size_t dims)
 {
-    return diff_sampler_is_product(sampler) && dims <= JOINT_MAX_DIMS &&
+    return diffusion_sampler_is_product(sampler) && dims <= JOINT_MAX_DIMS &&
            pow((double)process->states, (double)dims) <= JOINT_MAX_SIZE &&
            push_terms(sampler, process, dims) <= MAX_TERMS;
 }

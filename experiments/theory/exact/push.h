@@ -1,6 +1,6 @@
 /* The exact law of what a sampler puts out: the prior's law on all states, pushed through one
  * network call after the other.  Given the state, each call moves the dimensions independently
- * (diff_sampler_row), so one call maps
+ * (diffusion_sampler_row), so one call maps
  *
  *   r'(y) = sum_x r(x) sum_k w_k prod_d row_k^d(y^d | x),
  *

@@ -43,10 +43,10 @@ static DistillConfig training_config(void)
 
 static Process *create_process(const FiniteLaw *law)
 {
-    ProcessConfig c = diff_process_defaults(PROCESS_ABSORBING, law->states + 1);
+    ProcessConfig c = diffusion_process_defaults(PROCESS_ABSORBING, law->states + 1);
 
     c.eps = 0.0;
-    return diff_process_create(&c, NULL);
+    return diffusion_process_create(&c, NULL);
 }
 
 /* The data as a law over clean points, numbered as bound.h says. */
@@ -82,7 +82,7 @@ static void lab_destroy(Lab *lab)
     tiny_destroy(lab->student);
     bound_chain_destroy(lab->chain);
     exact_denoiser_destroy(lab->teacher);
-    diff_process_destroy(lab->process);
+    diffusion_process_destroy(lab->process);
 }
 
 static void add_row(BoundRun *run, const Lab *lab)

@@ -28,10 +28,10 @@ typedef struct Lab {
 
 static Lab lab_create(const FiniteLaw *law, size_t passes, size_t steps, uint64_t seed)
 {
-    ProcessConfig c = diff_process_defaults(PROCESS_ABSORBING, law->states + 1);
+    ProcessConfig c = diffusion_process_defaults(PROCESS_ABSORBING, law->states + 1);
     Lab lab = {.law = law, .rows = passes > LIMIT_GRID ? passes : LIMIT_GRID};
 
-    lab.process = diff_process_create(&c, NULL);
+    lab.process = diffusion_process_create(&c, NULL);
     lab.student = tiny_create(law, lab.process, 1, RATE, steps, seed);
     lab.outputs = law->dims * law->states;
     lab.masked = states_alloc(lab.rows, law->dims);
@@ -51,7 +51,7 @@ static Lab lab_create(const FiniteLaw *law, size_t passes, size_t steps, uint64_
 static void lab_free(Lab *lab)
 {
     tiny_destroy(lab->student);
-    diff_process_destroy(lab->process);
+    diffusion_process_destroy(lab->process);
     states_free(&lab->masked);
     mem_free(lab->t);
     mem_free(lab->lambda);
@@ -75,7 +75,7 @@ static void keep_logs(Lab *lab, const float *numbers, size_t rows)
 
     for (size_t r = 0; r < rows; r++)
         for (size_t d = 0; d < lab->law->dims; d++)
-            diff_head_row(head, numbers + r * lab->outputs, states_row(&lab->masked, r), d,
+            diffusion_head_row(head, numbers + r * lab->outputs, states_row(&lab->masked, r), d,
                           lab->out + r * lab->outputs + d * lab->law->states);
 }
 
@@ -106,7 +106,7 @@ static void run_grid(Lab *lab)
 
     for (size_t i = 0; i < LIMIT_GRID; i++)
         lab->lambda[i] = midpoint(i);
-    diff_denoise(&lab->student->denoiser, lab->student->graph, &in, 0, lab->dout);
+    diffusion_denoise(&lab->student->denoiser, lab->student->graph, &in, 0, lab->dout);
     keep_logs(lab, lab->dout, LIMIT_GRID);
 }
 

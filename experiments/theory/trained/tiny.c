@@ -50,7 +50,7 @@ TinyModel *tiny_create(const FiniteLaw *law, const Process *p, size_t lambda_dim
 
     m->net = create_network(law, p, lambda_dims);
     m->net->initialise(m->net, seed);
-    m->denoiser = diff_network_denoiser(m->net, &head);
+    m->denoiser = diffusion_network_denoiser(m->net, &head);
     c.lr = lr;
     c.clip = 1.0;
     c.warmup = 0;
@@ -93,7 +93,7 @@ double tiny_teach(TinyModel *m, const TeacherConfig *config, const FiniteLaw *la
     tiny_draw_data(law, m->seed, step, x0);
     nn_params_zero_grads(&m->net->params);
     double loss =
-        diff_teacher_gradient(config, &m->denoiser, p, x0, m->seed, step, m->graph, m->arena);
+        diffusion_teacher_gradient(config, &m->denoiser, p, x0, m->seed, step, m->graph, m->arena);
     nn_optimizer_step(m->optimizer);
     return loss;
 }

@@ -33,7 +33,7 @@ static float *run(const Sample *s, const Denoiser *d, const NetworkInput *in)
 {
     float *out = arena_alloc(s->arena, in->x->batch * s->outputs, sizeof *out);
 
-    diff_denoise(d, s->g, in, 0, out);
+    diffusion_denoise(d, s->g, in, 0, out);
     return out;
 }
 
@@ -61,7 +61,7 @@ static void fill_sample(Sample *s, const Process *p, uint64_t seed, uint64_t num
     distill_draw_xu(s->config, s->teacher, p, s->teacher_t, step, s->arena, d);
     NetworkInput at_u = {&d->xu, repeat(s->arena, d->u, s->B, s->N), d->lambda_u, NULL, NULL};
     s->student_u = run(s, s->student, &at_u);
-    diff_head_draw(&s->student->head, s->student_u, &d->xu,
+    diffusion_head_draw(&s->student->head, s->student_u, &d->xu,
                    distill_row_streams(s->arena, step, PASS_X0U, s->B, s->N), &d->x0u);
     States *xt = arena_alloc(s->arena, 1, sizeof *xt);
     *xt = states_repeat(s->arena, &d->xt, s->N);
@@ -94,7 +94,7 @@ static float *mean_student(const Sample *s)
         for (size_t d = 0; d < head->dims; d++) {
             size_t b = r / s->N;
             const uint16_t *x = states_row(&s->draws.xt, b);
-            diff_head_row(head, s->student_t + r * s->outputs, x, d, logp);
+            diffusion_head_row(head, s->student_t + r * s->outputs, x, d, logp);
             for (size_t a = 0; a < S; a++)
                 out[b * s->outputs + d * S + a] += expf(logp[a]) / (float)s->N;
         }
@@ -146,7 +146,7 @@ void variance_gradients(const DistillConfig *config, const Denoiser *teacher,
 
     TENSOR_CHECK(student->head.kind == HEAD_SOFTMAX && student->net != NULL,
                  "a student with head %d", (int)student->head.kind);
-    s.outputs = diff_head_outputs(&student->head);
+    s.outputs = diffusion_head_outputs(&student->head);
     s.arena = arena_create(ARENA_CHUNK);
     fill_sample(&s, p, seed, step);
     fill_gradients(&s, grads);

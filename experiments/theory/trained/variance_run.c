@@ -67,7 +67,7 @@ static bool stopped(Error *err)
 
 static bool train_teacher(const Lab *lab, size_t steps, Error *err)
 {
-    TeacherConfig c = diff_teacher_defaults();
+    TeacherConfig c = diffusion_teacher_defaults();
     States x0 = states_alloc(TEACHER_BATCH, lab->law->dims);
     bool ok = true;
 
@@ -136,10 +136,10 @@ static void add_rows(VarianceRun *run, const Lab *lab, size_t draws)
 static Lab lab_create(const FiniteLaw *law, uint64_t seed, size_t steps)
 {
     Lab lab = {.law = law, .config = training_config()};
-    ProcessConfig c = diff_process_defaults(PROCESS_ABSORBING, law->states + 1);
+    ProcessConfig c = diffusion_process_defaults(PROCESS_ABSORBING, law->states + 1);
 
     c.eps = 0.0;
-    lab.process = diff_process_create(&c, NULL);
+    lab.process = diffusion_process_create(&c, NULL);
     lab.teacher = tiny_create(law, lab.process, 0, 2e-3, steps, seed);
     lab.student = tiny_create(law, lab.process, 1, 2e-3, steps, seed + 1);
     lab.x0 = states_alloc(BATCH, law->dims);
@@ -151,7 +151,7 @@ static void lab_destroy(Lab *lab)
     states_free(&lab->x0);
     tiny_destroy(lab->teacher);
     tiny_destroy(lab->student);
-    diff_process_destroy(lab->process);
+    diffusion_process_destroy(lab->process);
 }
 
 VarianceRun *variance_run(const FiniteLaw *law, uint64_t seed, size_t steps, size_t draws,

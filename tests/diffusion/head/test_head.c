@@ -78,7 +78,7 @@ START_TEST(logistic_rows_follow_the_formula)
             const float out[] = {(float)locations[i], (float)scales[j]};
             Head head = logistic(1, S, 1, fix);
             naive_logistic(out[0], out[1], S, fix, want);
-            diff_head_row(&head, out, NULL, 0, got);
+            diffusion_head_row(&head, out, NULL, 0, got);
             for (size_t a = 0; a < S; a++) {
                 double allowed = 1e-6 * (1 + fabs(want[a])) + 2e-7 * exp(2 - scales[j]);
                 ck_assert_msg(fabs(got[a] - want[a]) <= allowed,
@@ -97,14 +97,14 @@ START_TEST(logistic_stays_finite_at_the_ends)
     const float out[] = {0.25f, ends[_i / 2]};
     double sum = 0;
 
-    diff_head_row(&head, out, NULL, 0, row);
+    diffusion_head_row(&head, out, NULL, 0, row);
     for (size_t a = 0; a < 256; a++) {
         ck_assert(isfinite(row[a]));
         sum += exp(row[a]);
         dlogp[a] = a % 2 ? 1.0f : -0.5f;
     }
     ck_assert_double_eq_tol(sum, 1, 1e-5);
-    diff_head_row_gradient(&head, out, NULL, 0, dlogp, dout);
+    diffusion_head_row_gradient(&head, out, NULL, 0, dlogp, dout);
     ck_assert(isfinite(dout[0]) && isfinite(dout[1]));
 }
 END_TEST
@@ -115,11 +115,11 @@ START_TEST(numbers_that_are_none_are_passed_on)
     const float out[] = {NAN, 0, 0.5f, NAN}, logits[] = {0, 1, NAN, 2, 3};
     Head head = logistic(1, 5, 1, false), flat = softmax(1, 5, -1);
 
-    diff_head_row(&head, out, NULL, 0, row);
+    diffusion_head_row(&head, out, NULL, 0, row);
     ck_assert(row[0] != row[0]);
-    diff_head_row(&head, out + 2, NULL, 0, row);
+    diffusion_head_row(&head, out + 2, NULL, 0, row);
     ck_assert(row[0] != row[0]);
-    diff_head_row(&flat, logits, NULL, 0, row);
+    diffusion_head_row(&flat, logits, NULL, 0, row);
     ck_assert(row[0] != row[0]);
 }
 END_TEST
@@ -151,8 +151,8 @@ START_TEST(logistic_gradient_matches_differences)
         Head head = logistic(1, S, 1, fix);
         for (size_t a = 0; a < S; a++)
             w[a] = dlogp[a] = (float)rng_normal(&rng);
-        diff_head_row(&head, out, NULL, 0, row);
-        diff_head_row_gradient(&head, out, NULL, 0, dlogp, dout);
+        diffusion_head_row(&head, out, NULL, 0, row);
+        diffusion_head_row_gradient(&head, out, NULL, 0, dlogp, dout);
         double mu = out[0], s = out[1];
         double by_mu = naive_loss(w, mu + h, s, S, fix) - naive_loss(w, mu - h, s, S, fix);
         double by_s = naive_loss(w, mu, s + h, S, fix) - naive_loss(w, mu, s - h, S, fix);
@@ -179,8 +179,8 @@ START_TEST(softmax_rows_and_gradient)
         total += dlogp[a];
     }
     naive_normalise(want, S);
-    diff_head_row(&head, out, NULL, 2, row);
-    diff_head_row_gradient(&head, out, NULL, 2, dlogp, dout);
+    diffusion_head_row(&head, out, NULL, 2, row);
+    diffusion_head_row_gradient(&head, out, NULL, 2, dlogp, dout);
     for (size_t a = 0; a < S; a++) {
         ck_assert_double_eq_tol(row[a], want[a], 1e-6 * (1 + fabs(want[a])));
         ck_assert_double_eq_tol(dout[2 * S + a], dlogp[a] - exp(want[a]) * total, 1e-5);
@@ -196,10 +196,10 @@ START_TEST(impossible_states_keep_probability_zero)
     float row[4], dlogp[] = {0, 1, 0, 0}, dout[4] = {0};
     Head head = softmax(1, 4, -1);
 
-    diff_head_row(&head, out, NULL, 0, row);
+    diffusion_head_row(&head, out, NULL, 0, row);
     ck_assert(row[0] == -HUGE_VALF && row[2] == -HUGE_VALF);
     ck_assert_double_eq_tol(row[1], -log(2), 1e-7);
-    diff_head_row_gradient(&head, out, NULL, 0, dlogp, dout);
+    diffusion_head_row_gradient(&head, out, NULL, 0, dlogp, dout);
     ck_assert(dout[0] == 0 && dout[2] == 0);
     ck_assert_double_eq_tol(dout[1], 0.5, 1e-6);
 }
@@ -212,12 +212,12 @@ START_TEST(unmasked_dimensions_are_point_masses)
     float row[3], dlogp[] = {1, 2, 3}, dout[6] = {0};
     Head head = softmax(2, 3, 3);
 
-    ck_assert(diff_head_known(&head, x, 0) && !diff_head_known(&head, x, 1));
-    diff_head_row(&head, out, x, 0, row);
+    ck_assert(diffusion_head_known(&head, x, 0) && !diffusion_head_known(&head, x, 1));
+    diffusion_head_row(&head, out, x, 0, row);
     ck_assert(row[0] == -HUGE_VALF && row[1] == 0 && row[2] == -HUGE_VALF);
-    diff_head_row_gradient(&head, out, x, 0, dlogp, dout);
+    diffusion_head_row_gradient(&head, out, x, 0, dlogp, dout);
     ck_assert(dout[0] == 0 && dout[1] == 0 && dout[2] == 0);
-    diff_head_row(&head, out, x, 1, row);
+    diffusion_head_row(&head, out, x, 1, row);
     ck_assert(row[2] > row[1] && row[1] > row[0]);
 }
 END_TEST
@@ -229,17 +229,17 @@ START_TEST(channels_of_a_pixel_lie_beside_each_other)
     double want[8];
     Head head = logistic(6, 8, 3, false);
 
-    ck_assert_uint_eq(diff_head_outputs(&head), 12);
+    ck_assert_uint_eq(diffusion_head_outputs(&head), 12);
     for (int i = 0; i < 12; i++)
         out[i] = (float)(0.1 * i - 0.5);
     for (size_t d = 0; d < 6; d++) {
         size_t at = d / 3 * 6 + d % 3;
         float dlogp[8] = {1}, dout[12] = {0};
         naive_logistic(out[at], out[at + 3], 8, false, want);
-        diff_head_row(&head, out, NULL, d, row);
+        diffusion_head_row(&head, out, NULL, d, row);
         for (size_t a = 0; a < 8; a++)
             ck_assert_double_eq_tol(row[a], want[a], 1e-5);
-        diff_head_row_gradient(&head, out, NULL, d, dlogp, dout);
+        diffusion_head_row_gradient(&head, out, NULL, d, dlogp, dout);
         for (size_t i = 0; i < 12; i++)
             ck_assert((dout[i] != 0) == (i == at || i == at + 3));
     }
@@ -256,7 +256,7 @@ START_TEST(draws_follow_the_row)
     double p[11];
     float row[11];
     Head head = _i == 0 ? softmax(1, S, -1) : logistic(1, S, 1, false);
-    size_t n = diff_head_outputs(&head);
+    size_t n = diffusion_head_outputs(&head);
     float *out = mem_alloc(B * n, sizeof *out);
     Rng *streams = mem_alloc(B, sizeof *streams);
     States x0 = states_alloc(B, 1);
@@ -266,10 +266,10 @@ START_TEST(draws_follow_the_row)
         for (size_t i = 0; i < n; i++)
             out[b * n + i] = i == 3 ? -HUGE_VALF : (float)(0.4 * (double)i - 0.2);
     }
-    diff_head_draw(&head, out, NULL, streams, &x0);
+    diffusion_head_draw(&head, out, NULL, streams, &x0);
     for (size_t b = 0; b < B; b++)
         count[x0.x[b]]++;
-    diff_head_row(&head, out, NULL, 0, row);
+    diffusion_head_row(&head, out, NULL, 0, row);
     for (size_t a = 0; a < S; a++)
         p[a] = exp(row[a]);
     ck_assert(statistics_fit(count, p, S)); /* false alarm: 1e-6 */
@@ -316,11 +316,11 @@ START_TEST(a_sample_does_not_see_its_batch)
 
     case_make(&c);
     threads_set(2);
-    diff_head_draw(&c.head, c.out, &c.x, c.streams, &c.x0);
+    diffusion_head_draw(&c.head, c.out, &c.x, c.streams, &c.x0);
     threads_set(1);
     for (size_t b = 0; b < 6; b++) {
         States x = states_rows(&c.x, b, 1);
-        diff_head_draw(&c.head, c.out + b * 35, &x, c.streams + b, &alone);
+        diffusion_head_draw(&c.head, c.out + b * 35, &x, c.streams + b, &alone);
         ck_assert(memcmp(one, states_row(&c.x0, b), sizeof one) == 0);
         for (size_t d = 0; d < 7; d++)
             ck_assert(x.x[d] == 5 || one[d] == x.x[d]);
@@ -336,13 +336,13 @@ START_TEST(argmax_and_log_prob_follow_the_rows)
     double total[6];
 
     case_make(&c);
-    diff_head_argmax(&c.head, c.out, &c.x, &c.x0);
-    diff_head_log_prob(&c.head, c.out, &c.x, &c.x0, total);
+    diffusion_head_argmax(&c.head, c.out, &c.x, &c.x0);
+    diffusion_head_log_prob(&c.head, c.out, &c.x, &c.x0, total);
     for (size_t b = 0; b < 6; b++) {
         double want = 0;
         for (size_t d = 0; d < 7; d++) {
             size_t at = c.x0.x[b * 7 + d];
-            diff_head_row(&c.head, c.out + b * 35, c.x.x + b * 7, d, row);
+            diffusion_head_row(&c.head, c.out + b * 35, c.x.x + b * 7, d, row);
             for (size_t a = 0; a < 5; a++)
                 ck_assert(row[a] <= row[at]);
             want += row[at];
@@ -350,7 +350,7 @@ START_TEST(argmax_and_log_prob_follow_the_rows)
         ck_assert_double_eq_tol(total[b], want, 1e-12);
     }
     c.x0.x[0] = (uint16_t)((c.x.x[0] + 1) % 5); /* against a known dimension */
-    diff_head_log_prob(&c.head, c.out, &c.x, &c.x0, total);
+    diffusion_head_log_prob(&c.head, c.out, &c.x, &c.x0, total);
     ck_assert(total[0] == -HUGE_VAL && total[1] > -HUGE_VAL);
     case_free(&c);
 }
@@ -361,9 +361,9 @@ START_TEST(empty_batches)
     Head head = softmax(3, 4, -1);
     States none = states_alloc(0, 3);
 
-    diff_head_draw(&head, NULL, NULL, NULL, &none);
-    diff_head_argmax(&head, NULL, NULL, &none);
-    diff_head_log_prob(&head, NULL, NULL, &none, NULL);
+    diffusion_head_draw(&head, NULL, NULL, NULL, &none);
+    diffusion_head_argmax(&head, NULL, NULL, &none);
+    diffusion_head_log_prob(&head, NULL, NULL, &none, NULL);
     states_free(&none);
 }
 END_TEST
@@ -374,7 +374,7 @@ START_TEST(dimension_out_of_range_stops)
     float row[2];
     Head head = softmax(2, 2, -1);
 
-    diff_head_row(&head, out, NULL, 2, row);
+    diffusion_head_row(&head, out, NULL, 2, row);
 }
 END_TEST
 
@@ -384,7 +384,7 @@ START_TEST(mask_without_states_stops)
     float row[2];
     Head head = softmax(2, 2, 2);
 
-    diff_head_row(&head, out, NULL, 0, row);
+    diffusion_head_row(&head, out, NULL, 0, row);
 }
 END_TEST
 
@@ -394,7 +394,7 @@ START_TEST(row_without_a_possible_state_stops)
     float row[2];
     Head head = softmax(1, 2, -1);
 
-    diff_head_row(&head, out, NULL, 0, row);
+    diffusion_head_row(&head, out, NULL, 0, row);
 }
 END_TEST
 

@@ -27,7 +27,7 @@ typedef struct Model {
 
 static Model model_of(const Head *head, size_t rows, uint64_t seed)
 {
-    const size_t outputs = diff_head_outputs(head);
+    const size_t outputs = diffusion_head_outputs(head);
     Model m = {mem_alloc(rows * outputs, sizeof(float)), states_alloc(rows, D)};
     Rng rng = rng_root(seed);
 
@@ -50,7 +50,7 @@ static double probability(const Head *head, const Model *m, size_t row, size_t d
 {
     float logp[256];
 
-    diff_head_row(head, m->out + row * diff_head_outputs(head), states_row(&m->x, row), d, logp);
+    diffusion_head_row(head, m->out + row * diffusion_head_outputs(head), states_row(&m->x, row), d, logp);
     return exp((double)logp[a]);
 }
 
@@ -60,8 +60,8 @@ START_TEST(entropy_and_kl_follow_their_formulas)
     Model p = model_of(&head, B * N, 1), q = model_of(&head, B, 2);
     double entropy[B * N], kl[B];
 
-    diff_head_entropy(&head, p.out, &p.x, B * N, entropy);
-    diff_head_kl(&head, p.out, &p.x, N, q.out, &q.x, B, kl);
+    diffusion_head_entropy(&head, p.out, &p.x, B * N, entropy);
+    diffusion_head_kl(&head, p.out, &p.x, N, q.out, &q.x, B, kl);
     for (size_t row = 0; row < B * N; row++) {
         double sum = 0.0;
         for (size_t d = 0; d < D; d++)
@@ -95,21 +95,21 @@ END_TEST
 START_TEST(divergences_obey_their_laws)
 {
     const Head head = head_of(_i);
-    const size_t outputs = diff_head_outputs(&head);
+    const size_t outputs = diffusion_head_outputs(&head);
     Model p = model_of(&head, B * N, 1), q = model_of(&head, B, 2),
           copies = model_of(&head, B * N, 3);
     double zero[B], mixed[B], parts[B * N];
 
-    diff_head_kl(&head, q.out, &q.x, 1, q.out, &q.x, B, zero);
+    diffusion_head_kl(&head, q.out, &q.x, 1, q.out, &q.x, B, zero);
     for (size_t b = 0; b < B; b++)
         ck_assert_double_eq(zero[b], 0.0);
     for (size_t row = 0; row < B * N; row++)
         memcpy(copies.out + row * outputs, q.out + row / N * outputs, outputs * sizeof(float));
-    diff_head_kl(&head, copies.out, &copies.x, N, q.out, &q.x, B, zero);
+    diffusion_head_kl(&head, copies.out, &copies.x, N, q.out, &q.x, B, zero);
     for (size_t b = 0; b < B; b++)
         ck_assert_double_eq_tol(zero[b], 0.0, 1e-5);
-    diff_head_kl(&head, p.out, &p.x, N, q.out, &q.x, B, mixed);
-    diff_head_kl(&head, p.out, &p.x, 1, copies.out, &copies.x, B * N, parts);
+    diffusion_head_kl(&head, p.out, &p.x, N, q.out, &q.x, B, mixed);
+    diffusion_head_kl(&head, p.out, &p.x, 1, copies.out, &copies.x, B * N, parts);
     for (size_t b = 0; b < B; b++) {
         double mean = 0.0;
         for (size_t i = 0; i < N; i++)
@@ -129,16 +129,16 @@ START_TEST(point_masses_and_numbers_that_are_none)
     double value;
 
     q.x.x[1] = 3; /* known elsewhere */
-    diff_head_kl(&masked, p.out, &p.x, 1, q.out, &q.x, 1, &value);
+    diffusion_head_kl(&masked, p.out, &p.x, 1, q.out, &q.x, 1, &value);
     ck_assert(isinf(value));
     for (size_t d = 0; d < D; d++)
         p.x.x[d] = 1;
-    diff_head_entropy(&masked, p.out, &p.x, 1, &value);
+    diffusion_head_entropy(&masked, p.out, &p.x, 1, &value);
     ck_assert_double_eq(value, 0.0);
     p.out[2] = NAN;
-    diff_head_entropy(&plain, p.out, NULL, 1, &value);
+    diffusion_head_entropy(&plain, p.out, NULL, 1, &value);
     ck_assert(isnan(value));
-    diff_head_kl(&plain, q.out, NULL, 1, p.out, NULL, 1, &value);
+    diffusion_head_kl(&plain, q.out, NULL, 1, p.out, NULL, 1, &value);
     ck_assert(isnan(value));
     model_free(&p);
     model_free(&q);

@@ -45,7 +45,7 @@ static void naive_row(const Head *head, const double *numbers, double *logp)
 /* log mbar in double of N rows of numbers. */
 static void naive_mixture(const Head *head, const double *numbers, size_t N, double *logm)
 {
-    size_t S = head->states, each = diff_law_numbers(head);
+    size_t S = head->states, each = diffusion_law_numbers(head);
     static double rows[MOST_LAWS][MOST_STATES];
 
     for (size_t i = 0; i < N; i++)
@@ -88,11 +88,11 @@ static void open_case(Case *c)
 
     memset(c->mean, 0, sizeof c->mean);
     for (size_t i = 0; i < c->N; i++) {
-        c->laws[i] = diff_head_law(&c->head, c->out + i * c->each, 0, row);
+        c->laws[i] = diffusion_head_law(&c->head, c->out + i * c->each, 0, row);
         for (size_t a = 0; a < c->head.states; a++)
             c->mean[a] += row[a] / (float)c->N;
     }
-    diff_head_law(&c->head, c->other, 0, c->p);
+    diffusion_head_law(&c->head, c->other, 0, c->p);
     for (size_t i = 0; i < c->N * c->each; i++)
         c->numbers[i] = c->out[i];
     for (size_t i = 0; i < c->each; i++)
@@ -111,7 +111,7 @@ static void case_make(Case *c, HeadKind kind, bool fix, size_t N, size_t S, doub
     memset(c, 0, sizeof *c);
     c->head = head;
     c->N = N;
-    c->each = diff_law_numbers(&head);
+    c->each = diffusion_law_numbers(&head);
     for (size_t i = 0; i < (N + 1) * c->each; i++) {
         double x = 2 * rng_uniform(&rng) - 1;
         if (kind == HEAD_SOFTMAX)
@@ -159,14 +159,14 @@ START_TEST(logarithms_and_divergences)
     naive_row(&c.head, c.numbers_other, logp);
     for (size_t a = 0; a < c.head.states; a++)
         x[a] = (uint16_t)a;
-    diff_mixture_log_at(&c.m, x, c.head.states, got);
+    diffusion_mixture_log_at(&c.m, x, c.head.states, got);
     for (size_t a = 0; a < c.head.states; a++) {
         ck_assert_msg(fabs(got[a] - logm[a]) <= 3e-5 + 2e-6 * fabs(logm[a]), "state %d: %g, %g",
                       (int)a, got[a], logm[a]);
         ck_assert(fabs(c.mean[a] - exp(logm[a])) <= 1e-7 + 2e-5 * exp(logm[a]));
         want += exp(logp[a]) * (logp[a] - logm[a]);
     }
-    double kl = diff_mixture_kl(&c.m, c.p);
+    double kl = diffusion_mixture_kl(&c.m, c.p);
     ck_assert_msg(fabs(kl - want) <= 2e-6 + 2e-5 * want, "KL %.9g, expected %.9g", kl, want);
 }
 END_TEST
@@ -182,7 +182,7 @@ static void check_gradient(Case *c, const double *pull)
         given[a] = (float)pull[a];
     for (size_t i = 0; i < n; i++)
         dout[i] = 0.25f;
-    diff_mixture_pull(&c->m, given, 2.0, dout, dlevel, c->each);
+    diffusion_mixture_pull(&c->m, given, 2.0, dout, dlevel, c->each);
     for (size_t i = 0; i < n; i++) {
         double keep = c->numbers[i];
         c->numbers[i] = keep + h;
@@ -220,12 +220,12 @@ START_TEST(no_gradient_is_wanted)
 
     case_number(&c, _i);
     memcpy(pull, c.p, sizeof pull);
-    diff_mixture_pull(&c.m, pull, 2.0, dout, want, c.each);
+    diffusion_mixture_pull(&c.m, pull, 2.0, dout, want, c.each);
     memcpy(pull, c.p, sizeof pull);
-    diff_mixture_pull(&c.m, pull, 2.0, NULL, got, c.each);
+    diffusion_mixture_pull(&c.m, pull, 2.0, NULL, got, c.each);
     for (size_t i = 0; i < c.N * c.each; i++)
         ck_assert_float_eq(got[i], want[i]);
-    diff_law_pull(&c.laws[0], c.p, NULL, NULL);
+    diffusion_law_pull(&c.laws[0], c.p, NULL, NULL);
 }
 END_TEST
 
@@ -236,8 +236,8 @@ START_TEST(level_of_a_later_dimension)
         const Head head = {kind == 0 ? HEAD_SOFTMAX : HEAD_LOGISTIC, 3, 2, 1, false, -1};
         const float out[] = {0.5f, -0.2f, 0.3f, 0.1f, 0.7f, -0.4f};
         float p[2], dlevel[2];
-        HeadLaw law = diff_head_law(&head, out, 2, p);
-        diff_law_pull(&law, NULL, NULL, dlevel);
+        HeadLaw law = diffusion_head_law(&head, out, 2, p);
+        diffusion_law_pull(&law, NULL, NULL, dlevel);
         for (int a = 0; kind == 0 && a < 2; a++)
             ck_assert_float_eq_tol(dlevel[a], p[a], 1e-6f);
         ck_assert(isfinite(dlevel[0]) && isfinite(dlevel[1]));
@@ -266,7 +266,7 @@ START_TEST(laws_without_common_ground)
     }
     check_gradient(&c, pull);
     ck_assert(want > 80);
-    ck_assert_double_eq_tol(diff_mixture_kl(&c.m, c.p), want, 1e-5 * want);
+    ck_assert_double_eq_tol(diffusion_mixture_kl(&c.m, c.p), want, 1e-5 * want);
 }
 END_TEST
 
@@ -278,13 +278,13 @@ START_TEST(states_that_the_mixture_lacks_are_infinitely_far)
     case_make(&c, HEAD_SOFTMAX, false, 3, 4, 1, 0);
     c.out[1] = c.out[5] = c.out[9] = -HUGE_VALF;
     open_case(&c);
-    ck_assert(diff_mixture_kl(&c.m, c.p) == HUGE_VAL);
-    diff_mixture_pull(&c.m, c.p, 1.0, dout, dlevel, 4);
+    ck_assert(diffusion_mixture_kl(&c.m, c.p) == HUGE_VAL);
+    diffusion_mixture_pull(&c.m, c.p, 1.0, dout, dlevel, 4);
     for (size_t i = 0; i < 12; i++)
         ck_assert(isfinite(dout[i]));
     c.other[1] = -HUGE_VALF; /* 0 log 0 */
     open_case(&c);
-    ck_assert(isfinite(diff_mixture_kl(&c.m, c.p)));
+    ck_assert(isfinite(diffusion_mixture_kl(&c.m, c.p)));
 }
 END_TEST
 
@@ -295,11 +295,11 @@ START_TEST(numbers_that_are_none_stay_so)
     case_make(&c, HEAD_LOGISTIC, false, 3, 64, 3, 1);
     c.out[2] = NAN;
     open_case(&c);
-    ck_assert(isnan(diff_mixture_kl(&c.m, c.p)));
+    ck_assert(isnan(diffusion_mixture_kl(&c.m, c.p)));
     case_make(&c, HEAD_LOGISTIC, true, 3, 64, 3, 1);
     c.other[1] = NAN;
     open_case(&c);
-    ck_assert(isnan(diff_mixture_kl(&c.m, c.p)));
+    ck_assert(isnan(diffusion_mixture_kl(&c.m, c.p)));
 }
 END_TEST
 
@@ -315,13 +315,13 @@ START_TEST(extreme_numbers_give_laws)
     for (int i = 0; i < 11 * 11 * 2; i++) {
         const float out[] = {size[i % 11], size[i / 11 % 11]};
         Head head = {HEAD_LOGISTIC, 1, 64, 1, i >= 121, -1};
-        HeadLaw law = diff_head_law(&head, out, 0, p);
+        HeadLaw law = diffusion_head_law(&head, out, 0, p);
         double total = 0;
         for (size_t a = 0; a < 64; a++)
             total += (double)p[a];
         ck_assert_double_eq_tol(total, 1, 1e-5);
-        diff_law_log_at(&law, ends, 2, logp);
-        diff_law_pull(&law, g, dout, dlevel);
+        diffusion_law_log_at(&law, ends, 2, logp);
+        diffusion_law_pull(&law, g, dout, dlevel);
         ck_assert(logp[0] <= 1e-4 && logp[1] <= 1e-4 && isfinite(dlevel[0]) && isfinite(dlevel[1]));
         ck_assert(!isnan(dout[0]) && !isnan(dout[1]));
     }
@@ -338,10 +338,10 @@ START_TEST(far_locations)
         const double numbers[] = {left ? -mu : mu, -1};
         const float out[] = {(float)numbers[0], -1};
         float p[100], logp;
-        HeadLaw law = diff_head_law(&head, out, 0, p);
+        HeadLaw law = diffusion_head_law(&head, out, 0, p);
         naive_row(&head, numbers, want);
         for (uint16_t a = 0; a < 100; a++) {
-            diff_law_log_at(&law, &a, 1, &logp);
+            diffusion_law_log_at(&law, &a, 1, &logp);
             ck_assert_double_eq_tol(logp, want[a], 2e-5);
             ck_assert_double_eq_tol(p[a], exp(want[a]), 1e-5);
         }

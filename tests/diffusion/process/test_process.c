@@ -43,7 +43,7 @@ static ProcessConfig config_of(size_t kase, size_t S)
         PROCESS_UNIFORM,   PROCESS_ABSORBING,   PROCESS_ABSORBING, PROCESS_ABSORBING,
         PROCESS_ABSORBING, PROCESS_BIRTH_DEATH, PROCESS_GAUSSIAN,  PROCESS_GAUSSIAN,
         PROCESS_MATRIX,    PROCESS_MATRIX};
-    ProcessConfig c = diff_process_defaults(kinds[kase], S);
+    ProcessConfig c = diffusion_process_defaults(kinds[kase], S);
 
     c.schedule = kase == 3 ? ABSORB_LINEAR : kase == 4 ? ABSORB_COSINE : ABSORB_LOGLINEAR;
     c.eps = kase == 2 ? 0.0 : 1e-3;
@@ -67,7 +67,7 @@ static Process *process_of(size_t kase, size_t S)
 {
     ProcessConfig c = config_of(kase, S);
     Error err = {""};
-    Process *p = diff_process_create(&c, &err);
+    Process *p = diffusion_process_create(&c, &err);
 
     ck_assert_msg(p != NULL, "%s", err.text);
     return p;
@@ -85,12 +85,12 @@ START_TEST(names_go_both_ways)
 {
     for (size_t k = 0; k < CASES; k++) {
         ProcessKind kind = config_of(k, 4).kind, back;
-        ck_assert(diff_process_kind(diff_process_name(kind), &back));
+        ck_assert(diffusion_process_kind(diffusion_process_name(kind), &back));
         ck_assert_int_eq(kind, back);
     }
     ProcessKind kind;
-    ck_assert(!diff_process_kind("Gaussian", &kind));
-    ck_assert(!diff_process_kind("", &kind));
+    ck_assert(!diffusion_process_kind("Gaussian", &kind));
+    ck_assert(!diffusion_process_kind("", &kind));
 }
 END_TEST
 
@@ -100,32 +100,32 @@ START_TEST(rate_is_the_derivative_of_the_integral)
         Process *p = process_of(k, 5);
         for (int i = 1; i < 10; i++) {
             double t = 0.1 * i, h = 1e-5;
-            double slope = diff_process_integral(p, t - h, t + h) / (2.0 * h);
-            assert_near(diff_process_rate(p, t), slope, 1e-7);
-            assert_near(diff_process_integral(p, 0.0, t) + diff_process_integral(p, t, 0.95),
-                        diff_process_integral(p, 0.0, 0.95), 1e-13);
-            ck_assert_double_eq(diff_process_integral(p, t, t), 0.0);
+            double slope = diffusion_process_integral(p, t - h, t + h) / (2.0 * h);
+            assert_near(diffusion_process_rate(p, t), slope, 1e-7);
+            assert_near(diffusion_process_integral(p, 0.0, t) + diffusion_process_integral(p, t, 0.95),
+                        diffusion_process_integral(p, 0.0, 0.95), 1e-13);
+            ck_assert_double_eq(diffusion_process_integral(p, t, t), 0.0);
         }
-        diff_process_destroy(p);
+        diffusion_process_destroy(p);
     }
 }
 END_TEST
 
 START_TEST(integrals_have_their_published_values)
 {
-    ProcessConfig c = diff_process_defaults(PROCESS_GAUSSIAN, 16);
-    Process *p = diff_process_create(&c, NULL);
-    assert_near(diff_process_integral(p, 0.0, 1.0), 297.0, 1e-14);
-    assert_near(diff_process_integral(p, 0.5, 1.0), 270.0, 1e-14);
-    diff_process_destroy(p);
-    c = diff_process_defaults(PROCESS_BIRTH_DEATH, 16);
-    p = diff_process_create(&c, NULL);
-    assert_near(diff_process_integral(p, 0.0, 1.0), 4999.5, 1e-14);
-    diff_process_destroy(p);
-    c = diff_process_defaults(PROCESS_ABSORBING, 16);
-    p = diff_process_create(&c, NULL);
-    assert_near(diff_process_integral(p, 0.0, 1.0), -log(1e-3), 1e-14);
-    diff_process_destroy(p);
+    ProcessConfig c = diffusion_process_defaults(PROCESS_GAUSSIAN, 16);
+    Process *p = diffusion_process_create(&c, NULL);
+    assert_near(diffusion_process_integral(p, 0.0, 1.0), 297.0, 1e-14);
+    assert_near(diffusion_process_integral(p, 0.5, 1.0), 270.0, 1e-14);
+    diffusion_process_destroy(p);
+    c = diffusion_process_defaults(PROCESS_BIRTH_DEATH, 16);
+    p = diffusion_process_create(&c, NULL);
+    assert_near(diffusion_process_integral(p, 0.0, 1.0), 4999.5, 1e-14);
+    diffusion_process_destroy(p);
+    c = diffusion_process_defaults(PROCESS_ABSORBING, 16);
+    p = diffusion_process_create(&c, NULL);
+    assert_near(diffusion_process_integral(p, 0.0, 1.0), -log(1e-3), 1e-14);
+    diffusion_process_destroy(p);
 }
 END_TEST
 
@@ -156,7 +156,7 @@ START_TEST(generators_are_generators)
             assert_near(end, 1.0, 1e-14);
             assert_near(prior, 1.0, 1e-14);
             ck_assert_int_eq(p->mask, p->config.kind == PROCESS_ABSORBING ? (int)S - 1 : -1);
-            diff_process_destroy(p);
+            diffusion_process_destroy(p);
         }
 }
 END_TEST
@@ -166,16 +166,16 @@ END_TEST
 /* The published code centres the prior at floor(S/2), the rates' end state at S/2. */
 START_TEST(gaussian_prior_of_odd_sizes)
 {
-    ProcessConfig config = diff_process_defaults(PROCESS_GAUSSIAN, 5);
+    ProcessConfig config = diffusion_process_defaults(PROCESS_GAUSSIAN, 5);
     Error err;
     config.q_sigma = 2.0;
     config.any_start = true; /* the two laws are apart, which is what is looked at */
-    Process *p = diff_process_create(&config, &err);
+    Process *p = diffusion_process_create(&config, &err);
     ck_assert_msg(p != NULL, "%s", err.text);
     assert_near(p->prior[0] / p->prior[1], exp(-1.0 / 8.0), 1e-14); /* centre at the second */
     assert_near(p->prior[2] / p->prior[1], exp(-1.0 / 8.0), 1e-14);
     assert_near(p->end[1] / p->end[2], 1.0, 1e-14); /* centre between second and third */
-    diff_process_destroy(p);
+    diffusion_process_destroy(p);
 }
 END_TEST
 
@@ -206,7 +206,7 @@ START_TEST(gaussian_rates_follow_their_definition)
                 double rate = R[i][j] >= 0.0 ? R[i][j] : R[j][i] * ratio;
                 assert_near(p->base[i * S + j], rate, 1e-13);
             }
-        diff_process_destroy(p);
+        diffusion_process_destroy(p);
     }
 }
 END_TEST
@@ -214,23 +214,23 @@ END_TEST
 START_TEST(absorbing_survival)
 {
     Process *p = process_of(2, 4); /* alpha = 1 - t */
-    ck_assert_double_eq(diff_process_survival(p, 0.0, 1.0), 0.0);
-    ck_assert_double_eq(diff_process_survival(p, 0.5, 1.0), 0.0);
-    ck_assert_double_eq(diff_process_survival(p, 1.0, 1.0), 1.0);
-    assert_near(diff_process_survival(p, 0.5, 0.75), 0.5, 1e-15);
-    ck_assert_double_gt(diff_process_integral(p, 0.0, 1.0), DBL_MAX);
-    assert_near(diff_process_integral(p, 0.5, 0.75), log(2.0), 1e-15);
-    diff_process_destroy(p);
+    ck_assert_double_eq(diffusion_process_survival(p, 0.0, 1.0), 0.0);
+    ck_assert_double_eq(diffusion_process_survival(p, 0.5, 1.0), 0.0);
+    ck_assert_double_eq(diffusion_process_survival(p, 1.0, 1.0), 1.0);
+    assert_near(diffusion_process_survival(p, 0.5, 0.75), 0.5, 1e-15);
+    ck_assert_double_gt(diffusion_process_integral(p, 0.0, 1.0), DBL_MAX);
+    assert_near(diffusion_process_integral(p, 0.5, 0.75), log(2.0), 1e-15);
+    diffusion_process_destroy(p);
     p = process_of(4, 4); /* cosine */
     for (int i = 0; i < 10; i++) {
         double t = 0.1 * i;
-        assert_near(diff_process_survival(p, 0.0, t), 1.0 - sin(0.5 * acos(-1.0) * t), 1e-14);
+        assert_near(diffusion_process_survival(p, 0.0, t), 1.0 - sin(0.5 * acos(-1.0) * t), 1e-14);
     }
-    ck_assert_double_eq(diff_process_survival(p, 0.0, 1.0), 0.0);
-    diff_process_destroy(p);
+    ck_assert_double_eq(diffusion_process_survival(p, 0.0, 1.0), 0.0);
+    diffusion_process_destroy(p);
     p = process_of(3, 4); /* linear */
-    assert_near(diff_process_survival(p, 0.2, 0.6), exp(-5.0 * 0.4), 1e-14);
-    diff_process_destroy(p);
+    assert_near(diffusion_process_survival(p, 0.2, 0.6), exp(-5.0 * 0.4), 1e-14);
+    diffusion_process_destroy(p);
 }
 END_TEST
 
@@ -240,10 +240,10 @@ START_TEST(small_losses_keep_their_digits)
     for (size_t k = 1; k <= 4; k++) {
         Process *p = process_of(k, 3);
         double h = ldexp(1.0, -40);
-        Transition *tr = diff_transition_create(p, 0.5, 0.5 + h, TRANSITION_SPECTRAL);
-        assert_near(diff_transition_at(tr, 0, 2), diff_process_rate(p, 0.5) * h, 1e-10);
-        diff_transition_destroy(tr);
-        diff_process_destroy(p);
+        Transition *tr = diffusion_transition_create(p, 0.5, 0.5 + h, TRANSITION_SPECTRAL);
+        assert_near(diffusion_transition_at(tr, 0, 2), diffusion_process_rate(p, 0.5) * h, 1e-10);
+        diffusion_transition_destroy(tr);
+        diffusion_process_destroy(p);
     }
 }
 END_TEST
@@ -274,21 +274,21 @@ START_TEST(impossible_values_are_named)
 
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++)
         for (int nan = 0; nan < 2; nan++) {
-            ProcessConfig c = diff_process_defaults(bad[i].kind, 16);
+            ProcessConfig c = diffusion_process_defaults(bad[i].kind, 16);
             double value = nan ? HUGE_VAL - HUGE_VAL : bad[i].value;
             memcpy((char *)&c + bad[i].offset, &value, sizeof value);
-            ck_assert(diff_process_create(&c, &err) == NULL);
+            ck_assert(diffusion_process_create(&c, &err) == NULL);
             ck_assert_msg(nan || strstr(err.text, bad[i].field) != NULL, "%s", err.text);
         }
     for (size_t S = 0; S < 2; S++)
         for (size_t k = 0; k < CASES; k++) {
             ProcessConfig c = config_of(k, S);
-            ck_assert(diff_process_create(&c, &err) == NULL);
+            ck_assert(diffusion_process_create(&c, &err) == NULL);
             ck_assert(strstr(err.text, "states") != NULL);
         }
-    ProcessConfig c = diff_process_defaults(PROCESS_ABSORBING, 3);
+    ProcessConfig c = diffusion_process_defaults(PROCESS_ABSORBING, 3);
     c.schedule = (AbsorbingSchedule)7;
-    ck_assert(diff_process_create(&c, &err) == NULL);
+    ck_assert(diffusion_process_create(&c, &err) == NULL);
     ck_assert(strstr(err.text, "schedule") != NULL);
 }
 END_TEST
@@ -349,26 +349,26 @@ static void compare_with_naive(const Process *p, double s, double t)
 {
     size_t S = p->states;
     Wide *naive = mem_alloc(S * S, sizeof *naive);
-    Transition *fast = diff_transition_create(p, s, t, TRANSITION_SPECTRAL);
-    Transition *accurate = diff_transition_create(p, s, t, TRANSITION_ACCURATE);
+    Transition *fast = diffusion_transition_create(p, s, t, TRANSITION_SPECTRAL);
+    Transition *accurate = diffusion_transition_create(p, s, t, TRANSITION_ACCURATE);
 
-    naive_exponential(naive, p->base, diff_process_integral(p, s, t), S);
+    naive_exponential(naive, p->base, diffusion_process_integral(p, s, t), S);
     for (size_t i = 0; i < S; i++) {
         double sums[2] = {0.0, 0.0};
         for (size_t j = 0; j < S; j++) {
-            double exact = (double)naive[i * S + j], found = diff_transition_at(accurate, i, j);
-            sums[0] += diff_transition_at(fast, i, j);
+            double exact = (double)naive[i * S + j], found = diffusion_transition_at(accurate, i, j);
+            sums[0] += diffusion_transition_at(fast, i, j);
             sums[1] += found;
-            ck_assert_double_ge(diff_transition_at(fast, i, j), 0.0);
-            ck_assert_double_le(fabs(diff_transition_at(fast, i, j) - exact), 3e-14);
+            ck_assert_double_ge(diffusion_transition_at(fast, i, j), 0.0);
+            ck_assert_double_le(fabs(diffusion_transition_at(fast, i, j) - exact), 3e-14);
             if (exact > 1e-280)
                 assert_near(found, exact, 5e-13);
         }
         ck_assert_double_le(fabs(sums[0] - 1.0), 1e-12);
         ck_assert_double_le(fabs(sums[1] - 1.0), 1e-12);
     }
-    diff_transition_destroy(fast);
-    diff_transition_destroy(accurate);
+    diffusion_transition_destroy(fast);
+    diffusion_transition_destroy(accurate);
     mem_free(naive);
 }
 
@@ -381,7 +381,7 @@ START_TEST(transitions_equal_the_exponential)
         for (size_t i = 0; i < sizeof times / sizeof *times; i += sizes[n] > 16 ? 2 : 1) {
             Process *p = process_of((size_t)_i, sizes[n]);
             compare_with_naive(p, times[i][0], times[i][1]);
-            diff_process_destroy(p);
+            diffusion_process_destroy(p);
         }
 }
 END_TEST
@@ -390,29 +390,29 @@ END_TEST
 static void check_laws(const Process *p, double s, double u, double t)
 {
     size_t S = p->states;
-    Transition *first = diff_transition_create(p, s, u, TRANSITION_ACCURATE);
-    Transition *second = diff_transition_create(p, u, t, TRANSITION_ACCURATE);
-    Transition *whole = diff_transition_create(p, s, t, TRANSITION_ACCURATE);
-    Transition *product = diff_transition_create(p, 0.0, 0.0, TRANSITION_SPECTRAL);
+    Transition *first = diffusion_transition_create(p, s, u, TRANSITION_ACCURATE);
+    Transition *second = diffusion_transition_create(p, u, t, TRANSITION_ACCURATE);
+    Transition *whole = diffusion_transition_create(p, s, t, TRANSITION_ACCURATE);
+    Transition *product = diffusion_transition_create(p, 0.0, 0.0, TRANSITION_SPECTRAL);
 
-    diff_transition_compose(product, first, second);
+    diffusion_transition_compose(product, first, second);
     for (size_t i = 0; i < S; i++) {
         double into = 0.0;
         for (size_t j = 0; j < S; j++) {
-            double x = diff_transition_at(whole, i, j);
-            into += p->end[j] * diff_transition_at(whole, j, i);
+            double x = diffusion_transition_at(whole, i, j);
+            into += p->end[j] * diffusion_transition_at(whole, j, i);
             if (x < 1e-280)
                 continue;
-            assert_near(diff_transition_at(product, i, j), x, 1e-12);
+            assert_near(diffusion_transition_at(product, i, j), x, 1e-12);
             if (p->reversible)
-                assert_near(p->end[i] * x, p->end[j] * diff_transition_at(whole, j, i), 1e-12);
+                assert_near(p->end[i] * x, p->end[j] * diffusion_transition_at(whole, j, i), 1e-12);
         }
         ck_assert_double_le(fabs(into - p->end[i]), 1e-13);
     }
-    diff_transition_destroy(first);
-    diff_transition_destroy(second);
-    diff_transition_destroy(whole);
-    diff_transition_destroy(product);
+    diffusion_transition_destroy(first);
+    diffusion_transition_destroy(second);
+    diffusion_transition_destroy(whole);
+    diffusion_transition_destroy(product);
 }
 
 START_TEST(transitions_obey_their_laws)
@@ -424,7 +424,7 @@ START_TEST(transitions_obey_their_laws)
         check_laws(p, 0.0, 0.02, 0.05);
         check_laws(p, 0.1, 0.5, 1.0);
         check_laws(p, 0.3, 0.3, 0.7);
-        diff_process_destroy(p);
+        diffusion_process_destroy(p);
     }
 }
 END_TEST
@@ -435,28 +435,28 @@ START_TEST(both_forms_agree_at_256_states)
     static const ProcessKind kinds[2] = {PROCESS_GAUSSIAN, PROCESS_BIRTH_DEATH};
 
     for (size_t k = 0; k < 2; k++) {
-        ProcessConfig c = diff_process_defaults(kinds[k], 256);
-        Process *p = diff_process_create(&c, NULL);
-        Transition *a = diff_transition_create(p, 0.0, 0.02, TRANSITION_ACCURATE);
-        Transition *b = diff_transition_create(p, 0.0, 0.02, TRANSITION_SPECTRAL);
+        ProcessConfig c = diffusion_process_defaults(kinds[k], 256);
+        Process *p = diffusion_process_create(&c, NULL);
+        Transition *a = diffusion_transition_create(p, 0.0, 0.02, TRANSITION_ACCURATE);
+        Transition *b = diffusion_transition_create(p, 0.0, 0.02, TRANSITION_SPECTRAL);
         for (int late = 0; late < 2; late++) {
             for (size_t i = 0; i < 256; i++) {
                 double sum = 0.0;
                 for (size_t j = 0; j < 256; j++) {
-                    double x = diff_transition_at(a, i, j), y = diff_transition_at(a, j, i);
-                    ck_assert_double_le(fabs(x - diff_transition_at(b, i, j)), 3e-14);
+                    double x = diffusion_transition_at(a, i, j), y = diffusion_transition_at(a, j, i);
+                    ck_assert_double_le(fabs(x - diffusion_transition_at(b, i, j)), 3e-14);
                     if (x > 1e-280)
                         assert_near(p->end[i] * x, p->end[j] * y, 1e-12);
-                    sum += diff_transition_at(b, i, j);
+                    sum += diffusion_transition_at(b, i, j);
                 }
                 ck_assert_double_le(fabs(sum - 1.0), 1e-12);
             }
-            diff_transition_set(a, 0.0, 1.0, TRANSITION_ACCURATE);
-            diff_transition_set(b, 0.0, 1.0, TRANSITION_SPECTRAL);
+            diffusion_transition_set(a, 0.0, 1.0, TRANSITION_ACCURATE);
+            diffusion_transition_set(b, 0.0, 1.0, TRANSITION_SPECTRAL);
         }
-        diff_transition_destroy(a);
-        diff_transition_destroy(b);
-        diff_process_destroy(p);
+        diffusion_transition_destroy(a);
+        diffusion_transition_destroy(b);
+        diffusion_process_destroy(p);
     }
 }
 END_TEST
@@ -466,24 +466,24 @@ START_TEST(readers_agree)
 {
     enum { S = 9 };
     Process *p = process_of((size_t)_i, S);
-    Transition *tr = diff_transition_create(p, 0.9, 0.95, TRANSITION_ACCURATE);
-    Transition *other = diff_transition_create(p, 0.1, 0.4, TRANSITION_SPECTRAL);
+    Transition *tr = diffusion_transition_create(p, 0.9, 0.95, TRANSITION_ACCURATE);
+    Transition *other = diffusion_transition_create(p, 0.1, 0.4, TRANSITION_SPECTRAL);
     double flow[S * S], row[S], column[S], keep = -1.0, leave = -1.0;
 
-    diff_transition_set(tr, 0.1, 0.4, TRANSITION_SPECTRAL);
-    diff_transition_flow(tr, flow);
-    ck_assert_uint_eq(diff_transition_states(tr), S);
-    ck_assert((diff_transition_dense(tr) == NULL) == diff_transition_closed(tr, &keep, &leave));
+    diffusion_transition_set(tr, 0.1, 0.4, TRANSITION_SPECTRAL);
+    diffusion_transition_flow(tr, flow);
+    ck_assert_uint_eq(diffusion_transition_states(tr), S);
+    ck_assert((diffusion_transition_dense(tr) == NULL) == diffusion_transition_closed(tr, &keep, &leave));
     for (size_t i = 0; i < S; i++) {
-        diff_transition_row(tr, i, row);
-        diff_transition_column(tr, i, column);
+        diffusion_transition_row(tr, i, row);
+        diffusion_transition_column(tr, i, column);
         for (size_t j = 0; j < S; j++) {
-            double x = diff_transition_at(tr, i, j), sum = 0.0;
+            double x = diffusion_transition_at(tr, i, j), sum = 0.0;
             ck_assert_double_eq(x, row[j]);
-            ck_assert_double_eq(x, diff_transition_at(other, i, j));
-            ck_assert_double_eq(diff_transition_at(tr, j, i), column[j]);
-            if (diff_transition_dense(tr) != NULL)
-                ck_assert_double_eq(x, diff_transition_dense(tr)[i * S + j]);
+            ck_assert_double_eq(x, diffusion_transition_at(other, i, j));
+            ck_assert_double_eq(diffusion_transition_at(tr, j, i), column[j]);
+            if (diffusion_transition_dense(tr) != NULL)
+                ck_assert_double_eq(x, diffusion_transition_dense(tr)[i * S + j]);
             else
                 ck_assert_double_eq(x, (i == j ? keep : 0.0) + leave * p->end[j]);
             for (size_t k = 0; k < S; k++)
@@ -491,12 +491,12 @@ START_TEST(readers_agree)
             ck_assert_double_le(fabs(flow[i * S + j] - sum), 1e-13);
         }
     }
-    diff_transition_set(tr, 0.4, 0.4, TRANSITION_SPECTRAL);
+    diffusion_transition_set(tr, 0.4, 0.4, TRANSITION_SPECTRAL);
     for (size_t i = 0; i < S * S; i++)
-        ck_assert_double_eq(diff_transition_at(tr, i / S, i % S), i / S == i % S ? 1.0 : 0.0);
-    diff_transition_destroy(tr);
-    diff_transition_destroy(other);
-    diff_process_destroy(p);
+        ck_assert_double_eq(diffusion_transition_at(tr, i / S, i % S), i / S == i % S ? 1.0 : 0.0);
+    diffusion_transition_destroy(tr);
+    diffusion_transition_destroy(other);
+    diffusion_process_destroy(p);
 }
 END_TEST
 
@@ -506,25 +506,25 @@ START_TEST(draws_follow_the_rows)
 {
     enum { S = 7, N = 20000 };
     Process *p = process_of((size_t)_i, S);
-    Transition *tr = diff_transition_create(p, 0.05, 0.3, TRANSITION_ACCURATE);
+    Transition *tr = diffusion_transition_create(p, 0.05, 0.3, TRANSITION_ACCURATE);
     Rng rng = rng_root(11);
     double row[S];
 
     for (size_t i = 0; i < S; i += 3) {
         size_t count[S] = {0};
         for (size_t n = 0; n < N; n++)
-            count[diff_transition_draw(tr, i, &rng)]++;
-        diff_transition_row(tr, i, row);
+            count[diffusion_transition_draw(tr, i, &rng)]++;
+        diffusion_transition_row(tr, i, row);
         ck_assert(statistics_fit(count, row, S));
     }
     size_t count[S] = {0};
     uint16_t x[N];
-    diff_process_draw_prior(p, &rng, x, N);
+    diffusion_process_draw_prior(p, &rng, x, N);
     for (size_t n = 0; n < N; n++)
         count[x[n]]++;
     ck_assert(statistics_fit(count, p->prior, S));
-    diff_transition_destroy(tr);
-    diff_process_destroy(p);
+    diffusion_transition_destroy(tr);
+    diffusion_process_destroy(p);
 }
 END_TEST
 
@@ -540,23 +540,23 @@ START_TEST(marginals_follow_the_rows)
         streams[b] = rng_child(rng_root(12), b);
     for (size_t i = 0; i < B * D; i++) /* two states occur, the last one only in sample 2 */
         x0.x[i] = (uint16_t)(i % 3 == 0 ? 1 : i / D == 2 ? 5 : 2);
-    diff_draw_marginal(p, &xt, &x0, t, streams);
+    diffusion_draw_marginal(p, &xt, &x0, t, streams);
     for (size_t b = 0; b < B; b++) {
-        Transition *tr = diff_transition_create(p, 0.0, t[b], TRANSITION_ACCURATE);
+        Transition *tr = diffusion_transition_create(p, 0.0, t[b], TRANSITION_ACCURATE);
         for (size_t from = 0; from < S; from++) {
             size_t count[S] = {0};
             double row[S];
             for (size_t d = 0; d < D; d++)
                 if (states_row(&x0, b)[d] == from)
                     count[states_row(&xt, b)[d]]++;
-            diff_transition_row(tr, from, row);
+            diffusion_transition_row(tr, from, row);
             ck_assert(statistics_fit(count, row, S));
         }
-        diff_transition_destroy(tr);
+        diffusion_transition_destroy(tr);
     }
     states_free(&x0);
     states_free(&xt);
-    diff_process_destroy(p);
+    diffusion_process_destroy(p);
 }
 END_TEST
 
@@ -577,19 +577,19 @@ START_TEST(marginals_do_not_depend_on_company)
     for (size_t i = 0; i < B * D; i++)
         x0.x[i] = (uint16_t)rng_below(&rng, S - 1);
     threads_set(3);
-    diff_draw_marginal(p, &many, &x0, t, streams);
+    diffusion_draw_marginal(p, &many, &x0, t, streams);
     threads_set(1);
     for (size_t b = 0; b < B; b++) {
         States from = states_rows(&x0, b, 1), to = states_rows(&one, b, 1);
-        diff_draw_marginal(p, &to, &from, t + b, streams + b);
+        diffusion_draw_marginal(p, &to, &from, t + b, streams + b);
     }
     ck_assert_mem_eq(one.x, many.x, B * D * sizeof *one.x);
     States none = states_rows(&x0, 0, 0);
-    diff_draw_marginal(p, &none, &none, t, streams);
+    diffusion_draw_marginal(p, &none, &none, t, streams);
     states_free(&x0);
     states_free(&one);
     states_free(&many);
-    diff_process_destroy(p);
+    diffusion_process_destroy(p);
 }
 END_TEST
 
@@ -603,19 +603,19 @@ START_TEST(marginal_in_place_stops)
     double t = 0.5;
 
     x.x[0] = x.x[1] = 0;
-    diff_draw_marginal(p, &x, &x, &t, &rng);
+    diffusion_draw_marginal(p, &x, &x, &t, &rng);
 }
 END_TEST
 
 START_TEST(survival_without_a_mask_stops)
 {
-    diff_process_survival(process_of(0, 4), 0.0, 0.5);
+    diffusion_process_survival(process_of(0, 4), 0.0, 0.5);
 }
 END_TEST
 
 START_TEST(times_in_the_wrong_order_stop)
 {
-    diff_transition_create(process_of(5, 4), 0.5, 0.4, TRANSITION_SPECTRAL);
+    diffusion_transition_create(process_of(5, 4), 0.5, 0.4, TRANSITION_SPECTRAL);
 }
 END_TEST
 

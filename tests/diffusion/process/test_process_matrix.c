@@ -9,11 +9,11 @@
 
 static Process *create(const double *R, size_t S, double scale, Error *err)
 {
-    ProcessConfig c = diff_process_defaults(PROCESS_MATRIX, S);
+    ProcessConfig c = diffusion_process_defaults(PROCESS_MATRIX, S);
 
     c.rates = R;
     c.beta_scale = scale;
-    return diff_process_create(&c, err);
+    return diffusion_process_create(&c, err);
 }
 
 static void assert_refused(const double *R, size_t S, const char *words)
@@ -59,7 +59,7 @@ START_TEST(rows_may_be_rounded)
     ck_assert_msg(p != NULL, "%s", err.text);
     ck_assert_double_eq(p->base[0], -0.33333333);
     ck_assert_double_eq(p->base[0] + p->base[1], 0.0);
-    diff_process_destroy(p);
+    diffusion_process_destroy(p);
     R[0] = -0.33333;
     assert_refused(R, 2, "row 0 sums to");
 }
@@ -92,7 +92,7 @@ START_TEST(slow_chains_are_refused)
     ck_assert_msg(strstr(err.text, "raise beta_scale") != NULL, "%s", err.text);
     Process *p = create(R, 2, 20.0, &err);
     ck_assert_msg(p != NULL, "%s", err.text);
-    diff_process_destroy(p);
+    diffusion_process_destroy(p);
 }
 END_TEST
 
@@ -107,7 +107,7 @@ START_TEST(priors_are_known_laws)
     for (size_t i = 0; i < 4; i++)
         ck_assert_double_le(fabs(p->prior[i] - ldexp(8.0 / 15.0, -(int)i)), 1e-16);
     ck_assert(p->reversible && p->spectral && p->mask == -1);
-    diff_process_destroy(p);
+    diffusion_process_destroy(p);
     /* a cycle of equal speeds is uniform and has no detailed balance */
     double cycle[9] = {-1, 1, 0, 0, -1, 1, 1, 0, -1};
     p = create(cycle, 3, 50.0, &err);
@@ -115,14 +115,14 @@ START_TEST(priors_are_known_laws)
     for (size_t i = 0; i < 3; i++)
         ck_assert_double_le(fabs(p->prior[i] - 1.0 / 3.0), 1e-16);
     ck_assert(!p->reversible && !p->spectral);
-    diff_process_destroy(p);
+    diffusion_process_destroy(p);
     /* states 0 and 2 are left for ever: the prior gives them exactly 0 */
     double transient[16] = {-2, 1, 1, 0, 0, -1, 0, 1, 0, 1, -1, 0, 0, 3, 0, -3};
     p = create(transient, 4, 50.0, &err);
     ck_assert_msg(p != NULL, "%s", err.text);
     ck_assert(p->prior[0] == 0.0 && p->prior[2] == 0.0);
     ck_assert_double_le(fabs(p->prior[1] - 0.75), 1e-16);
-    diff_process_destroy(p);
+    diffusion_process_destroy(p);
 }
 END_TEST
 
@@ -144,7 +144,7 @@ START_TEST(tiny_probabilities_are_exact)
     for (size_t i = 1; i < S; i++)
         ck_assert_double_le(fabs(p->prior[i] * 1000.0 / p->prior[i - 1] - 1.0), 1e-14);
     ck_assert(p->reversible && !p->spectral);
-    diff_process_destroy(p);
+    diffusion_process_destroy(p);
 }
 END_TEST
 
@@ -152,17 +152,17 @@ END_TEST
 START_TEST(a_known_matrix_is_the_known_process)
 {
     enum { S = 16 };
-    ProcessConfig c = diff_process_defaults(PROCESS_GAUSSIAN, S);
+    ProcessConfig c = diffusion_process_defaults(PROCESS_GAUSSIAN, S);
     Error err = {""};
-    Process *known = diff_process_create(&c, &err), *p = create(known->base, S, 30.0, &err);
+    Process *known = diffusion_process_create(&c, &err), *p = create(known->base, S, 30.0, &err);
 
     ck_assert_msg(p != NULL, "%s", err.text);
     ck_assert(p->reversible && p->spectral);
     ck_assert_mem_eq(p->base, known->base, S * S * sizeof *p->base);
     for (size_t i = 0; i < S; i++)
         ck_assert_double_le(fabs(p->prior[i] / known->prior[i] - 1.0), 1e-13);
-    diff_process_destroy(p);
-    diff_process_destroy(known);
+    diffusion_process_destroy(p);
+    diffusion_process_destroy(known);
 }
 END_TEST
 
@@ -176,26 +176,26 @@ START_TEST(schedules_fit_or_are_refused)
 
     for (size_t k = 0; k < sizeof kinds / sizeof *kinds; k++)
         for (int beta = SCHEDULE_CONSTANT; beta <= SCHEDULE_LOGLINEAR; beta++) {
-            ProcessConfig c = diff_process_defaults(kinds[k], 3);
+            ProcessConfig c = diffusion_process_defaults(kinds[k], 3);
             c.rates = kinds[k] == PROCESS_MATRIX ? R : NULL;
             c.rate_const = 1.0;
             c.beta = (ScheduleKind)beta;
             c.beta_scale = 10.0;
-            Process *p = diff_process_create(&c, &err);
+            Process *p = diffusion_process_create(&c, &err);
             ck_assert_msg(p != NULL, "%s", err.text);
             ck_assert_int_eq(p->schedule.kind, c.beta);
             ck_assert_ptr_eq(p->config.rates, NULL);
-            diff_process_destroy(p);
+            diffusion_process_destroy(p);
             c.eps = 0.0;
-            p = diff_process_create(&c, &err);
+            p = diffusion_process_create(&c, &err);
             bool closed = kinds[k] <= PROCESS_ABSORBING;
             ck_assert_int_eq(p != NULL, beta < SCHEDULE_COSINE || closed);
             if (p == NULL)
                 ck_assert_msg(strstr(err.text, "alpha_eps = 0") != NULL, "%s", err.text);
-            diff_process_destroy(p);
+            diffusion_process_destroy(p);
             c.beta_scale = 1e-4;
             c.eps = 0.5;
-            ck_assert(diff_process_create(&c, &err) == NULL);
+            ck_assert(diffusion_process_create(&c, &err) == NULL);
             ck_assert_msg(strstr(err.text, "raise beta_scale") != NULL, "%s", err.text);
         }
 }

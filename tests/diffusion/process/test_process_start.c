@@ -17,7 +17,7 @@ static ProcessConfig config_of(int kase, size_t S)
                                                  PROCESS_ABSORBING,   PROCESS_ABSORBING};
     const int other = kase - PUBLISHED;
     ProcessConfig c =
-        diff_process_defaults(other < 0 ? kinds[kase] : (ProcessKind)(other / BETAS), S);
+        diffusion_process_defaults(other < 0 ? kinds[kase] : (ProcessKind)(other / BETAS), S);
 
     c.rate_const = 0.03; /* also where masks are linear: what the settings' table has */
     c.schedule = kase == 4 ? ABSORB_LINEAR : kase == 5 ? ABSORB_COSINE : ABSORB_LOGLINEAR;
@@ -67,21 +67,21 @@ START_TEST(far_starts_are_refused_with_advice)
         ProcessConfig c = config_of(kase, S);
         Error err = {""};
         c.any_start = true;
-        Process *p = diff_process_create(&c, &err);
+        Process *p = diffusion_process_create(&c, &err);
         ck_assert_msg(p != NULL, "%s", err.text);
-        const double far = diff_process_distance(p, 1.0);
-        diff_process_destroy(p);
+        const double far = diffusion_process_distance(p, 1.0);
+        diffusion_process_destroy(p);
         c.any_start = false;
-        p = diff_process_create(&c, &err);
+        p = diffusion_process_create(&c, &err);
         ck_assert_msg((p != NULL) == (far <= DIFF_PRIOR_DISTANCE), "case %d: %g", kase, far);
         if (p == NULL) {
             refused++;
             follow(&c, err.text);
-            p = diff_process_create(&c, &err);
+            p = diffusion_process_create(&c, &err);
             ck_assert_msg(p != NULL, "advice taken: %s", err.text);
-            ck_assert_double_gt(diff_process_distance(p, 1.0), 0.5 * DIFF_PRIOR_DISTANCE);
+            ck_assert_double_gt(diffusion_process_distance(p, 1.0), 0.5 * DIFF_PRIOR_DISTANCE);
         }
-        diff_process_destroy(p);
+        diffusion_process_destroy(p);
     }
     ck_assert_int_gt(refused, 4);
 }
@@ -89,31 +89,31 @@ END_TEST
 
 START_TEST(survivors_are_refused)
 {
-    ProcessConfig c = diff_process_defaults(PROCESS_ABSORBING, 3);
+    ProcessConfig c = diffusion_process_defaults(PROCESS_ABSORBING, 3);
     Error err = {""};
 
     c.eps = 0.5; /* half of the data are left at t = 1 */
-    ck_assert(diff_process_create(&c, &err) == NULL);
+    ck_assert(diffusion_process_create(&c, &err) == NULL);
     ck_assert_msg(strstr(err.text, "alpha_eps = 0.5") != NULL, "%s", err.text);
     follow(&c, err.text);
-    Process *p = diff_process_create(&c, &err);
+    Process *p = diffusion_process_create(&c, &err);
     ck_assert_msg(p != NULL, "%s", err.text);
-    diff_process_destroy(p);
+    diffusion_process_destroy(p);
 }
 END_TEST
 
 START_TEST(a_prior_beside_the_end_is_refused)
 {
-    ProcessConfig c = diff_process_defaults(PROCESS_GAUSSIAN, 5); /* 5/2 is not floor(5/2) */
+    ProcessConfig c = diffusion_process_defaults(PROCESS_GAUSSIAN, 5); /* 5/2 is not floor(5/2) */
     Error err = {""};
 
     c.q_sigma = 2.0;
-    ck_assert(diff_process_create(&c, &err) == NULL);
+    ck_assert(diffusion_process_create(&c, &err) == NULL);
     ck_assert_msg(strstr(err.text, "Q_sigma = 2") != NULL, "%s", err.text);
     follow(&c, err.text);
-    Process *p = diff_process_create(&c, &err);
+    Process *p = diffusion_process_create(&c, &err);
     ck_assert_msg(p != NULL, "%s", err.text);
-    diff_process_destroy(p);
+    diffusion_process_destroy(p);
 }
 END_TEST
 
@@ -122,64 +122,64 @@ END_TEST
 static double drawn_black(const Process *p, double black)
 {
     const size_t S = p->states;
-    Transition *tr = diff_transition_create(p, 0.0, 1.0, TRANSITION_SPECTRAL);
+    Transition *tr = diffusion_transition_create(p, 0.0, 1.0, TRANSITION_SPECTRAL);
     double sum = 0.0;
 
     for (size_t x = 0; x < S; x++) {
-        const double low = black * diff_transition_at(tr, 0, x);
-        const double high = (1.0 - black) * diff_transition_at(tr, S - 1, x);
+        const double low = black * diffusion_transition_at(tr, 0, x);
+        const double high = (1.0 - black) * diffusion_transition_at(tr, S - 1, x);
         sum += p->prior[x] * low / (low + high);
     }
-    diff_transition_destroy(tr);
+    diffusion_transition_destroy(tr);
     return sum;
 }
 
 START_TEST(published_constants_are_exempt_where_they_were_published)
 {
-    ProcessConfig c = diff_process_defaults(PROCESS_BIRTH_DEATH, 256);
+    ProcessConfig c = diffusion_process_defaults(PROCESS_BIRTH_DEATH, 256);
     Error err = {""};
-    Process *p = diff_process_create(&c, &err);
+    Process *p = diffusion_process_create(&c, &err);
 
     ck_assert_msg(p != NULL, "%s", err.text);
-    ck_assert_double_eq_tol(diff_process_distance(p, 1.0), 0.301, 5e-4);
+    ck_assert_double_eq_tol(diffusion_process_distance(p, 1.0), 0.301, 5e-4);
     ck_assert_double_eq_tol(drawn_black(p, 0.8), 0.701, 5e-4);
-    diff_process_destroy(p);
+    diffusion_process_destroy(p);
     for (ProcessKind k = PROCESS_UNIFORM; k <= PROCESS_GAUSSIAN; k++) {
-        const ProcessConfig d = diff_process_defaults(k, 256);
-        p = diff_process_create(&d, &err);
+        const ProcessConfig d = diffusion_process_defaults(k, 256);
+        p = diffusion_process_create(&d, &err);
         ck_assert(p != NULL);
-        ck_assert(k == PROCESS_BIRTH_DEATH || diff_process_distance(p, 1.0) < 0.002);
-        diff_process_destroy(p);
+        ck_assert(k == PROCESS_BIRTH_DEATH || diffusion_process_distance(p, 1.0) < 0.002);
+        diffusion_process_destroy(p);
     }
     c.states = 255;
-    ck_assert(diff_process_create(&c, &err) == NULL);
+    ck_assert(diffusion_process_create(&c, &err) == NULL);
     c.states = 256;
     c.sigma_max = 101.0;
-    ck_assert(diff_process_create(&c, &err) == NULL);
+    ck_assert(diffusion_process_create(&c, &err) == NULL);
     follow(&c, err.text);
-    p = diff_process_create(&c, &err);
+    p = diffusion_process_create(&c, &err);
     ck_assert_msg(p != NULL, "%s", err.text);
     ck_assert_double_eq_tol(drawn_black(p, 0.8), 0.8, 0.002);
-    diff_process_destroy(p);
+    diffusion_process_destroy(p);
 }
 END_TEST
 
 START_TEST(lists_of_times_start_where_the_data_are_forgotten)
 {
     static const double early[] = {0.5, 0.25}, late[] = {0.97, 0.5};
-    ProcessConfig c = diff_process_defaults(PROCESS_ABSORBING, 3);
+    ProcessConfig c = diffusion_process_defaults(PROCESS_ABSORBING, 3);
     Error err = {""};
-    Process *p = diff_process_create(&c, &err);
+    Process *p = diffusion_process_create(&c, &err);
     SampleRequest r = {.process = p, .steps = 2, .grid = GRID_LIST, .times = early};
 
-    ck_assert(diff_sampler_plan(&r, &err) == NULL);
+    ck_assert(diffusion_sampler_plan(&r, &err) == NULL);
     ck_assert_msg(strstr(err.text, "time 1 is 0.5") && strstr(err.text, "first time of 1"), "%s",
                   err.text);
     r.times = late;
-    SamplerPlan *plan = diff_sampler_plan(&r, &err);
+    SamplerPlan *plan = diffusion_sampler_plan(&r, &err);
     ck_assert_msg(plan != NULL, "%s", err.text);
-    diff_sampler_plan_destroy(plan);
-    diff_process_destroy(p);
+    diffusion_sampler_plan_destroy(plan);
+    diffusion_process_destroy(p);
 }
 END_TEST
 

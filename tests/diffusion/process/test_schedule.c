@@ -19,7 +19,7 @@ static Schedule schedule_of(int kase)
     Schedule s;
     Error err = {""};
 
-    ck_assert_msg(diff_schedule_make(&s, kinds[kase], scale[kase], 50.0, eps[kase], "test", &err),
+    ck_assert_msg(diffusion_schedule_make(&s, kinds[kase], scale[kase], 50.0, eps[kase], "test", &err),
                   "%s", err.text);
     return s;
 }
@@ -64,12 +64,12 @@ START_TEST(integrals_follow_their_definition)
 
     for (int i = 0; i < 10; i++) {
         double t = 0.1 * i;
-        assert_near(diff_schedule_integral(&c, 0.0, t), (double)naive_integral(&c, t), 1e-14);
-        assert_near(diff_schedule_integral(&c, t, 0.97),
+        assert_near(diffusion_schedule_integral(&c, 0.0, t), (double)naive_integral(&c, t), 1e-14);
+        assert_near(diffusion_schedule_integral(&c, t, 0.97),
                     (double)naive_between(&c, t, 0.97L), 1e-13);
-        ck_assert_double_eq(diff_schedule_integral(&c, t, t), 0.0);
+        ck_assert_double_eq(diffusion_schedule_integral(&c, t, t), 0.0);
     }
-    ck_assert_double_eq(diff_schedule_integral(&c, 1.0, 1.0), 0.0);
+    ck_assert_double_eq(diffusion_schedule_integral(&c, 1.0, 1.0), 0.0);
 }
 END_TEST
 
@@ -79,7 +79,7 @@ START_TEST(rates_are_derivatives)
 
     for (int i = 1; i < 10; i++) {
         double t = 0.1 * i, h = 1e-5;
-        assert_near(diff_schedule_rate(&c, t), diff_schedule_integral(&c, t - h, t + h) / (2 * h),
+        assert_near(diffusion_schedule_rate(&c, t), diffusion_schedule_integral(&c, t - h, t + h) / (2 * h),
                     1e-7);
     }
 }
@@ -96,20 +96,20 @@ START_TEST(keep_and_leave_are_accurate)
         for (int i = 0; i < 9; i++) {
             double s = 0.1 * i;
             long double passed = rates[k] * naive_between(&c, s, 0.95L);
-            diff_schedule_keep(&c, rates[k], s, 0.95, &keep, &leave);
+            diffusion_schedule_keep(&c, rates[k], s, 0.95, &keep, &leave);
             assert_near(keep, (double)expl(-passed), 1e-13 + 1e-14 * (double)passed);
             assert_near(leave, (double)-expm1l(-passed), 1e-13);
-            diff_schedule_keep(&c, rates[k], s, s + h, &keep, &leave);
-            assert_near(leave, rates[k] * diff_schedule_rate(&c, s) * ((s + h) - s), 1e-9);
-            diff_schedule_keep(&c, rates[k], s, s, &keep, &leave);
+            diffusion_schedule_keep(&c, rates[k], s, s + h, &keep, &leave);
+            assert_near(leave, rates[k] * diffusion_schedule_rate(&c, s) * ((s + h) - s), 1e-9);
+            diffusion_schedule_keep(&c, rates[k], s, s, &keep, &leave);
             ck_assert_double_eq(keep, 1.0);
             ck_assert_double_eq(leave, 0.0);
         }
-        diff_schedule_keep(&c, rates[k], 0.3, 1.0, &keep, &leave);
+        diffusion_schedule_keep(&c, rates[k], 0.3, 1.0, &keep, &leave);
         bool ends = c.eps == 0.0 && c.kind >= SCHEDULE_COSINE;
         ck_assert((keep == 0.0) == ends || rates[k] == 16.0); /* e^-1000 is 0 in double */
         assert_near(keep + leave, 1.0, 1e-15);
-        ck_assert((diff_schedule_integral(&c, 0.3, 1.0) > DBL_MAX) == ends);
+        ck_assert((diffusion_schedule_integral(&c, 0.3, 1.0) > DBL_MAX) == ends);
     }
 }
 END_TEST
@@ -118,7 +118,7 @@ START_TEST(ratio_is_that_of_the_rates)
 {
     for (int k = 1; k <= 2; k++) {
         Schedule c = schedule_of(k);
-        assert_near(diff_schedule_rate(&c, 1.0), 50.0 * diff_schedule_rate(&c, 0.0), 1e-14);
+        assert_near(diffusion_schedule_rate(&c, 1.0), 50.0 * diffusion_schedule_rate(&c, 0.0), 1e-14);
     }
 }
 END_TEST
@@ -145,14 +145,14 @@ START_TEST(impossible_values_are_named)
     Error err;
 
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
-        ck_assert(!diff_schedule_make(&s, bad[i].kind, bad[i].scale, bad[i].ratio, bad[i].eps,
+        ck_assert(!diffusion_schedule_make(&s, bad[i].kind, bad[i].scale, bad[i].ratio, bad[i].eps,
                                       "here", &err));
         ck_assert_msg(strstr(err.text, bad[i].word) != NULL && strncmp(err.text, "here: ", 6) == 0,
                       "%s", err.text);
     }
-    ck_assert(!diff_schedule_make(&s, SCHEDULE_LINEAR, nan, 2.0, 0.0, "here", &err));
-    ck_assert(!diff_schedule_make(&s, SCHEDULE_LINEAR, 1.0, nan, 0.0, "here", &err));
-    ck_assert(!diff_schedule_make(&s, SCHEDULE_COSINE, 1.0, 2.0, nan, "here", &err));
+    ck_assert(!diffusion_schedule_make(&s, SCHEDULE_LINEAR, nan, 2.0, 0.0, "here", &err));
+    ck_assert(!diffusion_schedule_make(&s, SCHEDULE_LINEAR, 1.0, nan, 0.0, "here", &err));
+    ck_assert(!diffusion_schedule_make(&s, SCHEDULE_COSINE, 1.0, 2.0, nan, "here", &err));
 }
 END_TEST
 

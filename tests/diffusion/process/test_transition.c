@@ -68,8 +68,8 @@ static Process *process_of(size_t kind, ScheduleKind beta, size_t S)
     ProcessKind named;
     Error err = {""};
 
-    ck_assert(diff_process_kind(names[kind], &named));
-    ProcessConfig c = diff_process_defaults(named, S);
+    ck_assert(diffusion_process_kind(names[kind], &named));
+    ProcessConfig c = diffusion_process_defaults(named, S);
     c.beta = beta;
     c.beta_scale = scale[kind];
     c.q_sigma = 2.0 * (double)S;
@@ -81,7 +81,7 @@ static Process *process_of(size_t kind, ScheduleKind beta, size_t S)
     set_diagonal(R, S);
     c.rates = kind >= 4 ? R : NULL;
     c.any_start = true;
-    Process *p = diff_process_create(&c, &err);
+    Process *p = diffusion_process_create(&c, &err);
     ck_assert_msg(p != NULL, "%s, schedule %d, S = %zu: %s", names[kind], (int)beta, S, err.text);
     ck_assert_int_eq(p->reversible, kind != 1 && (kind != 5 || S == 2));
     mem_free(R);
@@ -120,7 +120,7 @@ static double time_after(const Process *p, double s, double events)
 
     for (int i = 0; i < 60; i++) {
         double middle = 0.5 * (low + high);
-        if (p->exit * diff_process_integral(p, s, middle) < events)
+        if (p->exit * diffusion_process_integral(p, s, middle) < events)
             low = middle;
         else
             high = middle;
@@ -132,11 +132,11 @@ static double *dense(const Process *p, double s, double t, TransitionAccuracy ac
 {
     size_t S = p->states;
     double *out = mem_alloc(S * S, sizeof *out);
-    Transition *tr = diff_transition_create(p, s, t, accuracy);
+    Transition *tr = diffusion_transition_create(p, s, t, accuracy);
 
     for (size_t i = 0; i < S; i++)
-        diff_transition_row(tr, i, out + i * S);
-    diff_transition_destroy(tr);
+        diffusion_transition_row(tr, i, out + i * S);
+    diffusion_transition_destroy(tr);
     return out;
 }
 
@@ -195,7 +195,7 @@ static void check_process(size_t kind, ScheduleKind beta, size_t S, double event
     double *exact = mem_alloc(S * S, sizeof *exact);
     Worst w = {0.0, 0.0, 0.0, 0.0, 0.0};
 
-    taylor_exponential(exact, p->base, diff_process_integral(p, s, t), p->exit, S);
+    taylor_exponential(exact, p->base, diffusion_process_integral(p, s, t), p->exit, S);
     if (p->decay == 0.0 && p->spectral)
         measure(&w, p, s, u, t, TRANSITION_SPECTRAL, exact);
     if (p->decay > 0.0 || S < 1024 || !p->spectral)
@@ -206,7 +206,7 @@ static void check_process(size_t kind, ScheduleKind beta, size_t S, double event
                   "pi P %g, exponential %g",
                   kind, (int)beta, S, w.row, w.semigroup, w.balance, w.stationary, w.exponential);
     mem_free(exact);
-    diff_process_destroy(p);
+    diffusion_process_destroy(p);
 }
 
 /* One test for each process. */

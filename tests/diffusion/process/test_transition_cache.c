@@ -14,14 +14,14 @@ static Process *process_of(int kind)
 {
     static const double cycle[S * S] = {-5, 5, 0,  0, 0, 0, 0, -5, 5, 0, 0, 0, 0, 0, -5, 5, 0, 0,
                                         0,  0, 0, -5, 5, 0, 0, 0, 0, 0, -5, 5, 5, 0, 0, 0, 0, -5};
-    ProcessConfig c = diff_process_defaults((ProcessKind)kind, S);
+    ProcessConfig c = diffusion_process_defaults((ProcessKind)kind, S);
     Error err = {""};
 
     c.rates = kind == PROCESS_MATRIX ? cycle : NULL;
     c.sigma_max = 4.0;
     c.beta_scale = 1.5;
     c.any_start = true;
-    Process *p = diff_process_create(&c, &err);
+    Process *p = diffusion_process_create(&c, &err);
     ck_assert_msg(p != NULL, "%s", err.text);
     return p;
 }
@@ -31,60 +31,60 @@ START_TEST(rows_are_those_of_matrices)
     static const double times[][2] = {{0, 0.1}, {0.2, 0.3}, {0.4, 0.4}, {0, 1}, {0.1, 0.9}};
     Process *p = process_of(_i / 2);
     TransitionAccuracy a = _i % 2 == 0 ? TRANSITION_SPECTRAL : TRANSITION_ACCURATE;
-    TransitionCache *cache = diff_transition_cache_create(p, a, 3);
+    TransitionCache *cache = diffusion_transition_cache_create(p, a, 3);
     Rng rng = rng_root(3);
 
     for (int n = 0; n < 200; n++) {
         const double *time = times[rng_below(&rng, 5)];
         size_t i = rng_below(&rng, S);
         double row[S];
-        Transition *tr = diff_transition_create(p, time[0], time[1], a);
-        diff_transition_row(tr, i, row);
-        ck_assert_mem_eq(diff_transition_cache_row(cache, time[0], time[1], i), row, sizeof row);
-        diff_transition_destroy(tr);
+        Transition *tr = diffusion_transition_create(p, time[0], time[1], a);
+        diffusion_transition_row(tr, i, row);
+        ck_assert_mem_eq(diffusion_transition_cache_row(cache, time[0], time[1], i), row, sizeof row);
+        diffusion_transition_destroy(tr);
     }
-    diff_transition_cache_destroy(cache);
-    diff_transition_cache_destroy(NULL);
-    diff_process_destroy(p);
+    diffusion_transition_cache_destroy(cache);
+    diffusion_transition_cache_destroy(NULL);
+    diffusion_process_destroy(p);
 }
 END_TEST
 
 START_TEST(the_oldest_pair_makes_room)
 {
     Process *p = process_of(PROCESS_GAUSSIAN);
-    TransitionCache *cache = diff_transition_cache_create(p, TRANSITION_ACCURATE, 2);
+    TransitionCache *cache = diffusion_transition_cache_create(p, TRANSITION_ACCURATE, 2);
 
-    diff_transition_cache_row(cache, 0.0, 0.1, 0);
-    const double *kept = diff_transition_cache_row(cache, 0.0, 0.2, 0);
+    diffusion_transition_cache_row(cache, 0.0, 0.1, 0);
+    const double *kept = diffusion_transition_cache_row(cache, 0.0, 0.2, 0);
     double before[S];
     memcpy(before, kept, sizeof before);
     for (size_t i = 0; i < S; i++) {
-        diff_transition_cache_row(cache, 0.0, 0.1, i);
-        diff_transition_cache_row(cache, 0.0, 0.2, i);
+        diffusion_transition_cache_row(cache, 0.0, 0.1, i);
+        diffusion_transition_cache_row(cache, 0.0, 0.2, i);
     }
-    ck_assert_uint_eq(diff_transition_cache_misses(cache), 2);
-    diff_transition_cache_row(cache, 0.0, 0.3, 0); /* 0.1 goes */
-    ck_assert_ptr_eq(diff_transition_cache_row(cache, 0.0, 0.2, 0), kept);
+    ck_assert_uint_eq(diffusion_transition_cache_misses(cache), 2);
+    diffusion_transition_cache_row(cache, 0.0, 0.3, 0); /* 0.1 goes */
+    ck_assert_ptr_eq(diffusion_transition_cache_row(cache, 0.0, 0.2, 0), kept);
     ck_assert_mem_eq(kept, before, sizeof before);
-    ck_assert_uint_eq(diff_transition_cache_misses(cache), 3);
-    diff_transition_cache_row(cache, 0.0, 0.1, 0); /* 0.3 goes */
-    diff_transition_cache_row(cache, 0.0, 0.2, 0);
-    ck_assert_uint_eq(diff_transition_cache_misses(cache), 4);
-    diff_transition_cache_destroy(cache);
-    diff_process_destroy(p);
+    ck_assert_uint_eq(diffusion_transition_cache_misses(cache), 3);
+    diffusion_transition_cache_row(cache, 0.0, 0.1, 0); /* 0.3 goes */
+    diffusion_transition_cache_row(cache, 0.0, 0.2, 0);
+    ck_assert_uint_eq(diffusion_transition_cache_misses(cache), 4);
+    diffusion_transition_cache_destroy(cache);
+    diffusion_process_destroy(p);
 }
 END_TEST
 
 START_TEST(a_row_too_far_stops)
 {
-    diff_transition_cache_row(
-        diff_transition_cache_create(process_of(0), TRANSITION_SPECTRAL, 1), 0.0, 0.5, S);
+    diffusion_transition_cache_row(
+        diffusion_transition_cache_create(process_of(0), TRANSITION_SPECTRAL, 1), 0.0, 0.5, S);
 }
 END_TEST
 
 START_TEST(no_pairs_stop)
 {
-    diff_transition_cache_create(process_of(0), TRANSITION_SPECTRAL, 0);
+    diffusion_transition_cache_create(process_of(0), TRANSITION_SPECTRAL, 0);
 }
 END_TEST
 

@@ -50,7 +50,7 @@ START_TEST(samples_follow_the_enumerated_law)
                                .batch = 3000,
                                .seed = 7 + steps};
             compare_with_law(&r);
-            diff_process_destroy(p);
+            diffusion_process_destroy(p);
         }
 }
 END_TEST
@@ -84,7 +84,7 @@ START_TEST(one_lambda_a_sample_follows_the_mean_of_chains)
         r.lambda_scope = LAMBDA_STEP;
         world_compare(&r, fresh, 10000);
         ck_assert(steps == 1 ? apart < 1e-12 : apart > 1e-3);
-        diff_process_destroy(p);
+        diffusion_process_destroy(p);
     }
 }
 END_TEST
@@ -105,7 +105,7 @@ START_TEST(hybrid_samples_follow_the_enumerated_law)
                            .seed = 17};
         compare_with_law(&r);
         ck_assert_uint_gt(of_teacher.calls, 0);
-        diff_process_destroy(p);
+        diffusion_process_destroy(p);
     }
 }
 END_TEST
@@ -116,7 +116,7 @@ START_TEST(authors_grid_ends_with_the_argmax)
         Process *p = world_process((size_t)_i, 3);
         Formula f = {0.4, 0, NULL};
         Denoiser d = formula_denoiser(&f, p, D, 1);
-        SamplerSettings settings = diff_sampler_defaults();
+        SamplerSettings settings = diffusion_sampler_defaults();
         settings.t_min = 0.2;
         SampleRequest r = {.model = &d,
                            .process = p,
@@ -126,7 +126,7 @@ START_TEST(authors_grid_ends_with_the_argmax)
                            .batch = 20000,
                            .seed = 27};
         compare_with_law(&r);
-        diff_process_destroy(p);
+        diffusion_process_destroy(p);
     }
 }
 END_TEST
@@ -151,7 +151,7 @@ START_TEST(equal_bits_are_missed_by_one_over_2n)
         if (steps % 3 == 1)
             compare_with_law(&r);
     }
-    diff_process_destroy(p);
+    diffusion_process_destroy(p);
 }
 END_TEST
 
@@ -165,7 +165,7 @@ static void draw(States *out, const SamplerClass *sampler, const Process *p, siz
     Formula f = {0.1, 0, NULL}, of_teacher = {0.7, 0, NULL};
     Denoiser d = formula_denoiser(&f, p, WIDE, 2);
     Denoiser teacher = formula_denoiser(&of_teacher, p, WIDE, 1);
-    SamplerSettings settings = diff_sampler_defaults();
+    SamplerSettings settings = diffusion_sampler_defaults();
     Error err = {""};
     SampleRequest r = {.sampler = sampler,
                        .settings = &settings,
@@ -182,16 +182,16 @@ static void draw(States *out, const SamplerClass *sampler, const Process *p, siz
     settings.t_min = 0.1;
     settings.eps = p->mask >= 0 ? 1e-9 : 0.0;
     threads_set(threads);
-    ck_assert_msg(diff_sample(&r, out, &err), "%s", err.text);
+    ck_assert_msg(diffusion_sample(&r, out, &err), "%s", err.text);
 }
 
 /* Every sampler with every process that it knows. */
 START_TEST(samples_do_not_depend_on_company)
 {
-    const SamplerClass *c = diff_sampler_at((size_t)_i / 5);
+    const SamplerClass *c = diffusion_sampler_at((size_t)_i / 5);
     Process *p = world_process((size_t)_i % 5, 4);
     if (c->masks_only && p->mask < 0) {
-        diff_process_destroy(p);
+        diffusion_process_destroy(p);
         return;
     }
     States all = states_alloc(COUNT, WIDE), other = states_alloc(COUNT, WIDE);
@@ -210,7 +210,7 @@ START_TEST(samples_do_not_depend_on_company)
     draw(&none, c, p, 0, 4, 1);
     states_free(&all);
     states_free(&other);
-    diff_process_destroy(p);
+    diffusion_process_destroy(p);
 }
 END_TEST
 
@@ -228,7 +228,7 @@ START_TEST(stratified_lambdas_cut_the_interval_evenly)
     States out = states_alloc(N, D);
     size_t same[2] = {0, 0};
 
-    ck_assert(diff_sample(&r, &out, NULL));
+    ck_assert(diffusion_sample(&r, &out, NULL));
     for (size_t call = 0; call < CALLS; call++)
         for (size_t block = 0; block < N; block += 64)
             for (size_t k = 0; k < L; k++) {
@@ -247,7 +247,7 @@ START_TEST(stratified_lambdas_cut_the_interval_evenly)
     ck_assert_uint_lt(same[0], 20); /* 2 expected */
     ck_assert_uint_lt(same[1], 20);
     states_free(&out);
-    diff_process_destroy(p);
+    diffusion_process_destroy(p);
 }
 END_TEST
 
@@ -258,15 +258,15 @@ START_TEST(time_grids)
     static const double uniform[4] = {1.0, 0.75, 0.5, 0.25}, authors[4] = {1.0, 0.67, 0.34, 0.01};
     double t[4];
 
-    diff_time_grid(GRID_UNIFORM, 4, 0.01, t);
+    diffusion_time_grid(GRID_UNIFORM, 4, 0.01, t);
     for (size_t i = 0; i < 4; i++)
         ck_assert_double_eq(t[i], uniform[i]);
-    diff_time_grid(GRID_AUTHORS, 4, 0.01, t);
+    diffusion_time_grid(GRID_AUTHORS, 4, 0.01, t);
     ck_assert_double_eq(t[0], 1.0);
     ck_assert_double_eq(t[3], 0.01);
     for (size_t i = 0; i < 4; i++)
         ck_assert_double_le(fabs(t[i] - authors[i]), 1e-15);
-    diff_time_grid(GRID_UNIFORM, 1, 0.01, t);
+    diffusion_time_grid(GRID_UNIFORM, 1, 0.01, t);
     ck_assert_double_eq(t[0], 1.0);
 }
 END_TEST
@@ -274,23 +274,23 @@ END_TEST
 START_TEST(the_process_has_a_clock)
 {
     Process *p = world_process((size_t)_i, 3);
-    double t[5], end = diff_process_clock(p, 1.0);
+    double t[5], end = diffusion_process_clock(p, 1.0);
     SampleRequest r = {.process = p, .steps = 5, .grid = GRID_PROCESS};
 
-    ck_assert(diff_sampler_times(&r, t, NULL));
+    ck_assert(diffusion_sampler_times(&r, t, NULL));
     ck_assert_double_eq(t[0], 1.0);
     for (size_t i = 0; i < 5; i++)
-        ck_assert_double_le(fabs(diff_process_clock(p, t[i]) - end * (double)(5 - i) / 5.0), 1e-14);
+        ck_assert_double_le(fabs(diffusion_process_clock(p, t[i]) - end * (double)(5 - i) / 5.0), 1e-14);
     if (p->mask >= 0) /* alpha = 1 - t: the clock is t */
         ck_assert_double_le(fabs(t[1] - 0.8), 1e-15);
     if (p->decay == 0.0) /* sqrt(B) */
-        ck_assert_double_le(fabs(diff_process_integral(p, 0.0, t[2]) -
-                                 0.36 * diff_process_integral(p, 0.0, 1.0)),
+        ck_assert_double_le(fabs(diffusion_process_integral(p, 0.0, t[2]) -
+                                 0.36 * diffusion_process_integral(p, 0.0, 1.0)),
                             1e-13);
-    double half = 0.5 * diff_process_integral(p, 0.0, 0.9);
-    ck_assert_double_le(fabs(diff_process_integral(p, 0.0, diff_process_time_at(p, half)) - half),
+    double half = 0.5 * diffusion_process_integral(p, 0.0, 0.9);
+    ck_assert_double_le(fabs(diffusion_process_integral(p, 0.0, diffusion_process_time_at(p, half)) - half),
                         1e-14);
-    diff_process_destroy(p);
+    diffusion_process_destroy(p);
 }
 END_TEST
 
@@ -299,7 +299,7 @@ static bool takes(const double *times, size_t steps, const char *word)
     SampleRequest r = {.steps = steps, .grid = GRID_LIST, .times = times};
     double out[4];
     Error err = {""};
-    bool ok = diff_sampler_times(&r, out, &err);
+    bool ok = diffusion_sampler_times(&r, out, &err);
 
     ck_assert_msg(ok == (word == NULL), "%s", err.text);
     ck_assert_msg(ok || strstr(err.text, word) != NULL, "'%s' does not name '%s'", err.text, word);
@@ -327,7 +327,7 @@ START_TEST(plans_say_what_is_done)
 {
     static const double times[3] = {1.0, 0.5, 0.25};
     Process *p = world_process(1, 3);
-    SamplerSettings s = diff_sampler_defaults();
+    SamplerSettings s = diffusion_sampler_defaults();
     SampleRequest r = {.settings = &s, .process = p, .steps = 3, .grid = GRID_LIST, .times = times};
     static const SamplerCall corrected[] = {{PART_MOVE, 1.0, 0.5, 0.5, false, 0},
                                             {PART_MOVE, 0.5, 0.25, 0.25, false, 1},
@@ -348,8 +348,8 @@ START_TEST(plans_say_what_is_done)
     r.teacher = &teacher;
     r.teacher_steps = 1;
     for (size_t k = 0; k < 2; k++) {
-        r.sampler = diff_sampler_find(k ? "theta-trapezoidal" : "predictor-corrector", NULL);
-        SamplerPlan *plan = diff_sampler_plan(&r, NULL);
+        r.sampler = diffusion_sampler_find(k ? "theta-trapezoidal" : "predictor-corrector", NULL);
+        SamplerPlan *plan = diffusion_sampler_plan(&r, NULL);
         ck_assert_uint_eq(plan->count, 5);
         ck_assert_uint_eq(plan->first[3], 5);
         for (size_t i = 0; i < 5; i++) {
@@ -357,16 +357,16 @@ START_TEST(plans_say_what_is_done)
             ck_assert(a->part == b->part && a->t == b->t && a->s == b->s && a->h == b->h &&
                       a->teacher == b->teacher && a->step == b->step);
         }
-        diff_sampler_plan_destroy(plan);
+        diffusion_sampler_plan_destroy(plan);
     }
-    diff_process_destroy(p);
+    diffusion_process_destroy(p);
 }
 END_TEST
 
 /* Every key: the default is within its range and can be set; a wrong value is refused. */
 START_TEST(settings_are_read_and_checked)
 {
-    SamplerSettings s = diff_sampler_defaults();
+    SamplerSettings s = diffusion_sampler_defaults();
     SamplerClass every = {.name = "every", .settings = "eps t_min last jumps theta corrector_steps "
                                                        "corrector_size corrector_entry temperature "
                                                        "schedule"};
@@ -381,22 +381,22 @@ START_TEST(settings_are_read_and_checked)
     Error err;
     size_t keys = 0;
 
-    for (; diff_sampler_key(keys, &key); keys++) {
+    for (; diffusion_sampler_key(keys, &key); keys++) {
         char text[80];
         snprintf(text, sizeof text, "%s=%s", key.key, key.standard);
-        ck_assert_msg(diff_sampler_set(&s, text, &every, &err), "%s", err.text);
-        ck_assert_msg(diff_sampler_set(&s, good[keys], &every, &err), "%s", err.text);
+        ck_assert_msg(diffusion_sampler_set(&s, text, &every, &err), "%s", err.text);
+        ck_assert_msg(diffusion_sampler_set(&s, good[keys], &every, &err), "%s", err.text);
     }
     ck_assert_uint_eq(keys, sizeof good / sizeof good[0]);
     ck_assert(s.eps == 1e-9 && s.t_min == 0.2 && s.last == LAST_ARGMAX && s.jumps == JUMPS_FIRST);
     ck_assert(s.theta == 0.25 && s.corrector_steps == 3 && s.corrector_size == 2.0);
     ck_assert(s.corrector_entry == 0.0 && s.temperature == 0.0 && s.schedule == MASKED_COSINE);
-    ck_assert(diff_sampler_check(&s, NULL));
+    ck_assert(diffusion_sampler_check(&s, NULL));
     for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++)
-        ck_assert_msg(!diff_sampler_set(&s, bad[i], &every, &err), "%s was taken", bad[i]);
-    ck_assert(!diff_sampler_set(&s, "theta=0.5", diff_sampler_find("euler", NULL), &err));
+        ck_assert_msg(!diffusion_sampler_set(&s, bad[i], &every, &err), "%s was taken", bad[i]);
+    ck_assert(!diffusion_sampler_set(&s, "theta=0.5", diffusion_sampler_find("euler", NULL), &err));
     ck_assert(strstr(err.text, "sampler euler has no setting theta") != NULL);
-    ck_assert(diff_sampler_find("best", &err) == NULL && strstr(err.text, "confidence") != NULL);
+    ck_assert(diffusion_sampler_find("best", &err) == NULL && strstr(err.text, "confidence") != NULL);
 }
 END_TEST
 
@@ -422,11 +422,11 @@ START_TEST(progress_counts_network_calls)
                        .progress_context = &last};
     States out = states_alloc(10, D);
 
-    ck_assert(diff_sample(&r, &out, NULL));
+    ck_assert(diffusion_sample(&r, &out, NULL));
     ck_assert_uint_eq(last, 9);
     ck_assert_uint_eq(f.calls, 9);
     states_free(&out);
-    diff_process_destroy(p);
+    diffusion_process_destroy(p);
 }
 END_TEST
 
@@ -435,7 +435,7 @@ static void refused(SampleRequest r, size_t dims, const char *word)
     States out = states_alloc(2, dims);
     Error err = {""};
 
-    ck_assert(!diff_sample(&r, &out, &err));
+    ck_assert(!diffusion_sample(&r, &out, &err));
     ck_assert_msg(strstr(err.text, word) != NULL, "'%s' does not name '%s'", err.text, word);
     states_free(&out);
 }
@@ -446,7 +446,7 @@ START_TEST(senseless_requests_are_refused)
     Formula f = {0.1, 0, NULL};
     Denoiser d = formula_denoiser(&f, p, D, 0), teacher = formula_denoiser(&f, masked, D, 0);
     SampleRequest good = {.model = &d, .process = p, .steps = 3, .batch = 4}, r;
-    SamplerSettings settings = diff_sampler_defaults();
+    SamplerSettings settings = diffusion_sampler_defaults();
 
     r = good, r.steps = 0;
     refused(r, D, "steps");
@@ -454,7 +454,7 @@ START_TEST(senseless_requests_are_refused)
     refused(r, D, "at least 2");
     r = good, r.grid = GRID_AUTHORS, r.settings = &settings, settings.t_min = 0.0;
     refused(r, D, "t_min");
-    settings = diff_sampler_defaults();
+    settings = diffusion_sampler_defaults();
     r = good, r.settings = &settings, settings.eps = -1.0;
     refused(r, D, "eps");
     r = good, r.teacher = &d, r.teacher_steps = 4;
@@ -466,31 +466,31 @@ START_TEST(senseless_requests_are_refused)
     r = good, r.process = masked;
     refused(r, D, "absorbing");
     refused(good, D + 1, "dimensions");
-    settings = diff_sampler_defaults();
-    r = good, r.sampler = diff_sampler_find("first-hitting", NULL);
+    settings = diffusion_sampler_defaults();
+    r = good, r.sampler = diffusion_sampler_find("first-hitting", NULL);
     refused(r, D, "first-hitting: needs absorbing noise, the process is uniform");
-    r.sampler = diff_sampler_find("confidence", NULL);
+    r.sampler = diffusion_sampler_find("confidence", NULL);
     refused(r, D, "needs absorbing noise");
-    r = good, r.sampler = diff_sampler_find("exact", NULL), r.teacher = &d, r.teacher_steps = 1;
+    r = good, r.sampler = diffusion_sampler_find("exact", NULL), r.teacher = &d, r.teacher_steps = 1;
     refused(r, D, "no grid steps");
     r = good, r.model = &teacher, r.process = masked, r.settings = &settings;
     settings.last = LAST_MOVE;
     refused(r, D, "would leave masks");
     settings.last = LAST_DRAW, settings.jumps = JUMPS_ORDINAL;
     refused(r, D, "no place in an order");
-    settings = diff_sampler_defaults(), settings.theta = 1.0;
+    settings = diffusion_sampler_defaults(), settings.theta = 1.0;
     refused(r, D, "theta = 1, expected 0 < theta < 1");
-    r = good, r.sampler = diff_sampler_find("exact", NULL);
-    ck_assert(diff_sampler_plan(&r, NULL) == NULL);
+    r = good, r.sampler = diffusion_sampler_find("exact", NULL);
+    ck_assert(diffusion_sampler_plan(&r, NULL) == NULL);
     ck_assert_uint_eq(f.calls, 0);
-    diff_process_destroy(p);
-    diff_process_destroy(masked);
+    diffusion_process_destroy(p);
+    diffusion_process_destroy(masked);
 }
 END_TEST
 
 static Var *nan_forward(const Denoiser *d, Graph *g, const NetworkInput *in)
 {
-    Tensor out = tensor_make1(g->arena, in->x->batch * diff_head_outputs(&d->head));
+    Tensor out = tensor_make1(g->arena, in->x->batch * diffusion_head_outputs(&d->head));
 
     for (size_t i = 0; i < tensor_size(&out); i++)
         out.data[i] = i == 5 ? HUGE_VALF - HUGE_VALF : 0.0f;
@@ -507,7 +507,7 @@ START_TEST(networks_that_give_nan_are_refused)
     d.net = &net;
     d.forward = nan_forward;
     refused(r, D, "not finite");
-    diff_process_destroy(p);
+    diffusion_process_destroy(p);
 }
 END_TEST
 
@@ -521,7 +521,7 @@ START_TEST(a_signal_stops_sampling)
     platform_catch_signals();
     raise(SIGINT);
     refused(r, D, "signal");
-    diff_process_destroy(p);
+    diffusion_process_destroy(p);
 }
 END_TEST
 
@@ -537,7 +537,7 @@ Suite *sampler_suite(void)
     tcase_add_loop_test(laws, authors_grid_ends_with_the_argmax, 0, 4);
     tcase_add_test(laws, equal_bits_are_missed_by_one_over_2n);
     tcase_set_timeout(rest, 60);
-    tcase_add_loop_test(rest, samples_do_not_depend_on_company, 0, 5 * (int)diff_sampler_count());
+    tcase_add_loop_test(rest, samples_do_not_depend_on_company, 0, 5 * (int)diffusion_sampler_count());
     tcase_add_test(rest, stratified_lambdas_cut_the_interval_evenly);
     tcase_add_test(rest, time_grids);
     tcase_add_loop_test(rest, the_process_has_a_clock, 0, 5);

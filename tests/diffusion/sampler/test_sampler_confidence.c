@@ -31,7 +31,7 @@ static void rows(const Denoiser *m, uint16_t x[D], double t, double p[D][2])
 
     for (size_t d = 0; d < D; d++) {
         float logp[2];
-        diff_head_row(&m->head, out->value.data, x, d, logp);
+        diffusion_head_row(&m->head, out->value.data, x, d, logp);
         p[d][0] = exp((double)logp[0]);
         p[d][1] = exp((double)logp[1]);
     }
@@ -95,8 +95,8 @@ START_TEST(samples_follow_the_enumerated_law)
     Process *p = world_process(0, S);
     Formula f = {0.4, 0, NULL};
     Denoiser d = formula_denoiser(&f, p, D, 0);
-    SamplerSettings s = diff_sampler_defaults();
-    SampleRequest r = {.sampler = diff_sampler_find("confidence", NULL),
+    SamplerSettings s = diffusion_sampler_defaults();
+    SampleRequest r = {.sampler = diffusion_sampler_find("confidence", NULL),
                        .settings = &s,
                        .model = &d,
                        .process = p,
@@ -114,12 +114,12 @@ START_TEST(samples_follow_the_enumerated_law)
     step(law, &d, 1.0, 2, s.temperature * 0.7);
     step(law, &d, 0.7, 1, s.temperature * 0.4);
     step(law, &d, 0.4, 0, 0.0);
-    ck_assert(diff_sample(&r, &out, NULL));
+    ck_assert(diffusion_sample(&r, &out, NULL));
     for (size_t i = 0; i < SAMPLES; i++)
         count[number(states_row(&out, i))]++;
     ck_assert(statistics_fit(count, law, ALL));
     states_free(&out);
-    diff_process_destroy(p);
+    diffusion_process_destroy(p);
 }
 END_TEST
 
@@ -131,7 +131,7 @@ static size_t seen[CALLS], calls;
 /* Counts the masks that the network is shown in the first sample. */
 static Var *counting_forward(const Denoiser *d, Graph *g, const NetworkInput *in)
 {
-    size_t size = in->x->batch * diff_head_outputs(&d->head);
+    size_t size = in->x->batch * diffusion_head_outputs(&d->head);
     Tensor out = tensor_make1(g->arena, size);
     const uint16_t *x = states_row(in->x, 0);
 
@@ -148,8 +148,8 @@ START_TEST(masks_follow_the_schedule)
     Process *p = world_process(0, S);
     Denoiser d = {{HEAD_SOFTMAX, WIDE, 2, 1, false, MASK}, 0, NULL, counting_forward, NULL, LAMBDA_UNIFORM,
                   LAMBDA_STEP};
-    SamplerSettings s = diff_sampler_defaults();
-    SampleRequest r = {.sampler = diff_sampler_find("confidence", NULL),
+    SamplerSettings s = diffusion_sampler_defaults();
+    SampleRequest r = {.sampler = diffusion_sampler_find("confidence", NULL),
                        .settings = &s,
                        .model = &d,
                        .process = p,
@@ -158,7 +158,7 @@ START_TEST(masks_follow_the_schedule)
     States out = states_alloc(3, WIDE);
 
     s.schedule = _i;
-    ck_assert(diff_sample(&r, &out, NULL));
+    ck_assert(diffusion_sample(&r, &out, NULL));
     ck_assert_uint_eq(calls, CALLS);
     for (size_t n = 0; n < CALLS; n++) {
         double t = 1.0 - (double)n / CALLS;
@@ -168,7 +168,7 @@ START_TEST(masks_follow_the_schedule)
     for (size_t i = 0; i < 3 * WIDE; i++)
         ck_assert_uint_lt(out.x[i], MASK);
     states_free(&out);
-    diff_process_destroy(p);
+    diffusion_process_destroy(p);
 }
 END_TEST
 
@@ -179,7 +179,7 @@ START_TEST(few_dimensions_are_spread_over_the_steps)
     Formula f = {0.4, 0, NULL};
     Denoiser d = formula_denoiser(&f, p, D, 0);
     size_t made = 0;
-    SampleRequest r = {.sampler = diff_sampler_find("confidence", NULL),
+    SampleRequest r = {.sampler = diffusion_sampler_find("confidence", NULL),
                        .model = &d,
                        .process = p,
                        .steps = 50,
@@ -187,12 +187,12 @@ START_TEST(few_dimensions_are_spread_over_the_steps)
                        .calls = &made};
     States out = states_alloc(100, D);
 
-    ck_assert(diff_sample(&r, &out, NULL));
+    ck_assert(diffusion_sample(&r, &out, NULL));
     ck_assert_uint_eq(made, 5000);
     for (size_t i = 0; i < 100 * D; i++)
         ck_assert_uint_lt(out.x[i], MASK);
     states_free(&out);
-    diff_process_destroy(p);
+    diffusion_process_destroy(p);
 }
 END_TEST
 

@@ -10,7 +10,7 @@
 static SampleRequest request_of(const char *sampler, const SamplerSettings *settings,
                                 const Denoiser *d, const Process *p)
 {
-    SampleRequest r = {.sampler = diff_sampler_find(sampler, NULL),
+    SampleRequest r = {.sampler = diffusion_sampler_find(sampler, NULL),
                        .settings = settings,
                        .model = d,
                        .process = p,
@@ -28,7 +28,7 @@ START_TEST(exact_follows_the_master_equation)
     Process *p = world_process((size_t)_i, 3);
     Formula f = {0.4, 0, NULL};
     Denoiser d = formula_denoiser(&f, p, WORLD_D, 1);
-    SamplerSettings settings = diff_sampler_defaults();
+    SamplerSettings settings = diffusion_sampler_defaults();
     double law[WORLD_ALL];
 
     settings.t_min = p->mask >= 0 ? 1e-5 : 0.05; /* with masks the chain goes to 0 */
@@ -39,7 +39,7 @@ START_TEST(exact_follows_the_master_equation)
         ck_assert_double_eq(calls, WORLD_D);
     else
         ck_assert(calls > 1.0 && calls < 60.0);
-    diff_process_destroy(p);
+    diffusion_process_destroy(p);
 }
 END_TEST
 
@@ -55,7 +55,7 @@ START_TEST(first_hitting_follows_the_master_equation)
     r.stratified_lambda = true;
     world_continuous_law(law, &r, 1e-5, 400);
     ck_assert_double_eq(world_compare(&r, law, 100000), WORLD_D);
-    diff_process_destroy(p);
+    diffusion_process_destroy(p);
 }
 END_TEST
 
@@ -66,7 +66,7 @@ static size_t first_count;
 /* Keeps the times of the first calls, whose states are all masks. */
 static Var *watching_forward(const Denoiser *d, Graph *g, const NetworkInput *in)
 {
-    size_t size = in->x->batch * diff_head_outputs(&d->head);
+    size_t size = in->x->batch * diffusion_head_outputs(&d->head);
     Tensor out = tensor_make1(g->arena, size);
 
     memset(out.data, 0, size * sizeof *out.data);
@@ -91,7 +91,7 @@ START_TEST(first_times_have_their_law)
     States out = states_alloc(RUNS, WIDE);
     double worst = 0.0;
 
-    ck_assert(diff_sample(&r, &out, NULL));
+    ck_assert(diffusion_sample(&r, &out, NULL));
     ck_assert_uint_eq(first_count, RUNS);
     for (size_t i = 0; i < RUNS; i++) {
         size_t below = 0;
@@ -101,7 +101,7 @@ START_TEST(first_times_have_their_law)
     }
     ck_assert_double_lt(sqrt(RUNS) * worst, 2.69);
     states_free(&out);
-    diff_process_destroy(p);
+    diffusion_process_destroy(p);
 }
 END_TEST
 
@@ -119,18 +119,18 @@ START_TEST(bounds_hold_within_their_windows)
         ck_assert(sampler_bound(p, s, t, bound));
         for (size_t i = 0; i < 10; i++) {
             double at = i == 0 ? s : i == 1 ? t : s + (t - s) * rng_uniform(&rng);
-            ReverseRates *r = diff_reverse_create(p, at);
+            ReverseRates *r = diffusion_reverse_create(p, at);
             for (size_t x = 0; x < 4; x++)
                 for (size_t a = 0; a < 4; a++) {
-                    double rate = diff_reverse_table(r, x, a) / diff_reverse_beta(r);
+                    double rate = diffusion_reverse_table(r, x, a) / diffusion_reverse_beta(r);
                     ck_assert_double_le(rate, bound[x] * (1.0 + 1e-12));
                     closest = fmax(closest, rate / bound[x]);
                 }
-            diff_reverse_destroy(r);
+            diffusion_reverse_destroy(r);
         }
     }
     ck_assert_double_gt(closest, 0.5); /* and they are of some use */
-    diff_process_destroy(p);
+    diffusion_process_destroy(p);
 }
 END_TEST
 
@@ -140,15 +140,15 @@ START_TEST(windows_cover_the_time)
     RateBounds *w = sampler_bounds_create(p, 0.02, NULL);
 
     ck_assert_ptr_nonnull(w);
-    ck_assert_double_eq(w->clock[0], diff_process_integral(p, 0.0, 1.0));
-    ck_assert_double_eq(w->clock[w->count], diff_process_integral(p, 0.0, 0.02));
+    ck_assert_double_eq(w->clock[0], diffusion_process_integral(p, 0.0, 1.0));
+    ck_assert_double_eq(w->clock[w->count], diffusion_process_integral(p, 0.0, 0.02));
     for (size_t i = 0; i < w->count; i++) {
         ck_assert_double_lt(w->clock[i + 1], w->clock[i]);
         for (size_t x = 0; x < 4; x++)
             ck_assert(w->bound[4 * i + x] > 0.0 && w->bound[4 * i + x] < HUGE_VAL);
     }
     sampler_bounds_destroy(w);
-    diff_process_destroy(p);
+    diffusion_process_destroy(p);
 }
 END_TEST
 
@@ -160,7 +160,7 @@ START_TEST(times_too_close_to_the_data_are_refused)
 
     ck_assert(sampler_bounds_create(p, 1e-6, &err) == NULL);
     ck_assert_msg(strstr(err.text, "larger t_min") != NULL, "%s", err.text);
-    diff_process_destroy(p);
+    diffusion_process_destroy(p);
 }
 END_TEST
 

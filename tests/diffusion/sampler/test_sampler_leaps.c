@@ -15,7 +15,7 @@ static const char *const products[] = {"posterior", "tau-leaping", "predictor-co
 static SampleRequest request_of(const char *sampler, const SamplerSettings *settings,
                                 const Denoiser *d, const Process *p)
 {
-    SampleRequest r = {.sampler = diff_sampler_find(sampler, NULL),
+    SampleRequest r = {.sampler = diffusion_sampler_find(sampler, NULL),
                        .settings = settings,
                        .model = d,
                        .process = p,
@@ -39,7 +39,7 @@ START_TEST(samples_follow_the_pushed_law)
 
     world_law(law, &r);
     world_compare(&r, law, SAMPLES / PROCESSES);
-    diff_process_destroy(p);
+    diffusion_process_destroy(p);
 }
 END_TEST
 
@@ -51,7 +51,7 @@ START_TEST(samples_follow_the_pushed_law_for_all_settings)
     Process *p = world_process((size_t)_i % PROCESSES, 3);
     Formula f = {0.4, 0, NULL}, other = {2.0, 0, NULL};
     Denoiser d = formula_denoiser(&f, p, WORLD_D, 1), teacher = formula_denoiser(&other, p, 2, 0);
-    SamplerSettings s = diff_sampler_defaults();
+    SamplerSettings s = diffusion_sampler_defaults();
     double law[WORLD_ALL];
 
     s.jumps = _i % 2 == 0 ? JUMPS_FIRST : p->mask >= 0 ? JUMPS_CATEGORICAL : JUMPS_ORDINAL;
@@ -68,7 +68,7 @@ START_TEST(samples_follow_the_pushed_law_for_all_settings)
     r.teacher_steps = 1;
     world_law(law, &r);
     world_compare(&r, law, 10000);
-    diff_process_destroy(p);
+    diffusion_process_destroy(p);
 }
 END_TEST
 
@@ -87,14 +87,14 @@ static void some_law(double *p0, size_t n, double shift)
 /* R^_t[x][v], by its definition. */
 static double rate(const Process *p, double t, size_t x, const double *p0, size_t v)
 {
-    Transition *tr = diff_transition_create(p, 0.0, t, TRANSITION_ACCURATE);
+    Transition *tr = diffusion_transition_create(p, 0.0, t, TRANSITION_ACCURATE);
     double sum = 0.0;
 
     for (size_t a = 0; a < S - (p->mask >= 0 ? 1 : 0) && v != x; a++)
-        if (diff_transition_at(tr, a, x) > 0.0)
-            sum += p0[a] * diff_transition_at(tr, a, v) / diff_transition_at(tr, a, x);
-    diff_transition_destroy(tr);
-    return v == x ? 0.0 : diff_process_rate(p, t) * p->base[v * S + x] * sum;
+        if (diffusion_transition_at(tr, a, x) > 0.0)
+            sum += p0[a] * diffusion_transition_at(tr, a, v) / diffusion_transition_at(tr, a, x);
+    diffusion_transition_destroy(tr);
+    return v == x ? 0.0 : diffusion_process_rate(p, t) * p->base[v * S + x] * sum;
 }
 
 /* Categorical: exactly one of independent Poisson numbers is 1 and the others 0, or x stays.
@@ -152,7 +152,7 @@ static void naive_means(const SamplerPlan *plan, const SamplerCall *now, size_t 
     for (size_t v = 0; v < S; v++) {
         mean[v] = rate(p, now->t, x, p0, v);
         if (now->part == PART_CORRECT && v != x)
-            mean[v] += diff_process_rate(p, now->t) * p->base[x * S + v];
+            mean[v] += diffusion_process_rate(p, now->t) * p->base[x * S + v];
         if (now->part == PART_SECOND) {
             size_t of = ordinal ? before + v - x : v; /* wraps below 0 */
             double less = of < S ? rate(p, now[-1].t, before, before_p0, of) : 0.0;
@@ -182,7 +182,7 @@ static void check_call(const SamplerStep *step, size_t call, SamplerJumps jumps,
                 naive_single(mean, x, jumps == JUMPS_FIRST, naive);
             for (size_t v = 0; v < S && euler; v++)
                 naive[v] = v != x ? mean[v] / fmax(total, 1.0) : fmax(1.0 - total, 0.0);
-            diff_sampler_row(step, call, x, p0, before, before_p0, row);
+            diffusion_sampler_row(step, call, x, p0, before, before_p0, row);
             for (size_t v = 0; v < S; v++)
                 ck_assert_msg(fabs(row[v] - naive[v]) <= 1e-13, "%s: x = %zu, v = %zu: %g, not %g",
                               plan->sampler->name, x, v, row[v], naive[v]);
@@ -193,7 +193,7 @@ START_TEST(rows_follow_their_definitions)
 {
     static const double times[3] = {0.8, 0.5, 0.2};
     Process *p = world_process((size_t)_i % PROCESSES, S);
-    SamplerSettings s = diff_sampler_defaults();
+    SamplerSettings s = diffusion_sampler_defaults();
     const char *name = products[1 + _i / PROCESSES];
 
     s.theta = 0.4;
@@ -204,17 +204,17 @@ START_TEST(rows_follow_their_definitions)
         s.jumps = jumps;
         r.grid = GRID_LIST;
         r.times = times;
-        SamplerPlan *plan = diff_sampler_plan(&r, NULL);
+        SamplerPlan *plan = diffusion_sampler_plan(&r, NULL);
         bool euler = strcmp(name, "euler") == 0;
         for (size_t n = 0; n + 1 < plan->steps; n++) {
-            SamplerStep *step = diff_sampler_open(plan, n);
+            SamplerStep *step = diffusion_sampler_open(plan, n);
             for (size_t k = plan->first[n]; k < plan->first[n + 1]; k++)
                 check_call(step, k, euler ? JUMPS_FIRST : (SamplerJumps)jumps, euler);
-            diff_sampler_close(step);
+            diffusion_sampler_close(step);
         }
-        diff_sampler_plan_destroy(plan);
+        diffusion_sampler_plan_destroy(plan);
     }
-    diff_process_destroy(p);
+    diffusion_process_destroy(p);
 }
 END_TEST
 
@@ -223,7 +223,7 @@ START_TEST(rows_of_the_last_call)
 {
     Process *p = world_process((size_t)_i, S);
     size_t known = S - (p->mask >= 0 ? 1 : 0), x = S - 1, top = 0;
-    SamplerSettings s = diff_sampler_defaults();
+    SamplerSettings s = diffusion_sampler_defaults();
     double p0[S], row[S], mix[S];
 
     some_law(p0, known, 1.0);
@@ -232,21 +232,21 @@ START_TEST(rows_of_the_last_call)
     for (int last = LAST_DRAW; last <= LAST_ARGMAX; last++) {
         SampleRequest r = request_of("posterior", &s, NULL, p);
         s.last = last;
-        SamplerPlan *plan = diff_sampler_plan(&r, NULL);
-        SamplerStep *step = diff_sampler_open(plan, 2), *first = diff_sampler_open(plan, 0);
-        diff_sampler_row(step, 2, x, p0, 0, NULL, row);
+        SamplerPlan *plan = diffusion_sampler_plan(&r, NULL);
+        SamplerStep *step = diffusion_sampler_open(plan, 2), *first = diffusion_sampler_open(plan, 0);
+        diffusion_sampler_row(step, 2, x, p0, 0, NULL, row);
         for (size_t v = 0; v < S; v++)
             ck_assert_double_eq(row[v], last == LAST_ARGMAX ? (double)(v == top)
                                         : v < known         ? p0[v]
                                                             : 0.0);
-        diff_posterior_mix(first->posterior, x, p0, known, mix);
-        diff_sampler_row(first, 0, x, p0, 0, NULL, row);
+        diffusion_posterior_mix(first->posterior, x, p0, known, mix);
+        diffusion_sampler_row(first, 0, x, p0, 0, NULL, row);
         ck_assert_mem_eq(row, mix, sizeof row);
-        diff_sampler_close(step);
-        diff_sampler_close(first);
-        diff_sampler_plan_destroy(plan);
+        diffusion_sampler_close(step);
+        diffusion_sampler_close(first);
+        diffusion_sampler_plan_destroy(plan);
     }
-    diff_process_destroy(p);
+    diffusion_process_destroy(p);
 }
 END_TEST
 
@@ -257,13 +257,13 @@ START_TEST(leaps_follow_their_law)
     double lengths[] = {0.01, 0.3, 3.0, 40.0, 0.0}, least = HUGE_VAL;
     Process *p = world_process((size_t)_i % PROCESSES, S);
     size_t known = S - (p->mask >= 0 ? 1 : 0);
-    ReverseRates *now = diff_reverse_create(p, 0.3), *earlier = diff_reverse_create(p, 0.4);
+    ReverseRates *now = diffusion_reverse_create(p, 0.3), *earlier = diffusion_reverse_create(p, 0.4);
     Rng rng = rng_child(rng_root(9), (uint64_t)_i);
     double p0[S], before_p0[S], room[2 * S], row[S];
 
     some_law(p0, known, 0.7);
     some_law(before_p0, known, 2.7);
-    diff_reverse_rates(now, S - 1, p0, row);
+    diffusion_reverse_rates(now, S - 1, p0, row);
     for (size_t v = 0; v < S; v++)
         least = row[v] > 0.0 && row[v] < least ? row[v] : least;
     lengths[4] = 0.45 / least; /* the rarest kind is as frequent as those drawn together may be */
@@ -284,9 +284,9 @@ START_TEST(leaps_follow_their_law)
             ck_assert_msg(statistics_fit(count, row, S), "%s, length %g, kind %zu", p->class->name,
                           lengths[k], kind);
         }
-    diff_reverse_destroy(now);
-    diff_reverse_destroy(earlier);
-    diff_process_destroy(p);
+    diffusion_reverse_destroy(now);
+    diffusion_reverse_destroy(earlier);
+    diffusion_process_destroy(p);
 }
 END_TEST
 
@@ -294,23 +294,23 @@ END_TEST
 START_TEST(laws_of_many_jumps)
 {
     Process *p = world_process(2, S);
-    ReverseRates *r = diff_reverse_create(p, 0.5);
+    ReverseRates *r = diffusion_reverse_create(p, 0.5);
     double p0[S], room[2 * S], row[S], sum = 0.0;
     Leap leap = {.rates = r, .x = 1, .p0 = p0, .jumps = JUMPS_ORDINAL, .room = room};
 
     some_law(p0, S, 0.7);
-    leap.h = 5000.0 / diff_reverse_total(r, 1, p0);
+    leap.h = 5000.0 / diffusion_reverse_total(r, 1, p0);
     sampler_leap_law(&leap, row);
     for (size_t v = 0; v < S; v++)
         sum += row[v];
     ck_assert_double_le(fabs(sum - 1.0), 1e-12);
     /* Up and down are Poisson numbers: their difference is near normal, 1 and 2 near its middle. */
-    double up = leap.h * diff_reverse_rate(r, 1, p0, 2), down = 5000.0 - up;
+    double up = leap.h * diffusion_reverse_rate(r, 1, p0, 2), down = 5000.0 - up;
     double z = (1.0 - (up - down)) / sqrt(5000.0);
     double density = exp(-0.5 * z * z) / sqrt(2.0 * 3.141592653589793 * 5000.0);
     ck_assert_double_le(fabs(row[2] / density - 1.0), 0.02 + 0.02 * fabs(z * z * z));
-    diff_reverse_destroy(r);
-    diff_process_destroy(p);
+    diffusion_reverse_destroy(r);
+    diffusion_process_destroy(p);
 }
 END_TEST
 
@@ -370,7 +370,7 @@ START_TEST(orders_of_convergence)
     double ratio = coarse / fine;
     ck_assert_msg(fabs(ratio / orders[_i].ratio - 1.0) < 0.15, "%s: %g / %g = %g", name, coarse,
                   fine, ratio);
-    diff_process_destroy(p);
+    diffusion_process_destroy(p);
 }
 END_TEST
 

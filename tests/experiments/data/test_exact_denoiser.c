@@ -23,10 +23,10 @@ static FiniteLaw *small_law(void)
 
 static Process *process_of(ProcessKind kind, size_t states)
 {
-    ProcessConfig config = diff_process_defaults(kind, states);
+    ProcessConfig config = diffusion_process_defaults(kind, states);
     Error err = {""};
     config.any_start = true;
-    Process *p = diff_process_create(&config, &err);
+    Process *p = diffusion_process_create(&config, &err);
     ck_assert_msg(p != NULL, "%s", err.text);
     return p;
 }
@@ -51,7 +51,7 @@ static double enumerate(const FiniteLaw *law, const Transition *tr, const uint16
         int k = law_lookup(law, x0);
         double p = k >= 0 ? law->probability[k] : 0.0;
         for (size_t d = 0; d < D; d++)
-            p *= diff_transition_at(tr, x0[d], xt[d]);
+            p *= diffusion_transition_at(tr, x0[d], xt[d]);
         total += p;
         for (size_t d = 0; d < D; d++)
             joint[d][x0[d]] += p;
@@ -64,7 +64,7 @@ static void compare(ProcessKind kind, size_t states, double t)
     FiniteLaw *law = small_law();
     Process *p = process_of(kind, states);
     Denoiser *exact = exact_denoiser_create(law, p);
-    Transition *tr = diff_transition_create(p, 0.0, t, TRANSITION_ACCURATE);
+    Transition *tr = diffusion_transition_create(p, 0.0, t, TRANSITION_ACCURATE);
     Graph *g = ag_graph_create();
     size_t count = states * states * states;
     States xt = states_alloc(count, D);
@@ -76,7 +76,7 @@ static void compare(ProcessKind kind, size_t states, double t)
     }
     NetworkInput in = {&xt, times, NULL, NULL, NULL};
     Var *out = exact->forward(exact, g, &in);
-    ck_assert_uint_eq(tensor_size(&out->value), count * diff_head_outputs(&exact->head));
+    ck_assert_uint_eq(tensor_size(&out->value), count * diffusion_head_outputs(&exact->head));
     ck_assert(!out->needs_grad);
     for (size_t b = 0; b < count; b++) {
         double total = enumerate(law, tr, states_row(&xt, b), joint);
@@ -92,9 +92,9 @@ static void compare(ProcessKind kind, size_t states, double t)
             }
     }
     ag_graph_destroy(g);
-    diff_transition_destroy(tr);
+    diffusion_transition_destroy(tr);
     exact_denoiser_destroy(exact);
-    diff_process_destroy(p);
+    diffusion_process_destroy(p);
     states_free(&xt);
     mem_free(times);
     law_destroy(law);
@@ -123,7 +123,7 @@ static void run_one(const FiniteLaw *law, uint16_t *x, double t, float *out)
     memcpy(out, v->value.data, law->dims * law->states * sizeof *out);
     ag_graph_destroy(g);
     exact_denoiser_destroy(exact);
-    diff_process_destroy(p);
+    diffusion_process_destroy(p);
 }
 
 START_TEST(unreachable_states_have_the_nearest_patterns)
@@ -156,7 +156,7 @@ START_TEST(impossible_values_are_never_drawn)
     run_one(law, x, 0.5, out);
     for (uint64_t i = 0; i < 2000; i++) {
         Rng rng = rng_child(rng_root(7), i);
-        diff_head_draw(&head, out, &xs, &rng, &drawn);
+        diffusion_head_draw(&head, out, &xs, &rng, &drawn);
         ck_assert_uint_eq(x0[0], 0);
         ck_assert_uint_ne(x0[1], 2);
         ck_assert_uint_ne(x0[2], 1);

@@ -26,10 +26,10 @@ static void set_up(void)
 {
     Error err = {""};
     toys_set_up("test-evaluation.tmp.d");
-    ProcessConfig pc = diff_process_defaults(PROCESS_ABSORBING, 3);
+    ProcessConfig pc = diffusion_process_defaults(PROCESS_ABSORBING, 3);
     pc.eps = 0;
     c.data = toy_open("glyphs", false);
-    c.process = diff_process_create(&pc, &err);
+    c.process = diffusion_process_create(&pc, &err);
     ck_assert_msg(c.process != NULL, "%s", err.text);
     c.exact = exact_denoiser_create(c.data->law, c.process);
     c.e = mem_zeroed(1, sizeof *c.e);
@@ -42,7 +42,7 @@ static void tear_down(void)
     evaluation_free(c.e);
     mem_free(c.e);
     exact_denoiser_destroy(c.exact);
-    diff_process_destroy(c.process);
+    diffusion_process_destroy(c.process);
     dataset_close(c.data);
     toys_tear_down();
     threads_scratch_free();

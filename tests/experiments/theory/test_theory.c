@@ -146,8 +146,8 @@ START_TEST(samplers_write_every_sampler)
     const Json *rows = json_get(j, "rows");
     size_t seen = 0;
 
-    for (size_t k = 0; k < diff_sampler_count(); k++) {
-        const char *name = diff_sampler_at(k)->name;
+    for (size_t k = 0; k < diffusion_sampler_count(); k++) {
+        const char *name = diffusion_sampler_at(k)->name;
         size_t found = 0;
         for (size_t i = 0; i < rows->count; i++) {
             const Json *row = &rows->items[i];

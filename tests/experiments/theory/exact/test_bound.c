@@ -25,10 +25,10 @@ static void set_up(void)
 
 static Process *masks(size_t states)
 {
-    ProcessConfig c = diff_process_defaults(PROCESS_ABSORBING, states + 1);
+    ProcessConfig c = diffusion_process_defaults(PROCESS_ABSORBING, states + 1);
 
     c.eps = 0.0;
-    return diff_process_create(&c, NULL);
+    return diffusion_process_create(&c, NULL);
 }
 
 static FiniteLaw *equal_bits(void)
@@ -71,7 +71,7 @@ START_TEST(equal_bits_have_known_terms)
     }
     exact_denoiser_destroy(exact);
     law_destroy(law);
-    diff_process_destroy(p);
+    diffusion_process_destroy(p);
 }
 END_TEST
 
@@ -107,7 +107,7 @@ START_TEST(a_mixture_reaches_the_data_in_one_step)
     bound_chain_destroy(c);
     exact_denoiser_destroy(exact);
     law_destroy(law);
-    diff_process_destroy(p);
+    diffusion_process_destroy(p);
 }
 END_TEST
 
@@ -140,7 +140,7 @@ static void naive_clean(const Naive *w, const Denoiser *m, double t, Table table
 /* table[x][z] = p^psi_{s|t}(z|x) by Bayes' rule state by state. */
 static void naive_step(const Naive *w, double s, double t, Table table)
 {
-    PosteriorStep *step = diff_posterior_create(w->p, s, t, 0.0);
+    PosteriorStep *step = diffusion_posterior_create(w->p, s, t, 0.0);
 
     for (size_t x = 0; x < w->points; x++) {
         double rows[D][WORLD_S], q[WORLD_S], one[D][WORLD_S] = {{0.0}};
@@ -149,7 +149,7 @@ static void naive_step(const Naive *w, double s, double t, Table table)
         world_rows(w->teacher, x, w->S, t, 0.0, rows);
         for (size_t d = 0; d < D; d++)
             for (size_t a = 0; a < w->clean; a++) {
-                diff_posterior(step, from[d], a, q);
+                diffusion_posterior(step, from[d], a, q);
                 for (size_t v = 0; v < w->S; v++)
                     one[d][v] += rows[d][a] * q[v];
             }
@@ -158,7 +158,7 @@ static void naive_step(const Naive *w, double s, double t, Table table)
             table[x][z] = one[0][to[0]] * one[1][to[1]];
         }
     }
-    diff_posterior_destroy(step);
+    diffusion_posterior_destroy(step);
 }
 
 static double naive_consis(const Naive *w, const double *law, double u, double t)
@@ -249,7 +249,7 @@ START_TEST(all_terms_equal_a_second_enumeration)
     ck_assert_double_le(fabs(terms[0] - sqrt(naive_distil(&w, law, 1.0 / N) / 2.0)), 1e-6);
     ck_assert_double_le(fabs(left - naive_left(&w, prior, law, 1.0 / N)), 1e-6);
     bound_chain_destroy(c);
-    diff_process_destroy(p);
+    diffusion_process_destroy(p);
 }
 END_TEST
 
@@ -273,7 +273,7 @@ START_TEST(no_student_breaks_the_bound)
         }
         bound_chain_destroy(c);
     }
-    diff_process_destroy(p);
+    diffusion_process_destroy(p);
 }
 END_TEST
 

@@ -84,7 +84,7 @@ START_TEST(noise_and_denoiser_are_bayes)
 
     random_law(p, ALL, 2);
     for (size_t k = 0; k < 4; k++) {
-        Transition *tr = diff_transition_create(process, 0.0, times[k], TRANSITION_ACCURATE);
+        Transition *tr = diffusion_transition_create(process, 0.0, times[k], TRANSITION_ACCURATE);
         joint_noise(q, p, S, D, process, times[k]);
         joint_denoise(p0, p, S, D, process, times[k]);
         for (size_t j = 0; j < size; j++) {
@@ -95,7 +95,7 @@ START_TEST(noise_and_denoiser_are_bayes)
                 double w = p[i];
                 joint_state(i, S, D, x);
                 for (size_t d = 0; d < D; d++)
-                    w *= diff_transition_at(tr, x[d], y[d]);
+                    w *= diffusion_transition_at(tr, x[d], y[d]);
                 all += w;
                 for (size_t d = 0; d < D; d++)
                     by[d][x[d]] += w;
@@ -111,11 +111,11 @@ START_TEST(noise_and_denoiser_are_bayes)
                 ck_assert_double_eq_tol(sum, 1.0, 1e-13);
             }
         }
-        diff_transition_destroy(tr);
+        diffusion_transition_destroy(tr);
     }
     mem_free(q);
     mem_free(p0);
-    diff_process_destroy(process);
+    diffusion_process_destroy(process);
 }
 END_TEST
 
@@ -139,7 +139,7 @@ START_TEST(table_and_denoiser_agree)
         times[i] = 0.4;
     }
     joint_denoise(p0, w->p, 2, w->dims, process, 0.4);
-    diff_denoise(exact, g, &in, 0, logp);
+    diffusion_denoise(exact, g, &in, 0, logp);
     for (size_t i = 0; i < size * row; i++)
         ck_assert_double_eq_tol(exp((double)logp[i]), p0[i], 1e-6);
     ag_graph_destroy(g);
@@ -149,7 +149,7 @@ START_TEST(table_and_denoiser_agree)
     mem_free(logp);
     exact_denoiser_destroy(exact);
     law_destroy(law);
-    diff_process_destroy(process);
+    diffusion_process_destroy(process);
     world_free(w);
 }
 END_TEST

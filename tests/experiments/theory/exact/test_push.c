@@ -36,7 +36,7 @@ static SamplerPlan *plan_of(const SamplerClass *sampler, const Process *p, size_
 {
     Error err = {""};
     const SampleRequest r = {.sampler = sampler, .process = p, .steps = steps};
-    SamplerPlan *plan = diff_sampler_plan(&r, &err);
+    SamplerPlan *plan = diffusion_sampler_plan(&r, &err);
 
     ck_assert_msg(plan != NULL, "%s", err.text);
     return plan;
@@ -50,7 +50,7 @@ static void push_exact(double *law, const World *w, const Process *p, const Samp
     const TableModel model = push_exact_model(&data);
 
     push_sampler(law, plan, &model);
-    diff_sampler_plan_destroy(plan);
+    diffusion_sampler_plan_destroy(plan);
 }
 
 /* Coupled bits under masks, two steps: the 9 x 9 matrix of the first by hand.  From two masks each
@@ -76,7 +76,7 @@ START_TEST(two_steps_by_hand)
     for (size_t i = 0; i < 4; i++)
         ck_assert_double_eq_tol(law[i], want[i], 1e-15);
     ck_assert_double_eq_tol(joint_tv(law, w->p, 4), 0.25, 1e-15);
-    diff_process_destroy(p);
+    diffusion_process_destroy(p);
     world_free(w);
 }
 END_TEST
@@ -94,7 +94,7 @@ START_TEST(closed_forms_of_many_steps)
         push_exact(law, xor, p, NULL, N);
         ck_assert_double_eq_tol(joint_tv(law, xor->p, 8), (3 * n - 1) / (4 * n * n), 1e-12);
     }
-    diff_process_destroy(p);
+    diffusion_process_destroy(p);
     world_free(bits);
     world_free(xor);
 }
@@ -107,11 +107,11 @@ START_TEST(two_stages_by_hand)
 {
     Error err = {""};
     World *w = world_of("coupled-bits");
-    ProcessConfig noise = diff_process_defaults(PROCESS_UNIFORM, 2);
+    ProcessConfig noise = diffusion_process_defaults(PROCESS_UNIFORM, 2);
     noise.any_start = true;
     noise.rate_const = 1.0; /* finite at t = 1, so that the first leap does leap */
-    Process *p = diff_process_create(&noise, &err);
-    const SamplerClass *sampler = diff_sampler_find("theta-trapezoidal", &err);
+    Process *p = diffusion_process_create(&noise, &err);
+    const SamplerClass *sampler = diffusion_sampler_find("theta-trapezoidal", &err);
     SamplerPlan *plan = plan_of(sampler, p, 2);
     double p0[3][4][2][2], law[4], middle[4] = {0}, want[4] = {0}, row[3][2][2];
 
@@ -119,27 +119,27 @@ START_TEST(two_stages_by_hand)
     ck_assert(plan->calls[1].part == PART_SECOND && plan->calls[2].part == PART_DRAW);
     for (size_t c = 0; c < 3; c++)
         joint_denoise(&p0[c][0][0][0], w->p, 2, 2, p, plan->calls[c].t);
-    SamplerStep *step = diff_sampler_open(plan, 0);
+    SamplerStep *step = diffusion_sampler_open(plan, 0);
     for (size_t x = 0; x < 4; x++)
         for (size_t y = 0; y < 4; y++) {
             for (size_t d = 0; d < 2; d++) {
                 const size_t xd = x >> (1 - d) & 1, yd = y >> (1 - d) & 1;
-                diff_sampler_row(step, 0, xd, p0[0][x][d], 0, NULL, row[0][d]);
-                diff_sampler_row(step, 1, yd, p0[1][y][d], xd, p0[0][x][d], row[1][d]);
+                diffusion_sampler_row(step, 0, xd, p0[0][x][d], 0, NULL, row[0][d]);
+                diffusion_sampler_row(step, 1, yd, p0[1][y][d], xd, p0[0][x][d], row[1][d]);
             }
             const double first = 0.25 * row[0][0][y >> 1] * row[0][1][y & 1];
             for (size_t z = 0; z < 4; z++)
                 middle[z] += first * row[1][0][z >> 1] * row[1][1][z & 1];
         }
-    diff_sampler_close(step);
+    diffusion_sampler_close(step);
     for (size_t z = 0; z < 4; z++)
         for (size_t v = 0; v < 4; v++)
             want[v] += middle[z] * p0[2][z][0][v >> 1] * p0[2][z][1][v & 1];
     push_exact(law, w, p, sampler, 2);
     for (size_t v = 0; v < 4; v++)
         ck_assert_double_eq_tol(law[v], want[v], 1e-13);
-    diff_sampler_plan_destroy(plan);
-    diff_process_destroy(p);
+    diffusion_sampler_plan_destroy(plan);
+    diffusion_process_destroy(p);
     world_free(w);
 }
 END_TEST
@@ -157,9 +157,9 @@ START_TEST(samplers_draw_the_pushed_law)
     Denoiser *exact = exact_denoiser_create(finite, p);
     States out = states_alloc(DRAWS, w->dims);
 
-    for (size_t i = 0; i < diff_sampler_count(); i++)
+    for (size_t i = 0; i < diffusion_sampler_count(); i++)
         for (size_t steps = 1; steps <= 4; steps += 3) {
-            const SamplerClass *sampler = diff_sampler_at(i);
+            const SamplerClass *sampler = diffusion_sampler_at(i);
             double law[8];
             size_t count[8] = {0};
             Error err = {""};
@@ -172,7 +172,7 @@ START_TEST(samplers_draw_the_pushed_law)
                                .batch = 1000,
                                .seed = 7};
             push_exact(law, w, p, sampler, steps);
-            ck_assert_msg(diff_sample(&r, &out, &err), "%s: %s", sampler->name, err.text);
+            ck_assert_msg(diffusion_sample(&r, &out, &err), "%s: %s", sampler->name, err.text);
             for (size_t k = 0; k < DRAWS; k++)
                 count[joint_place(states_row(&out, k), 2, w->dims)]++;
             ck_assert_msg(statistics_fit(count, law, w->size), "%s, %zu steps", sampler->name,
@@ -181,7 +181,7 @@ START_TEST(samplers_draw_the_pushed_law)
     states_free(&out);
     exact_denoiser_destroy(exact);
     law_destroy(finite);
-    diff_process_destroy(p);
+    diffusion_process_destroy(p);
     world_free(w);
 }
 END_TEST
@@ -219,9 +219,9 @@ START_TEST(a_mixture_of_two_holds_coupled_bits)
     model.lambda_scope = LAMBDA_SAMPLE; /* kept, it is right in any number of steps */
     push_sampler(law, two, &model);
     ck_assert_double_eq_tol(joint_tv(law, w->p, 4), 0.0, 1e-15);
-    diff_sampler_plan_destroy(one);
-    diff_sampler_plan_destroy(two);
-    diff_process_destroy(p);
+    diffusion_sampler_plan_destroy(one);
+    diffusion_sampler_plan_destroy(two);
+    diffusion_process_destroy(p);
     world_free(w);
 }
 END_TEST
@@ -243,18 +243,18 @@ START_TEST(a_mixture_of_equals_is_a_product)
     TableModel model = push_exact_model(&data);
     const TableModel twice = {w->dims, w->states, 2, doubled, &model, LAMBDA_STEP};
 
-    for (size_t i = 0; i < diff_sampler_count(); i++) {
+    for (size_t i = 0; i < diffusion_sampler_count(); i++) {
         double a[8], b[8];
-        if (!push_possible(diff_sampler_at(i), p, w->dims))
+        if (!push_possible(diffusion_sampler_at(i), p, w->dims))
             continue;
-        SamplerPlan *plan = plan_of(diff_sampler_at(i), p, 3);
+        SamplerPlan *plan = plan_of(diffusion_sampler_at(i), p, 3);
         push_sampler(a, plan, &model);
         push_sampler(b, plan, &twice);
         for (size_t k = 0; k < 8; k++)
             ck_assert_double_eq_tol(a[k], b[k], 1e-14);
-        diff_sampler_plan_destroy(plan);
+        diffusion_sampler_plan_destroy(plan);
     }
-    diff_process_destroy(p);
+    diffusion_process_destroy(p);
     world_free(w);
 }
 END_TEST
@@ -275,7 +275,7 @@ START_TEST(threads_change_no_bit)
     ck_assert_double_eq_tol(sum, 1.0, 1e-12);
     mem_free(a);
     mem_free(b);
-    diff_process_destroy(p);
+    diffusion_process_destroy(p);
     world_free(w);
 }
 END_TEST
@@ -283,7 +283,7 @@ END_TEST
 START_TEST(what_can_be_pushed)
 {
     Process *masks = process_of(PROCESS_ABSORBING, 2), *uniform = process_of(PROCESS_UNIFORM, 2);
-    const SamplerClass *posterior = &diff_sampler_posterior, *two = &diff_sampler_theta_trapezoidal;
+    const SamplerClass *posterior = &diffusion_sampler_posterior, *two = &diffusion_sampler_theta_trapezoidal;
 
     ck_assert(push_possible(posterior, masks, 9));
     ck_assert(!push_possible(posterior, masks, 10)); /* 59049 states */
@@ -292,10 +292,10 @@ START_TEST(what_can_be_pushed)
     ck_assert(push_possible(two, uniform, 9));
     ck_assert(!push_possible(two, uniform, 10)); /* 2^30 triples */
     ck_assert(push_possible(two, masks, 9));
-    ck_assert(!push_possible(&diff_sampler_confidence, masks, 2));
-    ck_assert(!push_possible(&diff_sampler_exact, uniform, 2));
-    diff_process_destroy(masks);
-    diff_process_destroy(uniform);
+    ck_assert(!push_possible(&diffusion_sampler_confidence, masks, 2));
+    ck_assert(!push_possible(&diffusion_sampler_exact, uniform, 2));
+    diffusion_process_destroy(masks);
+    diffusion_process_destroy(uniform);
 }
 END_TEST
 

@@ -23,12 +23,12 @@ static Lab lab_of(int kase)
 {
     bool masks = kase % 2 == 0;
     ProcessConfig c =
-        diff_process_defaults(masks ? PROCESS_ABSORBING : PROCESS_UNIFORM, masks ? 3 : 2);
+        diffusion_process_defaults(masks ? PROCESS_ABSORBING : PROCESS_UNIFORM, masks ? 3 : 2);
     Lab lab = {.law = tiny_xor(DIMS), .config = distill_defaults()};
     Rng rng = rng_root(3);
 
     c.rate_const = 1.5;
-    lab.p = diff_process_create(&c, NULL);
+    lab.p = diffusion_process_create(&c, NULL);
     lab.teacher = tiny_create(lab.law, lab.p, 0, 1e-3, 10, 1);
     lab.student = tiny_create(lab.law, lab.p, 1, 1e-3, 10, 2);
     for (size_t i = 0; i < lab.student->net->params.total; i++)
@@ -50,7 +50,7 @@ static void lab_free(Lab *lab)
     states_free(&lab->x0);
     tiny_destroy(lab->teacher);
     tiny_destroy(lab->student);
-    diff_process_destroy(lab->p);
+    diffusion_process_destroy(lab->p);
     law_destroy(lab->law);
 }
 

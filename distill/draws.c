@@ -4,7 +4,7 @@
 #include <math.h>
 
 #include "diffusion/posterior.h"
-#include "distill/distil_term.h"
+#include "distill/distill_term.h"
 #include "tensor/base/check.h"
 #include "tensor/base/cut.h"
 #include "tensor/base/threads.h"
@@ -58,7 +58,7 @@ static void draw_small_times(const DistillConfig *config, Rng step, size_t image
     Rng *streams = distill_row_streams(arena, step, PASS_TM, images, each);
 
     for (size_t r = 0; r < rows; r++)
-        draws->tm[r] = distil_time(config->t_min, config->tm_width, &streams[r]);
+        draws->tm[r] = distill_time(config->t_min, config->tm_width, &streams[r]);
 }
 
 /* Moves the lambdas of each picture into N equal slices of [0,1), one each, in an order of its own
@@ -112,7 +112,7 @@ Di4cDraws distill_first_draws(const DistillConfig *config, const Denoiser *teach
                               Arena *arena)
 {
     size_t B = x0->batch, N = config->lambdas, D = x0->dims;
-    size_t M = config->distil_lambdas > 0 ? config->distil_lambdas : N;
+    size_t M = config->distill_lambdas > 0 ? config->distill_lambdas : N;
     bool strata = config->stratified_lambda;
     Di4cDraws draws;
 

@@ -12,7 +12,7 @@
  * 2. combine: C(x_k) = log (1/N) sum_i exp(joint[i][k]) - marginal[k], and
  *      share[i][k] = dC/d joint[i][k], the posterior weight of lambda_i given x_k.
  * 3. share_block: the share of each lambda, at the N + 1 targets' states alone.
- * The distillation term has no coupling: distil_block does value and gradient at once.
+ * The distillation term has no coupling: distill_block does value and gradient at once.
  *
  * Scratch of a thread: 3 S + O(N) numbers.  What 3. needs from 1. is the derivative of each law's
  * level, as many numbers as the network has outputs.
@@ -26,7 +26,7 @@
 #include <string.h>
 
 #include "diffusion/head/law_mixture.h"
-#include "distill/distil_term.h"
+#include "distill/distill_term.h"
 #include "tensor/base/check.h"
 #include "tensor/base/cut.h"
 #include "tensor/base/memory.h"
@@ -48,7 +48,7 @@ typedef struct Work {
     const Di4cInput *in;
     size_t B, N, M, D, S, outputs, block, blocks;
     double *sums;       /* (B, blocks, sums_size) */
-    double *distil;     /* (B M, blocks) */
+    double *distill;     /* (B M, blocks) */
     double *share;      /* (B, N, N + 1) */
     float *dlevel;      /* (B N, outputs), of the student at t */
     float *dt, *dtm;    /* gradients, or NULL */
@@ -329,28 +329,28 @@ static void share_block(size_t piece, void *context)
 
 /* ---- the distillation term ---- */
 
-static void distil_block(size_t piece, void *context)
+static void distill_block(size_t piece, void *context)
 {
     const Work *w = context;
     size_t row = piece / w->blocks, first = piece % w->blocks * w->block, at = row * w->outputs;
     size_t end = first + w->block < w->D ? first + w->block : w->D;
 
-    w->distil[piece] =
-        distil_dimensions(w->head, states_row(&w->in->xtm, row), w->in->teacher_tm + at,
+    w->distill[piece] =
+        distill_dimensions(w->head, states_row(&w->in->xtm, row), w->in->teacher_tm + at,
                           w->in->student_tm + at, first, end,
                           1.0 / ((double)w->B * (double)w->M), w->dtm != NULL ? w->dtm + at : NULL);
 }
 
-static double distil_of(const Work *w, const Di4cTerms *terms, size_t b)
+static double distill_of(const Work *w, const Di4cTerms *terms, size_t b)
 {
-    const double *parts = w->distil + b * w->M * w->blocks;
+    const double *parts = w->distill + b * w->M * w->blocks;
     double total = 0.0;
 
     for (size_t j = 0; j < w->M * w->blocks; j++)
         total += parts[j];
     total /= (double)w->M;
-    if (terms != NULL && terms->distil != NULL)
-        terms->distil[b] = total;
+    if (terms != NULL && terms->distill != NULL)
+        terms->distill[b] = total;
     return total;
 }
 
@@ -391,17 +391,17 @@ double distill_losses(const Di4cOptions *options, const Head *head, const Di4cIn
               .dt = dstudent_t, .dtm = dstudent_tm};
     w.blocks = (w.D + w.block - 1) / w.block;
     w.sums = mem_zeroed(w.B * w.blocks, sums_size(w.N) * sizeof *w.sums);
-    w.distil = mem_zeroed(w.B * w.M * w.blocks, sizeof *w.distil);
+    w.distill = mem_zeroed(w.B * w.M * w.blocks, sizeof *w.distill);
     w.share = mem_zeroed(w.B * (w.N + 1) * w.N, sizeof *w.share);
     w.dlevel = mem_alloc(dstudent_t != NULL ? w.B * w.N * w.outputs : 0, sizeof *w.dlevel);
     threads_for(w.B * w.blocks, couple_block, &w);
-    cut_run(w.B * w.M * w.blocks, distil_block, &w, w.B * w.M * w.D * w.S < CUT_SERIAL_DRAWS);
+    cut_run(w.B * w.M * w.blocks, distill_block, &w, w.B * w.M * w.D * w.S < CUT_SERIAL_DRAWS);
     for (size_t b = 0; b < w.B; b++)
-        loss += combine(&w, terms, b) + distil_of(&w, terms, b);
+        loss += combine(&w, terms, b) + distill_of(&w, terms, b);
     if (dstudent_t != NULL)
         cut_run(w.B * w.blocks, share_block, &w, w.B * w.N * w.D * w.S < CUT_SERIAL_DRAWS);
     mem_free(w.sums);
-    mem_free(w.distil);
+    mem_free(w.distill);
     mem_free(w.share);
     mem_free(w.dlevel);
     return loss / (double)w.B;

@@ -35,9 +35,9 @@ typedef struct Di4cInput {
 } Di4cInput;
 
 /* Per picture (B), nats; each pointer may be NULL.  data = w data_cor + data_indep,
- * consis = consis_cor + consis_indep; loss = mean over pictures of distil + data + consis. */
+ * consis = consis_cor + consis_indep; loss = mean over pictures of distill + data + consis. */
 typedef struct Di4cTerms {
-    double *distil, *data_cor, *data_indep, *consis_cor, *consis_indep;
+    double *distill, *data_cor, *data_indep, *consis_cor, *consis_indep;
 } Di4cTerms;
 
 /* Returns the loss.  dstudent_t, dstudent_tm: accumulated gradients like student_t, student_tm; may

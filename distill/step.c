@@ -70,7 +70,7 @@ static Step step_of(const DistillConfig *config, const Denoiser *teacher, const 
     s.teacher_t = arena_alloc(arena, B * s.outputs, sizeof(float));
     s.teacher_tm = arena_alloc(arena, B * s.M * s.outputs, sizeof(float));
     s.student_u = arena_alloc(arena, B * s.N * s.outputs, sizeof(float));
-    s.terms.distil = arena_alloc(arena, B, sizeof(double));
+    s.terms.distill = arena_alloc(arena, B, sizeof(double));
     s.terms.data_cor = arena_alloc(arena, B, sizeof(double));
     s.terms.data_indep = arena_alloc(arena, B, sizeof(double));
     s.terms.consis_cor = arena_alloc(arena, B, sizeof(double));
@@ -189,7 +189,7 @@ static double group_losses(const Step *s, const Group *group, const float *out, 
                     s->student_u + first * N * s->outputs,
                     s->teacher_t + first * s->outputs,
                     s->teacher_tm + first * M * s->outputs};
-    Di4cTerms terms = {s->terms.distil + first, s->terms.data_cor + first,
+    Di4cTerms terms = {s->terms.distill + first, s->terms.data_cor + first,
                        s->terms.data_indep + first, s->terms.consis_cor + first,
                        s->terms.consis_indep + first};
     double loss = distill_losses(&s->config->loss, &s->student->head, &in, &terms, dout,
@@ -300,7 +300,7 @@ static Di4cReport report_of(const Step *s, double loss, const Di4cTerms *to)
 
     to = to != NULL ? to : &none;
     report.loss = loss;
-    report.distil = mean_of(from->distil, s->B, to->distil);
+    report.distill = mean_of(from->distill, s->B, to->distill);
     report.data_cor = mean_of(from->data_cor, s->B, to->data_cor);
     report.data_indep = mean_of(from->data_indep, s->B, to->data_indep);
     report.consis_cor = mean_of(from->consis_cor, s->B, to->consis_cor);

@@ -11,7 +11,7 @@
 typedef struct DistillConfig {
     Di4cOptions loss;
     size_t lambdas;              /* N per picture */
-    size_t distil_lambdas;       /* M per picture in the distillation term; 0: N, as in the paper */
+    size_t distill_lambdas;       /* M per picture in the distillation term; 0: N, as in the paper */
     double t_min;                /* t ~ U[t_min + delta_t, 1]; tm starts here: 0.01 */
     double delta_min, delta_max; /* t - u log-uniform in [delta_min, delta_max] */
     double tm_width;             /* tm = t_min + coin U(0,1) tm_width */
@@ -34,7 +34,7 @@ typedef struct Di4cDraws {
 } Di4cDraws;
 
 typedef struct Di4cReport { /* means over pictures, nats */
-    double loss, distil, data_cor, data_indep, consis_cor, consis_indep;
+    double loss, distill, data_cor, data_indep, consis_cor, consis_indep;
 } Di4cReport;
 
 /* Draws for B = x0->batch pictures (keyed by seed, step, pass, picture, lambda), runs the networks

@@ -13,7 +13,7 @@
 #include "diffusion/posterior.h"
 #include "diffusion/step_kl.h"
 #include "diffusion/teacher.h"
-#include "distill/distil_term.h"
+#include "distill/distill_term.h"
 #include "nn/encoder.h"
 #include "tensor/base/check.h"
 #include "tensor/reduce.h"
@@ -282,28 +282,28 @@ static double *draw_tm(const Step *s)
     double *tm = arena_alloc(s->arena, s->B, sizeof *tm);
 
     for (size_t b = 0; b < s->B; b++)
-        tm[b] = distil_time(s->config->t_min, s->config->tm_width, &streams[b]);
+        tm[b] = distill_time(s->config->t_min, s->config->tm_width, &streams[b]);
     return tm;
 }
 
-static bool run_distil(Step *s)
+static bool run_distill(Step *s)
 {
     ArenaMark mark = arena_mark(s->arena);
     States x0 = states_rows(&s->x0, 0, s->B), xtm = states_make(s->arena, s->B, s->D);
-    DistilTerm term = {.teacher = s->teacher,
+    DistillTerm term = {.teacher = s->teacher,
                        .student = s->student,
                        .xtm = &xtm,
                        .tm = draw_tm(s),
                        .lambda = draw_lambdas(s, s->student, PASS_LAMBDA_TM),
                        .teacher_lambda = draw_lambdas(s, s->teacher, PASS_TEACHER_LAMBDA_TM),
                        .dropout = streams_of(s, PASS_DROPOUT_TM, s->B),
-                       .weight = s->config->distil_weight};
+                       .weight = s->config->distill_weight};
 
     diffusion_draw_marginal(s->p, &xtm, &x0, term.tm, streams_of(s, PASS_XTM, s->B));
-    s->report.distil = distil_term_gradient(&term, s->chunk, s->g, s->arena);
-    s->report.loss += term.weight * s->report.distil / (double)s->D;
+    s->report.distill = distill_term_gradient(&term, s->chunk, s->g, s->arena);
+    s->report.loss += term.weight * s->report.distill / (double)s->D;
     arena_release(s->arena, mark);
-    return isfinite(s->report.distil);
+    return isfinite(s->report.distill);
 }
 
 /* ---- the step ---- */
@@ -324,11 +324,11 @@ static void check_step(const Step *s, const States *x0)
     TENSOR_CHECK(c->scope == LAMBDA_STEP || c->scope == LAMBDA_SAMPLE, "scope %d", (int)c->scope);
     TENSOR_CHECK(c->scope == LAMBDA_STEP || c->consistency_weight == 0.0,
                  "consistency %g with one lambda a sample", c->consistency_weight);
-    TENSOR_CHECK(c->scope == LAMBDA_STEP || c->distil_weight == 0.0,
-                 "distillation %g with one lambda a sample", c->distil_weight);
-    TENSOR_CHECK((c->consistency_weight == 0.0 && c->distil_weight == 0.0) || s->teacher != NULL,
+    TENSOR_CHECK(c->scope == LAMBDA_STEP || c->distill_weight == 0.0,
+                 "distillation %g with one lambda a sample", c->distill_weight);
+    TENSOR_CHECK((c->consistency_weight == 0.0 && c->distill_weight == 0.0) || s->teacher != NULL,
                  "consistency %g and distillation %g without a teacher", c->consistency_weight,
-                 c->distil_weight);
+                 c->distill_weight);
 }
 
 /* ---- steps of noise without a mask ---- */
@@ -382,7 +382,7 @@ static bool draw_and_run(Step *s, const States *x0)
     xt = states_rows(&s->xt, 0, s->B);
     diffusion_draw_marginal(s->p, &xt, x0, s->t, streams_of(s, PASS_XT, s->B));
     return (s->rows == s->B || draw_consistency(s)) && run_rows(s) &&
-           (s->config->distil_weight == 0.0 || run_distil(s));
+           (s->config->distill_weight == 0.0 || run_distill(s));
 }
 
 VariationalReport variational_gradient(const VariationalConfig *config, const Denoiser *teacher,

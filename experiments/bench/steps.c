@@ -80,14 +80,14 @@ int bench_teacher_step(const Command *self, int argc, char **argv)
 int bench_distill_step(const Command *self, int argc, char **argv)
 {
     const char *preset = "cifar10";
-    int64_t images = 8, lambdas = 16, distil_lambdas = 0, chunk = -1;
+    int64_t images = 8, lambdas = 16, distill_lambdas = 0, chunk = -1;
     BenchOptions bench = {.reps = 3};
     const Option options[] = {
         {"--preset", OPTION_TEXT, &preset, "NAME", 0, 0, false,
          "cifar10, small, or another of di4c train (cifar10)"},
         {"--images", OPTION_COUNT, &images, "I", 1, 1e6, false, "pictures (8)"},
         {"--lambdas", OPTION_COUNT, &lambdas, "N", 1, 1e6, false, "lambdas a picture (16)"},
-        {"--distil-lambdas", OPTION_COUNT, &distil_lambdas, "M", 0, 1e6, false,
+        {"--distill-lambdas", OPTION_COUNT, &distill_lambdas, "M", 0, 1e6, false,
          "lambdas a picture in the distillation term, 0: N (0)"},
         {"--chunk", OPTION_COUNT, &chunk, "N", 0, 1e6, false,
          "most samples a network call, 0: all (the preset's)"},
@@ -104,7 +104,7 @@ int bench_distill_step(const Command *self, int argc, char **argv)
         return command_fail(self, &err, 2);
     }
     m->config.lambdas = lambdas;
-    m->config.distil_lambdas = distil_lambdas;
+    m->config.distill_lambdas = distill_lambdas;
     if (chunk >= 0)
         m->config.chunk = chunk;
     measure(self, preset, m, teacher, (size_t)images, bench.reps);

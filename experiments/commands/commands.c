@@ -2,12 +2,12 @@
 #include "experiments/commands/commands.h"
 
 const Command commands[] = {
-    {"demo", "Built-in data: trains a teacher, distils a student, samples both, writes a report.",
+    {"demo", "Built-in data: trains a teacher, distills a student, samples both, writes a report.",
      "di4c demo --out out/demo", command_demo},
     {"train", "Trains a teacher.",
      "di4c train --data mnist:DIR --preset mnist-binary --out out/teacher.safetensors",
      command_train},
-    {"distill", "Distils a teacher into a lambda-mixture student that needs fewer steps.",
+    {"distill", "Distills a teacher into a lambda-mixture student that needs fewer steps.",
      "di4c distill --teacher out/teacher.safetensors --data mnist:DIR --out "
      "out/student.safetensors",
      command_distill},

@@ -107,7 +107,7 @@ static const Key keys[] = {
     {"lambda_gain", KEY_NUMBER, AT(lambda_gain), "1", 1e-3, 100, 0,
      "unet student: factor on lambda's first weights; 2.45 keeps its size"},
     {"lambdas", KEY_INTEGER, AT(lambdas), "16", 1, 4096, 0, "student: lambdas of a picture"},
-    {"distil_lambdas", KEY_INTEGER, AT(distil_lambdas), "0", 0, 4096, 0,
+    {"distill_lambdas", KEY_INTEGER, AT(distill_lambdas), "0", 0, 4096, 0,
      "student: lambdas of a picture in the distillation term; 0: lambdas"},
     {"data_weight", KEY_CHOICE, AT(data_weight), "sigmoid", 0, 0, "sigmoid|one|linear|zero",
      "student: w(t) of the data term"},
@@ -116,7 +116,7 @@ static const Key keys[] = {
      "student: lambdas of a picture cut evenly"},
     {"delta_min", KEY_NUMBER, AT(delta_min), "0.001", 1e-9, 0.5, 0, "student: least t - u"},
     {"delta_max", KEY_NUMBER, AT(delta_max), "0.01", 1e-9, 0.5, 0, "student: largest t - u"},
-    {"tm_width", KEY_NUMBER, AT(tm_width), "0.01", 0, 0.5, 0, "student: spread of t in distil"},
+    {"tm_width", KEY_NUMBER, AT(tm_width), "0.01", 0, 0.5, 0, "student: spread of t in distill"},
     {"share_at_one", KEY_NUMBER, AT(share_at_one), "0", 0, 1, 0, "student: pictures with t = 1"},
     {"objective", KEY_CHOICE, AT(objective), "published", 0, 0, "published|variational",
      "student: the paper's losses over N lambdas, or an evidence bound with a recognition network"},
@@ -136,7 +136,7 @@ static const Key keys[] = {
      "variational, sample: bounds of 1, 2, 4, ... up to so many steps are trained"},
     {"consistency_weight", KEY_NUMBER, AT(consistency_weight), "0", 0, 100, 0,
      "variational, step: weight of the consistency term; 0: none"},
-    {"distil_weight", KEY_NUMBER, AT(distil_weight), "0", 0, 100, 0,
+    {"distill_weight", KEY_NUMBER, AT(distill_weight), "0", 0, 100, 0,
      "variational, step: weight of the distillation term; 0: none"},
     {"targets", KEY_CHOICE, AT(targets), "data", 0, 0, "data|teacher|mixed",
      "student: pictures of the data, of the teacher's own many-step chain, or half of each"},
@@ -188,14 +188,14 @@ static const Preset presets[] = {
      "lambda_dims=6 prior_components=400 kl_weight=0.3 kl_warmup=0.4 share_at_one=0.125 steps=1000 "
      "batch=256 lr=2e-3"},
     {"glyphs-published", "the same, students by the paper's losses", GLYPHS, GLYPHS_TEACHER,
-     "steps=4000 batch=8 lambdas=32 distil_lambdas=2 lr=3e-4 data_weight=one stratified_lambda=on "
+     "steps=4000 batch=8 lambdas=32 distill_lambdas=2 lr=3e-4 data_weight=one stratified_lambda=on "
      "delta_min=0.005 delta_max=0.05 share_at_one=0.125 start_from=averaged"},
     {"mnist-binary", "MNIST at 14x14, black and white, small U-Net, absorbing noise", BINARY,
      BINARY_TEACHER, ONE_LAMBDA
      "lambda_dims=8 prior_components=400 kl_warmup=0.6 share_at_one=0.125 steps=6000 batch=64 "
      "lr=1.5e-3"},
     {"mnist-binary-published", "the same, students by the paper's losses", BINARY, BINARY_TEACHER,
-     "steps=2800 batch=4 lambdas=64 distil_lambdas=2 lambda_gain=2.45 lr=7e-4 data_weight=one "
+     "steps=2800 batch=4 lambdas=64 distill_lambdas=2 lambda_gain=2.45 lr=7e-4 data_weight=one "
      "stratified_lambda=on "
      "delta_min=0.005 delta_max=0.05 share_at_one=0.125 start_from=averaged"},
     {"mnist", "MNIST at 28x28, 256 grey levels, U-Net, absorbing noise", GREYS, GREYS_TEACHER,
@@ -205,7 +205,7 @@ static const Preset presets[] = {
      "height=28 width=28 channels=1 states=256 ch=32 ch_mult=1,2,2 attn_scale=1 dropout=0 flip=off "
      "lr_decay=cosine warmup=100 ema_decay=0.999 chunk=128 loss=cross_entropy",
      "steps=2800 batch=64 lr=1e-3 stratified_times=on",
-     "steps=1100 batch=24 lambdas=4 distil_lambdas=1 lambda_gain=2.45 lr=2e-4 "
+     "steps=1100 batch=24 lambdas=4 distill_lambdas=1 lambda_gain=2.45 lr=2e-4 "
      "data_weight=one stratified_lambda=on "
      "delta_min=0.02 delta_max=0.2 share_at_one=0.125 start_from=averaged"},
     {"cifar10-small", "CIFAR-10 with a small U-Net and absorbing noise", SMALL_COLOURS,
@@ -222,8 +222,15 @@ static void *field(Config *c, const Key *k)
     return (char *)c + k->offset;
 }
 
+/* Names of the first versions, which their model files have. */
+static const char *const older_names[][2] = {{"distil_lambdas", "distill_lambdas"},
+                                             {"distil_weight", "distill_weight"}};
+
 static const Key *find_key(const char *name)
 {
+    for (size_t i = 0; i < sizeof older_names / sizeof older_names[0]; i++)
+        if (strcmp(name, older_names[i][0]) == 0)
+            name = older_names[i][1];
     for (size_t i = 0; i < KEY_COUNT; i++)
         if (strcmp(keys[i].name, name) == 0)
             return &keys[i];
@@ -441,9 +448,9 @@ static bool check_variational(const Config *c, Error *err)
         return error_set(err, "configuration: consistency_weight=%g with lambda_scope=sample: "
                               "expected 0",
                          c->consistency_weight);
-    if (c->lambda_scope == 1 && c->distil_weight > 0)
-        return error_set(err, "configuration: distil_weight=%g with lambda_scope=sample: expected 0",
-                         c->distil_weight);
+    if (c->lambda_scope == 1 && c->distill_weight > 0)
+        return error_set(err, "configuration: distill_weight=%g with lambda_scope=sample: expected 0",
+                         c->distill_weight);
     if (c->lambda_scope == 1 && (c->most_steps & (c->most_steps - 1)) != 0)
         return error_set(err, "configuration: most_steps=%lld: expected a power of two",
                          (long long)c->most_steps);

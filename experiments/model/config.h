@@ -46,14 +46,14 @@ typedef struct Config {
     double t_min, nll_weight, eps;
     bool two_passes, stratified_times;
     /* student */
-    int64_t lambda_dims, lambdas, distil_lambdas;
+    int64_t lambda_dims, lambdas, distill_lambdas;
     double lambda_gain;
     int data_weight; /* DataWeight */
     bool control_variates, stratified_lambda;
     double delta_min, delta_max, tm_width, share_at_one;
     int objective; /* CONFIG_OBJECTIVE_* */
     int lambda_scope, lambda_law, lambda_input; /* 0 for LAMBDA_STEP; LambdaLaw; CONFIG_LAMBDA_* */
-    double kl_weight, kl_warmup, consistency_weight, distil_weight;
+    double kl_weight, kl_warmup, consistency_weight, distill_weight;
     int64_t most_steps, prior_components;
     int targets; /* CONFIG_TARGETS_* : where the pictures x_0 come from */
     int64_t target_count, target_steps;

@@ -18,7 +18,7 @@ enum { WORLDS = sizeof worlds / sizeof worlds[0], OTHER_STEPS = 1500, TEXT = 40 
 
 static const char *term_name(size_t n)
 {
-    static const char *const names[BOUND_CALLS] = {"distil",   "consis_1", "consis_2", "consis_3",
+    static const char *const names[BOUND_CALLS] = {"distill",   "consis_1", "consis_2", "consis_3",
                                                    "consis_4", "consis_5", "consis_6", "consis_7"};
     return names[n];
 }

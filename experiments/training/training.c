@@ -22,12 +22,12 @@ typedef struct Columns {
 static const Columns teacher_columns = {4, {"step", "loss", "grad_norm", "lr"}};
 static const Columns published_columns = {
     9,
-    {"step", "loss", "grad_norm", "lr", "distil", "data_cor", "data_indep", "consis_cor",
+    {"step", "loss", "grad_norm", "lr", "distill", "data_cor", "data_indep", "consis_cor",
      "consis_indep"}};
 static const Columns variational_columns = {
     9, /* and the tenth with a distillation term */
     {"step", "loss", "grad_norm", "lr", "reconstruction", "kl", "kl_weight", "consistency",
-     "consistency_kl", "distil"}};
+     "consistency_kl", "distill"}};
 
 typedef struct Run {
     const TrainingJob *job;
@@ -72,7 +72,7 @@ DistillConfig training_distill(const Config *c)
     d.loss.control_variates = c->control_variates;
     d.loss.data_weight = (DataWeight)c->data_weight;
     d.lambdas = (size_t)c->lambdas;
-    d.distil_lambdas = (size_t)c->distil_lambdas;
+    d.distill_lambdas = (size_t)c->distill_lambdas;
     d.t_min = c->t_min;
     d.delta_min = c->delta_min;
     d.delta_max = c->delta_max;
@@ -93,7 +93,7 @@ VariationalConfig training_variational(const Config *c, uint64_t step)
                                .share_at_one = c->share_at_one,
                                .t_min = c->t_min,
                                .consistency_weight = c->consistency_weight,
-                               .distil_weight = c->distil_weight,
+                               .distill_weight = c->distill_weight,
                                .tm_width = c->tm_width,
                                .delta_min = c->delta_min,
                                .delta_max = c->delta_max,
@@ -110,7 +110,7 @@ static double variational_step(Run *run, uint64_t step)
                              (uint64_t)m->config.seed, step, (size_t)m->config.chunk, run->graph,
                              run->arena);
     const double own[] = {r.reconstruction, r.kl,       v.kl_weight, r.consistency,
-                          r.consistency_kl, r.distil};
+                          r.consistency_kl, r.distill};
     memcpy(run->row + COMMON_COLUMNS, own, sizeof own);
     return r.loss;
 }
@@ -124,7 +124,7 @@ static double published_step(Run *run, uint64_t step)
         distill_gradient(&d, job->teacher, &m->denoiser, m->process, &run->batch,
                          (uint64_t)m->config.seed, step, (size_t)m->config.chunk, run->graph,
                          run->arena);
-    const double own[] = {r.distil, r.data_cor, r.data_indep, r.consis_cor, r.consis_indep};
+    const double own[] = {r.distill, r.data_cor, r.data_indep, r.consis_cor, r.consis_indep};
     memcpy(run->row + COMMON_COLUMNS, own, sizeof own);
     return r.loss;
 }
@@ -139,7 +139,7 @@ static Columns columns_of(const TrainingJob *job)
     Columns columns = teacher_columns;
     if (job->teacher)
         columns = is_variational(job) ? variational_columns : published_columns;
-    columns.count += is_variational(job) && job->model->config.distil_weight > 0;
+    columns.count += is_variational(job) && job->model->config.distill_weight > 0;
     return columns;
 }
 

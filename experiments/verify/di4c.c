@@ -3,7 +3,7 @@
 #include "distill/step.h"
 #include "experiments/verify/verify.h"
 
-/* The terms' names, in the order of their addresses in a Di4cTerms. */
+/* The terms' names in manifests, in the order of their addresses in a Di4cTerms. */
 static const char *const term_names[5] = {"data_cor", "data_indep", "distil", "consis_cor",
                                           "consis_indep"};
 
@@ -11,7 +11,7 @@ static Di4cTerms new_terms(Arena *arena, size_t images, double *terms[5]) {
     for (size_t i = 0; i < 5; i++) terms[i] = arena_alloc(arena, images, sizeof **terms);
     return (Di4cTerms){.data_cor = terms[0],
                        .data_indep = terms[1],
-                       .distil = terms[2],
+                       .distill = terms[2],
                        .consis_cor = terms[3],
                        .consis_indep = terms[4]};
 }

@@ -15,7 +15,7 @@
 #include "tests/tools/sampler_worlds.h"
 
 enum { D = WORLD_D, C = 2, ANSWERS = 4, MAX_X = 9, PICTURES = 20000, NOISES = 2 };
-enum { DISTIL, DATA_COR, DATA_INDEP, CONSIS_COR, CONSIS_INDEP, TERMS };
+enum { DISTILL, DATA_COR, DATA_INDEP, CONSIS_COR, CONSIS_INDEP, TERMS };
 static const double LAW[ANSWERS] = {0.4, 0.1, 0.15, 0.35};
 static const double T = 1.0, U = 0.7, TM = 0.2;
 
@@ -46,7 +46,7 @@ static void setting_make(Setting *s, int noise, size_t lambdas, bool control_var
     s->config = distill_defaults();
     s->config.loss.control_variates = control_variates;
     s->config.lambdas = lambdas;
-    s->config.distil_lambdas = 1;
+    s->config.distill_lambdas = 1;
     s->config.t_min = TM;
     s->config.tm_width = 0.0;
     s->config.delta_min = s->config.delta_max = T - U;
@@ -259,7 +259,7 @@ static void add_consis(const Setting *s, size_t x, double chance, Rows *rows, Ro
         }
 }
 
-static double exact_distil(const Setting *s)
+static double exact_distill(const Setting *s)
 {
     double sum = 0.0;
     Rows teacher, student;
@@ -281,7 +281,7 @@ static void exact(const Setting *s, double want[TERMS])
     Rows teacher, rows[2], mean;
 
     memset(want, 0, TERMS * sizeof *want);
-    want[DISTIL] = exact_distil(s);
+    want[DISTILL] = exact_distill(s);
     for (size_t x = 0; x < s->X; x++)
         for (unsigned high = 0; high < 1u << N; high++) {
             double total = 0.0, chance = pattern_chance(s, high);
@@ -302,7 +302,7 @@ static void exact(const Setting *s, double want[TERMS])
 
 START_TEST(losses_estimate_their_expectations)
 {
-    static const char *const names[TERMS] = {"distil", "data_cor", "data_indep", "consis_cor",
+    static const char *const names[TERMS] = {"distill", "data_cor", "data_indep", "consis_cor",
                                              "consis_indep"};
     Setting s;
     Estimate e;
@@ -315,7 +315,7 @@ START_TEST(losses_estimate_their_expectations)
         ck_assert_msg(fabs(e.mean[k] - want[k]) <= 4.0 * e.error[k] + 1e-7,
                       "%s: %.6f, exactly %.6f, standard error %.6f", names[k], e.mean[k], want[k],
                       e.error[k]);
-    ck_assert(e.error[DISTIL] > 0.0 && e.error[CONSIS_COR] > 0.0);
+    ck_assert(e.error[DISTILL] > 0.0 && e.error[CONSIS_COR] > 0.0);
     diffusion_process_destroy(s.p);
 }
 END_TEST

@@ -68,7 +68,7 @@ static void case_make(Case *c, const Kind *kind)
     c->student = diffusion_network_denoiser(c->student_net, &head);
     c->config = distill_defaults();
     c->config.lambdas = N;
-    c->config.distil_lambdas = kind->at_tm;
+    c->config.distill_lambdas = kind->at_tm;
     c->x0 = states_alloc(B, D);
     for (size_t i = 0; i < B * D; i++)
         c->x0.x[i] = (uint16_t)(i * 7 % S);
@@ -167,9 +167,9 @@ START_TEST(report_adds_up)
     for (int cv = 0; cv < 2; cv++) {
         c.config.loss.control_variates = cv == 1;
         Di4cReport r = run(&c, 1, 0);
-        double sum = r.distil + r.data_cor + r.data_indep + r.consis_cor + r.consis_indep;
+        double sum = r.distill + r.data_cor + r.data_indep + r.consis_cor + r.consis_indep;
         ck_assert_double_eq_tol(r.loss, sum, 1e-9);
-        ck_assert(r.distil > 0 && (cv == 1) == (r.data_indep != 0));
+        ck_assert(r.distill > 0 && (cv == 1) == (r.data_indep != 0));
     }
     case_free(&c);
 }
@@ -556,7 +556,7 @@ START_TEST(given_draws_make_the_same_step)
     check_grads(&c, grads);
     for (size_t b = 0; b < B; b++)
         mean += terms[0][b] / B;
-    ck_assert_double_eq_tol(mean, got.distil, 1e-12);
+    ck_assert_double_eq_tol(mean, got.distill, 1e-12);
     mem_free(grads);
     case_free(&c);
 }

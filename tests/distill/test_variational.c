@@ -102,7 +102,7 @@ static Case case_with(bool mask, LambdaScope scope, size_t batch)
                                    .consistency_weight = scope == LAMBDA_STEP ? 0.5 : 0.0,
                                    .delta_min = 0.05,
                                    .delta_max = 0.2,
-                                   .distil_weight = scope == LAMBDA_STEP ? 0.8 : 0.0,
+                                   .distill_weight = scope == LAMBDA_STEP ? 0.8 : 0.0,
                                    .tm_width = 0.3};
     for (size_t i = 0; i < batch * D; i++)
         c.x0.x[i] = (uint16_t)(i * i % 7 % 2);
@@ -156,12 +156,12 @@ START_TEST(the_report_adds_up)
     const VariationalReport r = run(&c, 2, 0);
     const double beta = c.config.kl_weight, w = c.config.consistency_weight;
     const double sum = r.reconstruction + beta * r.kl + r.consistency +
-                       w * beta * r.consistency_kl + c.config.distil_weight * r.distil;
+                       w * beta * r.consistency_kl + c.config.distill_weight * r.distill;
 
     ck_assert_double_eq_tol(r.loss, sum / D, 1e-9);
     ck_assert(r.reconstruction > 0.0 && r.kl > 0.0);
     ck_assert((r.consistency > 0.0) == (_i == 1));
-    ck_assert((r.distil > 0.0) == (_i == 1));
+    ck_assert((r.distill > 0.0) == (_i == 1));
     case_free(&c);
 }
 END_TEST

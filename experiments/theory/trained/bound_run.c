@@ -30,7 +30,7 @@ static DistillConfig training_config(void)
 
     c.loss.data_weight = DATA_WEIGHT_ONE;
     c.lambdas = 32;
-    c.distil_lambdas = 2;
+    c.distill_lambdas = 2;
     c.t_min = 0.1;
     c.tm_width = 0.05;
     c.delta_min = 0.02;
@@ -121,7 +121,7 @@ static bool train(BoundRun *run, const FiniteLaw *law, const Lab *lab, size_t st
         if (is_due(step, steps))
             add_row(run, lab);
         if (step < steps)
-            tiny_distil(lab->student, &config, lab->teacher, law, lab->process, &x0);
+            tiny_distill(lab->student, &config, lab->teacher, law, lab->process, &x0);
         if (platform_signal() != 0)
             ok = error_set(err, "theory bound: stopped by signal %d", platform_signal());
     }

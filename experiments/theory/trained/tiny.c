@@ -98,7 +98,7 @@ double tiny_teach(TinyModel *m, const TeacherConfig *config, const FiniteLaw *la
     return loss;
 }
 
-double tiny_distil(TinyModel *m, const DistillConfig *config, const Denoiser *teacher,
+double tiny_distill(TinyModel *m, const DistillConfig *config, const Denoiser *teacher,
                    const FiniteLaw *law, const Process *p, States *x0)
 {
     uint64_t step = m->optimizer->steps;

@@ -34,7 +34,7 @@ void tiny_draw_data(const FiniteLaw *law, uint64_t seed, uint64_t step, States *
 /* One training step of a teacher or of a student on fresh data of x0's size.  Returns the loss. */
 double tiny_teach(TinyModel *m, const TeacherConfig *config, const FiniteLaw *law, const Process *p,
                   States *x0);
-double tiny_distil(TinyModel *m, const DistillConfig *config, const Denoiser *teacher,
+double tiny_distill(TinyModel *m, const DistillConfig *config, const Denoiser *teacher,
                    const FiniteLaw *law, const Process *p, States *x0);
 
 #endif

@@ -11,7 +11,7 @@ enum { ARENA_CHUNK = 1 << 20 };
 
 const char *variance_part_name(LossPart part)
 {
-    static const char *const names[LOSS_PARTS] = {"distil", "data", "consis", "all"};
+    static const char *const names[LOSS_PARTS] = {"distill", "data", "consis", "all"};
 
     TENSOR_CHECK(part < LOSS_PARTS, "loss %d", (int)part);
     return names[part];
@@ -120,19 +120,19 @@ static void fill_gradients(const Sample *s, float *grads)
     size_t P = s->student->net->params.total, at_t = s->B * s->N * s->outputs;
     float *both = arena_zeroed(s->arena, at_t, sizeof *both);
     float *consis = arena_zeroed(s->arena, at_t, sizeof *consis);
-    float *distil = arena_zeroed(s->arena, s->B * s->M * s->outputs, sizeof *distil);
+    float *distill = arena_zeroed(s->arena, s->B * s->M * s->outputs, sizeof *distill);
     Di4cOptions no_data = s->config->loss;
 
     no_data.data_weight = DATA_WEIGHT_ZERO;
-    losses(s, &s->config->loss, s->teacher_t, both, distil);
+    losses(s, &s->config->loss, s->teacher_t, both, distill);
     losses(s, &no_data, mean_student(s), consis, NULL);
     for (size_t i = 0; i < at_t; i++)
         both[i] -= consis[i];
-    pull(s, &s->at_tm, distil, grads + LOSS_DISTIL * P);
+    pull(s, &s->at_tm, distill, grads + LOSS_DISTILL * P);
     pull(s, &s->at_t, both, grads + LOSS_DATA * P);
     pull(s, &s->at_t, consis, grads + LOSS_CONSIS * P);
     for (size_t i = 0; i < P; i++)
-        grads[LOSS_ALL * P + i] = grads[LOSS_DISTIL * P + i] + grads[LOSS_DATA * P + i] +
+        grads[LOSS_ALL * P + i] = grads[LOSS_DISTILL * P + i] + grads[LOSS_DATA * P + i] +
                                   grads[LOSS_CONSIS * P + i];
     nn_params_zero_grads(&s->student->net->params);
 }

@@ -14,8 +14,8 @@
 #include "tensor/base/arena.h"
 
 /* The three terms of distill/losses.h, data with its weight w(t), and their sum. */
-typedef enum LossPart { LOSS_DISTIL, LOSS_DATA, LOSS_CONSIS, LOSS_ALL, LOSS_PARTS } LossPart;
-const char *variance_part_name(LossPart part); /* "distil", "data", "consis", "all" */
+typedef enum LossPart { LOSS_DISTILL, LOSS_DATA, LOSS_CONSIS, LOSS_ALL, LOSS_PARTS } LossPart;
+const char *variance_part_name(LossPart part); /* "distill", "data", "consis", "all" */
 
 /* grads (LOSS_PARTS, P), P the student's number of weights: the gradient of each loss for one
  * step's draws, which do not depend on config->loss.  Without dropout.  distill_losses gives the

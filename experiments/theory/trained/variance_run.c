@@ -48,7 +48,7 @@ static DistillConfig training_config(void)
 
     c.loss.data_weight = DATA_WEIGHT_ONE;
     c.lambdas = LAMBDAS;
-    c.distil_lambdas = 2;
+    c.distill_lambdas = 2;
     c.delta_min = 0.02;
     c.delta_max = 0.13;
     c.share_at_one = 0.2;
@@ -85,7 +85,7 @@ static bool train_teacher(const Lab *lab, size_t steps, Error *err)
 static bool train_student(Lab *lab, size_t until, Error *err)
 {
     while (lab->student->optimizer->steps < until) {
-        tiny_distil(lab->student, &lab->config, &lab->teacher->denoiser, lab->law, lab->process,
+        tiny_distill(lab->student, &lab->config, &lab->teacher->denoiser, lab->law, lab->process,
                     &lab->x0);
         if (stopped(err))
             return false;

@@ -58,6 +58,20 @@ START_TEST(values_survive_the_way_through_text)
 }
 END_TEST
 
+START_TEST(older_names_of_keys_are_understood)
+{
+    Config a, b;
+    config_defaults(&a);
+    b = a;
+    set(&a, "distil_lambdas", "3");
+    set(&a, "distil_weight", "0.5");
+    set(&b, "distill_lambdas", "3");
+    set(&b, "distill_weight", "0.5");
+    ck_assert_uint_eq(config_difference(&a, &b), config_count());
+    ck_assert(a.distill_lambdas == 3 && a.distill_weight == 0.5);
+}
+END_TEST
+
 START_TEST(numbers_keep_every_digit)
 {
     static const double numbers[] = {0.1, 1.0 / 3.0, 2e-4, 1e-9, 0.30000000000000004, 7, 0};
@@ -325,6 +339,7 @@ Suite *config_suite(void)
 
     tcase_add_test(tc, as_paper_changes_what_it_should);
     tcase_add_test(tc, values_survive_the_way_through_text);
+    tcase_add_test(tc, older_names_of_keys_are_understood);
     tcase_add_test(tc, numbers_keep_every_digit);
     tcase_add_test(tc, values_reach_their_field);
     tcase_add_test(tc, values_out_of_range_are_refused);

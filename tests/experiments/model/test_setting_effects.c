@@ -31,7 +31,7 @@ enum { WORLDS = NONE };
 #define NUMBERS "--set lambda_input=numbers "
 #define BOUND NUMBERS "--set objective=variational "
 #define DRAWN "--set target_count=5 --set target_steps=2 "
-#define FEW "--set lambdas=3 --set distil_lambdas=0 --set stratified_lambda=off "
+#define FEW "--set lambdas=3 --set distill_lambdas=0 --set stratified_lambda=off "
 
 static const char *const worlds[] = {
     "train " TINY NET_MLP "--set stratified_times=off ",
@@ -124,7 +124,7 @@ static const Trial trials[] = {
     {"lambda_dims", UNET_STUDENT, "", "1", "2", false},
     {"lambda_gain", UNET_STUDENT, "", "1", "2.45", false},
     {"lambdas", MLP_STUDENT, "", "3", "4", false},
-    {"distil_lambdas", MLP_STUDENT, "", "0", "1", false},
+    {"distill_lambdas", MLP_STUDENT, "", "0", "1", false},
     {"data_weight", MLP_STUDENT, "", "one", "sigmoid", false},
     {"data_weight", MLP_STUDENT, "", "linear", "zero", false},
     {"control_variates", MLP_STUDENT, "", "on", "off", false},
@@ -149,8 +149,8 @@ static const Trial trials[] = {
     {"kl_warmup", MLP_STUDENT, BOUND, "0.6", "0.9", false},
     {"most_steps", MLP_STUDENT, BOUND "--set lambda_scope=sample ", "32", "4", false},
     {"consistency_weight", MLP_STUDENT, BOUND, "0", "1", false},
-    {"distil_weight", MLP_STUDENT, BOUND, "0", "1", false},
-    {"tm_width", MLP_STUDENT, BOUND "--set distil_weight=1 ", "0.01", "0.2", false},
+    {"distill_weight", MLP_STUDENT, BOUND, "0", "1", false},
+    {"tm_width", MLP_STUDENT, BOUND "--set distill_weight=1 ", "0.01", "0.2", false},
     {"share_at_one", MLP_STUDENT, BOUND "--set lambda_scope=sample ", "0", "0.5", false},
     {"targets", MLP_STUDENT, DRAWN, "data", "teacher", false},
     {"targets", MLP_STUDENT, DRAWN, "teacher", "mixed", false},

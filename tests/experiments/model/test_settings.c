@@ -97,7 +97,7 @@ START_TEST(training_gets_its_settings)
     const DistillConfig d = training_distill(&c);
     ck_assert(d.loss.control_variates == c.control_variates);
     ck_assert(d.loss.data_weight == (DataWeight)c.data_weight);
-    ck_assert(d.lambdas == (size_t)c.lambdas && d.distil_lambdas == (size_t)c.distil_lambdas);
+    ck_assert(d.lambdas == (size_t)c.lambdas && d.distill_lambdas == (size_t)c.distill_lambdas);
     ck_assert(d.t_min == c.t_min && d.delta_min == c.delta_min && d.delta_max == c.delta_max);
     ck_assert(d.tm_width == c.tm_width && d.share_at_one == c.share_at_one && d.eps == c.eps);
     ck_assert(d.stratified_lambda == c.stratified_lambda);

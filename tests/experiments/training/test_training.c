@@ -383,7 +383,7 @@ START_TEST(a_student_learns_nothing_from_its_equal)
     size_t n;
     config.share_at_one = 0;
     config.lambdas = 1;
-    config.distil_lambdas = 0;
+    config.distill_lambdas = 0;
     done(ROLE_STUDENT, &config, "s", false);
     char *text = toy_read(toy("s.csv"), &n), *row = strchr(text, '\n') + 1;
     double v[9];

@@ -180,7 +180,7 @@ static double naive_consis(const Naive *w, const double *law, double u, double t
     return mean;
 }
 
-static double naive_distil(const Naive *w, const double *law, double t)
+static double naive_distill(const Naive *w, const double *law, double t)
 {
     Table left, right;
     double mean = 0.0;
@@ -246,7 +246,7 @@ START_TEST(all_terms_equal_a_second_enumeration)
         ck_assert_double_le(fabs(terms[n] - sqrt(naive_consis(&w, law, u, t) / 2.0)), 1e-6);
         naive_move(&w, u, t, law);
     }
-    ck_assert_double_le(fabs(terms[0] - sqrt(naive_distil(&w, law, 1.0 / N) / 2.0)), 1e-6);
+    ck_assert_double_le(fabs(terms[0] - sqrt(naive_distill(&w, law, 1.0 / N) / 2.0)), 1e-6);
     ck_assert_double_le(fabs(left - naive_left(&w, prior, law, 1.0 / N)), 1e-6);
     bound_chain_destroy(c);
     diffusion_process_destroy(p);
@@ -312,7 +312,7 @@ END_TEST
 /* The experiment on one world: flat rows that add up, and both sides in them. */
 START_TEST(rows_carry_the_terms)
 {
-    static const char *const terms[] = {"distil",   "consis_1", "consis_2", "consis_3",
+    static const char *const terms[] = {"distill",   "consis_1", "consis_2", "consis_3",
                                         "consis_4", "consis_5", "consis_6", "consis_7"};
     Findings *f = findings_create(NULL);
     const char *path = toy("bound.json");

@@ -36,7 +36,7 @@ static Lab lab_of(int kase)
     lab.config.loss.control_variates = kase / 2 == 0;
     lab.config.loss.data_weight = DATA_WEIGHT_ONE;
     lab.config.lambdas = 4;
-    lab.config.distil_lambdas = 2;
+    lab.config.distill_lambdas = 2;
     lab.config.share_at_one = 0.3;
     lab.config.t_min = 0.2;
     lab.config.tm_width = 0.3;
@@ -97,7 +97,7 @@ END_TEST
 
 /* Neither the distillation nor the data term looks at draws that depend on the student, so their
  * values have derivatives in the weights. */
-START_TEST(distil_and_data_match_differences)
+START_TEST(distill_and_data_match_differences)
 {
     Lab lab = lab_of(_i);
     const ParamSet *params = &lab.student->net->params;
@@ -110,14 +110,14 @@ START_TEST(distil_and_data_match_differences)
     memcpy(kept, params->values, P * sizeof *kept);
     for (size_t i = 0; i < P; i++) {
         way[i] = rng_uniform(&rng) - 0.5;
-        slope[0] += way[i] * (double)grads[LOSS_DISTIL * P + i];
+        slope[0] += way[i] * (double)grads[LOSS_DISTILL * P + i];
         slope[1] += way[i] * (double)grads[LOSS_DATA * P + i];
     }
     for (int side = 0; side < 2; side++) {
         for (size_t i = 0; i < P; i++)
             params->values[i] = (float)((double)kept[i] + (side == 0 ? -h : h) * way[i]);
         Di4cReport r = step_of(&lab);
-        value[side][0] = r.distil;
+        value[side][0] = r.distill;
         value[side][1] = r.data_cor + r.data_indep;
     }
     for (int k = 0; k < 2; k++) {
@@ -151,7 +151,7 @@ START_TEST(control_variates_lower_the_variance)
         ck_assert_int_eq(row->loss, part);
         ck_assert_uint_eq(row->step, steps[i / LOSS_PARTS]);
         ck_assert(row->with == again->rows[i].with && row->without == again->rows[i].without);
-        if (part == LOSS_DISTIL)
+        if (part == LOSS_DISTILL)
             ck_assert_double_eq(row->with, row->without);
         else
             ck_assert_msg(row->with >= 0.0 && row->without > 1.5 * row->with, "%s at %zu: %g, %g",
@@ -187,7 +187,7 @@ Suite *variance_suite(void)
     TCase *tc = tcase_create("variance");
 
     tcase_add_loop_test(tc, the_parts_add_up_to_the_training_step, 0, 4);
-    tcase_add_loop_test(tc, distil_and_data_match_differences, 0, 4);
+    tcase_add_loop_test(tc, distill_and_data_match_differences, 0, 4);
     tcase_add_test(tc, control_variates_lower_the_variance);
     tcase_add_test(tc, the_exclusive_or_hides_from_pairs);
     tcase_set_timeout(tc, 240);

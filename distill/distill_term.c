@@ -1,4 +1,4 @@
-#include "distill/distil_term.h"
+#include "distill/distill_term.h"
 
 #include <math.h>
 
@@ -7,7 +7,7 @@
 #include "tensor/reduce.h"
 #include "tensor/base/threads.h"
 
-double distil_time(double t_min, double width, Rng *rng)
+double distill_time(double t_min, double width, Rng *rng)
 {
     bool later = (rng_u32(rng) & 1) != 0;
     double later_by = width * rng_uniform(rng);
@@ -15,7 +15,7 @@ double distil_time(double t_min, double width, Rng *rng)
     return t_min + (later ? later_by : 0.0);
 }
 
-double distil_dimensions(const Head *head, const uint16_t *x, const float *teacher,
+double distill_dimensions(const Head *head, const uint16_t *x, const float *teacher,
                          const float *student, size_t first, size_t end, double scale, float *dout)
 {
     size_t S = head->states;
@@ -37,7 +37,7 @@ double distil_dimensions(const Head *head, const uint16_t *x, const float *teach
 }
 
 typedef struct Block {
-    const DistilTerm *term;
+    const DistillTerm *term;
     size_t first, count, outputs;
     const float *teacher, *student; /* (B, outputs), (count, outputs) */
     float *dout;                    /* (count, outputs) */
@@ -50,14 +50,14 @@ static void one_picture(size_t i, void *context)
     const Block *k = context;
     size_t b = k->first + i;
 
-    k->kl[b] = distil_dimensions(&k->term->student->head, states_row(k->term->xtm, b),
+    k->kl[b] = distill_dimensions(&k->term->student->head, states_row(k->term->xtm, b),
                                  k->teacher + b * k->outputs, k->student + i * k->outputs, 0,
                                  k->term->xtm->dims, k->scale, k->dout + i * k->outputs);
 }
 
 static bool run_block(Block *k, Graph *g)
 {
-    const DistilTerm *t = k->term;
+    const DistillTerm *t = k->term;
     size_t L = t->student->lambda_dims;
     States x = states_rows(t->xtm, k->first, k->count);
     NetworkInput in = {&x, t->tm + k->first, t->lambda + k->first * L,
@@ -75,7 +75,7 @@ static bool run_block(Block *k, Graph *g)
     return true;
 }
 
-double distil_term_gradient(const DistilTerm *t, size_t chunk, Graph *g, Arena *arena)
+double distill_term_gradient(const DistillTerm *t, size_t chunk, Graph *g, Arena *arena)
 {
     ArenaMark mark = arena_mark(arena);
     size_t B = t->xtm->batch, D = t->xtm->dims, outputs = diffusion_head_outputs(&t->student->head);

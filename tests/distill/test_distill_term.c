@@ -1,10 +1,10 @@
-/* distill/distil_term.c: the value in double, its gradient against differences, a student that is
+/* distill/distill_term.c: the value in double, its gradient against differences, a student that is
  * its teacher. */
 #include <check.h>
 #include <math.h>
 #include <string.h>
 
-#include "distill/distil_term.h"
+#include "distill/distill_term.h"
 #include "nn/mlp/mlp.h"
 #include "tensor/base/memory.h"
 #include "tests/tools/network_checks.h"
@@ -35,7 +35,7 @@ typedef struct Case {
     Denoiser teacher, student;
     States xtm;
     double tm[B], lambda[B * L];
-    DistilTerm term;
+    DistillTerm term;
     Graph *g;
     Arena *arena;
 } Case;
@@ -54,7 +54,7 @@ static void case_make(Case *c, bool mask)
         c->tm[b] = 0.01 + 0.02 * (double)b;
     for (size_t i = 0; i < B * L; i++)
         c->lambda[i] = sin((double)i);
-    c->term = (DistilTerm){&c->teacher, &c->student, &c->xtm, c->tm, c->lambda, NULL, NULL, 1.5};
+    c->term = (DistillTerm){&c->teacher, &c->student, &c->xtm, c->tm, c->lambda, NULL, NULL, 1.5};
     c->g = ag_graph_create();
     c->arena = arena_create(1 << 16);
 }
@@ -71,7 +71,7 @@ static void case_free(Case *c)
 static double run(Case *c, size_t chunk)
 {
     nn_params_zero_grads(&c->nets[1]->params);
-    return distil_term_gradient(&c->term, chunk, c->g, c->arena);
+    return distill_term_gradient(&c->term, chunk, c->g, c->arena);
 }
 
 /* log p of all states of sample b. */
@@ -143,10 +143,10 @@ START_TEST(broken_weights)
 }
 END_TEST
 
-Suite *distil_term_suite(void)
+Suite *distill_term_suite(void)
 {
-    Suite *s = suite_create("distil_term");
-    TCase *tc = tcase_create("distil_term");
+    Suite *s = suite_create("distill_term");
+    TCase *tc = tcase_create("distill_term");
     tcase_add_loop_test(tc, value_is_the_mean_divergence, 0, 2);
     tcase_add_loop_test(tc, gradient_is_that_of_the_value, 0, 2);
     tcase_add_loop_test(tc, a_student_that_is_its_teacher, 0, 2);

@@ -7,9 +7,9 @@
 #include "autograd/axes.h"
 #include "autograd/operations.h"
 #include "tensor/base/check.h"
+#include "tensor/base/threads.h"
 #include "tensor/product/gemm.h"
 #include "tensor/softmax.h"
-#include "tensor/base/threads.h"
 
 typedef struct Attention {
     size_t n, c; /* positions, channels */
@@ -18,16 +18,15 @@ typedef struct Attention {
     const float *q, *k, *v;
     float *y;
     const float *dy;
-    float *dq, *dk, *dv;          /* each may be NULL */
-    bool add_q, add_k, add_v;     /* else written */
+    float *dq, *dk, *dv;      /* each may be NULL */
+    bool add_q, add_k, add_v; /* else written */
 } Attention;
 
 static void attention_sample(size_t b, void *context)
 {
     const Attention *a = context;
     const size_t n = a->n, c = a->c, at = b * n * c;
-    float *p = a->p ? a->p + b * n * n
-                    : threads_scratch(SCRATCH_ATTENTION, n * n * sizeof *p);
+    float *p = a->p ? a->p + b * n * n : threads_scratch(SCRATCH_ATTENTION, n * n * sizeof *p);
     tensor_gemm(GEMM_NT, n, n, c, a->scale, a->q + at, c, a->k + at, c, 0.0f, NULL, p, n);
     tensor_softmax(p, p, n, n);
     tensor_gemm(GEMM_NN, n, c, n, 1.0f, p, n, a->v + at, c, 0.0f, NULL, a->y + at, c);
@@ -54,19 +53,19 @@ static void attention_backward_sample(size_t b, void *context)
     const size_t n = a->n, c = a->c, at = b * n * c;
     const float *p = a->p + b * n * n, *dy = a->dy + at;
     if (a->dv)
-        tensor_gemm(GEMM_TN, n, c, n, 1.0f, p, n, dy, c, a->add_v ? 1.0f : 0.0f, NULL,
-                    a->dv + at, c);
+        tensor_gemm(GEMM_TN, n, c, n, 1.0f, p, n, dy, c, a->add_v ? 1.0f : 0.0f, NULL, a->dv + at,
+                    c);
     if (!a->dq && !a->dk)
         return;
     float *ds = threads_scratch(SCRATCH_ATTENTION, n * n * sizeof *ds);
     tensor_gemm(GEMM_NT, n, n, c, 1.0f, dy, c, a->v + at, c, 0.0f, NULL, ds, n);
     softmax_rows_backward(ds, p, n);
     if (a->dq)
-        tensor_gemm(GEMM_NN, n, c, n, a->scale, ds, n, a->k + at, c,
-                    a->add_q ? 1.0f : 0.0f, NULL, a->dq + at, c);
+        tensor_gemm(GEMM_NN, n, c, n, a->scale, ds, n, a->k + at, c, a->add_q ? 1.0f : 0.0f, NULL,
+                    a->dq + at, c);
     if (a->dk)
-        tensor_gemm(GEMM_TN, n, c, n, a->scale, ds, n, a->q + at, c,
-                    a->add_k ? 1.0f : 0.0f, NULL, a->dk + at, c);
+        tensor_gemm(GEMM_TN, n, c, n, a->scale, ds, n, a->q + at, c, a->add_k ? 1.0f : 0.0f, NULL,
+                    a->dk + at, c);
 }
 
 /* Samples go to threads; a single one leaves the threads to the matrix products inside. */
@@ -97,12 +96,17 @@ Var *ag_attention(Var *q, Var *k, Var *v, float scale)
     const Tensor *qv = &q->value;
     TENSOR_CHECK(qv->rank >= 3 && tensor_same_shape(qv, &k->value) &&
                      tensor_same_shape(qv, &v->value),
-                 "attention: q %s, k %s, v %s; need equal shapes (B, H, W, C)",
-                 tensor_text(qv, tq), tensor_text(&k->value, tk), tensor_text(&v->value, tv));
+                 "attention: q %s, k %s, v %s; need equal shapes (B, H, W, C)", tensor_text(qv, tq),
+                 tensor_text(&k->value, tk), tensor_text(&v->value, tv));
     Var *inputs[] = {q, k, v};
     Var *out = ag_new_var("attention", qv->rank, qv->shape, attention_backward, 3, inputs);
-    Attention a = {.n = axes_positions(qv), .c = axes_last(qv), .scale = scale, .q = qv->data,
-                   .k = k->value.data, .v = v->value.data, .y = out->value.data};
+    Attention a = {.n = axes_positions(qv),
+                   .c = axes_last(qv),
+                   .scale = scale,
+                   .q = qv->data,
+                   .k = k->value.data,
+                   .v = v->value.data,
+                   .y = out->value.data};
     if (out->needs_grad)
         a.p = arena_alloc(out->graph->arena, qv->shape[0] * a.n, a.n * sizeof *a.p);
     each_sample(qv->shape[0], attention_sample, &a);

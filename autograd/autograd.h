@@ -33,24 +33,24 @@ struct AgObserver {
 };
 
 struct Var {
-    Tensor value;     /* data NULL: dropped; a backward function reads it through ag_value */
-    float *grad;      /* as many entries as value; NULL until a gradient arrives (leaves: the
-                         caller's buffer, or NULL for a constant) */
-    bool needs_grad;  /* true if a leaf with a gradient is behind it and the graph records */
-    float *block;     /* of the graph's pool, owned by this Var, with value.data in it; or NULL */
-    bool dropped;     /* value.data is there only while a backward pass uses it */
-    const char *op;   /* name of the operation, for messages */
+    Tensor value;    /* data NULL: dropped; a backward function reads it through ag_value */
+    float *grad;     /* as many entries as value; NULL until a gradient arrives (leaves: the
+                        caller's buffer, or NULL for a constant) */
+    bool needs_grad; /* true if a leaf with a gradient is behind it and the graph records */
+    float *block;    /* of the graph's pool, owned by this Var, with value.data in it; or NULL */
+    bool dropped;    /* value.data is there only while a backward pass uses it */
+    const char *op;  /* name of the operation, for messages */
     Graph *graph;
-    void (*forward)(Var *v); /* fills value.data from the inputs' values (ag_value) and saved; set
-                                by operations that can be dropped: it runs again when the value is
-                                needed */
+    void (*forward)(Var *v);  /* fills value.data from the inputs' values (ag_value) and saved; set
+                                 by operations that can be dropped: it runs again when the value is
+                                 needed */
     void (*backward)(Var *v); /* see "What a backward function may rely on"; NULL for leaves and
                                  for views that share their input's gradient */
     Var *inputs[AG_MAX_INPUTS]; /* recorded only if needs_grad; NULL: an optional one left out; of
                                    one that occurs again, its twin (see below) */
     int input_count;
     size_t offset; /* views: where the data begin, in entries from the input's */
-    void *saved; /* what backward needs beyond inputs and value; arena memory */
+    void *saved;   /* what backward needs beyond inputs and value; arena memory */
     Var *previous; /* the tape */
     Var *owner;    /* whose block value.data lies in: itself, or a view's input; NULL: a leaf's */
     Var *older;    /* the next older Var that owns a block */
@@ -59,13 +59,13 @@ struct Var {
 };
 
 struct Graph {
-    Arena *arena; /* Vars, what they save, and inputs made by networks */
-    Pool *pool;   /* values and gradients */
-    Var *last;    /* newest recorded Var */
-    Var *owners;  /* newest Var that owns a block */
-    bool recording;    /* false: inference mode, nothing is kept for a backward pass */
-    bool keep_grads;   /* gradients of inner Vars stay after a backward pass, to be looked at */
-    bool check_finite; /* look at every result and every gradient; see bad_op */
+    Arena *arena;       /* Vars, what they save, and inputs made by networks */
+    Pool *pool;         /* values and gradients */
+    Var *last;          /* newest recorded Var */
+    Var *owners;        /* newest Var that owns a block */
+    bool recording;     /* false: inference mode, nothing is kept for a backward pass */
+    bool keep_grads;    /* gradients of inner Vars stay after a backward pass, to be looked at */
+    bool check_finite;  /* look at every result and every gradient; see bad_op */
     const char *bad_op; /* name of the first operation with a non-finite result; NULL if none */
     bool bad_gradient;  /* bad_op's result is finite, the gradient of it or of its weights is not */
     Tensor bad_value;   /* its data lasts until its scope ends or the graph is reset */
@@ -78,7 +78,8 @@ struct Graph {
 Graph *ag_graph_create(void); /* recording, no finite check */
 void ag_graph_destroy(Graph *g);
 /* Releases every Var and every tensor of the graph.  bad_op and the shape in bad_value stay, so
- * that a step made of several graphs can be looked at afterwards; set bad_op to NULL to look again. */
+ * that a step made of several graphs can be looked at afterwards; set bad_op to NULL to look again.
+ */
 void ag_graph_reset(Graph *g);
 /* The first `count` of the graph's helpers: graphs of its own in inference mode, for threads that
  * each run a part of a batch.  Made at the first call, kept, and destroyed with g. */

@@ -7,8 +7,8 @@
 
 #include "autograd/operations.h"
 #include "tensor/base/check.h"
-#include "tensor/pointwise.h"
 #include "tensor/base/threads.h"
+#include "tensor/pointwise.h"
 
 typedef struct Dropout {
     uint8_t *kept; /* (B, entries per sample): 0 or 1 */
@@ -83,8 +83,12 @@ Var *ag_dropout(Var *x, double p, const Rng *streams, uint64_t layer)
     TENSOR_CHECK(xv->rank >= 1, "dropout: x %s, need (B, ...)", tensor_text(xv, tx));
     const size_t n = tensor_size(xv), batch = xv->shape[0];
     Var *v = ag_new_var("dropout", xv->rank, xv->shape, dropout_backward, 1, &x);
-    Dropout d = {.entries = batch ? n / batch : 0, .scale = (float)(1.0 / (1.0 - p)),
-                 .layer = layer, .streams = streams, .out = v->value.data, .in = xv->data};
+    Dropout d = {.entries = batch ? n / batch : 0,
+                 .scale = (float)(1.0 / (1.0 - p)),
+                 .layer = layer,
+                 .streams = streams,
+                 .out = v->value.data,
+                 .in = xv->data};
     d.least = (uint32_t)ceil((double)(float)p * 16777216.0);
     d.kept = arena_alloc(v->graph->arena, n, sizeof *d.kept);
     threads_for(batch, dropout_sample, &d);

@@ -17,9 +17,9 @@ typedef struct GradientCheck {
     Tensor inputs[AG_MAX_INPUTS];
     bool needs_grad[AG_MAX_INPUTS];
     uint64_t seed;
-    double step;      /* of the central difference; 0: 1e-2 (float32 forward) */
-    double tolerance; /* on |analytic - numeric| / (0.1 + largest |gradient| of the input);
-                         0: 2e-3 */
+    double step;        /* of the central difference; 0: 1e-2 (float32 forward) */
+    double tolerance;   /* on |analytic - numeric| / (0.1 + largest |gradient| of the input);
+                           0: 2e-3 */
     size_t max_entries; /* entries tried per input, chosen at random; 0: all up to 200 */
 } GradientCheck;
 

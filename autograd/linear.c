@@ -4,8 +4,8 @@
 #include "autograd/operations.h"
 #include "tensor/base/check.h"
 #include "tensor/conv/conv.h"
-#include "tensor/product/gemm.h"
 #include "tensor/pointwise.h"
+#include "tensor/product/gemm.h"
 #include "tensor/reduce.h"
 
 /* ---- linear: y = x w + b;  dx = dy w^T,  dw = x^T dy,  db = sum of dy over rows ---- */
@@ -20,8 +20,7 @@ static void product(float *y, const float *x, const float *w, const float *b, co
 static void linear_again(Var *v)
 {
     Var *x = v->inputs[0], *w = v->inputs[1], *b = v->inputs[2];
-    product(v->value.data, ag_value(x), ag_value(w), b ? ag_value(b) : NULL, v,
-            w->value.shape[0]);
+    product(v->value.data, ag_value(x), ag_value(w), b ? ag_value(b) : NULL, v, w->value.shape[0]);
 }
 
 static void linear_backward(Var *v)
@@ -31,8 +30,8 @@ static void linear_backward(Var *v)
     bool add;
     float *dx = ag_grad_or_write(x, &add), *dw = ag_grad(w), *db = ag_grad(v->inputs[2]);
     if (dx)
-        tensor_gemm(GEMM_NT, m, k, n, 1.0f, v->grad, n, ag_value(w), n, add ? 1.0f : 0.0f, NULL,
-                    dx, k);
+        tensor_gemm(GEMM_NT, m, k, n, 1.0f, v->grad, n, ag_value(w), n, add ? 1.0f : 0.0f, NULL, dx,
+                    k);
     if (dw)
         tensor_gemm(GEMM_TN, k, n, m, 1.0f, ag_value(x), k, v->grad, n, 1.0f, NULL, dw, n);
     if (db)

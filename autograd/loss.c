@@ -13,8 +13,7 @@
 static void softmax_backward(Var *v)
 {
     float *dx = ag_grad(v->inputs[0]);
-    tensor_softmax_backward(dx, v->grad, ag_value(v), axes_rows(&v->value),
-                            axes_last(&v->value));
+    tensor_softmax_backward(dx, v->grad, ag_value(v), axes_rows(&v->value), axes_last(&v->value));
 }
 
 /* A result shaped like x; softmaxes need at least one axis. */

@@ -7,10 +7,10 @@
  *   dv[b, c] = sum of dx[b, ., c] over positions.
  * v is the same at all positions, so mean and rstd of x + v follow from sums over x, and x + v is
  * never made.  Saved: mean and rstd of each group; u and z are computed again from x. */
+#include "tensor/norm.h"
 #include "autograd/axes.h"
 #include "autograd/operations.h"
 #include "tensor/base/check.h"
-#include "tensor/norm.h"
 
 enum { X, SHIFT, GAMMA, BETA, INPUTS };
 

@@ -13,7 +13,8 @@
 /* y = x w + b along the last axis: x (..., K), w (K, N), b (N) or NULL -> (..., N).  A 1x1
  * convolution is this on (B, H, W, K). */
 Var *ag_linear(Var *x, Var *w, Var *b);
-/* 3x3 convolution: x (B, H, W, Cin), w (3, 3, Cin, Cout), b (Cout) or NULL; see tensor/conv/conv.h. */
+/* 3x3 convolution: x (B, H, W, Cin), w (3, 3, Cin, Cout), b (Cout) or NULL; see tensor/conv/conv.h.
+ */
 Var *ag_conv3x3(Var *x, Var *w, Var *b, int stride);
 /* alpha (r + conv3x3(x, w, b, stride 1)): the end of a residual block in one pass; r as the result.
  */
@@ -32,12 +33,12 @@ Var *ag_group_norm_shifted(Var *x, Var *shift, Var *gamma, Var *beta, size_t gro
                            bool silu);
 
 /* ---- pointwise.c ---- */
-Var *ag_silu(Var *x);    /* x sigmoid(x) */
-Var *ag_relu(Var *x);    /* max(x, 0); derivative 0 at 0 */
+Var *ag_silu(Var *x); /* x sigmoid(x) */
+Var *ag_relu(Var *x); /* max(x, 0); derivative 0 at 0 */
 Var *ag_tanh(Var *x);
 Var *ag_sigmoid(Var *x);
-Var *ag_add(Var *a, Var *b);                       /* same shapes */
-Var *ag_add_scaled(Var *a, Var *b, float alpha);   /* alpha (a + b) */
+Var *ag_add(Var *a, Var *b);                     /* same shapes */
+Var *ag_add_scaled(Var *a, Var *b, float alpha); /* alpha (a + b) */
 Var *ag_multiply(Var *a, Var *b);
 Var *ag_scale(Var *x, float alpha);
 /* y[..., c] = x[..., c] + v[c]: x (..., C), v (C). */
@@ -61,18 +62,18 @@ Var *ag_gaussian_draw(Var *stats, const double *noise);
 Var *ag_box_draw(Var *stats, const double *u);
 
 /* ---- shape.c ---- */
-Var *ag_reshape(Var *x, int rank, const size_t *shape);       /* shares data */
-Var *ag_concat(Var *a, Var *b);                               /* along the last axis */
-Var *ag_slice(Var *x, size_t first, size_t count);            /* of the last axis */
-Var *ag_upsample2(Var *x);                                    /* (B,H,W,C) -> (B,2H,2W,C) nearest */
-Var *ag_max_pool2(Var *x);                                    /* (B,H,W,C) -> (B,H/2,W/2,C) */
-Var *ag_mean_positions(Var *x);                               /* (B,...,C) -> (B,C) */
+Var *ag_reshape(Var *x, int rank, const size_t *shape); /* shares data */
+Var *ag_concat(Var *a, Var *b);                         /* along the last axis */
+Var *ag_slice(Var *x, size_t first, size_t count);      /* of the last axis */
+Var *ag_upsample2(Var *x);                              /* (B,H,W,C) -> (B,2H,2W,C) nearest */
+Var *ag_max_pool2(Var *x);                              /* (B,H,W,C) -> (B,H/2,W/2,C) */
+Var *ag_mean_positions(Var *x);                         /* (B,...,C) -> (B,C) */
 
 /* ---- loss.c ---- */
-Var *ag_softmax(Var *x);     /* along the last axis */
+Var *ag_softmax(Var *x); /* along the last axis */
 Var *ag_log_softmax(Var *x);
-Var *ag_sum(Var *x);         /* -> (1) */
-Var *ag_mean(Var *x);        /* -> (1) */
+Var *ag_sum(Var *x);  /* -> (1) */
+Var *ag_mean(Var *x); /* -> (1) */
 /* Mean over rows of -log softmax(logits)[row, label]: logits (B, C), labels B numbers < C (copied);
  * nats. */
 Var *ag_cross_entropy(Var *logits, const uint16_t *labels);

@@ -4,10 +4,10 @@
 #include "autograd/axes.h"
 #include "autograd/operations.h"
 #include "tensor/base/check.h"
+#include "tensor/base/threads.h"
 #include "tensor/picture.h"
 #include "tensor/pointwise.h"
 #include "tensor/reduce.h"
-#include "tensor/base/threads.h"
 
 /* The shape of x with another last axis. */
 static void shape_with_last(size_t shape[TENSOR_MAX_RANK], const Tensor *x, size_t last)
@@ -70,7 +70,7 @@ Var *ag_concat(Var *a, Var *b)
 static void slice_add(float *dx, const float *dy, size_t rows, size_t c, size_t first, size_t count)
 {
 #pragma omp parallel for default(none) shared(dx, dy, rows, c, first, count)                       \
-    num_threads(threads_team(rows * count))
+    num_threads(threads_team(rows *count))
     for (size_t r = 0; r < rows; r++)
         for (size_t j = 0; j < count; j++)
             dx[r * c + first + j] += dy[r * count + j];
@@ -161,7 +161,7 @@ static void spread(float *dx, const float *dy, size_t batch, size_t n, size_t c)
 {
     const float share = 1.0f / (float)n;
 #pragma omp parallel for default(none) shared(dx, dy, batch, n, c, share)                          \
-    num_threads(threads_team(batch * n * c))
+    num_threads(threads_team(batch *n *c))
     for (size_t b = 0; b < batch; b++)
         for (size_t p = 0; p < n; p++)
             for (size_t j = 0; j < c; j++)

@@ -46,11 +46,11 @@ typedef struct Elbo {
 
 /* What the dimensions of one picture share, and room for one of them. */
 typedef struct Tables {
-    double *q, *rate;     /* Q (S, S); rate[x][v] = R_t[v][x], 0 for v = x */
-    double *flow, *leave; /* Q R beta (S, S); exit rates (S) */
+    double *q, *rate;                 /* Q (S, S); rate[x][v] = R_t[v][x], 0 for v = x */
+    double *flow, *leave;             /* Q R beta (S, S); exit rates (S) */
     float *inflow, *inverse, *column; /* in[x][a] - least[x]; 1/(Q[a][x] + eps); column[v][a] =
                                          Q[a][v], if flat without its row's least entry */
-    double *least, *c;    /* (S) */
+    double *least, *c;                /* (S) */
     bool flat;
     float *prob, *y, *g, *sum; /* (S); dL/dlog p(a) = p(a) g(a), apart from the cross entropy */
 } Tables;
@@ -326,14 +326,15 @@ static void check_elbo(const Elbo *e)
 }
 
 double diffusion_ct_elbo(const TeacherConfig *config, const Head *head, const Process *p,
-                    const double *t, const States *x0, const States *xtilde, const float *out,
-                    const States *xt, const float *out_t, double *reg, double *sig, double *ce,
-                    float *dout, float *dout_t)
+                         const double *t, const States *x0, const States *xtilde, const float *out,
+                         const States *xt, const float *out_t, double *reg, double *sig, double *ce,
+                         float *dout, float *dout_t)
 {
     size_t B = x0->batch;
     double *parts = mem_zeroed(3 * B, sizeof *parts), loss = 0.0, entropy = 0.0;
-    Elbo e = {config, head, p, t, x0, xtilde, xt, out, out_t, parts, parts + B, parts + 2 * B,
-              dout, dout_t, B, head->dims, head->states, diffusion_head_outputs(head)};
+    Elbo e = {config, head,   p,     t,          x0,           xtilde,
+              xt,     out,    out_t, parts,      parts + B,    parts + 2 * B,
+              dout,   dout_t, B,     head->dims, head->states, diffusion_head_outputs(head)};
 
     check_elbo(&e);
     threads_for(B, elbo_picture, &e);

@@ -13,8 +13,8 @@ static Var *network_forward(const Denoiser *d, Graph *g, const NetworkInput *in)
 
 Denoiser diffusion_network_denoiser(Network *net, const Head *head)
 {
-    Denoiser d = {.head = *head, .lambda_dims = net->lambda_dims, .net = net,
-                  .forward = network_forward};
+    Denoiser d = {
+        .head = *head, .lambda_dims = net->lambda_dims, .net = net, .forward = network_forward};
 
     TENSOR_CHECK(net->dims == head->dims && net->outputs == diffusion_head_outputs(head),
                  "network with %zu dimensions and %zu outputs, head with %zu and %zu", net->dims,
@@ -80,7 +80,8 @@ static bool run_call(const Part *p, Graph *g, size_t first, size_t count)
     return true;
 }
 
-bool diffusion_denoise(const Denoiser *d, Graph *g, const NetworkInput *in, size_t batch, float *out)
+bool diffusion_denoise(const Denoiser *d, Graph *g, const NetworkInput *in, size_t batch,
+                       float *out)
 {
     Part p = {d, in, diffusion_head_outputs(&d->head), out};
     size_t all = in->x->batch, step = batch > 0 && batch < all ? batch : all;

@@ -27,7 +27,7 @@ struct Denoiser {
     Network *net;       /* NULL for tables; not owned */
     /* -> B * diffusion_head_outputs(&head) numbers */
     Var *(*forward)(const Denoiser *d, Graph *g, const NetworkInput *in);
-    void *self;         /* of tables */
+    void *self; /* of tables */
     LambdaLaw lambda_law;
     LambdaScope lambda_scope; /* what the model was trained for */
 };
@@ -38,13 +38,14 @@ Denoiser diffusion_network_denoiser(Network *net, const Head *head);
  * out (in->x->batch, outputs).  g must be empty and is reset; its recording flag is restored.
  * False only if g->check_finite found a number that is not finite: g is then left as it is, so that
  * g->bad_op can be read. */
-bool diffusion_denoise(const Denoiser *d, Graph *g, const NetworkInput *in, size_t batch, float *out);
+bool diffusion_denoise(const Denoiser *d, Graph *g, const NetworkInput *in, size_t batch,
+                       float *out);
 /* lambda (B, lambda_dims) from the model's law, sample b from its stream. */
 void diffusion_draw_lambda(const Denoiser *d, double *lambda, size_t batch, const Rng *streams);
 /* One lambda (lambda_dims) from rng. */
 void diffusion_draw_one_lambda(const Denoiser *d, Rng *rng, double *lambda);
-/* The law's quantiles: u (diffusion_lambda_uniforms) uniform on [0,1) become lambda (lambda_dims), so
- * that stratified u give stratified lambdas.  The draws are this of uniform ones. */
+/* The law's quantiles: u (diffusion_lambda_uniforms) uniform on [0,1) become lambda (lambda_dims),
+ * so that stratified u give stratified lambdas.  The draws are this of uniform ones. */
 void diffusion_lambda_of_uniforms(const Denoiser *d, const double *u, double *lambda);
 /* lambda_dims, and one more for a mixture, which chooses the component. */
 size_t diffusion_lambda_uniforms(const Denoiser *d);

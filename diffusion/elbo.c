@@ -227,7 +227,8 @@ static void run_prior(Bound *w)
 {
     const Process *p = w->request->process;
     double *kl = mem_zeroed(w->S, sizeof *kl), *row = mem_alloc(w->S, sizeof *row);
-    Transition *tr = p->mask < 0 ? diffusion_transition_create(p, 0.0, 1.0, TRANSITION_ACCURATE) : NULL;
+    Transition *tr =
+        p->mask < 0 ? diffusion_transition_create(p, 0.0, 1.0, TRANSITION_ACCURATE) : NULL;
 
     for (size_t a = 0; tr != NULL && a < w->S; a++) {
         diffusion_transition_row(tr, a, row);

@@ -152,8 +152,8 @@ static void average_rows(const PosteriorStep *step, const double *w, size_t coun
         out[x] += leave * total * p->end[x] + (x < count ? keep * w[x] : 0.0);
 }
 
-void diffusion_posterior_mix(const PosteriorStep *step, size_t xt, const double *p0, size_t p0_states,
-                        double *out)
+void diffusion_posterior_mix(const PosteriorStep *step, size_t xt, const double *p0,
+                             size_t p0_states, double *out)
 {
     const Process *p = step->process;
     size_t S = p->states;
@@ -179,8 +179,8 @@ void diffusion_posterior_mix(const PosteriorStep *step, size_t xt, const double 
     normalise(out, S, mass);
 }
 
-void diffusion_posterior_pull(const PosteriorStep *step, size_t xt, const double *p0, const double *mix,
-                         const double *y, double *g)
+void diffusion_posterior_pull(const PosteriorStep *step, size_t xt, const double *p0,
+                              const double *mix, const double *y, double *g)
 {
     const Process *p = step->process;
     const double *dense = diffusion_transition_dense(step->to_s);
@@ -188,8 +188,8 @@ void diffusion_posterior_pull(const PosteriorStep *step, size_t xt, const double
     double *w = threads_scratch(SCRATCH_PROCESS, S * sizeof *w);
     double keep = 0.0, leave = 0.0, ends = 0.0, mass = 0.0, mean = 0.0;
 
-    TENSOR_CHECK(p->mask < 0 && step->eps == 0.0 && xt < S, "pull of x_t = %zu of %zu, mask %d, eps %g",
-                 xt, S, p->mask, step->eps);
+    TENSOR_CHECK(p->mask < 0 && step->eps == 0.0 && xt < S,
+                 "pull of x_t = %zu of %zu, mask %d, eps %g", xt, S, p->mask, step->eps);
     for (size_t v = 0; v < S; v++) {
         w[v] = y[v];
         mean += y[v] * mix[v];

@@ -29,14 +29,14 @@ void diffusion_posterior(const PosteriorStep *step, size_t xt, size_t x0, double
 /* out (S) = sum_a p0(a) q(. | x_t, a).  p0: S numbers, or S-1 without the mask; the rest are 0.
  * Normalised even if p0 is not quite; with absorbing noise the sum of p0 is kept instead and eps
  * is taken as 0. */
-void diffusion_posterior_mix(const PosteriorStep *step, size_t xt, const double *p0, size_t p0_states,
-                        double *out);
+void diffusion_posterior_mix(const PosteriorStep *step, size_t xt, const double *p0,
+                             size_t p0_states, double *out);
 /* The derivative of diffusion_posterior_mix: with mix (S) its result for p0 (S) and y (S) that of a
  * function of mix, g (S) becomes that function's by p0:
  *   g(a) = sum_v y(v) (q(v | x_t, a) - mix(v)) / M,   M = p0 of the a that can occur with x_t,
  * and 0 for the others.  Noise without a mask, eps = 0 (checked).  g may be p0. */
-void diffusion_posterior_pull(const PosteriorStep *step, size_t xt, const double *p0, const double *mix,
-                         const double *y, double *g);
+void diffusion_posterior_pull(const PosteriorStep *step, size_t xt, const double *p0,
+                              const double *mix, const double *y, double *g);
 /* Draws x_s from q(. | x_t, x_0).  Absorbing noise: as with eps = 0, since eps would unmask a
  * dimension to states that have no probability. */
 size_t diffusion_posterior_draw(const PosteriorStep *step, size_t xt, size_t x0, Rng *rng);

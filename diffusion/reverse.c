@@ -15,9 +15,9 @@
 #include <string.h>
 
 #include "tensor/base/check.h"
-#include "tensor/product/gemm.h"
 #include "tensor/base/memory.h"
 #include "tensor/base/threads.h"
+#include "tensor/product/gemm.h"
 
 static const double IMPOSSIBLE = 1e-290; /* below it a quotient could overflow */
 
@@ -27,10 +27,10 @@ struct ReverseRates {
     double beta;
     bool closed;
     double keep, leave, *into; /* closed form; into (S) */
-    double *q;      /* dense: q[a][v] = P[0->t], and the others; all (S, S) */
-    double *column; /* [v][a] = q[a][v] */
-    double *rate;   /* [x][v] = R_t[v][x], 0 for v = x */
-    double *table;  /* [x][a] */
+    double *q;                 /* dense: q[a][v] = P[0->t], and the others; all (S, S) */
+    double *column;            /* [v][a] = q[a][v] */
+    double *rate;              /* [x][v] = R_t[v][x], 0 for v = x */
+    double *table;             /* [x][a] */
 };
 
 /* rate and table; table is filled by way of [a][x] = sum_v q[a][v] R_t[v][x]. */
@@ -200,8 +200,8 @@ void diffusion_reverse_rates(const ReverseRates *r, size_t x, const double *p0, 
         if (v == x)
             continue;
         if (r->closed)
-            rates[v] = r->into[x] *
-                       ((v < r->known ? r->keep * y[v] : 0.0) + r->leave * end[v] * sum);
+            rates[v] =
+                r->into[x] * ((v < r->known ? r->keep * y[v] : 0.0) + r->leave * end[v] * sum);
         else if (r->rate[x * S + v] > 0.0)
             rates[v] = r->rate[x * S + v] * dot(y, r->column + v * S, S);
     }

@@ -23,8 +23,9 @@ typedef struct ReverseRates ReverseRates;
 ReverseRates *diffusion_reverse_create(const Process *p, double t);
 void diffusion_reverse_destroy(ReverseRates *r); /* NULL is allowed */
 /* In all of these p0 has S numbers >= 0, or S-1 without the mask, and x < S (checked). */
-double diffusion_reverse_total(const ReverseRates *r, size_t x, const double *p0);            /* O(S) */
-double diffusion_reverse_rate(const ReverseRates *r, size_t x, const double *p0, size_t v);   /* O(S) */
+double diffusion_reverse_total(const ReverseRates *r, size_t x, const double *p0); /* O(S) */
+double diffusion_reverse_rate(const ReverseRates *r, size_t x, const double *p0,
+                              size_t v); /* O(S) */
 /* rates (S), rates[x] = 0: O(S) for closed forms, else O(S) for each v with R[v][x] > 0. */
 void diffusion_reverse_rates(const ReverseRates *r, size_t x, const double *p0, double *rates);
 /* v with probability R^[x][v] / total; O(S).  The total must be > 0 (checked). */

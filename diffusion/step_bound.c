@@ -12,8 +12,8 @@
 #include "tensor/base/cut.h"
 #include "tensor/base/memory.h"
 #include "tensor/base/platform.h"
-#include "tensor/reduce.h"
 #include "tensor/base/threads.h"
+#include "tensor/reduce.h"
 
 enum { PURPOSE = 0x57E9 }; /* of the random streams below */
 enum { STREAM_NOISE, STREAM_ENCODER, STREAM_LAMBDA, STREAM_STEP };
@@ -342,7 +342,8 @@ static StepBound summary(const Work *w)
     return s;
 }
 
-bool diffusion_step_bound(const StepBoundRequest *request, const States *x0, StepBound *out, Error *err)
+bool diffusion_step_bound(const StepBoundRequest *request, const States *x0, StepBound *out,
+                          Error *err)
 {
     Work w = start(request, x0);
     bool ok = check(&w, err);

@@ -42,6 +42,7 @@ typedef struct StepBound {       /* bits per dimension: means over the pictures 
 /* x0 (B, D), B >= 1: clean states.  False and a sentence if the model's scope has no bound here
  * (one lambda a sample without a recognition network), a number is not finite, or a signal came.
  * The result depends on seed, x0 and K alone. */
-bool diffusion_step_bound(const StepBoundRequest *request, const States *x0, StepBound *out, Error *err);
+bool diffusion_step_bound(const StepBoundRequest *request, const States *x0, StepBound *out,
+                          Error *err);
 
 #endif

@@ -19,7 +19,7 @@ typedef struct Rows {
 } Rows;
 
 double diffusion_step_divergence(const PosteriorStep *step, size_t xt, size_t x0, const double *p,
-                            double *g, double *room)
+                                 double *g, double *room)
 {
     size_t S = step->process->states;
     double *model = room, *truth = room + S, sum = 0.0;
@@ -61,7 +61,7 @@ static void one_row(size_t b, void *context)
         for (size_t a = 0; a < S; a++)
             wide[a] = (double)p[a];
         r->parts[b] += weight * diffusion_step_divergence(r->steps[b], xt[d], x0[d], wide,
-                                                     dout != NULL ? wide : NULL, wide + S);
+                                                          dout != NULL ? wide : NULL, wide + S);
         for (size_t a = 0; a < S; a++)
             pull[a] = (float)(weight * wide[a]);
         if (dout != NULL)
@@ -70,7 +70,7 @@ static void one_row(size_t b, void *context)
 }
 
 double diffusion_step_kl(const Head *head, PosteriorStep *const *steps, const States *x0,
-                    const States *xt, const double *weight, const float *out, float *dout)
+                         const States *xt, const double *weight, const float *out, float *dout)
 {
     size_t B = x0->batch;
     Rows r = {head, steps, x0, xt, weight, out, dout, diffusion_head_outputs(head), NULL};

@@ -16,8 +16,8 @@ typedef enum TeacherPass {
     PASS_TIME,
     PASS_NOISE,
     PASS_JUMP,
-    PASS_DROPOUT,   /* at x~, or at x_t for the cross entropy */
-    PASS_DROPOUT_T  /* at x_t, two passes */
+    PASS_DROPOUT,  /* at x~, or at x_t for the cross entropy */
+    PASS_DROPOUT_T /* at x_t, two passes */
 } TeacherPass;
 
 enum { BLOCK = 32 }; /* dimensions of one piece of work */
@@ -114,7 +114,7 @@ static void entropy_block(size_t piece, void *context)
 }
 
 double diffusion_cross_entropy(const Head *head, const States *x0, const States *xt,
-                          const double *weight, const float *out, float *dout)
+                               const double *weight, const float *out, float *dout)
 {
     size_t B = x0->batch, blocks = (head->dims + BLOCK - 1) / BLOCK;
     Entropy e = {head, x0, xt, weight, out, dout, diffusion_head_outputs(head), blocks, NULL};
@@ -140,9 +140,9 @@ typedef struct Step {
     const Process *p;
     const States *x0;
     size_t B, outputs;
-    double *t, *weight;         /* (B) */
+    double *t, *weight; /* (B) */
     States xt, xtilde;
-    Rng *dropout, *dropout_t;   /* (B) */
+    Rng *dropout, *dropout_t; /* (B) */
     Graph *g;
     Arena *arena;
 } Step;
@@ -245,8 +245,8 @@ static double elbo_part(const Part *part)
     if (s->g->bad_op != NULL)
         return NAN;
     double loss = diffusion_ct_elbo(s->config, &s->d->head, s->p, s->t + part->first, &part->x0,
-                               &part->xtilde, v->value.data, two ? &part->xt : NULL,
-                               two ? v_t->value.data : NULL, NULL, NULL, NULL, dout, dout_t);
+                                    &part->xtilde, v->value.data, two ? &part->xt : NULL,
+                                    two ? v_t->value.data : NULL, NULL, NULL, NULL, dout, dout_t);
     backward(part, v, dout);
     if (two)
         backward(part, v_t, dout_t);
@@ -261,8 +261,8 @@ static double entropy_part(const Part *part)
 
     if (s->g->bad_op != NULL)
         return NAN;
-    double loss = diffusion_cross_entropy(&s->d->head, &part->x0, &part->xt, s->weight + part->first,
-                                     v->value.data, dout);
+    double loss = diffusion_cross_entropy(&s->d->head, &part->x0, &part->xt,
+                                          s->weight + part->first, v->value.data, dout);
     backward(part, v, dout);
     return loss;
 }
@@ -277,8 +277,12 @@ static double run_step(Step *s)
     for (size_t first = 0; first < s->B; first += block) {
         ArenaMark mark = arena_mark(s->arena);
         size_t count = s->B - first < block ? s->B - first : block;
-        Part part = {s, first, count, states_rows(s->x0, first, count),
-                     states_rows(&s->xt, first, count), states_rows(&s->xtilde, first, count)};
+        Part part = {s,
+                     first,
+                     count,
+                     states_rows(s->x0, first, count),
+                     states_rows(&s->xt, first, count),
+                     states_rows(&s->xtilde, first, count)};
         double share = (double)count / (double)s->B;
         bool elbo = s->config->loss == TEACHER_CT_ELBO;
         loss += share * (elbo ? elbo_part(&part) : entropy_part(&part));
@@ -291,13 +295,25 @@ static double run_step(Step *s)
 }
 
 double diffusion_teacher_gradient(const TeacherConfig *config, const Denoiser *d, const Process *p,
-                             const States *x0, uint64_t seed, uint64_t step, Graph *g,
-                             Arena *arena)
+                                  const States *x0, uint64_t seed, uint64_t step, Graph *g,
+                                  Arena *arena)
 {
     size_t B = x0->batch;
     Rng stream = rng_child(rng_child(rng_root(seed), TEACHER_PURPOSE), step);
-    Step s = {config, d, p, x0, B, diffusion_head_outputs(&d->head), NULL, NULL, {NULL, 0, 0},
-              {NULL, 0, 0}, NULL, NULL, g, arena};
+    Step s = {config,
+              d,
+              p,
+              x0,
+              B,
+              diffusion_head_outputs(&d->head),
+              NULL,
+              NULL,
+              {NULL, 0, 0},
+              {NULL, 0, 0},
+              NULL,
+              NULL,
+              g,
+              arena};
 
     TENSOR_CHECK(d->net != NULL && d->net->gradient_block > 0,
                  "the teacher has no network of %zu dimensions", d->head.dims);

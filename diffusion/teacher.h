@@ -24,10 +24,10 @@ typedef enum TimeWeight {
 typedef struct TeacherConfig {
     TeacherLoss loss;
     TimeWeight time_weight;
-    double t_min;      /* t ~ U[t_min, 1); with TIME_WEIGHT_ELBO above 0 */
-    double nll_weight; /* CT-ELBO: weight of the cross entropy, 0.001 */
-    double eps;        /* 1e-9, added in denominators and logarithms */
-    bool two_passes;   /* CT-ELBO: reg and cross entropy at x_t, sig at x~ */
+    double t_min;          /* t ~ U[t_min, 1); with TIME_WEIGHT_ELBO above 0 */
+    double nll_weight;     /* CT-ELBO: weight of the cross entropy, 0.001 */
+    double eps;            /* 1e-9, added in denominators and logarithms */
+    bool two_passes;       /* CT-ELBO: reg and cross entropy at x_t, sig at x~ */
     bool stratified_times; /* one t in each of B equal slices of [t_min, 1] */
 } TeacherConfig;
 
@@ -43,13 +43,13 @@ void diffusion_draw_jump(const Process *p, States *xtilde, const States *xt, con
  * reg, sig (B): per-picture parts, sig as -sig/norm; may be NULL.  *ce may be NULL.  dout, dout_t
  * (accumulated) may be NULL.  Returns the loss. */
 double diffusion_ct_elbo(const TeacherConfig *config, const Head *head, const Process *p,
-                    const double *t, const States *x0, const States *xtilde, const float *out,
-                    const States *xt, const float *out_t, double *reg, double *sig, double *ce,
-                    float *dout, float *dout_t);
+                         const double *t, const States *x0, const States *xtilde, const float *out,
+                         const States *xt, const float *out_t, double *reg, double *sig, double *ce,
+                         float *dout, float *dout_t);
 /* Mean over pictures of weight[b] (1/D) sum_d -log p^d(x0^d | x_t).  weight NULL: ones.  dout
  * (accumulated) may be NULL.  With absorbing noise unmasked dimensions add 0; they count in D. */
 double diffusion_cross_entropy(const Head *head, const States *x0, const States *xt,
-                          const double *weight, const float *out, float *dout);
+                               const double *weight, const float *out, float *dout);
 
 /* One training step's gradient: draws (keyed by seed, step, picture), forward, loss, backward into
  * net->params.grads, in calls of net->gradient_block pictures.  Returns the loss; g is empty before
@@ -57,7 +57,7 @@ double diffusion_cross_entropy(const Head *head, const States *x0, const States 
  * nothing more is computed, and g is left as it is, so that g->bad_op can be read.  What the step
  * takes from the arena beside g's is released at its end. */
 double diffusion_teacher_gradient(const TeacherConfig *config, const Denoiser *d, const Process *p,
-                             const States *x0, uint64_t seed, uint64_t step, Graph *g,
-                             Arena *arena);
+                                  const States *x0, uint64_t seed, uint64_t step, Graph *g,
+                                  Arena *arena);
 
 #endif

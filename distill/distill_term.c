@@ -4,8 +4,8 @@
 
 #include "diffusion/head/law_mixture.h"
 #include "tensor/base/check.h"
-#include "tensor/reduce.h"
 #include "tensor/base/threads.h"
+#include "tensor/reduce.h"
 
 double distill_time(double t_min, double width, Rng *rng)
 {
@@ -16,7 +16,7 @@ double distill_time(double t_min, double width, Rng *rng)
 }
 
 double distill_dimensions(const Head *head, const uint16_t *x, const float *teacher,
-                         const float *student, size_t first, size_t end, double scale, float *dout)
+                          const float *student, size_t first, size_t end, double scale, float *dout)
 {
     size_t S = head->states;
     float *p = threads_scratch(SCRATCH_LOSS, 3 * S * sizeof *p);
@@ -51,8 +51,8 @@ static void one_picture(size_t i, void *context)
     size_t b = k->first + i;
 
     k->kl[b] = distill_dimensions(&k->term->student->head, states_row(k->term->xtm, b),
-                                 k->teacher + b * k->outputs, k->student + i * k->outputs, 0,
-                                 k->term->xtm->dims, k->scale, k->dout + i * k->outputs);
+                                  k->teacher + b * k->outputs, k->student + i * k->outputs, 0,
+                                  k->term->xtm->dims, k->scale, k->dout + i * k->outputs);
 }
 
 static bool run_block(Block *k, Graph *g)
@@ -88,8 +88,8 @@ double distill_term_gradient(const DistillTerm *t, size_t chunk, Graph *g, Arena
     TENSOR_CHECK(D == t->student->head.dims && outputs == diffusion_head_outputs(&t->teacher->head),
                  "x_tm (%zu, %zu), student of %zu dimensions", B, D, t->student->head.dims);
     k.scale = t->weight / ((double)B * (double)D);
-    bool finite =
-        diffusion_denoise(t->teacher, g, &in, chunk, teacher) && tensor_all_finite(teacher, B * outputs);
+    bool finite = diffusion_denoise(t->teacher, g, &in, chunk, teacher) &&
+                  tensor_all_finite(teacher, B * outputs);
     for (k.first = 0; finite && k.first < B; k.first += step) {
         k.count = B - k.first < step ? B - k.first : step;
         finite = run_block(&k, g);

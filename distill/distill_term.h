@@ -15,7 +15,8 @@ double distill_time(double t_min, double width, Rng *rng);
  * of each and its noised states x; dout (the student's numbers), if not NULL, += scale times the
  * gradient. */
 double distill_dimensions(const Head *head, const uint16_t *x, const float *teacher,
-                         const float *student, size_t first, size_t end, double scale, float *dout);
+                          const float *student, size_t first, size_t end, double scale,
+                          float *dout);
 
 typedef struct DistillTerm {
     const Denoiser *teacher, *student;

@@ -98,11 +98,11 @@ static double *draw_lambdas(const Denoiser *d, Rng step, Di4cPass pass, size_t i
 static void check_config(const DistillConfig *c)
 {
     TENSOR_CHECK(c->lambdas >= 1, "%zu lambdas", c->lambdas);
-    TENSOR_CHECK(c->delta_min > 0.0 && c->delta_max >= c->delta_min &&
-                     c->t_min >= 0.0 && c->t_min + c->delta_max < 1.0,
+    TENSOR_CHECK(c->delta_min > 0.0 && c->delta_max >= c->delta_min && c->t_min >= 0.0 &&
+                     c->t_min + c->delta_max < 1.0,
                  "t - u in [%g, %g] above t_min = %g", c->delta_min, c->delta_max, c->t_min);
-    TENSOR_CHECK(c->tm_width >= 0.0 && c->t_min + c->tm_width <= 1.0,
-                 "tm in [%g, %g]", c->t_min, c->t_min + c->tm_width);
+    TENSOR_CHECK(c->tm_width >= 0.0 && c->t_min + c->tm_width <= 1.0, "tm in [%g, %g]", c->t_min,
+                 c->t_min + c->tm_width);
     TENSOR_CHECK(c->share_at_one >= 0.0 && c->share_at_one <= 1.0, "share %g at t = 1",
                  c->share_at_one);
 }
@@ -130,13 +130,13 @@ Di4cDraws distill_first_draws(const DistillConfig *config, const Denoiser *teach
     draws.lambda_tm = draw_lambdas(student, step, PASS_LAMBDA_TM, B, M, strata, arena);
     draws.lambda_u = draw_lambdas(student, step, PASS_LAMBDA_U, B, N, strata, arena);
     draws.teacher_lambda_t = draw_lambdas(teacher, step, PASS_TEACHER_LAMBDA_T, B, 1, false, arena);
-    draws.teacher_lambda_tm = draw_lambdas(teacher, step, PASS_TEACHER_LAMBDA_TM, B, M, strata,
-                                           arena);
+    draws.teacher_lambda_tm =
+        draw_lambdas(teacher, step, PASS_TEACHER_LAMBDA_TM, B, M, strata, arena);
     diffusion_draw_marginal(p, &draws.xt, x0, draws.t,
-                       distill_picture_streams(arena, step, PASS_XT, B));
+                            distill_picture_streams(arena, step, PASS_XT, B));
     States repeated = states_repeat(arena, x0, M);
     diffusion_draw_marginal(p, &draws.xtm, &repeated, draws.tm,
-                       distill_row_streams(arena, step, PASS_XTM, B, M));
+                            distill_row_streams(arena, step, PASS_XTM, B, M));
     return draws;
 }
 
@@ -148,16 +148,17 @@ typedef struct Move {
     const Process *process;
     const float *teacher_t;
     Di4cDraws *draws;
-    PosteriorStep **steps;      /* (B) */
+    PosteriorStep **steps;              /* (B) */
     const Rng *x0_streams, *xu_streams; /* (B N) */
-    States x0;                  /* (B N, D): the teacher's x_0 */
+    States x0;                          /* (B N, D): the teacher's x_0 */
 } Move;
 
 static void make_step(size_t b, void *context)
 {
     const Move *m = context;
 
-    m->steps[b] = diffusion_posterior_create(m->process, m->draws->u[b], m->draws->t[b], m->config->eps);
+    m->steps[b] =
+        diffusion_posterior_create(m->process, m->draws->u[b], m->draws->t[b], m->config->eps);
 }
 
 /* x_0 ~ p^psi(. | x_t), then x_u ~ q(. | x_t, x_0): together x_u ~ p^psi_{u|t}. */
@@ -170,7 +171,8 @@ static void move_row(size_t row, void *context)
     uint16_t *xu = states_row(&m->draws->xu, row);
     Rng rng = m->xu_streams[row];
 
-    diffusion_head_draw(head, m->teacher_t + b * diffusion_head_outputs(head), &xt, m->x0_streams + row, &x0);
+    diffusion_head_draw(head, m->teacher_t + b * diffusion_head_outputs(head), &xt,
+                        m->x0_streams + row, &x0);
     for (size_t d = 0; d < D; d++)
         xu[d] = (uint16_t)diffusion_posterior_draw(m->steps[b], xt.x[d], x0.x[d], &rng);
 }
@@ -179,7 +181,12 @@ void distill_draw_xu(const DistillConfig *config, const Denoiser *teacher, const
                      const float *teacher_t, Rng step, Arena *arena, Di4cDraws *draws)
 {
     size_t B = draws->xt.batch, N = config->lambdas;
-    Move m = {config, teacher, p, teacher_t, draws, arena_alloc(arena, B, sizeof *m.steps),
+    Move m = {config,
+              teacher,
+              p,
+              teacher_t,
+              draws,
+              arena_alloc(arena, B, sizeof *m.steps),
               distill_row_streams(arena, step, PASS_TEACHER_X0, B, N),
               distill_row_streams(arena, step, PASS_XU, B, N),
               states_make(arena, B * N, draws->xt.dims)};

@@ -47,24 +47,20 @@ typedef struct Work {
     const Head *head;
     const Di4cInput *in;
     size_t B, N, M, D, S, outputs, block, blocks;
-    double *sums;       /* (B, blocks, sums_size) */
-    double *distill;     /* (B M, blocks) */
-    double *share;      /* (B, N, N + 1) */
-    float *dlevel;      /* (B N, outputs), of the student at t */
-    float *dt, *dtm;    /* gradients, or NULL */
+    double *sums;    /* (B, blocks, sums_size) */
+    double *distill; /* (B M, blocks) */
+    double *share;   /* (B, N, N + 1) */
+    float *dlevel;   /* (B N, outputs), of the student at t */
+    float *dt, *dtm; /* gradients, or NULL */
 } Work;
 
 double distill_data_weight(DataWeight kind, double t)
 {
     switch (kind) {
-    case DATA_WEIGHT_SIGMOID:
-        return 1.0 / (1.0 + exp(-20.0 * (t - 0.5)));
-    case DATA_WEIGHT_ONE:
-        return 1.0;
-    case DATA_WEIGHT_LINEAR:
-        return t;
-    case DATA_WEIGHT_ZERO:
-        return 0.0;
+    case DATA_WEIGHT_SIGMOID: return 1.0 / (1.0 + exp(-20.0 * (t - 0.5)));
+    case DATA_WEIGHT_ONE: return 1.0;
+    case DATA_WEIGHT_LINEAR: return t;
+    case DATA_WEIGHT_ZERO: return 0.0;
     }
     TENSOR_CHECK(false, "data weight %d", (int)kind);
     return 0.0;
@@ -98,10 +94,10 @@ static bool known(const Work *w, size_t b, size_t d)
 
 /* Room of a thread for one dimension. */
 typedef struct Room {
-    HeadLaw *laws;          /* (N): the student at t */
+    HeadLaw *laws;            /* (N): the student at t */
     float *mean, *pull, *row; /* (S): mbar; the laws that pull at it; one law */
-    float *logp, *weight;   /* (N + 1) */
-    uint16_t *x;            /* (N + 1): the targets' states */
+    float *logp, *weight;     /* (N + 1) */
+    uint16_t *x;              /* (N + 1): the targets' states */
 } Room;
 
 static Room room_make(const Work *w)
@@ -111,8 +107,13 @@ static Room room_make(const Work *w)
     char *bytes = threads_scratch(SCRATCH_LOSS, w->N * sizeof(HeadLaw) + floats * sizeof(float) +
                                                     K * sizeof(uint16_t));
     float *rows = (float *)(void *)(bytes + w->N * sizeof(HeadLaw));
-    Room room = {(HeadLaw *)(void *)bytes, rows, rows + S, rows + 2 * S, rows + 3 * S,
-                 rows + 3 * S + K, (uint16_t *)(void *)(rows + floats)};
+    Room room = {(HeadLaw *)(void *)bytes,
+                 rows,
+                 rows + S,
+                 rows + 2 * S,
+                 rows + 3 * S,
+                 rows + 3 * S + K,
+                 (uint16_t *)(void *)(rows + floats)};
 
     return room;
 }
@@ -159,7 +160,8 @@ static void open_student(const Work *w, const Room *room, const Sums *s, size_t 
 
     memset(room->mean, 0, w->S * sizeof *room->mean);
     for (size_t i = 0; i < w->N; i++) {
-        room->laws[i] = diffusion_head_law(w->head, numbers(w, w->in->student_t, b, i), d, room->row);
+        room->laws[i] =
+            diffusion_head_law(w->head, numbers(w, w->in->student_t, b, i), d, room->row);
         add_row(room->mean, room->row, w->S);
         diffusion_law_log_at(&room->laws[i], room->x, K, room->logp);
         for (size_t k = 0; k < K; k++)
@@ -216,7 +218,7 @@ static void couple_dimension(const Work *w, const Room *room, const Sums *s, siz
         add_variates(w, room, &m, s, b, d);
     if (w->dt != NULL)
         diffusion_mixture_pull(&m, variates ? room->pull : NULL, 1.0 / (double)w->B, w->dt + at,
-                          w->dlevel + at + own, w->outputs);
+                               w->dlevel + at + own, w->outputs);
 }
 
 static void couple_block(size_t piece, void *context)
@@ -335,10 +337,9 @@ static void distill_block(size_t piece, void *context)
     size_t row = piece / w->blocks, first = piece % w->blocks * w->block, at = row * w->outputs;
     size_t end = first + w->block < w->D ? first + w->block : w->D;
 
-    w->distill[piece] =
-        distill_dimensions(w->head, states_row(&w->in->xtm, row), w->in->teacher_tm + at,
-                          w->in->student_tm + at, first, end,
-                          1.0 / ((double)w->B * (double)w->M), w->dtm != NULL ? w->dtm + at : NULL);
+    w->distill[piece] = distill_dimensions(
+        w->head, states_row(&w->in->xtm, row), w->in->teacher_tm + at, w->in->student_tm + at,
+        first, end, 1.0 / ((double)w->B * (double)w->M), w->dtm != NULL ? w->dtm + at : NULL);
 }
 
 static double distill_of(const Work *w, const Di4cTerms *terms, size_t b)
@@ -385,10 +386,18 @@ double distill_losses(const Di4cOptions *options, const Head *head, const Di4cIn
 
     check_input(head, in);
     size_t block = (head->dims + PIECES - 1) / PIECES;
-    Work w = {.options = options, .head = head, .in = in, .B = in->images, .N = in->lambdas,
-              .M = in->xtm.batch / in->images, .D = head->dims, .S = head->states,
-              .outputs = diffusion_head_outputs(head), .block = block > BLOCK ? block : BLOCK,
-              .dt = dstudent_t, .dtm = dstudent_tm};
+    Work w = {.options = options,
+              .head = head,
+              .in = in,
+              .B = in->images,
+              .N = in->lambdas,
+              .M = in->xtm.batch / in->images,
+              .D = head->dims,
+              .S = head->states,
+              .outputs = diffusion_head_outputs(head),
+              .block = block > BLOCK ? block : BLOCK,
+              .dt = dstudent_t,
+              .dtm = dstudent_tm};
     w.blocks = (w.D + w.block - 1) / w.block;
     w.sums = mem_zeroed(w.B * w.blocks, sums_size(w.N) * sizeof *w.sums);
     w.distill = mem_zeroed(w.B * w.M * w.blocks, sizeof *w.distill);

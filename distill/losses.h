@@ -9,7 +9,7 @@
 typedef enum DataWeight {
     DATA_WEIGHT_SIGMOID, /* w(t) = sigmoid(20 (t - 1/2)), the paper's */
     DATA_WEIGHT_ONE,
-    DATA_WEIGHT_LINEAR,  /* t */
+    DATA_WEIGHT_LINEAR, /* t */
     DATA_WEIGHT_ZERO
 } DataWeight;
 double distill_data_weight(DataWeight kind, double t);
@@ -22,16 +22,16 @@ typedef struct Di4cOptions {
 /* B pictures x N lambdas; row b*N + i belongs to picture b.  The distillation term, a plain average
  * over (picture, lambda), may have another number M of rows for each picture: M = xtm.batch / B. */
 typedef struct Di4cInput {
-    size_t images, lambdas;       /* B, N */
-    const double *t;              /* (B) */
-    States x0, xt;                /* (B, D): data; noised at t */
-    States xu, x0u;               /* (B N, D): teacher's step to u; student's x_0 from there */
-    States xtm;                   /* (B M, D): noised at tm */
-    const float *student_t;       /* (B N, outputs) at (x_t, t, lambda_i)           gradient */
-    const float *student_tm;      /* (B M, outputs) at (x_tm, tm, lambda_i)         gradient */
-    const float *student_u;       /* (B N, outputs) at (x_u, u, lambda'_j)          no gradient */
-    const float *teacher_t;       /* (B, outputs) at (x_t, t) */
-    const float *teacher_tm;      /* (B M, outputs) at (x_tm, tm) */
+    size_t images, lambdas;  /* B, N */
+    const double *t;         /* (B) */
+    States x0, xt;           /* (B, D): data; noised at t */
+    States xu, x0u;          /* (B N, D): teacher's step to u; student's x_0 from there */
+    States xtm;              /* (B M, D): noised at tm */
+    const float *student_t;  /* (B N, outputs) at (x_t, t, lambda_i)           gradient */
+    const float *student_tm; /* (B M, outputs) at (x_tm, tm, lambda_i)         gradient */
+    const float *student_u;  /* (B N, outputs) at (x_u, u, lambda'_j)          no gradient */
+    const float *teacher_t;  /* (B, outputs) at (x_t, t) */
+    const float *teacher_tm; /* (B M, outputs) at (x_tm, tm) */
 } Di4cInput;
 
 /* Per picture (B), nats; each pointer may be NULL.  data = w data_cor + data_indep,

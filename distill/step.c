@@ -35,8 +35,8 @@ typedef struct Step {
 
 DistillConfig distill_defaults(void)
 {
-    DistillConfig config = {{true, DATA_WEIGHT_SIGMOID}, 16, 0, 0.01, 0.001, 0.01, 0.01, 0.0, 1e-9,
-                            false};
+    DistillConfig config = {
+        {true, DATA_WEIGHT_SIGMOID}, 16, 0, 0.01, 0.001, 0.01, 0.01, 0.0, 1e-9, false};
 
     return config;
 }
@@ -61,8 +61,24 @@ static Step step_of(const DistillConfig *config, const Denoiser *teacher, const 
                     const States *x0, const Di4cDraws *draws, size_t chunk, Graph *g, Arena *arena)
 {
     size_t B = x0->batch;
-    Step s = {config, teacher, student, x0, draws, B, config->lambdas, draws->xtm.batch / B,
-              diffusion_head_outputs(&student->head), chunk, 0, g, arena, NULL, NULL, NULL, NULL, NULL,
+    Step s = {config,
+              teacher,
+              student,
+              x0,
+              draws,
+              B,
+              config->lambdas,
+              draws->xtm.batch / B,
+              diffusion_head_outputs(&student->head),
+              chunk,
+              0,
+              g,
+              arena,
+              NULL,
+              NULL,
+              NULL,
+              NULL,
+              NULL,
               {NULL, NULL, NULL, NULL, NULL}};
 
     check_models(teacher, student, x0);
@@ -114,8 +130,8 @@ static bool run_teacher_tm(Step *s)
 
 static bool run_student_u(Step *s, const Rng *dropout)
 {
-    NetworkInput in = {&s->draws->xu, repeat(s->arena, s->draws->u, s->B, s->N),
-                       s->draws->lambda_u, dropout, NULL};
+    NetworkInput in = {&s->draws->xu, repeat(s->arena, s->draws->u, s->B, s->N), s->draws->lambda_u,
+                       dropout, NULL};
 
     return run(s, s->student, &in, s->student_u);
 }
@@ -192,8 +208,8 @@ static double group_losses(const Step *s, const Group *group, const float *out, 
     Di4cTerms terms = {s->terms.distill + first, s->terms.data_cor + first,
                        s->terms.data_indep + first, s->terms.consis_cor + first,
                        s->terms.consis_indep + first};
-    double loss = distill_losses(&s->config->loss, &s->student->head, &in, &terms, dout,
-                                 dout + size);
+    double loss =
+        distill_losses(&s->config->loss, &s->student->head, &in, &terms, dout, dout + size);
 
     if (group->count != s->B)
         for (size_t j = 0; j < group->rows * s->outputs; j++)
@@ -343,7 +359,7 @@ static bool run_step(Step *s, Di4cDraws *draws, const Process *p, Rng step, doub
     if (!run_student_u(s, distill_row_streams(s->arena, step, PASS_DROPOUT_U, B, N)))
         return false;
     diffusion_head_draw(&s->student->head, s->student_u, &draws->xu,
-                   distill_row_streams(s->arena, step, PASS_X0U, B, N), &draws->x0u);
+                        distill_row_streams(s->arena, step, PASS_X0U, B, N), &draws->x0u);
     return run_teacher_tm(s) && backward(s, loss);
 }
 

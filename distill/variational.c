@@ -16,8 +16,8 @@
 #include "distill/distill_term.h"
 #include "nn/encoder.h"
 #include "tensor/base/check.h"
-#include "tensor/reduce.h"
 #include "tensor/base/threads.h"
+#include "tensor/reduce.h"
 
 #define VARIATIONAL_PURPOSE UINT64_C(0x45766964) /* apart from the other uses of a seed */
 
@@ -291,13 +291,13 @@ static bool run_distill(Step *s)
     ArenaMark mark = arena_mark(s->arena);
     States x0 = states_rows(&s->x0, 0, s->B), xtm = states_make(s->arena, s->B, s->D);
     DistillTerm term = {.teacher = s->teacher,
-                       .student = s->student,
-                       .xtm = &xtm,
-                       .tm = draw_tm(s),
-                       .lambda = draw_lambdas(s, s->student, PASS_LAMBDA_TM),
-                       .teacher_lambda = draw_lambdas(s, s->teacher, PASS_TEACHER_LAMBDA_TM),
-                       .dropout = streams_of(s, PASS_DROPOUT_TM, s->B),
-                       .weight = s->config->distill_weight};
+                        .student = s->student,
+                        .xtm = &xtm,
+                        .tm = draw_tm(s),
+                        .lambda = draw_lambdas(s, s->student, PASS_LAMBDA_TM),
+                        .teacher_lambda = draw_lambdas(s, s->teacher, PASS_TEACHER_LAMBDA_TM),
+                        .dropout = streams_of(s, PASS_DROPOUT_TM, s->B),
+                        .weight = s->config->distill_weight};
 
     diffusion_draw_marginal(s->p, &xtm, &x0, term.tm, streams_of(s, PASS_XTM, s->B));
     s->report.distill = distill_term_gradient(&term, s->chunk, s->g, s->arena);

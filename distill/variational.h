@@ -31,7 +31,7 @@ typedef struct VariationalConfig {
     double t_min;                /* t ~ U[t_min, 1] */
     double consistency_weight;   /* of the consistency term; 0: none, and no teacher is called */
     double delta_min, delta_max; /* t - u log-uniform in [delta_min, delta_max] */
-    double distill_weight;        /* of the distillation term (distill_term.h); 0: none */
+    double distill_weight;       /* of the distillation term (distill_term.h); 0: none */
     double tm_width; /* its time: t_min, and for half of the pictures up to this later */
     double eps;      /* posterior's */
 } VariationalConfig;

@@ -2,8 +2,8 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "experiments/commands/commands.h"
 #include "experiments/cli/provenance.h"
+#include "experiments/commands/commands.h"
 #include "tensor/base/threads.h"
 
 static void usage(FILE *out)

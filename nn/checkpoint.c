@@ -85,8 +85,8 @@ static const char *shape_text(int rank, const size_t *shape, char text[SHAPE_TEX
 {
     size_t used = (size_t)snprintf(text, SHAPE_TEXT, "(");
     for (int i = 0; i < rank; i++)
-        used += (size_t)snprintf(text + used, SHAPE_TEXT - used, "%s%zu", i > 0 ? ", " : "",
-                                 shape[i]);
+        used +=
+            (size_t)snprintf(text + used, SHAPE_TEXT - used, "%s%zu", i > 0 ? ", " : "", shape[i]);
     snprintf(text + used, SHAPE_TEXT - used, ")");
     return text;
 }
@@ -131,9 +131,10 @@ static bool read_param(const SafetensorsFile *f, const char *prefix, const Param
         return false;
     for (size_t i = 0; i < t->count; i++)
         if (!isfinite(scratch[i]))
-            return error_set(err, "%.200s: tensor \"%.200s\": expected finite numbers, entry %zu "
-                                  "is %s", f->path, t->name, i,
-                             isnan(scratch[i]) ? "NaN" : "infinite");
+            return error_set(err,
+                             "%.200s: tensor \"%.200s\": expected finite numbers, entry %zu "
+                             "is %s",
+                             f->path, t->name, i, isnan(scratch[i]) ? "NaN" : "infinite");
     return true;
 }
 
@@ -149,9 +150,11 @@ static bool check_unknown(const SafetensorsFile *f, const char *prefix, const Pa
     for (size_t i = 0; i < f->tensor_count; i++) {
         const char *name = f->tensors[i].name;
         if (has_prefix(name, prefix) && nn_param_find(set, name + strlen(prefix)) == NULL)
-            return error_set(err, "%.200s: tensor \"%.200s\": expected only the %zu names of this "
-                                  "network's parameters (another kind or size of network, or a "
-                                  "student's weights for a teacher)", f->path, name, set->count);
+            return error_set(err,
+                             "%.200s: tensor \"%.200s\": expected only the %zu names of this "
+                             "network's parameters (another kind or size of network, or a "
+                             "student's weights for a teacher)",
+                             f->path, name, set->count);
     }
     return true;
 }
@@ -182,8 +185,10 @@ static bool load_block(const SafetensorsFile *f, const char *prefix, const Param
         const size_t count = tensor_size(&set->items[i]->value);
         for (size_t k = 0; ok && k < count; k++)
             if ((double)scratch[k] < least)
-                ok = error_set(err, "%.200s: tensors \"%s*\": expected no negative number, found "
-                                    "%g", f->path, prefix, (double)scratch[k]);
+                ok = error_set(err,
+                               "%.200s: tensors \"%s*\": expected no negative number, found "
+                               "%g",
+                               f->path, prefix, (double)scratch[k]);
     }
     for (size_t i = 0; ok && i < set->count; i++) {
         const Param *p = set->items[i];
@@ -236,8 +241,10 @@ static bool parse_step(const SafetensorsFile *f, uint64_t *step, Error *err)
     const char *text = safetensors_meta(f, "step");
     size_t digits = text != NULL ? strspn(text, "0123456789") : 0;
     if (digits == 0 || digits > 18 || text[digits] != '\0')
-        return error_set(err, "%.200s: __metadata__: expected step to be a whole number, found "
-                              "%.40s", f->path, text != NULL ? text : "none");
+        return error_set(err,
+                         "%.200s: __metadata__: expected step to be a whole number, found "
+                         "%.40s",
+                         f->path, text != NULL ? text : "none");
     *step = strtoull(text, NULL, 10);
     return true;
 }

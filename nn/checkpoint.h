@@ -10,11 +10,12 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+#include "nn/formats/safetensors.h"
 #include "nn/network.h"
 #include "nn/optimizer.h"
-#include "nn/formats/safetensors.h"
 
-/* Writes weights and, if o is not NULL, averages, moments and o->steps.  meta: pairs kept as given. */
+/* Writes weights and, if o is not NULL, averages, moments and o->steps.  meta: pairs kept as given.
+ */
 bool nn_checkpoint_write(const char *path, const Network *net, const Optimizer *o,
                          const MetaEntry *meta, size_t meta_count, Error *err);
 /* The weights alone, as 16-bit numbers: a small file to sample and measure with. */

@@ -23,7 +23,8 @@ Var *nn_linear(Graph *g, const LinearLayer *layer, Var *x);
 void nn_linear_init(const LinearLayer *layer, bool zero_bias, Rng rng);
 void nn_linear_zero(const LinearLayer *layer);
 
-/* 3x3 convolution: "NAME.weight" (3, 3, in, out), "NAME.bias" (out); stride: see tensor/conv/conv.h. */
+/* 3x3 convolution: "NAME.weight" (3, 3, in, out), "NAME.bias" (out); stride: see
+ * tensor/conv/conv.h. */
 typedef struct ConvLayer {
     Param *weight, *bias;
 } ConvLayer;

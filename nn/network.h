@@ -30,14 +30,14 @@ typedef struct Network Network;
 struct Network {
     const char *kind; /* "unet" or "mlp" */
     ParamSet params;
-    size_t dims;        /* D */
-    size_t states;      /* S of the input, the mask included */
-    size_t lambda_dims; /* 0: product network (teacher) */
-    bool lambda_is_number; /* lambda enters as a number; else by its sinusoids */
+    size_t dims;                          /* D */
+    size_t states;                        /* S of the input, the mask included */
+    size_t lambda_dims;                   /* 0: product network (teacher) */
+    bool lambda_is_number;                /* lambda enters as a number; else by its sinusoids */
     double lambda_mean, lambda_deviation; /* as a number it enters as (lambda - mean)/deviation */
-    size_t outputs;     /* numbers per sample that forward returns */
-    LambdaPrior *prior; /* a student's law of lambda, fitted after training, or NULL; owned */
-    Encoder *encoder;   /* of a student that is trained with one (nn/encoder.h), or NULL */
+    size_t outputs;                       /* numbers per sample that forward returns */
+    LambdaPrior *prior;    /* a student's law of lambda, fitted after training, or NULL; owned */
+    Encoder *encoder;      /* of a student that is trained with one (nn/encoder.h), or NULL */
     size_t gradient_block; /* samples of one recorded call, at least 1: see nn_gradient_block */
     /* -> Var whose value has B * outputs entries, sample by sample. */
     Var *(*forward)(const Network *net, Graph *g, const NetworkInput *in);

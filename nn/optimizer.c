@@ -8,9 +8,9 @@
 #include "tensor/base/check.h"
 #include "tensor/base/cut.h"
 #include "tensor/base/memory.h"
+#include "tensor/base/threads.h"
 #include "tensor/pointwise.h"
 #include "tensor/reduce.h"
-#include "tensor/base/threads.h"
 
 enum { BLOCK = 16384 };
 static const double PI = 3.14159265358979323846;
@@ -79,13 +79,13 @@ typedef struct Step {
     float *w, *m, *v, *ema;
     const float *g;
     size_t total;
-    float scale;          /* of the gradient: clipping */
+    float scale; /* of the gradient: clipping */
     float beta1, beta2;
-    float rest1, rest2;   /* 1 - beta */
-    float size;           /* rate / (1 - beta1^n) */
-    float root;           /* 1/sqrt(1 - beta2^n) */
+    float rest1, rest2; /* 1 - beta */
+    float size;         /* rate / (1 - beta1^n) */
+    float root;         /* 1/sqrt(1 - beta2^n) */
     float eps;
-    float average;        /* 1 - decay of the averages */
+    float average; /* 1 - decay of the averages */
 } Step;
 
 /* g' = scale g;  m = beta1 m + (1-beta1) g';  v = beta2 v + (1-beta2) g'^2;

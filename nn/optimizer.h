@@ -15,16 +15,16 @@ typedef struct OptimizerConfig {
     uint64_t warmup;              /* rate = lr min(n/warmup, 1), n counted from 0: the first is 0 */
     LrDecay decay;                /* to 0 at step `total`, after warm-up's factor */
     uint64_t total;
-    double ema_decay;             /* decay_n = min(ema_decay, (1+n)/(10+n)), n counted from 1 */
+    double ema_decay; /* decay_n = min(ema_decay, (1+n)/(10+n)), n counted from 1 */
 } OptimizerConfig;
 
 OptimizerConfig nn_optimizer_defaults(void);
 
 typedef struct Optimizer {
     OptimizerConfig config;
-    const ParamSet *params;  /* not owned */
-    float *m, *v, *ema;      /* params->total entries each, memory layout */
-    uint64_t steps;          /* finished steps: Adam's time, n of warm-up and average */
+    const ParamSet *params; /* not owned */
+    float *m, *v, *ema;     /* params->total entries each, memory layout */
+    uint64_t steps;         /* finished steps: Adam's time, n of warm-up and average */
 } Optimizer;
 
 /* Moments 0, averages = the parameters' present values. */

@@ -20,16 +20,16 @@ typedef enum ParamLayout {
 
 typedef struct Param {
     char *name;
-    Tensor value;   /* memory layout */
-    float *grad;    /* as value; NULL in a frozen set */
+    Tensor value; /* memory layout */
+    float *grad;  /* as value; NULL in a frozen set */
     ParamLayout layout;
-    size_t offset;  /* of value in the set's block */
+    size_t offset; /* of value in the set's block */
 } Param;
 
 typedef struct ParamSet {
     Param **items; /* in order of creation; the pointers stay valid as the set grows */
     size_t count;
-    size_t total;  /* number of floats */
+    size_t total; /* number of floats */
     float *values, *grads;
 } ParamSet;
 

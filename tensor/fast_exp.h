@@ -72,7 +72,7 @@ static inline float fast_log(float x)
     FloatBits u;
 
     u.value = x * fast_select(x < smallest, 8388608.0f, 1.0f); /* a denormal times 2^23 */
-    uint32_t shifted = u.bits + (0x3f800000u - 0x3f3504f3u); /* 0x3f3504f3: sqrt(1/2) */
+    uint32_t shifted = u.bits + (0x3f800000u - 0x3f3504f3u);   /* 0x3f3504f3: sqrt(1/2) */
     float k = (float)(int32_t)(shifted >> 23) - fast_select(x < smallest, 150.0f, 127.0f);
     u.bits = (shifted & 0x007fffffu) + 0x3f3504f3u;
     float f = u.value - 1.0f;

@@ -19,8 +19,8 @@
 
 #include "tensor/base/check.h"
 #include "tensor/base/cut.h"
-#include "tensor/fast_exp.h"
 #include "tensor/base/threads.h"
+#include "tensor/fast_exp.h"
 
 enum { TASKS = 8, SLICE_CHANNELS = 32, SERIAL_ENTRIES = 1 << 14 };
 

@@ -10,7 +10,7 @@
 void tensor_upsample2(float *y, const float *x, size_t batch, size_t h, size_t w, size_t c)
 {
 #pragma omp parallel for default(none) shared(y, x, batch, h, w, c) schedule(static)               \
-    num_threads(threads_team(batch * h * w * c))
+    num_threads(threads_team(batch *h *w *c))
     for (size_t r = 0; r < batch * h; r++) {
         float *row = y + r * 4 * w * c; /* two output rows */
         for (size_t j = 0; j < w; j++) {
@@ -26,15 +26,15 @@ void tensor_upsample2_backward(float *dx, const float *dy, bool add, size_t batc
                                size_t w, size_t c)
 {
 #pragma omp parallel for default(none) shared(dx, dy, add, batch, h, w, c) schedule(static)        \
-    num_threads(threads_team(batch * h * w * c))
+    num_threads(threads_team(batch *h *w *c))
     for (size_t r = 0; r < batch * h; r++)
         for (size_t j = 0; j < w; j++) {
             const float *top = dy + (r * 4 * w + 2 * j) * c, *bottom = top + 2 * w * c;
             float *pixel = dx + (r * w + j) * c;
 #pragma omp simd
             for (size_t k = 0; k < c; k++)
-                pixel[k] = (add ? pixel[k] : 0.0f) +
-                           ((top[k] + top[c + k]) + (bottom[k] + bottom[c + k]));
+                pixel[k] =
+                    (add ? pixel[k] : 0.0f) + ((top[k] + top[c + k]) + (bottom[k] + bottom[c + k]));
         }
 }
 
@@ -60,7 +60,7 @@ void tensor_max_pool2(float *y, uint8_t *which, const float *x, size_t batch, si
     size_t oh = h / 2, ow = w / 2;
 
 #pragma omp parallel for default(none) shared(y, which, x, batch, h, w, c, oh, ow)                 \
-    schedule(static) num_threads(threads_team(batch * h * w * c))
+    schedule(static) num_threads(threads_team(batch *h *w *c))
     for (size_t r = 0; r < batch * oh; r++) {
         const float *rows = x + (r / oh * h + r % oh * 2) * w * c;
         for (size_t j = 0; j < ow; j++) {
@@ -77,7 +77,7 @@ void tensor_max_pool2_backward(float *dx, const float *dy, const uint8_t *which,
     size_t oh = h / 2, ow = w / 2;
 
 #pragma omp parallel for default(none) shared(dx, dy, which, batch, h, w, c, oh, ow)               \
-    schedule(static) num_threads(threads_team(batch * h * w * c))
+    schedule(static) num_threads(threads_team(batch *h *w *c))
     for (size_t r = 0; r < batch * oh; r++)
         for (size_t j = 0; j < ow; j++) {
             size_t out = (r * ow + j) * c;
@@ -92,7 +92,7 @@ void tensor_max_pool2_backward(float *dx, const float *dy, const uint8_t *which,
 void tensor_concat(float *y, const float *a, const float *b, size_t rows, size_t ca, size_t cb)
 {
 #pragma omp parallel for default(none) shared(y, a, b, rows, ca, cb) schedule(static)              \
-    num_threads(threads_team(rows * (ca + cb)))
+    num_threads(threads_team(rows *(ca + cb)))
     for (size_t r = 0; r < rows; r++) {
         float *row = y + r * (ca + cb);
         if (ca > 0)
@@ -105,7 +105,7 @@ void tensor_concat(float *y, const float *a, const float *b, size_t rows, size_t
 void tensor_columns(float *out, const float *y, size_t rows, size_t width, size_t c, bool add)
 {
 #pragma omp parallel for default(none) shared(out, y, rows, width, c, add) schedule(static)        \
-    num_threads(threads_team(rows * c))
+    num_threads(threads_team(rows *c))
     for (size_t r = 0; r < rows; r++) {
         const float *row = y + r * width;
         if (!add && c > 0)
@@ -144,14 +144,13 @@ static Walk permuted(int rank, const size_t *in_shape, const int *order)
     return walk;
 }
 
-void tensor_permute(float *out, const float *in, int rank, const size_t *in_shape,
-                    const int *order)
+void tensor_permute(float *out, const float *in, int rank, const size_t *in_shape, const int *order)
 {
     Walk t = permuted(rank, in_shape, order);
     size_t outer = t.shape[0] * t.shape[1], inner = t.shape[2] * t.shape[3];
 
 #pragma omp parallel for default(none) shared(out, in, t, outer, inner) schedule(static)           \
-    num_threads(threads_team(outer * inner))
+    num_threads(threads_team(outer *inner))
     for (size_t r = 0; r < outer; r++) {
         const float *from = in + r / t.shape[1] * t.step[0] + r % t.shape[1] * t.step[1];
         float *to = out + r * inner;

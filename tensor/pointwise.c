@@ -5,8 +5,8 @@
  * the same bits, however many threads there are. */
 #include "tensor/pointwise.h"
 
-#include "tensor/fast_exp.h"
 #include "tensor/base/threads.h"
+#include "tensor/fast_exp.h"
 
 enum { BLOCK = 4096 };
 
@@ -27,7 +27,8 @@ static void over_blocks(Range range, const Terms *t, size_t n)
         return;
     }
     size_t blocks = (n + BLOCK - 1) / BLOCK;
-#pragma omp parallel for default(none) shared(range, t, n, blocks) schedule(static) num_threads(team)
+#pragma omp parallel for default(none) shared(range, t, n, blocks) schedule(static)                \
+    num_threads(team)
     for (size_t k = 0; k < blocks; k++)
         range(t, k * BLOCK, k + 1 < blocks ? (k + 1) * BLOCK : n);
 }
@@ -325,7 +326,7 @@ void tensor_multiply_add(float *y, const float *a, const float *b, size_t n)
 void tensor_add_row(float *y, const float *x, const float *v, size_t rows, size_t c)
 {
 #pragma omp parallel for default(none) shared(y, x, v, rows, c) schedule(static)                   \
-    num_threads(threads_team(rows * c))
+    num_threads(threads_team(rows *c))
     for (size_t r = 0; r < rows; r++) {
 #pragma omp simd
         for (size_t j = 0; j < c; j++)
@@ -337,7 +338,7 @@ void tensor_add_channel(float *y, const float *x, const float *v, size_t batch, 
                         size_t c)
 {
 #pragma omp parallel for default(none) shared(y, x, v, batch, positions, c) schedule(static)       \
-    num_threads(threads_team(batch * positions * c))
+    num_threads(threads_team(batch *positions *c))
     for (size_t r = 0; r < batch * positions; r++) {
         const float *sample = v + r / positions * c;
 #pragma omp simd

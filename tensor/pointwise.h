@@ -8,7 +8,7 @@
 /* exp(x) to 1 ulp on [-87, 88], denormal below -87.3, 0 below -104, inf above 88.73; NaN for NaN.
  * For use inside other loops there is the inline fast_exp in fast_exp.h. */
 void tensor_exp(float *y, const float *x, size_t n);
-void tensor_silu(float *y, const float *x, size_t n);                          /* x sigmoid(x) */
+void tensor_silu(float *y, const float *x, size_t n); /* x sigmoid(x) */
 void tensor_silu_backward(float *dx, const float *dy, const float *x, size_t n);
 void tensor_relu(float *y, const float *x, size_t n);
 void tensor_relu_backward(float *dx, const float *dy, const float *x, size_t n);
@@ -19,11 +19,11 @@ void tensor_sigmoid_backward(float *dx, const float *dy, const float *y, size_t 
 
 void tensor_fill(float *y, float value, size_t n);
 void tensor_copy(float *y, const float *x, size_t n);
-void tensor_add(float *y, const float *a, const float *b, size_t n);             /* y = a + b */
-void tensor_multiply(float *y, const float *a, const float *b, size_t n);        /* y = a b */
-void tensor_multiply_add(float *y, const float *a, const float *b, size_t n);    /* y += a b */
-void tensor_scale(float *y, float alpha, const float *x, size_t n);              /* y = alpha x */
-void tensor_axpy(float *y, float alpha, const float *x, size_t n);               /* y += alpha x */
+void tensor_add(float *y, const float *a, const float *b, size_t n);          /* y = a + b */
+void tensor_multiply(float *y, const float *a, const float *b, size_t n);     /* y = a b */
+void tensor_multiply_add(float *y, const float *a, const float *b, size_t n); /* y += a b */
+void tensor_scale(float *y, float alpha, const float *x, size_t n);           /* y = alpha x */
+void tensor_axpy(float *y, float alpha, const float *x, size_t n);            /* y += alpha x */
 /* y = alpha (a + b) */
 void tensor_add_scaled(float *y, float alpha, const float *a, const float *b, size_t n);
 

@@ -6,8 +6,8 @@
 
 #include <string.h>
 
-#include "tensor/fast_exp.h"
 #include "tensor/base/threads.h"
+#include "tensor/fast_exp.h"
 
 enum { LANES = 16, PIECES = 256, PIECE = 4096 };
 
@@ -96,7 +96,8 @@ static uint32_t max_abs_bits(const float *x, size_t n)
 {
     uint32_t top = 0;
 
-#pragma omp parallel for simd default(none) shared(x, n) reduction(max : top)                      \
+#pragma omp parallel for simd default(none) shared(x, n) reduction(max                             \
+                                                                   : top)                          \
     num_threads(threads_team(n))
     for (size_t i = 0; i < n; i++) {
         FloatBits u;
@@ -124,9 +125,9 @@ bool tensor_all_finite(const float *x, size_t n)
  * strips; a partial sum of c doubles is kept per sample and row block. */
 typedef struct RowGrid {
     size_t batch, rows, c;
-    size_t blocks, block_rows;   /* row blocks of one sample */
-    size_t strips;               /* column strips of STRIP entries */
-    size_t pieces;               /* batch * blocks * strips */
+    size_t blocks, block_rows; /* row blocks of one sample */
+    size_t strips;             /* column strips of STRIP entries */
+    size_t pieces;             /* batch * blocks * strips */
 } RowGrid;
 
 enum { STRIP = 512, GRID = 64 /* pieces wanted */, LEAST = 16384 /* entries in a piece */ };
@@ -175,7 +176,7 @@ void tensor_sum_positions(float *out, const float *x, size_t batch, size_t posit
     RowGrid g = row_grid(batch, positions, c);
     double *partial = threads_scratch(SCRATCH_REDUCE, batch * g.blocks * c * sizeof *partial);
 #pragma omp parallel for default(none) shared(partial, x, g)                                       \
-    num_threads(threads_team(g.batch * g.rows * g.c)) schedule(static)
+    num_threads(threads_team(g.batch *g.rows *g.c)) schedule(static)
     for (size_t piece = 0; piece < g.pieces; piece++)
         sum_piece(partial, x, &g, piece);
     for (size_t b = 0; b < batch; b++)

@@ -1,7 +1,7 @@
 /* Runs all suites, or those named on the command line: run-tests [NAME]...; --list names them all.
  *
- * Check runs every test in a child process.  No parallel region is run here, in the parent: an OpenMP
- * pool that exists before a fork hangs in the child. */
+ * Check runs every test in a child process.  No parallel region is run here, in the parent: an
+ * OpenMP pool that exists before a fork hangs in the child. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>

@@ -4,8 +4,8 @@
 #include <math.h>
 
 #include "tensor/base/check.h"
-#include "tensor/fast_exp.h"
 #include "tensor/base/threads.h"
+#include "tensor/fast_exp.h"
 
 static const float LEAST = -87.0f; /* log of the smallest normal float, rounded up */
 
@@ -93,7 +93,7 @@ static void check(const Head *head, const States *x, size_t batch)
 }
 
 void diffusion_head_entropy(const Head *head, const float *out, const States *x, size_t batch,
-                       double *total)
+                            double *total)
 {
     Divergence w = {head, diffusion_head_outputs(head), 1, out, NULL, x, NULL, total};
 
@@ -102,7 +102,7 @@ void diffusion_head_entropy(const Head *head, const float *out, const States *x,
 }
 
 void diffusion_head_kl(const Head *head, const float *p, const States *xp, size_t lambdas,
-                  const float *q, const States *xq, size_t batch, double *total)
+                       const float *q, const States *xq, size_t batch, double *total)
 {
     Divergence w = {head, diffusion_head_outputs(head), lambdas, p, q, xp, xq, total};
 

@@ -12,12 +12,12 @@
 
 /* total[b] = -sum_d sum_a p^d(a) log p^d(a). */
 void diffusion_head_entropy(const Head *head, const float *out, const States *x, size_t batch,
-                       double *total);
+                            double *total);
 /* total[b] = sum_d KL( mean_i p_i^d || q^d ), with p_i row b N + i of p (B N, outputs) and its
  * noised states xp (B N, D), and q (B, outputs), xq (B, D); N = 1 is the divergence of two models,
  * and a mixture's marginals are its mean over N lambdas.  Infinite where q excludes what p allows.
  */
 void diffusion_head_kl(const Head *head, const float *p, const States *xp, size_t lambdas,
-                  const float *q, const States *xq, size_t batch, double *total);
+                       const float *q, const States *xq, size_t batch, double *total);
 
 #endif

@@ -44,7 +44,8 @@ static size_t list_states(uint16_t *x, size_t first, size_t S)
     return count;
 }
 
-void diffusion_head_row(const Head *head, const float *out, const uint16_t *x, size_t d, float *logp)
+void diffusion_head_row(const Head *head, const float *out, const uint16_t *x, size_t d,
+                        float *logp)
 {
     uint16_t list[BLOCK];
 
@@ -61,7 +62,7 @@ void diffusion_head_row(const Head *head, const float *out, const uint16_t *x, s
 }
 
 void diffusion_head_row_gradient(const Head *head, const float *out, const uint16_t *x, size_t d,
-                            const float *dlogp, float *dout)
+                                 const float *dlogp, float *dout)
 {
     uint16_t list[BLOCK];
 
@@ -168,7 +169,7 @@ static bool small(const Head *head, const States *x0)
 }
 
 void diffusion_head_draw(const Head *head, const float *out, const States *x, const Rng *streams,
-                    States *x0)
+                         States *x0)
 {
     Batch batch = batch_of(head, out, x, x0);
 
@@ -228,7 +229,7 @@ static void log_prob_sample(size_t b, void *context)
 }
 
 void diffusion_head_log_prob(const Head *head, const float *out, const States *x, const States *x0,
-                        double *total)
+                             double *total)
 {
     Batch batch = batch_of(head, out, x, x0);
 

@@ -60,8 +60,8 @@ void diffusion_law_pull(const HeadLaw *law, const float *g, float *dout, float *
     diffusion_head_class(law->head)->pull(law, dout != NULL ? g : NULL, dout, dlevel);
 }
 
-void diffusion_law_pull_at(const HeadLaw *law, const float *dlevel, const uint16_t *x, const float *w,
-                      size_t count, float *dout)
+void diffusion_law_pull_at(const HeadLaw *law, const float *dlevel, const uint16_t *x,
+                           const float *w, size_t count, float *dout)
 {
     for (size_t k = 0; k < count; k++)
         TENSOR_CHECK(x[k] < law->head->states, "state %u of %zu", (unsigned)x[k],

@@ -8,8 +8,8 @@
  *   (diffusion_law_pull_at).
  * Both include the normalisation: L may treat the log p(a) as independent.  With
  * log p(a) = logit(a) - level, `dlevel` is the derivative of the level by the dimension's own
- * numbers (the mean of the logits' derivatives under p): diffusion_law_numbers floats, mu and log_scale
- * of a truncated logistic, the S logits of a softmax.
+ * numbers (the mean of the logits' derivatives under p): diffusion_law_numbers floats, mu and
+ * log_scale of a truncated logistic, the S logits of a softmax.
  *
  * Not for known dimensions (diffusion_head_known): those are point masses. */
 #ifndef DI4C_DIFFUSION_HEAD_LAW_H
@@ -42,7 +42,7 @@ void diffusion_law_log_at(const HeadLaw *law, const uint16_t *x, size_t count, f
  * dlevel (the dimension's numbers) is set; NULL: not wanted. */
 void diffusion_law_pull(const HeadLaw *law, const float *g, float *dout, float *dlevel);
 /* dout += gradient for dL/dlog p(x[k]) += w[k]; dlevel as diffusion_law_pull left it. */
-void diffusion_law_pull_at(const HeadLaw *law, const float *dlevel, const uint16_t *x, const float *w,
-                      size_t count, float *dout);
+void diffusion_law_pull_at(const HeadLaw *law, const float *dlevel, const uint16_t *x,
+                           const float *w, size_t count, float *dout);
 
 #endif

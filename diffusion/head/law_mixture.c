@@ -114,7 +114,8 @@ static void pull_rare(const LawMixture *m, const float *pull, double scale, floa
                 float share = logm[k] > -HUGE_VALF ? fast_exp(w[k] - logm[k]) : 0.0f;
                 w[k] = (float)(-scale / (double)m->count * (double)(pull[list[k]] * share));
             }
-            diffusion_law_pull_at(&m->laws[i], dlevel + i * stride, list, w, count, dout + i * stride);
+            diffusion_law_pull_at(&m->laws[i], dlevel + i * stride, list, w, count,
+                                  dout + i * stride);
         }
     }
 }
@@ -139,8 +140,8 @@ static void divide(const LawMixture *m, float *pull, double scale)
     }
 }
 
-void diffusion_mixture_pull(const LawMixture *m, float *pull, double scale, float *dout, float *dlevel,
-                       size_t stride)
+void diffusion_mixture_pull(const LawMixture *m, float *pull, double scale, float *dout,
+                            float *dlevel, size_t stride)
 {
     bool rare = pull != NULL && dout != NULL && any_rare(m, pull);
 
@@ -153,5 +154,5 @@ void diffusion_mixture_pull(const LawMixture *m, float *pull, double scale, floa
         divide(m, pull, scale);
     for (size_t i = 0; i < m->count; i++)
         diffusion_law_pull(&m->laws[i], pull, dout != NULL ? dout + i * stride : NULL,
-                      dlevel + i * stride);
+                           dlevel + i * stride);
 }

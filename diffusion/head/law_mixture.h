@@ -23,7 +23,7 @@ double diffusion_mixture_kl(const LawMixture *m, const float *p);
  *   dL/dlog p_i(a) = -pull(a) p_i(a)/(N mbar(a)),
  * times `scale`, added to dout[i * stride ...] (each a sample's numbers; NULL: no gradient).  pull
  * (S) is overwritten; NULL: zero.  dlevel[i * stride ...] is set as by diffusion_law_pull. */
-void diffusion_mixture_pull(const LawMixture *m, float *pull, double scale, float *dout, float *dlevel,
-                       size_t stride);
+void diffusion_mixture_pull(const LawMixture *m, float *pull, double scale, float *dout,
+                            float *dlevel, size_t stride);
 
 #endif

@@ -306,8 +306,7 @@ static void pull_at(const HeadLaw *law, const float *dlevel, const uint16_t *x, 
 
     dout[at] += (float)(-(double)law->k * sum.by_mu - sum.weight * (double)dlevel[0]);
     if (!law->cut)
-        dout[at + law->head->channels] +=
-            (float)(sum.by_scale - sum.weight * (double)dlevel[1]);
+        dout[at + law->head->channels] += (float)(sum.by_scale - sum.weight * (double)dlevel[1]);
 }
 
 const HeadClass diffusion_head_logistic = {outputs, open, masses, logits_at, pull, pull_at};

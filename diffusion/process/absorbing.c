@@ -31,7 +31,8 @@ static bool published(const Process *p, Schedule *schedule, Error *err)
         return diffusion_schedule_make(schedule, SCHEDULE_LOGLINEAR, 1.0, 0.0, c->eps, where, err);
     case ABSORB_LINEAR:
         return diffusion_process_positive(p, "rate_const", c->rate_const, err) &&
-               diffusion_schedule_make(schedule, SCHEDULE_CONSTANT, c->rate_const, 0.0, 0.0, where, err);
+               diffusion_schedule_make(schedule, SCHEDULE_CONSTANT, c->rate_const, 0.0, 0.0, where,
+                                       err);
     case ABSORB_COSINE:
         return diffusion_schedule_make(schedule, SCHEDULE_COSINE, 1.0, 0.0, 0.0, where, err);
     }

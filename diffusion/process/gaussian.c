@@ -41,8 +41,9 @@ static bool fill_end(Process *p, Error *err)
     size_t S = p->states;
 
     if (log_weight(p, S - 1) < -650.0)
-        return error_set(err, "process gaussian: Q_sigma = %g is too small for %zu states: "
-                              "expected at least %g",
+        return error_set(err,
+                         "process gaussian: Q_sigma = %g is too small for %zu states: "
+                         "expected at least %g",
                          p->config.q_sigma, S, (double)S / 72.0);
     fill_density(p, 0.5 * (double)S, p->end);
     fill_density(p, (double)(S / 2), p->prior);
@@ -79,8 +80,8 @@ static bool published(const Process *p, Schedule *schedule, Error *err)
     if (!(c->time_exponential > 1.0))
         return error_set(err, "process gaussian: time_exponential = %g, expected more than 1",
                          c->time_exponential);
-    return diffusion_schedule_make(schedule, SCHEDULE_EXPONENTIAL, c->time_base, c->time_exponential,
-                              0.0, "process gaussian", err);
+    return diffusion_schedule_make(schedule, SCHEDULE_EXPONENTIAL, c->time_base,
+                                   c->time_exponential, 0.0, "process gaussian", err);
 }
 
 static ProcessConstant constant(const Process *p, double factor)

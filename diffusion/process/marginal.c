@@ -128,7 +128,7 @@ static void draw_group(size_t g, void *context)
 }
 
 void diffusion_draw_marginal(const Process *p, States *xt, const States *x0, const double *t,
-                        const Rng *streams)
+                             const Rng *streams)
 {
     size_t batch = x0->batch, groups = 0;
     Marginal m = {p, xt, x0, t, streams, NULL, NULL};

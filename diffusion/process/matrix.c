@@ -26,15 +26,17 @@ static bool check_row(const double *row, size_t S, size_t i, Error *err)
             return error_set(err, "process matrix: R[%zu][%zu] = %g, expected a finite number", i,
                              j, row[j]);
         if (j != i && row[j] < 0.0)
-            return error_set(err, "process matrix: R[%zu][%zu] = %g, expected rates of at least 0 "
-                                  "off the diagonal",
+            return error_set(err,
+                             "process matrix: R[%zu][%zu] = %g, expected rates of at least 0 "
+                             "off the diagonal",
                              i, j, row[j]);
         sum += row[j];
         largest = fmax(largest, fabs(row[j]));
     }
     if (fabs(sum) > ROW_TOLERANCE * largest)
-        return error_set(err, "process matrix: row %zu sums to %g, expected 0 (within %g of its "
-                              "largest entry %g)",
+        return error_set(err,
+                         "process matrix: row %zu sums to %g, expected 0 (within %g of its "
+                         "largest entry %g)",
                          i, sum, ROW_TOLERANCE, largest);
     return true;
 }
@@ -61,8 +63,7 @@ static void spread(const double *R, size_t S, size_t from, bool backwards, bool 
 /* A state that every other one leads to; *lost is one that does not lead there, or S.  Of walks
  * backwards from each state not seen before, only the last start can be it: an earlier one was not
  * met by the walks after it. */
-static size_t find_meeting_state(const double *R, size_t S, bool *seen, size_t *stack,
-                                 size_t *lost)
+static size_t find_meeting_state(const double *R, size_t S, bool *seen, size_t *stack, size_t *lost)
 {
     size_t candidate = 0;
 
@@ -88,8 +89,9 @@ static size_t find_class(const double *R, size_t S, size_t *members, Error *err)
     size_t count = 0, lost, meeting = find_meeting_state(R, S, seen, members, &lost);
 
     if (lost < S) {
-        error_set(err, "process matrix: states %zu and %zu lead to no common state, so x_1 depends "
-                       "on x_0 for ever; expected one recurrent class, which is the prior",
+        error_set(err,
+                  "process matrix: states %zu and %zu lead to no common state, so x_1 depends "
+                  "on x_0 for ever; expected one recurrent class, which is the prior",
                   meeting, lost);
     } else {
         for (size_t i = 0; i < S; i++)
@@ -157,9 +159,10 @@ static bool create(Process *p, Error *err)
     size_t *members = mem_alloc(S, sizeof *members), count = find_class(R, S, members, err);
     bool ok = count > 1;
     if (count == 1)
-        error_set(err, "process matrix: all states end in state %zu, which is never left; expected "
-                       "a recurrent class of at least 2 states (for noise that ends in a mask: "
-                       "process=absorbing, whose mask is added to the states of the data)",
+        error_set(err,
+                  "process matrix: all states end in state %zu, which is never left; expected "
+                  "a recurrent class of at least 2 states (for noise that ends in a mask: "
+                  "process=absorbing, whose mask is added to the states of the data)",
                   members[0]);
     if (ok) {
         fill_stationary(R, S, members, count, p->end);
@@ -176,7 +179,7 @@ static bool create(Process *p, Error *err)
 static bool published(const Process *p, Schedule *schedule, Error *err)
 {
     return diffusion_schedule_make(schedule, SCHEDULE_CONSTANT, p->config.beta_scale, 0.0, 0.0,
-                              "process matrix", err);
+                                   "process matrix", err);
 }
 
 static ProcessConstant constant(const Process *p, double factor)

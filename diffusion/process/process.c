@@ -9,15 +9,16 @@
 #include <string.h>
 
 #include "tensor/base/check.h"
+#include "tensor/base/memory.h"
 #include "tensor/eigen.h"
 #include "tensor/product/gemm.h"
-#include "tensor/base/memory.h"
 
 enum { MAX_STATES = 65535 };
 
 /* In the order of ProcessKind. */
-static const ProcessClass *const classes[] = {&diffusion_uniform, &diffusion_absorbing, &diffusion_birth_death,
-                                              &diffusion_gaussian, &diffusion_matrix};
+static const ProcessClass *const classes[] = {&diffusion_uniform, &diffusion_absorbing,
+                                              &diffusion_birth_death, &diffusion_gaussian,
+                                              &diffusion_matrix};
 enum { KINDS = sizeof classes / sizeof *classes };
 
 static const ProcessClass *class_of(ProcessKind kind)
@@ -168,8 +169,8 @@ static bool fill_schedule(Process *p, Error *err)
     if (c->beta == SCHEDULE_PUBLISHED)
         return p->class->published(p, &p->schedule, err);
     snprintf(where, sizeof where, "process %s", p->class->name);
-    return diffusion_schedule_make(&p->schedule, c->beta, c->beta_scale, c->beta_ratio, c->eps, where,
-                              err);
+    return diffusion_schedule_make(&p->schedule, c->beta, c->beta_scale, c->beta_ratio, c->eps,
+                                   where, err);
 }
 
 /* For dense processes: how often the fastest state jumps, and what both forms of P need. */
@@ -178,9 +179,10 @@ static bool fill_dense(Process *p, Error *err)
     double events = p->exit * diffusion_process_integral(p, 0.0, 1.0);
 
     if (events > DBL_MAX && p->schedule.eps == 0.0 && p->schedule.kind >= SCHEDULE_COSINE)
-        return error_set(err, "process %s: B(0,1) is infinite with schedule %s and alpha_eps = 0, "
-                              "expected alpha_eps above 0: only uniform and absorbing noise have "
-                              "a limit at t = 1",
+        return error_set(err,
+                         "process %s: B(0,1) is infinite with schedule %s and alpha_eps = 0, "
+                         "expected alpha_eps above 0: only uniform and absorbing noise have "
+                         "a limit at t = 1",
                          p->class->name, diffusion_schedule_name(p->schedule.kind));
     if (!(events <= 1e12))
         return error_set(err, "process %s: %g jumps between t = 0 and 1, expected at most 1e12",
@@ -205,7 +207,8 @@ static bool fill(Process *p, Error *err)
     fill_diagonal(p);
     if (p->decay == 0.0 && !fill_dense(p, err))
         return false;
-    return p->config.any_start || diffusion_process_as_published(p) || diffusion_process_check_start(p, err);
+    return p->config.any_start || diffusion_process_as_published(p) ||
+           diffusion_process_check_start(p, err);
 }
 
 Process *diffusion_process_create(const ProcessConfig *config, Error *err)
@@ -274,6 +277,6 @@ double diffusion_process_survival(const Process *p, double s, double t)
 void diffusion_process_draw_prior(const Process *p, Rng *rng, uint16_t *x, size_t dims)
 {
     for (size_t d = 0; d < dims; d++)
-        x[d] = (uint16_t)(p->mask >= 0 ? (size_t)p->mask
-                                       : rng_categorical(rng, p->prior, p->states));
+        x[d] =
+            (uint16_t)(p->mask >= 0 ? (size_t)p->mask : rng_categorical(rng, p->prior, p->states));
 }

@@ -29,8 +29,8 @@ typedef enum AbsorbingSchedule { ABSORB_LOGLINEAR, ABSORB_LINEAR, ABSORB_COSINE 
 
 typedef struct ProcessConfig {
     ProcessKind kind;
-    size_t states;               /* S, the mask included */
-    double rate_const;           /* uniform: R[i][j]; absorbing with linear schedule: B = c t */
+    size_t states;     /* S, the mask included */
+    double rate_const; /* uniform: R[i][j]; absorbing with linear schedule: B = c t */
     AbsorbingSchedule schedule;
     double eps;                  /* of alpha: log-linear, and cosine unless published */
     double sigma_min, sigma_max; /* birth-death */
@@ -74,22 +74,22 @@ struct Process {
     const ProcessClass *class;
     Schedule schedule;
     size_t states;
-    int mask;          /* the mask's number, or -1 */
-    double *base;      /* R (S, S) */
-    double *end;       /* stationary (end) distribution pi (S) */
-    double *prior;     /* law of x_1 that sampling starts from (S) */
-    double decay;      /* > 0: closed form P = k I + (1 - k) 1 end^T with k = exp(-decay B);
-                          0: dense, no closed form */
-    bool reversible;   /* pi_i R[i][j] = pi_j R[j][i] */
+    int mask;        /* the mask's number, or -1 */
+    double *base;    /* R (S, S) */
+    double *end;     /* stationary (end) distribution pi (S) */
+    double *prior;   /* law of x_1 that sampling starts from (S) */
+    double decay;    /* > 0: closed form P = k I + (1 - k) 1 end^T with k = exp(-decay B);
+                        0: dense, no closed form */
+    bool reversible; /* pi_i R[i][j] = pi_j R[j][i] */
     double *left, *right, *values; /* dense: P = left diag(exp(B values)) right; else NULL */
-    double exit;    /* largest exit rate g of R */
-    double *powers; /* dense: (I + R/g)^k, k = 1..4, (4, S, S); else NULL */
-    bool spectral;  /* dense: false where the chain is not reversible, or pi so uneven that the
-                       spectral form loses digits; the accurate one is used instead */
+    double exit;                   /* largest exit rate g of R */
+    double *powers;                /* dense: (I + R/g)^k, k = 1..4, (4, S, S); else NULL */
+    bool spectral; /* dense: false where the chain is not reversible, or pi so uneven that the
+                      spectral form loses digits; the accurate one is used instead */
 };
 
-extern const ProcessClass diffusion_uniform, diffusion_absorbing, diffusion_birth_death, diffusion_gaussian,
-    diffusion_matrix;
+extern const ProcessClass diffusion_uniform, diffusion_absorbing, diffusion_birth_death,
+    diffusion_gaussian, diffusion_matrix;
 
 /* The published constants (those of CIFAR-10). */
 ProcessConfig diffusion_process_defaults(ProcessKind kind, size_t states);
@@ -132,12 +132,14 @@ Transition *diffusion_transition_create(const Process *p, double s, double t, Tr
 /* Recomputes in place for other times. */
 void diffusion_transition_set(Transition *tr, double s, double t, TransitionAccuracy a);
 /* out = P[s->t] P[t->u] from P[s->t] and P[t->u]: one product, and entries stay as accurate. */
-void diffusion_transition_compose(Transition *out, const Transition *first, const Transition *second);
+void diffusion_transition_compose(Transition *out, const Transition *first,
+                                  const Transition *second);
 void diffusion_transition_destroy(Transition *tr);
 size_t diffusion_transition_states(const Transition *tr);
 double diffusion_transition_at(const Transition *tr, size_t i, size_t j);
-void diffusion_transition_row(const Transition *tr, size_t i, double *row);       /* q(. | x_s = i) */
-void diffusion_transition_column(const Transition *tr, size_t j, double *column); /* q(j | x_s = .) */
+void diffusion_transition_row(const Transition *tr, size_t i, double *row); /* q(. | x_s = i) */
+void diffusion_transition_column(const Transition *tr, size_t j,
+                                 double *column); /* q(j | x_s = .) */
 /* The dense matrix (S, S), or NULL where a closed form is held. */
 const double *diffusion_transition_dense(const Transition *tr);
 /* Closed forms: P = keep I + leave 1 end^T; false (and nothing set) for a dense matrix. */
@@ -148,13 +150,13 @@ void diffusion_transition_flow(const Transition *tr, double *out);
 
 /* Dense processes: rows from[0..count-1] of P[s->t], out (count, S), with the spectral accuracy;
  * work (count, S). */
-void diffusion_transition_rows(const Process *p, double s, double t, const uint16_t *from, size_t count,
-                          double *work, double *out);
+void diffusion_transition_rows(const Process *p, double s, double t, const uint16_t *from,
+                               size_t count, double *work, double *out);
 
 /* ---- marginal.c ---- */
 /* x_t ~ q(. | x_0) for each sample: t (B), one stream per sample. xt: (B, D), may not alias x0.
  * Samples with equal t share their matrix, of which only the rows that occur are computed. */
 void diffusion_draw_marginal(const Process *p, States *xt, const States *x0, const double *t,
-                        const Rng *streams);
+                             const Rng *streams);
 
 #endif

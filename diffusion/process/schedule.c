@@ -25,21 +25,23 @@ const char *diffusion_schedule_name(ScheduleKind kind)
 }
 
 bool diffusion_schedule_make(Schedule *schedule, ScheduleKind kind, double scale, double ratio,
-                        double eps, const char *where, Error *err)
+                             double eps, const char *where, Error *err)
 {
     bool grows = kind == SCHEDULE_EXPONENTIAL || kind == SCHEDULE_LINEAR;
     bool has_alpha = kind == SCHEDULE_COSINE || kind == SCHEDULE_LOGLINEAR;
 
     if (kind < SCHEDULE_CONSTANT || kind > SCHEDULE_LOGLINEAR)
-        return error_set(err, "%s: schedule %d, expected constant, exponential, linear, cosine or "
-                              "loglinear",
+        return error_set(err,
+                         "%s: schedule %d, expected constant, exponential, linear, cosine or "
+                         "loglinear",
                          where, (int)kind);
     if (!(scale > 0.0 && scale <= DBL_MAX))
         return error_set(err, "%s: beta_scale = %g, expected a finite number above 0", where,
                          scale);
     if (grows && !(ratio > 1.0 && ratio <= DBL_MAX))
-        return error_set(err, "%s: beta_ratio = %g, expected a finite number above 1, which is "
-                              "beta(1)/beta(0)",
+        return error_set(err,
+                         "%s: beta_ratio = %g, expected a finite number above 1, which is "
+                         "beta(1)/beta(0)",
                          where, ratio);
     if (has_alpha && !(eps >= 0.0 && eps < 1.0))
         return error_set(err, "%s: alpha_eps = %g, expected 0 <= alpha_eps < 1", where, eps);
@@ -65,19 +67,14 @@ double diffusion_schedule_rate(const Schedule *c, double t)
     double g = c->growth, eps = c->eps;
 
     switch (c->kind) {
-    case SCHEDULE_CONSTANT:
-        return c->scale;
-    case SCHEDULE_EXPONENTIAL:
-        return c->scale * g * exp(g * t);
-    case SCHEDULE_LINEAR:
-        return c->scale * (1.0 + g * t);
+    case SCHEDULE_CONSTANT: return c->scale;
+    case SCHEDULE_EXPONENTIAL: return c->scale * g * exp(g * t);
+    case SCHEDULE_LINEAR: return c->scale * (1.0 + g * t);
     case SCHEDULE_COSINE: /* (1-eps) pi/2 cos(pi t/2)/alpha; eps = 0 leaves a cotangent */
         if (eps == 0.0)
             return c->scale * 0.5 * PI * cos(PI * (1.0 - t) / 4.0) / sine_of_half(t);
-        return c->scale * (1.0 - eps) * 0.5 * PI * sin(PI * (1.0 - t) / 2.0) /
-               cosine_alpha(eps, t);
-    default:
-        return c->scale * (1.0 - eps) / ((1.0 - t) + eps * t);
+        return c->scale * (1.0 - eps) * 0.5 * PI * sin(PI * (1.0 - t) / 2.0) / cosine_alpha(eps, t);
+    default: return c->scale * (1.0 - eps) / ((1.0 - t) + eps * t);
     }
 }
 
@@ -112,20 +109,15 @@ double diffusion_schedule_integral(const Schedule *c, double s, double t)
     double g = c->growth, keep, leave;
 
     switch (c->kind) {
-    case SCHEDULE_CONSTANT:
-        return c->scale * (t - s);
-    case SCHEDULE_EXPONENTIAL:
-        return c->scale * exp(g * s) * expm1(g * (t - s));
-    case SCHEDULE_LINEAR:
-        return c->scale * (t - s) * (1.0 + 0.5 * g * (s + t));
-    default:
-        alpha_ratio(c, s, t, &keep, &leave);
-        return c->scale * minus_log(keep, leave);
+    case SCHEDULE_CONSTANT: return c->scale * (t - s);
+    case SCHEDULE_EXPONENTIAL: return c->scale * exp(g * s) * expm1(g * (t - s));
+    case SCHEDULE_LINEAR: return c->scale * (t - s) * (1.0 + 0.5 * g * (s + t));
+    default: alpha_ratio(c, s, t, &keep, &leave); return c->scale * minus_log(keep, leave);
     }
 }
 
 void diffusion_schedule_keep(const Schedule *c, double rate, double s, double t, double *keep,
-                        double *leave)
+                             double *leave)
 {
     bool has_alpha = c->kind == SCHEDULE_COSINE || c->kind == SCHEDULE_LOGLINEAR;
 

@@ -37,7 +37,7 @@ typedef struct Schedule {
 /* From b, a (> 1 where it counts) and eps; false and a sentence that starts with `where` and names
  * beta_scale, beta_ratio or alpha_eps if a value is impossible or kind is not one of the five. */
 bool diffusion_schedule_make(Schedule *schedule, ScheduleKind kind, double scale, double ratio,
-                        double eps, const char *where, Error *err);
+                             double eps, const char *where, Error *err);
 const char *diffusion_schedule_name(ScheduleKind kind); /* "constant", ...; checked */
 
 /* beta(t); infinite at t = 1 for cosine and loglinear with eps = 0. */
@@ -46,7 +46,7 @@ double diffusion_schedule_rate(const Schedule *schedule, double t);
 double diffusion_schedule_integral(const Schedule *schedule, double s, double t);
 /* *keep = exp(-rate B(s,t)) and *leave = 1 - keep, both accurate to their last digits, rate > 0:
  * the share of a state that leaves at this rate. */
-void diffusion_schedule_keep(const Schedule *schedule, double rate, double s, double t, double *keep,
-                        double *leave);
+void diffusion_schedule_keep(const Schedule *schedule, double rate, double s, double t,
+                             double *keep, double *leave);
 
 #endif

@@ -82,19 +82,20 @@ bool diffusion_process_check_start(const Process *p, Error *err)
     if (far <= DIFF_PRIOR_DISTANCE)
         return true;
     if (apart > DIFF_PRIOR_DISTANCE) /* only the Gaussian's prior is not its end state */
-        return error_set(err, "process %s: Q_sigma = %g: the law that sampling starts from is %.3g "
-                              "(total variation) from where %zu states end, expected at most %g: "
-                              "raise Q_sigma to at least 4",
+        return error_set(err,
+                         "process %s: Q_sigma = %g: the law that sampling starts from is %.3g "
+                         "(total variation) from where %zu states end, expected at most %g: "
+                         "raise Q_sigma to at least 4",
                          p->class->name, p->config.q_sigma, apart, p->states, DIFF_PRIOR_DISTANCE);
     bool own = p->config.beta == SCHEDULE_PUBLISHED;
-    const ProcessConstant wanted =
-        own ? p->class->constant(p, needed_factor(p))
-            : (ProcessConstant){"beta_scale", p->config.beta_scale,
-                                p->config.beta_scale * needed_factor(p)};
+    const ProcessConstant wanted = own ? p->class->constant(p, needed_factor(p))
+                                       : (ProcessConstant){"beta_scale", p->config.beta_scale,
+                                                           p->config.beta_scale * needed_factor(p)};
     bool up = wanted.needed > wanted.value;
-    return error_set(err, "process %s: with %zu states and %s = %g, B(0,1) = %g and x_1 is %.3g "
-                          "(total variation) from the law that sampling starts from, expected at "
-                          "most %g: %s %s to at %s %g",
+    return error_set(err,
+                     "process %s: with %zu states and %s = %g, B(0,1) = %g and x_1 is %.3g "
+                     "(total variation) from the law that sampling starts from, expected at "
+                     "most %g: %s %s to at %s %g",
                      p->class->name, p->states, wanted.name, wanted.value,
                      diffusion_process_integral(p, 0.0, 1.0), far, DIFF_PRIOR_DISTANCE,
                      up ? "raise" : "lower", wanted.name, up ? "least" : "most",

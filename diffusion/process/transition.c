@@ -15,8 +15,8 @@
 
 #include "diffusion/process/process.h"
 #include "tensor/base/check.h"
-#include "tensor/product/gemm.h"
 #include "tensor/base/memory.h"
+#include "tensor/product/gemm.h"
 
 enum { TERMS = 16, BLOCK = 4, MIN_RATIO = 4 };
 
@@ -123,7 +123,7 @@ static void set_accurate(Transition *tr, double integral)
     for (size_t k = 1; k < TERMS; k++)
         c[k] = c[k - 1] * ldexp(events, -m) / (double)k;
     memset(tr->dense, 0, square(p) * sizeof *tr->dense);
-    for (size_t k = TERMS - BLOCK; ; k -= BLOCK) {
+    for (size_t k = TERMS - BLOCK;; k -= BLOCK) {
         add_block(p, tr->dense, c + k);
         if (k == 0)
             break;
@@ -157,8 +157,8 @@ static void spectral_rows(const Process *p, double integral, const uint16_t *fro
         out[i] = out[i] > 0.0 ? out[i] : 0.0; /* rounding below zero */
 }
 
-void diffusion_transition_rows(const Process *p, double s, double t, const uint16_t *from, size_t count,
-                          double *work, double *out)
+void diffusion_transition_rows(const Process *p, double s, double t, const uint16_t *from,
+                               size_t count, double *work, double *out)
 {
     size_t S = p->states;
     double integral = diffusion_process_integral(p, s, t);
@@ -194,7 +194,8 @@ void diffusion_transition_set(Transition *tr, double s, double t, TransitionAccu
         set_accurate(tr, integral);
 }
 
-void diffusion_transition_compose(Transition *out, const Transition *first, const Transition *second)
+void diffusion_transition_compose(Transition *out, const Transition *first,
+                                  const Transition *second)
 {
     const Process *p = out->process;
     size_t S = p->states;

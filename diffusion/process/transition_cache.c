@@ -21,7 +21,7 @@ struct TransitionCache {
 };
 
 TransitionCache *diffusion_transition_cache_create(const Process *p, TransitionAccuracy accuracy,
-                                              size_t pairs)
+                                                   size_t pairs)
 {
     TransitionCache *cache = mem_zeroed(1, sizeof *cache);
 

@@ -14,10 +14,10 @@ typedef struct TransitionCache TransitionCache;
 /* Keeps matrices of at most `pairs` >= 1 pairs of times (checked); memory pairs * S^2 doubles,
  * taken as it is needed.  p must outlive it. */
 TransitionCache *diffusion_transition_cache_create(const Process *p, TransitionAccuracy accuracy,
-                                              size_t pairs);
+                                                   size_t pairs);
 void diffusion_transition_cache_destroy(TransitionCache *cache); /* NULL is allowed */
-/* q(x_t = . | x_s = i), S numbers: what diffusion_transition_row gives.  Valid until rows of `pairs`
- * other pairs of times have been asked for. */
+/* q(x_t = . | x_s = i), S numbers: what diffusion_transition_row gives.  Valid until rows of
+ * `pairs` other pairs of times have been asked for. */
 const double *diffusion_transition_cache_row(TransitionCache *cache, double s, double t, size_t i);
 size_t diffusion_transition_cache_misses(const TransitionCache *cache); /* pairs set up so far */
 

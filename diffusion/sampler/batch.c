@@ -3,11 +3,11 @@
 
 #include "diffusion/sampler/kinds.h"
 #include "tensor/base/check.h"
-#include "tensor/fast_exp.h"
 #include "tensor/base/memory.h"
 #include "tensor/base/platform.h"
-#include "tensor/reduce.h"
 #include "tensor/base/threads.h"
+#include "tensor/fast_exp.h"
+#include "tensor/reduce.h"
 
 enum { STRATA = 64 };
 
@@ -21,7 +21,8 @@ void sampler_batch_init(SamplerBatch *b, const SampleRequest *r, const SamplerSe
 {
     const SamplerClass *c = r->sampler != NULL ? r->sampler : &diffusion_sampler_posterior;
     const Denoiser *other = r->teacher_steps > 0 ? r->teacher : r->model;
-    size_t outputs = larger(diffusion_head_outputs(&r->model->head), diffusion_head_outputs(&other->head));
+    size_t outputs =
+        larger(diffusion_head_outputs(&r->model->head), diffusion_head_outputs(&other->head));
     size_t lambda_dims = larger(r->model->lambda_dims, other->lambda_dims);
     SamplerBatch empty = {.request = r, .settings = settings, .model = r->model};
 
@@ -97,8 +98,8 @@ static void draw_lambda(SamplerBatch *b)
     const SampleRequest *r = b->request;
     size_t dims = b->model->lambda_dims, uniforms = diffusion_lambda_uniforms(b->model);
     double u[DIFF_LAMBDA_UNIFORMS_MAX];
-    LambdaScope scope = r->lambda_scope != LAMBDA_SCOPE_DEFAULT ? r->lambda_scope
-                                                                : b->model->lambda_scope;
+    LambdaScope scope =
+        r->lambda_scope != LAMBDA_SCOPE_DEFAULT ? r->lambda_scope : b->model->lambda_scope;
     size_t call = scope == LAMBDA_SAMPLE ? 0 : b->call;
     TENSOR_CHECK(uniforms <= DIFF_LAMBDA_UNIFORMS_MAX, "%zu lambdas a sample", dims);
 
@@ -129,8 +130,9 @@ bool sampler_network(SamplerBatch *b, Error *err)
     if (b->model->net == NULL ||
         tensor_all_finite(b->numbers, b->count * diffusion_head_outputs(&b->model->head)))
         return true;
-    return error_set(err, "the model gave a number that is not finite at t = %g, in samples %zu to "
-                          "%zu",
+    return error_set(err,
+                     "the model gave a number that is not finite at t = %g, in samples %zu to "
+                     "%zu",
                      b->t[0], number_of(b, 0), number_of(b, b->count - 1));
 }
 

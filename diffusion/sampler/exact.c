@@ -7,11 +7,11 @@
  *
  *   sum_v R^[x][v]/beta <= max_a table[x][a],   table[x][a] = sum_{v != x} q[a][v] R[v][x]/q[a][x]
  *
- * (sampler/rate_bound.c).  A sample in x at B takes an exponential step with rate L = sum_d bound[x^d];
- * if that leaves the window, it starts again in the next one.  Otherwise the network is called
- * there, and with probability total rate / L a jump is made, drawn in proportion to its rate.
- * Calls that make no jump are part of the price.  A mixture draws its lambda anew for each call,
- * and so runs the chain with the average of its rates.
+ * (sampler/rate_bound.c).  A sample in x at B takes an exponential step with rate L = sum_d
+ * bound[x^d]; if that leaves the window, it starts again in the next one.  Otherwise the network is
+ * called there, and with probability total rate / L a jump is made, drawn in proportion to its
+ * rate. Calls that make no jump are part of the price.  A mixture draws its lambda anew for each
+ * call, and so runs the chain with the average of its rates.
  *
  * All samples of a batch make their calls together, each at its own time; those that are done drop
  * out.  Absorbing noise: the total rate does not depend on the network, no call is wasted, and
@@ -19,8 +19,8 @@
 #include <math.h>
 #include <string.h>
 
-#include "diffusion/sampler/rate_bound.h"
 #include "diffusion/sampler/kinds.h"
+#include "diffusion/sampler/rate_bound.h"
 #include "tensor/base/check.h"
 #include "tensor/base/memory.h"
 #include "tensor/base/threads.h"
@@ -34,9 +34,9 @@ typedef struct Chain {
 typedef struct Run {
     SamplerBatch *b;
     const RateBounds *bounds;
-    States all;     /* of the batch; b->x holds those that still run, in this order: */
-    size_t *live;   /* (count) */
-    Chain *chains;  /* (all) */
+    States all;    /* of the batch; b->x holds those that still run, in this order: */
+    size_t *live;  /* (count) */
+    Chain *chains; /* (all) */
 } Run;
 
 static double rate_bound(const RateBounds *bounds, size_t window, const uint16_t *x, size_t dims)

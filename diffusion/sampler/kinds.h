@@ -38,8 +38,8 @@ typedef struct SamplerBatch {
     float *numbers;      /* the head's, (count, outputs) */
     States before;       /* two_stages: x and numbers of the call before, kept by move */
     float *before_numbers;
-    Rng *streams;        /* (count) */
-    size_t made;         /* network calls so far, each sample's counted */
+    Rng *streams; /* (count) */
+    size_t made;  /* network calls so far, each sample's counted */
 } SamplerBatch;
 
 /* A step's matrices: those that its sampler needs, others NULL. */
@@ -71,11 +71,12 @@ struct SamplerClass {
 bool sampler_first_hitting_run(SamplerBatch *b, Error *err);
 
 extern const SamplerClass diffusion_sampler_posterior, diffusion_sampler_tau_leaping,
-    diffusion_sampler_predictor_corrector, diffusion_sampler_theta_trapezoidal, diffusion_sampler_euler,
-    diffusion_sampler_exact, diffusion_sampler_first_hitting, diffusion_sampler_confidence;
+    diffusion_sampler_predictor_corrector, diffusion_sampler_theta_trapezoidal,
+    diffusion_sampler_euler, diffusion_sampler_exact, diffusion_sampler_first_hitting,
+    diffusion_sampler_confidence;
 
-/* All of a request but its denoisers and times (sampler/plan.c); diffusion_sampler_plan checks the times
- * too. */
+/* All of a request but its denoisers and times (sampler/plan.c); diffusion_sampler_plan checks the
+ * times too. */
 bool sampler_check_request(const SampleRequest *r, Error *err);
 
 /* ---- what samplers share (sampler/batch.c) ---- */

@@ -103,7 +103,8 @@ static size_t propose(const Leap *leap, double reverse, double forward, Rng *rng
     if (leap->earlier == NULL || !counterpart(leap, S, v, &of))
         return v;
     double rate = leap->a1 * diffusion_reverse_rate(leap->rates, leap->x, leap->p0, v);
-    double less = leap->a2 * diffusion_reverse_rate(leap->earlier, leap->before, leap->before_p0, of);
+    double less =
+        leap->a2 * diffusion_reverse_rate(leap->earlier, leap->before, leap->before_p0, of);
     return rng_uniform(rng) * rate < rate - less ? v : S;
 }
 

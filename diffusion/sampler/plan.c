@@ -30,8 +30,9 @@ bool sampler_check_request(const SampleRequest *r, Error *err)
     if (!check_settings(c, r->settings != NULL ? r->settings : &defaults, r->process, err))
         return false;
     if (c->run != NULL && r->teacher_steps > 0)
-        return error_set(err, "sampler %s: has no grid steps of which the last %zu could be the "
-                              "teacher's",
+        return error_set(err,
+                         "sampler %s: has no grid steps of which the last %zu could be the "
+                         "teacher's",
                          c->name, r->teacher_steps);
     if (c->run == NULL && r->teacher_steps > r->steps)
         return error_set(err, "the teacher makes the last %zu steps, expected at most steps = %zu",
@@ -78,9 +79,10 @@ static bool check_first(const SampleRequest *r, double t, Error *err)
         return true;
     double far = diffusion_process_distance(r->process, t);
     return far <= DIFF_PRIOR_DISTANCE ||
-           error_set(err, "grid: time 1 is %g, where x_t is %.3g (total variation) from the law "
-                          "that sampling starts from under process %s, expected at most %g: a "
-                          "first time of 1",
+           error_set(err,
+                     "grid: time 1 is %g, where x_t is %.3g (total variation) from the law "
+                     "that sampling starts from under process %s, expected at most %g: a "
+                     "first time of 1",
                      t, far, r->process->class->name, DIFF_PRIOR_DISTANCE);
 }
 
@@ -163,8 +165,8 @@ static void last_row(const Process *p, bool argmax, size_t x, const double *p0, 
         memcpy(row, p0, known * sizeof *row);
 }
 
-void diffusion_sampler_row(const SamplerStep *s, size_t call, size_t x, const double *p0, size_t before,
-                      const double *before_p0, double *row)
+void diffusion_sampler_row(const SamplerStep *s, size_t call, size_t x, const double *p0,
+                           size_t before, const double *before_p0, double *row)
 {
     const SamplerPlan *plan = s->plan;
     size_t S = plan->process->states;

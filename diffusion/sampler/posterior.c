@@ -16,7 +16,8 @@ static void open(SamplerStep *step, const SamplerCall *calls, size_t count)
     const SamplerPlan *p = step->plan;
 
     (void)count;
-    step->posterior = diffusion_posterior_create(p->process, calls[0].s, calls[0].t, p->settings.eps);
+    step->posterior =
+        diffusion_posterior_create(p->process, calls[0].s, calls[0].t, p->settings.eps);
 }
 
 static void move_sample(size_t i, void *context)

@@ -133,8 +133,9 @@ static bool append(RateBounds *w, const Process *p, double s, double t, Error *e
         w->bound = mem_resize(w->bound, n * S, (2 * n + 1) * S, sizeof *w->bound);
     }
     if (!sampler_bound(p, s, t, w->bound + n * S))
-        return error_set(err, "sampler exact: probabilities of process %s from 0 to %g fall below "
-                              "%g, expected a larger t_min",
+        return error_set(err,
+                         "sampler exact: probabilities of process %s from 0 to %g fall below "
+                         "%g, expected a larger t_min",
                          p->class->name, s, IMPOSSIBLE);
     w->clock[++w->count] = diffusion_process_integral(p, 0.0, s);
     return true;

@@ -58,8 +58,9 @@ static bool check_model(const SampleRequest *r, const Denoiser *d, const char *n
     size_t states = p->states - (p->mask >= 0 ? 1 : 0);
 
     if (d->head.states != states || d->head.mask != p->mask)
-        return error_set(err, "the %s gives probabilities to %zu states (mask %d), the process %s "
-                              "has %zu (mask %d)",
+        return error_set(err,
+                         "the %s gives probabilities to %zu states (mask %d), the process %s "
+                         "has %zu (mask %d)",
                          name, d->head.states, d->head.mask, p->class->name, states, p->mask);
     if (d->head.dims != out->dims)
         return error_set(err, "the %s has %zu dimensions, expected %zu", name, d->head.dims,
@@ -86,7 +87,7 @@ static void draw_prior(size_t i, void *context)
     Rng rng = sampler_stream(start->b, DRAW_PRIOR, i);
 
     diffusion_process_draw_prior(start->b->request->process, &rng, states_row(start->out, i),
-                            start->out->dims);
+                                 start->out->dims);
 }
 
 static void draw_priors(SamplerBatch *b, const States *out)

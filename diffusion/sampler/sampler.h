@@ -24,7 +24,8 @@
  *            closed form keep I + (1 - keep) 1 end^T (for absorbing noise 1 - alpha), and otherwise
  *            sqrt(B(0, t)), the scale over which states have spread
  *   list     given, in (0, 1], strictly falling; x_{t_N} is drawn from the prior, so a t_N < 1 at
- *            which P[0->t_N] is not yet near it is refused, as diffusion_process_create does for 1 */
+ *            which P[0->t_N] is not yet near it is refused, as diffusion_process_create does for 1
+ */
 typedef enum TimeGrid { GRID_UNIFORM, GRID_AUTHORS, GRID_PROCESS, GRID_LIST } TimeGrid;
 
 typedef struct SampleRequest {
@@ -34,15 +35,15 @@ typedef struct SampleRequest {
     const Denoiser *teacher; /* for hybrid sampling, or NULL */
     size_t teacher_steps;    /* K: the last K steps */
     const Process *process;
-    size_t steps;            /* N; ignored by samplers with own times */
+    size_t steps; /* N; ignored by samplers with own times */
     TimeGrid grid;
-    const double *times;     /* GRID_LIST: N of them */
-    bool stratified_lambda;  /* whenever lambdas are drawn, those of 64 samples (numbers 64 k ..
-                                64 k + 63) cut [0,1) evenly, each coordinate in its own random
-                                order */
+    const double *times;      /* GRID_LIST: N of them */
+    bool stratified_lambda;   /* whenever lambdas are drawn, those of 64 samples (numbers 64 k ..
+                                 64 k + 63) cut [0,1) evenly, each coordinate in its own random
+                                 order */
     LambdaScope lambda_scope; /* LAMBDA_SCOPE_DEFAULT: the model's */
-    size_t first;            /* number of the first sample: streams are keyed by sample number */
-    size_t batch;            /* samples per network call */
+    size_t first;             /* number of the first sample: streams are keyed by sample number */
+    size_t batch;             /* samples per network call */
     uint64_t seed;
     size_t *calls; /* or NULL: network calls, summed over the samples */
     /* Or NULL.  Grid times: network calls of batches.  Own times: hundredths of the samples. */
@@ -88,11 +89,11 @@ typedef enum SamplerPart {
 /* One network call and what is done with it.  The call is made with the current state at time t. */
 typedef struct SamplerCall {
     SamplerPart part;
-    double t;     /* what the network is told */
-    double s;     /* time of the state afterwards */
-    double h;     /* length of the leap; 0 for draws */
+    double t; /* what the network is told */
+    double s; /* time of the state afterwards */
+    double h; /* length of the leap; 0 for draws */
     bool teacher;
-    size_t step;  /* 0 .. N-1 */
+    size_t step; /* 0 .. N-1 */
 } SamplerCall;
 
 typedef struct SamplerPlan {
@@ -125,6 +126,6 @@ void diffusion_sampler_close(SamplerStep *step);                           /* NU
  * than 1e-15 is left; Euler's probabilities are scaled to sum 1 where h times the total rate
  * exceeds 1. */
 void diffusion_sampler_row(const SamplerStep *step, size_t call, size_t x, const double *p0,
-                      size_t before, const double *before_p0, double *row);
+                           size_t before, const double *before_p0, double *row);
 
 #endif

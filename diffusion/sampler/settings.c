@@ -110,7 +110,7 @@ static bool store(SamplerSettings *s, const Setting *k, const char *value, Error
 }
 
 bool diffusion_sampler_set(SamplerSettings *s, const char *assignment, const SamplerClass *sampler,
-                      Error *err)
+                           Error *err)
 {
     size_t n = strcspn(assignment, "=");
 
@@ -160,8 +160,7 @@ bool diffusion_sampler_key(size_t i, SamplerKey *key)
                  k->words);
     } else if (k->type == SETTING_COUNT) {
         text_format(key->range, sizeof key->range, "%g to %g", k->low, k->high);
-        snprintf(key->standard, sizeof key->standard, "%zu",
-                 *(const size_t *)(const void *)field);
+        snprintf(key->standard, sizeof key->standard, "%zu", *(const size_t *)(const void *)field);
     } else {
         text_format(key->range, sizeof key->range, "%c%g, %g%c", k->closed_low ? '[' : '(', k->low,
                     k->high, k->closed_high ? ']' : ')');

@@ -48,7 +48,7 @@ typedef struct SamplerClass SamplerClass;
 /* Sets the key of "KEY=VALUE".  False and a sentence if it is none of the sampler's or the value is
  * out of range. */
 bool diffusion_sampler_set(SamplerSettings *s, const char *assignment, const SamplerClass *sampler,
-                      Error *err);
+                           Error *err);
 /* False and a sentence if a number is out of range. */
 bool diffusion_sampler_check(const SamplerSettings *s, Error *err);
 

@@ -16,8 +16,9 @@ bool bench_options(BenchOptions *options, const Command *command, const Option *
                    int argc, char **argv, int *status)
 {
     Option all[MAX_OWN + 1];
-    const Option reps = {"--reps", OPTION_COUNT, &options->reps, "N", 1, 1e6, false,
-                         "calls that are timed, after two that are not"};
+    const Option reps = {
+        "--reps", OPTION_COUNT, &options->reps, "N",
+        1,        1e6,          false,          "calls that are timed, after two that are not"};
     TENSOR_CHECK(count <= MAX_OWN, "%zu options, at most %d", count, (int)MAX_OWN);
     for (size_t i = 0; i < count; i++)
         all[i] = own[i];
@@ -37,8 +38,8 @@ bool bench_choice(const char *option, const char *text, const char *const *names
             *index = i;
             return true;
         }
-        used += (size_t)snprintf(list + used, sizeof list - used, "%s%s", i == 0 ? "" : "|",
-                                 names[i]);
+        used +=
+            (size_t)snprintf(list + used, sizeof list - used, "%s%s", i == 0 ? "" : "|", names[i]);
         TENSOR_CHECK(used < sizeof list, "%zu names of %s are too long", count, option);
     }
     return error_set(err, "%s %.60s: expected %s", option, text, list);

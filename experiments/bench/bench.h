@@ -15,8 +15,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "nn/formats/json_writer.h"
 #include "experiments/cli/options.h"
+#include "nn/formats/json_writer.h"
 
 /* What every measurement has: --reps N beside --threads, --quiet and --help. */
 typedef struct BenchOptions {

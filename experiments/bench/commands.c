@@ -15,7 +15,8 @@ const Command bench_commands[] = {
      "and prints the gain of each over the one before.",
      "bench ladder --size 1024", bench_ladder},
     {"losses",
-     "Times the Di4C losses and their gradient for pictures of CIFAR-10 size (3072 dimensions of 256\n"
+     "Times the Di4C losses and their gradient for pictures of CIFAR-10 size (3072 dimensions of "
+     "256\n"
      "states, truncated logistic), and the draws of a distillation step: a row for each.",
      "bench losses --images 2 --lambdas 8 --threads 2", bench_losses},
     {"unet",

@@ -1,8 +1,8 @@
 /* bench conv2d: 3x3 convolutions, forward and both gradients. */
 #include "experiments/bench/bench.h"
 #include "experiments/bench/commands.h"
-#include "tensor/conv/conv.h"
 #include "tensor/base/memory.h"
+#include "tensor/conv/conv.h"
 
 typedef struct Convolution {
     ConvShape shape;

@@ -1,7 +1,7 @@
 /* bench gemm: matrix products. */
+#include "tensor/product/gemm.h"
 #include "experiments/bench/bench.h"
 #include "experiments/bench/commands.h"
-#include "tensor/product/gemm.h"
 #include "tensor/base/memory.h"
 
 typedef struct Product {

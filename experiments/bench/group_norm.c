@@ -14,8 +14,7 @@ static void normalise(void *context)
 {
     const Normalisation *n = context;
     if (n->pass == 0)
-        tensor_group_norm(n->y, n->mean, n->rstd, n->x, NULL, n->gamma, n->beta, false,
-                          &n->shape);
+        tensor_group_norm(n->y, n->mean, n->rstd, n->x, NULL, n->gamma, n->beta, false, &n->shape);
     else
         tensor_group_norm_backward(n->dx, NULL, n->dgamma, n->dbeta, n->y, n->x, NULL, n->gamma,
                                    n->beta, n->mean, n->rstd, true, &n->shape);

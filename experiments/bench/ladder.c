@@ -9,10 +9,10 @@
 #include "experiments/bench/bench.h"
 #include "experiments/bench/commands.h"
 #include "tensor/base/cut.h"
-#include "tensor/product/gemm.h"
-#include "tensor/product/gemm_tile.h"
 #include "tensor/base/memory.h"
 #include "tensor/base/threads.h"
+#include "tensor/product/gemm.h"
+#include "tensor/product/gemm_tile.h"
 
 enum { BLOCK = 64 };
 
@@ -134,12 +134,9 @@ typedef struct Step {
 } Step;
 
 static const Step steps[] = {
-    {"three loops, i j k", step_naive, false},
-    {"loop order i k j", step_order, false},
-    {"blocks in the cache", step_blocks, false},
-    {"register tile", step_tile, false},
-    {"packed panels", step_packed, false},
-    {"depth in blocks", step_library, false},
+    {"three loops, i j k", step_naive, false},   {"loop order i k j", step_order, false},
+    {"blocks in the cache", step_blocks, false}, {"register tile", step_tile, false},
+    {"packed panels", step_packed, false},       {"depth in blocks", step_library, false},
     {"all threads", step_library, true},
 };
 

@@ -33,8 +33,8 @@ static float *head_numbers(Arena *arena, const States *x, size_t rows, uint64_t 
         const size_t at = i / CHANNELS * 2 * CHANNELS + i % CHANNELS;
         const double centre = 2.0 * state / (STATES - 1) - 1.0;
         out[at] = (float)tanh(centre + 0.02 * rng_normal(&rng));
-        out[at + CHANNELS] = (float)(-3.0 * (double)(i % DIMS * 7 % 100) / 100.0 +
-                                     0.1 * rng_normal(&rng));
+        out[at + CHANNELS] =
+            (float)(-3.0 * (double)(i % DIMS * 7 % 100) / 100.0 + 0.1 * rng_normal(&rng));
     }
     return out;
 }
@@ -50,12 +50,19 @@ static void fill_pass(Pass *p, size_t images, size_t lambdas)
     p->config.lambdas = lambdas;
     p->model.head = (Head){HEAD_LOGISTIC, DIMS, STATES, CHANNELS, false, -1};
     p->step = distill_stream(1, 1);
-    p->draws = distill_first_draws(&p->config, &p->model, &p->model, p->process, &x0, p->step,
-                                   p->arena);
+    p->draws =
+        distill_first_draws(&p->config, &p->model, &p->model, p->process, &x0, p->step, p->arena);
     for (size_t i = 0; i < rows * DIMS; i++)
         p->draws.xu.x[i] = p->draws.xt.x[i / DIMS / lambdas * DIMS + i % DIMS];
     const Di4cDraws *d = &p->draws;
-    p->in = (Di4cInput){images, lambdas, d->t, x0, d->xt, d->xu, d->x0u, d->xtm,
+    p->in = (Di4cInput){images,
+                        lambdas,
+                        d->t,
+                        x0,
+                        d->xt,
+                        d->xu,
+                        d->x0u,
+                        d->xtm,
                         head_numbers(p->arena, &d->xt, rows, 1),
                         head_numbers(p->arena, &d->xtm, rows, 2),
                         head_numbers(p->arena, &d->xu, rows, 3),
@@ -79,8 +86,8 @@ static void draws(void *context)
     distill_draw_xu(&p->config, &p->model, p->process, p->in.teacher_t, p->step, p->arena,
                     &p->draws);
     diffusion_head_draw(&p->model.head, p->in.student_u, &p->draws.xu,
-                   distill_row_streams(p->arena, p->step, PASS_X0U, images, lambdas),
-                   &p->draws.x0u);
+                        distill_row_streams(p->arena, p->step, PASS_X0U, images, lambdas),
+                        &p->draws.x0u);
     arena_release(p->arena, mark);
 }
 

@@ -9,8 +9,8 @@
 static bool small(Config *c, Error *err)
 {
     static const char *const settings[][2] = {
-        {"height", "16"}, {"width", "16"},      {"channels", "1"},
-        {"ch", "32"},     {"ch_mult", "1,2"},   {"res_blocks", "1"},
+        {"height", "16"}, {"width", "16"},    {"channels", "1"},
+        {"ch", "32"},     {"ch_mult", "1,2"}, {"res_blocks", "1"},
     };
     for (size_t i = 0; i < sizeof settings / sizeof *settings; i++)
         if (!config_set(c, settings[i][0], settings[i][1], "small", err))

@@ -9,8 +9,8 @@
 enum { PROFILE_ROWS = 64, PROFILE_NAME = 40 };
 
 typedef struct ProfileRow {
-    char name[PROFILE_NAME]; /* "conv3x3 32x32", "silu" */
-    size_t calls;            /* forward */
+    char name[PROFILE_NAME];  /* "conv3x3 32x32", "silu" */
+    size_t calls;             /* forward */
     double forward, backward; /* seconds */
 } ProfileRow;
 

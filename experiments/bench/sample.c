@@ -1,8 +1,8 @@
 /* bench sample: sampling from a model with random weights. */
 #include "diffusion/sampler/sampler.h"
 #include "experiments/bench/bench.h"
-#include "experiments/bench/model.h"
 #include "experiments/bench/commands.h"
+#include "experiments/bench/model.h"
 
 typedef struct Sampling {
     SampleRequest request;

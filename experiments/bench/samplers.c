@@ -105,9 +105,9 @@ int bench_samplers(const Command *self, int argc, char **argv)
     Process *p = diffusion_process_create(&config, &err);
     if (!p)
         return command_fail(self, &err, 1);
-    Denoiser d = {.head = {HEAD_LOGISTIC, (size_t)dims, (size_t)states - (p->mask >= 0), 1, false,
-                           p->mask},
-                  .forward = given_numbers};
+    Denoiser d = {
+        .head = {HEAD_LOGISTIC, (size_t)dims, (size_t)states - (p->mask >= 0), 1, false, p->mask},
+        .forward = given_numbers};
     float *numbers = bench_floats(1, (size_t)count * diffusion_head_outputs(&d.head));
     d.self = numbers;
     Run r = {.out = states_alloc((size_t)count, (size_t)dims)};

@@ -9,10 +9,10 @@
  * fastest of several calls counts; and a failure must repeat. */
 #include "experiments/bench/bench.h"
 #include "experiments/bench/commands.h"
-#include "tensor/product/gemm.h"
-#include "tensor/product/gemm_tile.h"
 #include "tensor/base/memory.h"
 #include "tensor/base/threads.h"
+#include "tensor/product/gemm.h"
+#include "tensor/product/gemm_tile.h"
 
 enum {
     /* Numbers that stay in registers: enough vectors to hide the latency of a multiply-add (4

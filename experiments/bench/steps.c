@@ -1,7 +1,7 @@
 /* bench teacher-step and distill-step: whole training steps on random pictures. */
 #include "experiments/bench/bench.h"
-#include "experiments/bench/model.h"
 #include "experiments/bench/commands.h"
+#include "experiments/bench/model.h"
 #include "experiments/training/training.h"
 
 typedef struct StepWork {
@@ -26,7 +26,7 @@ static void step(void *context)
     } else {
         const TeacherConfig t = training_teacher(c);
         diffusion_teacher_gradient(&t, &m->denoiser, m->process, &w->x0, seed, number, w->graph,
-                              w->arena);
+                                   w->arena);
     }
     nn_optimizer_step(w->optimizer);
 }

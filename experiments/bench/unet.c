@@ -1,8 +1,8 @@
 /* bench unet: a network's forward pass, or a training step without a loss: forward, backward from
  * the sum of the output, clipping, Adam, averages. */
 #include "experiments/bench/bench.h"
-#include "experiments/bench/model.h"
 #include "experiments/bench/commands.h"
+#include "experiments/bench/model.h"
 #include "experiments/bench/profile.h"
 #include "nn/optimizer.h"
 #include "tensor/base/memory.h"

@@ -93,8 +93,7 @@ static void show(Progress *p, double now)
     char line[LINE];
 
     state.loss = p->weight > 0.0 ? p->loss / p->weight : (double)NAN;
-    progress_line(line, sizeof line, &state,
-                  p->terminal ? (size_t)platform_terminal_width() : 0);
+    progress_line(line, sizeof line, &state, p->terminal ? (size_t)platform_terminal_width() : 0);
     if (p->terminal)
         fprintf(p->file, "\r%s\033[K", line);
     else

@@ -9,9 +9,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "experiments/cli/paths.h"
 #include "experiments/commands/commands.h"
 #include "experiments/model/model.h"
-#include "experiments/cli/paths.h"
 #include "experiments/model/torch_import.h"
 #include "tensor/base/memory.h"
 #include "tensor/base/platform.h"
@@ -159,7 +159,7 @@ typedef struct Export {
     const Model *model;
     const SafetensorsFile *file;
     TorchWriter *writer;
-    PickleWriter *pickle; /* the writer's */
+    PickleWriter *pickle;         /* the writer's */
     float *numbers[TORCH_BLOCKS]; /* NULL: not in the file */
 } Export;
 
@@ -222,8 +222,8 @@ static bool put_model(const Export *e, Error *err)
         pickle_put_text(e->pickle, "ema_decay");
         pickle_put_number(e->pickle, decay);
         pickle_put_text(e->pickle, "ema_num_updates");
-        pickle_put_integer(e->pickle, (int64_t)meta_number(e, "torch.ema_num_updates",
-                                                           (double)e->model->step));
+        pickle_put_integer(
+            e->pickle, (int64_t)meta_number(e, "torch.ema_num_updates", (double)e->model->step));
         pickle_put_text(e->pickle, "ema_shadow_params");
         pickle_open_list(e->pickle);
         for (size_t i = 0; i < set->count; i++)
@@ -286,10 +286,11 @@ static bool put_setting(const Export *e, const char *key, const char *text, Erro
 /* Settings as they came from PyTorch, or those of Adam in PyTorch with this model's rate. */
 static bool put_group(const Export *e, Error *err)
 {
-    static const char *const usual[][2] = {
-        {"betas", "(0.9, 0.999)"}, {"eps", "1e-08"},       {"weight_decay", "0"},
-        {"amsgrad", "False"},      {"maximize", "False"},  {"foreach", "None"},
-        {"capturable", "False"},   {"differentiable", "False"}, {"fused", "None"}};
+    static const char *const usual[][2] = {{"betas", "(0.9, 0.999)"}, {"eps", "1e-08"},
+                                           {"weight_decay", "0"},     {"amsgrad", "False"},
+                                           {"maximize", "False"},     {"foreach", "None"},
+                                           {"capturable", "False"},   {"differentiable", "False"},
+                                           {"fused", "None"}};
     bool stored = false;
     for (size_t i = 0; i < e->file->meta_count; i++) {
         const MetaEntry *m = &e->file->meta[i];
@@ -425,8 +426,8 @@ int command_convert(const Command *self, int argc, char **argv)
         {"--overwrite", OPTION_FLAG, &overwrite, NULL, 0, 0, false, "replace OUT if it exists"},
     };
     Error err;
-    const OptionsResult r = options_parse(self, options, sizeof options / sizeof options[0],
-                                          &common, argc, argv);
+    const OptionsResult r =
+        options_parse(self, options, sizeof options / sizeof options[0], &common, argc, argv);
     if (r != OPTIONS_OK)
         return r == OPTIONS_HELP ? 0 : 2;
     const bool from = path_has_suffix(in, ".pt") && path_has_suffix(out, ".safetensors");
@@ -445,11 +446,12 @@ int command_convert(const Command *self, int argc, char **argv)
         return command_fail(self, &err, 2);
     }
     const bool free = overwrite || !platform_exists(out) ||
-                      error_set(&err, "%.200s: exists: expected --overwrite to replace it, or "
-                                      "another name",
+                      error_set(&err,
+                                "%.200s: exists: expected --overwrite to replace it, or "
+                                "another name",
                                 out);
     const bool ok = free && path_check_output(out, &err) &&
-                    (from   ? from_torch(in, out, &settings, &err)
+                    (from ? from_torch(in, out, &settings, &err)
                      : to ? to_torch(in, out, &err)
                           : to_half(in, out, &err));
     if (ok && !common.quiet)

@@ -4,13 +4,13 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "experiments/commands/commands.h"
-#include "experiments/metrics/evaluation.h"
-#include "experiments/data/exact_denoiser.h"
-#include "experiments/model/model.h"
 #include "experiments/cli/paths.h"
 #include "experiments/cli/provenance.h"
+#include "experiments/commands/commands.h"
 #include "experiments/commands/sampler_options.h"
+#include "experiments/data/exact_denoiser.h"
+#include "experiments/metrics/evaluation.h"
+#include "experiments/model/model.h"
 #include "tensor/base/memory.h"
 #include "tensor/base/platform.h"
 

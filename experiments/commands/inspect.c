@@ -3,16 +3,16 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "experiments/cli/paths.h"
 #include "experiments/commands/commands.h"
 #include "experiments/model/model.h"
-#include "nn/formats/npy.h"
-#include "experiments/cli/paths.h"
 #include "experiments/model/torch_import.h"
+#include "nn/formats/npy.h"
 #include "nn/formats/sha256.h"
 #include "nn/formats/torch/torch_file.h"
 #include "tensor/base/memory.h"
-#include "tensor/reduce.h"
 #include "tensor/base/text.h"
+#include "tensor/reduce.h"
 
 /* A text from a file: control characters are not for the terminal. */
 static void print_text(const char *text)
@@ -311,7 +311,7 @@ int command_inspect(const Command *self, int argc, char **argv)
     const OptionsResult r = options_parse(self, options, 1, &common, argc, argv);
     if (r != OPTIONS_OK)
         return r == OPTIONS_HELP ? 0 : 2;
-    const bool ok = path_has_suffix(path, ".npy")       ? inspect_npy(path, &err)
+    const bool ok = path_has_suffix(path, ".npy")   ? inspect_npy(path, &err)
                     : torch_import_recognises(path) ? inspect_torch(path, &err)
                                                     : inspect_safetensors(path, &err);
     return ok ? 0 : command_fail(self, &err, 1);

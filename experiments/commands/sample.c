@@ -3,14 +3,14 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "experiments/commands/commands.h"
-#include "experiments/model/model.h"
-#include "nn/formats/npy.h"
 #include "experiments/cli/paths.h"
-#include "nn/formats/png.h"
 #include "experiments/cli/progress.h"
 #include "experiments/cli/provenance.h"
+#include "experiments/commands/commands.h"
 #include "experiments/commands/sampler_options.h"
+#include "experiments/model/model.h"
+#include "nn/formats/npy.h"
+#include "nn/formats/png.h"
 #include "tensor/base/memory.h"
 #include "tensor/base/platform.h"
 #include "tensor/base/text.h"

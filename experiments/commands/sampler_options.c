@@ -144,8 +144,7 @@ bool sampler_choice_list(FILE *out, int argc, char **argv)
 {
     bool wanted = false;
     for (int i = 0; i + 1 < argc; i++)
-        wanted = wanted ||
-                 (strcmp(argv[i], "--sampler") == 0 && strcmp(argv[i + 1], "list") == 0);
+        wanted = wanted || (strcmp(argv[i], "--sampler") == 0 && strcmp(argv[i + 1], "list") == 0);
     for (size_t i = 0; wanted && i < diffusion_sampler_count(); i++) {
         const SamplerClass *s = diffusion_sampler_at(i);
         fprintf(out, "%s: %s\n    needs: %s\n    source: %s\n", s->name, s->help, s->needs,

@@ -9,9 +9,9 @@
 
 typedef struct SamplerChoice {
     /* from the command line; NULL or empty: not given */
-    const char *name; /* --sampler */
-    const char *grid; /* --grid: uniform, authors, process or times */
-    TextList set;     /* --sampler-set KEY=VALUE */
+    const char *name;       /* --sampler */
+    const char *grid;       /* --grid: uniform, authors, process or times */
+    TextList set;           /* --sampler-set KEY=VALUE */
     const char *lambda;     /* --lambda: step or sample */
     bool as_code, as_paper; /* --as-code (default), --as-paper: distill/README.md has the table */
     /* from sampler_choice_resolve */
@@ -19,7 +19,7 @@ typedef struct SamplerChoice {
     SamplerSettings settings;
     LambdaScope lambda_scope; /* LAMBDA_SCOPE_DEFAULT: the model's */
     TimeGrid kind;
-    double *times;     /* a grid given as times (mem_free); else NULL */
+    double *times; /* a grid given as times (mem_free); else NULL */
     size_t time_count;
 } SamplerChoice;
 

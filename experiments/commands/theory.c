@@ -3,8 +3,8 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "experiments/commands/commands.h"
 #include "experiments/cli/paths.h"
+#include "experiments/commands/commands.h"
 #include "experiments/theory/theory.h"
 #include "tensor/base/memory.h"
 #include "tensor/base/platform.h"

@@ -2,14 +2,14 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "experiments/cli/paths.h"
 #include "experiments/commands/commands.h"
 #include "experiments/data/dataset.h"
 #include "experiments/model/model.h"
-#include "experiments/cli/paths.h"
 #include "experiments/training/training.h"
-#include "tensor/conv/conv.h"
 #include "tensor/base/memory.h"
 #include "tensor/base/platform.h"
+#include "tensor/conv/conv.h"
 
 typedef struct TrainOptions {
     const char *data, *out, *preset, *log, *conv, *teacher, *rates;

@@ -1,8 +1,8 @@
 /* di4c verify: is this program right, number by number? */
 #include <string.h>
 
-#include "experiments/commands/commands.h"
 #include "experiments/cli/paths.h"
+#include "experiments/commands/commands.h"
 #include "experiments/verify/verify.h"
 #include "tensor/base/memory.h"
 

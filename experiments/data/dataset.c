@@ -4,16 +4,16 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "nn/formats/buffer.h"
 #include "experiments/data/glyphs.h"
+#include "nn/formats/buffer.h"
 #include "tensor/base/check.h"
 #include "tensor/base/memory.h"
 #include "tensor/base/platform.h"
 
 /* Names of the streams drawn from here. */
 #define ORDER_STREAM UINT64_C(0xDA7A0002)
-#define FLIP_STREAM UINT64_C(0xDA7A0003)
-#define LAW_STREAM UINT64_C(0xDA7A0004)
+#define FLIP_STREAM  UINT64_C(0xDA7A0003)
+#define LAW_STREAM   UINT64_C(0xDA7A0004)
 
 enum { MAX_SIDE = 4096, CIFAR_SIDE = 32, CIFAR_PLANE = 1024, CIFAR_RECORD = 3073, CIFAR_FILES = 5 };
 
@@ -269,8 +269,9 @@ static bool make_binary(Dataset *d, double threshold, Error *err)
         return error_set(err, "%s: has %zu states already, the transform binary needs 256 levels",
                          d->name, d->states);
     if (h < 1 || w < 1)
-        return error_set(err, "%s: pictures of %zux%zu are too small for the transform binary: "
-                              "expected at least 2x2",
+        return error_set(err,
+                         "%s: pictures of %zux%zu are too small for the transform binary: "
+                         "expected at least 2x2",
                          d->name, d->height, d->width);
     for (size_t i = 0; i < d->count; i++) {
         const uint8_t *in = d->data + i * d->height * row;
@@ -296,7 +297,7 @@ static const char *after(const char *spec, const char *kind)
     size_t n = strlen(kind);
 
     return strncmp(spec, kind, n) == 0 && spec[n] == ':' && spec[n + 1] != '\0' ? spec + n + 1
-                                                                               : NULL;
+                                                                                : NULL;
 }
 
 static bool open_spec(Dataset *d, const char *spec, bool test_split, Error *err)

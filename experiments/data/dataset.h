@@ -39,7 +39,7 @@ typedef struct Dataset {
     DatasetOrder *order; /* permutation of the epoch used last */
 } Dataset;
 
-DatasetOptions dataset_defaults(void); /* as is; threshold 0.4 */
+DatasetOptions dataset_defaults(void);                              /* as is; threshold 0.4 */
 bool dataset_transform(const char *name, DataTransform *transform); /* "none", "binary" */
 /* NULL and a sentence naming the file and the field if something is wrong. */
 Dataset *dataset_open(const char *spec, bool test_split, const DatasetOptions *options, Error *err);

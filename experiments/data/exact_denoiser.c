@@ -16,9 +16,9 @@ typedef struct ExactTable {
     const Process *process;
     TransitionCache *transitions; /* 0 -> t */
     double time;                  /* of log_q; negative at first */
-    double *log_q;  /* (law states, process states) = log q(x_t | x_0), -inf for 0 */
-    double *weight; /* (patterns) */
-    size_t *misses; /* (patterns): dimensions with q = 0 */
+    double *log_q;                /* (law states, process states) = log q(x_t | x_0), -inf for 0 */
+    double *weight;               /* (patterns) */
+    size_t *misses;               /* (patterns): dimensions with q = 0 */
 } ExactTable;
 
 static void set_time(ExactTable *table, double t)

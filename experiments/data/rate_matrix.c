@@ -5,9 +5,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "experiments/cli/paths.h"
 #include "nn/formats/buffer.h"
 #include "nn/formats/npy.h"
-#include "experiments/cli/paths.h"
 #include "tensor/base/memory.h"
 #include "tensor/base/platform.h"
 #include "tensor/base/text.h"
@@ -73,8 +73,9 @@ static bool parse_line(const char **at, size_t line, size_t states, double *row,
     const char *p = *at;
     const size_t cells = count_cells(p);
     if (cells != states)
-        return error_set(err, "%.300s: line %zu has %zu numbers, expected %zu as in line 1: the "
-                              "matrix must be square",
+        return error_set(err,
+                         "%.300s: line %zu has %zu numbers, expected %zu as in line 1: the "
+                         "matrix must be square",
                          where, line, cells, states);
     for (size_t j = 0; j < states; j++) {
         char *end;
@@ -100,13 +101,15 @@ static bool parse_lines(RateMatrix *m, const char *text, const char *where, Erro
         if (!parse_line(&p, line + 1, S, m->rates + line * S, where, err))
             return false;
     if (line < S)
-        return error_set(err, "%.300s: %zu lines of %zu numbers, expected %zu lines: the matrix "
-                              "must be square",
+        return error_set(err,
+                         "%.300s: %zu lines of %zu numbers, expected %zu lines: the matrix "
+                         "must be square",
                          where, line, S, S);
     for (; *p != '\0'; p++)
         if (!text_is_space(*p))
-            return error_set(err, "%.300s: more than %zu lines of %zu numbers: the matrix must be "
-                                  "square",
+            return error_set(err,
+                             "%.300s: more than %zu lines of %zu numbers: the matrix must be "
+                             "square",
                              where, S, S);
     return true;
 }

@@ -7,9 +7,9 @@
 
 #include "autograd/operations.h"
 #include "experiments/cli/progress.h"
-#include "nn/optimizer.h"
 #include "nn/formats/safetensors.h"
 #include "nn/formats/sha256.h"
+#include "nn/optimizer.h"
 #include "tensor/base/check.h"
 #include "tensor/base/memory.h"
 #include "tensor/base/platform.h"

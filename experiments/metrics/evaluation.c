@@ -119,8 +119,8 @@ bool evaluation_add_step_bound(Evaluation *e, const char *model, const StepBound
 {
     const Denoiser *d = request->model;
     const bool averaged = d->lambda_dims > 0 && !(d->net && d->net->encoder);
-    EvalStepBound b = {model, split, x0->batch, request->steps, averaged ? request->lambdas : 0,
-                       {0, 0, 0, 0, 0}};
+    EvalStepBound b = {
+        model, split, x0->batch, request->steps, averaged ? request->lambdas : 0, {0, 0, 0, 0, 0}};
     if (e->step_bound_count == EVAL_ROWS_MAX)
         return error_set(err, "more than %d bounds", EVAL_ROWS_MAX);
     if (!diffusion_step_bound(request, x0, &b.bound, err))
@@ -212,8 +212,8 @@ static void print_step_bounds(const Evaluation *e, FILE *out)
         fprintf(out, "\n");
     }
     if (e->step_bound_count > 0)
-        fprintf(out, "bounds of the N-step samplers, %zu %s pictures\n",
-                e->step_bounds[0].pictures, e->step_bounds[0].split);
+        fprintf(out, "bounds of the N-step samplers, %zu %s pictures\n", e->step_bounds[0].pictures,
+                e->step_bounds[0].split);
 }
 
 /* Only bounds were asked for. */

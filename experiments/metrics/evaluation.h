@@ -9,11 +9,11 @@
 #include "diffusion/elbo.h"
 #include "diffusion/sampler/sampler.h"
 #include "diffusion/step_bound.h"
+#include "experiments/data/glyphs.h"
 #include "experiments/metrics/classifier.h"
 #include "experiments/metrics/frechet.h"
-#include "experiments/data/glyphs.h"
-#include "nn/formats/json_writer.h"
 #include "experiments/report/report.h"
+#include "nn/formats/json_writer.h"
 
 typedef struct EvalRow {
     const char *model; /* "exact", "teacher", "student", "hybrid" */

@@ -5,9 +5,9 @@
 #include <string.h>
 
 #include "tensor/base/check.h"
+#include "tensor/base/memory.h"
 #include "tensor/eigen.h"
 #include "tensor/product/gemm.h"
-#include "tensor/base/memory.h"
 
 Moments moments_of(const float *x, size_t count, size_t features)
 {

@@ -123,7 +123,8 @@ static const Key keys[] = {
     {"lambda_scope", KEY_CHOICE, AT(lambda_scope), "step", 0, 0, "step|sample",
      "student: lambda is drawn for each step, or once for the whole sample"},
     {"lambda_law", KEY_CHOICE, AT(lambda_law), "uniform", 0, 0, "uniform|normal|mixture",
-     "student: uniform on [0,1); standard normal; normal while training, then Gaussians fitted to it"},
+     "student: uniform on [0,1); standard normal; normal while training, then Gaussians fitted to "
+     "it"},
     {"prior_components", KEY_INTEGER, AT(prior_components), "200", 1, 4096, 0,
      "student, lambda_law=mixture: Gaussians of the fitted law"},
     {"lambda_input", KEY_CHOICE, AT(lambda_input), "sinusoids", 0, 0, "sinusoids|numbers",
@@ -175,23 +176,25 @@ typedef struct Preset {
 #define GREYS_TEACHER "steps=16000 batch=16 lr=1e-3 stratified_times=on"
 #define SMALL_COLOURS                                                                              \
     "process=absorbing schedule=cosine alpha_eps=0 head=softmax state_input=numbers "              \
-    "output_kernel=1x1 ch=64 ch_mult=1,2,2 res_blocks=1 attn_scale=2 dropout=0 flip=on "            \
+    "output_kernel=1x1 ch=64 ch_mult=1,2,2 res_blocks=1 attn_scale=2 dropout=0 flip=on "           \
     "lr_decay=cosine warmup=100 ema_decay=0.999 chunk=32 loss=cross_entropy time_weight=elbo"
 /* An evidence bound, one lambda a sample. */
 #define ONE_LAMBDA                                                                                 \
-    "objective=variational lambda_scope=sample lambda_law=mixture lambda_input=numbers "            \
+    "objective=variational lambda_scope=sample lambda_law=mixture lambda_input=numbers "           \
     "start_from=averaged "
 
 static const Preset presets[] = {
     {"glyphs", "built-in 6x6 patterns, MLP, absorbing noise: the demonstration", GLYPHS,
-     GLYPHS_TEACHER, ONE_LAMBDA
+     GLYPHS_TEACHER,
+     ONE_LAMBDA
      "lambda_dims=6 prior_components=400 kl_weight=0.3 kl_warmup=0.4 share_at_one=0.125 steps=1000 "
      "batch=256 lr=2e-3"},
     {"glyphs-published", "the same, students by the paper's losses", GLYPHS, GLYPHS_TEACHER,
      "steps=4000 batch=8 lambdas=32 distill_lambdas=2 lr=3e-4 data_weight=one stratified_lambda=on "
      "delta_min=0.005 delta_max=0.05 share_at_one=0.125 start_from=averaged"},
     {"mnist-binary", "MNIST at 14x14, black and white, small U-Net, absorbing noise", BINARY,
-     BINARY_TEACHER, ONE_LAMBDA
+     BINARY_TEACHER,
+     ONE_LAMBDA
      "lambda_dims=8 prior_components=400 kl_warmup=0.6 share_at_one=0.125 steps=6000 batch=64 "
      "lr=1.5e-3"},
     {"mnist-binary-published", "the same, students by the paper's losses", BINARY, BINARY_TEACHER,
@@ -200,7 +203,7 @@ static const Preset presets[] = {
      "delta_min=0.005 delta_max=0.05 share_at_one=0.125 start_from=averaged"},
     {"mnist", "MNIST at 28x28, 256 grey levels, U-Net, absorbing noise", GREYS, GREYS_TEACHER,
      ONE_LAMBDA "lambda_dims=16 prior_components=400 kl_warmup=0.6 share_at_one=0.125 steps=6500 "
-     "batch=16 lr=1e-3"},
+                "batch=16 lr=1e-3"},
     {"mnist-gaussian", "the same, discretised Gaussian noise, students by the paper's losses",
      "height=28 width=28 channels=1 states=256 ch=32 ch_mult=1,2,2 attn_scale=1 dropout=0 flip=off "
      "lr_decay=cosine warmup=100 ema_decay=0.999 chunk=128 loss=cross_entropy",
@@ -211,7 +214,7 @@ static const Preset presets[] = {
     {"cifar10-small", "CIFAR-10 with a small U-Net and absorbing noise", SMALL_COLOURS,
      "steps=4000 batch=16 lr=1e-3 stratified_times=on",
      ONE_LAMBDA "lambda_dims=32 prior_components=400 kl_warmup=0.6 share_at_one=0.125 steps=3000 "
-     "batch=16 lr=1e-3"},
+                "batch=16 lr=1e-3"},
     {"cifar10", "CIFAR-10 at the paper's size and settings", "chunk=32", "",
      "steps=320000 batch=8 warmup=0"},
 };
@@ -425,9 +428,10 @@ static bool check_teacher(const Config *c, Error *err)
 static bool check_published(const Config *c, Error *err)
 {
     if (c->lambda_law == LAMBDA_MIXTURE)
-        return error_set(err, "configuration: lambda_law=mixture with objective=published: expected "
-                              "uniform or normal, since there is no recognition network to fit it "
-                              "to");
+        return error_set(err,
+                         "configuration: lambda_law=mixture with objective=published: expected "
+                         "uniform or normal, since there is no recognition network to fit it "
+                         "to");
     return c->lambda_scope == 0 ||
            error_set(err, "configuration: lambda_scope=sample with objective=published: expected "
                           "lambda_scope=step, or objective=variational; sample --lambda sample "
@@ -445,11 +449,13 @@ static bool check_variational(const Config *c, Error *err)
                               "lambda_scope=sample, since one law cannot fit lambdas that depend "
                               "on x_t");
     if (c->lambda_scope == 1 && c->consistency_weight > 0)
-        return error_set(err, "configuration: consistency_weight=%g with lambda_scope=sample: "
-                              "expected 0",
+        return error_set(err,
+                         "configuration: consistency_weight=%g with lambda_scope=sample: "
+                         "expected 0",
                          c->consistency_weight);
     if (c->lambda_scope == 1 && c->distill_weight > 0)
-        return error_set(err, "configuration: distill_weight=%g with lambda_scope=sample: expected 0",
+        return error_set(err,
+                         "configuration: distill_weight=%g with lambda_scope=sample: expected 0",
                          c->distill_weight);
     if (c->lambda_scope == 1 && (c->most_steps & (c->most_steps - 1)) != 0)
         return error_set(err, "configuration: most_steps=%lld: expected a power of two",
@@ -574,8 +580,9 @@ static bool same_before(size_t end, const Config *c, const Config *teacher, cons
     const size_t i = config_difference(c, teacher);
     if (i >= end)
         return rate_matrix_equal(c->rates, teacher->rates) ||
-               error_set(err, "%s: its rate matrix is another one: expected that which the rest of "
-                              "this command has",
+               error_set(err,
+                         "%s: its rate matrix is another one: expected that which the rest of "
+                         "this command has",
                          path);
     char ours[CONFIG_TEXT], theirs[CONFIG_TEXT];
     config_value(c, i, ours);

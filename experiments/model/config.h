@@ -51,7 +51,7 @@ typedef struct Config {
     int data_weight; /* DataWeight */
     bool control_variates, stratified_lambda;
     double delta_min, delta_max, tm_width, share_at_one;
-    int objective; /* CONFIG_OBJECTIVE_* */
+    int objective;                              /* CONFIG_OBJECTIVE_* */
     int lambda_scope, lambda_law, lambda_input; /* 0 for LAMBDA_STEP; LambdaLaw; CONFIG_LAMBDA_* */
     double kl_weight, kl_warmup, consistency_weight, distill_weight;
     int64_t most_steps, prior_components;
@@ -99,7 +99,8 @@ bool config_is_structure(size_t i);
 /* Those of them that a model file must have: all but the ones that came after the first version,
  * whose defaults are what older files mean. */
 bool config_is_needed(size_t i);
-/* Takes from `from` the keys that a student shares with its teacher: data, process, head, network. */
+/* Takes from `from` the keys that a student shares with its teacher: data, process, head, network.
+ */
 void config_copy_structure(Config *c, const Config *from);
 /* A sentence naming the key and the teacher's file if one of those keys differs. */
 bool config_same_structure(const Config *c, const Config *teacher, const char *path, Error *err);

@@ -137,8 +137,8 @@ static Network *network_layout(const Model *m, size_t states, size_t lambda_dims
 {
     Network *net = bare_network(m, states, lambda_dims, err);
     if (net != NULL && lambda_dims > 0 && m->config.lambda_law == LAMBDA_MIXTURE)
-        net->prior = nn_lambda_prior_add(&net->params, (size_t)m->config.prior_components,
-                                         lambda_dims);
+        net->prior =
+            nn_lambda_prior_add(&net->params, (size_t)m->config.prior_components, lambda_dims);
     return net;
 }
 
@@ -149,8 +149,9 @@ bool model_layout(Model *m, Error *err)
     if (!config_check(c, m->role, err))
         return false;
     if (c->rates != NULL && c->rates->states != (size_t)c->states)
-        return error_set(err, "configuration: a rate matrix of %zu states: expected %lld, as the "
-                              "data has",
+        return error_set(err,
+                         "configuration: a rate matrix of %zu states: expected %lld, as the "
+                         "data has",
                          c->rates->states, (long long)c->states);
     const size_t states = model_process(c).states;
     m->net = network_layout(m, states, lambda_dims, err);
@@ -249,12 +250,12 @@ void model_note_start(const Model *m)
 {
     if (diffusion_process_as_published(m->process))
         text_print(stderr,
-                "note: process %s as published (%zu states, sigma_max = %g): x_1 is %.3f (total "
-                "variation) from the law that sampling starts from; where 80 %% of pixels are "
-                "black and the rest white, a perfect denoiser draws 70 %% black; sigma_max=190 "
-                "would do\n",
-                diffusion_process_name(m->process->config.kind), m->process->states,
-                m->process->config.sigma_max, diffusion_process_distance(m->process, 1.0));
+                   "note: process %s as published (%zu states, sigma_max = %g): x_1 is %.3f (total "
+                   "variation) from the law that sampling starts from; where 80 %% of pixels are "
+                   "black and the rest white, a perfect denoiser draws 70 %% black; sigma_max=190 "
+                   "would do\n",
+                   diffusion_process_name(m->process->config.kind), m->process->states,
+                   m->process->config.sigma_max, diffusion_process_distance(m->process, 1.0));
 }
 
 const char *model_role_name(ConfigRole role)

@@ -7,8 +7,8 @@
 
 #include "diffusion/denoiser.h"
 #include "diffusion/process/process.h"
-#include "experiments/model/config.h"
 #include "experiments/data/dataset.h"
+#include "experiments/model/config.h"
 #include "nn/checkpoint.h"
 #include "nn/mlp/mlp.h"
 #include "nn/unet/unet.h"
@@ -60,7 +60,8 @@ bool model_check_teacher(const Model *m, const Model *teacher, const char *path,
 bool model_read_meta(const SafetensorsFile *f, Model *m, Error *err);
 /* Writes the file; o may be NULL (weights only). */
 bool model_save(const Model *m, const Optimizer *o, const char *path, Error *err);
-/* The weights that m holds as 16-bit numbers, and nothing else: to sample, measure, distill from. */
+/* The weights that m holds as 16-bit numbers, and nothing else: to sample, measure, distill from.
+ */
 bool model_save_half(const Model *m, const char *path, Error *err);
 /* Says on stderr what published constants cost that are exempt from diffusion_process_check_start;
  * nothing of other processes. */

@@ -55,8 +55,7 @@ static bool apply(const TextList *settings, Config *c, Error *err)
         const char *equals = strchr(settings->values[i], '=');
         if (!equals || equals - settings->values[i] >= CONFIG_TEXT)
             return error_set(err, "--set %.60s: expected KEY=VALUE", settings->values[i]);
-        snprintf(key, sizeof key, "%.*s", (int)(equals - settings->values[i]),
-                 settings->values[i]);
+        snprintf(key, sizeof key, "%.*s", (int)(equals - settings->values[i]), settings->values[i]);
         if (!config_set(c, key, equals + 1, "--set", err))
             return false;
     }
@@ -67,8 +66,8 @@ static bool apply(const TextList *settings, Config *c, Error *err)
 static bool describe(const TorchImport *t, const TextList *settings, Model *m, Error *err)
 {
     const TorchModel *file = t->file;
-    const SafetensorsFile stored = {.path = file->file->path, .meta = t->meta,
-                                    .meta_count = t->meta_count};
+    const SafetensorsFile stored = {
+        .path = file->file->path, .meta = t->meta, .meta_count = t->meta_count};
     if (t->meta_count > 0 && settings && settings->count > 0)
         return error_set(err, "--set: %.200s holds its settings", file->file->path);
     if (t->meta_count > 0)

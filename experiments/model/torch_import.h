@@ -6,8 +6,8 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-#include "experiments/model/model.h"
 #include "experiments/cli/options.h"
+#include "experiments/model/model.h"
 #include "experiments/model/torch_model.h"
 
 typedef struct TorchImport {
@@ -18,7 +18,8 @@ typedef struct TorchImport {
                      allocates them */
 } TorchImport;
 
-/* Whether the file is to be read as PyTorch's: a zip archive, or a name that ends in .pt or .pth. */
+/* Whether the file is to be read as PyTorch's: a zip archive, or a name that ends in .pt or .pth.
+ */
 bool torch_import_recognises(const char *path);
 /* settings (may be NULL): KEY=VALUE for what names and shapes do not tell; unset, the paper's
  * CIFAR-10.  On false everything is released. */

@@ -292,9 +292,10 @@ static bool check_room(const TorchModel *t, size_t total, Error *err)
     for (int b = 0; b < TORCH_BLOCKS; b++)
         blocks += t->blocks[b] != NULL;
     return total <= bytes / 2 / blocks ||
-           error_set(err, "%.200s: expected tensors with a storage of their own: %zu times %zu "
-                          "numbers are more than %zu bytes can hold", t->file->path, blocks, total,
-                     bytes);
+           error_set(err,
+                     "%.200s: expected tensors with a storage of their own: %zu times %zu "
+                     "numbers are more than %zu bytes can hold",
+                     t->file->path, blocks, total, bytes);
 }
 
 bool torch_model_check(const TorchModel *t, const Network *net, Error *err)
@@ -331,8 +332,10 @@ bool torch_model_floats(const TorchModel *t, TorchBlock block, const char *name,
         return false;
     for (size_t k = 0; k < tensor->count; k++)
         if (!isfinite(out[k]))
-            return error_set(err, "%.200s: tensor \"%.200s\"%s: expected finite numbers, entry %zu "
-                                  "is %s", t->file->path, name, what[block], k,
+            return error_set(err,
+                             "%.200s: tensor \"%.200s\"%s: expected finite numbers, entry %zu "
+                             "is %s",
+                             t->file->path, name, what[block], k,
                              isnan(out[k]) ? "NaN" : "infinite");
     return true;
 }

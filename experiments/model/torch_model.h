@@ -14,8 +14,8 @@
 #include <stddef.h>
 
 #include "experiments/model/config.h"
-#include "nn/network.h"
 #include "nn/formats/torch/torch_file.h"
+#include "nn/network.h"
 
 typedef enum TorchBlock { TORCH_WEIGHTS, TORCH_EMA, TORCH_ADAM_M, TORCH_ADAM_V } TorchBlock;
 enum { TORCH_BLOCKS = 4, TORCH_PREFIX = 48 };
@@ -27,7 +27,7 @@ typedef struct TorchModel {
     size_t count;              /* weights, in the order of the file */
     const char **names;        /* without prefixes */
     const PickleTensor **blocks[TORCH_BLOCKS]; /* count tensors each; NULL: not in the file */
-    const PickleValue *group;  /* settings of the optimiser; NULL if there is none */
+    const PickleValue *group; /* settings of the optimiser; NULL if there is none */
     double ema_decay, ema_updates, n_iter, step; /* -1: not in the file */
 } TorchModel;
 

@@ -6,8 +6,8 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-#include "nn/formats/png.h"
 #include "experiments/report/svg.h"
+#include "nn/formats/png.h"
 #include "tensor/base/error.h"
 
 typedef struct Report Report;

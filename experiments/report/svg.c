@@ -7,7 +7,16 @@
 
 #include "tensor/base/check.h"
 
-enum { WIDTH = 720, TOP = 14, LEFT = 74, RIGHT = 16, PLOT = 300, FOOT = 50, LEGEND = 22, HEAD = 28 };
+enum {
+    WIDTH = 720,
+    TOP = 14,
+    LEFT = 74,
+    RIGHT = 16,
+    PLOT = 300,
+    FOOT = 50,
+    LEGEND = 22,
+    HEAD = 28
+};
 enum { LEGEND_PER_ROW = 3 };
 
 static void add_tick_text(Buffer *out, double v)
@@ -161,8 +170,9 @@ void svg_file(Buffer *out, const Chart *chart)
                   (int)WIDTH, height, -HEAD, (int)WIDTH, height, style);
     for (size_t c = 0; c < CHART_SHAPES; c++)
         buffer_format(out, ".c%zu{--c:#%06lx}", c, chart_colours[c]);
-    buffer_format(out, "</style>\n<rect y=\"%d\" width=\"100%%\" height=\"100%%\" fill=\"#fff\"/>"
-                       "<text class=\"title\" x=\"%d\" y=\"-8\">",
+    buffer_format(out,
+                  "</style>\n<rect y=\"%d\" width=\"100%%\" height=\"100%%\" fill=\"#fff\"/>"
+                  "<text class=\"title\" x=\"%d\" y=\"-8\">",
                   -HEAD, (int)LEFT);
     buffer_html(out, chart->title);
     buffer_text(out, "</text>\n");

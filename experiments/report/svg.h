@@ -6,8 +6,8 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-#include "nn/formats/buffer.h"
 #include "experiments/report/chart.h"
+#include "nn/formats/buffer.h"
 
 void svg_chart(Buffer *out, const Chart *chart);
 /* The chart as a file of its own: with its title and its colours, on white. */

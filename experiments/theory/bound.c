@@ -4,9 +4,9 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "experiments/theory/trained/bound_run.h"
-#include "experiments/theory/theory.h"
 #include "experiments/theory/exact/world.h"
+#include "experiments/theory/theory.h"
+#include "experiments/theory/trained/bound_run.h"
 #include "tensor/base/memory.h"
 #include "tensor/base/text.h"
 
@@ -18,7 +18,7 @@ enum { WORLDS = sizeof worlds / sizeof worlds[0], OTHER_STEPS = 1500, TEXT = 40 
 
 static const char *term_name(size_t n)
 {
-    static const char *const names[BOUND_CALLS] = {"distill",   "consis_1", "consis_2", "consis_3",
+    static const char *const names[BOUND_CALLS] = {"distill",  "consis_1", "consis_2", "consis_3",
                                                    "consis_4", "consis_5", "consis_6", "consis_7"};
     return names[n];
 }
@@ -94,16 +94,15 @@ static bool add_charts(const BoundRun *run, const char *world, Findings *f, Erro
 /* First row, the tightest, the last. */
 static void add_table(const BoundRun *run, const char *world, Findings *f)
 {
-    static const char *const head[] = {"", "step", "left", "right", "left/right",
-                                       "student to data"};
+    static const char *const head[] = {"",      "step",       "left",
+                                       "right", "left/right", "student to data"};
     static const char *const names[] = {"first", "tightest", "last"};
     size_t rows[3] = {0, 0, run->count - 1};
     char cells[3][5][TEXT], caption[4 * TEXT];
     const char *pointers[18];
 
     for (size_t i = 0; i < run->count; i++)
-        if (run->rows[i].lhs / run->rows[i].rhs >
-            run->rows[rows[1]].lhs / run->rows[rows[1]].rhs)
+        if (run->rows[i].lhs / run->rows[i].rhs > run->rows[rows[1]].lhs / run->rows[rows[1]].rhs)
             rows[1] = i;
     for (size_t k = 0; k < 3; k++) {
         const BoundRow *r = &run->rows[rows[k]];
@@ -139,8 +138,9 @@ bool theory_bound_world(const char *name, size_t steps, uint64_t seed, Findings 
         ok = add_charts(run, label, f, err);
     }
     if (ok && run->violations > 0)
-        ok = error_set(err, "theory bound: %s: the left side is above the right one in %zu of %zu "
-                            "rows, expected none",
+        ok = error_set(err,
+                       "theory bound: %s: the left side is above the right one in %zu of %zu "
+                       "rows, expected none",
                        w->name, run->violations, run->count);
     bound_run_free(run);
     law_destroy(law);

@@ -12,8 +12,8 @@
 #include "tensor/base/text.h"
 
 enum { POINTS = 6, MAX_SERIES = 8, STARTS = 16 }; /* K = 1, 2, 4 .. 32 */
-static const double WORK = 3e9;       /* terms of all starts together */
-static const double REACHED = 1e-12; /* what counts as the law itself */
+static const double WORK = 3e9;                   /* terms of all starts together */
+static const double REACHED = 1e-12;              /* what counts as the law itself */
 
 typedef struct Capacity {
     char name[48];

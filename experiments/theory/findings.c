@@ -5,11 +5,11 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "experiments/report/chart_png.h"
-#include "nn/formats/json_writer.h"
 #include "experiments/cli/paths.h"
 #include "experiments/cli/provenance.h"
+#include "experiments/report/chart_png.h"
 #include "experiments/report/report.h"
+#include "nn/formats/json_writer.h"
 #include "tensor/base/check.h"
 #include "tensor/base/memory.h"
 #include "tensor/base/platform.h"

@@ -5,9 +5,9 @@
 #include <stdio.h>
 
 #include "experiments/theory/exact/limit.h"
-#include "experiments/theory/trained/limit_run.h"
-#include "experiments/theory/theory.h"
 #include "experiments/theory/exact/world.h"
+#include "experiments/theory/theory.h"
+#include "experiments/theory/trained/limit_run.h"
 #include "tensor/base/platform.h"
 #include "tensor/base/text.h"
 

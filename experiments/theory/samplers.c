@@ -9,15 +9,15 @@
 #include "experiments/theory/exact/joint.h"
 #include "experiments/theory/exact/noise.h"
 #include "experiments/theory/exact/push.h"
-#include "experiments/theory/theory.h"
 #include "experiments/theory/exact/world.h"
+#include "experiments/theory/theory.h"
 #include "tensor/base/memory.h"
 #include "tensor/base/platform.h"
 
 enum { POINTS = 7, DRAWN_POINTS = 5 }; /* N = 1, 2, 4 .. 64; by draws to 16 */
 enum { MAX_SERIES = 12, DRAWS = 20000, FLOOR_SETS = 10 };
-static const double TERMS_MAX = 2e9;     /* of all steps of one N */
-static const double DRAWN_MAX = 6000;    /* states of the world times D, for samplers that draw */
+static const double TERMS_MAX = 2e9;    /* of all steps of one N */
+static const double DRAWN_MAX = 6000;   /* states of the world times D, for samplers that draw */
 static const double EXACT_UNTIL = 1e-3; /* t_min of `exact`: what its last draw loses is small */
 
 /* One world under one noise. */

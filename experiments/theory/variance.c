@@ -1,9 +1,9 @@
 /* The experiment `variance`: the noise of each loss's gradient. */
 #include <stdio.h>
 
+#include "experiments/theory/exact/world.h"
 #include "experiments/theory/theory.h"
 #include "experiments/theory/trained/variance.h"
-#include "experiments/theory/exact/world.h"
 #include "tensor/base/text.h"
 
 enum { STEPS = 1600, DRAWS = 100, CURVES = 4, MOST_STAGES = 8, TEXT = 40 };

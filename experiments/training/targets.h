@@ -5,8 +5,8 @@
 
 #include "diffusion/denoiser.h"
 #include "diffusion/process/process.h"
-#include "experiments/model/config.h"
 #include "experiments/data/dataset.h"
+#include "experiments/model/config.h"
 
 /* A data set of config->target_count pictures of the teacher; for targets=mixed followed by as many
  * of `data`.  It depends on configuration, teacher and data alone, so that a resumed run draws the

@@ -4,14 +4,14 @@
 #include <math.h>
 #include <string.h>
 
-#include "nn/formats/csv.h"
-#include "experiments/training/fit_prior.h"
 #include "experiments/cli/progress.h"
+#include "experiments/training/fit_prior.h"
 #include "experiments/training/targets.h"
+#include "nn/formats/csv.h"
 #include "tensor/base/memory.h"
 #include "tensor/base/platform.h"
-#include "tensor/reduce.h"
 #include "tensor/base/text.h"
+#include "tensor/reduce.h"
 
 /* What a log holds: four columns that every training has, then its own. */
 enum { COMMON_COLUMNS = 4, COLUMNS_MAX = 10, ARENA_CHUNK = 1 << 20 };
@@ -20,14 +20,13 @@ typedef struct Columns {
     const char *names[COLUMNS_MAX];
 } Columns;
 static const Columns teacher_columns = {4, {"step", "loss", "grad_norm", "lr"}};
-static const Columns published_columns = {
-    9,
-    {"step", "loss", "grad_norm", "lr", "distill", "data_cor", "data_indep", "consis_cor",
-     "consis_indep"}};
-static const Columns variational_columns = {
-    9, /* and the tenth with a distillation term */
-    {"step", "loss", "grad_norm", "lr", "reconstruction", "kl", "kl_weight", "consistency",
-     "consistency_kl", "distill"}};
+static const Columns published_columns = {9,
+                                          {"step", "loss", "grad_norm", "lr", "distill", "data_cor",
+                                           "data_indep", "consis_cor", "consis_indep"}};
+static const Columns variational_columns = {9, /* and the tenth with a distillation term */
+                                            {"step", "loss", "grad_norm", "lr", "reconstruction",
+                                             "kl", "kl_weight", "consistency", "consistency_kl",
+                                             "distill"}};
 
 typedef struct Run {
     const TrainingJob *job;
@@ -37,7 +36,7 @@ typedef struct Run {
     States batch;
     CsvLog *log;
     Progress *progress;
-    Dataset *targets; /* of the teacher's making, or NULL */
+    Dataset *targets;        /* of the teacher's making, or NULL */
     double row[COLUMNS_MAX]; /* what the log gets: step, loss, norm, rate, terms */
 } Run;
 
@@ -105,11 +104,10 @@ static double variational_step(Run *run, uint64_t step)
     const TrainingJob *job = run->job;
     const Model *m = job->model;
     const VariationalConfig v = training_variational(&m->config, step);
-    const VariationalReport r =
-        variational_gradient(&v, job->teacher, &m->denoiser, m->process, &run->batch,
-                             (uint64_t)m->config.seed, step, (size_t)m->config.chunk, run->graph,
-                             run->arena);
-    const double own[] = {r.reconstruction, r.kl,       v.kl_weight, r.consistency,
+    const VariationalReport r = variational_gradient(
+        &v, job->teacher, &m->denoiser, m->process, &run->batch, (uint64_t)m->config.seed, step,
+        (size_t)m->config.chunk, run->graph, run->arena);
+    const double own[] = {r.reconstruction, r.kl,     v.kl_weight, r.consistency,
                           r.consistency_kl, r.distill};
     memcpy(run->row + COMMON_COLUMNS, own, sizeof own);
     return r.loss;
@@ -120,10 +118,9 @@ static double published_step(Run *run, uint64_t step)
     const TrainingJob *job = run->job;
     const Model *m = job->model;
     const DistillConfig d = training_distill(&m->config);
-    const Di4cReport r =
-        distill_gradient(&d, job->teacher, &m->denoiser, m->process, &run->batch,
-                         (uint64_t)m->config.seed, step, (size_t)m->config.chunk, run->graph,
-                         run->arena);
+    const Di4cReport r = distill_gradient(&d, job->teacher, &m->denoiser, m->process, &run->batch,
+                                          (uint64_t)m->config.seed, step, (size_t)m->config.chunk,
+                                          run->graph, run->arena);
     const double own[] = {r.distill, r.data_cor, r.data_indep, r.consis_cor, r.consis_indep};
     memcpy(run->row + COMMON_COLUMNS, own, sizeof own);
     return r.loss;
@@ -154,8 +151,8 @@ static double step_gradient(Run *run, uint64_t step)
     nn_params_zero_grads(&m->net->params);
     if (!job->teacher) {
         const TeacherConfig t = training_teacher(c);
-        return diffusion_teacher_gradient(&t, &m->denoiser, m->process, &run->batch, (uint64_t)c->seed,
-                                     step, run->graph, run->arena);
+        return diffusion_teacher_gradient(&t, &m->denoiser, m->process, &run->batch,
+                                          (uint64_t)c->seed, step, run->graph, run->arena);
     }
     return is_variational(job) ? variational_step(run, step) : published_step(run, step);
 }

@@ -7,8 +7,10 @@
 static const char *const term_names[5] = {"data_cor", "data_indep", "distil", "consis_cor",
                                           "consis_indep"};
 
-static Di4cTerms new_terms(Arena *arena, size_t images, double *terms[5]) {
-    for (size_t i = 0; i < 5; i++) terms[i] = arena_alloc(arena, images, sizeof **terms);
+static Di4cTerms new_terms(Arena *arena, size_t images, double *terms[5])
+{
+    for (size_t i = 0; i < 5; i++)
+        terms[i] = arena_alloc(arena, images, sizeof **terms);
     return (Di4cTerms){.data_cor = terms[0],
                        .data_indep = terms[1],
                        .distill = terms[2],
@@ -24,9 +26,11 @@ typedef struct Di4cCase {
 } Di4cCase;
 
 static void compare_terms(VerifyCase *c, const Di4cCase *d, const char *prefix, const char *suffix,
-                          double *const terms[5], DataWeight kind, double loss) {
+                          double *const terms[5], DataWeight kind, double loss)
+{
     double *weight = arena_alloc(c->arena, d->images, sizeof *weight);
-    for (size_t b = 0; b < d->images; b++) weight[b] = distill_data_weight(kind, d->draws.t[b]);
+    for (size_t b = 0; b < d->images; b++)
+        weight[b] = distill_data_weight(kind, d->draws.t[b]);
     for (size_t i = 0; i < 5; i++)
         verify_compare(c, verify_role(c, prefix, term_names[i], suffix), "", terms[i], d->images,
                        NULL);
@@ -34,7 +38,8 @@ static void compare_terms(VerifyCase *c, const Di4cCase *d, const char *prefix, 
     verify_compare_number(c, verify_role(c, prefix, "loss", suffix), loss);
 }
 
-static void compare_di4c(VerifyCase *c, const Di4cCase *d, const char *suffix, Di4cOptions loss) {
+static void compare_di4c(VerifyCase *c, const Di4cCase *d, const char *suffix, Di4cOptions loss)
+{
     double *values[5];
     const Di4cTerms terms = new_terms(c->arena, d->images, values);
     DistillConfig config = distill_defaults();
@@ -50,7 +55,8 @@ static void compare_di4c(VerifyCase *c, const Di4cCase *d, const char *suffix, D
 }
 
 /* The losses for given outputs of the networks. */
-static void compare_di4c_head(VerifyCase *c, const Di4cCase *d) {
+static void compare_di4c_head(VerifyCase *c, const Di4cCase *d)
+{
     const size_t B = d->images, BN = d->images * d->lambdas;
     const Layout l = d->student->output;
     double *values[5];
@@ -71,7 +77,8 @@ static void compare_di4c_head(VerifyCase *c, const Di4cCase *d) {
                           .student_u = verify_floats(c, "head_lu", BN, l),
                           .teacher_t = verify_floats(c, "head_lt", B, l),
                           .teacher_tm = verify_floats(c, "head_lmt", BN, l)};
-    if (c->broken) return;
+    if (c->broken)
+        return;
     const double loss =
         distill_losses(&options, &d->student->denoiser.head, &in, &terms, dls, dlms);
     compare_terms(c, d, "head_", "", values, options.data_weight, loss);
@@ -79,25 +86,29 @@ static void compare_di4c_head(VerifyCase *c, const Di4cCase *d) {
     verify_compare_floats(c, "head_grad_lms", dlms, BN, l);
 }
 
-bool verify_pair(VerifyCase *c, const VerifyModel *teacher, const VerifyModel *student) {
+bool verify_pair(VerifyCase *c, const VerifyModel *teacher, const VerifyModel *student)
+{
     const Layout a = teacher->picture, b = student->picture;
     if (a.channels == b.channels && a.height == b.height && a.width == b.width &&
-        teacher->states == student->states && teacher->denoiser.head.fix ==
-        student->denoiser.head.fix && teacher->net->lambda_dims == 0 && student->net->lambda_dims)
+        teacher->states == student->states &&
+        teacher->denoiser.head.fix == student->denoiser.head.fix &&
+        teacher->net->lambda_dims == 0 && student->net->lambda_dims)
         return true;
     verify_break(c, "expected a teacher and a student of the same pictures, states and head");
     return false;
 }
 
 Di4cDraws verify_draws(VerifyCase *c, const VerifyModel *student, size_t images, size_t lambdas,
-                       const char *suffix) {
+                       const char *suffix)
+{
     const size_t BN = images * lambdas, L = student->net->lambda_dims, S = student->states;
     const Layout l = student->picture;
     const double *delta = verify_range(c, verify_role(c, "", "delta", suffix), images, 0, 1);
     Di4cDraws d = {0};
     d.t = verify_range(c, verify_role(c, "", "t", suffix), images, 0, 1);
     d.u = arena_alloc(c->arena, images, sizeof *d.u);
-    for (size_t b = 0; b < images; b++) d.u[b] = d.t[b] - delta[b];
+    for (size_t b = 0; b < images; b++)
+        d.u[b] = d.t[b] - delta[b];
     d.tm = verify_range(c, verify_role(c, "", "mint", suffix), BN, 0, 1);
     d.lambda_t = verify_range(c, verify_role(c, "", "lam", suffix), BN * L, 0, 1);
     d.lambda_tm = verify_range(c, verify_role(c, "", "lam_mint", suffix), BN * L, 0, 1);
@@ -109,22 +120,27 @@ Di4cDraws verify_draws(VerifyCase *c, const VerifyModel *student, size_t images,
     return d;
 }
 
-static void run_di4c(VerifyCase *c, const VerifyModel *teacher, const VerifyModel *student) {
+static void run_di4c(VerifyCase *c, const VerifyModel *teacher, const VerifyModel *student)
+{
     Di4cCase d = {.teacher = teacher, .student = student, .images = verify_axis(c, "t", 0)};
     d.lambdas = verify_whole(c, "M", 1, VERIFY_LAMBDAS);
-    if (c->broken || !verify_pair(c, teacher, student)) return;
+    if (c->broken || !verify_pair(c, teacher, student))
+        return;
     d.x0 = verify_states(c, "x0", d.images, student->picture, student->states);
     d.draws = verify_draws(c, student, d.images, d.lambdas, "");
-    if (c->broken) return;
+    if (c->broken)
+        return;
     compare_di4c(c, &d, "", (Di4cOptions){true, DATA_WEIGHT_SIGMOID});
     compare_di4c(c, &d, "_nocv", (Di4cOptions){false, DATA_WEIGHT_SIGMOID});
     compare_di4c(c, &d, "_flat", (Di4cOptions){true, DATA_WEIGHT_ONE});
     compare_di4c_head(c, &d);
 }
 
-void verify_di4c_case(VerifyCase *c) {
+void verify_di4c_case(VerifyCase *c)
+{
     VerifyModel teacher, student = {0};
-    if (!verify_model_open(c, verify_model_name(c, "teacher"), &teacher)) return;
+    if (!verify_model_open(c, verify_model_name(c, "teacher"), &teacher))
+        return;
     if (verify_model_open(c, verify_model_name(c, "student"), &student))
         run_di4c(c, &teacher, &student);
     verify_model_close(&student);

@@ -14,7 +14,8 @@ typedef struct ElboCase {
 } ElboCase;
 
 /* One pass at x~; the roles are those without suffix. */
-static void compare_elbo(VerifyCase *c, const ElboCase *e) {
+static void compare_elbo(VerifyCase *c, const ElboCase *e)
+{
     const size_t count = e->batch * layout_size(e->m->output);
     double *reg = arena_alloc(c->arena, e->batch, sizeof *reg), ce;
     double *sig = arena_alloc(c->arena, e->batch, sizeof *sig);
@@ -23,7 +24,7 @@ static void compare_elbo(VerifyCase *c, const ElboCase *e) {
     Var *out = nn_forward(e->m->net, c->graph, &in);
     const double loss =
         diffusion_ct_elbo(&e->config, &e->m->denoiser.head, e->process, e->t, &e->x0, &e->xtilde,
-                     out->value.data, NULL, NULL, reg, sig, &ce, dout, NULL);
+                          out->value.data, NULL, NULL, reg, sig, &ce, dout, NULL);
     verify_compare_number(c, "loss", loss);
     verify_compare(c, "reg", "", reg, e->batch, NULL);
     verify_compare(c, "sig", "", sig, e->batch, NULL);
@@ -35,7 +36,8 @@ static void compare_elbo(VerifyCase *c, const ElboCase *e) {
 }
 
 /* sig at x~, reg and cross entropy at x_t. */
-static void compare_elbo_two(VerifyCase *c, const ElboCase *e) {
+static void compare_elbo_two(VerifyCase *c, const ElboCase *e)
+{
     const size_t count = e->batch * layout_size(e->m->output);
     float *dout = arena_zeroed(c->arena, count, sizeof *dout);
     float *dout_t = arena_zeroed(c->arena, count, sizeof *dout_t);
@@ -48,7 +50,7 @@ static void compare_elbo_two(VerifyCase *c, const ElboCase *e) {
     config.two_passes = true;
     const double loss =
         diffusion_ct_elbo(&config, &e->m->denoiser.head, e->process, e->t, &e->x0, &e->xtilde,
-                     out->value.data, &e->xt, out_t->value.data, reg, sig, &ce, dout, dout_t);
+                          out->value.data, &e->xt, out_t->value.data, reg, sig, &ce, dout, dout_t);
     verify_compare_number(c, "loss_two", loss);
     verify_compare(c, "reg_two", "", reg, e->batch, NULL);
     verify_compare(c, "sig_two", "", sig, e->batch, NULL);
@@ -62,19 +64,22 @@ static void compare_elbo_two(VerifyCase *c, const ElboCase *e) {
     ag_graph_reset(c->graph);
 }
 
-static void compare_elbo_head(VerifyCase *c, const ElboCase *e) {
+static void compare_elbo_head(VerifyCase *c, const ElboCase *e)
+{
     const Layout l = e->m->output;
     const float *out = verify_floats(c, "head_out", e->batch, l);
     float *dout = arena_zeroed(c->arena, e->batch * layout_size(l), sizeof *dout);
-    if (c->broken) return;
+    if (c->broken)
+        return;
     const double loss =
-        diffusion_ct_elbo(&e->config, &e->m->denoiser.head, e->process, e->t, &e->x0, &e->xtilde, out,
-                     NULL, NULL, NULL, NULL, NULL, dout, NULL);
+        diffusion_ct_elbo(&e->config, &e->m->denoiser.head, e->process, e->t, &e->x0, &e->xtilde,
+                          out, NULL, NULL, NULL, NULL, NULL, dout, NULL);
     verify_compare_number(c, "head_loss", loss);
     verify_compare_floats(c, "head_grad", dout, e->batch, l);
 }
 
-static void run_elbo(VerifyCase *c, const VerifyModel *m, const Process *p) {
+static void run_elbo(VerifyCase *c, const VerifyModel *m, const Process *p)
+{
     const size_t batch = verify_axis(c, "t", 0);
     ElboCase e = {.m = m, .process = p, .config = diffusion_teacher_defaults(), .batch = batch};
     e.config.two_passes = false;
@@ -84,19 +89,23 @@ static void run_elbo(VerifyCase *c, const VerifyModel *m, const Process *p) {
     e.x0 = verify_states(c, "x0", batch, m->picture, m->states);
     e.xt = verify_states(c, "xt", batch, m->picture, m->states);
     e.xtilde = verify_states(c, "xtilde", batch, m->picture, m->states);
-    if (c->broken) return;
+    if (c->broken)
+        return;
     compare_elbo(c, &e);
     compare_elbo_two(c, &e);
     compare_elbo_head(c, &e);
 }
 
-void verify_elbo_case(VerifyCase *c) {
+void verify_elbo_case(VerifyCase *c)
+{
     VerifyModel m;
-    if (!verify_model_open(c, verify_model_name(c, "model"), &m)) return;
+    if (!verify_model_open(c, verify_model_name(c, "model"), &m))
+        return;
     Process *p = verify_process_open(c, &m);
     if (p && (p->mask >= 0 || m.net->lambda_dims > 0))
         verify_break(c, "expected a process without mask and a model without lambda");
-    else if (p) run_elbo(c, &m, p);
+    else if (p)
+        run_elbo(c, &m, p);
     diffusion_process_destroy(p);
     verify_model_close(&m);
 }

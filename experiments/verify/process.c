@@ -5,7 +5,8 @@
 #include "experiments/verify/verify.h"
 
 /* (s, t) with 0 <= s <= t <= 1. */
-static const double *load_pairs(VerifyCase *c, size_t n) {
+static const double *load_pairs(VerifyCase *c, size_t n)
+{
     const double *pairs = verify_range(c, "pairs", 2 * n, 0, 1);
     for (size_t i = 0; i < n; i++)
         if (pairs[2 * i] > pairs[2 * i + 1])
@@ -16,7 +17,8 @@ static const double *load_pairs(VerifyCase *c, size_t n) {
 
 /* ---- process ---- */
 
-static void compare_rates(VerifyCase *c, const Process *p) {
+static void compare_rates(VerifyCase *c, const Process *p)
+{
     const size_t S = p->states, n = verify_axis(c, "times", 0), m = verify_axis(c, "rows", 0);
     const double *times = verify_range(c, "times", n, 0, 1), *vec = verify_doubles(c, "vec", S);
     const size_t *rows = verify_indices(c, "rows", m, S);
@@ -24,15 +26,18 @@ static void compare_rates(VerifyCase *c, const Process *p) {
     double *rate = arena_alloc(c->arena, n, sizeof *rate);
     double *base = arena_alloc(c->arena, m * S, sizeof *base);
     double *product = arena_zeroed(c->arena, S, sizeof *product);
-    if (c->broken) return;
+    if (c->broken)
+        return;
     for (size_t i = 0; i < n; i++) {
         integral[i] = diffusion_process_integral(p, 0, times[i]);
         rate[i] = diffusion_process_rate(p, times[i]);
     }
     for (size_t i = 0; i < m; i++)
-        for (size_t j = 0; j < S; j++) base[i * S + j] = p->base[rows[i] * S + j];
+        for (size_t j = 0; j < S; j++)
+            base[i * S + j] = p->base[rows[i] * S + j];
     for (size_t i = 0; i < S; i++)
-        for (size_t j = 0; j < S; j++) product[i] += p->base[i * S + j] * vec[j];
+        for (size_t j = 0; j < S; j++)
+            product[i] += p->base[i * S + j] * vec[j];
     verify_compare(c, "beta", "", integral, n, NULL);
     verify_compare(c, "dbeta", "", rate, n, NULL);
     verify_compare(c, "base_rows", "", base, m * S, NULL);
@@ -42,9 +47,11 @@ static void compare_rates(VerifyCase *c, const Process *p) {
 
 /* Chosen rows of P, P v and v P of one matrix. */
 static void products(const Transition *tr, const size_t *rows, size_t row_count, const double *vec,
-                     double *P_rows, double *P_vec, double *vec_P, double *row) {
+                     double *P_rows, double *P_vec, double *vec_P, double *row)
+{
     const size_t S = diffusion_transition_states(tr);
-    for (size_t j = 0; j < S; j++) P_vec[j] = vec_P[j] = 0;
+    for (size_t j = 0; j < S; j++)
+        P_vec[j] = vec_P[j] = 0;
     for (size_t i = 0; i < S; i++) {
         diffusion_transition_row(tr, i, row);
         for (size_t j = 0; j < S; j++) {
@@ -52,12 +59,14 @@ static void products(const Transition *tr, const size_t *rows, size_t row_count,
             vec_P[j] += vec[i] * row[j];
         }
         for (size_t k = 0; k < row_count; k++)
-            for (size_t j = 0; rows[k] == i && j < S; j++) P_rows[k * S + j] = row[j];
+            for (size_t j = 0; rows[k] == i && j < S; j++)
+                P_rows[k * S + j] = row[j];
     }
 }
 
 static void compare_transitions(VerifyCase *c, const Process *p, TransitionAccuracy accuracy,
-                                const char *note) {
+                                const char *note)
+{
     const size_t S = p->states, n = verify_axis(c, "pairs", 0), m = verify_axis(c, "rows", 0);
     const double *pairs = load_pairs(c, n), *vec = verify_doubles(c, "vec", S);
     const size_t *rows = verify_indices(c, "rows", m, S);
@@ -65,7 +74,8 @@ static void compare_transitions(VerifyCase *c, const Process *p, TransitionAccur
     double *P_vec = arena_alloc(c->arena, n * S, sizeof *P_vec);
     double *vec_P = arena_alloc(c->arena, n * S, sizeof *vec_P);
     double *row = arena_alloc(c->arena, S, sizeof *row);
-    if (c->broken) return;
+    if (c->broken)
+        return;
     for (size_t i = 0; i < n; i++) {
         Transition *tr = diffusion_transition_create(p, pairs[2 * i], pairs[2 * i + 1], accuracy);
         products(tr, rows, m, vec, P_rows + i * m * S, P_vec + i * S, vec_P + i * S, row);
@@ -76,9 +86,11 @@ static void compare_transitions(VerifyCase *c, const Process *p, TransitionAccur
     verify_compare(c, "vec_P", note, vec_P, n * S, NULL);
 }
 
-void verify_process_case(VerifyCase *c) {
+void verify_process_case(VerifyCase *c)
+{
     Process *p = verify_process_open(c, NULL);
-    if (!p) return;
+    if (!p)
+        return;
     compare_rates(c, p);
     compare_transitions(c, p, TRANSITION_SPECTRAL, "spectral");
     compare_transitions(c, p, TRANSITION_ACCURATE, "accurate");
@@ -89,7 +101,8 @@ void verify_process_case(VerifyCase *c) {
 
 /* All posteriors of the case with one eps; mix is skipped where the case has none. */
 static void compare_posteriors(VerifyCase *c, const Process *p, double eps, const char *role,
-                               const char *mix_role) {
+                               const char *mix_role)
+{
     const size_t S = p->states, n = verify_axis(c, "pairs", 0), m = verify_axis(c, "xt", 1);
     const double *pairs = load_pairs(c, n);
     const double *p0 = verify_range(c, "p0", n * m * S, 0, 1);
@@ -97,7 +110,8 @@ static void compare_posteriors(VerifyCase *c, const Process *p, double eps, cons
     double *post = arena_alloc(c->arena, n * m * S, sizeof *post);
     double *mix = arena_alloc(c->arena, n * m * S, sizeof *mix);
     const size_t p0_states = p->mask >= 0 ? S - 1 : S;
-    if (c->broken) return;
+    if (c->broken)
+        return;
     for (size_t i = 0; i < n; i++) {
         PosteriorStep *step = diffusion_posterior_create(p, pairs[2 * i], pairs[2 * i + 1], eps);
         for (size_t k = i * m; k < (i + 1) * m; k++) {
@@ -107,14 +121,19 @@ static void compare_posteriors(VerifyCase *c, const Process *p, double eps, cons
         diffusion_posterior_destroy(step);
     }
     verify_compare(c, role, "", post, n * m * S, NULL);
-    if (verify_has(c, mix_role)) verify_compare(c, mix_role, "", mix, n * m * S, NULL);
+    if (verify_has(c, mix_role))
+        verify_compare(c, mix_role, "", mix, n * m * S, NULL);
 }
 
-void verify_posterior_case(VerifyCase *c) {
+void verify_posterior_case(VerifyCase *c)
+{
     const double eps = verify_number(c, "eps", 0, NAN);
     Process *p = verify_process_open(c, NULL);
-    if (!p) return;
-    if (!c->broken) compare_posteriors(c, p, 0, "post", "mix");
-    if (!c->broken) compare_posteriors(c, p, eps, "post_eps", "mix_eps");
+    if (!p)
+        return;
+    if (!c->broken)
+        compare_posteriors(c, p, 0, "post", "mix");
+    if (!c->broken)
+        compare_posteriors(c, p, eps, "post_eps", "mix_eps");
     diffusion_process_destroy(p);
 }

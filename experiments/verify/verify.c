@@ -4,44 +4,48 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "nn/formats/json_writer.h"
 #include "experiments/cli/paths.h"
-#include "tensor/conv/conv.h"
+#include "nn/formats/json_writer.h"
 #include "tensor/base/memory.h"
 #include "tensor/base/platform.h"
 #include "tensor/base/text.h"
+#include "tensor/conv/conv.h"
 
 static const struct {
     const char *kind;
     void (*run)(VerifyCase *c);
     bool network; /* run on the fast path too */
 } kinds[] = {
-    {"process", verify_process_case, false}, {"posterior", verify_posterior_case, false},
+    {"process", verify_process_case, false},    {"posterior", verify_posterior_case, false},
     {"logistic_head", verify_head_case, false}, {"unet", verify_unet_case, true},
-    {"ct_elbo", verify_elbo_case, true}, {"di4c", verify_di4c_case, true},
+    {"ct_elbo", verify_elbo_case, true},        {"di4c", verify_di4c_case, true},
     {"train", verify_train_case, true},
 };
 
 /* ---- one case ---- */
 
 /* An array of the case that nothing looked at would pass unseen. */
-static void check_all_used(VerifyCase *c) {
+static void check_all_used(VerifyCase *c)
+{
     const Json *arrays = json_get(c->json, "arrays");
     for (size_t i = 0; i < arrays->count; i++)
-        if (!c->used[i]) verify_break(c, "array \"%s\": expected a role that is known here",
-                                      arrays->keys[i]);
+        if (!c->used[i])
+            verify_break(c, "array \"%s\": expected a role that is known here", arrays->keys[i]);
 }
 
-static bool is_listed_before(const VerifyCase *c) {
+static bool is_listed_before(const VerifyCase *c)
+{
     const Json *cases = json_get(c->manifest, "cases");
     for (const Json *j = cases->items; j != c->json; j++) {
         const Json *name = json_get(j, "name");
-        if (name && name->type == JSON_STRING && strcmp(name->string, c->name) == 0) return true;
+        if (name && name->type == JSON_STRING && strcmp(name->string, c->name) == 0)
+            return true;
     }
     return false;
 }
 
-static void run_case(VerifyCase *c, bool fast) {
+static void run_case(VerifyCase *c, bool fast)
+{
     size_t k = 0;
     const Json *arrays = json_get(c->json, "arrays");
     c->fast = fast;
@@ -53,7 +57,8 @@ static void run_case(VerifyCase *c, bool fast) {
         verify_break(c, "expected an object \"%s\"", "arrays");
         return;
     }
-    while (k < sizeof kinds / sizeof kinds[0] && strcmp(kinds[k].kind, c->kind) != 0) k++;
+    while (k < sizeof kinds / sizeof kinds[0] && strcmp(kinds[k].kind, c->kind) != 0)
+        k++;
     if (k == sizeof kinds / sizeof kinds[0]) {
         verify_break(c, "kind \"%s\": expected a known one", c->kind);
         return;
@@ -73,32 +78,40 @@ static void run_case(VerifyCase *c, bool fast) {
     c->arena = NULL;
 }
 
-static bool has_network(const char *kind) {
+static bool has_network(const char *kind)
+{
     for (size_t k = 0; k < sizeof kinds / sizeof kinds[0]; k++)
-        if (strcmp(kinds[k].kind, kind) == 0) return kinds[k].network;
+        if (strcmp(kinds[k].kind, kind) == 0)
+            return kinds[k].network;
     return false;
 }
 
-static bool passed(const VerifyCase *c) {
+static bool passed(const VerifyCase *c)
+{
     bool ok = !c->broken && c->record_count > 0;
-    for (size_t i = 0; i < c->record_count; i++) ok = ok && c->records[i].ok;
+    for (size_t i = 0; i < c->record_count; i++)
+        ok = ok && c->records[i].ok;
     return ok;
 }
 
-static void print_name(const VerifyRecord *r) {
+static void print_name(const VerifyRecord *r)
+{
     printf("%s%s%s", r->role, r->note[0] ? " " : "", r->note);
 }
 
 /* The line shows the largest errors of all arrays and the array that is nearest to its tolerance,
  * or beyond it; wrong arrays have a line each. */
-static void print_case(const VerifyCase *c) {
+static void print_case(const VerifyCase *c)
+{
     const VerifyRecord *worst = NULL;
     double ratio = -1, error = 0, relative = 0;
     for (size_t i = 0; i < c->record_count; i++) {
         const VerifyRecord *r = &c->records[i];
         const double own = r->error == 0 ? 0 : r->error / r->tolerance;
-        if (!(r->error <= error)) error = r->error; /* a NaN stays */
-        if (!(r->relative <= relative)) relative = r->relative;
+        if (!(r->error <= error))
+            error = r->error; /* a NaN stays */
+        if (!(r->relative <= relative))
+            relative = r->relative;
         if (!(own <= ratio)) {
             worst = r;
             ratio = own;
@@ -111,11 +124,13 @@ static void print_case(const VerifyCase *c) {
         print_name(worst);
         text_print(stdout, ", error %.2e of %.2e", worst->error, worst->tolerance);
     }
-    if (c->broken) printf(" %s", c->err.text);
+    if (c->broken)
+        printf(" %s", c->err.text);
     printf("\n");
     for (size_t i = 0; i < c->record_count; i++) {
         const VerifyRecord *r = &c->records[i];
-        if (r->ok) continue;
+        if (r->ok)
+            continue;
         printf("     wrong: ");
         print_name(r);
         text_print(stdout, ", error %.2e, relative %.2e, tolerance %.2e\n", r->error, r->relative,
@@ -127,7 +142,8 @@ static void print_case(const VerifyCase *c) {
 /* ---- the manifest ---- */
 
 /* A whole file of the folder, to be freed; NULL and a sentence if it cannot be read. */
-static char *read_text(const char *path, size_t *size, Error *err) {
+static char *read_text(const char *path, size_t *size, Error *err)
+{
     if (!platform_file_size(path, size)) {
         error_set(err, "%.400s: expected a readable file", path);
         return NULL;
@@ -135,14 +151,17 @@ static char *read_text(const char *path, size_t *size, Error *err) {
     char *text = mem_try(*size + 1, 1);
     FILE *f = text ? fopen(path, "rb") : NULL;
     const size_t got = f ? fread(text, 1, *size, f) : 0;
-    if (f) fclose(f);
-    if (text && got == *size) return text;
+    if (f)
+        fclose(f);
+    if (text && got == *size)
+        return text;
     error_set(err, "%.400s: expected %zu bytes, could read %zu", path, *size, got);
     mem_free(text);
     return NULL;
 }
 
-static Json *read_manifest(const char *dir, Error *err) {
+static Json *read_manifest(const char *dir, Error *err)
+{
     size_t size;
     char *path = path_join(dir, "manifest.json"), *text = read_text(path, &size, err);
     Json *j = text ? json_parse(text, size, path, err) : NULL;
@@ -159,7 +178,8 @@ static Json *read_manifest(const char *dir, Error *err) {
 
 /* index.tsv, if the folder has one, names an array a line, up to the tab: prints those that the
  * manifest has not and counts them.  So a case that was taken out of the manifest is missed. */
-static size_t count_missing(const char *dir, const Json *manifest) {
+static size_t count_missing(const char *dir, const Json *manifest)
+{
     size_t size, missing = 0;
     Error err;
     char *path = path_join(dir, "index.tsv");
@@ -170,7 +190,8 @@ static size_t count_missing(const char *dir, const Json *manifest) {
         *end = '\0';
         line[strcspn(line, "\t\r")] = '\0';
         const bool known = *line == '\0' || json_get(json_get(manifest, "arrays"), line);
-        if (!known) printf("FAIL %.200s: in index.tsv, expected it in manifest.json too\n", line);
+        if (!known)
+            printf("FAIL %.200s: in index.tsv, expected it in manifest.json too\n", line);
         missing += !known;
     }
     mem_free(text);
@@ -179,7 +200,8 @@ static size_t count_missing(const char *dir, const Json *manifest) {
 }
 
 /* Every array of the manifest belongs to a case: prints the others and counts them. */
-static size_t count_orphans(const Json *manifest) {
+static size_t count_orphans(const Json *manifest)
+{
     const Json *arrays = json_get(manifest, "arrays"), *cases = json_get(manifest, "cases");
     size_t orphans = 0;
     for (size_t i = 0; arrays && arrays->type == JSON_OBJECT && i < arrays->count; i++) {
@@ -190,26 +212,30 @@ static size_t count_orphans(const Json *manifest) {
                 found = own->items[n].type == JSON_STRING &&
                         strcmp(own->items[n].string, arrays->keys[i]) == 0;
         }
-        if (!found) printf("FAIL %s: belongs to no case\n", arrays->keys[i]);
+        if (!found)
+            printf("FAIL %s: belongs to no case\n", arrays->keys[i]);
         orphans += !found;
     }
     return orphans;
 }
 
-static void write_case(JsonOut *j, const VerifyCase *c) {
+static void write_case(JsonOut *j, const VerifyCase *c)
+{
     jsonout_object(j, NULL);
     jsonout_string(j, "case", c->name);
     jsonout_string(j, "kind", c->kind);
     jsonout_string(j, "path", c->fast ? "fast" : "direct");
     jsonout_bool(j, "ok", passed(c));
-    if (c->broken) jsonout_string(j, "error", c->err.text);
+    if (c->broken)
+        jsonout_string(j, "error", c->err.text);
     jsonout_array(j, "arrays");
     for (size_t i = 0; i < c->record_count; i++) {
         const VerifyRecord *r = &c->records[i];
         jsonout_object(j, NULL);
         jsonout_string(j, "array", r->array);
         jsonout_string(j, "role", r->role);
-        if (r->note[0]) jsonout_string(j, "by", r->note);
+        if (r->note[0])
+            jsonout_string(j, "by", r->note);
         jsonout_number(j, "error", r->error);
         jsonout_number(j, "relative", r->relative);
         jsonout_number(j, "tolerance", r->tolerance);
@@ -221,22 +247,26 @@ static void write_case(JsonOut *j, const VerifyCase *c) {
 }
 
 static bool write_json(const char *path, const VerifyCase *runs, size_t count, size_t failed,
-                       Error *err) {
+                       Error *err)
+{
     OutputFile out;
-    if (!output_open(&out, path, err)) return false;
+    if (!output_open(&out, path, err))
+        return false;
     JsonOut j = jsonout_start(out.file);
     jsonout_object(&j, NULL);
     jsonout_count(&j, "runs", count);
     jsonout_count(&j, "failed", failed);
     jsonout_array(&j, "cases");
-    for (size_t i = 0; i < count; i++) write_case(&j, &runs[i]);
+    for (size_t i = 0; i < count; i++)
+        write_case(&j, &runs[i]);
     jsonout_end(&j);
     jsonout_end(&j);
     return output_commit(&out, err);
 }
 
 /* Runs the cases, once or twice each, into runs (room for two a case); returns how many. */
-static size_t run_all(const char *dir, const Json *manifest, VerifyCase *runs) {
+static size_t run_all(const char *dir, const Json *manifest, VerifyCase *runs)
+{
     const Json *cases = json_get(manifest, "cases");
     size_t count = 0;
     for (size_t i = 0; i < cases->count; i++) {
@@ -256,9 +286,11 @@ static size_t run_all(const char *dir, const Json *manifest, VerifyCase *runs) {
     return count;
 }
 
-bool verify_run(const char *dir, const char *json_path, size_t *failed, Error *err) {
+bool verify_run(const char *dir, const char *json_path, size_t *failed, Error *err)
+{
     Json *manifest = read_manifest(dir, err);
-    if (!manifest) return false;
+    if (!manifest)
+        return false;
     const size_t cases = json_get(manifest, "cases")->count;
     VerifyCase *runs = mem_zeroed(2 * cases, sizeof *runs);
     const size_t count = run_all(dir, manifest, runs);
@@ -271,7 +303,8 @@ bool verify_run(const char *dir, const char *json_path, size_t *failed, Error *e
     printf("%zu cases, %zu runs, %zu comparisons: %s (%zu failed)\n", cases, count, arrays,
            *failed == 0 ? "all agree" : "NOT all agree", *failed);
     const bool ok = !json_path || write_json(json_path, runs, count, *failed, err);
-    for (size_t i = 0; i < count; i++) mem_free(runs[i].records);
+    for (size_t i = 0; i < count; i++)
+        mem_free(runs[i].records);
     mem_free(runs);
     json_free(manifest);
     return ok;

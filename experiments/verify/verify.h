@@ -45,13 +45,13 @@ typedef struct VerifyCase {
     const char *dir;
     const Json *manifest, *json;
     const char *name, *kind;
-    bool fast;          /* on the fast path: 30 times the tolerance */
-    bool *used;         /* one flag for each entry of the case's `arrays` */
-    Arena *arena;       /* of everything loaded */
+    bool fast;    /* on the fast path: 30 times the tolerance */
+    bool *used;   /* one flag for each entry of the case's `arrays` */
+    Arena *arena; /* of everything loaded */
     Graph *graph;
     VerifyRecord *records;
     size_t record_count, record_capacity;
-    bool broken;        /* something is missing or malformed: err says what */
+    bool broken; /* something is missing or malformed: err says what */
     Error err;
 } VerifyCase;
 
@@ -95,8 +95,8 @@ void verify_compare_floats(VerifyCase *c, const char *role, const float *got, si
 typedef struct VerifyModel {
     Network *net;
     Denoiser denoiser;
-    Layout picture;    /* of states */
-    Layout output;     /* of the network's numbers: 2C channels */
+    Layout picture; /* of states */
+    Layout output;  /* of the network's numbers: 2C channels */
     size_t states;
     const Json *params; /* order of the flat vectors */
 } VerifyModel;

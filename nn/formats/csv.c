@@ -226,8 +226,9 @@ static bool read_table(CsvTable *t, const Buffer *text, const char *path, Error 
     t->rows = lines - 1;
     /* a cell takes at least the byte behind it */
     if (!mem_product(t->columns, t->rows, &size) || size > text->length)
-        return error_set(err, "%s: line 1 names %zu columns: expected as many cells in each of %zu "
-                              "lines, which %zu bytes cannot hold",
+        return error_set(err,
+                         "%s: line 1 names %zu columns: expected as many cells in each of %zu "
+                         "lines, which %zu bytes cannot hold",
                          path, t->columns, t->rows, text->length);
     if ((t->values = mem_try(size, sizeof *t->values)) == NULL)
         return error_set(err, "%s: no memory for %zu x %zu numbers", path, t->rows, t->columns);

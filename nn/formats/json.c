@@ -293,20 +293,15 @@ static bool parse_value(Parser *p, Json *out)
     if (++p->values > MAX_VALUES)
         return fail(p, "expected at most 524288 values");
     switch (peek(p)) {
-    case '{':
-        return parse_container(p, out, JSON_OBJECT);
-    case '[':
-        return parse_container(p, out, JSON_ARRAY);
-    case '"':
-        out->type = JSON_STRING;
-        return parse_string(p, &out->string);
+    case '{': return parse_container(p, out, JSON_OBJECT);
+    case '[': return parse_container(p, out, JSON_ARRAY);
+    case '"': out->type = JSON_STRING; return parse_string(p, &out->string);
     case 't':
     case 'f':
         out->type = JSON_BOOL;
         out->boolean = peek(p) == 't';
         return parse_word(p, out->boolean ? "true" : "false");
-    case 'n':
-        return parse_word(p, "null");
+    case 'n': return parse_word(p, "null");
     default:
         if (peek(p) == '-' || (peek(p) >= '0' && peek(p) <= '9'))
             return parse_number(p, out);

@@ -22,10 +22,10 @@ struct Json {
     JsonType type;
     bool boolean;
     double number;
-    char *string;    /* UTF-8, NUL-terminated; strings with NUL inside are refused */
-    size_t count;    /* of array elements or object members */
-    Json *items;     /* array elements, or values of members */
-    char **keys;     /* object members' names, in file order */
+    char *string; /* UTF-8, NUL-terminated; strings with NUL inside are refused */
+    size_t count; /* of array elements or object members */
+    Json *items;  /* array elements, or values of members */
+    char **keys;  /* object members' names, in file order */
 };
 
 /* Parses text (length bytes); name is used in the sentence. */

@@ -11,10 +11,10 @@ enum { JSONOUT_DEPTH = 16 };
 
 typedef struct JsonOut {
     FILE *file;
-    bool one_line;                 /* no line breaks inside the outermost object */
-    int depth;                     /* open objects and arrays */
-    char closer[JSONOUT_DEPTH];    /* '}' or ']' of each */
-    bool filled[JSONOUT_DEPTH];    /* has a member already */
+    bool one_line;              /* no line breaks inside the outermost object */
+    int depth;                  /* open objects and arrays */
+    char closer[JSONOUT_DEPTH]; /* '}' or ']' of each */
+    bool filled[JSONOUT_DEPTH]; /* has a member already */
 } JsonOut;
 
 JsonOut jsonout_start(FILE *file);
@@ -24,8 +24,8 @@ void jsonout_object(JsonOut *j, const char *key);
 void jsonout_array(JsonOut *j, const char *key);
 void jsonout_end(JsonOut *j); /* closes the innermost; the outermost ends the line */
 void jsonout_string(JsonOut *j, const char *key, const char *value); /* NULL: null */
-void jsonout_number(JsonOut *j, const char *key, double value); /* %.9g; null if not finite */
-void jsonout_exact(JsonOut *j, const char *key, double value);  /* %.17g; null if not finite */
+void jsonout_number(JsonOut *j, const char *key, double value);      /* %.9g; null if not finite */
+void jsonout_exact(JsonOut *j, const char *key, double value);       /* %.17g; null if not finite */
 void jsonout_count(JsonOut *j, const char *key, uint64_t value);
 void jsonout_bool(JsonOut *j, const char *key, bool value);
 

@@ -156,8 +156,10 @@ static bool parse_file(NpyArray *a, const char *path, size_t size, Error *err)
         return error_set(err, "%.300s: %s", path, wrong);
     size_t data = size - start - (size_t)length;
     if (!mem_product(a->count, types[a->type].size, &bytes) || bytes != data)
-        return error_set(err, "%.300s: expected %zu entries of %zu bytes after the header, found "
-                              "%zu bytes", path, a->count, types[a->type].size, data);
+        return error_set(err,
+                         "%.300s: expected %zu entries of %zu bytes after the header, found "
+                         "%zu bytes",
+                         path, a->count, types[a->type].size, data);
     a->bytes = (const unsigned char *)h.end;
     return true;
 }
@@ -220,18 +222,11 @@ double npy_number(const NpyArray *a, size_t i)
     double d;
     float f;
     switch (a->type) {
-    case NPY_F4:
-        memcpy(&f, &low, sizeof f);
-        return (double)f;
-    case NPY_F8:
-        memcpy(&d, &bits, sizeof d);
-        return d;
-    case NPY_I4:
-        return signed_number(bits, (uint64_t)1 << 31);
-    case NPY_I8:
-        return signed_number(bits, (uint64_t)1 << 63);
-    default:
-        return (double)bits;
+    case NPY_F4: memcpy(&f, &low, sizeof f); return (double)f;
+    case NPY_F8: memcpy(&d, &bits, sizeof d); return d;
+    case NPY_I4: return signed_number(bits, (uint64_t)1 << 31);
+    case NPY_I8: return signed_number(bits, (uint64_t)1 << 63);
+    default: return (double)bits;
     }
 }
 
@@ -241,9 +236,8 @@ double npy_number(const NpyArray *a, size_t i)
 static void write_header(FILE *f, NpyType type, int rank, const size_t *shape)
 {
     char text[64 * 6];
-    size_t n = (size_t)snprintf(text, sizeof text,
-                                "{'descr': '%s', 'fortran_order': False, 'shape': (",
-                                types[type].name);
+    size_t n = (size_t)snprintf(
+        text, sizeof text, "{'descr': '%s', 'fortran_order': False, 'shape': (", types[type].name);
     for (int i = 0; i < rank; i++)
         n += (size_t)snprintf(text + n, sizeof text - n, i > 0 ? ", %zu" : "%zu", shape[i]);
     n += (size_t)snprintf(text + n, sizeof text - n, rank == 1 ? ",), }" : "), }");

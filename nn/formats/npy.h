@@ -24,7 +24,7 @@ typedef struct NpyArray {
 
 /* Reads versions 1, 2 and 3 of the format; NULL and a sentence naming the file otherwise. */
 NpyArray *npy_read(const char *path, Error *err);
-void npy_free(NpyArray *a); /* NULL is allowed */
+void npy_free(NpyArray *a);              /* NULL is allowed */
 const char *npy_type_name(NpyType type); /* "float32" */
 /* Entry i as a double; exact but for 64-bit integers beyond 2^53. */
 double npy_number(const NpyArray *a, size_t i);

@@ -42,8 +42,8 @@ static void add_header(Buffer *out, const Picture *p)
 
     put32(h, (uint32_t)p->width);
     put32(h + 4, (uint32_t)p->height);
-    h[8] = 8;                           /* bits */
-    h[9] = p->channels == 3 ? 2 : 0;    /* RGB or gray; deflate, filter 0, not interlaced */
+    h[8] = 8;                        /* bits */
+    h[9] = p->channels == 3 ? 2 : 0; /* RGB or gray; deflate, filter 0, not interlaced */
     buffer_add(&data, h, sizeof h);
     add_chunk(out, "IHDR", &data);
     buffer_free(&data);
@@ -190,14 +190,15 @@ bool picture_grid_check(const GridStyle *style, size_t count, Error *err)
     const GridStyle s = filled(style, count);
     const double rows = ceil((double)count / (double)s.columns);
     const double height = rows * (double)(s.height * s.zoom + s.padding) + (double)s.padding;
-    const double width = (double)s.columns * (double)(s.width * s.zoom + s.padding) +
-                         (double)s.padding;
+    const double width =
+        (double)s.columns * (double)(s.width * s.zoom + s.padding) + (double)s.padding;
     const double bytes = height * (width * (double)s.channels + 1.0);
     const double stored = bytes + 5.0 * (bytes / STORED_MAX + 2.0) + 6.0; /* as in add_packed */
 
     return stored <= INT32_MAX ||
-           error_set(err, "%zu samples of %zu x %zu in one .png: a picture of %.0f x %.0f pixels, "
-                          "expected less than 2 GiB: draw fewer, or an .npy",
+           error_set(err,
+                     "%zu samples of %zu x %zu in one .png: a picture of %.0f x %.0f pixels, "
+                     "expected less than 2 GiB: draw fewer, or an .npy",
                      count, s.height, s.width, height, width);
 }
 

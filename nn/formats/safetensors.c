@@ -22,9 +22,9 @@ enum { HEADER_LIMIT = 100 * 1000 * 1000, NAME_LIMIT = 400, CHUNK = 1024 };
 static const struct {
     char name[8];
     size_t size;
-} dtypes[] = {{"F32", 4}, {"F64", 8}, {"F16", 2}, {"BF16", 2}, {"I64", 8}, {"I32", 4},
-              {"I16", 2}, {"I8", 1},  {"U64", 8}, {"U32", 4},  {"U16", 2}, {"U8", 1},
-              {"BOOL", 1}, {"F8_E4M3", 1}, {"F8_E5M2", 1}};
+} dtypes[] = {{"F32", 4}, {"F64", 8}, {"F16", 2},  {"BF16", 2},    {"I64", 8},
+              {"I32", 4}, {"I16", 2}, {"I8", 1},   {"U64", 8},     {"U32", 4},
+              {"U16", 2}, {"U8", 1},  {"BOOL", 1}, {"F8_E4M3", 1}, {"F8_E5M2", 1}};
 
 static uint64_t little_endian(const unsigned char *p, size_t n)
 {
@@ -332,8 +332,10 @@ bool safetensors_floats(const FileTensor *t, float *out, const char *path, Error
             out[i] = (float)d;
         }
     } else {
-        return error_set(err, "%.200s: tensor \"%.200s\": expected dtype F32, F64, F16 or BF16, "
-                              "found %s", path, t->name, t->dtype);
+        return error_set(err,
+                         "%.200s: tensor \"%.200s\": expected dtype F32, F64, F16 or BF16, "
+                         "found %s",
+                         path, t->name, t->dtype);
     }
     return true;
 }
@@ -425,8 +427,7 @@ static void write_entry(FILE *f, const SafetensorsWriter *w, const WriterTensor 
     fprintf(f, ":{\"dtype\":\"%s\",\"shape\":[", w->half ? "F16" : "F32");
     for (int i = 0; i < t->rank; i++)
         fprintf(f, "%s%zu", i > 0 ? "," : "", t->shape[i]);
-    fprintf(f, "],\"data_offsets\":[%zu,%zu]}", offset,
-            offset + number_bytes(w) * t->count);
+    fprintf(f, "],\"data_offsets\":[%zu,%zu]}", offset, offset + number_bytes(w) * t->count);
 }
 
 static bool write_header(const SafetensorsWriter *w, FILE *f)
@@ -487,8 +488,9 @@ static bool fits_half(const SafetensorsWriter *w, const char *path, Error *err)
     for (size_t i = 0; i < w->count && w->half; i++)
         for (size_t k = 0; k < w->tensors[i].count; k++)
             if (!(fabsf(w->tensors[i].data[k]) < 65520.0f))
-                return error_set(err, "%.200s: tensor \"%.200s\": expected numbers within 65504, "
-                                      "as F16 has, found %g",
+                return error_set(err,
+                                 "%.200s: tensor \"%.200s\": expected numbers within 65504, "
+                                 "as F16 has, found %g",
                                  path, w->tensors[i].name, (double)w->tensors[i].data[k]);
     return true;
 }

@@ -18,7 +18,7 @@ typedef struct FileTensor {
     char dtype[8]; /* "F32", "F64", "F16", "BF16", "I64", ... */
     int rank;
     size_t shape[SAFETENSORS_MAX_RANK];
-    size_t count;           /* entries */
+    size_t count;               /* entries */
     const unsigned char *bytes; /* in the reader's buffer */
     size_t byte_count;
 } FileTensor;

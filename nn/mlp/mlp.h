@@ -15,11 +15,11 @@ typedef struct MlpConfig {
     size_t embed;  /* width of the sinusoids */
     double time_scale;
     double dropout;
-    size_t lambda_dims; /* 0: teacher; lambda enters by zero-initialised layers */
-    bool lambda_is_number; /* lambda itself instead of its sinusoids */
+    size_t lambda_dims;                   /* 0: teacher; lambda enters by zero-initialised layers */
+    bool lambda_is_number;                /* lambda itself instead of its sinusoids */
     double lambda_mean, lambda_deviation; /* the network sees (lambda - mean)/deviation */
     EncoderFamily encoder_family;
-    EncoderInput encoder;  /* ENCODER_NONE, or what its encoder sees */
+    EncoderInput encoder; /* ENCODER_NONE, or what its encoder sees */
 } MlpConfig;
 
 MlpConfig nn_mlp_defaults(void);

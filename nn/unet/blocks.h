@@ -11,9 +11,9 @@ size_t unet_groups(size_t channels);
 
 /* What a block is told besides its picture. */
 typedef struct BlockCondition {
-    Var *time;           /* SiLU(time embedding), (B, time width) */
-    Var *lambda;         /* SiLU(lambda embedding), (B, lambda width); NULL in a teacher */
-    const Rng *dropout;  /* (B) streams or NULL */
+    Var *time;          /* SiLU(time embedding), (B, time width) */
+    Var *lambda;        /* SiLU(lambda embedding), (B, lambda width); NULL in a teacher */
+    const Rng *dropout; /* (B) streams or NULL */
     double dropout_rate;
 } BlockCondition;
 

@@ -11,8 +11,8 @@
 
 #include "autograd/operations.h"
 #include "nn/unet/blocks.h"
-#include "nn/unet/unet_encoder.h"
 #include "nn/unet/input.h"
+#include "nn/unet/unet_encoder.h"
 #include "tensor/base/check.h"
 #include "tensor/base/memory.h"
 #include "tensor/pointwise.h"
@@ -25,8 +25,8 @@ typedef enum StepKind { STEP_RES, STEP_ATTENTION, STEP_DOWN, STEP_UP } StepKind;
 typedef struct Step {
     StepKind kind;
     size_t cin, cout;
-    bool keeps;               /* on the way down: the result becomes a skip */
-    ResBlock res;             /* by kind, one of these three is used */
+    bool keeps;   /* on the way down: the result becomes a skip */
+    ResBlock res; /* by kind, one of these three is used */
     AttentionBlock attention;
     ConvLayer conv;
 } Step;
@@ -110,15 +110,19 @@ static bool picture_is_possible(const UNetConfig *c, Error *err)
         return false;
     }
     if (c->height % parts != 0 || c->width % parts != 0) {
-        return error_set(err, "U-Net: a picture of %zu x %zu cannot be halved %zu times; both sides"
-                         " must be multiples of %zu", c->height, c->width, c->scales - 1, parts);
+        return error_set(err,
+                         "U-Net: a picture of %zu x %zu cannot be halved %zu times; both sides"
+                         " must be multiples of %zu",
+                         c->height, c->width, c->scales - 1, parts);
     }
     size_t positions, numbers;
     size_t most = in_channels(c) > out_channels(c) ? in_channels(c) : out_channels(c);
-    if (!mem_product(c->height, c->width, &positions) ||
-        !mem_product(positions, most, &numbers) || numbers > MAX_NUMBERS) {
-        return error_set(err, "U-Net: %zu x %zu positions of %zu numbers; a sample may have %zu"
-                         " numbers", c->height, c->width, most, MAX_NUMBERS);
+    if (!mem_product(c->height, c->width, &positions) || !mem_product(positions, most, &numbers) ||
+        numbers > MAX_NUMBERS) {
+        return error_set(err,
+                         "U-Net: %zu x %zu positions of %zu numbers; a sample may have %zu"
+                         " numbers",
+                         c->height, c->width, most, MAX_NUMBERS);
     }
     return true;
 }
@@ -235,9 +239,10 @@ static bool plan(UNet *u, Error *err)
     for (size_t i = 0; i < count; i++) {
         size_t channels = u->steps[i].cin;
         if (channels % unet_groups(channels) != 0) {
-            return error_set(err, "U-Net: ch %zu and its multipliers give a block of %zu channels,"
-                             " not a multiple of %zu groups", c->ch, channels,
-                             unet_groups(channels));
+            return error_set(err,
+                             "U-Net: ch %zu and its multipliers give a block of %zu channels,"
+                             " not a multiple of %zu groups",
+                             c->ch, channels, unet_groups(channels));
         }
     }
     return true;
@@ -281,8 +286,8 @@ static void add_steps(UNet *u, const char *list, size_t first, size_t count)
         snprintf(name, sizeof name, "%s.%zu%s", list, i,
                  step->kind == STEP_DOWN || step->kind == STEP_UP ? ".conv" : "");
         if (step->kind == STEP_RES) {
-            step->res = unet_res_add(set, name, step->cin, step->cout, time_width, lambda_width,
-                                     first + i);
+            step->res =
+                unet_res_add(set, name, step->cin, step->cout, time_width, lambda_width, first + i);
         } else if (step->kind == STEP_ATTENTION) {
             step->attention = unet_attention_add(set, name, step->cin);
         } else {
@@ -313,8 +318,8 @@ static void add_parameters(UNet *u)
     }
     add_steps(u, "middle_modules", u->down, u->middle);
     add_steps(u, "upsampling_modules", u->down + u->middle, u->up);
-    u->output_norm = nn_norm_add(set, "output_modules.0", u->top_channels,
-                                 unet_groups(u->top_channels));
+    u->output_norm =
+        nn_norm_add(set, "output_modules.0", u->top_channels, unet_groups(u->top_channels));
     if (c->narrow_output) {
         u->narrow = nn_pointwise_add(set, "output_modules.1", u->top_channels, out_channels(c));
     } else {
@@ -348,7 +353,7 @@ static void unet_initialise(Network *net, uint64_t seed)
     init_embedding(&u->time, rng);
     if (u->config.lambda_dims > 0) {
         const LinearLayer *layers[] = {&u->mix_down, &u->lambda_down.first, &u->lambda_down.second,
-                                       &u->mix_up, &u->lambda_up.first, &u->lambda_up.second};
+                                       &u->mix_up,   &u->lambda_up.first,   &u->lambda_up.second};
         for (size_t i = 0; i < sizeof layers / sizeof layers[0]; i++)
             init_lambda(layers[i], u->config.lambda_gain, rng);
     }
@@ -464,9 +469,8 @@ static Var *unet_forward(const Network *net, Graph *g, const NetworkInput *in)
     Var *lambda = NULL;
     BlockCondition condition = {embed(g, &u->time, known), NULL, in->dropout, c->dropout};
     if (c->lambda_dims > 0) {
-        lambda = c->lambda_is_number
-                     ? nn_lambda_var(net, g, in)
-                     : sinusoids(u, g, in->lambda, in->x->batch, c->lambda_dims);
+        lambda = c->lambda_is_number ? nn_lambda_var(net, g, in)
+                                     : sinusoids(u, g, in->lambda, in->x->batch, c->lambda_dims);
         known = ag_concat(lambda, known);
         Var *mixed = ag_silu(nn_linear(g, &u->mix_down, known));
         condition.lambda = embed(g, &u->lambda_down, mixed);

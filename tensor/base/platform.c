@@ -1,7 +1,7 @@
 /* The only file that needs POSIX; with -DDI4C_PLAIN_C, or on a system that does not call itself
  * Unix, each function falls back to what plain C offers. */
 #if !defined(DI4C_PLAIN_C) && (defined(__unix__) || defined(__APPLE__))
-#define HAVE_POSIX 1
+#define HAVE_POSIX      1
 #define _POSIX_C_SOURCE 200809L
 #ifdef __APPLE__
 #define _DARWIN_C_SOURCE 1 /* TIOCGWINSZ */
@@ -312,8 +312,10 @@ bool platform_make_folder(const char *path, Error *err)
     done = done && make_one_folder(part, err);
     mem_free(part);
     if (done && !is_folder(path))
-        done = error_set(err, "%s: no such folder, and this program cannot make one here; make it"
-                              " by hand", path);
+        done = error_set(err,
+                         "%s: no such folder, and this program cannot make one here; make it"
+                         " by hand",
+                         path);
     return done;
 }
 

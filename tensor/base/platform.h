@@ -8,13 +8,13 @@
 
 #include "tensor/base/error.h"
 
-double platform_seconds(void);            /* monotonic where the system has such a clock */
-bool platform_is_terminal(FILE *file);    /* false in plain C */
-int platform_terminal_width(void);        /* columns of stderr; 80 if unknown */
+double platform_seconds(void);         /* monotonic where the system has such a clock */
+bool platform_is_terminal(FILE *file); /* false in plain C */
+int platform_terminal_width(void);     /* columns of stderr; 80 if unknown */
 /* SIGINT and SIGTERM set a flag instead of ending the program; a second one ends it at once. */
 void platform_catch_signals(void);
-int platform_signal(void);                /* 0, or the number of the signal that came */
-size_t platform_peak_memory(void);        /* peak resident bytes of this process; 0 if unknown */
+int platform_signal(void);         /* 0, or the number of the signal that came */
+size_t platform_peak_memory(void); /* peak resident bytes of this process; 0 if unknown */
 /* Gives a variable of the environment this value; false where that cannot be done. */
 bool platform_set_variable(const char *name, const char *value);
 /* Starts the running program again, in this process and with these arguments, so that what reads

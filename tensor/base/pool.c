@@ -17,8 +17,8 @@
 
 typedef struct Tag Tag;
 struct Tag {
-    size_t bytes;        /* of the block behind the tag; 0: end of the chunk */
-    size_t before;       /* of the block in front of it; 0: start of the chunk */
+    size_t bytes;  /* of the block behind the tag; 0: end of the chunk */
+    size_t before; /* of the block in front of it; 0: start of the chunk */
     bool free;
     Tag *next, *previous; /* in the list of free blocks */
 };

@@ -19,7 +19,7 @@ void *pool_alloc(Pool *pool, size_t count, size_t size);
 /* `block` came from this pool and was not freed since; NULL is allowed.  Debug builds
  * (-DDI4C_POISON) fill it with 0xFF bytes, which read as NaN. */
 void pool_free(Pool *pool, void *block);
-void pool_reset(Pool *pool); /* frees every block; the chunks are kept */
+void pool_reset(Pool *pool);        /* frees every block; the chunks are kept */
 size_t pool_used(const Pool *pool); /* bytes of the blocks in use, headers included */
 size_t pool_peak(const Pool *pool); /* largest pool_used so far */
 

@@ -9,9 +9,9 @@
 
 #include "tensor/base/check.h"
 
-#define ROOT_KEY UINT64_C(0x243F6A8885A308D3) /* digits of pi */
+#define ROOT_KEY    UINT64_C(0x243F6A8885A308D3) /* digits of pi */
 #define ROOT_STREAM UINT64_C(0x13198A2E03707344)
-#define CHILD UINT64_C(0xA4093822299F31D0)
+#define CHILD       UINT64_C(0xA4093822299F31D0)
 
 enum { LANES = 16 }; /* blocks that rng_fill_u32 computes side by side */
 

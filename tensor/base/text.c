@@ -219,8 +219,9 @@ static uintmax_t take_unsigned(Writer *w, const char *length)
     if (strcmp(length, "j") == 0)
         return va_arg(w->arguments, uintmax_t);
     const unsigned value = va_arg(w->arguments, unsigned);
-    return strcmp(length, "hh") == 0 ? value & 0xFF : strcmp(length, "h") == 0 ? value & 0xFFFF
-                                                                              : value;
+    return strcmp(length, "hh") == 0  ? value & 0xFF
+           : strcmp(length, "h") == 0 ? value & 0xFFFF
+                                      : value;
 }
 
 static void put_integer(Writer *w, Conversion c)
@@ -263,15 +264,28 @@ static void put_conversion(Writer *w, const Conversion *c)
     switch (c->letter) {
     case '%': put(w, "%", 1); break;
     case 's': put_string(w, c); break;
-    case 'c': text[0] = (char)va_arg(w->arguments, int); put(w, text, 1); break;
+    case 'c':
+        text[0] = (char)va_arg(w->arguments, int);
+        put(w, text, 1);
+        break;
     case 'p':
         snprintf(text, sizeof text, "%p", va_arg(w->arguments, void *));
         put(w, text, strlen(text));
         break;
-    case 'd': case 'i': case 'u': case 'o': case 'x': case 'X': put_integer(w, *c); break;
-    case 'e': case 'E': case 'f': case 'F': case 'g': case 'G': case 'a': case 'A':
-        put_double(w, *c);
-        break;
+    case 'd':
+    case 'i':
+    case 'u':
+    case 'o':
+    case 'x':
+    case 'X': put_integer(w, *c); break;
+    case 'e':
+    case 'E':
+    case 'f':
+    case 'F':
+    case 'g':
+    case 'G':
+    case 'a':
+    case 'A': put_double(w, *c); break;
     default: TENSOR_CHECK(false, "conversion '%c'", c->letter);
     }
 }

@@ -52,10 +52,10 @@ void threads_scratch_free(void);                       /* all slots of all threa
 /* Threads that wait for work or for each other spin for some microseconds and then sleep.  The
  * runtimes' own rule, to spin for milliseconds, makes a run beside other work many times slower
  * than its share: what the others wait for does not get the processor.  Called first in main,
- * before any parallel region: it sets GOMP_SPINCOUNT and KMP_BLOCKTIME and, as libgomp reads its variable
- * before main, lets the program start once more (platform_restart).  Does nothing if one of
- * OMP_WAIT_POLICY, GOMP_SPINCOUNT, KMP_BLOCKTIME, KMP_LIBRARY is set, which also spares a program
- * the second start. */
+ * before any parallel region: it sets GOMP_SPINCOUNT and KMP_BLOCKTIME and, as libgomp reads its
+ * variable before main, lets the program start once more (platform_restart).  Does nothing if one
+ * of OMP_WAIT_POLICY, GOMP_SPINCOUNT, KMP_BLOCKTIME, KMP_LIBRARY is set, which also spares a
+ * program the second start. */
 void threads_wait_briefly(char **argv);
 
 /* Denormal numbers are flushed to zero on the calling thread and on the threads of the pool where

@@ -2,10 +2,10 @@
 #include "tensor/conv/conv.h"
 
 #include "tensor/base/check.h"
+#include "tensor/base/memory.h"
 #include "tensor/conv/direct.h"
 #include "tensor/conv/few.h"
 #include "tensor/conv/winograd.h"
-#include "tensor/base/memory.h"
 #include "tensor/pointwise.h"
 #include "tensor/reduce.h"
 
@@ -18,7 +18,10 @@ void tensor_conv_choose(ConvAlgorithm algorithm)
     chosen = algorithm;
 }
 
-ConvAlgorithm tensor_conv_chosen(void) { return chosen; }
+ConvAlgorithm tensor_conv_chosen(void)
+{
+    return chosen;
+}
 
 size_t tensor_conv_out_height(const ConvShape *s)
 {
@@ -69,16 +72,15 @@ static void check_shape(const ConvShape *s)
     TENSOR_CHECK(s->stride == 1 || s->stride == 2, "stride %d, 1 or 2 expected", s->stride);
     TENSOR_CHECK(s->stride == 1 || (s->height % 2 == 0 && s->width % 2 == 0),
                  "stride 2 needs even sizes, not (%zu, %zu)", s->height, s->width);
-    TENSOR_CHECK(mem_product(s->height, s->width, &outputs) &&
-                     mem_product(outputs, s->batch, &outputs) &&
-                     mem_product(outputs, s->cin, &inputs) &&
-                     mem_product(inputs, sizeof(float), &inputs) &&
-                     mem_product(outputs, s->cout, &outputs) &&
-                     mem_product(outputs, sizeof(float), &outputs) &&
-                     mem_product(s->cin, s->cout, &weights) &&
-                     mem_product(weights, 36 * sizeof(float), &weights),
-                 "pictures (%zu, %zu, %zu), %zu to %zu channels: too large for this machine",
-                 s->batch, s->height, s->width, s->cin, s->cout);
+    TENSOR_CHECK(
+        mem_product(s->height, s->width, &outputs) && mem_product(outputs, s->batch, &outputs) &&
+            mem_product(outputs, s->cin, &inputs) && mem_product(inputs, sizeof(float), &inputs) &&
+            mem_product(outputs, s->cout, &outputs) &&
+            mem_product(outputs, sizeof(float), &outputs) &&
+            mem_product(s->cin, s->cout, &weights) &&
+            mem_product(weights, 36 * sizeof(float), &weights),
+        "pictures (%zu, %zu, %zu), %zu to %zu channels: too large for this machine", s->batch,
+        s->height, s->width, s->cin, s->cout);
 }
 
 /* The one place where an algorithm is picked for a shape. */

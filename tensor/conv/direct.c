@@ -13,8 +13,8 @@
 #include <string.h>
 
 #include "tensor/base/cut.h"
-#include "tensor/product/gemm_tile.h"
 #include "tensor/base/threads.h"
+#include "tensor/product/gemm_tile.h"
 
 enum {
     TASK_PIXELS = 192,    /* at least so many grid pixels per task, where the batch has them */
@@ -51,7 +51,10 @@ typedef struct Gather {
     size_t panels, parts;         /* panels per task; tasks that share the same pixels */
 } Gather;
 
-static size_t padded_columns(const Gather *g) { return (g->columns - 1) * g->step + g->reach; }
+static size_t padded_columns(const Gather *g)
+{
+    return (g->columns - 1) * g->step + g->reach;
+}
 
 static size_t padded_rows(const Gather *g, size_t grid_rows)
 {

@@ -10,8 +10,8 @@
 #include "tensor/conv/few.h"
 
 #include "tensor/base/cut.h"
-#include "tensor/product/gemm_tile.h"
 #include "tensor/base/threads.h"
+#include "tensor/product/gemm_tile.h"
 
 enum { TASK_PIXELS = 512, MAX_CHANNELS = 7, GATHER = 56 };
 
@@ -63,9 +63,7 @@ static void pack_taps(const ConvShape *s, float *out, const float *w, size_t j, 
 {
     for (size_t c = 0; c < s->cin; c++)
         for (size_t k = j; k < j + width; k++)
-            *out++ = k < 9 * s->cout
-                         ? w[(k / s->cout * s->cin + c) * s->cout + k % s->cout]
-                         : 0.0f;
+            *out++ = k < 9 * s->cout ? w[(k / s->cout * s->cin + c) * s->cout + k % s->cout] : 0.0f;
 }
 
 /* One output pixel: row i and column j of z's rows, which are `height` rows of `width`. */
@@ -92,8 +90,8 @@ static void few_task(size_t task, void *context)
     const size_t first = i0 == 0 ? 0 : i0 - 1, end = cut_min(i1 + 1, s->height);
     float *z = threads_scratch(SCRATCH_GEMM_LEFT, (g->band + 2) * s->width * g->padded * sizeof *z);
     for (size_t j = 0; j < g->padded; j += TILE_MAX_COLUMNS)
-        products(g, z, g->x + (b * s->height + first) * s->width * s->cin,
-                 (end - first) * s->width, j);
+        products(g, z, g->x + (b * s->height + first) * s->width * s->cin, (end - first) * s->width,
+                 j);
     for (size_t i = i0; i < i1; i++)
         for (size_t j = 0; j < s->width; j++)
             gather(g, g->y + ((b * s->height + i) * s->width + j) * s->cout, z, i - first, j,

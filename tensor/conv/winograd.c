@@ -23,23 +23,23 @@
 #include "tensor/conv/winograd.h"
 
 #include "tensor/base/cut.h"
-#include "tensor/product/gemm_tile.h"
 #include "tensor/base/threads.h"
 #include "tensor/conv/winograd_square.h"
 #include "tensor/conv/winograd_squares.h"
+#include "tensor/product/gemm_tile.h"
 
 enum {
     SKEW = 16,               /* entries that keep the 36 matrices off the same cache lines */
     BLOCK_ENTRIES = 1 << 19, /* of V and M in one task of a block */
     BLOCK_SQUARES = 96,
-    TASKS = 8, /* aimed at */
+    TASKS = 8,               /* aimed at */
     U_CHANNELS = 64,         /* input channels of a piece of U */
-    PANEL_WEIGHTS = 1 << 15,      /* cin x cout from which panels pay, */
-    PANEL_SQUARES = 256,          /* and squares up to which they do */
-    PANEL_BLOCK = 128,            /* squares in a task of a panel */
-    GROUP_SQUARES = 66,           /* with more, each thread has its own V */
-    CHUNK_ENTRIES = 1 << 22,      /* of V in a chunk of squares */
-    TASK_SQUARES = 8              /* per task of the input's transform */
+    PANEL_WEIGHTS = 1 << 15, /* cin x cout from which panels pay, */
+    PANEL_SQUARES = 256,     /* and squares up to which they do */
+    PANEL_BLOCK = 128,       /* squares in a task of a panel */
+    GROUP_SQUARES = 66,      /* with more, each thread has its own V */
+    CHUNK_ENTRIES = 1 << 22, /* of V in a chunk of squares */
+    TASK_SQUARES = 8         /* per task of the input's transform */
 };
 
 typedef struct Filter {
@@ -47,7 +47,7 @@ typedef struct Filter {
     size_t cin, cout; /* of this pass: the data gradient's cin are the convolution's cout */
     bool gradient;
     const float *x, *bias;
-    const float *w; /* (9, cin, cout), or for the gradient (9, cout, cin) to be flipped */
+    const float *w;        /* (9, cin, cout), or for the gradient (9, cout, cin) to be flipped */
     const float *residual; /* y = alpha (residual + sum + bias); NULL: y = sum + bias */
     float alpha;
     float *y;
@@ -116,8 +116,8 @@ static void transform_square(const Filter *g, float *v, size_t rows, size_t r, f
     const float *in = wino_window(&g->squares, &p, g->x, g->cin, 1, WINO_SIDE, copy, &row);
     for (size_t c = 0; c < g->cin; c += g->piece) {
         const Matrices m = piece_of(g, v, rows, c);
-        wino_square(wino_input_line, WINO_SIDE, WINO_SIDE, m.data + r * m.row,
-                    WINO_SIDE * m.point, m.point, in + c, row, g->cin, m.row);
+        wino_square(wino_input_line, WINO_SIDE, WINO_SIDE, m.data + r * m.row, WINO_SIDE * m.point,
+                    m.point, in + c, row, g->cin, m.row);
     }
 }
 

@@ -4,7 +4,8 @@
 
 #include "tensor/conv/conv.h"
 
-/* y = alpha (residual + the convolution with bias); residual NULL: y = the convolution with bias. */
+/* y = alpha (residual + the convolution with bias); residual NULL: y = the convolution with bias.
+ */
 void conv_winograd_forward(float *y, const float *x, const float *w, const float *bias,
                            const float *residual, float alpha, const ConvShape *s);
 void conv_winograd_data_gradient(float *dx, const float *dy, const float *w, bool add,

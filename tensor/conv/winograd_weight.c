@@ -9,12 +9,12 @@
  * is in the cache: written and read as a whole, dU would cost more time than the products. */
 #include <string.h>
 
-#include "tensor/conv/winograd.h"
 #include "tensor/base/cut.h"
-#include "tensor/product/gemm_tile.h"
 #include "tensor/base/threads.h"
+#include "tensor/conv/winograd.h"
 #include "tensor/conv/winograd_square.h"
 #include "tensor/conv/winograd_squares.h"
+#include "tensor/product/gemm_tile.h"
 
 enum {
     SKEW = 16,               /* entries that keep rows and matrices off the same cache lines */
@@ -31,12 +31,12 @@ typedef struct WeightGradient {
     Squares squares;
     size_t cin, cout;
     const float *x, *dy;
-    float *dw, *du; /* du (blocks, 36, cin, cout) */
-    size_t step;    /* squares transformed at once */
+    float *dw, *du;                        /* du (blocks, 36, cin, cout) */
+    size_t step;                           /* squares transformed at once */
     size_t v_row, v_point, m_row, m_point; /* from square to square, from matrix to matrix */
-    size_t block, blocks; /* squares of a block */
-    float *v, *m;         /* of a chunk */
-    size_t first, count;  /* squares of the chunk */
+    size_t block, blocks;                  /* squares of a block */
+    float *v, *m;                          /* of a chunk */
+    size_t first, count;                   /* squares of the chunk */
 } WeightGradient;
 
 /* Squares first.. into V (36, step, cin) and M (36, step, cout); copy: one window. */
@@ -61,8 +61,8 @@ typedef struct Sums {
     size_t point, row;
 } Sums;
 
-/* dU[e] = or += V[e]^T M[e], for `rows` input channels from v on and at most TILE_MAX_COLUMNS output
- * channels from m on; du begins there. */
+/* dU[e] = or += V[e]^T M[e], for `rows` input channels from v on and at most TILE_MAX_COLUMNS
+ * output channels from m on; du begins there. */
 static void product(const WeightGradient *g, size_t e, const Sums *du, const float *v, size_t rows,
                     const float *m, size_t columns, size_t count, bool fresh)
 {
@@ -126,9 +126,9 @@ static void block_task(size_t block, void *context)
     const WeightGradient *g = context;
     const size_t first = block * g->block;
     const size_t end = cut_min(first + g->block, g->squares.count);
-    float *v = threads_scratch(SCRATCH_GEMM_LEFT, (WINO_POINTS * (g->v_point + g->m_point) +
-                                                   window_entries(g)) *
-                                                      sizeof *v);
+    float *v =
+        threads_scratch(SCRATCH_GEMM_LEFT,
+                        (WINO_POINTS * (g->v_point + g->m_point) + window_entries(g)) * sizeof *v);
     float *m = v + WINO_POINTS * g->v_point, *copy = m + WINO_POINTS * g->m_point;
     float *du = g->du + block * WINO_POINTS * g->cin * g->cout;
     if (tile_padded(g->cout) > g->cout)

@@ -11,9 +11,9 @@
 
 #include "tensor/base/check.h"
 #include "tensor/base/cut.h"
-#include "tensor/product/gemm_tile.h"
 #include "tensor/base/memory.h"
 #include "tensor/base/threads.h"
+#include "tensor/product/gemm_tile.h"
 
 enum {
     CHUNK_COLUMNS = 2048, /* columns and depth copied at once: bounds the scratch memory */
@@ -22,7 +22,7 @@ enum {
     TASKS = 16,           /* aimed at */
     TRANSPOSED_TASKS = 6, /* the same for few panels where tasks copy their rows of A */
     FEW_PANELS = 4,
-    DIRECT_ROWS = 24      /* with so few rows the right operand is not worth copying */
+    DIRECT_ROWS = 24 /* with so few rows the right operand is not worth copying */
 };
 
 typedef struct Gemm {

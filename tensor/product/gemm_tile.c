@@ -11,15 +11,15 @@
 #include "tensor/base/check.h"
 
 #if defined(__GNUC__) && !defined(__TINYC__)
-#define TILE_INLINE static inline __attribute__((always_inline))
-#define TILE_PREFETCH(address) __builtin_prefetch((address), 1)
+#define TILE_INLINE                 static inline __attribute__((always_inline))
+#define TILE_PREFETCH(address)      __builtin_prefetch((address), 1)
 #define TILE_PREFETCH_READ(address) __builtin_prefetch(address)
 #if !defined(DI4C_PLAIN_C)
 #define TILE_VECTORS
 #endif
 #else
-#define TILE_INLINE static inline
-#define TILE_PREFETCH(address) ((void)(address))
+#define TILE_INLINE                 static inline
+#define TILE_PREFETCH(address)      ((void)(address))
 #define TILE_PREFETCH_READ(address) ((void)(address))
 #endif
 
@@ -190,7 +190,10 @@ const Tile *tile_for(size_t columns)
     return best;
 }
 
-size_t tile_panels(size_t columns) { return (columns + TILE_MAX_COLUMNS - 1) / TILE_MAX_COLUMNS; }
+size_t tile_panels(size_t columns)
+{
+    return (columns + TILE_MAX_COLUMNS - 1) / TILE_MAX_COLUMNS;
+}
 
 size_t tile_padded(size_t columns)
 {

@@ -9,8 +9,8 @@
  * TILE_ROW_STEP.  The depth is measured: its rows of the right operand are read for each tile down
  * the rows, from the first-level cache or, where a tile takes long enough, from the second.
  *
- * For another instruction set, add a row and look at `bench smoke`: a tile that does not fit costs a
- * factor of 20 and no warning. */
+ * For another instruction set, add a row and look at `bench smoke`: a tile that does not fit costs
+ * a factor of 20 and no warning. */
 #ifndef DI4C_TENSOR_PRODUCT_TILE_ISA_H
 #define DI4C_TENSOR_PRODUCT_TILE_ISA_H
 
@@ -19,7 +19,7 @@ enum { TILE_LANES = 16 };
 enum { TILE_ROWS_0 = 6, TILE_ROWS_1 = 8, TILE_ROWS_2 = 8 };
 enum { TILE_COLUMNS_0 = 64, TILE_COLUMNS_1 = 32, TILE_COLUMNS_2 = 16 };
 enum { TILE_DEPTH = 1024 };
-#elif defined(__AVX__) /* 16 registers of 8 */
+#elif defined(__AVX__)     /* 16 registers of 8 */
 enum { TILE_LANES = 8 };
 enum { TILE_ROWS_0 = 6, TILE_ROWS_1 = 8, TILE_ROWS_2 = 8 };
 enum { TILE_COLUMNS_0 = 16, TILE_COLUMNS_1 = 8, TILE_COLUMNS_2 = 8 };
@@ -29,7 +29,7 @@ enum { TILE_LANES = 4 };
 enum { TILE_ROWS_0 = 6, TILE_ROWS_1 = 8, TILE_ROWS_2 = 8 };
 enum { TILE_COLUMNS_0 = 16, TILE_COLUMNS_1 = 8, TILE_COLUMNS_2 = 4 };
 enum { TILE_DEPTH = 512 };
-#else /* 16 registers of 4: SSE2, and a guess for all others */
+#else                      /* 16 registers of 4: SSE2, and a guess for all others */
 enum { TILE_LANES = 4 };
 enum { TILE_ROWS_0 = 4, TILE_ROWS_1 = 6, TILE_ROWS_2 = 8 };
 enum { TILE_COLUMNS_0 = 12, TILE_COLUMNS_1 = 8, TILE_COLUMNS_2 = 4 };

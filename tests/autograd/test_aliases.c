@@ -26,6 +26,7 @@ typedef struct Row {
     Shape shape[MAX_PLACES];
 } Row;
 
+/* clang-format off */
 static Var *linear(Var *const *in) { return ag_linear(in[0], in[1], in[2]); }
 static Var *conv(Var *const *in) { return ag_conv3x3(in[0], in[1], in[2], 1); }
 static Var *residual(Var *const *in)
@@ -70,6 +71,7 @@ static const Row rows[] = {
     {"ag_concat", concat, 2, {{2, {3, 4}}, {2, {3, 4}}}},
     {"ag_concat", concat, 2, {{2, {3, 4}}, {2, {3, 1}}}},
 };
+/* clang-format on */
 enum { ROWS = sizeof rows / sizeof rows[0] };
 
 /* How the value comes into the places, and who else uses it. */
@@ -156,8 +158,8 @@ static void prepare(const Alias *a, GradientCheck *check, float data[][MAX_ENTRI
 
 static void check_alias(Alias *a, float data[][MAX_ENTRIES])
 {
-    GradientCheck check = {.function = aliased, .context = a, .seed = a->places + 16 * a->mode,
-                           .max_entries = 12};
+    GradientCheck check = {
+        .function = aliased, .context = a, .seed = a->places + 16 * a->mode, .max_entries = 12};
     double worst;
     a->entries = 0;
     for (int i = 0; i < a->row->places; i++)

@@ -460,9 +460,8 @@ static void reshape_to_another_size(void)
 }
 
 static void (*const misuses[])(void) = {
-    backward_of_a_vector, backward_of_a_constant, backward_in_inference,
-    recording_switched_midway, two_graphs_mixed, scope_of_another_graph,
-    too_many_inputs, reshape_to_another_size,
+    backward_of_a_vector, backward_of_a_constant, backward_in_inference, recording_switched_midway,
+    two_graphs_mixed,     scope_of_another_graph, too_many_inputs,       reshape_to_another_size,
 };
 
 START_TEST(misuse_aborts)

@@ -81,8 +81,8 @@ static Var *square(Graph *g, Var *const *in, void *context)
 
 static bool square_passes(uint64_t seed, double *worst)
 {
-    GradientCheck check = {.function = square, .input_count = 1, .needs_grad = {true},
-                           .seed = seed};
+    GradientCheck check = {
+        .function = square, .input_count = 1, .needs_grad = {true}, .seed = seed};
     check.inputs[0] = numbers(1, 8, 3);
     return ag_gradient_check(&check, worst);
 }

@@ -125,8 +125,8 @@ static double naive_sig(const Naive *n)
                 size_t y = e == d ? v : n->x[e];
                 z -= naive_rate(n, y, y);
             }
-            double weight = naive_rate(n, v, x) * naive_q(n, n->x0[d], v) /
-                            (naive_q(n, n->x0[d], x) + eps);
+            double weight =
+                naive_rate(n, v, x) * naive_q(n, n->x0[d], v) / (naive_q(n, n->x0[d], x) + eps);
             sig += weight * log(inner + eps);
             norm += weight / z;
         }
@@ -142,8 +142,12 @@ static double naive_elbo(const Case *c, double *reg, double *sig, double *ce)
         bool two = c->config.two_passes;
         double *p = naive_probs(c, c->out + b * c->outputs);
         double *p_t = naive_probs(c, (two ? c->out_t : c->out) + b * c->outputs);
-        Naive n = {c, diffusion_transition_create(c->p, 0, c->t[b], TRANSITION_ACCURATE),
-                   diffusion_process_rate(c->p, c->t[b]), c->x0.x + b * c->D, c->xtilde.x + b * c->D, p};
+        Naive n = {c,
+                   diffusion_transition_create(c->p, 0, c->t[b], TRANSITION_ACCURATE),
+                   diffusion_process_rate(c->p, c->t[b]),
+                   c->x0.x + b * c->D,
+                   c->xtilde.x + b * c->D,
+                   p};
         sig[b] = naive_sig(&n);
         n.x = two ? c->xt.x + b * c->D : n.x;
         n.p = p_t;
@@ -163,7 +167,8 @@ static double elbo(const Case *c, double *reg, double *sig, double *ce, float *d
     bool two = c->config.two_passes;
 
     return diffusion_ct_elbo(&c->config, &c->head, c->p, c->t, &c->x0, &c->xtilde, c->out,
-                        two ? &c->xt : NULL, two ? c->out_t : NULL, reg, sig, ce, dout, dout_t);
+                             two ? &c->xt : NULL, two ? c->out_t : NULL, reg, sig, ce, dout,
+                             dout_t);
 }
 
 static void check_differences(Case *c, float *out, const float *grad)
@@ -192,7 +197,7 @@ typedef struct Shape {
 } Shape;
 
 static const Shape shapes[] = {
-    {PROCESS_UNIFORM, HEAD_SOFTMAX, 1, 1, 2},  {PROCESS_UNIFORM, HEAD_SOFTMAX, 3, 4, 5},
+    {PROCESS_UNIFORM, HEAD_SOFTMAX, 1, 1, 2},   {PROCESS_UNIFORM, HEAD_SOFTMAX, 3, 4, 5},
     {PROCESS_GAUSSIAN, HEAD_LOGISTIC, 2, 3, 8}, {PROCESS_BIRTH_DEATH, HEAD_SOFTMAX, 2, 5, 6},
     {PROCESS_GAUSSIAN, HEAD_SOFTMAX, 1, 2, 24},
 };
@@ -240,8 +245,8 @@ static void naive_softmax_gradient(const Case *c, const Naive *n, size_t d, doub
     for (size_t a = 0; a < c->S; a++)
         grad[a] = 0;
     for (size_t v = 0; v < c->S; v++) {
-        double inner = eps, weight = naive_rate(n, v, x) * naive_q(n, x0, v) /
-                                     (naive_q(n, x0, x) + eps);
+        double inner = eps,
+               weight = naive_rate(n, v, x) * naive_q(n, x0, v) / (naive_q(n, x0, x) + eps);
         for (size_t a = 0; a < c->S; a++)
             inner += p[a] * naive_q(n, a, v) / (naive_q(n, a, x) + eps);
         for (size_t a = 0; v != x && a < c->S; a++)
@@ -263,7 +268,8 @@ START_TEST(gradient_keeps_its_digits_where_noise_forgets)
     case_make(&c, PROCESS_BIRTH_DEATH, HEAD_SOFTMAX, 2, 5, 6);
     c.config.nll_weight = 1e-3;
     float *dout = mem_zeroed(c.B * c.outputs, sizeof *dout);
-    const ProcessConfig strong = diffusion_process_defaults(PROCESS_BIRTH_DEATH, 6); /* sigma to 100 */
+    const ProcessConfig strong =
+        diffusion_process_defaults(PROCESS_BIRTH_DEATH, 6); /* sigma to 100 */
     diffusion_process_destroy(c.p);
     c.p = diffusion_process_create(&strong, NULL);
     c.t[0] = 0.4;
@@ -271,8 +277,12 @@ START_TEST(gradient_keeps_its_digits_where_noise_forgets)
     elbo(&c, NULL, NULL, NULL, dout, NULL);
     for (size_t b = 0; b < c.B; b++) {
         double *p = naive_probs(&c, c.out + b * c.outputs), norm = 0, leave = 0;
-        const Naive n = {&c, diffusion_transition_create(c.p, 0, c.t[b], TRANSITION_ACCURATE),
-                         diffusion_process_rate(c.p, c.t[b]), c.x0.x + b * c.D, c.xtilde.x + b * c.D, p};
+        const Naive n = {&c,
+                         diffusion_transition_create(c.p, 0, c.t[b], TRANSITION_ACCURATE),
+                         diffusion_process_rate(c.p, c.t[b]),
+                         c.x0.x + b * c.D,
+                         c.xtilde.x + b * c.D,
+                         p};
         for (size_t d = 0; d < c.D; d++)
             leave -= naive_rate(&n, n.x[d], n.x[d]);
         for (size_t d = 0; d < c.D; d++)

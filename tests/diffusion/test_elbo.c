@@ -34,7 +34,10 @@ static double entropy_bits(const FiniteLaw *law)
     return sum;
 }
 
-static void one_thread(void) { threads_set(1); } /* small work: others would only spin */
+static void one_thread(void)
+{
+    threads_set(1);
+} /* small work: others would only spin */
 
 /* Patterns as often as their probability says, so that the data's law adds no noise of its own. */
 static States data_of(const FiniteLaw *law, size_t count)

@@ -30,8 +30,8 @@ typedef struct Setting {
 /* Masks that spare a share 1/e at t = 1, or uniform noise. */
 static void setting_make(Setting *s, int noise, size_t lambdas, bool control_variates, bool strata)
 {
-    ProcessConfig c =
-        diffusion_process_defaults(noise == 0 ? PROCESS_ABSORBING : PROCESS_UNIFORM, noise == 0 ? 3 : 2);
+    ProcessConfig c = diffusion_process_defaults(noise == 0 ? PROCESS_ABSORBING : PROCESS_UNIFORM,
+                                                 noise == 0 ? 3 : 2);
 
     c.any_start = true;
     c.schedule = ABSORB_LINEAR;
@@ -120,11 +120,11 @@ static void estimate(const Setting *s, Estimate *e, uint64_t seed)
     distill_draw_xu(&s->config, &s->teacher, s->p, teacher_t, step, arena, &d);
     float *student_u = outputs(s, &s->student, &d.xu, U, d.lambda_u);
     diffusion_head_draw(&s->student.head, student_u, &d.xu,
-                   distill_row_streams(arena, step, PASS_X0U, PICTURES, N), &d.x0u);
+                        distill_row_streams(arena, step, PASS_X0U, PICTURES, N), &d.x0u);
     States xt = states_repeat(arena, &d.xt, N);
     float *student_t = outputs(s, &s->student, &xt, T, d.lambda_t);
     float *student_tm = outputs(s, &s->student, &d.xtm, TM, d.lambda_tm);
-    Di4cInput in = {PICTURES, N,     d.t,       x0,         d.xt,      d.xu,      d.x0u,
+    Di4cInput in = {PICTURES, N,         d.t,        x0,        d.xt,      d.xu,      d.x0u,
                     d.xtm,    student_t, student_tm, student_u, teacher_t, teacher_tm};
     distill_losses(&s->config.loss, &s->student.head, &in, &to, NULL, NULL);
     fill_estimate(e, terms);
@@ -151,7 +151,8 @@ static double product(Rows p, size_t y)
 static double joint(const Setting *s, double t, size_t y, size_t x)
 {
     Transition *tr = diffusion_transition_create(s->p, 0.0, t, TRANSITION_ACCURATE);
-    double q = diffusion_transition_at(tr, y % C, x % s->S) * diffusion_transition_at(tr, y / C, x / s->S);
+    double q =
+        diffusion_transition_at(tr, y % C, x % s->S) * diffusion_transition_at(tr, y / C, x / s->S);
 
     diffusion_transition_destroy(tr);
     return LAW[y] * q;
@@ -252,8 +253,8 @@ static void add_consis(const Setting *s, size_t x, double chance, Rows *rows, Ro
             double both = pair[k] * pair[m] * (!apart ? 1.0 : k % 2 != m % 2 ? 2.0 : 0.0);
             Rows half;
             for (size_t i = 0; i < D * WORLD_S; i++)
-                half[i / WORLD_S][i % WORLD_S] = 0.5 * (at_u[k][i / WORLD_S][i % WORLD_S] +
-                                                        at_u[m][i / WORLD_S][i % WORLD_S]);
+                half[i / WORLD_S][i % WORLD_S] =
+                    0.5 * (at_u[k][i / WORLD_S][i % WORLD_S] + at_u[m][i / WORLD_S][i % WORLD_S]);
             if (both > 0.0)
                 *indep_sum += chance * both * kl(half, mean);
         }

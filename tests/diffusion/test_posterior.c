@@ -299,7 +299,8 @@ START_TEST(draws_follow_the_posterior)
 
     for (int published = 0; published < 2; published++) {
         PosteriorStep *exact = diffusion_posterior_create(p, 0.4, 0.6, published ? 1e-2 : 0.0);
-        PosteriorStep *law = diffusion_posterior_create(p, 0.4, 0.6, p->mask >= 0 ? 0.0 : exact->eps);
+        PosteriorStep *law =
+            diffusion_posterior_create(p, 0.4, 0.6, p->mask >= 0 ? 0.0 : exact->eps);
         for (size_t xt = 0; xt < S; xt += (size_t)last) {
             size_t count[S] = {0};
             Rng rng = rng_child(rng_root(21), xt);

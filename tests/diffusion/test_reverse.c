@@ -136,8 +136,8 @@ START_TEST(known_data_turn_the_noise_round)
         for (size_t v = 0; v < S; v++) {
             double back = diffusion_transition_at(tr, 1, x) * diffusion_reverse_rate(r, x, p0, v);
             double forth = v == x ? 0.0
-                                  : diffusion_transition_at(tr, 1, v) * diffusion_process_rate(p, t) *
-                                        p->base[v * S + x];
+                                  : diffusion_transition_at(tr, 1, v) *
+                                        diffusion_process_rate(p, t) * p->base[v * S + x];
             ck_assert_double_le(fabs(back - forth), 1e-12 * forth);
         }
     diffusion_transition_destroy(tr);

@@ -166,8 +166,7 @@ static void trainee_free(Trainee *s)
 static double gradient_of(Trainee *s, uint64_t step)
 {
     nn_params_zero_grads(&s->net->params);
-    return diffusion_teacher_gradient(&s->config, &s->d, s->p, &s->x0, 3, step, s->g,
-                                 s->arena);
+    return diffusion_teacher_gradient(&s->config, &s->d, s->p, &s->x0, 3, step, s->g, s->arena);
 }
 
 /* Pictures go through the network in blocks of its own size: no others than these calls, and their
@@ -292,9 +291,10 @@ static Spy spy_on(Trainee *s, bool two_passes)
     s->config.two_passes = two_passes;
     double loss = diffusion_teacher_gradient(&s->config, &d, s->p, &s->x0, 3, 5, s->g, s->arena);
     ck_assert_uint_eq(spy.calls, two_passes ? 2 : 1);
-    double want = diffusion_ct_elbo(&s->config, &s->d.head, s->p, spy.seen[0].t, &s->x0, &spy.seen[0].x,
-                               spy.seen[0].out, two_passes ? &spy.seen[1].x : NULL,
-                               two_passes ? spy.seen[1].out : NULL, NULL, NULL, NULL, NULL, NULL);
+    double want =
+        diffusion_ct_elbo(&s->config, &s->d.head, s->p, spy.seen[0].t, &s->x0, &spy.seen[0].x,
+                          spy.seen[0].out, two_passes ? &spy.seen[1].x : NULL,
+                          two_passes ? spy.seen[1].out : NULL, NULL, NULL, NULL, NULL, NULL);
     ck_assert_double_eq_tol(loss, want, 1e-9 * fabs(want));
     return spy;
 }

@@ -21,7 +21,8 @@ static const size_t blocks[BLOCKS] = {0, 4, 12};
 #define UNET "net=unet ch=8 ch_mult=1,2 res_blocks=1 attn_scale=1 "
 static const char *const kinds[KINDS] = {
     "",
-    "control_variates=off data_weight=sigmoid stratified_lambda=off lambda_dims=2 distill_lambdas=5",
+    "control_variates=off data_weight=sigmoid stratified_lambda=off lambda_dims=2 "
+    "distill_lambdas=5",
     UNET,
     UNET "process=gaussian head=logistic loss=ct_elbo time_weight=one distill_lambdas=0 "
          "data_weight=sigmoid stratified_lambda=off share_at_one=0",

@@ -114,7 +114,7 @@ static void check_grads(const Case *c, const float *want)
 }
 
 static const Kind kinds[] = {
-    {false, 0, 1, 0.2, 0}, {true, 0, 2, 0.2, 0}, {false, 2, 1, 0, 1},
+    {false, 0, 1, 0.2, 0}, {true, 0, 2, 0.2, 0},  {false, 2, 1, 0, 1},
     {true, 1, 1, 0.1, 5},  {false, 0, 0, 0.2, 2},
 };
 enum { KINDS = 5 };
@@ -378,7 +378,7 @@ static Drawn draw_all(Case *c, uint64_t number)
     distill_draw_xu(&c->config, &c->teacher, c->p, all.teacher_t, all.step, c->arena, draws);
     all.student_u = run_rows(c, &c->student, &at_u);
     diffusion_head_draw(&c->student.head, all.student_u, &draws->xu,
-                   distill_row_streams(c->arena, all.step, PASS_X0U, B, N), &draws->x0u);
+                        distill_row_streams(c->arena, all.step, PASS_X0U, B, N), &draws->x0u);
     return all;
 }
 
@@ -398,9 +398,19 @@ static double step_by_rows(Case *c, uint64_t number)
 
     for (size_t r = 0; r < B * N; r++)
         t[r] = draws->t[r / N];
-    Di4cInput in = {B, N, draws->t, c->x0, draws->xt, draws->xu, draws->x0u, draws->xtm,
-                    run_rows(c, &c->student, &at_t), run_rows(c, &c->student, &at_tm),
-                    all.student_u, all.teacher_t, run_rows(c, &c->teacher, &teacher_tm)};
+    Di4cInput in = {B,
+                    N,
+                    draws->t,
+                    c->x0,
+                    draws->xt,
+                    draws->xu,
+                    draws->x0u,
+                    draws->xtm,
+                    run_rows(c, &c->student, &at_t),
+                    run_rows(c, &c->student, &at_tm),
+                    all.student_u,
+                    all.teacher_t,
+                    run_rows(c, &c->teacher, &teacher_tm)};
     float *dt = arena_zeroed(c->arena, B * N * D * S, sizeof *dt);
     float *dtm = arena_zeroed(c->arena, B * M * D * S, sizeof *dtm);
     double loss = distill_losses(&c->config.loss, &c->student.head, &in, NULL, dt, dtm);
@@ -470,7 +480,8 @@ START_TEST(noised_pictures_belong_to_their_times)
             ck_assert(draws.xtm.x[i] == S || draws.xtm.x[i] == c.x0.x[at]);
             if (row % N != 0) /* x_t: once for each picture */
                 continue;
-            add_mask(&at_t, draws.xt.x[at] == S, 1 - diffusion_process_survival(c.p, 0, draws.t[b]));
+            add_mask(&at_t, draws.xt.x[at] == S,
+                     1 - diffusion_process_survival(c.p, 0, draws.t[b]));
             ck_assert(draws.xt.x[at] == S || draws.xt.x[at] == c.x0.x[at]);
         }
         arena_reset(c.arena);

@@ -83,7 +83,7 @@ static void log_laws(const Case *c, const Denoiser *d, const double *lambda, flo
     for (size_t b = 0; b < B; b++)
         for (size_t k = 0; k < D; k++)
             diffusion_head_row(&d->head, out + b * D * S, states_row(&c->xtm, b), k,
-                          logp + (b * D + k) * S);
+                               logp + (b * D + k) * S);
     mem_free(out);
 }
 

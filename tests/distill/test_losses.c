@@ -115,8 +115,8 @@ static void case_free(Case *c)
 
 static Di4cInput input_of(const Case *c)
 {
-    Di4cInput in = {c->B, c->N, c->t, c->x0, c->xt, c->xu, c->x0u, c->xtm, c->out[ST], c->out[STM],
-                    c->out[SU], c->out[TT], c->out[TTM]};
+    Di4cInput in = {c->B,   c->N,       c->t,        c->x0,      c->xt,      c->xu,      c->x0u,
+                    c->xtm, c->out[ST], c->out[STM], c->out[SU], c->out[TT], c->out[TTM]};
 
     return in;
 }

@@ -5,15 +5,15 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "nn/formats/buffer.h"
 #include "experiments/commands/commands.h"
-#include "nn/formats/csv.h"
 #include "experiments/model/model.h"
-#include "nn/formats/npy.h"
-#include "experiments/theory/exact/world.h"
 #include "experiments/model/torch_import.h"
+#include "experiments/theory/exact/world.h"
 #include "experiments/verify/verify.h"
+#include "nn/formats/buffer.h"
+#include "nn/formats/csv.h"
 #include "nn/formats/json.h"
+#include "nn/formats/npy.h"
 #include "tensor/base/memory.h"
 #include "tests/tools/toys.h"
 
@@ -84,7 +84,10 @@ START_TEST(tables)
 END_TEST
 
 static const char *const json_pieces[][3] = {
-    {"[", "0,", "0]"}, {"[", "[[]],", "0]"}, {"[", "{\"a\":{}},", "0]"}, {"[", "\"\",", "0]"},
+    {"[", "0,", "0]"},
+    {"[", "[[]],", "0]"},
+    {"[", "{\"a\":{}},", "0]"},
+    {"[", "\"\",", "0]"},
 };
 
 START_TEST(texts_of_many_values)
@@ -112,7 +115,10 @@ static const struct {
 } pickles[] = {
     {"\x80\x02(", "}", "t.", 900000, true},
     {"\x80\x02]q\x01(", "h\x01", "e.", 400000, false}, /* a list that holds itself */
-    {"\x80\x02(", "U\x01" "a", "t.", 900000, true},
+    {"\x80\x02(",
+     "U\x01"
+     "a",
+     "t.", 900000, true},
     {"\x80\x02(", "N\x85", "t.", 400000, true},
 };
 
@@ -138,10 +144,12 @@ START_TEST(a_text_that_is_encoded_again_and_again)
     static const char call[] = "h\x01h\x02\x86R0";
     Error err;
     Buffer b = {0};
-    buffer_text(&b, "\x80\x02" "c_codecs\nencode\nq\x03U\x06latin1q\x02");
+    buffer_text(&b, "\x80\x02"
+                    "c_codecs\nencode\nq\x03U\x06latin1q\x02");
     buffer_add(&b, "T\x40\x42\x0f\0", 5);
     repeat(&b, "x", 1000000);
-    buffer_text(&b, "q\x01" "000");
+    buffer_text(&b, "q\x01"
+                    "000");
     for (int i = 0; i < 1000; i++)
         buffer_format(&b, "h\x03%s", call);
     buffer_text(&b, "N.");
@@ -159,7 +167,9 @@ END_TEST
 static void add_view(Buffer *b, size_t entries, int rank, const size_t *shape, bool flat)
 {
     buffer_text(b, "ctorch._utils\n_rebuild_tensor_v2\n((U\x07storagectorch\nFloatStorage\n"
-                   "U\x01" "0U\x03" "cpuJ");
+                   "U\x01"
+                   "0U\x03"
+                   "cpuJ");
     for (int k = 0; k < 4; k++)
         buffer_add(b, &(char){(char)(entries >> 8 * k & 255)}, 1);
     buffer_add(b, "tQK\0(", 5);
@@ -236,7 +246,10 @@ START_TEST(weights_that_share_a_storage)
     c.blocks_mlp = 64;
     Model m = {.config = c, .role = ROLE_TEACHER};
     ck_assert(model_layout(&m, &err));
-    buffer_text(&b, "\x80\x02}(U\x04" "di4c}(U\x06" "formatU\x06" "di4c-1U\x04roleU\x07teacherU\x04"
+    buffer_text(&b, "\x80\x02}(U\x04"
+                    "di4c}(U\x06"
+                    "formatU\x06"
+                    "di4c-1U\x04roleU\x07teacherU\x04"
                     "dataU\x06glyphs");
     for (size_t i = 0; i < config_count(); i++) {
         config_value(&c, i, value);
@@ -307,8 +320,8 @@ static Config unet_config(void)
 /* Every key of the metadata, set to large values: noise of each kind, MLP and U-Net. */
 START_TEST(metadata)
 {
-    static const char *const values[] = {"65535", "16384", "4096", "64", "16", "1,1,4096,4096",
-                                         "1,1,1,1,1,1,1,1", "on", "off"};
+    static const char *const values[] = {"65535",         "16384",           "4096", "64", "16",
+                                         "1,1,4096,4096", "1,1,1,1,1,1,1,1", "on",   "off"};
     static const ProcessKind kinds[] = {PROCESS_UNIFORM, PROCESS_ABSORBING, PROCESS_BIRTH_DEATH,
                                         PROCESS_GAUSSIAN};
     Error err;
@@ -418,7 +431,8 @@ static void make_zip(const char *path)
 {
     const size_t shape[] = {2, 2};
     Buffer b = {0};
-    buffer_text(&b, "\x80\x02}U\x01" "a");
+    buffer_text(&b, "\x80\x02}U\x01"
+                    "a");
     add_view(&b, 4, 2, shape, false);
     buffer_text(&b, "s.");
     write_torch("f.pt", &b, 4);

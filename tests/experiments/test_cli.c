@@ -5,13 +5,13 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "experiments/metrics/classifier.h"
 #include "experiments/commands/commands.h"
+#include "experiments/metrics/classifier.h"
 #include "experiments/metrics/evaluation.h"
 #include "experiments/model/model.h"
-#include "nn/formats/npy.h"
 #include "experiments/theory/theory.h"
 #include "nn/formats/json.h"
+#include "nn/formats/npy.h"
 #include "tensor/base/memory.h"
 #include "tensor/base/platform.h"
 #include "tests/tools/cli.h"
@@ -24,23 +24,17 @@
 
 /* Every file that a test may leave: named before it is made, it is also cleared of older runs. */
 static const char *const files[] = {
-    "h.safetensors",
-    "t.safetensors",   "t.csv",
-    "s.safetensors",   "s.csv",
-    "u.safetensors",   "u.csv",
-    "t2.safetensors",  "log",
-    "d.safetensors",   "d.csv",
-    "r.safetensors",   "r.csv",
-    "m.safetensors",   "m.csv",
-    "k.safetensors",   "e.json",
-    "e.html",          "r.html",
-    "x.npy",           "y.npy",
-    "p.png",           "x.png",
-    "x.safetensors",   "x.csv",
-    "new.safetensors", "folder.safetensors",
-    "rates.csv",       "none.csv",
-    "a.npy",           "b.npy",
-    "c.npy",           "d.npy",
+    "h.safetensors", "t.safetensors",   "t.csv",
+    "s.safetensors", "s.csv",           "u.safetensors",
+    "u.csv",         "t2.safetensors",  "log",
+    "d.safetensors", "d.csv",           "r.safetensors",
+    "r.csv",         "m.safetensors",   "m.csv",
+    "k.safetensors", "e.json",          "e.html",
+    "r.html",        "x.npy",           "y.npy",
+    "p.png",         "x.png",           "x.safetensors",
+    "x.csv",         "new.safetensors", "folder.safetensors",
+    "rates.csv",     "none.csv",        "a.npy",
+    "b.npy",         "c.npy",           "d.npy",
 };
 
 static void set_up(void)

@@ -150,8 +150,9 @@ START_TEST(other_networks_are_refused)
 {
     expect_refusal(TOY_WIDER, TOY_TEACHER,
                    "\"net.a.linear.weight\": expected shape (4, 3), found (4, 4)");
-    expect_refusal(TOY_TEACHER, TOY_STUDENT, "expected a tensor \"net.lemb_modules.0.weight\" of "
-                                             "shape (2, 2), found none");
+    expect_refusal(TOY_TEACHER, TOY_STUDENT,
+                   "expected a tensor \"net.lemb_modules.0.weight\" of "
+                   "shape (2, 2), found none");
     expect_refusal(TOY_STUDENT, TOY_TEACHER, "\"net.lemb_modules.0.weight\": expected only the 3");
 }
 END_TEST

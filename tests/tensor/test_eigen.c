@@ -4,9 +4,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "tensor/eigen.h"
 #include "tensor/base/memory.h"
 #include "tensor/base/rng.h"
+#include "tensor/eigen.h"
 
 static double *random_symmetric(size_t n, double scale, uint64_t seed)
 {
@@ -145,8 +145,8 @@ END_TEST
 START_TEST(tiny_entries_among_large_ones)
 {
     enum { N = 5 };
-    static const double tiny[] = {1e-150, 1e-153, 3e-154, 1e-154, 1e-155, 1e-160, 1e-161,
-                                  1e-162, 1e-200, 1e-307, 1e-320};
+    static const double tiny[] = {1e-150, 1e-153, 3e-154, 1e-154, 1e-155, 1e-160,
+                                  1e-161, 1e-162, 1e-200, 1e-307, 1e-320};
 
     for (size_t t = 0; t < sizeof tiny / sizeof tiny[0]; t++)
         for (size_t shape = 0; shape < 3; shape++) {

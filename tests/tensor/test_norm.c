@@ -7,9 +7,9 @@
 #include <string.h>
 
 #include "tensor/base/memory.h"
-#include "tensor/norm.h"
 #include "tensor/base/rng.h"
 #include "tensor/base/threads.h"
+#include "tensor/norm.h"
 
 /* What a shape needs; dx, dshift, dgamma, dbeta start with random numbers, since gradients are
  * added. */

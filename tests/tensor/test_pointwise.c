@@ -9,11 +9,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "tensor/fast_exp.h"
 #include "tensor/base/memory.h"
+#include "tensor/base/rng.h"
+#include "tensor/fast_exp.h"
 #include "tensor/pointwise.h"
 #include "tensor/reduce.h"
-#include "tensor/base/rng.h"
 #include "tensor/softmax.h"
 
 static float *random_floats(size_t n, double width, uint64_t seed)
@@ -156,8 +156,8 @@ static void check_unary(const Unary *u, size_t n)
     if (u->backward != NULL) {
         double h = 1e-5;
         for (size_t i = 0; i < n; i++) /* twice: gradients are added */
-            expected[i] = dx[i] + 2.0 * dy[i] *
-                                      (u->exact(x[i] + h) - u->exact(x[i] - h)) / (2.0 * h);
+            expected[i] =
+                dx[i] + 2.0 * dy[i] * (u->exact(x[i] + h) - u->exact(x[i] - h)) / (2.0 * h);
         u->backward(dx, dy, u->from_output ? y : x, n);
         u->backward(dx, dy, u->from_output ? y : x, n);
         ck_assert_uint_eq(count_wrong(dx, expected, n, 1e-6, 3e-6), 0);
@@ -220,7 +220,7 @@ END_TEST
 
 START_TEST(broadcasts)
 {
-    static const size_t shapes[7][3] = {{0, 3, 2},  {2, 0, 3},    {2, 3, 0},   {1, 1, 1},
+    static const size_t shapes[7][3] = {{0, 3, 2},  {2, 0, 3},    {2, 3, 0},    {1, 1, 1},
                                         {3, 5, 17}, {4, 300, 33}, {1, 2, 20000}};
     size_t batch = shapes[_i][0], positions = shapes[_i][1], c = shapes[_i][2];
     size_t rows = batch * positions, n = rows * c, wrong = 0;
@@ -276,7 +276,7 @@ END_TEST
 START_TEST(sums_over_rows_and_positions)
 {
     static const size_t shapes[][3] = {
-        {0, 3, 2},    {2, 0, 3},    {2, 3, 0},    {1, 1, 1},   {3, 5, 17},   {1, 5000, 9},
+        {0, 3, 2},     {2, 0, 3},    {2, 3, 0},     {1, 1, 1},     {3, 5, 17},     {1, 5000, 9},
         {1, 300, 513}, {70, 40, 33}, {2, 1025, 64}, {1, 3, 40000}, {3, 1000, 128},
     };
     size_t batch = shapes[_i][0], positions = shapes[_i][1], c = shapes[_i][2];
@@ -304,7 +304,7 @@ END_TEST
 
 /* ---- softmax ---- */
 
-static const size_t softmax_shapes[][2] = {{0, 3}, {3, 0},   {1, 1},    {5, 2},   {7, 16},
+static const size_t softmax_shapes[][2] = {{0, 3},  {3, 0},   {1, 1},     {5, 2},    {7, 16},
                                            {9, 31}, {3, 257}, {2000, 17}, {2, 40000}};
 enum { SOFTMAX_SHAPES = sizeof softmax_shapes / sizeof *softmax_shapes };
 

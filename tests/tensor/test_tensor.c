@@ -6,8 +6,8 @@
 #include <string.h>
 
 #include "tensor/base/memory.h"
-#include "tensor/picture.h"
 #include "tensor/base/rng.h"
+#include "tensor/picture.h"
 #include "tensor/states.h"
 #include "tensor/tensor.h"
 
@@ -161,7 +161,7 @@ typedef struct Picture {
 } Picture;
 
 /* Empty, single, odd and long enough for a parallel region. */
-static const Picture pictures[] = {{0, 2, 2, 1}, {1, 1, 1, 1}, {1, 2, 2, 1},  {2, 3, 5, 7},
+static const Picture pictures[] = {{0, 2, 2, 1},  {1, 1, 1, 1},  {1, 2, 2, 1},   {2, 3, 5, 7},
                                    {3, 4, 4, 16}, {1, 7, 6, 33}, {5, 16, 16, 32}};
 enum { PICTURES = sizeof pictures / sizeof *pictures };
 

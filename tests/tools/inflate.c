@@ -62,8 +62,8 @@ static size_t stored_block(Reader *r, unsigned char *out, size_t length, size_t 
 
 static size_t fixed_block(Reader *r, unsigned char *out, size_t length, size_t most)
 {
-    static const unsigned first_length[29] = {3,  4,  5,  6,  7,  8,  9,  10, 11,  13,
-                                              15, 17, 19, 23, 27, 31, 35, 43, 51,  59,
+    static const unsigned first_length[29] = {3,  4,  5,  6,   7,   8,   9,   10,  11, 13,
+                                              15, 17, 19, 23,  27,  31,  35,  43,  51, 59,
                                               67, 83, 99, 115, 131, 163, 195, 227, 258};
     static const unsigned length_bits[29] = {0, 0, 0, 0, 0, 0, 0, 0, 1, 1, 1, 1, 2, 2, 2,
                                              2, 3, 3, 3, 3, 4, 4, 4, 4, 5, 5, 5, 5, 0};

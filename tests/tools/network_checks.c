@@ -5,8 +5,8 @@
 #include <string.h>
 
 #include "tensor/base/memory.h"
-#include "tensor/pointwise.h"
 #include "tensor/base/threads.h"
+#include "tensor/pointwise.h"
 
 void randomise(Network *net, uint64_t seed)
 {
@@ -110,7 +110,8 @@ void check_same_bits(const Network *net)
     for (size_t i = 0, first = 0; i < 3; first += pieces[i++]) {
         Var *v = forward(net, g, &b, first, pieces[i], true);
         ck_assert_int_eq(memcmp(v->value.data, expected + first * net->outputs,
-                                pieces[i] * net->outputs * sizeof(float)), 0);
+                                pieces[i] * net->outputs * sizeof(float)),
+                         0);
         ag_graph_reset(g);
     }
     ag_graph_destroy(g);

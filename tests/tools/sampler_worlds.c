@@ -25,8 +25,8 @@ static void fill_small(const Formula *f, float *table, double t, size_t S)
 
     for (size_t i = 0; i < 2 * WORLD_ALL * WORLD_D * S; i++) {
         world_digits(x, i / (WORLD_D * S) % WORLD_ALL, WORLD_S);
-        table[i] = formula(f, x, WORLD_D, t, i / (WORLD_ALL * WORLD_D * S) == 1, i / S % WORLD_D,
-                           i % S);
+        table[i] =
+            formula(f, x, WORLD_D, t, i / (WORLD_ALL * WORLD_D * S) == 1, i / S % WORLD_D, i % S);
     }
 }
 
@@ -61,8 +61,7 @@ Denoiser formula_denoiser(Formula *f, const Process *p, size_t dims, size_t lamb
 {
     size_t states = p->states - (p->mask >= 0 ? 1 : 0);
     Head head = {HEAD_SOFTMAX, dims, states, 1, false, p->mask};
-    Denoiser d = {head, lambda_dims, NULL, formula_forward, f, LAMBDA_UNIFORM,
-                  LAMBDA_STEP};
+    Denoiser d = {head, lambda_dims, NULL, formula_forward, f, LAMBDA_UNIFORM, LAMBDA_STEP};
     return d;
 }
 
@@ -81,8 +80,8 @@ Process *world_process(size_t kase, size_t states)
     for (size_t i = 0; i < states && kase == 4; i++) /* round and round, a little back */
         for (size_t j = 0; j < states; j++)
             rates[i * states + j] = j == (i + 1) % states ? 2.0
-                                    : j == i ? -2.0 - 0.3 * ((double)states - 2.0)
-                                             : 0.3;
+                                    : j == i              ? -2.0 - 0.3 * ((double)states - 2.0)
+                                                          : 0.3;
     c.rates = kase == 4 ? rates : NULL;
     c.any_start = true; /* rates mild enough to be summed up by hand */
     Process *p = diffusion_process_create(&c, &err);

@@ -123,8 +123,8 @@ const char *toy_mnist_split(size_t count, size_t side, size_t test_count, size_t
 {
     static char spec[80];
     write_split(toy("train-images-idx3-ubyte"), toy("train-labels-idx1-ubyte"), count, side, seed);
-    write_split(toy("t10k-images-idx3-ubyte"), toy("t10k-labels-idx1-ubyte"), test_count,
-                test_side, seed + 1000);
+    write_split(toy("t10k-images-idx3-ubyte"), toy("t10k-labels-idx1-ubyte"), test_count, test_side,
+                seed + 1000);
     snprintf(spec, sizeof spec, "mnist:%s", folder);
     return spec;
 }

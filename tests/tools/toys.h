@@ -8,8 +8,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "experiments/model/config.h"
 #include "experiments/data/dataset.h"
+#include "experiments/model/config.h"
 
 /* Makes the empty folder `name` (removed again by toys_tear_down, with the files named by toy). */
 void toys_set_up(const char *name);

@@ -15,8 +15,8 @@ struct BoundChain {
     const Process *process;
     const Denoiser *teacher;
     size_t steps, dims, noised, clean; /* N, D, points of the two spaces */
-    States points;   /* (X, D) */
-    double **law;    /* (N + 1): r_n over X for n >= 1, over Y for n = 0 */
+    States points;                     /* (X, D) */
+    double **law;                      /* (N + 1): r_n over X for n >= 1, over Y for n = 0 */
     double **kernel; /* (N): [0] is p^psi_{0|t_1} (X, Y); [n] is p^psi_{t_n|t_n+1} (X, X) */
     Graph *graph;
 };
@@ -122,7 +122,8 @@ static void fill_step(const BoundChain *c, double s, double t, double *table)
         const uint16_t *x = states_row(&c->points, n);
         fill_rows(head, out + n * outputs, x, logp, rows);
         for (size_t d = 0; d < c->dims; d++)
-            diffusion_posterior_mix(step, x[d], rows + d * head->states, head->states, mixed + d * S);
+            diffusion_posterior_mix(step, x[d], rows + d * head->states, head->states,
+                                    mixed + d * S);
         add_product(table + n * c->noised, work, mixed, c->dims, S, 1.0);
     }
     diffusion_posterior_destroy(step);

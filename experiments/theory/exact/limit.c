@@ -153,9 +153,10 @@ static LimitValue pair_value(const Pair *pair, const double *count, size_t N)
             continue;
         value.bound += count[n] * log(mean);
         if (mean > 0.0)
-            value.carried += count[n] *
-                             (hits * entropy_term(pair->hit, mean) +
-                              misses * entropy_term(pair->miss, mean)) / mean;
+            value.carried +=
+                count[n] *
+                (hits * entropy_term(pair->hit, mean) + misses * entropy_term(pair->miss, mean)) /
+                mean;
     }
     return value;
 }
@@ -192,7 +193,7 @@ static bool exact_value(const FiniteLaw *law, const double *marginal, double gai
 typedef struct Sums {
     const FiniteLaw *law;
     double *marginal;
-    size_t lambdas;  /* N */
+    size_t lambdas; /* N */
     uint64_t seed;
     uint32_t *drawn; /* (LIMIT_DRAWS, N + 1): x and what the N lambdas name; NULL until needed */
 } Sums;

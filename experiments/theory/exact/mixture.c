@@ -20,7 +20,7 @@
 #include "tensor/base/threads.h"
 
 enum { EM_STEPS = 200, DESCENT_STEPS = 1000, FIT_STREAM = 0x417 };
-static const double RATE_FIRST = 0.1, RATE_LAST = 1e-5;  /* of Adam */
+static const double RATE_FIRST = 0.1, RATE_LAST = 1e-5;   /* of Adam */
 static const double ROUND_FIRST = 0.3, ROUND_LAST = 1e-9; /* e, times the largest p(x) */
 
 Mixture *mixture_create(size_t lambdas, size_t dims, size_t states)

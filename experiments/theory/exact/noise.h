@@ -6,7 +6,8 @@
 
 /* On `states` data states, with exp(-B(0,t)) = 1 - t: masks and uniform resampling keep a state
  * until t with probability 1 - t, and forget it wholly at t = 1; birth-death jumps to each
- * neighbour at rate beta, up to exp(-B) = 1e-6.  NULL and a sentence as diffusion_process_create. */
+ * neighbour at rate beta, up to exp(-B) = 1e-6.  NULL and a sentence as diffusion_process_create.
+ */
 Process *theory_noise(ProcessKind kind, size_t states, Error *err);
 
 #endif

@@ -23,8 +23,8 @@ static void exact_fill(void *self, double t, size_t lambda, double *p0)
 
 TableModel push_exact_model(ExactTableData *data)
 {
-    TableModel model = {.dims = data->dims, .states = data->states, .lambdas = 1,
-                        .fill = exact_fill, .self = data};
+    TableModel model = {
+        .dims = data->dims, .states = data->states, .lambdas = 1, .fill = exact_fill, .self = data};
 
     return model;
 }
@@ -64,12 +64,12 @@ typedef struct Push {
     const SamplerPlan *plan;
     const SamplerStep *step;
     const TableModel *model;
-    size_t D, S, T, size;      /* T: the process's states; size = T^D */
-    size_t call;               /* the first; the second is call + 1 */
+    size_t D, S, T, size; /* T: the process's states; size = T^D */
+    size_t call;          /* the first; the second is call + 1 */
     bool two;
-    double *p0, *second;       /* (size, D, S): probabilities of the two calls */
-    const double *r;           /* the law before */
-    double *parts;             /* (BLOCKS, size) */
+    double *p0, *second; /* (size, D, S): probabilities of the two calls */
+    const double *r;     /* the law before */
+    double *parts;       /* (BLOCKS, size) */
 } Push;
 
 /* rows (D, T) after the first call from place x. */
@@ -80,7 +80,7 @@ static void fill_rows(const Push *w, size_t x, double *rows)
     joint_state(x, w->T, w->D, state);
     for (size_t d = 0; d < w->D; d++)
         diffusion_sampler_row(w->step, w->call, state[d], w->p0 + (x * w->D + d) * w->S, 0, NULL,
-                         rows + d * w->T);
+                              rows + d * w->T);
 }
 
 /* rows (D, T) after the second call from place y, to which the first one led from place x. */
@@ -91,8 +91,8 @@ static void fill_second(const Push *w, size_t x, size_t y, double *rows)
     joint_state(x, w->T, w->D, old);
     joint_state(y, w->T, w->D, now);
     for (size_t d = 0; d < w->D; d++)
-        diffusion_sampler_row(w->step, w->call + 1, now[d], w->second + (y * w->D + d) * w->S, old[d],
-                         w->p0 + (x * w->D + d) * w->S, rows + d * w->T);
+        diffusion_sampler_row(w->step, w->call + 1, now[d], w->second + (y * w->D + d) * w->S,
+                              old[d], w->p0 + (x * w->D + d) * w->S, rows + d * w->T);
 }
 
 /* All that follows from place x.  pair (size) is room for the law after the first of two calls. */
@@ -122,8 +122,7 @@ static void move_block(size_t block, void *context)
 
     for (size_t x = block * w->size / BLOCKS; x < (block + 1) * w->size / BLOCKS; x++)
         if (w->r[x] > 0.0)
-            move_state(w, x, w->r[x] / (double)runs, rows, pair, room,
-                       w->parts + block * w->size);
+            move_state(w, x, w->r[x] / (double)runs, rows, pair, room, w->parts + block * w->size);
     mem_free(room);
     mem_free(rows);
     mem_free(pair);
@@ -176,8 +175,8 @@ double push_terms(const SamplerClass *sampler, const Process *process, size_t di
     const double T = (double)process->states;
     const bool mask = process->mask >= 0, triples = sampler->two_stages;
     /* A masked dimension stays or becomes one of the others, which stay. */
-    const double moves = triples ? (mask ? 3.0 * T - 2.0 : T * T * T)
-                                 : (mask ? 2.0 * T - 1.0 : T * T);
+    const double moves =
+        triples ? (mask ? 3.0 * T - 2.0 : T * T * T) : (mask ? 2.0 * T - 1.0 : T * T);
     return pow(moves, (double)dims);
 }
 

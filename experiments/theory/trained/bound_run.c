@@ -134,8 +134,9 @@ BoundRun *bound_run(const FiniteLaw *law, uint64_t seed, size_t steps, Error *er
     double noised = pow((double)law->states + 1.0, (double)law->dims);
 
     if (noised > BOUND_MAX_POINTS) {
-        error_set(err, "theory bound: a world of %zu states in %zu dimensions has %g masked ones, "
-                       "expected at most %d",
+        error_set(err,
+                  "theory bound: a world of %zu states in %zu dimensions has %g masked ones, "
+                  "expected at most %d",
                   law->states, law->dims, noised, (int)BOUND_MAX_POINTS);
         return NULL;
     }

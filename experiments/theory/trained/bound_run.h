@@ -13,9 +13,9 @@
 enum { BOUND_CALLS = 8 }; /* N: the teacher's calls, and terms on the right */
 
 typedef struct BoundRow {
-    size_t step;     /* finished training steps */
-    size_t lambdas;  /* K: values of the student's lambda; 64, or 16 on larger spaces */
-    double lhs, rhs; /* nothing above 1 is said by an rhs above 1 */
+    size_t step;               /* finished training steps */
+    size_t lambdas;            /* K: values of the student's lambda; 64, or 16 on larger spaces */
+    double lhs, rhs;           /* nothing above 1 is said by an rhs above 1 */
     double terms[BOUND_CALLS]; /* of rhs: distill at t_1, consis at (t_n, t_{n+1}), n = 1..N-1 */
     double student_tv, teacher_tv; /* to the data: student in one step, teacher in N */
 } BoundRow;

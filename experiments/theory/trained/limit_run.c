@@ -10,10 +10,10 @@
 #include "tensor/base/memory.h"
 #include "tensor/base/platform.h"
 
-enum { LAMBDA_STREAM = 501 }; /* beside the stream of data */
-static const double RATE = 2e-3;       /* of Adam */
-static const double START_GAIN = 0.5;   /* how far from the saddle students start */
-static const double LEAST = 1e-9;       /* probability of a value that the law does not have */
+enum { LAMBDA_STREAM = 501 };         /* beside the stream of data */
+static const double RATE = 2e-3;      /* of Adam */
+static const double START_GAIN = 0.5; /* how far from the saddle students start */
+static const double LEAST = 1e-9;     /* probability of a value that the law does not have */
 
 typedef struct Lab {
     const FiniteLaw *law;
@@ -76,7 +76,7 @@ static void keep_logs(Lab *lab, const float *numbers, size_t rows)
     for (size_t r = 0; r < rows; r++)
         for (size_t d = 0; d < lab->law->dims; d++)
             diffusion_head_row(head, numbers + r * lab->outputs, states_row(&lab->masked, r), d,
-                          lab->out + r * lab->outputs + d * lab->law->states);
+                               lab->out + r * lab->outputs + d * lab->law->states);
 }
 
 /* Recorded; ends with pull. */

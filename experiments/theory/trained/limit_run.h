@@ -21,7 +21,7 @@ typedef struct LimitTraining {
     size_t passes;  /* of the network a step, recorded ones; pictures a step = passes / max(N, 1),
                        at least 1 (checked).  Those that find the posterior are not counted */
     size_t steps;
-    uint64_t seed;  /* of weights, pictures and lambdas */
+    uint64_t seed; /* of weights, pictures and lambdas */
 } LimitTraining;
 
 typedef struct LimitStudent {

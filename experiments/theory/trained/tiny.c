@@ -99,7 +99,7 @@ double tiny_teach(TinyModel *m, const TeacherConfig *config, const FiniteLaw *la
 }
 
 double tiny_distill(TinyModel *m, const DistillConfig *config, const Denoiser *teacher,
-                   const FiniteLaw *law, const Process *p, States *x0)
+                    const FiniteLaw *law, const Process *p, States *x0)
 {
     uint64_t step = m->optimizer->steps;
 

@@ -15,11 +15,11 @@
 FiniteLaw *tiny_xor(size_t dims);
 
 typedef struct TinyModel {
-    Network *net;  /* an MLP with a softmax head */
+    Network *net; /* an MLP with a softmax head */
     Denoiser denoiser;
     Optimizer *optimizer;
     Graph *graph;
-    Arena *arena; /* of a step */
+    Arena *arena;  /* of a step */
     uint64_t seed; /* of weights, data and draws */
 } TinyModel;
 
@@ -35,6 +35,6 @@ void tiny_draw_data(const FiniteLaw *law, uint64_t seed, uint64_t step, States *
 double tiny_teach(TinyModel *m, const TeacherConfig *config, const FiniteLaw *law, const Process *p,
                   States *x0);
 double tiny_distill(TinyModel *m, const DistillConfig *config, const Denoiser *teacher,
-                   const FiniteLaw *law, const Process *p, States *x0);
+                    const FiniteLaw *law, const Process *p, States *x0);
 
 #endif

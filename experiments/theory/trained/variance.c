@@ -62,7 +62,7 @@ static void fill_sample(Sample *s, const Process *p, uint64_t seed, uint64_t num
     NetworkInput at_u = {&d->xu, repeat(s->arena, d->u, s->B, s->N), d->lambda_u, NULL, NULL};
     s->student_u = run(s, s->student, &at_u);
     diffusion_head_draw(&s->student->head, s->student_u, &d->xu,
-                   distill_row_streams(s->arena, step, PASS_X0U, s->B, s->N), &d->x0u);
+                        distill_row_streams(s->arena, step, PASS_X0U, s->B, s->N), &d->x0u);
     States *xt = arena_alloc(s->arena, 1, sizeof *xt);
     *xt = states_repeat(s->arena, &d->xt, s->N);
     s->at_t = (NetworkInput){xt, repeat(s->arena, d->t, s->B, s->N), d->lambda_t, NULL, NULL};
@@ -76,8 +76,9 @@ static void losses(const Sample *s, const Di4cOptions *options, const float *tea
 {
     const Di4cDraws *d = &s->draws;
     static const Di4cTerms none = {NULL, NULL, NULL, NULL, NULL};
-    Di4cInput in = {s->B,   s->N,   d->t,         *s->x0,        d->xt,        d->xu,        d->x0u,
-                    d->xtm, s->student_t, s->student_tm, s->student_u, teacher_t, s->teacher_tm};
+    Di4cInput in = {s->B,         s->N,      d->t,         *s->x0,       d->xt,
+                    d->xu,        d->x0u,    d->xtm,       s->student_t, s->student_tm,
+                    s->student_u, teacher_t, s->teacher_tm};
 
     distill_losses(options, &s->student->head, &in, &none, dt, dtm);
 }
@@ -132,8 +133,8 @@ static void fill_gradients(const Sample *s, float *grads)
     pull(s, &s->at_t, both, grads + LOSS_DATA * P);
     pull(s, &s->at_t, consis, grads + LOSS_CONSIS * P);
     for (size_t i = 0; i < P; i++)
-        grads[LOSS_ALL * P + i] = grads[LOSS_DISTILL * P + i] + grads[LOSS_DATA * P + i] +
-                                  grads[LOSS_CONSIS * P + i];
+        grads[LOSS_ALL * P + i] =
+            grads[LOSS_DISTILL * P + i] + grads[LOSS_DATA * P + i] + grads[LOSS_CONSIS * P + i];
     nn_params_zero_grads(&s->student->net->params);
 }
 
@@ -141,8 +142,13 @@ void variance_gradients(const DistillConfig *config, const Denoiser *teacher,
                         const Denoiser *student, const Process *p, const States *x0, uint64_t seed,
                         uint64_t step, Graph *g, float *grads)
 {
-    Sample s = {.config = config, .teacher = teacher, .student = student, .x0 = x0,
-                .B = x0->batch, .N = config->lambdas, .g = g};
+    Sample s = {.config = config,
+                .teacher = teacher,
+                .student = student,
+                .x0 = x0,
+                .B = x0->batch,
+                .N = config->lambdas,
+                .g = g};
 
     TENSOR_CHECK(student->head.kind == HEAD_SOFTMAX && student->net != NULL,
                  "a student with head %d", (int)student->head.kind);

@@ -86,7 +86,7 @@ static bool train_student(Lab *lab, size_t until, Error *err)
 {
     while (lab->student->optimizer->steps < until) {
         tiny_distill(lab->student, &lab->config, &lab->teacher->denoiser, lab->law, lab->process,
-                    &lab->x0);
+                     &lab->x0);
         if (stopped(err))
             return false;
     }

@@ -21,19 +21,28 @@ static const struct {
     unsigned char code;
     const char *name;
 } refused[] = {
-    {'i', "INST"}, {'o', "OBJ"}, {'P', "PERSID"}, {'I', "INT"}, {'L', "LONG"}, {'F', "FLOAT"},
-    {'S', "STRING"}, {'V', "UNICODE"}, {'p', "PUT"}, {'g', "GET"}, {'1', "POP_MARK"},
-    {'2', "DUP"}, {'B', "BINBYTES"}, {'C', "SHORT_BINBYTES"}, {0x81, "NEWOBJ"}, {0x82, "EXT1"},
-    {0x83, "EXT2"}, {0x84, "EXT4"}, {0x8b, "LONG4"}, {0x8c, "SHORT_BINUNICODE"},
-    {0x8d, "BINUNICODE8"}, {0x8e, "BINBYTES8"}, {0x8f, "EMPTY_SET"}, {0x90, "ADDITEMS"},
-    {0x91, "FROZENSET"}, {0x92, "NEWOBJ_EX"}, {0x93, "STACK_GLOBAL"}, {0x94, "MEMOIZE"},
-    {0x95, "FRAME"}, {0x96, "BYTEARRAY8"}, {0x97, "NEXT_BUFFER"}, {0x98, "READONLY_BUFFER"},
+    {'i', "INST"},          {'o', "OBJ"},
+    {'P', "PERSID"},        {'I', "INT"},
+    {'L', "LONG"},          {'F', "FLOAT"},
+    {'S', "STRING"},        {'V', "UNICODE"},
+    {'p', "PUT"},           {'g', "GET"},
+    {'1', "POP_MARK"},      {'2', "DUP"},
+    {'B', "BINBYTES"},      {'C', "SHORT_BINBYTES"},
+    {0x81, "NEWOBJ"},       {0x82, "EXT1"},
+    {0x83, "EXT2"},         {0x84, "EXT4"},
+    {0x8b, "LONG4"},        {0x8c, "SHORT_BINUNICODE"},
+    {0x8d, "BINUNICODE8"},  {0x8e, "BINBYTES8"},
+    {0x8f, "EMPTY_SET"},    {0x90, "ADDITEMS"},
+    {0x91, "FROZENSET"},    {0x92, "NEWOBJ_EX"},
+    {0x93, "STACK_GLOBAL"}, {0x94, "MEMOIZE"},
+    {0x95, "FRAME"},        {0x96, "BYTEARRAY8"},
+    {0x97, "NEXT_BUFFER"},  {0x98, "READONLY_BUFFER"},
 };
 
 const char *pickle_type_name(PickleType type)
 {
-    static const char *const names[] = {"None", "a bool", "an integer", "a number", "a text",
-                                        "a tuple", "a list", "a dict", "a tensor", "a class",
+    static const char *const names[] = {"None",      "a bool",  "an integer", "a number", "a text",
+                                        "a tuple",   "a list",  "a dict",     "a tensor", "a class",
                                         "a storage", "a dtype", "a mark"};
     TENSOR_CHECK((size_t)type < sizeof names / sizeof names[0], "type %d", (int)type);
     return names[type];
@@ -45,7 +54,6 @@ struct Pickle {
     Arena *arena;
     PickleValue *root;
 };
-
 
 bool pickle_wrong(PickleMachine *m, const char *what)
 {
@@ -241,7 +249,7 @@ static bool fill(PickleMachine *m, PickleType type, size_t keep, size_t first)
     const size_t step = type == PICKLE_DICT ? 2 : 1, count = m->count - first;
     if (keep == 0 || m->stack[keep - 1]->type != type)
         return pickle_wrong(m, type == PICKLE_DICT ? "expected a dict to set items of"
-                                            : "expected a list to append to");
+                                                   : "expected a list to append to");
     if (count % step != 0)
         return pickle_wrong(m, "expected a value for every key");
     PickleValue *v = m->stack[keep - 1];
@@ -477,8 +485,8 @@ const PickleValue *pickle_get(const PickleValue *v, const char *key)
 
 bool pickle_number(const PickleValue *v, double *number)
 {
-    if (v == NULL || (v->type != PICKLE_BOOL && v->type != PICKLE_INTEGER &&
-                      v->type != PICKLE_NUMBER))
+    if (v == NULL ||
+        (v->type != PICKLE_BOOL && v->type != PICKLE_INTEGER && v->type != PICKLE_NUMBER))
         return false;
     *number = v->type == PICKLE_NUMBER ? v->number : (double)v->integer;
     return true;

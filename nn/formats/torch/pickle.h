@@ -21,8 +21,8 @@ typedef enum PickleType {
     PICKLE_TEXT,    /* text, ended by a 0 that `count` does not count; also Python's bytes */
     PICKLE_TUPLE,   /* items: count values */
     PICKLE_LIST,
-    PICKLE_DICT,    /* items: key, value, key, value ...; count pairs.  Also OrderedDict */
-    PICKLE_TENSOR,  /* tensor */
+    PICKLE_DICT,   /* items: key, value, key, value ...; count pairs.  Also OrderedDict */
+    PICKLE_TENSOR, /* tensor */
     /* The rest appears while reading, never in a finished tree. */
     PICKLE_CLASS,   /* integer: index in the list of classes */
     PICKLE_STORAGE, /* tensor, without shape */
@@ -33,14 +33,14 @@ typedef enum PickleType {
 enum { PICKLE_MAX_RANK = 8, PICKLE_MAX_DEPTH = 32 };
 
 typedef struct PickleTensor {
-    const char *dtype;  /* "F32", "F64", "F16", "BF16", "I64", ... as in .safetensors files */
-    size_t item;        /* bytes of an entry */
-    const char *key;    /* of the storage: entry "data/KEY" of the archive */
-    size_t storage;     /* entries in the storage */
-    size_t offset;      /* first entry of the tensor */
+    const char *dtype; /* "F32", "F64", "F16", "BF16", "I64", ... as in .safetensors files */
+    size_t item;       /* bytes of an entry */
+    const char *key;   /* of the storage: entry "data/KEY" of the archive */
+    size_t storage;    /* entries in the storage */
+    size_t offset;     /* first entry of the tensor */
     int rank;
     size_t shape[PICKLE_MAX_RANK], stride[PICKLE_MAX_RANK]; /* in entries */
-    size_t count;       /* product of the shape; every entry lies within the storage */
+    size_t count; /* product of the shape; every entry lies within the storage */
 } PickleTensor;
 
 typedef struct PickleValue PickleValue;

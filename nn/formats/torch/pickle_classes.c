@@ -9,8 +9,15 @@
 /* ---- what is known ---- */
 
 typedef enum ClassKind {
-    CLASS_ORDERED_DICT, CLASS_TENSOR, CLASS_PARAMETER, CLASS_STORAGE, CLASS_SIZE, CLASS_SCALAR,
-    CLASS_DTYPE, CLASS_ENCODE, CLASS_BYTES
+    CLASS_ORDERED_DICT,
+    CLASS_TENSOR,
+    CLASS_PARAMETER,
+    CLASS_STORAGE,
+    CLASS_SIZE,
+    CLASS_SCALAR,
+    CLASS_DTYPE,
+    CLASS_ENCODE,
+    CLASS_BYTES
 } ClassKind;
 
 static const struct {
@@ -263,8 +270,7 @@ static bool reduce_class(PickleMachine *m, ClassKind kind, const PickleValue *ar
     case CLASS_ORDERED_DICT:
         out->type = PICKLE_DICT;
         return args->count == 0 || pickle_wrong(m, "expected an OrderedDict that starts empty");
-    case CLASS_TENSOR:
-        return reduce_tensor(m, args, out);
+    case CLASS_TENSOR: return reduce_tensor(m, args, out);
     case CLASS_PARAMETER: /* (tensor, requires_grad, hooks) */
         if (!is_tuple(args, 3, 3) || args->items[0]->type != PICKLE_TENSOR)
             return pickle_wrong(m, "expected a parameter's tensor");
@@ -275,18 +281,14 @@ static bool reduce_class(PickleMachine *m, ClassKind kind, const PickleValue *ar
             return pickle_wrong(m, "expected the tuple of a torch.Size");
         *out = *args->items[0];
         return true;
-    case CLASS_SCALAR:
-        return reduce_scalar(m, args, out);
-    case CLASS_DTYPE:
-        return reduce_dtype(m, args, out);
-    case CLASS_ENCODE:
-        return reduce_encode(m, args, out);
+    case CLASS_SCALAR: return reduce_scalar(m, args, out);
+    case CLASS_DTYPE: return reduce_dtype(m, args, out);
+    case CLASS_ENCODE: return reduce_encode(m, args, out);
     case CLASS_BYTES:
         out->type = PICKLE_TEXT;
         out->text = "";
         return args->count == 0 || pickle_wrong(m, "expected bytes that are empty");
-    default:
-        return pickle_wrong(m, "expected a class that can be called");
+    default: return pickle_wrong(m, "expected a class that can be called");
     }
 }
 
@@ -321,4 +323,3 @@ bool pickle_build(PickleMachine *m)
     m->count--;
     return true;
 }
-

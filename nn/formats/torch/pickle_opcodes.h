@@ -3,6 +3,7 @@
 #define DI4C_NN_FORMATS_TORCH_PICKLE_OPCODES_H
 
 /* Opcodes by their names in Python's pickletools. */
+/* clang-format off */
 enum {
     MARK = '(', STOP = '.', NONE = 'N', POP = '0', BININT = 'J', BININT1 = 'K', BININT2 = 'M',
     BINFLOAT = 'G', BINUNICODE = 'X', BINSTRING = 'T', SHORT_BINSTRING = 'U', EMPTY_LIST = ']',
@@ -11,5 +12,6 @@ enum {
     BINPUT = 'q', LONG_BINPUT = 'r', BINGET = 'h', LONG_BINGET = 'j', BINPERSID = 'Q',
     PROTO = 0x80, TUPLE1 = 0x85, TUPLE2, TUPLE3, NEWTRUE, NEWFALSE, LONG1
 };
+/* clang-format on */
 
 #endif

@@ -23,8 +23,8 @@ static const ZipEntry *find_in_folder(const TorchFile *f, const char *name, cons
 /* Before version 1.6 PyTorch wrote three pickles one after the other, and before that tar files. */
 static bool is_legacy(const char *path)
 {
-    static const unsigned char magic[] = {0x80, 0x02, 0x8a, 0x0a, 0x6c, 0xfc, 0x9c, 0x46, 0xf9,
-                                          0x20, 0x6a, 0xa8, 0x50, 0x19};
+    static const unsigned char magic[] = {0x80, 0x02, 0x8a, 0x0a, 0x6c, 0xfc, 0x9c,
+                                          0x46, 0xf9, 0x20, 0x6a, 0xa8, 0x50, 0x19};
     unsigned char head[512] = {0};
     FILE *f = fopen(path, "rb");
     const size_t n = f != NULL ? fread(head, 1, sizeof head, f) : 0;
@@ -60,8 +60,10 @@ static bool check_tensor(const TorchFile *f, const PickleTensor *t, Error *err)
         return error_set(err, "%.200s: expected an entry \"%.200sdata/%.100s\" of a tensor's bytes",
                          f->path, f->folder, t->key);
     if (!mem_product(t->storage, t->item, &bytes) || bytes != e->size)
-        return error_set(err, "%.200s: entry \"%.200s\": expected %zu numbers of %zu bytes, found "
-                              "%zu bytes", f->path, e->name, t->storage, t->item, e->size);
+        return error_set(err,
+                         "%.200s: entry \"%.200s\": expected %zu numbers of %zu bytes, found "
+                         "%zu bytes",
+                         f->path, e->name, t->storage, t->item, e->size);
     if (t->count > t->storage) /* strides of 0: a few bytes could claim any amount */
         return error_set(err,
                          "%.200s: entry \"%.200s\": expected a tensor of at most its %zu numbers, "
@@ -142,8 +144,8 @@ static void gather(const PickleTensor *t, const unsigned char *storage, unsigned
     }
 }
 
-static bool integers(const TorchFile *f, const char *name, const unsigned char *bytes,
-                     size_t count, float *out, Error *err)
+static bool integers(const TorchFile *f, const char *name, const unsigned char *bytes, size_t count,
+                     float *out, Error *err)
 {
     for (size_t i = 0; i < count; i++) {
         uint64_t v = 0;
@@ -170,8 +172,8 @@ bool torch_floats(const TorchFile *f, const PickleTensor *t, const char *name, f
         return error_set(err, "%.200s: tensor \"%.200s\": expected one that fits in memory",
                          f->path, name);
     gather(t, e->bytes, bytes);
-    FileTensor flat = {.name = (char *)name, .rank = 1, .count = t->count, .bytes = bytes,
-                       .byte_count = total};
+    FileTensor flat = {
+        .name = (char *)name, .rank = 1, .count = t->count, .bytes = bytes, .byte_count = total};
     flat.shape[0] = t->count;
     snprintf(flat.dtype, sizeof flat.dtype, "%s", t->dtype);
     const bool ok = strcmp(t->dtype, "I64") == 0 ? integers(f, name, bytes, t->count, out, err)

@@ -6,8 +6,8 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-#include "nn/formats/torch/pickle.h"
 #include "nn/formats/safetensors.h"
+#include "nn/formats/torch/pickle.h"
 #include "nn/formats/torch/zip.h"
 #include "tensor/base/error.h"
 

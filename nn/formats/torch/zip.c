@@ -152,8 +152,9 @@ static bool parse_end64(const ZipFile *z, size_t end, Directory *d, Error *err)
         return error_set(err, "%.200s: expected an archive in one file", z->path);
     if (!agrees(d->entries, NONE16, wide.entries) || !agrees(d->size, NONE32, wide.size) ||
         !agrees(d->offset, NONE32, wide.offset))
-        return error_set(err, "%.200s: expected the two end records to agree, found %.0f and %.0f "
-                              "entries, directories of %.0f and %.0f bytes at %.0f and %.0f",
+        return error_set(err,
+                         "%.200s: expected the two end records to agree, found %.0f and %.0f "
+                         "entries, directories of %.0f and %.0f bytes at %.0f and %.0f",
                          z->path, (double)d->entries, (double)wide.entries, (double)d->size,
                          (double)wide.size, (double)d->offset, (double)wide.offset);
     *d = wide;
@@ -232,11 +233,16 @@ static bool parse_record(const ZipFile *z, const Directory *d, size_t *at, Recor
     const size_t name = (size_t)get(p + 28, 2), extra = (size_t)get(p + 30, 2);
     const size_t length = RECORD_SIZE + name + extra + (size_t)get(p + 32, 2);
     if (length > d->end - *at)
-        return error_set(err, "%.200s: expected the directory record at byte %zu to end before "
-                              "byte %zu", z->path, *at, d->end);
-    *r = (Record){.flags = (unsigned)get(p + 8, 2), .method = (unsigned)get(p + 10, 2),
-                  .crc = (uint32_t)get(p + 16, 4), .packed = get(p + 20, 4),
-                  .size = get(p + 24, 4), .header = get(p + 42, 4)};
+        return error_set(err,
+                         "%.200s: expected the directory record at byte %zu to end before "
+                         "byte %zu",
+                         z->path, *at, d->end);
+    *r = (Record){.flags = (unsigned)get(p + 8, 2),
+                  .method = (unsigned)get(p + 10, 2),
+                  .crc = (uint32_t)get(p + 16, 4),
+                  .packed = get(p + 20, 4),
+                  .size = get(p + 24, 4),
+                  .header = get(p + 42, 4)};
     if (!parse_name(z, p + RECORD_SIZE, name, r, err))
         return false;
     if (!parse_zip64(p + RECORD_SIZE + name, extra, r))
@@ -263,8 +269,10 @@ static bool check_descriptor(const ZipFile *z, Record *r, size_t limit, Error *e
     else if (sign && get(p + 8, 4) == r->packed && get(p + 12, 4) == r->size)
         r->end += 16;
     else if (r->size > 0)
-        return bad_entry(z, r, "expected its data descriptor to repeat the directory's CRC and "
-                               "sizes", err);
+        return bad_entry(z, r,
+                         "expected its data descriptor to repeat the directory's CRC and "
+                         "sizes",
+                         err);
     return true;
 }
 
@@ -358,8 +366,8 @@ static bool parse(ZipFile *z, Error *err)
     if (records == NULL)
         return error_set(err, "%.200s: %.0f entries do not fit in memory", z->path,
                          (double)d.entries);
-    const bool ok = parse_records(z, &d, records, err) &&
-                    fill_entries(z, records, (size_t)d.entries, err);
+    const bool ok =
+        parse_records(z, &d, records, err) && fill_entries(z, records, (size_t)d.entries, err);
     mem_free(records);
     return ok;
 }

@@ -28,7 +28,7 @@ typedef struct ZipFile {
 
 /* NULL and a sentence naming file and entry if anything is wrong. */
 ZipFile *zip_read(const char *path, Error *err);
-void zip_free(ZipFile *z); /* NULL is allowed */
+void zip_free(ZipFile *z);                                    /* NULL is allowed */
 const ZipEntry *zip_find(const ZipFile *z, const char *name); /* NULL if there is none */
 
 /* The data of every entry start at a multiple of this, as torch.save has it. */

@@ -50,7 +50,8 @@ static double probability(const Head *head, const Model *m, size_t row, size_t d
 {
     float logp[256];
 
-    diffusion_head_row(head, m->out + row * diffusion_head_outputs(head), states_row(&m->x, row), d, logp);
+    diffusion_head_row(head, m->out + row * diffusion_head_outputs(head), states_row(&m->x, row), d,
+                       logp);
     return exp((double)logp[a]);
 }
 

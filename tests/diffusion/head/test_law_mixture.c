@@ -132,12 +132,12 @@ static const struct {
     size_t N, S;
     double steep, reach;
 } cases[] = {
-    {HEAD_SOFTMAX, false, 1, 2, 2, 0},        {HEAD_SOFTMAX, false, 4, 37, 3, 0},
-    {HEAD_SOFTMAX, false, 3, 20, 150, 0},     {HEAD_LOGISTIC, false, 1, 16, 3, 1},
-    {HEAD_LOGISTIC, false, 5, 256, 4, 1.2},   {HEAD_LOGISTIC, true, 3, 256, 4, 1.2},
-    {HEAD_LOGISTIC, false, 2, 300, 7, 1},     {HEAD_LOGISTIC, true, 2, 300, 7, 1},
-    {HEAD_LOGISTIC, false, 3, 130, 9, 1.5},   {HEAD_LOGISTIC, true, 3, 130, 9, 1.5},
-    {HEAD_LOGISTIC, false, 1, 64, 6, 6},      {HEAD_LOGISTIC, true, 1, 64, 6, 6},
+    {HEAD_SOFTMAX, false, 1, 2, 2, 0},      {HEAD_SOFTMAX, false, 4, 37, 3, 0},
+    {HEAD_SOFTMAX, false, 3, 20, 150, 0},   {HEAD_LOGISTIC, false, 1, 16, 3, 1},
+    {HEAD_LOGISTIC, false, 5, 256, 4, 1.2}, {HEAD_LOGISTIC, true, 3, 256, 4, 1.2},
+    {HEAD_LOGISTIC, false, 2, 300, 7, 1},   {HEAD_LOGISTIC, true, 2, 300, 7, 1},
+    {HEAD_LOGISTIC, false, 3, 130, 9, 1.5}, {HEAD_LOGISTIC, true, 3, 130, 9, 1.5},
+    {HEAD_LOGISTIC, false, 1, 64, 6, 6},    {HEAD_LOGISTIC, true, 1, 64, 6, 6},
 };
 enum { CASES = sizeof cases / sizeof cases[0] };
 
@@ -356,8 +356,10 @@ typedef struct Size {
     size_t scratch; /* most bytes of a thread */
 } Size;
 
-static const Size sizes[] = {{2, 33, 256, 1 << 20}, {40, 64, 4096, 1 << 20},
-                             {2, 2, 65535, 1 << 20}, {600, 8, 1024, 1 << 20}};
+static const Size sizes[] = {{2, 33, 256, 1 << 20},
+                             {40, 64, 4096, 1 << 20},
+                             {2, 2, 65535, 1 << 20},
+                             {600, 8, 1024, 1 << 20}};
 
 START_TEST(scratch_is_bounded)
 {
@@ -376,8 +378,8 @@ START_TEST(scratch_is_bounded)
     float *dt = out + rows * outputs, *dtm = out + 2 * rows * outputs;
     ck_assert(isfinite(distill_losses(&options, &head, &in, NULL, dt, dtm)));
     size_t pieces = (s->D + 31) / 32, sums = (s->N + 1) * (s->N + 1) + 2;
-    size_t shared = (pieces * sums + pieces + sums) * sizeof(double) +
-                    rows * outputs * sizeof(float);
+    size_t shared =
+        (pieces * sums + pieces + sums) * sizeof(double) + rows * outputs * sizeof(float);
     ck_assert_msg(mem_peak() - before <= shared + s->scratch, "%d bytes, %d of them known",
                   (int)(mem_peak() - before), (int)shared);
     ck_assert(mem_in_use() - before <= s->scratch);

@@ -47,8 +47,7 @@ static const struct {
     {0, 16, 12, 16, EVAL "--metrics elbo", "axis 0 of the header is 0"},
     {12, 16, 0, 16, EVAL "--metrics elbo", "axis 0 of the header is 0"},
     {12, 0, 12, 16, EVAL "--metrics elbo", "axis 1 of the header is 0"},
-    {12, 20, 12, 20,
-     "distill " TRAIN "--steps 1 --teacher @m.safetensors --out @s.safetensors",
+    {12, 20, 12, 20, "distill " TRAIN "--steps 1 --teacher @m.safetensors --out @s.safetensors",
      "height is 8: expected 10"},
     {12, 16, 12, 16,
      "distill " TRAIN "--set transform=none --set head=softmax --steps 1 --teacher @m.safetensors "

@@ -102,7 +102,8 @@ START_TEST(rate_is_the_derivative_of_the_integral)
             double t = 0.1 * i, h = 1e-5;
             double slope = diffusion_process_integral(p, t - h, t + h) / (2.0 * h);
             assert_near(diffusion_process_rate(p, t), slope, 1e-7);
-            assert_near(diffusion_process_integral(p, 0.0, t) + diffusion_process_integral(p, t, 0.95),
+            assert_near(diffusion_process_integral(p, 0.0, t) +
+                            diffusion_process_integral(p, t, 0.95),
                         diffusion_process_integral(p, 0.0, 0.95), 1e-13);
             ck_assert_double_eq(diffusion_process_integral(p, t, t), 0.0);
         }
@@ -356,7 +357,8 @@ static void compare_with_naive(const Process *p, double s, double t)
     for (size_t i = 0; i < S; i++) {
         double sums[2] = {0.0, 0.0};
         for (size_t j = 0; j < S; j++) {
-            double exact = (double)naive[i * S + j], found = diffusion_transition_at(accurate, i, j);
+            double exact = (double)naive[i * S + j],
+                   found = diffusion_transition_at(accurate, i, j);
             sums[0] += diffusion_transition_at(fast, i, j);
             sums[1] += found;
             ck_assert_double_ge(diffusion_transition_at(fast, i, j), 0.0);
@@ -378,7 +380,7 @@ START_TEST(transitions_equal_the_exponential)
     static const double times[][2] = {{0, 0.001}, {0, 0.01}, {0, 0.3}, {0.3, 0.301}, {0.4, 0.99}};
 
     for (size_t n = 0; n < sizeof sizes / sizeof *sizes; n++)
-        for (size_t i = 0; i < sizeof times / sizeof *times; i += sizes[n] > 16 ? 2 : 1) {
+        for (size_t i = 0; i<sizeof times / sizeof *times; i += sizes[n]> 16 ? 2 : 1) {
             Process *p = process_of((size_t)_i, sizes[n]);
             compare_with_naive(p, times[i][0], times[i][1]);
             diffusion_process_destroy(p);
@@ -443,7 +445,8 @@ START_TEST(both_forms_agree_at_256_states)
             for (size_t i = 0; i < 256; i++) {
                 double sum = 0.0;
                 for (size_t j = 0; j < 256; j++) {
-                    double x = diffusion_transition_at(a, i, j), y = diffusion_transition_at(a, j, i);
+                    double x = diffusion_transition_at(a, i, j),
+                           y = diffusion_transition_at(a, j, i);
                     ck_assert_double_le(fabs(x - diffusion_transition_at(b, i, j)), 3e-14);
                     if (x > 1e-280)
                         assert_near(p->end[i] * x, p->end[j] * y, 1e-12);
@@ -473,7 +476,8 @@ START_TEST(readers_agree)
     diffusion_transition_set(tr, 0.1, 0.4, TRANSITION_SPECTRAL);
     diffusion_transition_flow(tr, flow);
     ck_assert_uint_eq(diffusion_transition_states(tr), S);
-    ck_assert((diffusion_transition_dense(tr) == NULL) == diffusion_transition_closed(tr, &keep, &leave));
+    ck_assert((diffusion_transition_dense(tr) == NULL) ==
+              diffusion_transition_closed(tr, &keep, &leave));
     for (size_t i = 0; i < S; i++) {
         diffusion_transition_row(tr, i, row);
         diffusion_transition_column(tr, i, column);

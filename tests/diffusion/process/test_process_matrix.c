@@ -70,8 +70,8 @@ START_TEST(chains_without_a_prior_are_refused)
     /* two islands; two islands reached from a third state; all of it in another order */
     double islands[16] = {-1, 1, 0, 0, 1, -1, 0, 0, 0, 0, -2, 2, 0, 0, 2, -2};
     double forked[9] = {-2, 1, 1, 0, 0, 0, 0, 0, 0};
-    double late[25] = {-1, 1, 0, 0, 0, 1, -1, 0, 0, 0, 1, 0, -2, 1, 0,
-                       0,  0, 0, -1, 1, 0, 0,  0, 1, -1};
+    double late[25] = {-1, 1, 0, 0, 0, 1,  -1, 0, 0, 0, 1, 0, -2,
+                       1,  0, 0, 0, 0, -1, 1,  0, 0, 0, 1, -1};
     double sink[9] = {-1, 1, 0, 0, -1, 1, 0, 0, 0};
     double mask[9] = {-1, 0, 1, 0, -1, 1, 0, 0, 0};
 

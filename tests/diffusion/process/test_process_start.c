@@ -12,9 +12,9 @@ enum { PUBLISHED = 6, BETAS = 5, KINDS = 4, CASES = PUBLISHED + BETAS * KINDS };
 
 static ProcessConfig config_of(int kase, size_t S)
 {
-    static const ProcessKind kinds[PUBLISHED] = {PROCESS_UNIFORM,     PROCESS_BIRTH_DEATH,
-                                                 PROCESS_GAUSSIAN,    PROCESS_ABSORBING,
-                                                 PROCESS_ABSORBING,   PROCESS_ABSORBING};
+    static const ProcessKind kinds[PUBLISHED] = {PROCESS_UNIFORM,   PROCESS_BIRTH_DEATH,
+                                                 PROCESS_GAUSSIAN,  PROCESS_ABSORBING,
+                                                 PROCESS_ABSORBING, PROCESS_ABSORBING};
     const int other = kase - PUBLISHED;
     ProcessConfig c =
         diffusion_process_defaults(other < 0 ? kinds[kase] : (ProcessKind)(other / BETAS), S);

@@ -19,8 +19,9 @@ static Schedule schedule_of(int kase)
     Schedule s;
     Error err = {""};
 
-    ck_assert_msg(diffusion_schedule_make(&s, kinds[kase], scale[kase], 50.0, eps[kase], "test", &err),
-                  "%s", err.text);
+    ck_assert_msg(
+        diffusion_schedule_make(&s, kinds[kase], scale[kase], 50.0, eps[kase], "test", &err), "%s",
+        err.text);
     return s;
 }
 
@@ -37,16 +38,11 @@ static long double naive_integral(const Schedule *c, long double t)
     long double b = c->scale, eps = c->eps;
 
     switch (c->kind) {
-    case SCHEDULE_CONSTANT:
-        return b * t;
-    case SCHEDULE_EXPONENTIAL:
-        return b * (powl(a, t) - 1.0L);
-    case SCHEDULE_LINEAR:
-        return b * (t + (a - 1.0L) * t * t / 2.0L);
-    case SCHEDULE_COSINE:
-        return -b * logl(1.0L - (1.0L - eps) * sinl(pi * t / 2.0L));
-    default:
-        return -b * logl(1.0L - (1.0L - eps) * t);
+    case SCHEDULE_CONSTANT: return b * t;
+    case SCHEDULE_EXPONENTIAL: return b * (powl(a, t) - 1.0L);
+    case SCHEDULE_LINEAR: return b * (t + (a - 1.0L) * t * t / 2.0L);
+    case SCHEDULE_COSINE: return -b * logl(1.0L - (1.0L - eps) * sinl(pi * t / 2.0L));
+    default: return -b * logl(1.0L - (1.0L - eps) * t);
     }
 }
 
@@ -65,8 +61,8 @@ START_TEST(integrals_follow_their_definition)
     for (int i = 0; i < 10; i++) {
         double t = 0.1 * i;
         assert_near(diffusion_schedule_integral(&c, 0.0, t), (double)naive_integral(&c, t), 1e-14);
-        assert_near(diffusion_schedule_integral(&c, t, 0.97),
-                    (double)naive_between(&c, t, 0.97L), 1e-13);
+        assert_near(diffusion_schedule_integral(&c, t, 0.97), (double)naive_between(&c, t, 0.97L),
+                    1e-13);
         ck_assert_double_eq(diffusion_schedule_integral(&c, t, t), 0.0);
     }
     ck_assert_double_eq(diffusion_schedule_integral(&c, 1.0, 1.0), 0.0);
@@ -79,8 +75,8 @@ START_TEST(rates_are_derivatives)
 
     for (int i = 1; i < 10; i++) {
         double t = 0.1 * i, h = 1e-5;
-        assert_near(diffusion_schedule_rate(&c, t), diffusion_schedule_integral(&c, t - h, t + h) / (2 * h),
-                    1e-7);
+        assert_near(diffusion_schedule_rate(&c, t),
+                    diffusion_schedule_integral(&c, t - h, t + h) / (2 * h), 1e-7);
     }
 }
 END_TEST
@@ -118,7 +114,8 @@ START_TEST(ratio_is_that_of_the_rates)
 {
     for (int k = 1; k <= 2; k++) {
         Schedule c = schedule_of(k);
-        assert_near(diffusion_schedule_rate(&c, 1.0), 50.0 * diffusion_schedule_rate(&c, 0.0), 1e-14);
+        assert_near(diffusion_schedule_rate(&c, 1.0), 50.0 * diffusion_schedule_rate(&c, 0.0),
+                    1e-14);
     }
 }
 END_TEST
@@ -146,7 +143,7 @@ START_TEST(impossible_values_are_named)
 
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
         ck_assert(!diffusion_schedule_make(&s, bad[i].kind, bad[i].scale, bad[i].ratio, bad[i].eps,
-                                      "here", &err));
+                                           "here", &err));
         ck_assert_msg(strstr(err.text, bad[i].word) != NULL && strncmp(err.text, "here: ", 6) == 0,
                       "%s", err.text);
     }

@@ -10,9 +10,9 @@
 #include <string.h>
 
 #include "diffusion/process/process.h"
-#include "tensor/product/gemm.h"
 #include "tensor/base/memory.h"
 #include "tensor/base/rng.h"
+#include "tensor/product/gemm.h"
 
 #if defined(__SANITIZE_ADDRESS__)
 enum { SANITIZED = 1 };

@@ -12,8 +12,8 @@ enum { S = 6, KINDS = 5 };
 
 static Process *process_of(int kind)
 {
-    static const double cycle[S * S] = {-5, 5, 0,  0, 0, 0, 0, -5, 5, 0, 0, 0, 0, 0, -5, 5, 0, 0,
-                                        0,  0, 0, -5, 5, 0, 0, 0, 0, 0, -5, 5, 5, 0, 0, 0, 0, -5};
+    static const double cycle[S * S] = {-5, 5, 0, 0,  0, 0, 0, -5, 5, 0, 0,  0, 0, 0, -5, 5, 0, 0,
+                                        0,  0, 0, -5, 5, 0, 0, 0,  0, 0, -5, 5, 5, 0, 0,  0, 0, -5};
     ProcessConfig c = diffusion_process_defaults((ProcessKind)kind, S);
     Error err = {""};
 
@@ -40,7 +40,8 @@ START_TEST(rows_are_those_of_matrices)
         double row[S];
         Transition *tr = diffusion_transition_create(p, time[0], time[1], a);
         diffusion_transition_row(tr, i, row);
-        ck_assert_mem_eq(diffusion_transition_cache_row(cache, time[0], time[1], i), row, sizeof row);
+        ck_assert_mem_eq(diffusion_transition_cache_row(cache, time[0], time[1], i), row,
+                         sizeof row);
         diffusion_transition_destroy(tr);
     }
     diffusion_transition_cache_destroy(cache);

@@ -55,8 +55,8 @@ START_TEST(samples_follow_the_enumerated_law)
 }
 END_TEST
 
-/* One lambda for each sample: the law is the mean over lambda of whole chains.  lambda >= 1/2 is the
- * formula shifted by 2, so each chain is that of a product model. */
+/* One lambda for each sample: the law is the mean over lambda of whole chains.  lambda >= 1/2 is
+ * the formula shifted by 2, so each chain is that of a product model. */
 START_TEST(one_lambda_a_sample_follows_the_mean_of_chains)
 {
     for (size_t steps = 1; steps <= 3; steps++) {
@@ -138,8 +138,7 @@ START_TEST(equal_bits_are_missed_by_one_over_2n)
 {
     Process *p = world_process(0, 3);
     Head head = {HEAD_SOFTMAX, D, 2, 1, false, 2};
-    Denoiser d = {head, 0, NULL, equal_bits_forward, NULL, LAMBDA_UNIFORM,
-                  LAMBDA_STEP};
+    Denoiser d = {head, 0, NULL, equal_bits_forward, NULL, LAMBDA_UNIFORM, LAMBDA_STEP};
 
     for (size_t steps = 1; steps <= 8; steps++) {
         SampleRequest r = {.model = &d, .process = p, .steps = steps, .batch = 20000, .seed = 37};
@@ -280,7 +279,8 @@ START_TEST(the_process_has_a_clock)
     ck_assert(diffusion_sampler_times(&r, t, NULL));
     ck_assert_double_eq(t[0], 1.0);
     for (size_t i = 0; i < 5; i++)
-        ck_assert_double_le(fabs(diffusion_process_clock(p, t[i]) - end * (double)(5 - i) / 5.0), 1e-14);
+        ck_assert_double_le(fabs(diffusion_process_clock(p, t[i]) - end * (double)(5 - i) / 5.0),
+                            1e-14);
     if (p->mask >= 0) /* alpha = 1 - t: the clock is t */
         ck_assert_double_le(fabs(t[1] - 0.8), 1e-15);
     if (p->decay == 0.0) /* sqrt(B) */
@@ -288,8 +288,8 @@ START_TEST(the_process_has_a_clock)
                                  0.36 * diffusion_process_integral(p, 0.0, 1.0)),
                             1e-13);
     double half = 0.5 * diffusion_process_integral(p, 0.0, 0.9);
-    ck_assert_double_le(fabs(diffusion_process_integral(p, 0.0, diffusion_process_time_at(p, half)) - half),
-                        1e-14);
+    ck_assert_double_le(
+        fabs(diffusion_process_integral(p, 0.0, diffusion_process_time_at(p, half)) - half), 1e-14);
     diffusion_process_destroy(p);
 }
 END_TEST
@@ -367,16 +367,29 @@ END_TEST
 START_TEST(settings_are_read_and_checked)
 {
     SamplerSettings s = diffusion_sampler_defaults();
-    SamplerClass every = {.name = "every", .settings = "eps t_min last jumps theta corrector_steps "
-                                                       "corrector_size corrector_entry temperature "
-                                                       "schedule"};
-    static const char *const good[] = {"eps=1e-9", "t_min=0.2", "last=argmax", "jumps=first",
-                                       "theta=0.25", "corrector_steps=3", "corrector_size=2",
-                                       "corrector_entry=0", "temperature=0", "schedule=cosine"};
-    static const char *const bad[] = {"eps=1", "t_min=0", "last=none", "jumps=", "theta=1",
-                                      "corrector_steps=1.5", "corrector_size=0",
-                                      "corrector_entry=-1", "temperature=nan", "schedule=cosin",
-                                      "theta=0.5x", "theta", "=1", "colour=1", "corrector=1"};
+    SamplerClass every = {.name = "every",
+                          .settings = "eps t_min last jumps theta corrector_steps "
+                                      "corrector_size corrector_entry temperature "
+                                      "schedule"};
+    static const char *const good[] = {"eps=1e-9",         "t_min=0.2",         "last=argmax",
+                                       "jumps=first",      "theta=0.25",        "corrector_steps=3",
+                                       "corrector_size=2", "corrector_entry=0", "temperature=0",
+                                       "schedule=cosine"};
+    static const char *const bad[] = {"eps=1",
+                                      "t_min=0",
+                                      "last=none",
+                                      "jumps=",
+                                      "theta=1",
+                                      "corrector_steps=1.5",
+                                      "corrector_size=0",
+                                      "corrector_entry=-1",
+                                      "temperature=nan",
+                                      "schedule=cosin",
+                                      "theta=0.5x",
+                                      "theta",
+                                      "=1",
+                                      "colour=1",
+                                      "corrector=1"};
     SamplerKey key;
     Error err;
     size_t keys = 0;
@@ -396,7 +409,8 @@ START_TEST(settings_are_read_and_checked)
         ck_assert_msg(!diffusion_sampler_set(&s, bad[i], &every, &err), "%s was taken", bad[i]);
     ck_assert(!diffusion_sampler_set(&s, "theta=0.5", diffusion_sampler_find("euler", NULL), &err));
     ck_assert(strstr(err.text, "sampler euler has no setting theta") != NULL);
-    ck_assert(diffusion_sampler_find("best", &err) == NULL && strstr(err.text, "confidence") != NULL);
+    ck_assert(diffusion_sampler_find("best", &err) == NULL &&
+              strstr(err.text, "confidence") != NULL);
 }
 END_TEST
 
@@ -471,7 +485,8 @@ START_TEST(senseless_requests_are_refused)
     refused(r, D, "first-hitting: needs absorbing noise, the process is uniform");
     r.sampler = diffusion_sampler_find("confidence", NULL);
     refused(r, D, "needs absorbing noise");
-    r = good, r.sampler = diffusion_sampler_find("exact", NULL), r.teacher = &d, r.teacher_steps = 1;
+    r = good, r.sampler = diffusion_sampler_find("exact", NULL), r.teacher = &d,
+    r.teacher_steps = 1;
     refused(r, D, "no grid steps");
     r = good, r.model = &teacher, r.process = masked, r.settings = &settings;
     settings.last = LAST_MOVE;
@@ -537,7 +552,8 @@ Suite *sampler_suite(void)
     tcase_add_loop_test(laws, authors_grid_ends_with_the_argmax, 0, 4);
     tcase_add_test(laws, equal_bits_are_missed_by_one_over_2n);
     tcase_set_timeout(rest, 60);
-    tcase_add_loop_test(rest, samples_do_not_depend_on_company, 0, 5 * (int)diffusion_sampler_count());
+    tcase_add_loop_test(rest, samples_do_not_depend_on_company, 0,
+                        5 * (int)diffusion_sampler_count());
     tcase_add_test(rest, stratified_lambdas_cut_the_interval_evenly);
     tcase_add_test(rest, time_grids);
     tcase_add_loop_test(rest, the_process_has_a_clock, 0, 5);

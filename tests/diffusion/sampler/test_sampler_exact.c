@@ -85,7 +85,12 @@ static Var *watching_forward(const Denoiser *d, Graph *g, const NetworkInput *in
 START_TEST(first_times_have_their_law)
 {
     Process *p = world_process(0, 3);
-    Denoiser d = {{HEAD_SOFTMAX, WIDE, 2, 1, false, 2}, 0, NULL, watching_forward, NULL, LAMBDA_UNIFORM,
+    Denoiser d = {{HEAD_SOFTMAX, WIDE, 2, 1, false, 2},
+                  0,
+                  NULL,
+                  watching_forward,
+                  NULL,
+                  LAMBDA_UNIFORM,
                   LAMBDA_STEP};
     SampleRequest r = request_of("first-hitting", NULL, &d, p);
     States out = states_alloc(RUNS, WIDE);

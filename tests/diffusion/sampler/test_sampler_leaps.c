@@ -142,9 +142,8 @@ static void naive_ordinal(const double *mean, size_t x, double *row)
 }
 
 /* Means of the Poisson numbers of this call; euler: probabilities. */
-static void naive_means(const SamplerPlan *plan, const SamplerCall *now, size_t x,
-                        const double *p0, size_t before, const double *before_p0, bool ordinal,
-                        double *mean)
+static void naive_means(const SamplerPlan *plan, const SamplerCall *now, size_t x, const double *p0,
+                        size_t before, const double *before_p0, bool ordinal, double *mean)
 {
     const Process *p = plan->process;
     double theta = plan->settings.theta, a1 = 0.5 / (theta * (1.0 - theta));
@@ -172,8 +171,8 @@ static void check_call(const SamplerStep *step, size_t call, SamplerJumps jumps,
             double p0[S], before_p0[S], mean[S], row[S], naive[S], total = 0.0;
             some_law(p0, known, (double)x);
             some_law(before_p0, known, 0.4 + 3.0 * (double)before);
-            naive_means(plan, &plan->calls[call], x, p0, before, before_p0,
-                        jumps == JUMPS_ORDINAL, mean);
+            naive_means(plan, &plan->calls[call], x, p0, before, before_p0, jumps == JUMPS_ORDINAL,
+                        mean);
             for (size_t v = 0; v < S; v++)
                 total += mean[v];
             if (jumps == JUMPS_ORDINAL)
@@ -233,7 +232,8 @@ START_TEST(rows_of_the_last_call)
         SampleRequest r = request_of("posterior", &s, NULL, p);
         s.last = last;
         SamplerPlan *plan = diffusion_sampler_plan(&r, NULL);
-        SamplerStep *step = diffusion_sampler_open(plan, 2), *first = diffusion_sampler_open(plan, 0);
+        SamplerStep *step = diffusion_sampler_open(plan, 2),
+                    *first = diffusion_sampler_open(plan, 0);
         diffusion_sampler_row(step, 2, x, p0, 0, NULL, row);
         for (size_t v = 0; v < S; v++)
             ck_assert_double_eq(row[v], last == LAST_ARGMAX ? (double)(v == top)
@@ -257,7 +257,8 @@ START_TEST(leaps_follow_their_law)
     double lengths[] = {0.01, 0.3, 3.0, 40.0, 0.0}, least = HUGE_VAL;
     Process *p = world_process((size_t)_i % PROCESSES, S);
     size_t known = S - (p->mask >= 0 ? 1 : 0);
-    ReverseRates *now = diffusion_reverse_create(p, 0.3), *earlier = diffusion_reverse_create(p, 0.4);
+    ReverseRates *now = diffusion_reverse_create(p, 0.3),
+                 *earlier = diffusion_reverse_create(p, 0.4);
     Rng rng = rng_child(rng_root(9), (uint64_t)_i);
     double p0[S], before_p0[S], room[2 * S], row[S];
 
@@ -349,8 +350,10 @@ static const struct {
     const char *name;
     size_t process;
     double ratio;
-} orders[] = {{"posterior", 1, 2.0},         {"euler", 1, 2.0},
-              {"tau-leaping", 2, 2.0},       {"theta-trapezoidal", 0, 4.0}};
+} orders[] = {{"posterior", 1, 2.0},
+              {"euler", 1, 2.0},
+              {"tau-leaping", 2, 2.0},
+              {"theta-trapezoidal", 0, 4.0}};
 
 /* Halving the step halves the error of the samplers of first order, and quarters that of
  * theta-trapezoidal as long as none of its differences of rates is cut off at 0. */

@@ -66,8 +66,8 @@ static const struct {
      "[2, 3]", false},
     {"samplers --process absorbing --sampler first-hitting --states 9 --dims 20 --count 3 --reps 1",
      "\"sampler\": \"first-hitting\"", "[3, 20, 9]", false},
-    {"sample --preset glyphs --steps 2 --count 3 --reps 1", "\"name\": \"sample\"",
-     "[3, 2]", false},
+    {"sample --preset glyphs --steps 2 --count 3 --reps 1", "\"name\": \"sample\"", "[3, 2]",
+     false},
     {"groupnorm-silu 2 3 4 5 --reps 1 --pass backward", "\"pass\": \"backward\"", "[2, 3, 4, 5]",
      false},
 };

@@ -107,7 +107,8 @@ START_TEST(the_command_line_can_be_run_again)
     word("~");
     word("\n");
     word("-n\xff%d\\n\n\n");
-    word("\xc3\xa9" "1\t2");
+    word("\xc3\xa9"
+         "1\t2");
     word(every);
     provenance_set(count, words);
     for (const char *p = provenance_command(); *p != '\0'; p++)
@@ -121,7 +122,8 @@ START_TEST(the_command_line_can_be_run_again)
     for (int i = 1; i < count; i++) {
         const size_t length = strlen(words[i]);
         ck_assert_msg(n + length < size && memcmp(text + n, words[i], length) == 0 &&
-                          text[n + length] == '|', "word %d: %.300s", i, text + n);
+                          text[n + length] == '|',
+                      "word %d: %.300s", i, text + n);
         n += length + 1;
     }
     ck_assert_uint_eq(n, size);

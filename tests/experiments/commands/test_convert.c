@@ -385,7 +385,8 @@ START_TEST(weights_that_are_not_numbers)
     write_foreign(m, o, &(Foreign){.prefix = "", .averages = true});
     ck_assert(model_load(toy("x.pt"), WEIGHTS_AVERAGED, &err) == NULL);
     ck_assert_msg(strstr(err.text, "tensor \"output_modules.1.bias\", average: expected finite "
-                                   "numbers, entry 1 is NaN") != NULL, "%s", err.text);
+                                   "numbers, entry 1 is NaN") != NULL,
+                  "%s", err.text);
     Model *raw = model_load(toy("x.pt"), WEIGHTS_RAW, &err);
     ck_assert_msg(raw != NULL, "%s", err.text);
     model_destroy(raw);

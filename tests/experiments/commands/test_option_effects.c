@@ -10,8 +10,8 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "experiments/metrics/classifier.h"
 #include "experiments/commands/commands.h"
+#include "experiments/metrics/classifier.h"
 #include "nn/formats/sha256.h"
 #include "tensor/base/memory.h"
 #include "tensor/base/platform.h"
@@ -26,8 +26,7 @@
 #define OUT     "--out @o.safetensors "
 #define TRAIN   "train --quiet --overwrite " NET
 #define PAPER   "--preset glyphs-published "
-#define DISTILL                                                                                    \
-    "distill --quiet --overwrite " PAPER "--set batch=4 --set lambdas=2 --set warmup=0 "
+#define DISTILL "distill --quiet --overwrite " PAPER "--set batch=4 --set lambdas=2 --set warmup=0 "
 #define TEACHER "--teacher @t.safetensors "
 #define UNET                                                                                       \
     "--data mnist:" DIR " --set batch=4 --set ch=16 --set ch_mult=1 --set res_blocks=1 "           \
@@ -93,7 +92,8 @@ static const Row rows[] = {
 
     {"distill", "--data", "status", DISTILL OUT STEPS TEACHER DATA,
      DISTILL OUT STEPS TEACHER "--data mnist:" DIR, false},
-    {"distill", "--data", "status", DISTILL OUT STEPS TEACHER DATA, DISTILL OUT STEPS TEACHER, false},
+    {"distill", "--data", "status", DISTILL OUT STEPS TEACHER DATA, DISTILL OUT STEPS TEACHER,
+     false},
     {"distill", "--data", "status", DISTILL OUT STEPS TEACHER DATA,
      DISTILL OUT STEPS TEACHER "--set targets=teacher --set target_count=5 --set target_steps=2",
      true},
@@ -113,7 +113,8 @@ static const Row rows[] = {
     {"distill", "--log", "p.csv", DISTILL OUT STEPS TEACHER DATA,
      DISTILL OUT STEPS TEACHER DATA "--log @p.csv", false},
     {"distill", "--resume", "status",
-     "distill --quiet " PAPER "--out @s.safetensors --set batch=4 --set lambdas=2 " STEPS TEACHER DATA,
+     "distill --quiet " PAPER
+     "--out @s.safetensors --set batch=4 --set lambdas=2 " STEPS TEACHER DATA,
      "distill --quiet " PAPER "--out @s.safetensors --set batch=4 --set lambdas=2 --set warmup=0 "
      "--set lr=0.1 --resume " STEPS TEACHER DATA,
      false},
@@ -152,8 +153,8 @@ static const Row rows[] = {
     {"sample", "--shard", "o.npy", SAMPLE NPY MODEL "--shard 0/2", SAMPLE NPY MODEL "--shard 1/2",
      false},
     {"sample", "--batch", "o.npy", SAMPLE NPY MODEL, SAMPLE NPY MODEL "--batch 2", true},
-    {"sample", "--batch", "stderr", "sample --sampler exact " MODEL NPY, "sample " MODEL NPY
-     "--batch 0", false},
+    {"sample", "--batch", "stderr", "sample --sampler exact " MODEL NPY,
+     "sample " MODEL NPY "--batch 0", false},
     {"sample", "--as-code", "status", SAMPLE NPY MODEL "--as-paper",
      SAMPLE NPY MODEL "--as-paper --as-code", false},
     {"sample", "--as-paper", "o.npy", SAMPLE NPY MODEL STEPS "--grid authors",
@@ -164,8 +165,8 @@ static const Row rows[] = {
     {"sample", "--lambda", "o.npy", SAMPLE NPY MODEL "--steps 4 --count 300",
      SAMPLE NPY MODEL "--steps 4 --count 300 --lambda sample", false},
 
-    {"eval", "--model", "o.json", EVAL STEPS DATA MODEL,
-     EVAL STEPS DATA "--model @t.safetensors", false},
+    {"eval", "--model", "o.json", EVAL STEPS DATA MODEL, EVAL STEPS DATA "--model @t.safetensors",
+     false},
     {"eval", "--data", "status", EVAL STEPS DATA MODEL, EVAL STEPS "--data mnist:" DIR " " MODEL,
      false},
     {"eval", "--teacher", "o.json", EVAL STEPS DATA MODEL, EVAL STEPS DATA MODEL TEACHER, false},
@@ -225,8 +226,8 @@ static const Row rows[] = {
      THEORY "--world xor capacity --seed 2", false},
     {"verify", "DIR", "stdout", "verify @", "verify /nowhere", false},
     {"verify", "--json", "o.json", "verify @", "verify @ --json @o.json", false},
-    {"demo", "--out", "teacher.safetensors", "demo --quiet --out @",
-     "demo --quiet --out @theory", false},
+    {"demo", "--out", "teacher.safetensors", "demo --quiet --out @", "demo --quiet --out @theory",
+     false},
     {"demo", "--seed", "teacher.safetensors", "demo --quiet --out @",
      "demo --quiet --out @ --seed 2", false},
 };
@@ -254,13 +255,22 @@ static void set_up(void)
 /* What theory and demo write besides. */
 static void tear_down(void)
 {
-    static const char *const extras[] = {
-        "theory/index.html",   "theory/capacity.svg",        "theory/capacity.png",
-        "theory/results.json", "theory/teacher.safetensors", "theory/teacher.csv",
-        "theory",              "index.html",                 "capacity.svg",
-        "capacity.png",        "rate.svg",                   "rate.png",
-        "rate-other.svg",      "rate-other.png",             "teacher.safetensors",
-        "teacher.csv"};
+    static const char *const extras[] = {"theory/index.html",
+                                         "theory/capacity.svg",
+                                         "theory/capacity.png",
+                                         "theory/results.json",
+                                         "theory/teacher.safetensors",
+                                         "theory/teacher.csv",
+                                         "theory",
+                                         "index.html",
+                                         "capacity.svg",
+                                         "capacity.png",
+                                         "rate.svg",
+                                         "rate.png",
+                                         "rate-other.svg",
+                                         "rate-other.png",
+                                         "teacher.safetensors",
+                                         "teacher.csv"};
     char path[200];
     for (size_t i = 0; i < sizeof extras / sizeof extras[0]; i++) {
         snprintf(path, sizeof path, "%s/%s", DIR, extras[i]);
@@ -309,8 +319,9 @@ static char *file_text(const char *name)
 /* Runs the line and takes what there is to look at, as text (mem_free). */
 static char *look_after(const Row *r, const char *line)
 {
-    static const char *const outputs[] = {"o.safetensors", "o.npy",      "o.json", "o.pt", "p.csv",
-                                          "p.html",        "index.html", "teacher.safetensors"};
+    static const char *const outputs[] = {
+        "o.safetensors", "o.npy",  "o.json",     "o.pt",
+        "p.csv",         "p.html", "index.html", "teacher.safetensors"};
     char number[24];
     for (size_t i = 0; i < sizeof outputs / sizeof outputs[0]; i++)
         remove(toy(outputs[i]));

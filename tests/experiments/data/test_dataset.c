@@ -8,18 +8,23 @@
 #include "tensor/base/memory.h"
 #include "tensor/base/platform.h"
 
-#define FOLDER "test-dataset.tmp.d"
-#define MNIST "mnist:" FOLDER
-#define CIFAR "cifar10:" FOLDER
+#define FOLDER   "test-dataset.tmp.d"
+#define MNIST    "mnist:" FOLDER
+#define CIFAR    "cifar10:" FOLDER
 #define PICTURES FOLDER "/train-images-idx3-ubyte"
-#define LABELS FOLDER "/train-labels-idx1-ubyte"
+#define LABELS   FOLDER "/train-labels-idx1-ubyte"
 
 static void remove_files(void)
 {
-    static const char *const names[] = {
-        PICTURES, LABELS, FOLDER "/t10k-images-idx3-ubyte", FOLDER "/t10k-labels-idx1-ubyte",
-        FOLDER "/data_batch_1.bin", FOLDER "/data_batch_2.bin", FOLDER "/data_batch_3.bin",
-        FOLDER "/test_batch.bin", FOLDER};
+    static const char *const names[] = {PICTURES,
+                                        LABELS,
+                                        FOLDER "/t10k-images-idx3-ubyte",
+                                        FOLDER "/t10k-labels-idx1-ubyte",
+                                        FOLDER "/data_batch_1.bin",
+                                        FOLDER "/data_batch_2.bin",
+                                        FOLDER "/data_batch_3.bin",
+                                        FOLDER "/test_batch.bin",
+                                        FOLDER};
 
     for (size_t i = 0; i < sizeof names / sizeof names[0]; i++)
         remove(names[i]);
@@ -173,7 +178,7 @@ END_TEST
 START_TEST(binary_halves_the_size)
 {
     /* means 102 (0.4 exactly: not above) and 102.25; the last row and column are dropped */
-    unsigned char bytes[16 + 15] = {0, 0, 8, 3, 0, 0, 0, 1, 0, 0, 0, 3, 0, 0, 0, 5,
+    unsigned char bytes[16 + 15] = {0,   0,   8, 3,   0, 0,   0,   1,   0, 0, 0, 3, 0, 0, 0, 5,
                                     102, 102, 0, 255, 9, 102, 102, 154, 0, 9, 9, 9, 9, 9, 9};
     write_file(PICTURES, bytes, sizeof bytes);
     Dataset *d = open_good("idx:" PICTURES, false, DATA_BINARY);

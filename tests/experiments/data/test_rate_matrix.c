@@ -4,8 +4,8 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "nn/formats/npy.h"
 #include "experiments/data/rate_matrix.h"
+#include "nn/formats/npy.h"
 #include "tensor/base/memory.h"
 #include "tests/tools/toys.h"
 

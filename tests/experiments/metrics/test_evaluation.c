@@ -5,8 +5,8 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "experiments/metrics/evaluation.h"
 #include "experiments/data/exact_denoiser.h"
+#include "experiments/metrics/evaluation.h"
 #include "nn/formats/json.h"
 #include "tensor/base/memory.h"
 #include "tensor/base/threads.h"

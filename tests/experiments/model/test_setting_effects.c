@@ -19,19 +19,19 @@ enum { WORLDS = NONE };
 #define TINY                                                                                       \
     "--quiet --overwrite --set seed=5 --set batch=4 --set chunk=64 --set warmup=0 "                \
     "--set lr_decay=constant --set steps=2 --out @o.safetensors "
-#define NET_MLP  "--data glyphs --set mlp_width=16 --set mlp_blocks=1 --set embed=8 "
+#define NET_MLP "--data glyphs --set mlp_width=16 --set mlp_blocks=1 --set embed=8 "
 #define NET_UNET                                                                                   \
     "--data mnist:" DIR " --preset mnist-binary --set ch=8 --set ch_mult=1,1 --set res_blocks=1 "  \
     "--set attn_scale=-1 --set time_scale=100 --set stratified_times=off "
-#define CT_ELBO                                                                                    \
-    "--set process=uniform --set rate_const=2 --set loss=ct_elbo --set time_weight=one "
+#define CT_ELBO "--set process=uniform --set rate_const=2 --set loss=ct_elbo --set time_weight=one "
 #define GREY_UNET                                                                                  \
-    "--data idx:" DIR "/grey --preset mnist-gaussian --set ch=8 --set ch_mult=1 --set res_blocks=1 "        \
+    "--data idx:" DIR                                                                              \
+    "/grey --preset mnist-gaussian --set ch=8 --set ch_mult=1 --set res_blocks=1 "                 \
     "--set attn_scale=-1 --set batch=2 --set stratified_times=off "
 #define NUMBERS "--set lambda_input=numbers "
-#define BOUND NUMBERS "--set objective=variational "
-#define DRAWN "--set target_count=5 --set target_steps=2 "
-#define FEW "--set lambdas=3 --set distill_lambdas=0 --set stratified_lambda=off "
+#define BOUND   NUMBERS "--set objective=variational "
+#define DRAWN   "--set target_count=5 --set target_steps=2 "
+#define FEW     "--set lambdas=3 --set distill_lambdas=0 --set stratified_lambda=off "
 
 static const char *const worlds[] = {
     "train " TINY NET_MLP "--set stratified_times=off ",
@@ -163,8 +163,9 @@ static void set_up(void)
 {
     size_t bytes;
     cli_set_up(DIR);
-    static const char *const files[] = {"o.safetensors", "o.csv", "x.npy", "grey", "mlp.csv",
-                                        "mlp.safetensors", "unet.csv", "unet.safetensors"};
+    static const char *const files[] = {"o.safetensors", "o.csv",           "x.npy",
+                                        "grey",          "mlp.csv",         "mlp.safetensors",
+                                        "unet.csv",      "unet.safetensors"};
     for (size_t i = 0; i < sizeof files / sizeof files[0]; i++)
         toy(files[i]);
     toy_mnist(4, 4, 2); /* its pictures alone are the grey ones */

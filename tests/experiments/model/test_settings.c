@@ -175,8 +175,8 @@ START_TEST(pictures_follow_the_seed)
         ck_assert_msg(m != NULL, "%s", err.text);
         const Param *bias = nn_param_find(&m->net->params, "output.bias");
         ck_assert_ptr_nonnull(bias);
-        const TrainingJob job = {.model = m, .data = d, .out = toy("s.safetensors"), .quiet = true,
-                                 .save_seconds = 1e9};
+        const TrainingJob job = {
+            .model = m, .data = d, .out = toy("s.safetensors"), .quiet = true, .save_seconds = 1e9};
         for (size_t i = 0; i < 2 * d->dims; i++)
             ck_assert(bias->value.data[i] == 0.0f);
         ck_assert_msg(training_run(&job, &err) == TRAINING_DONE, "%s", err.text);
@@ -213,7 +213,9 @@ START_TEST(draws_follow_the_seed)
         m->config.seed = seed;
         const TrainingJob job = {.model = m,
                                  .teacher = role == ROLE_STUDENT ? &teacher->denoiser : NULL,
-                                 .data = d, .out = toy("s.safetensors"), .quiet = true,
+                                 .data = d,
+                                 .out = toy("s.safetensors"),
+                                 .quiet = true,
                                  .save_seconds = 1e9};
         ck_assert_msg(training_run(&job, &err) == TRAINING_DONE, "%s", err.text);
         nn_weights_hash(m->net, hash[seed]);

@@ -79,8 +79,8 @@ static size_t count_of(const char *text, const char *piece)
 /* No network, no script: nothing that a browser would fetch or run. */
 static void expect_self_contained(const char *page)
 {
-    static const char *const refused[] = {"http", "//", "<script", "@import", "url(", "<link",
-                                          "onload", "srcset", "<iframe"};
+    static const char *const refused[] = {"http",  "//",     "<script", "@import", "url(",
+                                          "<link", "onload", "srcset",  "<iframe"};
 
     for (size_t i = 0; i < sizeof refused / sizeof refused[0]; i++)
         for (const char *s = page; (s = strstr(s, refused[i])) != NULL; s++) {

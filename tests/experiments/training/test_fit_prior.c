@@ -1,5 +1,5 @@
-/* experiments/training/fit_prior.c: the averaged weights are fitted to, both kinds are written, and a fitted
- * law is nearer to the recognition network's draws than the normal one. */
+/* experiments/training/fit_prior.c: the averaged weights are fitted to, both kinds are written, and
+ * a fitted law is nearer to the recognition network's draws than the normal one. */
 #include <check.h>
 #include <math.h>
 #include <signal.h>

@@ -358,7 +358,7 @@ START_TEST(every_step_has_its_own_pictures_and_flips)
         for (int flip = 0; flip < 2; flip++) {
             dataset_batch(c.data, (uint64_t)config.seed, step, x.batch, flip == 1, &x, NULL);
             const double loss = diffusion_teacher_gradient(&t, &m->denoiser, m->process, &x,
-                                                      (uint64_t)config.seed, step, g, arena);
+                                                           (uint64_t)config.seed, step, g, arena);
             double logged;
             ck_assert_int_eq(sscanf(row, "%*d,%lf", &logged), 1);
             ck_assert_msg((fabs(logged - loss) < 1e-5 * loss) == (flip == 1),

@@ -45,13 +45,17 @@ static bool compared(const Json *report, const char *kind, const char *path, con
 
 START_TEST(all_agree)
 {
-    static const char *const needed[][3] = {
-        {"process", "direct", "P_rows"},   {"posterior", "direct", "mix_eps"},
-        {"logistic_head", "direct", "logp_fix"}, {"unet", "direct", "grad_every_8"},
-        {"unet", "fast", "dce_dout"},      {"ct_elbo", "direct", "sig_two"},
-        {"ct_elbo", "fast", "head_grad"},  {"di4c", "direct", "consis_cor_nocv"},
-        {"di4c", "fast", "head_grad_lms"}, {"train", "direct", "ema_2"},
-        {"train", "fast", "params_2"}};
+    static const char *const needed[][3] = {{"process", "direct", "P_rows"},
+                                            {"posterior", "direct", "mix_eps"},
+                                            {"logistic_head", "direct", "logp_fix"},
+                                            {"unet", "direct", "grad_every_8"},
+                                            {"unet", "fast", "dce_dout"},
+                                            {"ct_elbo", "direct", "sig_two"},
+                                            {"ct_elbo", "fast", "head_grad"},
+                                            {"di4c", "direct", "consis_cor_nocv"},
+                                            {"di4c", "fast", "head_grad_lms"},
+                                            {"train", "direct", "ema_2"},
+                                            {"train", "fast", "params_2"}};
     Error err = {""};
     size_t failed = 99;
     ck_assert_ptr_nonnull(freopen("/dev/null", "w", stdout));

@@ -79,8 +79,10 @@ static void write_folder_of(const Reference r[ROLES], const char *left_out, cons
     for (int i = 0; i < ROLES; i++)
         fprintf(f, "%s\"u_%s\": {\"file\": \"%s.npy\", \"dtype\": \"float64\", \"shape\": %s}",
                 i > 0 ? ", " : "", r[i].role, r[i].role, r[i].shape);
-    fprintf(f, "}, \"models\": {}, \"cases\": [{\"name\": \"u\", \"kind\": \"%s\", \"process\": "
-               "%s, \"arrays\": {", kind, process);
+    fprintf(f,
+            "}, \"models\": {}, \"cases\": [{\"name\": \"u\", \"kind\": \"%s\", \"process\": "
+            "%s, \"arrays\": {",
+            kind, process);
     for (int i = 0; i < ROLES; i++)
         fprintf(f, "%s\"%s\": \"u_%s\"", i > 0 ? ", " : "", r[i].role, r[i].role);
     fprintf(f, "%s}}]}", more);
@@ -199,8 +201,8 @@ END_TEST
 
 START_TEST(any_wrong_number_fails)
 {
-    static const char *const compared[] = {"beta", "dbeta",  "base_rows", "prior",
-                                           "base_vec", "P_rows", "P_vec", "vec_P"};
+    static const char *const compared[] = {"beta",     "dbeta",  "base_rows", "prior",
+                                           "base_vec", "P_rows", "P_vec",     "vec_P"};
     Reference r[ROLES];
     for (size_t k = 0; k < sizeof compared / sizeof compared[0]; k++)
         for (int kind = 0; kind < 2; kind++) {

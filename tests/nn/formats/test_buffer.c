@@ -57,9 +57,9 @@ END_TEST
 
 START_TEST(base64)
 {
-    static const char *const cases[][2] = {{"", ""}, {"f", "Zg=="}, {"fo", "Zm8="},
-                                           {"foo", "Zm9v"}, {"foob", "Zm9vYg=="},
-                                           {"\xFF\xEF\xBE", "/+++"}};
+    static const char *const cases[][2] = {
+        {"", ""},        {"f", "Zg=="},        {"fo", "Zm8="},
+        {"foo", "Zm9v"}, {"foob", "Zm9vYg=="}, {"\xFF\xEF\xBE", "/+++"}};
 
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         Buffer b = {0};

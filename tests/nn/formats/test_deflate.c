@@ -1,4 +1,5 @@
-/* Deflate against an unpacker written from the RFC's tables, and against bits worked out by hand. */
+/* Deflate against an unpacker written from the RFC's tables, and against bits worked out by hand.
+ */
 #include <check.h>
 #include <string.h>
 

@@ -4,8 +4,8 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "nn/formats/json_writer.h"
 #include "nn/formats/json.h"
+#include "nn/formats/json_writer.h"
 #include "tensor/base/memory.h"
 
 static const char *text_of(FILE *f, char *text, size_t size)

@@ -36,7 +36,7 @@ static uint32_t get32(const unsigned char *b)
 typedef struct Parsed {
     uint32_t width, height;
     int colour, texts;
-    char text[4][200]; /* "key=value" */
+    char text[4][200];   /* "key=value" */
     unsigned char *rows; /* with their filter bytes */
     size_t length;
 } Parsed;
@@ -231,7 +231,7 @@ START_TEST(grids_that_are_too_large_are_known)
     Error err = {""};
 
     ck_assert(picture_grid_check(&small, 10000, &err));
-    ck_assert(picture_grid_check(&huge, 121, &err)); /* 11 x 11: 45080 squared */
+    ck_assert(picture_grid_check(&huge, 121, &err));  /* 11 x 11: 45080 squared */
     ck_assert(!picture_grid_check(&huge, 122, &err)); /* 11 x 12 */
     ck_assert_ptr_nonnull(strstr(err.text, "122 samples of 4096 x 4096"));
     ck_assert(picture_grid_check(&colour, 36, &err));

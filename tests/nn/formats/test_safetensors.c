@@ -103,8 +103,8 @@ START_TEST(number_formats)
         0x80, 0x3F, 0x49, 0xC0,                                                 /* bfloat16 */
         0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0xF8, 0xBF,                         /* -1.5 */
         0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0xF0, 0x7F};                        /* inf */
-    const float halves[6] = {1, 5.9604644775390625e-8f, 65504, -INFINITY, -0.0f,
-                             -769 * 5.9604644775390625e-8f};
+    const float halves[6] = {1,     5.9604644775390625e-8f,       65504, -INFINITY,
+                             -0.0f, -769 * 5.9604644775390625e-8f};
     float out[6];
     Error err = {""};
     write_file(header, strlen(header), data, sizeof data);
@@ -125,8 +125,7 @@ END_TEST
 
 START_TEST(doubles_beyond_float_are_refused)
 {
-    static const char header[] =
-        "{\"d\":{\"dtype\":\"F64\",\"shape\":[1],\"data_offsets\":[0,8]}}";
+    static const char header[] = "{\"d\":{\"dtype\":\"F64\",\"shape\":[1],\"data_offsets\":[0,8]}}";
     static const unsigned char data[8] = {0, 0, 0, 0, 0, 0, 0xE0, 0x7F};
     float out[1];
     Error err = {""};
@@ -287,16 +286,17 @@ START_TEST(mutations_end_in_a_file_or_a_sentence)
 END_TEST
 
 Suite *safetensors_suite(void);
-/* Written as F16 and read back: every F16 comes back as it was, others as the nearest, halfway cases
- * to the even one; what is out of range is refused. */
+/* Written as F16 and read back: every F16 comes back as it was, others as the nearest, halfway
+ * cases to the even one; what is out of range is refused. */
 START_TEST(halves_round_to_nearest)
 {
-    static const float x[] = {0.0f,     -0.0f,        1.0f,         -2.5f,       65504.0f, 0x1p-24f,
-                              0x1p-14f, 0x1.ffcp-15f, 1.0f / 3.0f,  0x1.002p0f,  0x1.006p0f,
-                              0x1p-25f, 0x1.8p-24f,   0x1.00201p0f, 65519.0f,    1e-9f};
-    static const float expected[] = {0.0f,     -0.0f,        1.0f,       -2.5f, 65504.0f, 0x1p-24f,
-                                     0x1p-14f, 0x1p-14f,     0x1.554p-2f, 1.0f, 0x1.008p0f,
-                                     0.0f,     0x1p-23f,     0x1.004p0f, 65504.0f, 0.0f};
+    static const float x[] = {0.0f,        -0.0f,        1.0f,       -2.5f,
+                              65504.0f,    0x1p-24f,     0x1p-14f,   0x1.ffcp-15f,
+                              1.0f / 3.0f, 0x1.002p0f,   0x1.006p0f, 0x1p-25f,
+                              0x1.8p-24f,  0x1.00201p0f, 65519.0f,   1e-9f};
+    static const float expected[] = {0.0f,     -0.0f,      1.0f,        -2.5f, 65504.0f,   0x1p-24f,
+                                     0x1p-14f, 0x1p-14f,   0x1.554p-2f, 1.0f,  0x1.008p0f, 0.0f,
+                                     0x1p-23f, 0x1.004p0f, 65504.0f,    0.0f};
     enum { N = sizeof x / sizeof x[0] };
     const size_t shape[] = {N};
     const float large[] = {65520.0f};

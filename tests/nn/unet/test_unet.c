@@ -6,8 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "nn/unet/unet.h"
 #include "nn/unet/input.h"
+#include "nn/unet/unet.h"
 #include "tensor/base/memory.h"
 #include "tests/tools/network_checks.h"
 

@@ -5,7 +5,6 @@
 #include <check.h>
 #include <math.h>
 
-
 Suite *unet_blocks_suite(void);
 
 enum { B = 2, H = 3, W = 5, C = 12, POSITIONS = H * W };

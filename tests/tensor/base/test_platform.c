@@ -296,7 +296,8 @@ START_TEST(an_earlier_write_error_has_no_later_cause)
     ck_assert_int_ne(fflush(full), 0);
     ck_assert(!output_commit(&out, &err));
     ck_assert_msg(strstr(err.text, "disk full or file lost") != NULL ||
-                      strstr(err.text, "o space") != NULL, "%s", err.text);
+                      strstr(err.text, "o space") != NULL,
+                  "%s", err.text);
 }
 END_TEST
 

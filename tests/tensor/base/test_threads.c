@@ -12,11 +12,11 @@
 
 #include "tensor/base/cut.h"
 #include "tensor/base/memory.h"
+#include "tensor/base/rng.h"
+#include "tensor/base/threads.h"
 #include "tensor/pointwise.h"
 #include "tensor/reduce.h"
-#include "tensor/base/rng.h"
 #include "tensor/softmax.h"
-#include "tensor/base/threads.h"
 
 static void count_piece(size_t i, void *context)
 {
@@ -163,7 +163,7 @@ END_TEST
 
 /* What nested pieces found; outer piece i writes entry i only. */
 typedef struct Nested {
-    int index[64];     /* thread of the outer piece */
+    int index[64]; /* thread of the outer piece */
     int wrong[64];
     size_t outer;
     unsigned char *buffer;

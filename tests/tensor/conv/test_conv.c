@@ -7,10 +7,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "tensor/conv/conv.h"
 #include "tensor/base/memory.h"
 #include "tensor/base/rng.h"
 #include "tensor/base/threads.h"
+#include "tensor/conv/conv.h"
 
 static float *random_floats(Rng *rng, size_t n)
 {
@@ -134,7 +134,7 @@ START_TEST(test_winograd_error_with_many_channels)
 {
     compare((ConvShape){1, 16, 16, 256, 96, 1}, CONV_WINOGRAD, 3e-5, 1);
     compare((ConvShape){3, 8, 8, 192, 200, 1}, CONV_AUTO, 3e-5, 2);
-    compare((ConvShape){1, 38, 38, 1024, 8, 1}, CONV_WINOGRAD, 3e-5, 3); /* dw from two chunks */
+    compare((ConvShape){1, 38, 38, 1024, 8, 1}, CONV_WINOGRAD, 3e-5, 3);  /* dw from two chunks */
     compare((ConvShape){5, 14, 13, 181, 183, 1}, CONV_WINOGRAD, 3e-5, 5); /* groups of squares */
 }
 END_TEST
@@ -233,13 +233,11 @@ END_TEST
 
 START_TEST(test_same_bits_for_any_thread_count)
 {
-    const ConvShape several[] = {{7, 14, 14, 32, 33, 1},
-                                 {9, 8, 8, 70, 64, 1},
-                                 {9, 7, 6, 90, 100, 1},
-                                 {5, 16, 12, 24, 40, 2},
-                                 {6, 9, 8, 190, 180, 1},
-                                 {6, 16, 16, 190, 180, 1}, /* groups; panels for three threads */
-                                 {3, 30, 20, 64, 6, 1}};
+    const ConvShape several[] = {
+        {7, 14, 14, 32, 33, 1}, {9, 8, 8, 70, 64, 1},
+        {9, 7, 6, 90, 100, 1},  {5, 16, 12, 24, 40, 2},
+        {6, 9, 8, 190, 180, 1}, {6, 16, 16, 190, 180, 1}, /* groups; panels for three threads */
+        {3, 30, 20, 64, 6, 1}};
     for (size_t i = 0; i < sizeof several / sizeof *several; i++) {
         Buffers t[2];
         for (int k = 0; k < 2; k++) {
@@ -267,8 +265,8 @@ START_TEST(test_picture_does_not_depend_on_the_others)
     /* The last five are cut differently for one picture: few, some or many squares, two chunks. */
     const ConvShape several[] = {{7, 6, 5, 20, 33, 1},    {4, 3, 4, 70, 5, 1},
                                  {5, 8, 6, 24, 40, 2},    {300, 4, 4, 190, 180, 1},
-                                 {90, 4, 4, 190, 180, 1},
-                                 {280, 4, 4, 70, 500, 1}, {250, 4, 4, 520, 64, 1}};
+                                 {90, 4, 4, 190, 180, 1}, {280, 4, 4, 70, 500, 1},
+                                 {250, 4, 4, 520, 64, 1}};
     const size_t shapes_count = sizeof several / sizeof *several;
     for (size_t i = _i == 0 ? 0 : shapes_count - 1; i < shapes_count; i++) {
         Buffers all = buffers_make(several[i], 7), one = buffers_make(several[i], 7);
@@ -291,8 +289,11 @@ END_TEST
 START_TEST(test_overflowing_sizes)
 {
     const size_t half = SIZE_MAX / 2 + 1;
-    const ConvShape s[] = {{half, 2, 2, 1, 1, 1}, {1, half, 1, 2, 1, 1}, {1, 1, half / 8, 1, 4, 1},
-                           {1, 2, 2, half / 4, 2, 1}, {1, 2, 2, half / 8, 1, 2}};
+    const ConvShape s[] = {{half, 2, 2, 1, 1, 1},
+                           {1, half, 1, 2, 1, 1},
+                           {1, 1, half / 8, 1, 4, 1},
+                           {1, 2, 2, half / 4, 2, 1},
+                           {1, 2, 2, half / 8, 1, 2}};
     float number = 0.0f;
     tensor_conv3x3(&number, &number, &number, NULL, &s[_i]);
 }

@@ -6,11 +6,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "tensor/product/gemm.h"
-#include "tensor/product/gemm_tile.h"
 #include "tensor/base/memory.h"
 #include "tensor/base/rng.h"
 #include "tensor/base/threads.h"
+#include "tensor/product/gemm.h"
+#include "tensor/product/gemm_tile.h"
 
 static float *random_floats(Rng *rng, size_t n)
 {
@@ -27,12 +27,21 @@ typedef struct Case {
     bool bias;
 } Case;
 
-static bool left_transposed(GemmForm form) { return form == GEMM_TN || form == GEMM_TT; }
+static bool left_transposed(GemmForm form)
+{
+    return form == GEMM_TN || form == GEMM_TT;
+}
 
-static bool right_transposed(GemmForm form) { return form == GEMM_NT || form == GEMM_TT; }
+static bool right_transposed(GemmForm form)
+{
+    return form == GEMM_NT || form == GEMM_TT;
+}
 
 /* Entries are in [-1/2, 1/2], so a sum of k products in float32 is off by far less than this. */
-static double tolerance(size_t k) { return 1e-6 + 3e-7 * sqrt((double)k + 1.0) + 1e-8 * (double)k; }
+static double tolerance(size_t k)
+{
+    return 1e-6 + 3e-7 * sqrt((double)k + 1.0) + 1e-8 * (double)k;
+}
 
 static void compare(const Case *t, uint64_t seed)
 {
@@ -196,13 +205,13 @@ END_TEST
 static const struct {
     size_t count, m, n, k, lda, ldb, ldc, stride;
 } huge[] = {
-    {0, SIZE_MAX / 2, 3, 1, 1, 3, 3, 0},       /* m n */
-    {0, SIZE_MAX / 2, 1, 3, 3, 1, 1, 0},       /* m k */
+    {0, SIZE_MAX / 2, 3, 1, 1, 3, 3, 0}, /* m n */
+    {0, SIZE_MAX / 2, 1, 3, 3, 1, 1, 0}, /* m k */
     {0, 1, SIZE_MAX / 2, 3, 3, SIZE_MAX / 2, SIZE_MAX / 2, 0},
-    {0, 2, 2, 2, SIZE_MAX - 1, 2, 2, 0},       /* the second row of A */
-    {0, 2, 2, 2, 2, 2, SIZE_MAX / 4, 0},       /* bytes of C */
-    {0, SIZE_MAX / 4, 2, 0, 0, 2, 2, 0},       /* no terms, but C */
-    {9, 1, 1, 1, 1, 1, 1, SIZE_MAX / 8},       /* the last of nine */
+    {0, 2, 2, 2, SIZE_MAX - 1, 2, 2, 0}, /* the second row of A */
+    {0, 2, 2, 2, 2, 2, SIZE_MAX / 4, 0}, /* bytes of C */
+    {0, SIZE_MAX / 4, 2, 0, 0, 2, 2, 0}, /* no terms, but C */
+    {9, 1, 1, 1, 1, 1, 1, SIZE_MAX / 8}, /* the last of nine */
 };
 
 START_TEST(test_sizes_that_overflow)

@@ -4,17 +4,17 @@
 #include <math.h>
 #include <string.h>
 
-#include "tensor/product/gemm_tile.h"
 #include "tensor/base/memory.h"
 #include "tensor/base/rng.h"
+#include "tensor/product/gemm_tile.h"
 
 #undef DI4C_PLAIN_C
 #define DI4C_PLAIN_C
-#define tile_for plain_tile_for
-#define tile_panels plain_tile_panels
-#define tile_padded plain_tile_padded
-#define tile_column plain_tile_column
-#define tile_pack plain_tile_pack
+#define tile_for       plain_tile_for
+#define tile_panels    plain_tile_panels
+#define tile_padded    plain_tile_padded
+#define tile_column    plain_tile_column
+#define tile_pack      plain_tile_pack
 #define tile_transpose plain_tile_transpose
 #define tile_copy_rows plain_tile_copy_rows
 #include "tensor/product/gemm_tile.c"

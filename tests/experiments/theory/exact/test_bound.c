@@ -7,9 +7,9 @@
 
 #include "diffusion/posterior.h"
 #include "experiments/data/exact_denoiser.h"
+#include "experiments/theory/bound.h"
 #include "experiments/theory/exact/bound.h"
 #include "experiments/theory/trained/bound_run.h"
-#include "experiments/theory/bound.h"
 #include "experiments/theory/trained/tiny.h"
 #include "nn/formats/json.h"
 #include "tensor/base/memory.h"
@@ -94,8 +94,13 @@ START_TEST(a_mixture_reaches_the_data_in_one_step)
     Process *p = masks(2);
     FiniteLaw *law = equal_bits();
     Denoiser *exact = exact_denoiser_create(law, p);
-    Denoiser student = {{HEAD_SOFTMAX, 2, 2, 1, false, 2}, 1, NULL, coupled_forward, NULL, LAMBDA_UNIFORM,
-                  LAMBDA_STEP};
+    Denoiser student = {{HEAD_SOFTMAX, 2, 2, 1, false, 2},
+                        1,
+                        NULL,
+                        coupled_forward,
+                        NULL,
+                        LAMBDA_UNIFORM,
+                        LAMBDA_STEP};
     BoundChain *c = bound_chain_create(p, exact, 4);
     double terms[4], out[4];
 
@@ -312,7 +317,7 @@ END_TEST
 /* The experiment on one world: flat rows that add up, and both sides in them. */
 START_TEST(rows_carry_the_terms)
 {
-    static const char *const terms[] = {"distill",   "consis_1", "consis_2", "consis_3",
+    static const char *const terms[] = {"distill",  "consis_1", "consis_2", "consis_3",
                                         "consis_4", "consis_5", "consis_6", "consis_7"};
     Findings *f = findings_create(NULL);
     const char *path = toy("bound.json");

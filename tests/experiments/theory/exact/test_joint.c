@@ -164,7 +164,7 @@ START_TEST(distances_and_total_correlation)
     ck_assert_double_eq_tol(joint_kl(p, q, 4), 0.5 * log(2.0), 1e-15);
     ck_assert(isinf(joint_kl(q, p, 4)));
     joint_marginals(marginal, p, 2, 2);
-    ck_assert_double_eq(marginal[0], 0.5);  /* first dimension is the slower */
+    ck_assert_double_eq(marginal[0], 0.5); /* first dimension is the slower */
     ck_assert_double_eq(marginal[2], 0.75);
     ck_assert_double_eq_tol(joint_total_correlation(equal, 2, 2), log(2.0), 1e-15);
     ck_assert_double_eq_tol(joint_total_correlation(product, 2, 2), 0.0, 1e-15);

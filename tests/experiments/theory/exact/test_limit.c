@@ -6,8 +6,8 @@
 #include <string.h>
 
 #include "experiments/theory/exact/limit.h"
-#include "experiments/theory/trained/limit_run.h"
 #include "experiments/theory/limit.h"
+#include "experiments/theory/trained/limit_run.h"
 #include "nn/formats/json.h"
 #include "tensor/base/memory.h"
 #include "tensor/base/threads.h"
@@ -190,8 +190,7 @@ START_TEST(the_best_gain_is_the_best)
         const double best = limit_value(law, gain, N, 1).bound;
         ck_assert(gain > 0.0 && gain < 1.0);
         for (size_t i = 0; i < 200; i++)
-            ck_assert_double_ge(best,
-                                limit_value(law, (double)i / 200.0, N, 1).bound - 1e-9);
+            ck_assert_double_ge(best, limit_value(law, (double)i / 200.0, N, 1).bound - 1e-9);
     }
     law_destroy(law);
 }

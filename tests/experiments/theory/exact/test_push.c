@@ -283,7 +283,8 @@ END_TEST
 START_TEST(what_can_be_pushed)
 {
     Process *masks = process_of(PROCESS_ABSORBING, 2), *uniform = process_of(PROCESS_UNIFORM, 2);
-    const SamplerClass *posterior = &diffusion_sampler_posterior, *two = &diffusion_sampler_theta_trapezoidal;
+    const SamplerClass *posterior = &diffusion_sampler_posterior,
+                       *two = &diffusion_sampler_theta_trapezoidal;
 
     ck_assert(push_possible(posterior, masks, 9));
     ck_assert(!push_possible(posterior, masks, 10)); /* 59049 states */

@@ -71,9 +71,9 @@ START_TEST(round_trip)
 END_TEST
 
 /* A tuple of tensors over storages "0" and "1", written by hand. */
-#define TENSOR(type, key, count, offset, shape, stride)                                           \
-    "ctorch._utils\n_rebuild_tensor_v2\n((U\x07storagectorch\n" type "Storage\nU\x01" key         \
-    "U\x06" "cuda:1K" count "tQK" offset "(" shape "t(" stride "t\x89}tR"
+#define TENSOR(type, key, count, offset, shape, stride)                                            \
+    "ctorch._utils\n_rebuild_tensor_v2\n((U\x07storagectorch\n" type "Storage\nU\x01" key "U\x06"  \
+    "cuda:1K" count "tQK" offset "(" shape "t(" stride "t\x89}tR"
 
 static void write_archive(const char *pickle, size_t size, const unsigned char *data, size_t count)
 {
@@ -86,10 +86,10 @@ static void write_archive(const char *pickle, size_t size, const unsigned char *
 
 START_TEST(strides_and_shared_storages)
 {
-    static const char pickle[] = "\x80\x02(" TENSOR("Float", "0", "\x06", "\x00", "K\x03K\x02",
-                                                    "K\x01K\x03")
-        TENSOR("Float", "0", "\x06", "\x04", "K\x02", "K\x01")
-        TENSOR("Float", "0", "\x06", "\x01", "K\x04", "K\x00") "t.";
+    static const char pickle[] =
+        "\x80\x02(" TENSOR("Float", "0", "\x06", "\x00", "K\x03K\x02", "K\x01K\x03")
+            TENSOR("Float", "0", "\x06", "\x04", "K\x02", "K\x01")
+                TENSOR("Float", "0", "\x06", "\x01", "K\x04", "K\x00") "t.";
     const float expected[3][6] = {{0, 3, 1, 4, 2, 5}, {4, 5}, {1, 1, 1, 1}};
     unsigned char data[24];
     float out[6];
@@ -133,8 +133,8 @@ START_TEST(number_types)
 {
     double x = 0;
     Error err = {""};
-    write_archive(numbers[_i].pickle, numbers[_i].size,
-                  (const unsigned char *)numbers[_i].bytes, numbers[_i].count);
+    write_archive(numbers[_i].pickle, numbers[_i].size, (const unsigned char *)numbers[_i].bytes,
+                  numbers[_i].count);
     TorchFile *f = torch_read(path, &err);
     ck_assert_msg(f != NULL, "%s", err.text);
     const bool ok = torch_number(f, f->root, &x);
@@ -146,8 +146,8 @@ END_TEST
 START_TEST(not_what_it_should_be)
 {
     static const char pickle[] = ONE("Float", "\x02");
-    static const unsigned char old[] = {0x80, 2, 0x8a, 0x0a, 0x6c, 0xfc, 0x9c, 0x46, 0xf9, 0x20,
-                                        0x6a, 0xa8, 0x50, 0x19, '.', 0x80, 2, 'N', '.'};
+    static const unsigned char old[] = {0x80, 2,    0x8a, 0x0a, 0x6c, 0xfc, 0x9c, 0x46, 0xf9, 0x20,
+                                        0x6a, 0xa8, 0x50, 0x19, '.',  0x80, 2,    'N',  '.'};
     unsigned char tar[1024] = {0};
     Error err;
     remove_file();
@@ -184,9 +184,9 @@ END_TEST
 
 START_TEST(mutations_end_in_a_tree_or_a_sentence)
 {
-    static const char valid[] = "\x80\x02(" TENSOR("Float", "0", "\x06", "\x00", "K\x03K\x02",
-                                                   "K\x01K\x03")
-        TENSOR("Float", "0", "\x06", "\x04", "K\x02", "K\x01") "t.";
+    static const char valid[] =
+        "\x80\x02(" TENSOR("Float", "0", "\x06", "\x00", "K\x03K\x02", "K\x01K\x03")
+            TENSOR("Float", "0", "\x06", "\x04", "K\x02", "K\x01") "t.";
     unsigned char data[24] = {0};
     char bytes[sizeof valid];
     float out[64];

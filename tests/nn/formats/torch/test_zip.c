@@ -277,7 +277,7 @@ START_TEST(one_value_wrong)
 {
     Bytes b = by_hand();
     const size_t parts[] = {b.header[0], b.header[1], b.record[0], b.record[1],
-                            b.end64, b.locator, b.end};
+                            b.end64,     b.locator,   b.end};
     set(&b, parts[wrong[_i].part] + wrong[_i].offset, wrong[_i].value, wrong[_i].width);
     write_bytes(b.at, b.count);
     expect_sentence(wrong[_i].sentence);

@@ -17,6 +17,7 @@
 #include <math.h>
 
 #include "diffusion/head/law.h"
+#include "diffusion/process/transition.h"
 #include "diffusion/teacher.h"
 #include "tensor/base/check.h"
 #include "tensor/base/memory.h"
@@ -142,7 +143,7 @@ static void fill_tables(Tables *T, const Process *p, double t, double eps)
     fill_q(T->q, tr, t, S);
     diffusion_transition_flow(tr, T->flow);
     for (size_t a = 0; a < S; a++)
-        T->leave[a] = -beta * p->base[a * S + a];
+        T->leave[a] = beta * p->exits[a];
     diffusion_transition_destroy(tr);
     fill_inflow(T, beta, S, eps);
     T->flat = is_flat(T->q, S);
@@ -150,7 +151,7 @@ static void fill_tables(Tables *T, const Process *p, double t, double eps)
         double least = T->flat ? least_of(T->q + a * S, S) : 0.0;
         for (size_t x = 0; x < S; x++) {
             double q = T->q[a * S + x];
-            T->rate[x * S + a] = a == x ? 0.0 : beta * p->base[a * S + x];
+            T->rate[x * S + a] = a == x ? 0.0 : beta * diffusion_process_jump(p, a, x);
             T->inverse[x * S + a] = (float)(1.0 / (q + eps));
             T->column[x * S + a] = (float)(q - least);
         }

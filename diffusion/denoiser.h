@@ -7,6 +7,7 @@
 
 #include "diffusion/head/head.h"
 #include "nn/network.h"
+#include "tensor/base/rng.h"
 
 /* The law of a mixture's lambda, and how long one lasts. */
 typedef enum LambdaLaw {

@@ -6,6 +6,9 @@
 #include <math.h>
 #include <string.h>
 
+#include "diffusion/head/batch.h"
+#include "diffusion/process/marginal.h"
+#include "diffusion/process/transition.h"
 #include "tensor/base/check.h"
 #include "tensor/base/cut.h"
 #include "tensor/base/memory.h"
@@ -154,7 +157,8 @@ static void set_matrices(Bound *w, double t)
         diffusion_transition_row(tr, a, w->q + a * S);
     for (size_t x = 0; x < S; x++)
         for (size_t v = 0; v < S; v++)
-            w->rate[x * S + v] = v == x ? 0.0 : diffusion_process_rate(p, t) * p->base[v * S + x];
+            w->rate[x * S + v] =
+                v == x ? 0.0 : diffusion_process_rate(p, t) * diffusion_process_jump(p, v, x);
     diffusion_transition_destroy(tr);
 }
 

@@ -26,6 +26,7 @@
 
 #include "diffusion/denoiser.h"
 #include "diffusion/process/process.h"
+#include "tensor/states.h"
 
 typedef struct ElboRequest {
     const Denoiser *model; /* lambda_dims 0 */

@@ -4,6 +4,7 @@
 
 #include <string.h>
 
+#include "diffusion/process/transition.h"
 #include "tensor/base/check.h"
 #include "tensor/base/memory.h"
 #include "tensor/base/threads.h"

@@ -13,6 +13,8 @@
 #define DI4C_DIFFUSION_POSTERIOR_H
 
 #include "diffusion/process/process.h"
+#include "diffusion/process/transition.h"
+#include "tensor/base/rng.h"
 
 typedef struct PosteriorStep {
     const Process *process;

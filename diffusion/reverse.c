@@ -14,6 +14,7 @@
 #include <float.h>
 #include <string.h>
 
+#include "diffusion/process/transition.h"
 #include "tensor/base/check.h"
 #include "tensor/base/memory.h"
 #include "tensor/base/threads.h"
@@ -73,7 +74,7 @@ ReverseRates *diffusion_reverse_create(const Process *p, double t)
     if (r->closed) {
         r->into = mem_alloc(S, sizeof *r->into);
         for (size_t x = 0; x < S; x++)
-            r->into[x] = r->beta * p->base[(x == 0 ? 1 : 0) * S + x];
+            r->into[x] = r->beta * diffusion_process_jump(p, x == 0 ? 1 : 0, x);
     } else {
         double *room = r->q = mem_alloc(4 * S * S, sizeof *room);
         r->column = room + S * S;
@@ -225,17 +226,16 @@ size_t diffusion_reverse_draw(const ReverseRates *r, size_t x, const double *p0,
 
 void diffusion_forward_rates(const ReverseRates *r, size_t x, double *forward)
 {
-    const double *row = r->process->base + x * r->S;
 
     TENSOR_CHECK(x < r->S, "state %zu of %zu", x, r->S);
     for (size_t v = 0; v < r->S; v++)
-        forward[v] = v == x ? 0.0 : r->beta * row[v];
+        forward[v] = v == x ? 0.0 : r->beta * diffusion_process_jump(r->process, x, v);
 }
 
 double diffusion_forward_total(const ReverseRates *r, size_t x)
 {
     TENSOR_CHECK(x < r->S, "state %zu of %zu", x, r->S);
-    return -r->beta * r->process->base[x * r->S + x];
+    return r->beta * r->process->exits[x];
 }
 
 size_t diffusion_forward_draw(const ReverseRates *r, size_t x, Rng *rng)

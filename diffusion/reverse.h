@@ -15,6 +15,7 @@
 #define DI4C_DIFFUSION_REVERSE_H
 
 #include "diffusion/process/process.h"
+#include "tensor/base/rng.h"
 
 typedef struct ReverseRates ReverseRates;
 

@@ -5,7 +5,10 @@
 #include <math.h>
 #include <string.h>
 
+#include "diffusion/head/batch.h"
 #include "diffusion/posterior.h"
+#include "diffusion/process/marginal.h"
+#include "diffusion/process/transition.h"
 #include "diffusion/step_kl.h"
 #include "nn/encoder.h"
 #include "tensor/base/check.h"

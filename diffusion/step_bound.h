@@ -23,6 +23,7 @@
 
 #include "diffusion/denoiser.h"
 #include "diffusion/process/process.h"
+#include "tensor/states.h"
 
 typedef struct StepBoundRequest {
     const Denoiser *model;

@@ -9,6 +9,7 @@
 
 #include "diffusion/head/head.h"
 #include "diffusion/posterior.h"
+#include "tensor/states.h"
 
 /* KL( q(x_s | x_t, x_0) || sum_a p(a) q(x_s | x_t, a) ) of one dimension, nats; p (S), step with
  * eps = 0.  g (S), if not NULL, gets its derivative by p(a); g may be p.  room (2 S). */

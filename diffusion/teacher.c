@@ -5,6 +5,7 @@
 #include <math.h>
 
 #include "diffusion/head/law.h"
+#include "diffusion/process/marginal.h"
 #include "tensor/base/check.h"
 #include "tensor/base/memory.h"
 #include "tensor/base/threads.h"
@@ -42,7 +43,6 @@ static void jump_sample(size_t b, void *context)
 {
     const Jump *jump = context;
     size_t S = jump->p->states, D = jump->xt->dims;
-    const double *base = jump->p->base;
     const uint16_t *from = states_row(jump->xt, b);
     uint16_t *to = states_row(jump->xtilde, b);
     double *rate = threads_scratch(SCRATCH_PROCESS, (D > S ? D : S) * sizeof *rate);
@@ -52,14 +52,14 @@ static void jump_sample(size_t b, void *context)
     for (size_t d = 0; d < D; d++) {
         TENSOR_CHECK(from[d] < S, "state %u of %zu", (unsigned)from[d], S);
         to[d] = from[d];
-        rate[d] = -base[from[d] * (S + 1)];
+        rate[d] = jump->p->exits[from[d]];
         total += rate[d];
     }
     if (!(total > 0.0))
         return; /* nowhere to go: every dimension is masked */
     size_t which = rng_categorical(&rng, rate, D);
     for (size_t v = 0; v < S; v++)
-        rate[v] = v == from[which] ? 0.0 : base[from[which] * S + v];
+        rate[v] = v == from[which] ? 0.0 : diffusion_process_jump(jump->p, from[which], v);
     to[which] = (uint16_t)rng_categorical(&rng, rate, S);
 }
 

@@ -9,6 +9,8 @@
 
 #include "diffusion/denoiser.h"
 #include "diffusion/process/process.h"
+#include "tensor/base/rng.h"
+#include "tensor/states.h"
 
 typedef enum TeacherLoss {
     TEACHER_CT_ELBO,      /* continuous-time ELBO of [tauLDR], one or two passes */

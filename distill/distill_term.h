@@ -8,6 +8,8 @@
 #define DI4C_DISTILL_DISTILL_TERM_H
 
 #include "diffusion/denoiser.h"
+#include "tensor/base/rng.h"
+#include "tensor/states.h"
 
 /* A time of the term: t_min, or with probability 1/2 up to `width` later.  [Di4C code] */
 double distill_time(double t_min, double width, Rng *rng);

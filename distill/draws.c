@@ -3,7 +3,9 @@
 
 #include <math.h>
 
+#include "diffusion/head/batch.h"
 #include "diffusion/posterior.h"
+#include "diffusion/process/marginal.h"
 #include "distill/distill_term.h"
 #include "tensor/base/check.h"
 #include "tensor/base/cut.h"

@@ -4,6 +4,8 @@
 
 #include "distill/step.h"
 #include "tensor/base/arena.h"
+#include "tensor/base/rng.h"
+#include "tensor/states.h"
 
 /* What the streams of a step are for: stream (seed, step, pass, picture[, lambda]). */
 typedef enum Di4cPass {

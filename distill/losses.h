@@ -5,6 +5,7 @@
 #define DI4C_DISTILL_LOSSES_H
 
 #include "diffusion/head/head.h"
+#include "tensor/states.h"
 
 typedef enum DataWeight {
     DATA_WEIGHT_SIGMOID, /* w(t) = sigmoid(20 (t - 1/2)), the paper's */

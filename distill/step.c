@@ -15,6 +15,7 @@
 #include <math.h>
 #include <string.h>
 
+#include "diffusion/head/batch.h"
 #include "distill/draws.h"
 #include "tensor/base/check.h"
 #include "tensor/reduce.h"
@@ -47,12 +48,12 @@ static void check_models(const Denoiser *teacher, const Denoiser *student, const
 
     TENSOR_CHECK(x0->batch >= 1 && x0->dims == b->dims, "x_0 (%zu, %zu), student of %zu dimensions",
                  x0->batch, x0->dims, b->dims);
-    TENSOR_CHECK(a->kind == b->kind && a->dims == b->dims && a->states == b->states &&
-                     a->channels == b->channels && a->fix == b->fix && a->mask == b->mask,
-                 "teacher's head (kind %d, %zu dimensions, %zu states, mask %d), student's (kind "
-                 "%d, %zu, %zu, mask %d)",
-                 (int)a->kind, a->dims, a->states, a->mask, (int)b->kind, b->dims, b->states,
-                 b->mask);
+    TENSOR_CHECK(
+        a->class == b->class && a->dims == b->dims && a->states == b->states &&
+            a->channels == b->channels && a->fix == b->fix && a->mask == b->mask,
+        "teacher's head (%s, %zu dimensions, %zu states, mask %d), student's (%s, %zu, %zu, "
+        "mask %d)",
+        a->class->name, a->dims, a->states, a->mask, b->class->name, b->dims, b->states, b->mask);
     TENSOR_CHECK(student->net != NULL && student->net->gradient_block > 0,
                  "the student has no network of %zu dimensions", b->dims);
 }

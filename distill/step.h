@@ -7,6 +7,7 @@
 #include "diffusion/denoiser.h"
 #include "diffusion/process/process.h"
 #include "distill/losses.h"
+#include "tensor/states.h"
 
 typedef struct DistillConfig {
     Di4cOptions loss;

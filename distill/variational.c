@@ -10,7 +10,9 @@
 #include <math.h>
 #include <string.h>
 
+#include "diffusion/head/batch.h"
 #include "diffusion/posterior.h"
+#include "diffusion/process/marginal.h"
 #include "diffusion/step_kl.h"
 #include "diffusion/teacher.h"
 #include "distill/distill_term.h"

@@ -21,6 +21,7 @@
 
 #include "diffusion/denoiser.h"
 #include "diffusion/process/process.h"
+#include "tensor/states.h"
 
 typedef struct VariationalConfig {
     LambdaScope scope;   /* LAMBDA_STEP or LAMBDA_SAMPLE */

@@ -14,6 +14,8 @@
 
 #include "nn/layers.h"
 #include "nn/network.h"
+#include "tensor/base/rng.h"
+#include "tensor/states.h"
 
 typedef enum EncoderFamily {
     ENCODER_GAUSSIAN, /* prior N(0, I);  stats: mean m, log-variance v */

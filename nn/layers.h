@@ -8,6 +8,7 @@
 #include <stddef.h>
 
 #include "nn/param.h"
+#include "tensor/base/rng.h"
 
 enum { NN_NAME = 128 };
 /* "OWNER.PART" into name, which is returned. */

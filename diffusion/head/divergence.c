@@ -3,6 +3,7 @@
 
 #include <math.h>
 
+#include "diffusion/head/batch.h"
 #include "tensor/base/check.h"
 #include "tensor/base/threads.h"
 #include "tensor/fast_exp.h"

@@ -9,6 +9,7 @@
 #define DI4C_DIFFUSION_HEAD_DIVERGENCE_H
 
 #include "diffusion/head/head.h"
+#include "tensor/states.h"
 
 /* total[b] = -sum_d sum_a p^d(a) log p^d(a). */
 void diffusion_head_entropy(const Head *head, const float *out, const States *x, size_t batch,

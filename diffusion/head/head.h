@@ -16,13 +16,11 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "tensor/base/rng.h"
-#include "tensor/states.h"
-
-typedef enum HeadKind { HEAD_SOFTMAX, HEAD_LOGISTIC } HeadKind;
+typedef struct HeadClass HeadClass;
+typedef struct HeadLaw HeadLaw; /* head/law.h */
 
 typedef struct Head {
-    HeadKind kind;
+    const HeadClass *class;
     size_t dims;     /* D */
     size_t states;   /* states that get a probability (the mask does not) */
     size_t channels; /* C of the picture; 1 for flat data */
@@ -30,26 +28,34 @@ typedef struct Head {
     int mask;        /* number of the mask state in x, or -1 */
 } Head;
 
+/* What a kind of head is: unnormalised probabilities of a dimension, logits, and gradients; the
+ * rest (normalisation, known dimensions, batches) is made of it.  A file defines one of these, and
+ * a line of heads.c lists it. */
+struct HeadClass {
+    const char *name; /* "softmax", ... */
+    bool ordinal;     /* states are a scale: no mask, and a network that knows them so */
+    size_t (*outputs)(const Head *head);
+    /* Fills what is constant for the dimension (head, out and d are set). */
+    void (*open)(HeadLaw *law);
+    /* mass (S) = exp(logit - shift), the largest near 1 or at least far from underflow; may set the
+     * shift.  Returns the sum. */
+    double (*masses)(HeadLaw *law, float *mass);
+    void (*logits_at)(const HeadLaw *law, const uint16_t *x, size_t count, float *logit);
+    /* As diffusion_law_pull and diffusion_law_pull_at. */
+    void (*pull)(const HeadLaw *law, const float *g, float *dout, float *dlevel);
+    void (*pull_at)(const HeadLaw *law, const float *dlevel, const uint16_t *x, const float *w,
+                    size_t count, float *dout);
+};
+
+extern const HeadClass diffusion_softmax, diffusion_logistic;
+
+/* ---- heads.c: the list ---- */
+size_t diffusion_head_count(void);
+const HeadClass *diffusion_head_class(size_t i);
+const HeadClass *diffusion_head_find(const char *name); /* NULL: unknown */
+
 size_t diffusion_head_outputs(const Head *head); /* numbers per sample */
 /* True if dimension d of the noised sample x (D states, or NULL) is known: a point mass. */
 bool diffusion_head_known(const Head *head, const uint16_t *x, size_t d);
-
-/* logp (states) = log p^d(.), normalised; -inf for probability 0.  out: this sample's numbers; x:
- * this sample's noised states (may be NULL where head.mask < 0). */
-void diffusion_head_row(const Head *head, const float *out, const uint16_t *x, size_t d,
-                        float *logp);
-/* dout += gradient, given dlogp[j] = dL/dlogp[j].  The normalisation is included: L may treat the
- * logp[j] as independent. */
-void diffusion_head_row_gradient(const Head *head, const float *out, const uint16_t *x, size_t d,
-                                 const float *dlogp, float *dout);
-
-/* ---- batches: out (B, outputs), x the noised states (B, D) ---- */
-/* x0 (B, D) ~ p; one stream per sample, its dimensions are drawn in order. */
-void diffusion_head_draw(const Head *head, const float *out, const States *x, const Rng *streams,
-                         States *x0);
-void diffusion_head_argmax(const Head *head, const float *out, const States *x, States *x0);
-/* total[b] = sum_d log p^d(x0[b,d]), nats. */
-void diffusion_head_log_prob(const Head *head, const float *out, const States *x, const States *x0,
-                             double *total);
 
 #endif

@@ -1,17 +1,9 @@
-/* Laws of single dimensions: the table of heads, and normalisation in double. */
+/* Laws of single dimensions: normalisation in double. */
 #include "diffusion/head/law.h"
 
 #include <math.h>
 
-#include "diffusion/head/head_kinds.h"
 #include "tensor/base/check.h"
-
-const HeadClass *diffusion_head_class(const Head *head)
-{
-    TENSOR_CHECK(head->kind == HEAD_SOFTMAX || head->kind == HEAD_LOGISTIC, "head %d",
-                 (int)head->kind);
-    return head->kind == HEAD_SOFTMAX ? &diffusion_head_softmax : &diffusion_head_logistic;
-}
 
 size_t diffusion_law_numbers(const Head *head)
 {
@@ -23,14 +15,14 @@ HeadLaw diffusion_head_constants(const Head *head, const float *out, size_t d)
     HeadLaw law = {.head = head, .out = out, .d = d};
 
     TENSOR_CHECK(d < head->dims, "dimension %zu of %zu", d, head->dims);
-    diffusion_head_class(head)->open(&law);
+    head->class->open(&law);
     return law;
 }
 
 HeadLaw diffusion_head_law(const Head *head, const float *out, size_t d, float *p)
 {
     HeadLaw law = diffusion_head_constants(head, out, d);
-    double total = diffusion_head_class(head)->masses(&law, p);
+    double total = head->class->masses(&law, p);
     float scale = (float)(1.0 / total);
 
     TENSOR_CHECK(total != 0.0, "all %zu states have probability 0", head->states);
@@ -49,7 +41,7 @@ void diffusion_law_log_at(const HeadLaw *law, const uint16_t *x, size_t count, f
     for (size_t k = 0; k < count; k++)
         TENSOR_CHECK(x[k] < law->head->states, "state %u of %zu", (unsigned)x[k],
                      law->head->states);
-    diffusion_head_class(law->head)->logits_at(law, x, count, logp);
+    law->head->class->logits_at(law, x, count, logp);
 #pragma omp simd
     for (size_t k = 0; k < count; k++)
         logp[k] = (float)(logp[k] - level);
@@ -57,7 +49,7 @@ void diffusion_law_log_at(const HeadLaw *law, const uint16_t *x, size_t count, f
 
 void diffusion_law_pull(const HeadLaw *law, const float *g, float *dout, float *dlevel)
 {
-    diffusion_head_class(law->head)->pull(law, dout != NULL ? g : NULL, dout, dlevel);
+    law->head->class->pull(law, dout != NULL ? g : NULL, dout, dlevel);
 }
 
 void diffusion_law_pull_at(const HeadLaw *law, const float *dlevel, const uint16_t *x,
@@ -66,5 +58,5 @@ void diffusion_law_pull_at(const HeadLaw *law, const float *dlevel, const uint16
     for (size_t k = 0; k < count; k++)
         TENSOR_CHECK(x[k] < law->head->states, "state %u of %zu", (unsigned)x[k],
                      law->head->states);
-    diffusion_head_class(law->head)->pull_at(law, dlevel, x, w, count, dout);
+    law->head->class->pull_at(law, dlevel, x, w, count, dout);
 }

@@ -17,7 +17,7 @@
 
 #include "diffusion/head/head.h"
 
-typedef struct HeadLaw {
+struct HeadLaw {
     const Head *head;
     const float *out; /* its sample's numbers; not owned */
     size_t d;
@@ -28,7 +28,7 @@ typedef struct HeadLaw {
     float mu, k, q, dq;
     float near;
     bool remote, cut;
-} HeadLaw;
+};
 
 /* Opens dimension d of a sample's numbers; p (S) = p^d.  NaN among the numbers makes all NaN. */
 HeadLaw diffusion_head_law(const Head *head, const float *out, size_t d, float *p);

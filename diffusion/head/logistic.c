@@ -16,7 +16,7 @@
  * computed as such, since all s(r) may underflow. */
 #include <math.h>
 
-#include "diffusion/head/head_kinds.h"
+#include "diffusion/head/law.h"
 #include "tensor/fast_exp.h"
 
 static const float FLOOR = 1e-6f;    /* of the published model */
@@ -309,4 +309,11 @@ static void pull_at(const HeadLaw *law, const float *dlevel, const uint16_t *x, 
         dout[at + law->head->channels] += (float)(sum.by_scale - sum.weight * (double)dlevel[1]);
 }
 
-const HeadClass diffusion_head_logistic = {outputs, open, masses, logits_at, pull, pull_at};
+const HeadClass diffusion_logistic = {.name = "logistic",
+                                      .ordinal = true,
+                                      .outputs = outputs,
+                                      .open = open,
+                                      .masses = masses,
+                                      .logits_at = logits_at,
+                                      .pull = pull,
+                                      .pull_at = pull_at};

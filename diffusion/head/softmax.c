@@ -1,7 +1,7 @@
 /* Softmax head: the network's numbers are the logits, (D, S) for each sample. */
 #include <math.h>
 
-#include "diffusion/head/head_kinds.h"
+#include "diffusion/head/law.h"
 #include "tensor/fast_exp.h"
 
 enum { LANES = 16 };
@@ -102,4 +102,10 @@ static void pull_at(const HeadLaw *law, const float *dlevel, const uint16_t *x, 
         row[a] -= total * dlevel[a];
 }
 
-const HeadClass diffusion_head_softmax = {outputs, open, masses, logits_at, pull, pull_at};
+const HeadClass diffusion_softmax = {.name = "softmax",
+                                     .outputs = outputs,
+                                     .open = open,
+                                     .masses = masses,
+                                     .logits_at = logits_at,
+                                     .pull = pull,
+                                     .pull_at = pull_at};

@@ -9,16 +9,36 @@
 
 #include "diffusion/process/process.h"
 
-static bool create(Process *p, Error *err)
+enum { SHAPE, RATE_CONST, SETTINGS };
+enum { LOGLINEAR, LINEAR, COSINE }; /* in the order of the choices */
+static const Setting settings[SETTINGS] = {
+    [SHAPE] = {.name = "schedule",
+               .type = SETTING_CHOICE,
+               .initial = "loglinear",
+               .choices = "loglinear|linear|cosine",
+               .help = "absorbing: survival alpha(t)"},
+    [RATE_CONST] = {.name = "rate_const",
+                    .initial = "5", /* SEDD (arXiv 2310.16834) */
+                    .low = 1e-9,
+                    .high = 1e6,
+                    .help = "absorbing linear: B = c t"},
+};
+
+static bool create_absorbing(Process *p, Error *err)
 {
     size_t S = p->states;
 
     (void)err;
     for (size_t i = 0; i + 1 < S; i++)
-        p->base[i * S + S - 1] = 1.0;
+        p->exits[i] = 1.0;
     p->end[S - 1] = p->prior[S - 1] = 1.0;
     p->decay = 1.0;
     return true;
+}
+
+static double rate(const Process *p, size_t i, size_t j)
+{
+    return i + 1 < p->states && j + 1 == p->states ? 1.0 : 0.0;
 }
 
 static bool published(const Process *p, Schedule *schedule, Error *err)
@@ -26,27 +46,36 @@ static bool published(const Process *p, Schedule *schedule, Error *err)
     const ProcessConfig *c = &p->config;
     static const char where[] = "process absorbing";
 
-    switch (c->schedule) {
-    case ABSORB_LOGLINEAR:
+    switch ((int)c->own[SHAPE]) {
+    case LOGLINEAR:
         return diffusion_schedule_make(schedule, SCHEDULE_LOGLINEAR, 1.0, 0.0, c->eps, where, err);
-    case ABSORB_LINEAR:
-        return diffusion_process_positive(p, "rate_const", c->rate_const, err) &&
-               diffusion_schedule_make(schedule, SCHEDULE_CONSTANT, c->rate_const, 0.0, 0.0, where,
-                                       err);
-    case ABSORB_COSINE:
+    case LINEAR:
+        return diffusion_process_positive(p, "rate_const", c->own[RATE_CONST], err) &&
+               diffusion_schedule_make(schedule, SCHEDULE_CONSTANT, c->own[RATE_CONST], 0.0, 0.0,
+                                       where, err);
+    case COSINE:
         return diffusion_schedule_make(schedule, SCHEDULE_COSINE, 1.0, 0.0, 0.0, where, err);
     }
     return error_set(err, "process absorbing: schedule %d, expected loglinear, linear or cosine",
-                     (int)c->schedule);
+                     (int)c->own[SHAPE]);
 }
 
 static ProcessConstant constant(const Process *p, double factor)
 {
-    double c = p->config.rate_const, eps = p->config.eps;
+    double c = p->config.own[RATE_CONST], eps = p->config.eps;
 
-    if (p->config.schedule == ABSORB_LINEAR)
+    if (p->config.own[SHAPE] == LINEAR)
         return (ProcessConstant){"rate_const", c, factor * c};
     return (ProcessConstant){"alpha_eps", eps, pow(eps, factor)}; /* cosine ends at 0 as it is */
 }
 
-const ProcessClass diffusion_absorbing = {"absorbing", create, published, constant};
+const ProcessClass diffusion_absorbing = {.name = "absorbing",
+                                          .help = "to a mask, which is the last state",
+                                          .has_mask = true,
+                                          .closed = true,
+                                          .setting_count = SETTINGS,
+                                          .settings = settings,
+                                          .create = create_absorbing,
+                                          .rate = rate,
+                                          .published = published,
+                                          .constant = constant};

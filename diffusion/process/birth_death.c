@@ -11,6 +11,18 @@
 #include "diffusion/process/process.h"
 #include "tensor/base/memory.h"
 
+enum { SIGMA_MIN, SIGMA_MAX, SETTINGS };
+static const Setting settings[SETTINGS] = {
+    [SIGMA_MIN] =
+        {.name = "sigma_min", .initial = "1", .low = 1e-6, .high = 1e6, .help = "birthdeath"},
+    [SIGMA_MAX] = {.name = "sigma_max",
+                   .initial = "100",
+                   .low = 1e-6,
+                   .high = 1e6,
+                   .help = "birthdeath; 256 states need 190 to forget the data, 100 is as "
+                           "published"},
+};
+
 static const double PI = 3.14159265358979323846;
 
 static void cosine_modes(Process *p)
@@ -33,7 +45,7 @@ static void cosine_modes(Process *p)
     }
 }
 
-static bool create(Process *p, Error *err)
+static bool create_birth_death(Process *p, Error *err)
 {
     size_t S = p->states;
 
@@ -49,7 +61,7 @@ static bool create(Process *p, Error *err)
 
 static bool published(const Process *p, Schedule *schedule, Error *err)
 {
-    double low = p->config.sigma_min, high = p->config.sigma_max;
+    double low = p->config.own[SIGMA_MIN], high = p->config.own[SIGMA_MAX];
 
     if (!diffusion_process_positive(p, "sigma_min", low, err) ||
         !diffusion_process_positive(p, "sigma_max", high, err))
@@ -67,10 +79,18 @@ static bool published(const Process *p, Schedule *schedule, Error *err)
 
 static ProcessConstant constant(const Process *p, double factor)
 {
-    double low = p->config.sigma_min, high = p->config.sigma_max;
+    double low = p->config.own[SIGMA_MIN], high = p->config.own[SIGMA_MAX];
 
     return (ProcessConstant){"sigma_max", high,
                              sqrt(low * low + factor * (high * high - low * low))};
 }
 
-const ProcessClass diffusion_birth_death = {"birthdeath", create, published, constant};
+const ProcessClass diffusion_birth_death = {.name = "birthdeath",
+                                            .help = "to the two neighbours",
+                                            .ordinal = true,
+                                            .far_start = true,
+                                            .setting_count = SETTINGS,
+                                            .settings = settings,
+                                            .create = create_birth_death,
+                                            .published = published,
+                                            .constant = constant};

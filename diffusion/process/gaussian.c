@@ -11,10 +11,34 @@
 
 #include "diffusion/process/process.h"
 
+enum { RATE_SIGMA, Q_SIGMA, TIME_EXPONENTIAL, TIME_BASE, SETTINGS };
+static const Setting settings[SETTINGS] = {
+    [RATE_SIGMA] = {.name = "rate_sigma",
+                    .initial = "6",
+                    .low = 1e-3,
+                    .high = 1e6,
+                    .help = "gaussian: reach of a jump"},
+    [Q_SIGMA] = {.name = "Q_sigma",
+                 .initial = "512",
+                 .low = 1e-3,
+                 .high = 1e6,
+                 .help = "gaussian: width of the end state"},
+    [TIME_EXPONENTIAL] = {.name = "time_exponential",
+                          .initial = "100",
+                          .low = 1.000001,
+                          .high = 1e9,
+                          .help = "gaussian: a in B = b (a^t - 1)"},
+    [TIME_BASE] = {.name = "time_base",
+                   .initial = "3",
+                   .low = 1e-9,
+                   .high = 1e6,
+                   .help = "gaussian: b in B = b (a^t - 1)"},
+};
+
 /* Log of the Gaussian's density at i + 1, 0 at the centre. */
 static double log_density(const Process *p, size_t i, double centre)
 {
-    double z = ((double)(i + 1) - centre) / p->config.q_sigma;
+    double z = ((double)(i + 1) - centre) / p->config.own[Q_SIGMA];
 
     return -0.5 * z * z;
 }
@@ -44,24 +68,24 @@ static bool fill_end(Process *p, Error *err)
         return error_set(err,
                          "process gaussian: Q_sigma = %g is too small for %zu states: "
                          "expected at least %g",
-                         p->config.q_sigma, S, (double)S / 72.0);
+                         p->config.own[Q_SIGMA], S, (double)S / 72.0);
     fill_density(p, 0.5 * (double)S, p->end);
     fill_density(p, (double)(S / 2), p->prior);
     return true;
 }
 
-static bool create(Process *p, Error *err)
+static bool create_gaussian(Process *p, Error *err)
 {
     const ProcessConfig *c = &p->config;
     size_t S = p->states;
 
-    if (!diffusion_process_positive(p, "rate_sigma", c->rate_sigma, err) ||
-        !diffusion_process_positive(p, "Q_sigma", c->q_sigma, err) || !fill_end(p, err))
+    if (!diffusion_process_positive(p, "rate_sigma", c->own[RATE_SIGMA], err) ||
+        !diffusion_process_positive(p, "Q_sigma", c->own[Q_SIGMA], err) || !fill_end(p, err))
         return false;
     p->reversible = true;
     for (size_t i = 0; i < S; i++)
         for (size_t j = i + 1; j < S; j++) {
-            double step = (double)(j - i - 1) / c->rate_sigma, v = exp(-step * step);
+            double step = (double)(j - i - 1) / c->own[RATE_SIGMA], v = exp(-step * step);
             bool low_is_outer = i + j < S;
             size_t outer = low_is_outer ? i : j, inner = low_is_outer ? j : i;
             p->base[outer * S + inner] = v;
@@ -74,21 +98,34 @@ static bool published(const Process *p, Schedule *schedule, Error *err)
 {
     const ProcessConfig *c = &p->config;
 
-    if (!diffusion_process_positive(p, "time_base", c->time_base, err) ||
-        !diffusion_process_positive(p, "time_exponential", c->time_exponential, err))
+    if (!diffusion_process_positive(p, "time_base", c->own[TIME_BASE], err) ||
+        !diffusion_process_positive(p, "time_exponential", c->own[TIME_EXPONENTIAL], err))
         return false;
-    if (!(c->time_exponential > 1.0))
+    if (!(c->own[TIME_EXPONENTIAL] > 1.0))
         return error_set(err, "process gaussian: time_exponential = %g, expected more than 1",
-                         c->time_exponential);
-    return diffusion_schedule_make(schedule, SCHEDULE_EXPONENTIAL, c->time_base,
-                                   c->time_exponential, 0.0, "process gaussian", err);
+                         c->own[TIME_EXPONENTIAL]);
+    return diffusion_schedule_make(schedule, SCHEDULE_EXPONENTIAL, c->own[TIME_BASE],
+                                   c->own[TIME_EXPONENTIAL], 0.0, "process gaussian", err);
 }
 
 static ProcessConstant constant(const Process *p, double factor)
 {
-    double b = p->config.time_base;
+    double b = p->config.own[TIME_BASE];
 
     return (ProcessConstant){"time_base", b, factor * b};
 }
 
-const ProcessClass diffusion_gaussian = {"gaussian", create, published, constant};
+static ProcessConstant prior_constant(const Process *p)
+{
+    return (ProcessConstant){"Q_sigma", p->config.own[Q_SIGMA], 4.0};
+}
+
+const ProcessClass diffusion_gaussian = {.name = "gaussian",
+                                         .help = "discretised Gaussian, of CIFAR-10's levels",
+                                         .ordinal = true,
+                                         .setting_count = SETTINGS,
+                                         .settings = settings,
+                                         .create = create_gaussian,
+                                         .published = published,
+                                         .constant = constant,
+                                         .prior_constant = prior_constant};

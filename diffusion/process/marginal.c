@@ -4,7 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "diffusion/process/process.h"
+#include "diffusion/process/marginal.h"
+#include "diffusion/process/transition.h"
 #include "tensor/base/check.h"
 #include "tensor/base/cut.h"
 #include "tensor/base/memory.h"
@@ -138,7 +139,7 @@ void diffusion_draw_marginal(const Process *p, States *xt, const States *x0, con
                  x0->dims);
     if (batch == 0 || x0->dims == 0)
         return;
-    if (p->decay > 0.0) {
+    if (p->class->closed) {
         cut_run(batch, draw_closed, &m, batch * x0->dims < CUT_SERIAL_DRAWS);
         return;
     }

@@ -146,7 +146,7 @@ static bool balanced(const double *R, size_t S, const double *pi)
     return true;
 }
 
-static bool create(Process *p, Error *err)
+static bool create_matrix(Process *p, Error *err)
 {
     const double *R = p->config.rates;
     size_t S = p->states;
@@ -189,4 +189,9 @@ static ProcessConstant constant(const Process *p, double factor)
     return (ProcessConstant){"beta_scale", b, factor * b};
 }
 
-const ProcessClass diffusion_matrix = {"matrix", create, published, constant};
+const ProcessClass diffusion_matrix = {.name = "matrix",
+                                       .help = "of --rates",
+                                       .wants_rates = true,
+                                       .create = create_matrix,
+                                       .published = published,
+                                       .constant = constant};

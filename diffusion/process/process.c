@@ -15,52 +15,54 @@
 
 enum { MAX_STATES = 65535 };
 
-/* In the order of ProcessKind. */
-static const ProcessClass *const classes[] = {&diffusion_uniform, &diffusion_absorbing,
-                                              &diffusion_birth_death, &diffusion_gaussian,
-                                              &diffusion_matrix};
-enum { KINDS = sizeof classes / sizeof *classes };
-
-static const ProcessClass *class_of(ProcessKind kind)
+ProcessConfig diffusion_process_defaults(const char *name, size_t states)
 {
-    return kind >= 0 && (size_t)kind < KINDS ? classes[kind] : NULL;
-}
-
-ProcessConfig diffusion_process_defaults(ProcessKind kind, size_t states)
-{
-    ProcessConfig config = {.kind = kind,
+    const ProcessClass *class = diffusion_process_find(name);
+    ProcessConfig config = {.class = class,
                             .states = states,
-                            .rate_const = kind == PROCESS_ABSORBING ? 5.0 : 0.03,
-                            .schedule = ABSORB_LOGLINEAR,
-                            .eps = 1e-3,
-                            .sigma_min = 1.0,
-                            .sigma_max = 100.0,
-                            .rate_sigma = 6.0,
-                            .q_sigma = 512.0,
-                            .time_exponential = 100.0,
-                            .time_base = 3.0,
+                            .eps = 1e-3, /* log-linear alpha of SEDD (arXiv 2310.16834) */
                             .beta = SCHEDULE_PUBLISHED,
                             .beta_scale = 1.0,
                             .beta_ratio = 100.0};
+
+    TENSOR_CHECK(class != NULL, "process %s is unknown", name);
+    TENSOR_CHECK(class->setting_count <= PROCESS_SETTINGS_MAX, "process %s: %zu settings of %d",
+                 name, class->setting_count, (int)PROCESS_SETTINGS_MAX);
+    for (size_t i = 0; i < class->setting_count; i++)
+        setting_default(&class->settings[i], &config.own[i]);
     return config;
 }
 
-const char *diffusion_process_name(ProcessKind kind)
+/* The place of a setting among the class's own, or their number. */
+static size_t place_of(const ProcessClass *class, const char *setting)
 {
-    const ProcessClass *class = class_of(kind);
+    size_t i = 0;
 
-    TENSOR_CHECK(class != NULL, "process kind %d", (int)kind);
-    return class->name;
+    while (i < class->setting_count && strcmp(class->settings[i].name, setting) != 0)
+        i++;
+    return i;
 }
 
-bool diffusion_process_kind(const char *name, ProcessKind *kind)
+bool diffusion_process_set(ProcessConfig *c, const char *setting, double value)
 {
-    for (size_t i = 0; i < KINDS; i++)
-        if (strcmp(name, classes[i]->name) == 0) {
-            *kind = (ProcessKind)i;
-            return true;
-        }
-    return false;
+    const size_t i = place_of(c->class, setting);
+
+    if (i == c->class->setting_count)
+        return false;
+    c->own[i] = value;
+    return true;
+}
+
+bool diffusion_process_choose(ProcessConfig *c, const char *setting, const char *value)
+{
+    const size_t i = place_of(c->class, setting);
+    Error err = {""};
+
+    if (i == c->class->setting_count)
+        return false;
+    const bool read = setting_read(&c->class->settings[i], value, &c->own[i], c->class->name, &err);
+    TENSOR_CHECK(read, "%s", err.text);
+    return true;
 }
 
 bool diffusion_process_positive(const Process *p, const char *field, double value, Error *err)
@@ -71,18 +73,16 @@ bool diffusion_process_positive(const Process *p, const char *field, double valu
                      field, value);
 }
 
-/* R[i][i] = -sum of the row's other entries, and the largest exit rate. */
+/* R[i][i] = -sum of the row's other entries. */
 static void fill_diagonal(Process *p)
 {
     size_t S = p->states;
 
     for (size_t i = 0; i < S; i++) {
-        double sum = 0.0;
         for (size_t j = 0; j < S; j++)
             if (j != i)
-                sum += p->base[i * S + j];
-        p->base[i * S + i] = -sum;
-        p->exit = sum > p->exit ? sum : p->exit;
+                p->exits[i] += p->base[i * S + j];
+        p->base[i * S + i] = -p->exits[i];
     }
 }
 
@@ -199,13 +199,18 @@ static bool fill(Process *p, Error *err)
     if (S < 2 || S > MAX_STATES)
         return error_set(err, "process %s: %zu states, expected 2 to %d%s", p->class->name, S,
                          (int)MAX_STATES, p->mask >= 0 ? " (the mask counts)" : "");
-    p->base = mem_zeroed(S * S, sizeof *p->base);
+    if (!p->class->closed)
+        p->base = mem_zeroed(S * S, sizeof *p->base);
+    p->exits = mem_zeroed(S, sizeof *p->exits);
     p->end = mem_zeroed(S, sizeof *p->end);
     p->prior = mem_zeroed(S, sizeof *p->prior);
     if (!p->class->create(p, err) || !fill_schedule(p, err))
         return false;
-    fill_diagonal(p);
-    if (p->decay == 0.0 && !fill_dense(p, err))
+    if (!p->class->closed)
+        fill_diagonal(p);
+    for (size_t i = 0; i < S; i++)
+        p->exit = p->exits[i] > p->exit ? p->exits[i] : p->exit;
+    if (!p->class->closed && !fill_dense(p, err))
         return false;
     return p->config.any_start || diffusion_process_as_published(p) ||
            diffusion_process_check_start(p, err);
@@ -213,17 +218,12 @@ static bool fill(Process *p, Error *err)
 
 Process *diffusion_process_create(const ProcessConfig *config, Error *err)
 {
-    const ProcessClass *class = class_of(config->kind);
-
-    if (class == NULL) {
-        error_set(err, "process kind %d, expected 0 to %d", (int)config->kind, (int)KINDS - 1);
-        return NULL;
-    }
+    TENSOR_CHECK(config->class != NULL, "a process without a class, %zu states", config->states);
     Process *p = mem_zeroed(1, sizeof *p);
     p->config = *config;
-    p->class = class;
+    p->class = config->class;
     p->states = config->states;
-    p->mask = config->kind == PROCESS_ABSORBING ? (int)config->states - 1 : -1;
+    p->mask = p->class->has_mask ? (int)config->states - 1 : -1;
     bool ok = fill(p, err);
     p->config.rates = NULL;
     if (ok)
@@ -237,6 +237,7 @@ void diffusion_process_destroy(Process *p)
     if (p == NULL)
         return;
     mem_free(p->base);
+    mem_free(p->exits);
     mem_free(p->end);
     mem_free(p->prior);
     mem_free(p->left);
@@ -244,6 +245,13 @@ void diffusion_process_destroy(Process *p)
     mem_free(p->values);
     mem_free(p->powers);
     mem_free(p);
+}
+
+double diffusion_process_jump(const Process *p, size_t i, size_t j)
+{
+    if (i == j)
+        return -p->exits[i];
+    return p->base != NULL ? p->base[i * p->states + j] : p->class->rate(p, i, j);
 }
 
 double diffusion_process_rate(const Process *p, double t)
@@ -260,7 +268,7 @@ double diffusion_process_integral(const Process *p, double s, double t)
 
 void diffusion_process_keep(const Process *p, double s, double t, double *keep, double *leave)
 {
-    TENSOR_CHECK(p->decay > 0.0, "process %s has no closed form", p->class->name);
+    TENSOR_CHECK(p->class->closed, "process %s has no closed form", p->class->name);
     TENSOR_CHECK(0.0 <= s && s <= t && t <= 1.0, "s = %g, t = %g", s, t);
     diffusion_schedule_keep(&p->schedule, p->decay, s, t, keep, leave);
 }

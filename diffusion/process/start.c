@@ -2,8 +2,9 @@
  * one is not, the sentence says which constant would bring it there: B(0,1) is stretched until the
  * distance is small enough, and the class tells what its constant has to be for that. */
 #include <math.h>
+#include <string.h>
 
-#include "diffusion/process/process.h"
+#include "diffusion/process/transition.h"
 #include "tensor/base/memory.h"
 
 /* Number of states that the published constants are made for: CIFAR-10's levels. */
@@ -21,7 +22,15 @@ static double distance(const double *row, const double *prior, size_t S)
 double diffusion_process_distance(const Process *p, double t)
 {
     size_t S = p->states;
-    double *row = mem_alloc(S, sizeof *row), far = 0.0;
+    double keep, leave, far = 0.0;
+
+    if (p->class->closed && p->class->prior_constant == NULL) { /* k (1 - pi_i) in row i */
+        diffusion_process_keep(p, 0.0, t, &keep, &leave);
+        for (size_t i = 0; i < S; i++)
+            far = fmax(far, keep * (1.0 - p->prior[i]));
+        return far;
+    }
+    double *row = mem_alloc(S, sizeof *row);
     Transition *tr = diffusion_transition_create(p, 0.0, t, TRANSITION_SPECTRAL);
 
     for (size_t i = 0; i < S; i++) {
@@ -48,13 +57,13 @@ static double needed_factor(const Process *p)
 {
     double low = 1.0, high = 2.0;
 
-    while (stretched(p, high) > DIFF_PRIOR_DISTANCE && high < 1e12) {
+    while (stretched(p, high) > PRIOR_DISTANCE && high < 1e12) {
         low = high;
         high *= 2.0;
     }
     while (high > 1.02 * low) {
         double middle = sqrt(low * high);
-        *(stretched(p, middle) > DIFF_PRIOR_DISTANCE ? &low : &high) = middle;
+        *(stretched(p, middle) > PRIOR_DISTANCE ? &low : &high) = middle;
     }
     return high;
 }
@@ -69,24 +78,29 @@ static double round_away(double x, bool up)
 
 bool diffusion_process_as_published(const Process *p)
 {
-    const ProcessConfig *c = &p->config, d = diffusion_process_defaults(c->kind, PUBLISHED_STATES);
+    const ProcessConfig *c = &p->config,
+                        d = diffusion_process_defaults(p->class->name, PUBLISHED_STATES);
 
-    return c->kind == PROCESS_BIRTH_DEATH && c->beta == SCHEDULE_PUBLISHED &&
-           c->states == d.states && c->sigma_min == d.sigma_min && c->sigma_max == d.sigma_max;
+    return p->class->far_start && c->beta == SCHEDULE_PUBLISHED && c->states == d.states &&
+           memcmp(c->own, d.own, sizeof c->own) == 0;
 }
 
 bool diffusion_process_check_start(const Process *p, Error *err)
 {
+    const ProcessClass *class = p->class;
     double far = diffusion_process_distance(p, 1.0), apart = distance(p->end, p->prior, p->states);
 
-    if (far <= DIFF_PRIOR_DISTANCE)
+    if (far <= PRIOR_DISTANCE)
         return true;
-    if (apart > DIFF_PRIOR_DISTANCE) /* only the Gaussian's prior is not its end state */
+    if (apart > PRIOR_DISTANCE && class->prior_constant != NULL) {
+        const ProcessConstant c = class->prior_constant(p);
         return error_set(err,
-                         "process %s: Q_sigma = %g: the law that sampling starts from is %.3g "
+                         "process %s: %s = %g: the law that sampling starts from is %.3g "
                          "(total variation) from where %zu states end, expected at most %g: "
-                         "raise Q_sigma to at least 4",
-                         p->class->name, p->config.q_sigma, apart, p->states, DIFF_PRIOR_DISTANCE);
+                         "raise %s to at least %g",
+                         class->name, c.name, c.value, apart, p->states, PRIOR_DISTANCE, c.name,
+                         c.needed);
+    }
     bool own = p->config.beta == SCHEDULE_PUBLISHED;
     const ProcessConstant wanted = own ? p->class->constant(p, needed_factor(p))
                                        : (ProcessConstant){"beta_scale", p->config.beta_scale,
@@ -97,7 +111,7 @@ bool diffusion_process_check_start(const Process *p, Error *err)
                      "(total variation) from the law that sampling starts from, expected at "
                      "most %g: %s %s to at %s %g",
                      p->class->name, p->states, wanted.name, wanted.value,
-                     diffusion_process_integral(p, 0.0, 1.0), far, DIFF_PRIOR_DISTANCE,
+                     diffusion_process_integral(p, 0.0, 1.0), far, PRIOR_DISTANCE,
                      up ? "raise" : "lower", wanted.name, up ? "least" : "most",
                      round_away(wanted.needed, up));
 }

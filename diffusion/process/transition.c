@@ -13,7 +13,7 @@
 #include <math.h>
 #include <string.h>
 
-#include "diffusion/process/process.h"
+#include "diffusion/process/transition.h"
 #include "tensor/base/check.h"
 #include "tensor/base/memory.h"
 #include "tensor/product/gemm.h"
@@ -37,7 +37,7 @@ static Transition *make(const Process *p)
     Transition *tr = mem_zeroed(1, sizeof *tr);
 
     tr->process = p;
-    if (p->decay == 0.0) {
+    if (!p->class->closed) {
         tr->dense = mem_alloc(square(p), sizeof *tr->dense);
         tr->spare = mem_alloc(square(p), sizeof *tr->spare);
     }
@@ -163,7 +163,7 @@ void diffusion_transition_rows(const Process *p, double s, double t, const uint1
     size_t S = p->states;
     double integral = diffusion_process_integral(p, s, t);
 
-    TENSOR_CHECK(p->powers != NULL, "process %s has a closed form", p->class->name);
+    TENSOR_CHECK(!p->class->closed, "process %s has a closed form", p->class->name);
     for (size_t i = 0; i < count; i++)
         TENSOR_CHECK(from[i] < S, "state %u of %zu", (unsigned)from[i], S);
     if (p->spectral && integral > 0.0) {
@@ -289,5 +289,5 @@ void diffusion_transition_flow(const Transition *tr, double *out)
         return;
     }
     for (size_t i = 0; i < S * S; i++) /* end is stationary: end^T R = 0 */
-        out[i] = tr->keep * p->base[i];
+        out[i] = tr->keep * diffusion_process_jump(p, i / S, i % S);
 }

@@ -1,6 +1,7 @@
 /* A list of pairs; the one not asked for the longest makes room. */
 #include "diffusion/process/transition_cache.h"
 
+#include "diffusion/process/transition.h"
 #include "tensor/base/check.h"
 #include "tensor/base/memory.h"
 

@@ -8,6 +8,7 @@
 #define DI4C_DIFFUSION_PROCESS_TRANSITION_CACHE_H
 
 #include "diffusion/process/process.h"
+#include "diffusion/process/transition.h"
 
 typedef struct TransitionCache TransitionCache;
 

@@ -2,19 +2,39 @@
  * R = c (1 1^T - S I), so exp(B R) = k I + (1-k)/S 1 1^T with k = exp(-S c B). */
 #include "diffusion/process/process.h"
 
-static bool create(Process *p, Error *err)
-{
-    size_t S = p->states;
+enum { RATE_CONST, SETTINGS };
+static const Setting settings[SETTINGS] = {
+    [RATE_CONST] = {.name = "rate_const",
+                    .initial = "0.03",
+                    .low = 1e-9,
+                    .high = 1e6,
+                    .help = "uniform (0.03 is for 256 states); absorbing linear (published: 5)"},
+};
 
-    if (!diffusion_process_positive(p, "rate_const", p->config.rate_const, err))
+static bool create_uniform(Process *p, Error *err)
+{
+    const size_t S = p->states;
+    const double c = p->config.own[RATE_CONST];
+    double exit = 0.0;
+
+    if (!diffusion_process_positive(p, "rate_const", c, err))
         return false;
-    for (size_t i = 0; i < S * S; i++)
-        p->base[i] = p->config.rate_const;
-    for (size_t i = 0; i < S; i++)
+    for (size_t i = 0; i + 1 < S; i++)
+        exit += c;
+    for (size_t i = 0; i < S; i++) {
         p->end[i] = p->prior[i] = 1.0 / (double)S;
-    p->decay = (double)S * p->config.rate_const;
+        p->exits[i] = exit;
+    }
+    p->decay = (double)S * c;
     p->reversible = true;
     return true;
+}
+
+static double rate(const Process *p, size_t i, size_t j)
+{
+    (void)i;
+    (void)j;
+    return p->config.own[RATE_CONST];
 }
 
 static bool published(const Process *p, Schedule *schedule, Error *err)
@@ -24,9 +44,17 @@ static bool published(const Process *p, Schedule *schedule, Error *err)
 
 static ProcessConstant constant(const Process *p, double factor)
 {
-    double c = p->config.rate_const;
+    const double c = p->config.own[RATE_CONST];
 
     return (ProcessConstant){"rate_const", c, factor * c};
 }
 
-const ProcessClass diffusion_uniform = {"uniform", create, published, constant};
+const ProcessClass diffusion_uniform = {.name = "uniform",
+                                        .help = "from every state to every other",
+                                        .closed = true,
+                                        .setting_count = SETTINGS,
+                                        .settings = settings,
+                                        .create = create_uniform,
+                                        .rate = rate,
+                                        .published = published,
+                                        .constant = constant};

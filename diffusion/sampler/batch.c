@@ -1,6 +1,7 @@
 /* What all samplers do with a batch: streams, lambdas, the network call, clean states. */
 #include <math.h>
 
+#include "diffusion/head/batch.h"
 #include "diffusion/sampler/kinds.h"
 #include "tensor/base/check.h"
 #include "tensor/base/memory.h"

@@ -9,7 +9,9 @@
 
 #include "diffusion/reverse.h"
 #include "diffusion/sampler/sampler.h"
+#include "tensor/base/rng.h"
 #include "tensor/base/threads.h"
+#include "tensor/states.h"
 
 /* Purposes of streams; the numbers are part of what a seed means. */
 enum {

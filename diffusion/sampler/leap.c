@@ -10,8 +10,7 @@ SamplerJumps sampler_jumps(const Process *p, int setting)
 {
     if (setting != JUMPS_AUTO)
         return (SamplerJumps)setting;
-    bool ordinal = p->class == &diffusion_birth_death || p->class == &diffusion_gaussian;
-    return ordinal ? JUMPS_ORDINAL : JUMPS_CATEGORICAL;
+    return p->class->ordinal ? JUMPS_ORDINAL : JUMPS_CATEGORICAL;
 }
 
 /* The v that the earlier rates are asked for in place of v; false if there is none. */

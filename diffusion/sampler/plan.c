@@ -78,12 +78,12 @@ static bool check_first(const SampleRequest *r, double t, Error *err)
     if (t == 1.0 || r->process->config.any_start) /* at 1: checked with the process */
         return true;
     double far = diffusion_process_distance(r->process, t);
-    return far <= DIFF_PRIOR_DISTANCE ||
+    return far <= PRIOR_DISTANCE ||
            error_set(err,
                      "grid: time 1 is %g, where x_t is %.3g (total variation) from the law "
                      "that sampling starts from under process %s, expected at most %g: a "
                      "first time of 1",
-                     t, far, r->process->class->name, DIFF_PRIOR_DISTANCE);
+                     t, far, r->process->class->name, PRIOR_DISTANCE);
 }
 
 SamplerPlan *diffusion_sampler_plan(const SampleRequest *r, Error *err)

@@ -18,6 +18,7 @@
 #include <float.h>
 #include <math.h>
 
+#include "diffusion/process/transition.h"
 #include "diffusion/sampler/sampler.h"
 #include "tensor/base/check.h"
 #include "tensor/base/memory.h"
@@ -29,7 +30,7 @@ enum { WINDOWS_MAX = 100000 };
 
 static double exit_rate(const Process *p, size_t x)
 {
-    return -p->base[x * p->states + x];
+    return p->exits[x];
 }
 
 /* max f / min f of the start a at the transition's time; infinite where pi or q has zeros. */
@@ -74,7 +75,9 @@ static bool raise(const Process *p, const double *at_s, const double *at_t, doub
         if (at_t[x] > 0.0 && at_s[x] <= IMPOSSIBLE)
             return false;
         for (size_t v = 0; v < S; v++)
-            sum += v != x && p->base[v * S + x] > 0.0 ? p->base[v * S + x] * grown[v] : 0.0;
+            sum += v != x && diffusion_process_jump(p, v, x) > 0.0
+                       ? diffusion_process_jump(p, v, x) * grown[v]
+                       : 0.0;
         double first = sum == 0.0 ? 0.0 : least > 0.0 ? sum / least : HUGE_VAL; /* or infinite */
         double second = g * spread, less = first < second ? first : second;
         if (at_s[x] > 0.0 && less > bound[x])

@@ -16,6 +16,7 @@
 #include "diffusion/denoiser.h"
 #include "diffusion/posterior.h"
 #include "diffusion/sampler/settings.h"
+#include "tensor/states.h"
 
 /* Times t_N > ... > t_1 of the network calls; the state after the last step is at 0.
  *   uniform  t_n = n/N

@@ -10,38 +10,38 @@
 #include "diffusion/sampler/kinds.h"
 #include "tensor/base/text.h"
 
-typedef enum SettingType { SETTING_REAL, SETTING_COUNT, SETTING_WORD } SettingType;
+typedef enum SamplerSettingType { VALUE_REAL, VALUE_COUNT, VALUE_WORD } SamplerSettingType;
 
-typedef struct Setting {
+typedef struct SamplerSetting {
     const char *key;
-    SettingType type;
+    SamplerSettingType type;
     size_t offset;
     double low, high; /* real: low < value < high or, where closed, <=; count: low..high */
     bool closed_low, closed_high;
     const char *words; /* word: its values in the order of the enum, separated by blanks */
     const char *help;
-} Setting;
+} SamplerSetting;
 
-static const Setting settings[] = {
-    {"eps", SETTING_REAL, offsetof(SamplerSettings, eps), 0.0, 1.0, true, false, NULL,
+static const SamplerSetting settings[] = {
+    {"eps", VALUE_REAL, offsetof(SamplerSettings, eps), 0.0, 1.0, true, false, NULL,
      "added to the posterior's factors; 1e-9 as the published code"},
-    {"t_min", SETTING_REAL, offsetof(SamplerSettings, t_min), 0.0, 1.0, false, false, NULL,
+    {"t_min", VALUE_REAL, offsetof(SamplerSettings, t_min), 0.0, 1.0, false, false, NULL,
      "last time of the authors' grid, and where exact stops"},
-    {"last", SETTING_WORD, offsetof(SamplerSettings, last), 0, 0, false, false,
+    {"last", VALUE_WORD, offsetof(SamplerSettings, last), 0, 0, false, false,
      "auto draw argmax move", "last call: draw x_0, take the argmax, or the sampler's own move"},
-    {"jumps", SETTING_WORD, offsetof(SamplerSettings, jumps), 0, 0, false, false,
+    {"jumps", VALUE_WORD, offsetof(SamplerSettings, jumps), 0, 0, false, false,
      "auto ordinal categorical first", "leaps: sum and clamp jumps, reject several, or the first"},
-    {"theta", SETTING_REAL, offsetof(SamplerSettings, theta), 0.0, 1.0, false, false, NULL,
+    {"theta", VALUE_REAL, offsetof(SamplerSettings, theta), 0.0, 1.0, false, false, NULL,
      "where in the step the second network call is made"},
-    {"corrector_steps", SETTING_COUNT, offsetof(SamplerSettings, corrector_steps), 1, 1000, true,
+    {"corrector_steps", VALUE_COUNT, offsetof(SamplerSettings, corrector_steps), 1, 1000, true,
      true, NULL, "corrector leaps after a move"},
-    {"corrector_size", SETTING_REAL, offsetof(SamplerSettings, corrector_size), 0.0, 100.0, false,
+    {"corrector_size", VALUE_REAL, offsetof(SamplerSettings, corrector_size), 0.0, 100.0, false,
      true, NULL, "length of a corrector leap, as a share of the move's"},
-    {"corrector_entry", SETTING_REAL, offsetof(SamplerSettings, corrector_entry), 0.0, 1.0, true,
+    {"corrector_entry", VALUE_REAL, offsetof(SamplerSettings, corrector_entry), 0.0, 1.0, true,
      true, NULL, "correct only at times up to this"},
-    {"temperature", SETTING_REAL, offsetof(SamplerSettings, temperature), 0.0, 1000.0, true, true,
+    {"temperature", VALUE_REAL, offsetof(SamplerSettings, temperature), 0.0, 1000.0, true, true,
      NULL, "Gumbel noise on confidences at t = 1; falls to 0 with t"},
-    {"schedule", SETTING_WORD, offsetof(SamplerSettings, schedule), 0, 0, false, false,
+    {"schedule", VALUE_WORD, offsetof(SamplerSettings, schedule), 0, 0, false, false,
      "process cosine linear", "share of dimensions still masked at t: 1-alpha(t), cosine, t"},
 };
 
@@ -72,26 +72,26 @@ static int place_of(const char *word, size_t n, const char *list)
     return -1;
 }
 
-static bool in_range(const Setting *k, double x)
+static bool in_range(const SamplerSetting *k, double x)
 {
     return (k->closed_low ? x >= k->low : x > k->low) &&
            (k->closed_high ? x <= k->high : x < k->high);
 }
 
-static bool out_of_range(const Setting *k, const char *value, Error *err)
+static bool out_of_range(const SamplerSetting *k, const char *value, Error *err)
 {
-    if (k->type == SETTING_COUNT)
+    if (k->type == VALUE_COUNT)
         return error_set(err, "%s = %.40s, expected a whole number from %g to %g", k->key, value,
                          k->low, k->high);
     return error_set(err, "%s = %.40s, expected %g %s %s %s %g", k->key, value, k->low,
                      k->closed_low ? "<=" : "<", k->key, k->closed_high ? "<=" : "<", k->high);
 }
 
-static bool store(SamplerSettings *s, const Setting *k, const char *value, Error *err)
+static bool store(SamplerSettings *s, const SamplerSetting *k, const char *value, Error *err)
 {
     char *field = (char *)s + k->offset, *end;
 
-    if (k->type == SETTING_WORD) {
+    if (k->type == VALUE_WORD) {
         int place = place_of(value, strlen(value), k->words);
         if (place < 0)
             return error_set(err, "%s = %.40s, expected one of: %s", k->key, value, k->words);
@@ -100,9 +100,9 @@ static bool store(SamplerSettings *s, const Setting *k, const char *value, Error
     }
     double x = text_number(value, &end);
     if (end == value || *end != '\0' || !in_range(k, x) ||
-        (k->type == SETTING_COUNT && x != floor(x)))
+        (k->type == VALUE_COUNT && x != floor(x)))
         return out_of_range(k, value, err);
-    if (k->type == SETTING_COUNT)
+    if (k->type == VALUE_COUNT)
         *(size_t *)(void *)field = (size_t)x;
     else
         *(double *)(void *)field = x;
@@ -131,12 +131,12 @@ bool diffusion_sampler_check(const SamplerSettings *s, Error *err)
     char value[40];
 
     for (size_t i = 0; i < SETTINGS; i++) {
-        const Setting *k = &settings[i];
+        const SamplerSetting *k = &settings[i];
         const char *field = (const char *)s + k->offset;
-        if (k->type == SETTING_WORD) /* only set by name, or from the enum */
+        if (k->type == VALUE_WORD) /* only set by name, or from the enum */
             continue;
-        double x = k->type == SETTING_COUNT ? (double)*(const size_t *)(const void *)field
-                                            : *(const double *)(const void *)field;
+        double x = k->type == VALUE_COUNT ? (double)*(const size_t *)(const void *)field
+                                          : *(const double *)(const void *)field;
         text_format(value, sizeof value, "%g", x);
         if (!in_range(k, x))
             return out_of_range(k, value, err);
@@ -150,15 +150,15 @@ bool diffusion_sampler_key(size_t i, SamplerKey *key)
 
     if (i >= SETTINGS)
         return false;
-    const Setting *k = &settings[i];
+    const SamplerSetting *k = &settings[i];
     const char *field = (const char *)&standard + k->offset;
     key->key = k->key;
     key->help = k->help;
-    if (k->type == SETTING_WORD) {
+    if (k->type == VALUE_WORD) {
         snprintf(key->range, sizeof key->range, "%s", k->words);
         snprintf(key->standard, sizeof key->standard, "%.*s", (int)strcspn(k->words, " "),
                  k->words);
-    } else if (k->type == SETTING_COUNT) {
+    } else if (k->type == VALUE_COUNT) {
         text_format(key->range, sizeof key->range, "%g to %g", k->low, k->high);
         snprintf(key->standard, sizeof key->standard, "%zu", *(const size_t *)(const void *)field);
     } else {

@@ -3,6 +3,7 @@
  * the x_0 drawn from there.  One row for each. */
 #include <math.h>
 
+#include "diffusion/head/batch.h"
 #include "distill/draws.h"
 #include "experiments/bench/bench.h"
 #include "experiments/bench/commands.h"
@@ -48,7 +49,7 @@ static void fill_pass(Pass *p, size_t images, size_t lambdas)
         x0.x[i] = (uint16_t)rng_below(&rng, STATES);
     p->config = distill_defaults();
     p->config.lambdas = lambdas;
-    p->model.head = (Head){HEAD_LOGISTIC, DIMS, STATES, CHANNELS, false, -1};
+    p->model.head = (Head){&diffusion_logistic, DIMS, STATES, CHANNELS, false, -1};
     p->step = distill_stream(1, 1);
     p->draws =
         distill_first_draws(&p->config, &p->model, &p->model, p->process, &x0, p->step, p->arena);
@@ -111,7 +112,7 @@ int bench_losses(const Command *self, int argc, char **argv)
                        &status))
         return status;
     Error err;
-    const ProcessConfig config = diffusion_process_defaults(PROCESS_GAUSSIAN, STATES);
+    const ProcessConfig config = diffusion_process_defaults("gaussian", STATES);
     Pass p = {.process = diffusion_process_create(&config, &err)};
     if (p.process == NULL)
         return command_fail(self, &err, 1);

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "experiments/bench/bench.h"
+#include "experiments/model/presets.h"
 #include "tensor/base/rng.h"
 
 static bool small(Config *c, Error *err)

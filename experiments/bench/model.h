@@ -3,6 +3,7 @@
 #define DI4C_EXPERIMENTS_BENCH_MODEL_H
 
 #include "experiments/model/model.h"
+#include "tensor/states.h"
 
 /* "small" (16x16 pictures of one channel, 32 channels, multipliers 1,2, one block a scale) or a
  * preset of di4c train.  dropout: the preset's, else none.  NULL and a sentence if there is no such

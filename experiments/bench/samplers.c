@@ -92,8 +92,8 @@ int bench_samplers(const Command *self, int argc, char **argv)
                        &status))
         return status;
     Error err;
-    ProcessKind kind;
-    if (!diffusion_process_kind(name, &kind) || kind == PROCESS_MATRIX) {
+    const ProcessClass *noise = diffusion_process_find(name);
+    if (noise == NULL || noise->wants_rates) {
         error_set(&err, "--process %.40s: expected gaussian, birthdeath, uniform or absorbing",
                   name);
         return command_fail(self, &err, 2);
@@ -101,13 +101,13 @@ int bench_samplers(const Command *self, int argc, char **argv)
     const SamplerClass *only = sampler ? diffusion_sampler_find(sampler, &err) : NULL;
     if (sampler && !only)
         return command_fail(self, &err, 2);
-    ProcessConfig config = diffusion_process_defaults(kind, (size_t)states);
+    ProcessConfig config = diffusion_process_defaults(name, (size_t)states);
     Process *p = diffusion_process_create(&config, &err);
     if (!p)
         return command_fail(self, &err, 1);
-    Denoiser d = {
-        .head = {HEAD_LOGISTIC, (size_t)dims, (size_t)states - (p->mask >= 0), 1, false, p->mask},
-        .forward = given_numbers};
+    Denoiser d = {.head = {&diffusion_logistic, (size_t)dims, (size_t)states - (p->mask >= 0), 1,
+                           false, p->mask},
+                  .forward = given_numbers};
     float *numbers = bench_floats(1, (size_t)count * diffusion_head_outputs(&d.head));
     d.self = numbers;
     Run r = {.out = states_alloc((size_t)count, (size_t)dims)};

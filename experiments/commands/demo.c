@@ -9,6 +9,7 @@
 #include "experiments/data/exact_denoiser.h"
 #include "experiments/metrics/evaluation.h"
 #include "experiments/model/model.h"
+#include "experiments/model/presets.h"
 #include "experiments/training/training.h"
 #include "tensor/base/memory.h"
 #include "tensor/base/platform.h"

@@ -6,6 +6,7 @@
 #include "experiments/commands/commands.h"
 #include "experiments/data/dataset.h"
 #include "experiments/model/model.h"
+#include "experiments/model/presets.h"
 #include "experiments/training/training.h"
 #include "tensor/base/memory.h"
 #include "tensor/base/platform.h"
@@ -62,6 +63,7 @@ static OptionsResult parse(const Command *self, ConfigRole role, TrainOptions *o
     if (r == OPTIONS_HELP) {
         printf("\n");
         config_help(stdout);
+        config_presets_help(stdout);
     }
     return r;
 }
@@ -92,7 +94,7 @@ static bool configure(const TrainOptions *o, ConfigRole role, const Model *teach
     if (o->as_paper)
         config_as_paper(c, role);
     if (rates) {
-        c->process = PROCESS_MATRIX;
+        config_set(c, "process", "matrix", "--rates", err);
         c->rates = rates;
     }
     for (size_t i = 0; i < o->set.count; i++) {

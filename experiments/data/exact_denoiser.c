@@ -4,6 +4,7 @@
 
 #include <math.h>
 
+#include "diffusion/process/transition.h"
 #include "diffusion/process/transition_cache.h"
 #include "tensor/base/check.h"
 #include "tensor/base/memory.h"
@@ -124,7 +125,7 @@ Denoiser *exact_denoiser_create(const FiniteLaw *law, const Process *p)
     table->misses = mem_alloc(law->count, sizeof *table->misses);
 
     Denoiser *d = mem_zeroed(1, sizeof *d);
-    d->head.kind = HEAD_SOFTMAX;
+    d->head.class = &diffusion_softmax;
     d->head.dims = law->dims;
     d->head.states = law->states;
     d->head.channels = 1;

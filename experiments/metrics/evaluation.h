@@ -14,6 +14,7 @@
 #include "experiments/metrics/frechet.h"
 #include "experiments/report/report.h"
 #include "nn/formats/json_writer.h"
+#include "tensor/states.h"
 
 typedef struct EvalRow {
     const char *model; /* "exact", "teacher", "student", "hybrid" */

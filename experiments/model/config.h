@@ -1,7 +1,8 @@
 /* Configuration: one table of typed keys serves presets, --set, --help and the metadata of files.
  *
- * A Config is plain data.  Adding a setting is one field here and one line of the table in
- * config.c. */
+ * A Config is plain data.  The settings of a process or a network stand with its class and come
+ * into the table by themselves; any other one is a field here and a line of the table in config.c.
+ */
 #ifndef DI4C_EXPERIMENTS_MODEL_CONFIG_H
 #define DI4C_EXPERIMENTS_MODEL_CONFIG_H
 
@@ -10,10 +11,13 @@
 #include <stdint.h>
 #include <stdio.h>
 
+#include "diffusion/head/head.h"
+#include "diffusion/process/process.h"
 #include "experiments/data/rate_matrix.h"
+#include "nn/network_class.h"
 #include "tensor/base/error.h"
 
-enum { CONFIG_TEXT = 64 };
+enum { CONFIG_TEXT = 64, CONFIG_OWN = 48 };
 
 typedef struct Config {
     /* data */
@@ -21,14 +25,13 @@ typedef struct Config {
     double threshold;
     int64_t height, width, channels, states;
     /* forward process */
-    int process, schedule; /* ProcessKind, AbsorbingSchedule */
-    double rate_const, alpha_eps, sigma_min, sigma_max;
-    double rate_sigma, q_sigma, time_exponential, time_base;
+    int process; /* place in the list of processes */
+    double alpha_eps;
     int beta; /* ScheduleKind */
     double beta_scale, beta_ratio;
     const RateMatrix *rates; /* process=matrix: R, not owned and no key; else NULL */
     /* head and network */
-    int head, net;   /* HeadKind, CONFIG_NET_* */
+    int head, net;   /* const HeadClass *, CONFIG_NET_* */
     int state_input; /* CONFIG_STATE_* */
     bool fix;
     int output_kernel; /* CONFIG_KERNEL_* */
@@ -58,11 +61,10 @@ typedef struct Config {
     int targets; /* CONFIG_TARGETS_* : where the pictures x_0 come from */
     int64_t target_count, target_steps;
     int start_from; /* CONFIG_START_* : which of the teacher's weights the student starts from */
+    double own[CONFIG_OWN]; /* settings of processes and networks, as config.c lays them out */
 } Config;
 
 enum { CONFIG_TRANSFORM_NONE, CONFIG_TRANSFORM_BINARY };
-enum { CONFIG_NET_UNET, CONFIG_NET_MLP };
-enum { CONFIG_KERNEL_3X3, CONFIG_KERNEL_1X1 };
 enum { CONFIG_STATE_BY_HEAD, CONFIG_STATE_NUMBERS };
 enum { CONFIG_OBJECTIVE_PUBLISHED, CONFIG_OBJECTIVE_VARIATIONAL };
 enum { CONFIG_LAMBDA_SINUSOIDS, CONFIG_LAMBDA_NUMBERS };
@@ -74,11 +76,18 @@ void config_defaults(Config *c); /* the paper's CIFAR-10 teacher and student */
 /* Sets one key from text; a sentence names the key, the value and what is expected. `where` is how
  * the sentence calls the source ("--set", a file's name). */
 bool config_set(Config *c, const char *key, const char *value, const char *where, Error *err);
-/* Applies the named preset (teacher's or student's part) on top of the defaults. */
+/* The numbers of a setting (checked: the key is known): one, or a list's slots
+ * (tensor/base/setting.h). config_put checks no range. */
+void config_put(Config *c, const char *key, double value);
+double config_number(const Config *c, const char *key);
+void config_numbers(const Config *c, const char *key, double *slots);
+
+/* What process, head and net name. */
+const ProcessClass *config_process(const Config *c);
+const HeadClass *config_head(const Config *c);
+const NetworkClass *config_network(const Config *c);
+
 typedef enum ConfigRole { ROLE_TEACHER, ROLE_STUDENT } ConfigRole;
-bool config_preset(Config *c, const char *name, ConfigRole role, Error *err);
-/* Name of the preset that fits a data set and, for a student, its teacher (NULL: none). */
-const char *config_preset_of(const char *data, const Config *teacher);
 /* Where paper and published code differ, the defaults are the code's; this sets the keys to what
  * the paper says: no eps in denominators (a teacher's continuous-time loss keeps 1e-30, since it
  * divides by it); a student's distillation term at t_min itself, and the teacher's averaged weights
@@ -106,7 +115,7 @@ void config_copy_structure(Config *c, const Config *from);
 bool config_same_structure(const Config *c, const Config *teacher, const char *path, Error *err);
 /* The same for the keys of data and process only: what models must share to sample together. */
 bool config_same_process(const Config *c, const Config *teacher, const char *path, Error *err);
-/* Table of all keys with type, default, range and help; and of the presets. */
+/* Table of all keys with type, default, range and help. */
 void config_help(FILE *out);
 
 #endif

@@ -12,38 +12,16 @@
 
 ProcessConfig model_process(const Config *c)
 {
-    const bool mask = c->process == PROCESS_ABSORBING;
-    ProcessConfig p =
-        diffusion_process_defaults((ProcessKind)c->process, (size_t)c->states + (mask ? 1 : 0));
-    p.rate_const = c->rate_const;
-    p.schedule = (AbsorbingSchedule)c->schedule;
+    const ProcessClass *class = config_process(c);
+    ProcessConfig p = diffusion_process_defaults(class->name, (size_t)c->states + class->has_mask);
+    for (size_t i = 0; i < class->setting_count; i++)
+        p.own[i] = config_number(c, class->settings[i].name);
     p.eps = c->alpha_eps;
-    p.sigma_min = c->sigma_min;
-    p.sigma_max = c->sigma_max;
-    p.rate_sigma = c->rate_sigma;
-    p.q_sigma = c->q_sigma;
-    p.time_exponential = c->time_exponential;
-    p.time_base = c->time_base;
     p.beta = (ScheduleKind)c->beta;
     p.beta_scale = c->beta_scale;
     p.beta_ratio = c->beta_ratio;
     p.rates = c->rates != NULL ? c->rates->rates : NULL;
     return p;
-}
-
-/* "1,2,2" into numbers. */
-static bool parse_scales(const char *text, UNetConfig *u, Error *err)
-{
-    u->scales = 0;
-    for (const char *p = text; *p;) {
-        char *end;
-        if (u->scales == UNET_MAX_SCALES)
-            return error_set(err, "configuration: ch_mult=%s: expected at most %d numbers", text,
-                             UNET_MAX_SCALES);
-        u->ch_mult[u->scales++] = (size_t)strtoul(p, &end, 10);
-        p = *end == ',' ? end + 1 : end;
-    }
-    return true;
 }
 
 static const double ROOT_12 = 3.46410161513775458705; /* 1/deviation of the uniform law */
@@ -53,53 +31,32 @@ static bool uniform_lambda(const Config *c)
     return c->lambda_law == LAMBDA_UNIFORM;
 }
 
-bool model_unet(const Config *c, size_t states, size_t lambda_dims, UNetConfig *out, Error *err)
+NetworkConfig model_network(const Config *c, size_t lambda_dims, EncoderInput encoder)
 {
-    UNetConfig u = nn_unet_defaults();
-    u.height = (size_t)c->height;
-    u.width = (size_t)c->width;
-    u.channels = (size_t)c->channels;
-    u.states = states;
-    u.out_states = (size_t)c->states;
-    u.head = c->head == HEAD_LOGISTIC ? UNET_HEAD_LOGISTIC : UNET_HEAD_SOFTMAX;
-    u.input_is_number = c->state_input == CONFIG_STATE_NUMBERS;
-    u.narrow_output = c->output_kernel == CONFIG_KERNEL_1X1;
-    u.ch = (size_t)c->ch;
-    u.res_blocks = (size_t)c->res_blocks;
-    u.attn_scale = (int)c->attn_scale;
-    u.embed = (size_t)c->embed;
-    u.time_scale = c->time_scale;
-    u.dropout = c->dropout;
-    u.lambda_dims = lambda_dims;
-    u.lambda_gain = c->lambda_gain;
-    u.lambda_is_number = lambda_dims > 0 && c->lambda_input == CONFIG_LAMBDA_NUMBERS;
-    u.lambda_mean = uniform_lambda(c) ? 0.5 : 0.0;
-    u.lambda_deviation = uniform_lambda(c) ? 1.0 / ROOT_12 : 1.0;
-    u.encoder_family = uniform_lambda(c) ? ENCODER_BOX : ENCODER_GAUSSIAN;
-    if (!parse_scales(c->ch_mult, &u, err))
-        return false;
-    *out = u;
-    return true;
-}
-
-MlpConfig model_mlp(const Config *c, size_t states, size_t lambda_dims)
-{
-    MlpConfig m = nn_mlp_defaults();
-    m.dims = (size_t)(c->height * c->width * c->channels);
-    m.states = states;
-    m.out_states = (size_t)c->states;
-    m.width = (size_t)c->width_mlp;
-    m.blocks = (size_t)c->blocks_mlp;
-    if (c->embed > 0)
-        m.embed = (size_t)c->embed;
-    m.time_scale = c->time_scale;
-    m.dropout = c->dropout;
-    m.lambda_dims = lambda_dims;
-    m.lambda_is_number = lambda_dims > 0 && c->lambda_input == CONFIG_LAMBDA_NUMBERS;
-    m.lambda_mean = uniform_lambda(c) ? 0.5 : 0.0;
-    m.lambda_deviation = uniform_lambda(c) ? 1.0 / ROOT_12 : 1.0;
-    m.encoder_family = uniform_lambda(c) ? ENCODER_BOX : ENCODER_GAUSSIAN;
-    return m;
+    const NetworkClass *class = config_network(c);
+    NetworkConfig n = {.class = class,
+                       .height = (size_t)c->height,
+                       .width = (size_t)c->width,
+                       .channels = (size_t)c->channels,
+                       .states = (size_t)c->states + config_process(c)->has_mask,
+                       .out_states = (size_t)c->states,
+                       .logistic = config_head(c)->ordinal,
+                       .input_is_number = c->state_input == CONFIG_STATE_NUMBERS,
+                       .time_scale = c->time_scale,
+                       .dropout = c->dropout,
+                       .lambda_dims = lambda_dims,
+                       .lambda_is_number =
+                           lambda_dims > 0 && c->lambda_input == CONFIG_LAMBDA_NUMBERS,
+                       .lambda_mean = uniform_lambda(c) ? 0.5 : 0.0,
+                       .lambda_deviation = uniform_lambda(c) ? 1.0 / ROOT_12 : 1.0,
+                       .lambda_gain = c->lambda_gain,
+                       .encoder_family = uniform_lambda(c) ? ENCODER_BOX : ENCODER_GAUSSIAN,
+                       .encoder = encoder};
+    for (size_t i = 0; i < class->setting_count; i++) {
+        const char *name = class->settings[i].name;
+        config_numbers(c, name, nn_network_own(&n, name));
+    }
+    return n;
 }
 
 DatasetOptions model_dataset(const Config *c)
@@ -119,23 +76,10 @@ static EncoderInput encoder_input(const Model *m)
     return m->config.lambda_scope == 1 ? ENCODER_CLEAN : ENCODER_PAIR;
 }
 
-static Network *bare_network(const Model *m, size_t states, size_t lambda_dims, Error *err)
+static Network *network_layout(const Model *m, size_t lambda_dims, Error *err)
 {
-    if (m->config.net == CONFIG_NET_MLP) {
-        MlpConfig mlp = model_mlp(&m->config, states, lambda_dims);
-        mlp.encoder = encoder_input(m);
-        return nn_mlp_layout(&mlp, err);
-    }
-    UNetConfig unet;
-    if (!model_unet(&m->config, states, lambda_dims, &unet, err))
-        return NULL;
-    unet.encoder = encoder_input(m);
-    return nn_unet_layout(&unet, err);
-}
-
-static Network *network_layout(const Model *m, size_t states, size_t lambda_dims, Error *err)
-{
-    Network *net = bare_network(m, states, lambda_dims, err);
+    const NetworkConfig config = model_network(&m->config, lambda_dims, encoder_input(m));
+    Network *net = config.class->layout(&config, err);
     if (net != NULL && lambda_dims > 0 && m->config.lambda_law == LAMBDA_MIXTURE)
         net->prior =
             nn_lambda_prior_add(&net->params, (size_t)m->config.prior_components, lambda_dims);
@@ -153,21 +97,20 @@ bool model_layout(Model *m, Error *err)
                          "configuration: a rate matrix of %zu states: expected %lld, as the "
                          "data has",
                          c->rates->states, (long long)c->states);
-    const size_t states = model_process(c).states;
-    m->net = network_layout(m, states, lambda_dims, err);
+    m->net = network_layout(m, lambda_dims, err);
     return m->net != NULL;
 }
 
-/* Noise of S states takes S x S matrices of doubles while it is made: this many, or 2 if it has a
- * closed form. */
+/* Noise of S states takes S x S matrices of doubles while it is made: this many, or
+ * none if it has a closed form. */
 enum { PROCESS_MATRICES = 10 };
 
 /* No weight of a logistic head depends on S, so a file could claim any. */
 static bool check_states(const Config *c, size_t file_bytes, Error *err)
 {
     const double S = (double)model_process(c).states;
-    const bool closed = c->process == PROCESS_UNIFORM || c->process == PROCESS_ABSORBING;
-    const double bytes = (closed ? 2 : PROCESS_MATRICES) * sizeof(double) * S * S;
+    const double bytes =
+        config_process(c)->closed ? 0.0 : PROCESS_MATRICES * sizeof(double) * S * S;
     return bytes <= (double)MODEL_FILE_MEMORY + 8.0 * (double)file_bytes ||
            error_set(err,
                      "configuration: states=%lld: its noise takes matrices of %.0f MiB, expected "
@@ -183,7 +126,7 @@ static bool complete(Model *m, Error *err)
     m->process = diffusion_process_create(&pc, err);
     if (!m->process)
         return false;
-    const Head head = {.kind = (HeadKind)c->head,
+    const Head head = {.class = config_head(c),
                        .dims = (size_t)(c->height * c->width * c->channels),
                        .states = (size_t)c->states,
                        .channels = (size_t)c->channels,
@@ -248,14 +191,15 @@ void model_set_data(Model *m, const Dataset *d)
 
 void model_note_start(const Model *m)
 {
-    if (diffusion_process_as_published(m->process))
-        text_print(stderr,
-                   "note: process %s as published (%zu states, sigma_max = %g): x_1 is %.3f (total "
-                   "variation) from the law that sampling starts from; where 80 %% of pixels are "
-                   "black and the rest white, a perfect denoiser draws 70 %% black; sigma_max=190 "
-                   "would do\n",
-                   diffusion_process_name(m->process->config.kind), m->process->states,
-                   m->process->config.sigma_max, diffusion_process_distance(m->process, 1.0));
+    const Process *p = m->process;
+    if (!diffusion_process_as_published(p))
+        return;
+    const ProcessConstant c = p->class->constant(p, 1.0);
+    text_print(stderr,
+               "note: process %s as published (%zu states, %s = %g): x_1 is %.3f (total variation) "
+               "from the law that sampling starts from; where 80 %% of pixels are black and the "
+               "rest white, a perfect denoiser draws 70 %% black; sigma_max=190 would do\n",
+               p->class->name, p->states, c.name, c.value, diffusion_process_distance(p, 1.0));
 }
 
 const char *model_role_name(ConfigRole role)

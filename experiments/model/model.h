@@ -10,8 +10,6 @@
 #include "experiments/data/dataset.h"
 #include "experiments/model/config.h"
 #include "nn/checkpoint.h"
-#include "nn/mlp/mlp.h"
-#include "nn/unet/unet.h"
 
 typedef struct Model {
     Config config;
@@ -27,10 +25,9 @@ typedef struct Model {
     uint64_t step;         /* finished training steps */
 } Model;
 
-/* What a configuration asks of the parts.  states: S of the network's input, the mask included. */
+/* What a configuration asks of the parts. */
 ProcessConfig model_process(const Config *c);
-bool model_unet(const Config *c, size_t states, size_t lambda_dims, UNetConfig *out, Error *err);
-MlpConfig model_mlp(const Config *c, size_t states, size_t lambda_dims);
+NetworkConfig model_network(const Config *c, size_t lambda_dims, EncoderInput encoder);
 DatasetOptions model_dataset(const Config *c);
 
 /* Builds the parts and initialises the weights from config->seed.  with_grads: for training. */

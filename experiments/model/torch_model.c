@@ -224,8 +224,7 @@ static bool infer_scales(const TorchModel *t, Config *c, Error *err)
 {
     size_t mult[8] = {0}, scale = 0, blocks = 0;
     char name[80];
-    c->attn_scale = -1;
-    c->ch_mult[0] = '\0';
+    config_put(c, "attn_scale", -1);
     for (size_t i = 0; i < MAX_STEPS * 8; i++) {
         static const char *const kinds[] = {"conv0", "NIN_0", "conv"};
         const PickleTensor *found[3];
@@ -235,24 +234,25 @@ static bool infer_scales(const TorchModel *t, Config *c, Error *err)
             found[k] = weight(t, name);
         }
         if (found[0] != NULL && found[0]->rank == 4) {
-            mult[scale] = found[0]->shape[0] / (size_t)c->ch;
+            mult[scale] = found[0]->shape[0] / (size_t)config_number(c, "ch");
             blocks += scale == 0;
         } else if (found[1] != NULL) {
-            c->attn_scale = (int64_t)scale;
+            config_put(c, "attn_scale", (double)scale);
         } else if (found[2] != NULL && scale < 7) {
             scale++;
         } else {
             break;
         }
     }
+    char list[CONFIG_TEXT] = "";
     for (size_t s = 0; s <= scale; s++) {
-        const size_t used = strlen(c->ch_mult);
-        snprintf(c->ch_mult + used, sizeof c->ch_mult - used, s > 0 ? ",%zu" : "%zu", mult[s]);
+        const size_t used = strlen(list);
+        snprintf(list + used, sizeof list - used, s > 0 ? ",%zu" : "%zu", mult[s]);
         if (mult[s] == 0)
             return wrong(t, "downsampling_modules", "expected residual blocks at every scale", err);
     }
-    c->res_blocks = (int64_t)blocks;
-    return true;
+    config_put(c, "res_blocks", (double)blocks);
+    return config_set(c, "ch_mult", list, t->file->path, err);
 }
 
 bool torch_model_infer(const TorchModel *t, Config *c, ConfigRole *role, Error *err)
@@ -271,9 +271,9 @@ bool torch_model_infer(const TorchModel *t, Config *c, ConfigRole *role, Error *
                      "head's",
                      err);
     const size_t embed = time->shape[1];
-    c->ch = (int64_t)input->shape[0];
+    config_put(c, "ch", (double)input->shape[0]);
     c->channels = (int64_t)input->shape[1];
-    c->embed = embed == input->shape[0] ? 0 : (int64_t)embed;
+    config_put(c, "embed", embed == input->shape[0] ? 0 : (double)embed);
     *role = mix != NULL ? ROLE_STUDENT : ROLE_TEACHER;
     if (mix != NULL && (mix->rank != 2 || mix->shape[1] % embed != 0 || mix->shape[1] < 2 * embed))
         return wrong(t, "tlam_mix.weight", "expected inputs for time and for each lambda", err);

@@ -62,27 +62,27 @@ static double slope_of(const Rate *r)
 /* The distance where it is known in closed form, else not a number.  xor goes wrong half of the
  * time if all three bits are unmasked in one step (probability 1/N^2), or one and later the other
  * two in one (3 (N - 1)/(2 N^2)): given the first, the other two are coupled. */
-static double closed_form(const World *w, ProcessKind kind, double steps)
+static double closed_form(const World *w, bool masks, double steps)
 {
-    if (kind == PROCESS_ABSORBING && strcmp(w->name, "coupled-bits") == 0)
+    if (masks && strcmp(w->name, "coupled-bits") == 0)
         return 0.5 / steps;
-    if (kind == PROCESS_ABSORBING && strcmp(w->name, "xor") == 0)
+    if (masks && strcmp(w->name, "xor") == 0)
         return (3.0 * steps - 1.0) / (4.0 * steps * steps);
     return (double)NAN;
 }
 
-static bool measure(const World *w, ProcessKind kind, Rate *r, Findings *f, Error *err)
+static bool measure(const World *w, const char *kind, Rate *r, Findings *f, Error *err)
 {
     Process *process = theory_noise(kind, w->states, err);
     bool ok = process != NULL;
 
     if (ok)
         snprintf(r->name, sizeof r->name, "%.40s, %s", w->name,
-                 kind == PROCESS_ABSORBING ? "masks" : diffusion_process_name(kind));
-    r->masks = kind == PROCESS_ABSORBING;
+                 process->mask >= 0 ? "masks" : kind);
+    r->masks = ok && process->mask >= 0;
     for (size_t i = 0; ok && i < POINTS; i++) {
         const size_t steps = (size_t)1 << i;
-        const double exact = closed_form(w, kind, (double)steps);
+        const double exact = closed_form(w, r->masks, (double)steps);
         if (platform_signal() != 0) {
             ok = error_set(err, "theory rate: stopped by signal %d", platform_signal());
             break;
@@ -91,7 +91,7 @@ static bool measure(const World *w, ProcessKind kind, Rate *r, Findings *f, Erro
         r->steps[i] = (double)steps;
         findings_row(f, "rate");
         findings_text(f, "world", w->name);
-        findings_text(f, "process", diffusion_process_name(kind));
+        findings_text(f, "process", kind);
         findings_count(f, "steps", steps);
         findings_number(f, "tv", r->tv[i]);
         findings_number(f, "exact", exact);
@@ -177,10 +177,10 @@ static bool report(const Rate *rates, size_t count, Findings *f, Error *err)
 /* All kinds of noise that suit the world; kinds whose laws are too large are left out. */
 static bool measure_world(const World *w, Rate *rates, size_t *count, Findings *f, Error *err)
 {
-    static const ProcessKind kinds[] = {PROCESS_ABSORBING, PROCESS_UNIFORM, PROCESS_BIRTH_DEATH};
+    static const char *const kinds[] = {"absorbing", "uniform", "birthdeath"};
 
     for (size_t k = 0; k < 3; k++) {
-        if (kinds[k] == PROCESS_BIRTH_DEATH && w->states == 2)
+        if (w->states == 2 && strcmp(kinds[k], "birthdeath") == 0)
             continue; /* the same as uniform */
         Process *p = theory_noise(kinds[k], w->states, err);
         if (p == NULL)

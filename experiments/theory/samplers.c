@@ -223,10 +223,10 @@ static bool measure_scene(const Scene *s, Findings *f, Error *err)
     return draw_chart(s, curves, count, drawn, f, err);
 }
 
-static bool measure_world(const World *w, ProcessKind kind, const TheoryOptions *options,
+static bool measure_world(const World *w, const char *process, const TheoryOptions *options,
                           Findings *f, Error *err)
 {
-    Scene s = {.world = w, .seed = options->seed, .process = theory_noise(kind, w->states, err)};
+    Scene s = {.world = w, .seed = options->seed, .process = theory_noise(process, w->states, err)};
 
     if (s.process == NULL)
         return false;
@@ -265,7 +265,7 @@ static void tell(Findings *f)
 bool theory_samplers(const TheoryOptions *options, Findings *f, Error *err)
 {
     static const char *const worlds[] = {"coupled-bits", "xor", "glyphs"};
-    static const ProcessKind kinds[] = {PROCESS_ABSORBING, PROCESS_UNIFORM};
+    static const char *const kinds[] = {"absorbing", "uniform"};
     const size_t count = options->world == NULL ? sizeof worlds / sizeof worlds[0] : 1;
 
     tell(f);

@@ -77,7 +77,7 @@ DistillConfig training_distill(const Config *c)
     d.delta_max = c->delta_max;
     d.tm_width = c->tm_width;
     d.share_at_one = c->share_at_one;
-    d.eps = c->process == PROCESS_ABSORBING ? 0 : c->eps;
+    d.eps = config_process(c)->has_mask ? 0 : c->eps;
     d.stratified_lambda = c->stratified_lambda;
     return d;
 }
@@ -96,7 +96,7 @@ VariationalConfig training_variational(const Config *c, uint64_t step)
                                .tm_width = c->tm_width,
                                .delta_min = c->delta_min,
                                .delta_max = c->delta_max,
-                               .eps = c->process == PROCESS_ABSORBING ? 0 : c->eps};
+                               .eps = config_process(c)->has_mask ? 0 : c->eps};
 }
 
 static double variational_step(Run *run, uint64_t step)

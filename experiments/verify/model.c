@@ -50,7 +50,7 @@ static bool read_config(VerifyCase *c, const Json *config, UNetConfig *u, Head *
     }
     u->head = UNET_HEAD_LOGISTIC;
     u->out_states = u->states;
-    *head = (Head){.kind = HEAD_LOGISTIC,
+    *head = (Head){.class = &diffusion_logistic,
                    .dims = u->channels * u->height * u->width,
                    .states = u->states,
                    .channels = u->channels,
@@ -271,33 +271,20 @@ bool verify_compare_gradient(VerifyCase *c, const char *suffix, const VerifyMode
 
 /* ---- process ---- */
 
+/* "eps", or a setting of the process. */
 static bool set_constant(ProcessConfig *p, const char *key, const Json *value)
 {
-    const struct {
-        const char *key;
-        double *target;
-    } numbers[] = {
-        {"rate_const", &p->rate_const},
-        {"eps", &p->eps},
-        {"sigma_min", &p->sigma_min},
-        {"sigma_max", &p->sigma_max},
-        {"rate_sigma", &p->rate_sigma},
-        {"Q_sigma", &p->q_sigma},
-        {"time_exponential", &p->time_exponential},
-        {"time_base", &p->time_base},
-    };
-    static const char *const schedules[] = {"loglinear", "linear", "cosine"};
-    for (size_t i = 0; i < sizeof numbers / sizeof numbers[0]; i++)
-        if (strcmp(key, numbers[i].key) == 0 && value->type == JSON_NUMBER) {
-            *numbers[i].target = value->number;
-            return true;
-        }
-    for (size_t i = 0; i < sizeof schedules / sizeof schedules[0]; i++)
-        if (strcmp(key, "schedule") == 0 && value->type == JSON_STRING &&
-            strcmp(value->string, schedules[i]) == 0) {
-            p->schedule = (AbsorbingSchedule)i;
-            return true;
-        }
+    const ProcessClass *class = p->class;
+    Error err;
+    if (strcmp(key, "eps") == 0 && value->type == JSON_NUMBER) {
+        p->eps = value->number;
+        return true;
+    }
+    if (value->type == JSON_NUMBER)
+        return diffusion_process_set(p, key, value->number);
+    for (size_t i = 0; value->type == JSON_STRING && i < class->setting_count; i++)
+        if (strcmp(key, class->settings[i].name) == 0)
+            return setting_read(&class->settings[i], value->string, &p->own[i], "params", &err);
     return false;
 }
 
@@ -306,12 +293,11 @@ enum { STATES_MAX = 1024 };
 static Process *open_process(VerifyCase *c, Error *err)
 {
     size_t states;
-    ProcessKind kind;
     const Json *params = json_get(c->json, "params");
     const char *name = json_string(c->json, "process", c->name, err);
     if (!name || !json_size(c->json, "S", &states, c->name, err))
         return NULL;
-    if (!diffusion_process_kind(name, &kind) || !params || params->type != JSON_OBJECT) {
+    if (!diffusion_process_find(name) || !params || params->type != JSON_OBJECT) {
         error_set(err, "process \"%.40s\": expected a known one with params", name);
         return NULL;
     }
@@ -319,7 +305,7 @@ static Process *open_process(VerifyCase *c, Error *err)
         error_set(err, "S is %zu: expected at most %d", states, STATES_MAX);
         return NULL;
     }
-    ProcessConfig config = diffusion_process_defaults(kind, states);
+    ProcessConfig config = diffusion_process_defaults(name, states);
     config.any_start = true; /* numbers are compared, nothing is sampled */
     for (size_t i = 0; i < params->count; i++)
         if (!set_constant(&config, params->keys[i], &params->items[i])) {

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "diffusion/head/batch.h"
 #include "diffusion/teacher.h"
 #include "experiments/verify/verify.h"
 
@@ -50,7 +51,8 @@ void verify_head_case(VerifyCase *c)
 {
     const size_t batch = verify_axis(c, "out", 0), outputs = verify_axis(c, "out", 1);
     const size_t h = verify_axis(c, "out", 2), w = verify_axis(c, "out", 3), channels = outputs / 2;
-    Head head = {.kind = HEAD_LOGISTIC, .dims = channels * h * w, .channels = channels, .mask = -1};
+    Head head = {
+        .class = &diffusion_logistic, .dims = channels * h * w, .channels = channels, .mask = -1};
     head.states = verify_whole(c, "S", 2, UINT16_MAX);
     if (channels == 0 || outputs % 2 != 0)
         verify_break(c, "array \"out\": expected two numbers for each channel");

@@ -2,6 +2,7 @@
 #include <math.h>
 
 #include "diffusion/posterior.h"
+#include "diffusion/process/transition.h"
 #include "experiments/verify/verify.h"
 
 /* (s, t) with 0 <= s <= t <= 1. */
@@ -34,10 +35,10 @@ static void compare_rates(VerifyCase *c, const Process *p)
     }
     for (size_t i = 0; i < m; i++)
         for (size_t j = 0; j < S; j++)
-            base[i * S + j] = p->base[rows[i] * S + j];
+            base[i * S + j] = diffusion_process_jump(p, rows[i], j);
     for (size_t i = 0; i < S; i++)
         for (size_t j = 0; j < S; j++)
-            product[i] += p->base[i * S + j] * vec[j];
+            product[i] += diffusion_process_jump(p, i, j) * vec[j];
     verify_compare(c, "beta", "", integral, n, NULL);
     verify_compare(c, "dbeta", "", rate, n, NULL);
     verify_compare(c, "base_rows", "", base, m * S, NULL);

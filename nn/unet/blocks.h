@@ -5,6 +5,7 @@
 #include <stdint.h>
 
 #include "nn/layers.h"
+#include "tensor/base/rng.h"
 
 /* Groups of every normalisation in the U-Net: min(channels/4, 32). */
 size_t unet_groups(size_t channels);

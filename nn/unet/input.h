@@ -4,6 +4,7 @@
 #define DI4C_NN_UNET_INPUT_H
 
 #include "nn/unet/unet.h"
+#include "tensor/states.h"
 
 /* Channels of the input convolution for `shown` states a pixel; `noised`: a mask may be among
  * them. */

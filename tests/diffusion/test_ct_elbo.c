@@ -1,4 +1,6 @@
 /* The continuous-time ELBO against its sums written out in double, and its gradient. */
+#include "diffusion/head/batch.h"
+#include "diffusion/process/transition.h"
 #include "diffusion/teacher.h"
 
 #include <check.h>
@@ -20,14 +22,15 @@ typedef struct Case {
     float *out, *out_t;
 } Case;
 
-static void case_make(Case *c, ProcessKind kind, HeadKind head, size_t B, size_t D, size_t S)
+static void case_make(Case *c, const char *kind, const HeadClass *head, size_t B, size_t D,
+                      size_t S)
 {
     Rng rng = rng_root(100 * B + 10 * D + S);
 
     c->config = diffusion_teacher_defaults();
     c->config.nll_weight = 0.5; /* large enough to be seen */
-    c->head = (Head){HEAD_SOFTMAX, D, S, 1, false, -1};
-    c->head.kind = head;
+    c->head = (Head){&diffusion_softmax, D, S, 1, false, -1};
+    c->head.class = head;
     c->p = mild_process(kind, S);
     c->B = B;
     c->D = D;
@@ -91,7 +94,7 @@ static double naive_q(const Naive *n, size_t a, size_t v)
 
 static double naive_rate(const Naive *n, size_t v, size_t x)
 {
-    return n->beta * n->c->p->base[v * n->c->S + x];
+    return n->beta * diffusion_process_jump(n->c->p, v, x);
 }
 
 static double naive_reg(const Naive *n)
@@ -191,15 +194,15 @@ static void check_differences(Case *c, float *out, const float *grad)
 }
 
 typedef struct Shape {
-    ProcessKind process;
-    HeadKind head;
+    const char *process;
+    const HeadClass *head;
     size_t B, D, S;
 } Shape;
 
 static const Shape shapes[] = {
-    {PROCESS_UNIFORM, HEAD_SOFTMAX, 1, 1, 2},   {PROCESS_UNIFORM, HEAD_SOFTMAX, 3, 4, 5},
-    {PROCESS_GAUSSIAN, HEAD_LOGISTIC, 2, 3, 8}, {PROCESS_BIRTH_DEATH, HEAD_SOFTMAX, 2, 5, 6},
-    {PROCESS_GAUSSIAN, HEAD_SOFTMAX, 1, 2, 24},
+    {"uniform", &diffusion_softmax, 1, 1, 2},   {"uniform", &diffusion_softmax, 3, 4, 5},
+    {"gaussian", &diffusion_logistic, 2, 3, 8}, {"birthdeath", &diffusion_softmax, 2, 5, 6},
+    {"gaussian", &diffusion_softmax, 1, 2, 24},
 };
 enum { SHAPES = 5 };
 
@@ -265,11 +268,10 @@ START_TEST(gradient_keeps_its_digits_where_noise_forgets)
     Case c;
     double grad[6], largest = 0, worst = 0;
 
-    case_make(&c, PROCESS_BIRTH_DEATH, HEAD_SOFTMAX, 2, 5, 6);
+    case_make(&c, "birthdeath", &diffusion_softmax, 2, 5, 6);
     c.config.nll_weight = 1e-3;
     float *dout = mem_zeroed(c.B * c.outputs, sizeof *dout);
-    const ProcessConfig strong =
-        diffusion_process_defaults(PROCESS_BIRTH_DEATH, 6); /* sigma to 100 */
+    const ProcessConfig strong = diffusion_process_defaults("birthdeath", 6); /* sigma to 100 */
     diffusion_process_destroy(c.p);
     c.p = diffusion_process_create(&strong, NULL);
     c.t[0] = 0.4;
@@ -312,7 +314,7 @@ START_TEST(elbo_has_the_same_bits_on_every_thread_count)
     Case c;
     float one[3 * 20] = {0}, two[3 * 20] = {0};
 
-    case_make(&c, PROCESS_UNIFORM, HEAD_SOFTMAX, 3, 4, 5);
+    case_make(&c, "uniform", &diffusion_softmax, 3, 4, 5);
     threads_set(1);
     double first = elbo(&c, NULL, NULL, NULL, one, NULL);
     threads_set(3);
@@ -326,8 +328,8 @@ START_TEST(elbo_with_a_mask_stops)
 {
     Case c;
 
-    case_make(&c, PROCESS_UNIFORM, HEAD_SOFTMAX, 1, 2, 3);
-    c.p = mild_process(PROCESS_ABSORBING, 3);
+    case_make(&c, "uniform", &diffusion_softmax, 1, 2, 3);
+    c.p = mild_process("absorbing", 3);
     elbo(&c, NULL, NULL, NULL, NULL, NULL);
 }
 END_TEST

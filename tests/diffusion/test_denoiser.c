@@ -22,7 +22,7 @@ typedef struct Case {
 
 static Head head_of(size_t dims)
 {
-    Head head = {HEAD_SOFTMAX, dims, S, 1, false, -1};
+    Head head = {&diffusion_softmax, dims, S, 1, false, -1};
 
     return head;
 }

@@ -2,6 +2,7 @@
  * is the true one, so the bound's mean over the data is the data's entropy, correlations included:
  * there is no other way to get that number. */
 #include "diffusion/elbo.h"
+#include "diffusion/process/transition.h"
 
 #include <check.h>
 #include <math.h>
@@ -62,18 +63,21 @@ static States data_of(const FiniteLaw *law, size_t count)
 /* Processes 0..4: masks (log-linear, cosine), uniform, birth and death, Gaussian. */
 static Process *process_of(int kase)
 {
-    static const ProcessKind kinds[] = {PROCESS_ABSORBING, PROCESS_ABSORBING, PROCESS_UNIFORM,
-                                        PROCESS_BIRTH_DEATH, PROCESS_GAUSSIAN};
+    static const char *const kinds[] = {"absorbing", "absorbing", "uniform", "birthdeath",
+                                        "gaussian"};
     ProcessConfig config = diffusion_process_defaults(kinds[kase], S + (kase < 2));
     Error err = {""};
 
-    config.schedule = kase == 1 ? ABSORB_COSINE : ABSORB_LOGLINEAR;
+    diffusion_process_choose(&config, "schedule", kase == 1 ? "cosine" : "loglinear");
     if (kase == 2)
-        config.rate_const = 1.5;
+        diffusion_process_set(&config, "rate_const", 1.5);
     if (kase == 3)
-        config.sigma_min = 0.3, config.sigma_max = 5.0;
+        diffusion_process_set(&config, "sigma_min", 0.3),
+            diffusion_process_set(&config, "sigma_max", 5.0);
     if (kase == 4)
-        config.rate_sigma = 1.5, config.q_sigma = 3.0, config.time_base = 0.2;
+        diffusion_process_set(&config, "rate_sigma", 1.5),
+            diffusion_process_set(&config, "Q_sigma", 3.0),
+            diffusion_process_set(&config, "time_base", 0.2);
     config.any_start = true;
     Process *p = diffusion_process_create(&config, &err);
     ck_assert_msg(p != NULL, "%s", err.text);
@@ -177,7 +181,7 @@ static double rates(const Exact *e, const uint16_t *x0, const size_t *x, size_t 
 {
     double sum = 0.0;
     for (size_t v = 0; v < S; v++) {
-        const double base = e->p->base[v * S + x[d]];
+        const double base = diffusion_process_jump(e->p, v, x[d]);
         double model = 0.0, r = base * e->q[x0[d]][v] / (e->q[x0[d]][x[d]] + e->eps);
         for (size_t a = 0; a < S; a++)
             model += base * marginal(e, x, d, a) * e->q[a][v] / (e->q[a][x[d]] + e->eps);

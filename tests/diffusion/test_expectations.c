@@ -10,6 +10,8 @@
 #include <math.h>
 #include <string.h>
 
+#include "diffusion/head/batch.h"
+#include "diffusion/process/transition.h"
 #include "distill/draws.h"
 #include "tensor/base/memory.h"
 #include "tests/tools/sampler_worlds.h"
@@ -19,23 +21,23 @@ enum { DISTILL, DATA_COR, DATA_INDEP, CONSIS_COR, CONSIS_INDEP, TERMS };
 static const double LAW[ANSWERS] = {0.4, 0.1, 0.15, 0.35};
 static const double T = 1.0, U = 0.7, TM = 0.2;
 
-typedef struct Setting {
+typedef struct Scene {
     Process *p;
     Formula of_teacher, of_student;
     Denoiser teacher, student;
     DistillConfig config;
     size_t S, X; /* noised states, S^D */
-} Setting;
+} Scene;
 
 /* Masks that spare a share 1/e at t = 1, or uniform noise. */
-static void setting_make(Setting *s, int noise, size_t lambdas, bool control_variates, bool strata)
+static void setting_make(Scene *s, int noise, size_t lambdas, bool control_variates, bool strata)
 {
-    ProcessConfig c = diffusion_process_defaults(noise == 0 ? PROCESS_ABSORBING : PROCESS_UNIFORM,
-                                                 noise == 0 ? 3 : 2);
+    ProcessConfig c =
+        diffusion_process_defaults(noise == 0 ? "absorbing" : "uniform", noise == 0 ? 3 : 2);
 
     c.any_start = true;
-    c.schedule = ABSORB_LINEAR;
-    c.rate_const = noise == 0 ? 1.0 : 0.6;
+    diffusion_process_choose(&c, "schedule", "linear");
+    diffusion_process_set(&c, "rate_const", noise == 0 ? 1.0 : 0.6);
     s->p = diffusion_process_create(&c, NULL);
     s->S = s->p->states;
     s->X = s->S * s->S;
@@ -57,7 +59,7 @@ static void setting_make(Setting *s, int noise, size_t lambdas, bool control_var
 
 /* ---- Monte Carlo ---- */
 
-static float *outputs(const Setting *s, const Denoiser *d, const States *x, double t,
+static float *outputs(const Scene *s, const Denoiser *d, const States *x, double t,
                       const double *lambda)
 {
     double *times = mem_alloc(x->batch, sizeof *times);
@@ -103,7 +105,7 @@ static States draw_data(Rng *rng)
     return x0;
 }
 
-static void estimate(const Setting *s, Estimate *e, uint64_t seed)
+static void estimate(const Scene *s, Estimate *e, uint64_t seed)
 {
     Arena *arena = arena_create(1 << 20);
     Rng step = distill_stream(seed, 0);
@@ -148,7 +150,7 @@ static double product(Rows p, size_t y)
 }
 
 /* P(x_0 = y, x_t = x). */
-static double joint(const Setting *s, double t, size_t y, size_t x)
+static double joint(const Scene *s, double t, size_t y, size_t x)
 {
     Transition *tr = diffusion_transition_create(s->p, 0.0, t, TRANSITION_ACCURATE);
     double q =
@@ -171,7 +173,7 @@ static double kl(Rows p, Rows q)
 
 /* Student's rows at x for N lambdas, bit i of `high` saying which value lambda i has, and their
  * mean. */
-static void student_rows(const Setting *s, size_t x, double t, size_t N, unsigned high, Rows *rows,
+static void student_rows(const Scene *s, size_t x, double t, size_t N, unsigned high, Rows *rows,
                          Rows mean)
 {
     memset(mean, 0, sizeof(Rows));
@@ -184,7 +186,7 @@ static void student_rows(const Setting *s, size_t x, double t, size_t N, unsigne
 }
 
 /* The correlation part's value at y: -C(y), or without control variates minus log likelihood. */
-static double cor(const Setting *s, Rows *rows, Rows mean, size_t y)
+static double cor(const Scene *s, Rows *rows, Rows mean, size_t y)
 {
     size_t N = s->config.lambdas;
     double sum = 0.0;
@@ -195,7 +197,7 @@ static double cor(const Setting *s, Rows *rows, Rows mean, size_t y)
 }
 
 /* Probability of a pattern of lambdas: independent halves, or one in each N-th of [0,1). */
-static double pattern_chance(const Setting *s, unsigned high)
+static double pattern_chance(const Scene *s, unsigned high)
 {
     size_t N = s->config.lambdas, ones = 0, patterns = 0;
 
@@ -215,7 +217,7 @@ static double pattern_chance(const Setting *s, unsigned high)
 }
 
 /* law (X) = p^psi_{u|t}(.|x). */
-static void teacher_step(const Setting *s, size_t x, double *law)
+static void teacher_step(const Scene *s, size_t x, double *law)
 {
     PosteriorStep *step = diffusion_posterior_create(s->p, U, T, 0.0);
     uint16_t from[D];
@@ -233,7 +235,7 @@ static void teacher_step(const Setting *s, size_t x, double *law)
 
 /* Both parts of the consistency term at one x_t and one pattern of lambdas.  N = 2: the pair of
  * (x_u, lambda') is enumerated for the second part. */
-static void add_consis(const Setting *s, size_t x, double chance, Rows *rows, Rows mean,
+static void add_consis(const Scene *s, size_t x, double chance, Rows *rows, Rows mean,
                        double *cor_sum, double *indep_sum)
 {
     double law[MAX_X], pair[2 * MAX_X];
@@ -260,7 +262,7 @@ static void add_consis(const Setting *s, size_t x, double chance, Rows *rows, Ro
         }
 }
 
-static double exact_distill(const Setting *s)
+static double exact_distill(const Scene *s)
 {
     double sum = 0.0;
     Rows teacher, student;
@@ -276,7 +278,7 @@ static double exact_distill(const Setting *s)
     return sum;
 }
 
-static void exact(const Setting *s, double want[TERMS])
+static void exact(const Scene *s, double want[TERMS])
 {
     size_t N = s->config.lambdas;
     Rows teacher, rows[2], mean;
@@ -305,7 +307,7 @@ START_TEST(losses_estimate_their_expectations)
 {
     static const char *const names[TERMS] = {"distill", "data_cor", "data_indep", "consis_cor",
                                              "consis_indep"};
-    Setting s;
+    Scene s;
     Estimate e;
     double want[TERMS];
 
@@ -325,7 +327,7 @@ END_TEST
 
 /* E over N lambdas of -log (1/N) sum_i prod_d p_i^d(y), averaged over (x_0, x_t): the number of
  * high lambdas is binomial. */
-static double negative_log_mean(const Setting *s, size_t N)
+static double negative_log_mean(const Scene *s, size_t N)
 {
     double sum = 0.0;
     Rows low, high;
@@ -346,7 +348,7 @@ static double negative_log_mean(const Setting *s, size_t N)
     return sum;
 }
 
-static double full_mixture(const Setting *s)
+static double full_mixture(const Scene *s)
 {
     double sum = 0.0;
     Rows low, high;
@@ -365,7 +367,7 @@ static double full_mixture(const Setting *s)
  * the gap is Var(p)/(2 N p^2), so it halves from N to 2 N. */
 START_TEST(the_bias_shrinks_with_n)
 {
-    Setting s;
+    Scene s;
     double before = 0.0;
 
     setting_make(&s, _i, 2, false, false);
@@ -389,7 +391,7 @@ START_TEST(the_estimate_has_that_bias)
     double before = HUGE_VAL;
 
     for (size_t k = 0; k < sizeof lambdas / sizeof *lambdas; k++) {
-        Setting s;
+        Scene s;
         Estimate e;
         setting_make(&s, _i, lambdas[k], false, false);
         estimate(&s, &e, 31 + k);

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "diffusion/posterior.h"
+#include "diffusion/process/transition.h"
 #include "tensor/base/memory.h"
 #include "tests/tools/statistics.h"
 
@@ -13,18 +14,17 @@ enum { CASES = 6, S_MAX = 16 };
 
 static Process *process_of(size_t kase, size_t S)
 {
-    static const ProcessKind kinds[CASES] = {PROCESS_UNIFORM,   PROCESS_BIRTH_DEATH,
-                                             PROCESS_GAUSSIAN,  PROCESS_ABSORBING,
-                                             PROCESS_ABSORBING, PROCESS_ABSORBING};
+    static const char *const kinds[CASES] = {"uniform",   "birthdeath", "gaussian",
+                                             "absorbing", "absorbing",  "absorbing"};
     ProcessConfig c = diffusion_process_defaults(kinds[kase], S);
     Error err = {""};
 
-    c.schedule = kase == 5 ? ABSORB_COSINE : ABSORB_LOGLINEAR;
+    diffusion_process_choose(&c, "schedule", kase == 5 ? "cosine" : "loglinear");
     c.eps = kase == 4 ? 0.0 : 1e-3;
     if (kase == 1)
-        c.sigma_max = 4.0;
+        diffusion_process_set(&c, "sigma_max", 4.0);
     if (kase == 2)
-        c.time_base = 0.05;
+        diffusion_process_set(&c, "time_base", 0.05);
     c.any_start = true;
     Process *p = diffusion_process_create(&c, &err);
     ck_assert_msg(p != NULL, "%s", err.text);
@@ -260,7 +260,7 @@ END_TEST
 START_TEST(impossible_pairs_are_defined)
 {
     enum { S = 200 };
-    ProcessConfig c = diffusion_process_defaults(PROCESS_BIRTH_DEATH, S);
+    ProcessConfig c = diffusion_process_defaults("birthdeath", S);
     c.any_start = true;
     Process *p = diffusion_process_create(&c, NULL);
     PosteriorStep *step = diffusion_posterior_create(p, 0.005, 0.01, 0.0);

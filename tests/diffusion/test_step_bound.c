@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "diffusion/posterior.h"
+#include "diffusion/process/transition.h"
 #include "diffusion/step_bound.h"
 #include "nn/encoder.h"
 #include "nn/mlp/mlp.h"
@@ -162,7 +163,7 @@ static Network *student(EncoderInput encoder)
 
 static Denoiser student_denoiser(Network *net, LambdaScope scope)
 {
-    const Head head = {HEAD_SOFTMAX, WORLD_D, S - 1, 1, false, S - 1};
+    const Head head = {&diffusion_softmax, WORLD_D, S - 1, 1, false, S - 1};
     Denoiser d = diffusion_network_denoiser(net, &head);
     d.lambda_law = LAMBDA_NORMAL;
     d.lambda_scope = scope;

@@ -4,6 +4,8 @@
 #include <signal.h>
 #include <string.h>
 
+#include "diffusion/head/batch.h"
+#include "diffusion/process/transition.h"
 #include "diffusion/step_kl.h"
 #include "tensor/base/memory.h"
 #include "tests/tools/sampler_worlds.h"
@@ -25,7 +27,7 @@ static Process *one_way(void)
 {
     const double rates[S * S] = {-2, 2, 0, 0, -1, 1, 0, 1, -1};
     Error err = {""};
-    ProcessConfig c = diffusion_process_defaults(PROCESS_MATRIX, S);
+    ProcessConfig c = diffusion_process_defaults("matrix", S);
     c.rates = rates;
     c.any_start = true;
     Process *p = diffusion_process_create(&c, &err);
@@ -34,7 +36,7 @@ static Process *one_way(void)
 }
 
 /* Processes 1..4 have no mask, 5 goes one way; the last row is a last step. */
-static void case_make(Case *c, size_t kind, HeadKind head)
+static void case_make(Case *c, size_t kind, const HeadClass *head)
 {
     Rng rng = rng_root(3);
     memset(c, 0, sizeof *c);
@@ -101,7 +103,7 @@ START_TEST(values_and_gradients)
 {
     for (int head = 0; head < 2; head++) {
         Case c;
-        case_make(&c, (size_t)_i, head == 0 ? HEAD_SOFTMAX : HEAD_LOGISTIC);
+        case_make(&c, (size_t)_i, head == 0 ? &diffusion_softmax : &diffusion_logistic);
         double expected = 0.0;
         for (size_t b = 0; b < B; b++)
             for (size_t d = 0; d < D; d++)
@@ -130,7 +132,7 @@ END_TEST
 START_TEST(the_truth_costs_nothing)
 {
     Case c;
-    case_make(&c, (size_t)_i, HEAD_SOFTMAX);
+    case_make(&c, (size_t)_i, &diffusion_softmax);
     for (size_t b = 0; b < B; b++)
         for (size_t d = 0; d < D; d++)
             for (size_t a = 0; a < S; a++)
@@ -143,7 +145,7 @@ END_TEST
 START_TEST(noise_with_a_mask)
 {
     Case c;
-    case_make(&c, 1, HEAD_SOFTMAX);
+    case_make(&c, 1, &diffusion_softmax);
     c.head.mask = S;
     value(&c, NULL);
 }

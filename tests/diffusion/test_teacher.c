@@ -1,5 +1,6 @@
 /* Jumps, the cross entropy against sums written out in double; the step against its parts and
  * against itself in other blocks.  The continuous-time ELBO has test_ct_elbo.c. */
+#include "diffusion/head/batch.h"
 #include "diffusion/teacher.h"
 
 #include <check.h>
@@ -14,7 +15,7 @@
 
 static Head softmax(size_t D, size_t S, int mask)
 {
-    Head head = {HEAD_SOFTMAX, D, S, 1, false, mask};
+    Head head = {&diffusion_softmax, D, S, 1, false, mask};
 
     return head;
 }
@@ -25,7 +26,7 @@ START_TEST(jumps_follow_the_rates)
 {
     enum { COUNT = 20000, D = 3, S = 4 };
     static const uint16_t from[D] = {0, 2, 3};
-    Process *p = mild_process(PROCESS_BIRTH_DEATH, S);
+    Process *p = mild_process("birthdeath", S);
     States xt = states_alloc(COUNT, D), to = states_alloc(COUNT, D);
     Rng *streams = mem_alloc(COUNT, sizeof *streams);
     size_t count[D * S] = {0};
@@ -47,7 +48,7 @@ START_TEST(jumps_follow_the_rates)
     }
     for (size_t d = 0; d < D; d++)
         for (size_t v = 0; v < S; v++)
-            total += want[d * S + v] = v == from[d] ? 0 : p->base[from[d] * S + v];
+            total += want[d * S + v] = v == from[d] ? 0 : diffusion_process_jump(p, from[d], v);
     for (size_t i = 0; i < D * S; i++)
         want[i] /= total;
     ck_assert(statistics_fit(count, want, D * S)); /* false alarm: 1e-6 */
@@ -60,7 +61,7 @@ END_TEST
 
 START_TEST(a_state_without_exits_stays)
 {
-    Process *p = mild_process(PROCESS_ABSORBING, 3);
+    Process *p = mild_process("absorbing", 3);
     uint16_t masked[] = {2, 2}, to[] = {0, 0};
     States xt = {masked, 1, 2}, xtilde = {to, 1, 2};
     Rng stream = rng_root(1);
@@ -141,7 +142,7 @@ static void trainee_make(Trainee *s, int mode)
     for (size_t i = 0; i < s->net->params.total; i++) /* layers that start at 0 too */
         s->net->params.values[i] += 0.05f * (float)((int)(i * 37 % 11) - 5);
     s->d = diffusion_network_denoiser(s->net, &head);
-    s->p = mild_process(absorbing ? PROCESS_ABSORBING : PROCESS_UNIFORM, config.states);
+    s->p = mild_process(absorbing ? "absorbing" : "uniform", config.states);
     s->config = diffusion_teacher_defaults();
     s->config.two_passes = mode == 1;
     s->config.stratified_times = mode >= 2;
@@ -343,7 +344,7 @@ END_TEST
 START_TEST(absorbing_weights_make_the_elbo)
 {
     enum { B = 4000, S = 2 };
-    Process *p = mild_process(PROCESS_ABSORBING, S + 1);
+    Process *p = mild_process("absorbing", S + 1);
     Trainee s;
     double mean = 0;
 

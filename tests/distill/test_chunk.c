@@ -163,7 +163,7 @@ START_TEST(samples_and_bounds_do_not_depend_on_batch)
 {
     enum { COUNT = 30 };
     case_make(_i == 0 ? 2 : 3);
-    c.config[ROLE_TEACHER].ch = 32; /* wide enough for conv/few.c */
+    config_put(&c.config[ROLE_TEACHER], "ch", 32); /* wide enough for conv/few.c */
     Error err = {""};
     Model *m = fresh(ROLE_TEACHER, 1);
     States x0 = states_alloc(COUNT, m->denoiser.head.dims), want = states_alloc(COUNT, x0.dims);

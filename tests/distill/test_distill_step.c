@@ -1,5 +1,6 @@
 /* The distillation step: draws by name and by law, the step against its parts run row by row,
  * chunks, threads, mixture teachers, given draws. */
+#include "diffusion/head/batch.h"
 #include "distill/step.h"
 
 #include <check.h>
@@ -55,11 +56,11 @@ static Network *network_of(const Kind *kind, size_t lambdas, uint64_t seed, bool
 
 static void case_make(Case *c, const Kind *kind)
 {
-    Head head = {HEAD_SOFTMAX, D, S, 1, false, kind->absorbing ? S : -1};
-    ProcessConfig process = diffusion_process_defaults(
-        kind->absorbing ? PROCESS_ABSORBING : PROCESS_UNIFORM, S + (kind->absorbing ? 1 : 0));
+    Head head = {&diffusion_softmax, D, S, 1, false, kind->absorbing ? S : -1};
+    ProcessConfig process = diffusion_process_defaults(kind->absorbing ? "absorbing" : "uniform",
+                                                       S + (kind->absorbing ? 1 : 0));
 
-    process.rate_const = 0.4;
+    diffusion_process_set(&process, "rate_const", 0.4);
     process.any_start = true;
     c->p = diffusion_process_create(&process, NULL);
     c->teacher_net = network_of(kind, kind->teacher_lambdas, 1, false);

@@ -4,6 +4,7 @@
 #include <math.h>
 #include <string.h>
 
+#include "diffusion/head/batch.h"
 #include "distill/distill_term.h"
 #include "nn/mlp/mlp.h"
 #include "tensor/base/memory.h"
@@ -42,7 +43,7 @@ typedef struct Case {
 
 static void case_make(Case *c, bool mask)
 {
-    const Head head = {HEAD_SOFTMAX, D, S, 1, false, mask ? S : -1};
+    const Head head = {&diffusion_softmax, D, S, 1, false, mask ? S : -1};
     c->nets[0] = network(0, mask, 1);
     c->nets[1] = network(L, mask, 2);
     c->teacher = diffusion_network_denoiser(c->nets[0], &head);

@@ -1,5 +1,6 @@
 /* The Di4C losses against arrays of B x N x D x S in double: p_i^d(a) written out, the formulas of
  * the paper as they stand, gradients by differences. */
+#include "diffusion/head/batch.h"
 #include "distill/losses.h"
 
 #include <check.h>
@@ -63,8 +64,8 @@ static void fill_states(Case *c, Rng *rng)
     }
 }
 
-static void case_with(Case *c, HeadKind kind, int mask, size_t B, size_t N, size_t M, size_t D,
-                      size_t S)
+static void case_with(Case *c, const HeadClass *kind, int mask, size_t B, size_t N, size_t M,
+                      size_t D, size_t S)
 {
     Head head = {kind, D, S, 1, false, mask};
     Rng rng = rng_root(B + 10 * N + 100 * D + 1000 * S + (mask >= 0 ? 7 : 0));
@@ -86,7 +87,7 @@ static void case_with(Case *c, HeadKind kind, int mask, size_t B, size_t N, size
         size_t n = rows_of(c, w) * c->outputs;
         c->out[w] = mem_alloc(n, sizeof(float));
         for (size_t i = 0; i < n; i++)
-            c->out[w][i] = (float)(rng_normal(&rng) * (kind == HEAD_LOGISTIC ? 0.5 : 1.5));
+            c->out[w][i] = (float)(rng_normal(&rng) * (kind == &diffusion_logistic ? 0.5 : 1.5));
     }
     c->x0 = states_alloc(B, D);
     c->xt = states_alloc(B, D);
@@ -96,7 +97,8 @@ static void case_with(Case *c, HeadKind kind, int mask, size_t B, size_t N, size
     fill_states(c, &rng);
 }
 
-static void case_make(Case *c, HeadKind kind, int mask, size_t B, size_t N, size_t D, size_t S)
+static void case_make(Case *c, const HeadClass *kind, int mask, size_t B, size_t N, size_t D,
+                      size_t S)
 {
     case_with(c, kind, mask, B, N, N, D, S);
 }
@@ -252,16 +254,16 @@ static void check_gradients(Case *c)
 }
 
 typedef struct Shape {
-    HeadKind kind;
+    const HeadClass *kind;
     int mask;
     size_t B, N, M, D, S;
 } Shape;
 
 static const Shape shapes[] = {
-    {HEAD_SOFTMAX, -1, 1, 1, 1, 1, 2},   {HEAD_SOFTMAX, -1, 2, 3, 3, 5, 4},
-    {HEAD_SOFTMAX, 4, 2, 3, 1, 6, 4},    {HEAD_SOFTMAX, 2, 3, 1, 2, 9, 2},
-    {HEAD_LOGISTIC, -1, 2, 4, 3, 4, 16}, {HEAD_SOFTMAX, -1, 1, 5, 5, 37, 3},
-    {HEAD_SOFTMAX, 3, 1, 4, 4, 70, 3},   {HEAD_LOGISTIC, -1, 1, 2, 5, 33, 70},
+    {&diffusion_softmax, -1, 1, 1, 1, 1, 2},   {&diffusion_softmax, -1, 2, 3, 3, 5, 4},
+    {&diffusion_softmax, 4, 2, 3, 1, 6, 4},    {&diffusion_softmax, 2, 3, 1, 2, 9, 2},
+    {&diffusion_logistic, -1, 2, 4, 3, 4, 16}, {&diffusion_softmax, -1, 1, 5, 5, 37, 3},
+    {&diffusion_softmax, 3, 1, 4, 4, 70, 3},   {&diffusion_logistic, -1, 1, 2, 5, 33, 70},
 };
 enum { SHAPES = 8 };
 
@@ -289,7 +291,7 @@ START_TEST(data_weights)
     ck_assert(distill_data_weight(DATA_WEIGHT_ONE, 0.25) == want[1][2]);
     ck_assert(distill_data_weight(DATA_WEIGHT_LINEAR, 0.25) == want[2][2]);
     ck_assert(distill_data_weight(DATA_WEIGHT_ZERO, 0.25) == want[3][2]);
-    case_make(&c, HEAD_SOFTMAX, -1, 2, 3, 5, 4);
+    case_make(&c, &diffusion_softmax, -1, 2, 3, 5, 4);
     for (int w = DATA_WEIGHT_SIGMOID; w <= DATA_WEIGHT_ZERO; w++) {
         c.options.data_weight = (DataWeight)w;
         check_terms(&c);
@@ -306,7 +308,7 @@ START_TEST(a_product_student_equal_to_its_teacher_has_loss_zero)
     Case c;
     float grad[2 * 2 * 20] = {0};
 
-    case_make(&c, HEAD_SOFTMAX, -1, 2, 1, 5, 4);
+    case_make(&c, &diffusion_softmax, -1, 2, 1, 5, 4);
     memcpy(c.out[ST], c.out[TT], 2 * c.outputs * sizeof(float));
     memcpy(c.out[SU], c.out[TT], 2 * c.outputs * sizeof(float));
     memcpy(c.out[STM], c.out[TTM], 2 * c.outputs * sizeof(float));
@@ -326,7 +328,7 @@ START_TEST(pictures_threads_and_accumulation)
     Case c;
     size_t n;
 
-    case_make(&c, HEAD_SOFTMAX, 3, 3, 4, 70, 3);
+    case_make(&c, &diffusion_softmax, 3, 3, 4, 70, 3);
     n = c.B * c.N * c.outputs;
     float *one = mem_zeroed(2 * n, sizeof *one), *two = mem_zeroed(2 * n, sizeof *two);
     Di4cInput in = input_of(&c);
@@ -353,7 +355,7 @@ START_TEST(impossible_data)
     double cor[2];
     Di4cTerms terms = {NULL, cor, NULL, NULL, NULL};
 
-    case_make(&c, HEAD_SOFTMAX, -1, 2, 3, 5, 4);
+    case_make(&c, &diffusion_softmax, -1, 2, 3, 5, 4);
     for (size_t i = 0; i < 3; i++)
         c.out[ST][i * c.outputs + 1] = -HUGE_VALF; /* state 1 of dimension 0, first picture */
     c.out[TT][1] = -HUGE_VALF;
@@ -375,7 +377,7 @@ START_TEST(target_against_a_known_dimension_stops)
 {
     Case c;
 
-    case_make(&c, HEAD_SOFTMAX, 4, 2, 3, 6, 4);
+    case_make(&c, &diffusion_softmax, 4, 2, 3, 6, 4);
     c.xt.x[0] = 1;
     c.x0.x[0] = 2;
     Di4cInput in = input_of(&c);
@@ -387,7 +389,7 @@ START_TEST(wrong_shape_stops)
 {
     Case c;
 
-    case_make(&c, HEAD_SOFTMAX, -1, 2, 3, 6, 4);
+    case_make(&c, &diffusion_softmax, -1, 2, 3, 6, 4);
     Di4cInput in = input_of(&c);
     in.xu.batch = 2;
     distill_losses(&c.options, &c.head, &in, NULL, NULL, NULL);

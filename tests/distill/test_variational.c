@@ -5,7 +5,9 @@
 #include <signal.h>
 #include <string.h>
 
+#include "diffusion/head/batch.h"
 #include "diffusion/posterior.h"
+#include "diffusion/process/transition.h"
 #include "distill/variational.h"
 #include "nn/encoder.h"
 #include "nn/mlp/mlp.h"
@@ -18,10 +20,9 @@ enum { D = 4, L = 2, B = 6 };
 static Process *noise(bool mask)
 {
     Error err = {""};
-    ProcessConfig c =
-        diffusion_process_defaults(mask ? PROCESS_ABSORBING : PROCESS_UNIFORM, mask ? 3 : 2);
+    ProcessConfig c = diffusion_process_defaults(mask ? "absorbing" : "uniform", mask ? 3 : 2);
     c.eps = 0.0;
-    c.rate_const = 1.5;
+    diffusion_process_set(&c, "rate_const", 1.5);
     c.any_start = true;
     Process *p = diffusion_process_create(&c, &err);
     ck_assert_msg(p != NULL, "%s", err.text);
@@ -65,7 +66,7 @@ static Network *teacher_net(void)
 
 static Denoiser denoiser_of(Network *net, LambdaScope scope)
 {
-    const Head head = {HEAD_SOFTMAX, D, 2, 1, false, 2};
+    const Head head = {&diffusion_softmax, D, 2, 1, false, 2};
     Denoiser d = diffusion_network_denoiser(net, &head);
     d.lambda_law = LAMBDA_NORMAL;
     d.lambda_scope = scope;

@@ -7,6 +7,7 @@
 
 #include "experiments/commands/commands.h"
 #include "experiments/model/model.h"
+#include "experiments/model/presets.h"
 #include "experiments/model/torch_import.h"
 #include "experiments/theory/exact/world.h"
 #include "experiments/verify/verify.h"
@@ -242,8 +243,8 @@ START_TEST(weights_that_share_a_storage)
     Config c;
     char value[CONFIG_TEXT];
     ck_assert(config_preset(&c, "glyphs", ROLE_TEACHER, &err));
-    c.width_mlp = 512;
-    c.blocks_mlp = 64;
+    config_put(&c, "mlp_width", 512);
+    config_put(&c, "mlp_blocks", 64);
     Model m = {.config = c, .role = ROLE_TEACHER};
     ck_assert(model_layout(&m, &err));
     buffer_text(&b, "\x80\x02}(U\x04"
@@ -311,8 +312,8 @@ static Config unet_config(void)
     c.height = c.width = 4;
     c.channels = 1;
     c.states = 5;
-    c.ch = 4;
-    c.res_blocks = 1;
+    config_put(&c, "ch", 4);
+    config_put(&c, "res_blocks", 1);
     ck_assert(config_set(&c, "ch_mult", "1,1", "test", &err));
     return c;
 }
@@ -322,15 +323,15 @@ START_TEST(metadata)
 {
     static const char *const values[] = {"65535",         "16384",           "4096", "64", "16",
                                          "1,1,4096,4096", "1,1,1,1,1,1,1,1", "on",   "off"};
-    static const ProcessKind kinds[] = {PROCESS_UNIFORM, PROCESS_ABSORBING, PROCESS_BIRTH_DEATH,
-                                        PROCESS_GAUSSIAN};
+    static const char *const kinds[] = {"uniform", "absorbing", "birthdeath", "gaussian"};
     Error err;
     size_t tried = 0;
     Config c = _i < 4 ? unet_config() : toy_config(ROLE_TEACHER, 1);
-    c.process = kinds[_i % 4];
-    c.rate_const = 2; /* the published constant is that of 256 states */
-    const bool mask = c.process == PROCESS_ABSORBING;
-    c.head = mask ? HEAD_SOFTMAX : c.head;
+    toy_set(&c, "process", kinds[_i % 4]);
+    config_put(&c, "rate_const", 2); /* the published constant is that of 256 states */
+    const bool mask = config_process(&c)->has_mask;
+    if (mask)
+        toy_set(&c, "head", "softmax");
     ck_assert(config_set(&c, "loss", "cross_entropy", "t", &err));
     ck_assert(config_set(&c, "time_weight", mask ? "elbo" : "one", "t", &err));
     Model *m = model_create(&c, ROLE_TEACHER, false, &err);

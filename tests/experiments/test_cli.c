@@ -149,9 +149,9 @@ START_TEST(a_picture_that_is_too_large_is_refused_at_once)
     config_defaults(&c);
     c.height = c.width = 4096;
     c.channels = 1;
-    c.ch = 4;
-    c.res_blocks = 1;
-    c.attn_scale = -1;
+    config_put(&c, "ch", 4);
+    config_put(&c, "res_blocks", 1);
+    config_put(&c, "attn_scale", -1);
     ck_assert(config_set(&c, "ch_mult", "1", "test", &err));
     Model *m = model_create(&c, ROLE_TEACHER, false, &err);
     ck_assert_msg(m != NULL && model_save(m, NULL, toy("m.safetensors"), &err), "%s", err.text);

@@ -4,6 +4,7 @@
 #include <math.h>
 #include <string.h>
 
+#include "diffusion/head/batch.h"
 #include "tensor/base/memory.h"
 #include "tests/tools/statistics.h"
 
@@ -60,23 +61,23 @@ static Var *formula_forward(const Denoiser *d, Graph *g, const NetworkInput *in)
 Denoiser formula_denoiser(Formula *f, const Process *p, size_t dims, size_t lambda_dims)
 {
     size_t states = p->states - (p->mask >= 0 ? 1 : 0);
-    Head head = {HEAD_SOFTMAX, dims, states, 1, false, p->mask};
+    Head head = {&diffusion_softmax, dims, states, 1, false, p->mask};
     Denoiser d = {head, lambda_dims, NULL, formula_forward, f, LAMBDA_UNIFORM, LAMBDA_STEP};
     return d;
 }
 
 Process *world_process(size_t kase, size_t states)
 {
-    static const ProcessKind kinds[5] = {PROCESS_ABSORBING, PROCESS_UNIFORM, PROCESS_BIRTH_DEATH,
-                                         PROCESS_GAUSSIAN, PROCESS_MATRIX};
+    static const char *const kinds[5] = {"absorbing", "uniform", "birthdeath", "gaussian",
+                                         "matrix"};
     double rates[WORLD_ALL] = {0.0};
     ProcessConfig c = diffusion_process_defaults(kinds[kase], states);
     Error err = {""};
 
     c.eps = 0.0;
-    c.rate_const = 0.5;
-    c.sigma_max = 3.0;
-    c.time_base = 0.02;
+    diffusion_process_set(&c, "rate_const", 0.5);
+    diffusion_process_set(&c, "sigma_max", 3.0);
+    diffusion_process_set(&c, "time_base", 0.02);
     for (size_t i = 0; i < states && kase == 4; i++) /* round and round, a little back */
         for (size_t j = 0; j < states; j++)
             rates[i * states + j] = j == (i + 1) % states ? 2.0

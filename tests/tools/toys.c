@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "experiments/model/presets.h"
 #include "tensor/base/memory.h"
 #include "tensor/base/platform.h"
 #include "tensor/base/rng.h"
@@ -138,13 +139,19 @@ Dataset *toy_open(const char *spec, bool test_split)
     return d;
 }
 
+void toy_set(Config *c, const char *key, const char *value)
+{
+    Error err = {""};
+    ck_assert_msg(config_set(c, key, value, "test", &err), "%s", err.text);
+}
+
 Config toy_config(ConfigRole role, int64_t steps)
 {
     Config c;
     Error err;
     ck_assert_msg(config_preset(&c, "glyphs-published", role, &err), "%s", err.text);
-    c.width_mlp = 16;
-    c.blocks_mlp = 1;
+    config_put(&c, "mlp_width", 16);
+    config_put(&c, "mlp_blocks", 1);
     c.batch = 8;
     c.lambdas = 3;
     c.warmup = 2;

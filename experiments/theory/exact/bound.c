@@ -6,6 +6,7 @@
 #include <math.h>
 #include <string.h>
 
+#include "diffusion/head/batch.h"
 #include "diffusion/posterior.h"
 #include "experiments/theory/exact/joint.h"
 #include "tensor/base/check.h"

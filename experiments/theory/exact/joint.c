@@ -5,6 +5,7 @@
 #include <math.h>
 #include <string.h>
 
+#include "diffusion/process/transition.h"
 #include "tensor/base/check.h"
 #include "tensor/base/memory.h"
 

@@ -8,6 +8,6 @@
  * until t with probability 1 - t, and forget it wholly at t = 1; birth-death jumps to each
  * neighbour at rate beta, up to exp(-B) = 1e-6.  NULL and a sentence as diffusion_process_create.
  */
-Process *theory_noise(ProcessKind kind, size_t states, Error *err);
+Process *theory_noise(const char *process, size_t states, Error *err);
 
 #endif

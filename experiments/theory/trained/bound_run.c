@@ -43,7 +43,7 @@ static DistillConfig training_config(void)
 
 static Process *create_process(const FiniteLaw *law)
 {
-    ProcessConfig c = diffusion_process_defaults(PROCESS_ABSORBING, law->states + 1);
+    ProcessConfig c = diffusion_process_defaults("absorbing", law->states + 1);
 
     c.eps = 0.0;
     return diffusion_process_create(&c, NULL);

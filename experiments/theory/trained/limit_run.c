@@ -5,6 +5,7 @@
 #include <math.h>
 #include <string.h>
 
+#include "diffusion/head/batch.h"
 #include "experiments/theory/trained/tiny.h"
 #include "tensor/base/check.h"
 #include "tensor/base/memory.h"
@@ -28,7 +29,7 @@ typedef struct Lab {
 
 static Lab lab_create(const FiniteLaw *law, size_t passes, size_t steps, uint64_t seed)
 {
-    ProcessConfig c = diffusion_process_defaults(PROCESS_ABSORBING, law->states + 1);
+    ProcessConfig c = diffusion_process_defaults("absorbing", law->states + 1);
     Lab lab = {.law = law, .rows = passes > LIMIT_GRID ? passes : LIMIT_GRID};
 
     lab.process = diffusion_process_create(&c, NULL);

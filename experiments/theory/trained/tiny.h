@@ -9,6 +9,7 @@
 #include "distill/step.h"
 #include "experiments/data/finite_law.h"
 #include "nn/optimizer.h"
+#include "tensor/states.h"
 
 /* D bits of which the last is the exclusive or of the others, else uniform: every D-1 of them are
  * independent, all D are not.  2 <= D <= 8 (checked); law_destroy frees. */

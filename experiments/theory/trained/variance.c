@@ -4,6 +4,7 @@
 #include <math.h>
 #include <string.h>
 
+#include "diffusion/head/batch.h"
 #include "distill/draws.h"
 #include "tensor/base/check.h"
 
@@ -150,8 +151,8 @@ void variance_gradients(const DistillConfig *config, const Denoiser *teacher,
                 .N = config->lambdas,
                 .g = g};
 
-    TENSOR_CHECK(student->head.kind == HEAD_SOFTMAX && student->net != NULL,
-                 "a student with head %d", (int)student->head.kind);
+    TENSOR_CHECK(student->head.class == &diffusion_softmax && student->net != NULL,
+                 "a student with head %s", student->head.class->name);
     s.outputs = diffusion_head_outputs(&student->head);
     s.arena = arena_create(ARENA_CHUNK);
     fill_sample(&s, p, seed, step);

@@ -12,6 +12,7 @@
 #include "distill/step.h"
 #include "experiments/data/finite_law.h"
 #include "tensor/base/arena.h"
+#include "tensor/states.h"
 
 /* The three terms of distill/losses.h, data with its weight w(t), and their sum. */
 typedef enum LossPart { LOSS_DISTILL, LOSS_DATA, LOSS_CONSIS, LOSS_ALL, LOSS_PARTS } LossPart;

@@ -136,7 +136,7 @@ static void add_rows(VarianceRun *run, const Lab *lab, size_t draws)
 static Lab lab_create(const FiniteLaw *law, uint64_t seed, size_t steps)
 {
     Lab lab = {.law = law, .config = training_config()};
-    ProcessConfig c = diffusion_process_defaults(PROCESS_ABSORBING, law->states + 1);
+    ProcessConfig c = diffusion_process_defaults("absorbing", law->states + 1);
 
     c.eps = 0.0;
     lab.process = diffusion_process_create(&c, NULL);

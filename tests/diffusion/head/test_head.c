@@ -1,4 +1,5 @@
 /* Heads: rows against the published formula in double, gradients by differences of it, draws. */
+#include "diffusion/head/batch.h"
 #include "diffusion/head/head.h"
 
 #include <check.h>
@@ -14,14 +15,14 @@ enum { MOST = 300 }; /* largest S tried */
 
 static Head logistic(size_t dims, size_t S, size_t channels, bool fix)
 {
-    Head head = {HEAD_LOGISTIC, dims, S, channels, fix, -1};
+    Head head = {&diffusion_logistic, dims, S, channels, fix, -1};
 
     return head;
 }
 
 static Head softmax(size_t dims, size_t S, int mask)
 {
-    Head head = {HEAD_SOFTMAX, dims, S, 1, false, mask};
+    Head head = {&diffusion_softmax, dims, S, 1, false, mask};
 
     return head;
 }

@@ -1,4 +1,5 @@
 /* Entropies and divergences against tables in double, and what must hold of them. */
+#include "diffusion/head/batch.h"
 #include "diffusion/head/divergence.h"
 
 #include <check.h>
@@ -13,10 +14,10 @@ enum { B = 3, N = 5, D = 4 };
 
 static Head head_of(int kase)
 {
-    const Head heads[] = {{HEAD_SOFTMAX, D, 5, 1, false, -1},
-                          {HEAD_SOFTMAX, D, 5, 1, false, 5},
-                          {HEAD_LOGISTIC, D, 20, 2, false, -1},
-                          {HEAD_LOGISTIC, D, 256, 2, true, -1}};
+    const Head heads[] = {{&diffusion_softmax, D, 5, 1, false, -1},
+                          {&diffusion_softmax, D, 5, 1, false, 5},
+                          {&diffusion_logistic, D, 20, 2, false, -1},
+                          {&diffusion_logistic, D, 256, 2, true, -1}};
     return heads[kase];
 }
 

@@ -1,6 +1,7 @@
 /* Mixtures of laws against the published formula in double, also where float32 underflows; and the
  * bound on the memory of the losses, which are built on them. */
 #include "diffusion/head/law_mixture.h"
+#include "tensor/base/rng.h"
 
 #include <check.h>
 #include <math.h>
@@ -24,7 +25,7 @@ static void naive_row(const Head *head, const double *numbers, double *logp)
     double top = -HUGE_VAL, total = 0, w = 2.0 / (double)S;
 
     for (size_t j = 0; j < S; j++) {
-        if (head->kind == HEAD_SOFTMAX) {
+        if (head->class == &diffusion_softmax) {
             logp[j] = numbers[j];
         } else {
             double k = exp(2 - numbers[1]), l = (-1 + (double)j * w - numbers[0]) * k,
@@ -102,7 +103,7 @@ static void open_case(Case *c)
 
 /* Scales of the logistic laws run over 2 - log_scale from 0 to `steep`; mu from -1.2 to 1.2, or to
  * `reach` outside of the bins. */
-static void case_make(Case *c, HeadKind kind, bool fix, size_t N, size_t S, double steep,
+static void case_make(Case *c, const HeadClass *kind, bool fix, size_t N, size_t S, double steep,
                       double reach)
 {
     Head head = {kind, 1, S, 1, fix, -1};
@@ -114,7 +115,7 @@ static void case_make(Case *c, HeadKind kind, bool fix, size_t N, size_t S, doub
     c->each = diffusion_law_numbers(&head);
     for (size_t i = 0; i < (N + 1) * c->each; i++) {
         double x = 2 * rng_uniform(&rng) - 1;
-        if (kind == HEAD_SOFTMAX)
+        if (kind == &diffusion_softmax)
             x *= steep;
         else
             x = i % 2 == 0 ? x * reach : 2 - steep * (0.5 + 0.5 * x);
@@ -127,17 +128,17 @@ static void case_make(Case *c, HeadKind kind, bool fix, size_t N, size_t S, doub
 }
 
 static const struct {
-    HeadKind kind;
+    const HeadClass *kind;
     bool fix;
     size_t N, S;
     double steep, reach;
 } cases[] = {
-    {HEAD_SOFTMAX, false, 1, 2, 2, 0},      {HEAD_SOFTMAX, false, 4, 37, 3, 0},
-    {HEAD_SOFTMAX, false, 3, 20, 150, 0},   {HEAD_LOGISTIC, false, 1, 16, 3, 1},
-    {HEAD_LOGISTIC, false, 5, 256, 4, 1.2}, {HEAD_LOGISTIC, true, 3, 256, 4, 1.2},
-    {HEAD_LOGISTIC, false, 2, 300, 7, 1},   {HEAD_LOGISTIC, true, 2, 300, 7, 1},
-    {HEAD_LOGISTIC, false, 3, 130, 9, 1.5}, {HEAD_LOGISTIC, true, 3, 130, 9, 1.5},
-    {HEAD_LOGISTIC, false, 1, 64, 6, 6},    {HEAD_LOGISTIC, true, 1, 64, 6, 6},
+    {&diffusion_softmax, false, 1, 2, 2, 0},      {&diffusion_softmax, false, 4, 37, 3, 0},
+    {&diffusion_softmax, false, 3, 20, 150, 0},   {&diffusion_logistic, false, 1, 16, 3, 1},
+    {&diffusion_logistic, false, 5, 256, 4, 1.2}, {&diffusion_logistic, true, 3, 256, 4, 1.2},
+    {&diffusion_logistic, false, 2, 300, 7, 1},   {&diffusion_logistic, true, 2, 300, 7, 1},
+    {&diffusion_logistic, false, 3, 130, 9, 1.5}, {&diffusion_logistic, true, 3, 130, 9, 1.5},
+    {&diffusion_logistic, false, 1, 64, 6, 6},    {&diffusion_logistic, true, 1, 64, 6, 6},
 };
 enum { CASES = sizeof cases / sizeof cases[0] };
 
@@ -191,7 +192,7 @@ static void check_gradient(Case *c, const double *pull)
         double below = naive_loss(&c->head, c->numbers, c->N, pull);
         c->numbers[i] = keep;
         double want = (above - below) / h, got = dout[i] - 0.25;
-        double size = c->head.kind == HEAD_LOGISTIC ? exp(2 - c->numbers[i / 2 * 2 + 1]) : 1;
+        double size = c->head.class == &diffusion_logistic ? exp(2 - c->numbers[i / 2 * 2 + 1]) : 1;
         ck_assert_msg(fabs(got - want) <= 2e-5 * (1 + size) + 1e-4 * fabs(want),
                       "number %d: %g, expected %g", (int)i, got, want);
     }
@@ -233,7 +234,8 @@ END_TEST
 START_TEST(level_of_a_later_dimension)
 {
     for (int kind = 0; kind < 2; kind++) {
-        const Head head = {kind == 0 ? HEAD_SOFTMAX : HEAD_LOGISTIC, 3, 2, 1, false, -1};
+        const Head head = {
+            kind == 0 ? &diffusion_softmax : &diffusion_logistic, 3, 2, 1, false, -1};
         const float out[] = {0.5f, -0.2f, 0.3f, 0.1f, 0.7f, -0.4f};
         float p[2], dlevel[2];
         HeadLaw law = diffusion_head_law(&head, out, 2, p);
@@ -251,7 +253,7 @@ START_TEST(laws_without_common_ground)
     Case c;
     double logm[MOST_STATES], logp[MOST_STATES], pull[MOST_STATES], want = 0;
 
-    case_make(&c, HEAD_LOGISTIC, false, 2, 256, 1, 1);
+    case_make(&c, &diffusion_logistic, false, 2, 256, 1, 1);
     c.out[0] = 0.5f;
     c.out[2] = 0.6f;
     c.other[0] = -0.5f;
@@ -275,7 +277,7 @@ START_TEST(states_that_the_mixture_lacks_are_infinitely_far)
     Case c;
     float dout[MOST_LAWS * 4] = {0}, dlevel[MOST_LAWS * 4];
 
-    case_make(&c, HEAD_SOFTMAX, false, 3, 4, 1, 0);
+    case_make(&c, &diffusion_softmax, false, 3, 4, 1, 0);
     c.out[1] = c.out[5] = c.out[9] = -HUGE_VALF;
     open_case(&c);
     ck_assert(diffusion_mixture_kl(&c.m, c.p) == HUGE_VAL);
@@ -292,11 +294,11 @@ START_TEST(numbers_that_are_none_stay_so)
 {
     Case c;
 
-    case_make(&c, HEAD_LOGISTIC, false, 3, 64, 3, 1);
+    case_make(&c, &diffusion_logistic, false, 3, 64, 3, 1);
     c.out[2] = NAN;
     open_case(&c);
     ck_assert(isnan(diffusion_mixture_kl(&c.m, c.p)));
-    case_make(&c, HEAD_LOGISTIC, true, 3, 64, 3, 1);
+    case_make(&c, &diffusion_logistic, true, 3, 64, 3, 1);
     c.other[1] = NAN;
     open_case(&c);
     ck_assert(isnan(diffusion_mixture_kl(&c.m, c.p)));
@@ -314,7 +316,7 @@ START_TEST(extreme_numbers_give_laws)
         g[a] = (float)a;
     for (int i = 0; i < 11 * 11 * 2; i++) {
         const float out[] = {size[i % 11], size[i / 11 % 11]};
-        Head head = {HEAD_LOGISTIC, 1, 64, 1, i >= 121, -1};
+        Head head = {&diffusion_logistic, 1, 64, 1, i >= 121, -1};
         HeadLaw law = diffusion_head_law(&head, out, 0, p);
         double total = 0;
         for (size_t a = 0; a < 64; a++)
@@ -333,7 +335,7 @@ START_TEST(far_locations)
 {
     for (int i = 0; i < 8; i++) {
         bool left = i % 2 == 1;
-        Head head = {HEAD_LOGISTIC, 1, 100, 1, left || i % 4 == 2, -1};
+        Head head = {&diffusion_logistic, 1, 100, 1, left || i % 4 == 2, -1};
         double mu = 1 + (i < 4 ? 19.9 : 20.1) / exp(3), want[100];
         const double numbers[] = {left ? -mu : mu, -1};
         const float out[] = {(float)numbers[0], -1};
@@ -364,7 +366,7 @@ static const Size sizes[] = {{2, 33, 256, 1 << 20},
 START_TEST(scratch_is_bounded)
 {
     const Size *s = &sizes[_i];
-    Head head = {HEAD_LOGISTIC, s->D, s->S, 1, false, -1};
+    Head head = {&diffusion_logistic, s->D, s->S, 1, false, -1};
     Di4cOptions options = {true, DATA_WEIGHT_ONE};
     size_t rows = s->N, outputs = 2 * s->D;
     double t = 0.5;

@@ -6,9 +6,12 @@
 #include <signal.h>
 #include <string.h>
 
+#include "diffusion/process/marginal.h"
 #include "diffusion/process/process.h"
+#include "diffusion/process/transition.h"
 #include "tensor/base/memory.h"
 #include "tensor/base/threads.h"
+#include "tests/tools/mild_process.h"
 #include "tests/tools/statistics.h"
 
 enum { CASES = 10, LARGEST = 64 };
@@ -39,22 +42,24 @@ static const double *matrix_of(size_t kase, size_t S)
 /* All kinds and published schedules; constants with which few states do not mix at once. */
 static ProcessConfig config_of(size_t kase, size_t S)
 {
-    static const ProcessKind kinds[CASES] = {
-        PROCESS_UNIFORM,   PROCESS_ABSORBING,   PROCESS_ABSORBING, PROCESS_ABSORBING,
-        PROCESS_ABSORBING, PROCESS_BIRTH_DEATH, PROCESS_GAUSSIAN,  PROCESS_GAUSSIAN,
-        PROCESS_MATRIX,    PROCESS_MATRIX};
+    static const char *const kinds[CASES] = {"uniform",   "absorbing",  "absorbing", "absorbing",
+                                             "absorbing", "birthdeath", "gaussian",  "gaussian",
+                                             "matrix",    "matrix"};
     ProcessConfig c = diffusion_process_defaults(kinds[kase], S);
 
-    c.schedule = kase == 3 ? ABSORB_LINEAR : kase == 4 ? ABSORB_COSINE : ABSORB_LOGLINEAR;
+    diffusion_process_choose(&c, "schedule",
+                             kase == 3   ? "linear"
+                             : kase == 4 ? "cosine"
+                                         : "loglinear");
     c.eps = kase == 2 ? 0.0 : 1e-3;
     if (kase == 5)
-        c.sigma_max = 4.0;
+        diffusion_process_set(&c, "sigma_max", 4.0);
     if (kase == 6)
-        c.time_base = 0.05;
+        diffusion_process_set(&c, "time_base", 0.05);
     if (kase == 7) { /* so uneven that the spectral form would lose digits */
-        c.q_sigma = (double)S / 12.0;
-        c.rate_sigma = 1.5;
-        c.time_exponential = 8.0;
+        diffusion_process_set(&c, "Q_sigma", (double)S / 12.0);
+        diffusion_process_set(&c, "rate_sigma", 1.5);
+        diffusion_process_set(&c, "time_exponential", 8.0);
     }
     c.any_start = true;
     c.beta_scale = 6.0;
@@ -83,14 +88,25 @@ static void assert_near(double got, double expected, double relative)
 
 START_TEST(names_go_both_ways)
 {
-    for (size_t k = 0; k < CASES; k++) {
-        ProcessKind kind = config_of(k, 4).kind, back;
-        ck_assert(diffusion_process_kind(diffusion_process_name(kind), &back));
-        ck_assert_int_eq(kind, back);
+    for (size_t i = 0; i < diffusion_process_count(); i++) {
+        const ProcessClass *class = diffusion_process_class(i);
+        ck_assert_ptr_eq(diffusion_process_find(class->name), class);
+        ck_assert_ptr_eq(diffusion_process_defaults(class->name, 4).class, class);
     }
-    ProcessKind kind;
-    ck_assert(!diffusion_process_kind("Gaussian", &kind));
-    ck_assert(!diffusion_process_kind("", &kind));
+    ck_assert_ptr_null(diffusion_process_find("Gaussian"));
+    ck_assert_ptr_null(diffusion_process_find(""));
+}
+END_TEST
+
+START_TEST(settings_are_the_classes_own)
+{
+    ProcessConfig c = diffusion_process_defaults("gaussian", 8);
+    ck_assert(diffusion_process_set(&c, "Q_sigma", 3.0) && c.own[1] == 3.0);
+    ck_assert(diffusion_process_choose(&c, "rate_sigma", "2.5") && c.own[0] == 2.5);
+    ck_assert(!diffusion_process_set(&c, "sigma_max", 3.0));
+    ck_assert(!diffusion_process_choose(&c, "schedule", "linear"));
+    c = diffusion_process_defaults("absorbing", 8);
+    ck_assert(diffusion_process_choose(&c, "schedule", "cosine") && c.own[0] == 2.0);
 }
 END_TEST
 
@@ -114,16 +130,16 @@ END_TEST
 
 START_TEST(integrals_have_their_published_values)
 {
-    ProcessConfig c = diffusion_process_defaults(PROCESS_GAUSSIAN, 16);
+    ProcessConfig c = diffusion_process_defaults("gaussian", 16);
     Process *p = diffusion_process_create(&c, NULL);
     assert_near(diffusion_process_integral(p, 0.0, 1.0), 297.0, 1e-14);
     assert_near(diffusion_process_integral(p, 0.5, 1.0), 270.0, 1e-14);
     diffusion_process_destroy(p);
-    c = diffusion_process_defaults(PROCESS_BIRTH_DEATH, 16);
+    c = diffusion_process_defaults("birthdeath", 16);
     p = diffusion_process_create(&c, NULL);
     assert_near(diffusion_process_integral(p, 0.0, 1.0), 4999.5, 1e-14);
     diffusion_process_destroy(p);
-    c = diffusion_process_defaults(PROCESS_ABSORBING, 16);
+    c = diffusion_process_defaults("absorbing", 16);
     p = diffusion_process_create(&c, NULL);
     assert_near(diffusion_process_integral(p, 0.0, 1.0), -log(1e-3), 1e-14);
     diffusion_process_destroy(p);
@@ -144,19 +160,20 @@ START_TEST(generators_are_generators)
                 end += p->end[i];
                 prior += p->prior[i];
                 for (size_t j = 0; j < S; j++) {
-                    double forth = p->base[i * S + j];
+                    double forth = diffusion_process_jump(p, i, j);
                     ck_assert(i == j ? forth <= 0.0 : forth >= 0.0);
                     row += forth;
-                    into += p->end[j] * p->base[j * S + i];
+                    into += p->end[j] * diffusion_process_jump(p, j, i);
                     if (p->reversible && i != j)
-                        assert_near(p->end[i] * forth, p->end[j] * p->base[j * S + i], 1e-12);
+                        assert_near(p->end[i] * forth, p->end[j] * diffusion_process_jump(p, j, i),
+                                    1e-12);
                 }
                 ck_assert_double_le(fabs(row), 1e-13 * (double)S);
                 ck_assert_double_le(fabs(into), 1e-14 * (double)S);
             }
             assert_near(end, 1.0, 1e-14);
             assert_near(prior, 1.0, 1e-14);
-            ck_assert_int_eq(p->mask, p->config.kind == PROCESS_ABSORBING ? (int)S - 1 : -1);
+            ck_assert_int_eq(p->mask, p->class->has_mask ? (int)S - 1 : -1);
             diffusion_process_destroy(p);
         }
 }
@@ -167,9 +184,9 @@ END_TEST
 /* The published code centres the prior at floor(S/2), the rates' end state at S/2. */
 START_TEST(gaussian_prior_of_odd_sizes)
 {
-    ProcessConfig config = diffusion_process_defaults(PROCESS_GAUSSIAN, 5);
+    ProcessConfig config = diffusion_process_defaults("gaussian", 5);
     Error err;
-    config.q_sigma = 2.0;
+    diffusion_process_set(&config, "Q_sigma", 2.0);
     config.any_start = true; /* the two laws are apart, which is what is looked at */
     Process *p = diffusion_process_create(&config, &err);
     ck_assert_msg(p != NULL, "%s", err.text);
@@ -187,7 +204,7 @@ START_TEST(gaussian_rates_follow_their_definition)
     for (size_t n = 0; n < sizeof sizes / sizeof *sizes; n++) {
         size_t S = sizes[n];
         Process *p = process_of(6, S);
-        double R[16][16], rs = p->config.rate_sigma, qs = p->config.q_sigma;
+        double R[16][16], rs = p->config.own[0], qs = p->config.own[1];
         for (size_t i = 0; i < S; i++)
             for (size_t j = 0; j < S; j++)
                 R[i][j] = -1.0;
@@ -205,7 +222,7 @@ START_TEST(gaussian_rates_follow_their_definition)
                 double ratio = exp((a * a - b * b) / (2.0 * qs * qs)); /* pi_j/pi_i */
                 ck_assert(R[i][j] >= 0.0 || R[j][i] >= 0.0);
                 double rate = R[i][j] >= 0.0 ? R[i][j] : R[j][i] * ratio;
-                assert_near(p->base[i * S + j], rate, 1e-13);
+                assert_near(diffusion_process_jump(p, i, j), rate, 1e-13);
             }
         diffusion_process_destroy(p);
     }
@@ -249,27 +266,51 @@ START_TEST(small_losses_keep_their_digits)
 }
 END_TEST
 
+/* Closed forms hold no matrix: the vocabulary of a text fits. */
+START_TEST(fifty_thousand_states_fit)
+{
+    static const char *const names[] = {"uniform", "absorbing"};
+    enum { STATES = 50000 };
+    for (int k = 0; k < 2; k++) {
+        Error err = {""};
+        ProcessConfig c = diffusion_process_defaults(names[k], STATES);
+        diffusion_process_set(&c, "rate_const", 10.0 / STATES);
+        const size_t before = mem_in_use();
+        Process *p = diffusion_process_create(&c, &err);
+        ck_assert_msg(p != NULL, "%s", err.text);
+        Transition *tr = diffusion_transition_create(p, 0.0, 0.5, TRANSITION_ACCURATE);
+        ck_assert_uint_lt(mem_in_use() - before, 4 << 20);
+        double sum = 0.0;
+        for (size_t j = 0; j < STATES; j++)
+            sum += diffusion_transition_at(tr, 7, j);
+        ck_assert_double_eq_tol(sum, 1.0, 1e-12);
+        ck_assert_double_lt(diffusion_process_distance(p, 1.0), 0.05);
+        diffusion_transition_destroy(tr);
+        diffusion_process_destroy(p);
+    }
+}
+END_TEST
+
 START_TEST(impossible_values_are_named)
 {
     static const struct {
-        ProcessKind kind;
-        const char *field;
-        size_t offset;
+        const char *kind, *setting;
         double value;
+        const char *part;
     } bad[] = {
-        {PROCESS_UNIFORM, "rate_const", offsetof(ProcessConfig, rate_const), 0.0},
-        {PROCESS_UNIFORM, "rate_const", offsetof(ProcessConfig, rate_const), HUGE_VAL},
-        {PROCESS_UNIFORM, "rate_const", offsetof(ProcessConfig, rate_const), -1.0},
-        {PROCESS_ABSORBING, "eps", offsetof(ProcessConfig, eps), 1.0},
-        {PROCESS_ABSORBING, "eps", offsetof(ProcessConfig, eps), -1e-9},
-        {PROCESS_BIRTH_DEATH, "sigma_max", offsetof(ProcessConfig, sigma_max), 1.0},
-        {PROCESS_BIRTH_DEATH, "sigma_min", offsetof(ProcessConfig, sigma_min), 0.0},
-        {PROCESS_BIRTH_DEATH, "1e12", offsetof(ProcessConfig, sigma_max), 1e9},
-        {PROCESS_GAUSSIAN, "rate_sigma", offsetof(ProcessConfig, rate_sigma), 0.0},
-        {PROCESS_GAUSSIAN, "Q_sigma", offsetof(ProcessConfig, q_sigma), -2.0},
-        {PROCESS_GAUSSIAN, "Q_sigma", offsetof(ProcessConfig, q_sigma), 0.1},
-        {PROCESS_GAUSSIAN, "time_exponential", offsetof(ProcessConfig, time_exponential), 1.0},
-        {PROCESS_GAUSSIAN, "time_base", offsetof(ProcessConfig, time_base), 0.0},
+        {"uniform", "rate_const", 0.0, "rate_const"},
+        {"uniform", "rate_const", HUGE_VAL, "rate_const"},
+        {"uniform", "rate_const", -1.0, "rate_const"},
+        {"absorbing", "eps", 1.0, "eps"},
+        {"absorbing", "eps", -1e-9, "eps"},
+        {"birthdeath", "sigma_max", 1.0, "sigma_max"},
+        {"birthdeath", "sigma_min", 0.0, "sigma_min"},
+        {"birthdeath", "sigma_max", 1e9, "1e12"},
+        {"gaussian", "rate_sigma", 0.0, "rate_sigma"},
+        {"gaussian", "Q_sigma", -2.0, "Q_sigma"},
+        {"gaussian", "Q_sigma", 0.1, "Q_sigma"},
+        {"gaussian", "time_exponential", 1.0, "time_exponential"},
+        {"gaussian", "time_base", 0.0, "time_base"},
     };
     Error err;
 
@@ -277,9 +318,10 @@ START_TEST(impossible_values_are_named)
         for (int nan = 0; nan < 2; nan++) {
             ProcessConfig c = diffusion_process_defaults(bad[i].kind, 16);
             double value = nan ? HUGE_VAL - HUGE_VAL : bad[i].value;
-            memcpy((char *)&c + bad[i].offset, &value, sizeof value);
+            if (!diffusion_process_set(&c, bad[i].setting, value))
+                c.eps = value;
             ck_assert(diffusion_process_create(&c, &err) == NULL);
-            ck_assert_msg(nan || strstr(err.text, bad[i].field) != NULL, "%s", err.text);
+            ck_assert_msg(nan || strstr(err.text, bad[i].part) != NULL, "%s", err.text);
         }
     for (size_t S = 0; S < 2; S++)
         for (size_t k = 0; k < CASES; k++) {
@@ -287,8 +329,8 @@ START_TEST(impossible_values_are_named)
             ck_assert(diffusion_process_create(&c, &err) == NULL);
             ck_assert(strstr(err.text, "states") != NULL);
         }
-    ProcessConfig c = diffusion_process_defaults(PROCESS_ABSORBING, 3);
-    c.schedule = (AbsorbingSchedule)7;
+    ProcessConfig c = diffusion_process_defaults("absorbing", 3);
+    diffusion_process_set(&c, "schedule", 7.0);
     ck_assert(diffusion_process_create(&c, &err) == NULL);
     ck_assert(strstr(err.text, "schedule") != NULL);
 }
@@ -353,7 +395,9 @@ static void compare_with_naive(const Process *p, double s, double t)
     Transition *fast = diffusion_transition_create(p, s, t, TRANSITION_SPECTRAL);
     Transition *accurate = diffusion_transition_create(p, s, t, TRANSITION_ACCURATE);
 
-    naive_exponential(naive, p->base, diffusion_process_integral(p, s, t), S);
+    double *R = generator_of(p);
+    naive_exponential(naive, R, diffusion_process_integral(p, s, t), S);
+    mem_free(R);
     for (size_t i = 0; i < S; i++) {
         double sums[2] = {0.0, 0.0};
         for (size_t j = 0; j < S; j++) {
@@ -434,7 +478,7 @@ END_TEST
 /* The paper's size and constants: both forms against each other. */
 START_TEST(both_forms_agree_at_256_states)
 {
-    static const ProcessKind kinds[2] = {PROCESS_GAUSSIAN, PROCESS_BIRTH_DEATH};
+    static const char *const kinds[2] = {"gaussian", "birthdeath"};
 
     for (size_t k = 0; k < 2; k++) {
         ProcessConfig c = diffusion_process_defaults(kinds[k], 256);
@@ -491,7 +535,7 @@ START_TEST(readers_agree)
             else
                 ck_assert_double_eq(x, (i == j ? keep : 0.0) + leave * p->end[j]);
             for (size_t k = 0; k < S; k++)
-                sum += row[k] * p->base[k * S + j];
+                sum += row[k] * diffusion_process_jump(p, k, j);
             ck_assert_double_le(fabs(flow[i * S + j] - sum), 1e-13);
         }
     }
@@ -630,6 +674,7 @@ Suite *process_suite(void)
     TCase *draws = tcase_create("draws"), *mistakes = tcase_create("mistakes");
 
     tcase_add_test(rates, names_go_both_ways);
+    tcase_add_test(rates, settings_are_the_classes_own);
     tcase_add_test(rates, rate_is_the_derivative_of_the_integral);
     tcase_add_test(rates, integrals_have_their_published_values);
     tcase_add_test(rates, generators_are_generators);
@@ -638,6 +683,7 @@ Suite *process_suite(void)
     tcase_add_test(rates, absorbing_survival);
     tcase_add_test(rates, small_losses_keep_their_digits);
     tcase_add_test(rates, impossible_values_are_named);
+    tcase_add_test(rates, fifty_thousand_states_fit);
     tcase_set_timeout(matrices, 120);
     tcase_add_loop_test(matrices, transitions_equal_the_exponential, 0, CASES);
     tcase_add_loop_test(matrices, transitions_obey_their_laws, 0, CASES);

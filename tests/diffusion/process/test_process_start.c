@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "diffusion/process/process.h"
+#include "diffusion/process/transition.h"
 #include "diffusion/sampler/sampler.h"
 
 /* Published schedules of all kinds, then each kind with each other schedule. */
@@ -12,32 +13,34 @@ enum { PUBLISHED = 6, BETAS = 5, KINDS = 4, CASES = PUBLISHED + BETAS * KINDS };
 
 static ProcessConfig config_of(int kase, size_t S)
 {
-    static const ProcessKind kinds[PUBLISHED] = {PROCESS_UNIFORM,   PROCESS_BIRTH_DEATH,
-                                                 PROCESS_GAUSSIAN,  PROCESS_ABSORBING,
-                                                 PROCESS_ABSORBING, PROCESS_ABSORBING};
+    static const char *const kinds[PUBLISHED] = {"uniform",   "birthdeath", "gaussian",
+                                                 "absorbing", "absorbing",  "absorbing"};
     const int other = kase - PUBLISHED;
-    ProcessConfig c =
-        diffusion_process_defaults(other < 0 ? kinds[kase] : (ProcessKind)(other / BETAS), S);
+    ProcessConfig c = diffusion_process_defaults(
+        other < 0 ? kinds[kase] : diffusion_process_class((size_t)(other / BETAS))->name, S);
 
-    c.rate_const = 0.03; /* also where masks are linear: what the settings' table has */
-    c.schedule = kase == 4 ? ABSORB_LINEAR : kase == 5 ? ABSORB_COSINE : ABSORB_LOGLINEAR;
+    diffusion_process_set(&c, "rate_const",
+                          0.03); /* also where masks are linear: what the settings' table has */
+    diffusion_process_choose(&c, "schedule",
+                             kase == 4   ? "linear"
+                             : kase == 5 ? "cosine"
+                                         : "loglinear");
     if (other >= 0) {
         c.beta = (ScheduleKind)(SCHEDULE_CONSTANT + other % BETAS);
         c.beta_ratio = 4.0;
     }
-    c.sigma_max = 3.0;
+    diffusion_process_set(&c, "sigma_max", 3.0);
     return c;
 }
 
-static double *field(ProcessConfig *c, const char *name)
+static bool set_field(ProcessConfig *c, const char *name, double value)
 {
-    return strcmp(name, "rate_const") == 0   ? &c->rate_const
-           : strcmp(name, "sigma_max") == 0  ? &c->sigma_max
-           : strcmp(name, "time_base") == 0  ? &c->time_base
-           : strcmp(name, "beta_scale") == 0 ? &c->beta_scale
-           : strcmp(name, "alpha_eps") == 0  ? &c->eps
-           : strcmp(name, "Q_sigma") == 0    ? &c->q_sigma
-                                             : NULL;
+    double *shared = strcmp(name, "beta_scale") == 0  ? &c->beta_scale
+                     : strcmp(name, "alpha_eps") == 0 ? &c->eps
+                                                      : NULL;
+    if (shared != NULL)
+        *shared = value;
+    return shared != NULL || diffusion_process_set(c, name, value);
 }
 
 /* Takes the advice at the end of the sentence. */
@@ -51,9 +54,8 @@ static void follow(ProcessConfig *c, const char *text)
                       (sscanf(colon, ": raise %31s to at least %lf", name, &value) == 2 ||
                        sscanf(colon, ": lower %31s to at most %lf", name, &value) == 2),
                   "%s", text);
-    double *at = field(c, name);
-    ck_assert_msg(at != NULL && strstr(text, "expected at most 0.05") != NULL, "%s", text);
-    *at = value;
+    ck_assert_msg(set_field(c, name, value) && strstr(text, "expected at most 0.05") != NULL, "%s",
+                  text);
 }
 
 /* No more than this may be refused or let through: the distance decides, for every process. */
@@ -73,13 +75,13 @@ START_TEST(far_starts_are_refused_with_advice)
         diffusion_process_destroy(p);
         c.any_start = false;
         p = diffusion_process_create(&c, &err);
-        ck_assert_msg((p != NULL) == (far <= DIFF_PRIOR_DISTANCE), "case %d: %g", kase, far);
+        ck_assert_msg((p != NULL) == (far <= PRIOR_DISTANCE), "case %d: %g", kase, far);
         if (p == NULL) {
             refused++;
             follow(&c, err.text);
             p = diffusion_process_create(&c, &err);
             ck_assert_msg(p != NULL, "advice taken: %s", err.text);
-            ck_assert_double_gt(diffusion_process_distance(p, 1.0), 0.5 * DIFF_PRIOR_DISTANCE);
+            ck_assert_double_gt(diffusion_process_distance(p, 1.0), 0.5 * PRIOR_DISTANCE);
         }
         diffusion_process_destroy(p);
     }
@@ -89,7 +91,7 @@ END_TEST
 
 START_TEST(survivors_are_refused)
 {
-    ProcessConfig c = diffusion_process_defaults(PROCESS_ABSORBING, 3);
+    ProcessConfig c = diffusion_process_defaults("absorbing", 3);
     Error err = {""};
 
     c.eps = 0.5; /* half of the data are left at t = 1 */
@@ -104,10 +106,10 @@ END_TEST
 
 START_TEST(a_prior_beside_the_end_is_refused)
 {
-    ProcessConfig c = diffusion_process_defaults(PROCESS_GAUSSIAN, 5); /* 5/2 is not floor(5/2) */
+    ProcessConfig c = diffusion_process_defaults("gaussian", 5); /* 5/2 is not floor(5/2) */
     Error err = {""};
 
-    c.q_sigma = 2.0;
+    diffusion_process_set(&c, "Q_sigma", 2.0);
     ck_assert(diffusion_process_create(&c, &err) == NULL);
     ck_assert_msg(strstr(err.text, "Q_sigma = 2") != NULL, "%s", err.text);
     follow(&c, err.text);
@@ -136,7 +138,7 @@ static double drawn_black(const Process *p, double black)
 
 START_TEST(published_constants_are_exempt_where_they_were_published)
 {
-    ProcessConfig c = diffusion_process_defaults(PROCESS_BIRTH_DEATH, 256);
+    ProcessConfig c = diffusion_process_defaults("birthdeath", 256);
     Error err = {""};
     Process *p = diffusion_process_create(&c, &err);
 
@@ -144,17 +146,18 @@ START_TEST(published_constants_are_exempt_where_they_were_published)
     ck_assert_double_eq_tol(diffusion_process_distance(p, 1.0), 0.301, 5e-4);
     ck_assert_double_eq_tol(drawn_black(p, 0.8), 0.701, 5e-4);
     diffusion_process_destroy(p);
-    for (ProcessKind k = PROCESS_UNIFORM; k <= PROCESS_GAUSSIAN; k++) {
+    for (size_t i = 0; i < KINDS; i++) {
+        const char *k = diffusion_process_class(i)->name;
         const ProcessConfig d = diffusion_process_defaults(k, 256);
         p = diffusion_process_create(&d, &err);
         ck_assert(p != NULL);
-        ck_assert(k == PROCESS_BIRTH_DEATH || diffusion_process_distance(p, 1.0) < 0.002);
+        ck_assert(strcmp(k, "birthdeath") == 0 || diffusion_process_distance(p, 1.0) < 0.002);
         diffusion_process_destroy(p);
     }
     c.states = 255;
     ck_assert(diffusion_process_create(&c, &err) == NULL);
     c.states = 256;
-    c.sigma_max = 101.0;
+    diffusion_process_set(&c, "sigma_max", 101.0);
     ck_assert(diffusion_process_create(&c, &err) == NULL);
     follow(&c, err.text);
     p = diffusion_process_create(&c, &err);
@@ -167,7 +170,7 @@ END_TEST
 START_TEST(lists_of_times_start_where_the_data_are_forgotten)
 {
     static const double early[] = {0.5, 0.25}, late[] = {0.97, 0.5};
-    ProcessConfig c = diffusion_process_defaults(PROCESS_ABSORBING, 3);
+    ProcessConfig c = diffusion_process_defaults("absorbing", 3);
     Error err = {""};
     Process *p = diffusion_process_create(&c, &err);
     SampleRequest r = {.process = p, .steps = 2, .grid = GRID_LIST, .times = early};

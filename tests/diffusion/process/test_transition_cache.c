@@ -4,21 +4,22 @@
 #include <signal.h>
 #include <string.h>
 
+#include "diffusion/process/transition.h"
 #include "diffusion/process/transition_cache.h"
 #include "tensor/base/memory.h"
 #include "tensor/base/rng.h"
 
 enum { S = 6, KINDS = 5 };
 
-static Process *process_of(int kind)
+static Process *process_of(size_t kind)
 {
     static const double cycle[S * S] = {-5, 5, 0, 0,  0, 0, 0, -5, 5, 0, 0,  0, 0, 0, -5, 5, 0, 0,
                                         0,  0, 0, -5, 5, 0, 0, 0,  0, 0, -5, 5, 5, 0, 0,  0, 0, -5};
-    ProcessConfig c = diffusion_process_defaults((ProcessKind)kind, S);
+    ProcessConfig c = diffusion_process_defaults(diffusion_process_class(kind)->name, S);
     Error err = {""};
 
-    c.rates = kind == PROCESS_MATRIX ? cycle : NULL;
-    c.sigma_max = 4.0;
+    c.rates = c.class->wants_rates ? cycle : NULL;
+    diffusion_process_set(&c, "sigma_max", 4.0);
     c.beta_scale = 1.5;
     c.any_start = true;
     Process *p = diffusion_process_create(&c, &err);
@@ -29,7 +30,7 @@ static Process *process_of(int kind)
 START_TEST(rows_are_those_of_matrices)
 {
     static const double times[][2] = {{0, 0.1}, {0.2, 0.3}, {0.4, 0.4}, {0, 1}, {0.1, 0.9}};
-    Process *p = process_of(_i / 2);
+    Process *p = process_of((size_t)_i / 2);
     TransitionAccuracy a = _i % 2 == 0 ? TRANSITION_SPECTRAL : TRANSITION_ACCURATE;
     TransitionCache *cache = diffusion_transition_cache_create(p, a, 3);
     Rng rng = rng_root(3);
@@ -52,7 +53,7 @@ END_TEST
 
 START_TEST(the_oldest_pair_makes_room)
 {
-    Process *p = process_of(PROCESS_GAUSSIAN);
+    Process *p = process_of(3);
     TransitionCache *cache = diffusion_transition_cache_create(p, TRANSITION_ACCURATE, 2);
 
     diffusion_transition_cache_row(cache, 0.0, 0.1, 0);

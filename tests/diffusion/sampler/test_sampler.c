@@ -137,7 +137,7 @@ END_TEST
 START_TEST(equal_bits_are_missed_by_one_over_2n)
 {
     Process *p = world_process(0, 3);
-    Head head = {HEAD_SOFTMAX, D, 2, 1, false, 2};
+    Head head = {&diffusion_softmax, D, 2, 1, false, 2};
     Denoiser d = {head, 0, NULL, equal_bits_forward, NULL, LAMBDA_UNIFORM, LAMBDA_STEP};
 
     for (size_t steps = 1; steps <= 8; steps++) {

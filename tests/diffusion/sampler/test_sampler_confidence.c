@@ -5,6 +5,7 @@
 #include <math.h>
 #include <string.h>
 
+#include "diffusion/head/batch.h"
 #include "tensor/base/memory.h"
 #include "tests/tools/sampler_worlds.h"
 #include "tests/tools/statistics.h"
@@ -146,7 +147,7 @@ static Var *counting_forward(const Denoiser *d, Graph *g, const NetworkInput *in
 START_TEST(masks_follow_the_schedule)
 {
     Process *p = world_process(0, S);
-    Denoiser d = {{HEAD_SOFTMAX, WIDE, 2, 1, false, MASK},
+    Denoiser d = {{&diffusion_softmax, WIDE, 2, 1, false, MASK},
                   0,
                   NULL,
                   counting_forward,

@@ -85,7 +85,7 @@ static Var *watching_forward(const Denoiser *d, Graph *g, const NetworkInput *in
 START_TEST(first_times_have_their_law)
 {
     Process *p = world_process(0, 3);
-    Denoiser d = {{HEAD_SOFTMAX, WIDE, 2, 1, false, 2},
+    Denoiser d = {{&diffusion_softmax, WIDE, 2, 1, false, 2},
                   0,
                   NULL,
                   watching_forward,

@@ -4,6 +4,7 @@
 #include <math.h>
 #include <string.h>
 
+#include "diffusion/process/transition.h"
 #include "tests/tools/sampler_worlds.h"
 #include "tests/tools/statistics.h"
 
@@ -94,7 +95,7 @@ static double rate(const Process *p, double t, size_t x, const double *p0, size_
         if (diffusion_transition_at(tr, a, x) > 0.0)
             sum += p0[a] * diffusion_transition_at(tr, a, v) / diffusion_transition_at(tr, a, x);
     diffusion_transition_destroy(tr);
-    return v == x ? 0.0 : diffusion_process_rate(p, t) * p->base[v * S + x] * sum;
+    return v == x ? 0.0 : diffusion_process_rate(p, t) * diffusion_process_jump(p, v, x) * sum;
 }
 
 /* Categorical: exactly one of independent Poisson numbers is 1 and the others 0, or x stays.
@@ -151,7 +152,7 @@ static void naive_means(const SamplerPlan *plan, const SamplerCall *now, size_t 
     for (size_t v = 0; v < S; v++) {
         mean[v] = rate(p, now->t, x, p0, v);
         if (now->part == PART_CORRECT && v != x)
-            mean[v] += diffusion_process_rate(p, now->t) * p->base[x * S + v];
+            mean[v] += diffusion_process_rate(p, now->t) * diffusion_process_jump(p, x, v);
         if (now->part == PART_SECOND) {
             size_t of = ordinal ? before + v - x : v; /* wraps below 0 */
             double less = of < S ? rate(p, now[-1].t, before, before_p0, of) : 0.0;

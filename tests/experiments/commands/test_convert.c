@@ -65,8 +65,8 @@ static Config small(void)
     c.height = c.width = 4;
     c.channels = 1;
     c.states = 5;
-    c.ch = 8;
-    c.res_blocks = 1;
+    config_put(&c, "ch", 8);
+    config_put(&c, "res_blocks", 1);
     ck_assert(config_set(&c, "ch_mult", "1,2", "test", &err));
     return c;
 }
@@ -254,10 +254,14 @@ START_TEST(from_pytorch)
     nn_weights_hash(m->net, wanted);
     nn_weights_hash(back->net, found);
     ck_assert_str_eq(wanted, found);
-    ck_assert(back->role == m->role && back->config.states == 5 && back->config.ch == 8);
-    ck_assert(back->config.attn_scale == 1 && back->config.res_blocks == 1);
-    ck_assert(back->config.channels == 1 && back->config.embed == 0);
-    ck_assert_str_eq(back->config.ch_mult, "1,2");
+    ck_assert(back->role == m->role && back->config.states == 5 &&
+              config_number(&back->config, "ch") == 8);
+    ck_assert(config_number(&back->config, "attn_scale") == 1);
+    ck_assert(config_number(&back->config, "res_blocks") == 1);
+    ck_assert(back->config.channels == 1 && config_number(&back->config, "embed") == 0);
+    double list[SETTING_LIST_SLOTS];
+    config_numbers(&back->config, "ch_mult", list);
+    ck_assert(list[0] == 2 && list[1] == 1 && list[2] == 2);
     ck_assert(!f->averages || (back->step == 3 && back->config.ema_decay == 0.5));
     SafetensorsFile *s = safetensors_read(toy("x.safetensors"), &err);
     ck_assert_str_eq(safetensors_meta(s, "torch.prefix"), f->prefix);

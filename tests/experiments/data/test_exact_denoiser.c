@@ -3,6 +3,8 @@
 #include <math.h>
 #include <string.h>
 
+#include "diffusion/head/batch.h"
+#include "diffusion/process/transition.h"
 #include "experiments/data/exact_denoiser.h"
 #include "experiments/data/glyphs.h"
 #include "tensor/base/memory.h"
@@ -21,7 +23,7 @@ static FiniteLaw *small_law(void)
     return law;
 }
 
-static Process *process_of(ProcessKind kind, size_t states)
+static Process *process_of(const char *kind, size_t states)
 {
     ProcessConfig config = diffusion_process_defaults(kind, states);
     Error err = {""};
@@ -59,7 +61,7 @@ static double enumerate(const FiniteLaw *law, const Transition *tr, const uint16
     return total;
 }
 
-static void compare(ProcessKind kind, size_t states, double t)
+static void compare(const char *kind, size_t states, double t)
 {
     FiniteLaw *law = small_law();
     Process *p = process_of(kind, states);
@@ -104,16 +106,16 @@ START_TEST(equals_enumeration)
 {
     static const double times[4] = {0.001, 0.3, 0.77, 1.0};
 
-    compare(PROCESS_ABSORBING, S + 1, times[_i]);
-    compare(PROCESS_UNIFORM, S, times[_i]);
-    compare(PROCESS_BIRTH_DEATH, S, times[_i]);
+    compare("absorbing", S + 1, times[_i]);
+    compare("uniform", S, times[_i]);
+    compare("birthdeath", S, times[_i]);
 }
 END_TEST
 
 /* Numbers of one sample x under absorbing noise. */
 static void run_one(const FiniteLaw *law, uint16_t *x, double t, float *out)
 {
-    Process *p = process_of(PROCESS_ABSORBING, law->states + 1);
+    Process *p = process_of("absorbing", law->states + 1);
     Denoiser *exact = exact_denoiser_create(law, p);
     Graph *g = ag_graph_create();
     States s = {x, 1, law->dims};
@@ -150,7 +152,7 @@ START_TEST(impossible_values_are_never_drawn)
     FiniteLaw *law = small_law();
     uint16_t x[D] = {0, S, S}, x0[D]; /* after 0 come (0,0), (1,2), (1,0): never 2 in the middle */
     float out[D * S];
-    Head head = {HEAD_SOFTMAX, D, S, 1, false, S};
+    Head head = {&diffusion_softmax, D, S, 1, false, S};
     States xs = {x, 1, D}, drawn = {x0, 1, D};
 
     run_one(law, x, 0.5, out);
@@ -187,7 +189,7 @@ END_TEST
 START_TEST(process_must_fit)
 {
     FiniteLaw *law = small_law();
-    exact_denoiser_create(law, process_of(PROCESS_UNIFORM, S + 1));
+    exact_denoiser_create(law, process_of("uniform", S + 1));
 }
 END_TEST
 

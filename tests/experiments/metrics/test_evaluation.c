@@ -26,7 +26,7 @@ static void set_up(void)
 {
     Error err = {""};
     toys_set_up("test-evaluation.tmp.d");
-    ProcessConfig pc = diffusion_process_defaults(PROCESS_ABSORBING, 3);
+    ProcessConfig pc = diffusion_process_defaults("absorbing", 3);
     pc.eps = 0;
     c.data = toy_open("glyphs", false);
     c.process = diffusion_process_create(&pc, &err);

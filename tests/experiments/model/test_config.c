@@ -6,6 +6,7 @@
 
 #include "diffusion/process/process.h"
 #include "experiments/model/config.h"
+#include "experiments/model/presets.h"
 
 static const char *const preset_names[] = {
     "glyphs", "glyphs-published", "mnist-binary",  "mnist-binary-published",
@@ -101,9 +102,12 @@ START_TEST(values_reach_their_field)
     set(&c, "ch_mult", "1,20,3");
     set(&c, "attn_scale", "-1");
     set(&c, "lr", "1e-3");
-    ck_assert(c.seed == 9000000000000000 && !c.flip && c.process == PROCESS_BIRTH_DEATH);
-    ck_assert(c.attn_scale == -1 && c.lr == 1e-3);
-    ck_assert_str_eq(c.ch_mult, "1,20,3");
+    ck_assert(c.seed == 9000000000000000 && !c.flip &&
+              strcmp(config_process(&c)->name, "birthdeath") == 0);
+    ck_assert(config_number(&c, "attn_scale") == -1 && c.lr == 1e-3);
+    double list[SETTING_LIST_SLOTS];
+    config_numbers(&c, "ch_mult", list);
+    ck_assert(list[0] == 3 && list[1] == 1 && list[2] == 20 && list[3] == 3);
 }
 END_TEST
 
@@ -165,7 +169,7 @@ START_TEST(data_sets_have_a_preset)
     config_defaults(&other);
     other.transform = CONFIG_TRANSFORM_BINARY;
     masks = other;
-    masks.process = PROCESS_ABSORBING;
+    set(&masks, "process", "absorbing");
     ck_assert_str_eq(config_preset_of("glyphs", &masks), "glyphs");
     ck_assert_str_eq(config_preset_of("glyphs", &other), "glyphs-published");
     ck_assert_str_eq(config_preset_of("mnist:d", &masks), "mnist-binary");
@@ -176,12 +180,12 @@ START_TEST(data_sets_have_a_preset)
     ck_assert_str_eq(config_preset_of("cifar10:x", &masks), "cifar10-small");
     ck_assert_str_eq(config_preset_of("mnist:x", NULL), "mnist-binary");
     ck_assert_str_eq(config_preset_of("idx:x", NULL), "mnist-binary");
-    teacher.process = PROCESS_GAUSSIAN;
+    set(&teacher, "process", "gaussian");
     ck_assert_str_eq(config_preset_of("mnist:x", &teacher), "mnist-gaussian");
-    teacher.process = PROCESS_ABSORBING;
+    set(&teacher, "process", "absorbing");
     ck_assert_str_eq(config_preset_of("mnist:x", &teacher), "mnist");
     teacher.transform = CONFIG_TRANSFORM_BINARY;
-    teacher.process = PROCESS_ABSORBING;
+    set(&teacher, "process", "absorbing");
     ck_assert_str_eq(config_preset_of("mnist:x", &teacher), "mnist-binary");
 }
 END_TEST
@@ -246,16 +250,18 @@ START_TEST(a_student_shares_its_teachers_structure)
     Config teacher, c;
     Error err = {""};
     ck_assert(config_preset(&teacher, "glyphs", ROLE_TEACHER, &err));
-    teacher.width_mlp = 24;
+    config_put(&teacher, "mlp_width", 24);
     config_defaults(&c);
     ck_assert(!config_same_structure(&c, &teacher, "t.safetensors", &err));
     ck_assert_msg(strstr(err.text, "t.safetensors: height is 6: expected 32") != NULL, "%s",
                   err.text);
     config_copy_structure(&c, &teacher);
     ck_assert(config_same_structure(&c, &teacher, "t", &err));
-    ck_assert(c.width_mlp == 24 && c.net == CONFIG_NET_MLP && c.process == PROCESS_ABSORBING);
+    ck_assert(config_number(&c, "mlp_width") == 24);
+    ck_assert_str_eq(config_network(&c)->name, "mlp");
+    ck_assert_str_eq(config_process(&c)->name, "absorbing");
     ck_assert(c.lr == 2e-4 && c.dropout == 0.1); /* training stays its own */
-    c.width_mlp = 32;
+    config_put(&c, "mlp_width", 32);
     ck_assert(config_same_process(&c, &teacher, "t", &err));
     ck_assert(!config_same_structure(&c, &teacher, "t", &err));
     c.alpha_eps = 0.25;
@@ -274,7 +280,7 @@ START_TEST(the_first_difference_is_found)
     ck_assert_uint_eq(config_difference(&a, &b), config_count());
     b.start_from = CONFIG_START_AVERAGED;
     ck_assert_str_eq(config_key(config_difference(&a, &b)), "start_from");
-    b.rate_const = nextafter(b.rate_const, 1);
+    config_put(&b, "rate_const", nextafter(config_number(&b, "rate_const"), 1));
     ck_assert_str_eq(config_key(config_difference(&a, &b)), "rate_const");
 }
 END_TEST
@@ -285,6 +291,7 @@ START_TEST(help_names_every_key_and_preset)
     FILE *f = tmpfile();
     ck_assert_ptr_nonnull(f);
     config_help(f);
+    config_presets_help(f);
     rewind(f);
     text[fread(text, 1, sizeof text - 1, f)] = '\0';
     fclose(f);

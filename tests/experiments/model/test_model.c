@@ -125,13 +125,14 @@ START_TEST(a_u_net_with_a_logistic_head)
     config_defaults(&c);
     c.height = c.width = 8;
     c.states = 16;
-    c.q_sigma = 32;
-    c.ch = 8;
-    strcpy(c.ch_mult, "1,2");
+    config_put(&c, "Q_sigma", 32);
+    config_put(&c, "ch", 8);
+    toy_set(&c, "ch_mult", "1,2");
     Model *m = create(&c, ROLE_STUDENT);
     save(m, NULL, toy("u.safetensors"));
     Model *back = load(toy("u.safetensors"), WEIGHTS_RAW);
-    ck_assert(back->denoiser.head.kind == HEAD_LOGISTIC && back->denoiser.head.channels == 3);
+    ck_assert(back->denoiser.head.class == &diffusion_logistic &&
+              back->denoiser.head.channels == 3);
     ck_assert(back->denoiser.head.dims == 192 && back->process->mask == -1);
     ck_assert_str_eq(back->data, "unknown"); /* none was set */
     ck_assert_str_eq(back->data_hash, "");
@@ -235,7 +236,7 @@ END_TEST
 static Config matrix_config(const RateMatrix *rates)
 {
     Config c = toy_config(ROLE_TEACHER, 10);
-    c.process = PROCESS_MATRIX;
+    toy_set(&c, "process", "matrix");
     c.time_weight = 0;
     c.beta_scale = 10;
     c.rates = rates;
@@ -352,13 +353,12 @@ START_TEST(impossible_models_are_refused)
 {
     Config c = toy_config(ROLE_TEACHER, 3);
     Error err = {""};
-    c.head = HEAD_LOGISTIC;
+    toy_set(&c, "head", "logistic");
     ck_assert(model_create(&c, ROLE_TEACHER, false, &err) == NULL);
     c = toy_config(ROLE_TEACHER, 3);
-    c.net = CONFIG_NET_UNET;
-    strcpy(c.ch_mult, "1,1,1,1,1,1,1,1,1");
-    ck_assert(model_create(&c, ROLE_TEACHER, false, &err) == NULL);
-    ck_assert_msg(strstr(err.text, "ch_mult=1,1,1,1,1,1,1,1,1") != NULL, "%s", err.text);
+    ck_assert(!config_set(&c, "ch_mult", "1,1,1,1,1,1,1,1,1", "t", &err));
+    ck_assert_msg(strstr(err.text, "ch_mult=1,1,1,1,1,1,1,1,1: expected at most 8") != NULL, "%s",
+                  err.text);
     ck_assert_uint_eq(mem_in_use(), 0);
 }
 END_TEST
@@ -376,7 +376,7 @@ START_TEST(who_may_be_a_teacher)
                   "%s", err.text);
     nn_weights_hash(student->net, second->teacher_hash); /* an iterated round */
     ck_assert_msg(model_check_teacher(second, student, path, &err), "%s", err.text);
-    teacher->config.process = PROCESS_UNIFORM;
+    toy_set(&teacher->config, "process", "uniform");
     ck_assert(!model_check_teacher(student, teacher, "t", &err));
     ck_assert_msg(strstr(err.text, "t: process is uniform: expected absorbing") != NULL, "%s",
                   err.text);

@@ -47,39 +47,87 @@ static Config all_other(void)
     return c;
 }
 
-START_TEST(process_gets_its_settings)
+/* Every own setting of every class arrives. */
+START_TEST(processes_get_their_settings)
 {
-    const Config c = all_other();
-    const ProcessConfig p = model_process(&c);
-    ck_assert(p.kind == (ProcessKind)c.process && p.states == (size_t)c.states);
-    ck_assert(p.rate_const == c.rate_const && p.schedule == (AbsorbingSchedule)c.schedule);
-    ck_assert(p.eps == c.alpha_eps && p.sigma_min == c.sigma_min && p.sigma_max == c.sigma_max);
-    ck_assert(p.rate_sigma == c.rate_sigma && p.q_sigma == c.q_sigma);
-    ck_assert(p.time_exponential == c.time_exponential && p.time_base == c.time_base);
-    ck_assert(p.beta == (ScheduleKind)c.beta && p.beta_scale == c.beta_scale);
-    ck_assert(p.beta_ratio == c.beta_ratio && p.rates == NULL && !p.any_start);
+    Config c = all_other();
+    for (size_t k = 0; k < diffusion_process_count(); k++) {
+        c.process = (int)k;
+        const ProcessConfig p = model_process(&c);
+        ck_assert(p.class == diffusion_process_class(k));
+        ck_assert(p.states == (size_t)c.states + p.class->has_mask);
+        for (size_t i = 0; i < p.class->setting_count; i++) {
+            double standard;
+            setting_default(&p.class->settings[i], &standard);
+            ck_assert(p.own[i] == config_number(&c, p.class->settings[i].name));
+            ck_assert(p.own[i] != standard);
+        }
+        ck_assert(p.eps == c.alpha_eps && p.beta == (ScheduleKind)c.beta);
+        ck_assert(p.beta_scale == c.beta_scale && p.beta_ratio == c.beta_ratio);
+        ck_assert(p.rates == NULL && !p.any_start);
+    }
 }
 END_TEST
 
 START_TEST(networks_get_their_settings)
 {
-    const Config c = all_other();
-    UNetConfig u;
-    Error err;
-    ck_assert(model_unet(&c, 7, 3, &u, &err));
-    ck_assert(u.height == (size_t)c.height && u.width == (size_t)c.width && u.height != u.width);
-    ck_assert(u.channels == (size_t)c.channels && u.states == 7);
-    ck_assert(u.out_states == (size_t)c.states && u.head == UNET_HEAD_SOFTMAX);
-    ck_assert(u.ch == (size_t)c.ch && u.res_blocks == (size_t)c.res_blocks && u.scales == 3);
-    ck_assert(u.ch_mult[0] == 2 && u.ch_mult[1] == 3 && u.ch_mult[2] == 5);
-    ck_assert(u.attn_scale == c.attn_scale && u.embed == (size_t)c.embed);
-    ck_assert(u.time_scale == c.time_scale && u.dropout == c.dropout);
-    ck_assert(u.lambda_dims == 3 && u.lambda_gain == c.lambda_gain);
-    const MlpConfig m = model_mlp(&c, 7, 3);
-    ck_assert(m.dims == (size_t)(c.height * c.width * c.channels) && m.states == 7);
-    ck_assert(m.out_states == (size_t)c.states && m.width == (size_t)c.width_mlp);
-    ck_assert(m.blocks == (size_t)c.blocks_mlp && m.embed == (size_t)c.embed);
-    ck_assert(m.time_scale == c.time_scale && m.dropout == c.dropout && m.lambda_dims == 3);
+    Config c = all_other();
+    for (size_t k = 0; k < nn_network_count(); k++) {
+        c.net = (int)k;
+        NetworkConfig n = model_network(&c, 3, ENCODER_PAIR);
+        ck_assert(n.class == nn_network_class(k));
+        ck_assert(n.height == (size_t)c.height && n.width == (size_t)c.width);
+        ck_assert(n.height != n.width && n.channels == (size_t)c.channels);
+        ck_assert(n.states == (size_t)c.states + config_process(&c)->has_mask);
+        ck_assert(n.out_states == (size_t)c.states && n.logistic == config_head(&c)->ordinal);
+        ck_assert(n.input_is_number == (c.state_input == CONFIG_STATE_NUMBERS));
+        ck_assert(n.time_scale == c.time_scale && n.dropout == c.dropout);
+        ck_assert(n.lambda_dims == 3 && n.lambda_gain == c.lambda_gain && n.lambda_is_number);
+        ck_assert(n.encoder == ENCODER_PAIR && n.encoder_family == ENCODER_GAUSSIAN);
+        for (size_t i = 0; i < n.class->setting_count; i++) {
+            const Setting *s = &n.class->settings[i];
+            double standard[SETTING_LIST_SLOTS], now[SETTING_LIST_SLOTS];
+            setting_default(s, standard);
+            config_numbers(&c, s->name, now);
+            ck_assert_mem_eq(nn_network_own(&n, s->name), now, setting_slots(s) * sizeof *now);
+            ck_assert(memcmp(now, standard, setting_slots(s) * sizeof *now) != 0);
+        }
+    }
+}
+END_TEST
+
+/* The adapters: what a class is told reaches the network's shapes. */
+START_TEST(own_settings_shape_the_network)
+{
+    static const char *const unet[][2] = {{"ch", "12"},        {"ch_mult", "1,1"},
+                                          {"res_blocks", "1"}, {"attn_scale", "0"},
+                                          {"embed", "6"},      {"output_kernel", "1x1"}};
+    static const char *const mlp[][2] = {{"mlp_width", "24"}, {"mlp_blocks", "3"}, {"embed", "10"}};
+    for (int k = 0; k < 2; k++) {
+        const size_t count = k == 0 ? sizeof unet / sizeof *unet : sizeof mlp / sizeof *mlp;
+        for (size_t i = 0; i < count; i++) {
+            const char *const *pair = k == 0 ? unet[i] : mlp[i];
+            Config c;
+            Error err = {""};
+            config_defaults(&c);
+            toy_set(&c, "head", "softmax");
+            toy_set(&c, "net", k == 0 ? "unet" : "mlp");
+            c.height = c.width = 4;
+            c.states = 3;
+            config_put(&c, "ch", 8);
+            toy_set(&c, "ch_mult", "1,2");
+            size_t total[2];
+            for (int changed = 0; changed < 2; changed++) {
+                if (changed)
+                    toy_set(&c, pair[0], pair[1]);
+                Model *m = model_create(&c, ROLE_TEACHER, false, &err);
+                ck_assert_msg(m != NULL, "%s", err.text);
+                total[changed] = m->net->params.total;
+                model_destroy(m);
+            }
+            ck_assert_msg(total[0] != total[1], "%s changes nothing", pair[0]);
+        }
+    }
 }
 END_TEST
 
@@ -106,10 +154,10 @@ START_TEST(training_gets_its_settings)
 }
 END_TEST
 
-/* The head's own, and that the network is made of what model_unet and model_mlp say. */
+/* The head's own, and the network asked for. */
 START_TEST(models_are_made_of_their_settings)
 {
-    for (int net = CONFIG_NET_UNET; net <= CONFIG_NET_MLP; net++) {
+    for (int net = 0; net < (int)nn_network_count(); net++) {
         Config c;
         Error err = {""};
         config_defaults(&c);
@@ -117,18 +165,18 @@ START_TEST(models_are_made_of_their_settings)
         c.width = 6;
         c.channels = 2;
         c.states = 5;
-        c.ch = 8;
-        strcpy(c.ch_mult, "1");
-        c.attn_scale = -1;
+        config_put(&c, "ch", 8);
+        toy_set(&c, "ch_mult", "1");
+        config_put(&c, "attn_scale", -1);
         c.net = net;
-        c.head = net == CONFIG_NET_UNET ? HEAD_LOGISTIC : HEAD_SOFTMAX;
+        toy_set(&c, "head", nn_network_class((size_t)net)->ordinal ? "logistic" : "softmax");
         c.fix = true;
         Model *m = model_create(&c, ROLE_STUDENT, false, &err);
         ck_assert_msg(m != NULL, "%s", err.text);
         const Head *h = &m->denoiser.head;
-        ck_assert(h->kind == (HeadKind)c.head && h->dims == 48 && h->states == 5);
+        ck_assert(h->class == config_head(&c) && h->dims == 48 && h->states == 5);
         ck_assert(h->channels == 2 && h->fix && h->mask == -1);
-        ck_assert_str_eq(m->net->kind, net == CONFIG_NET_UNET ? "unet" : "mlp");
+        ck_assert_str_eq(m->net->kind, nn_network_class((size_t)net)->name);
         ck_assert_uint_eq(m->net->lambda_dims, 1);
         model_destroy(m);
     }
@@ -137,15 +185,15 @@ END_TEST
 
 START_TEST(first_weights_follow_the_seed)
 {
-    for (int net = CONFIG_NET_UNET; net <= CONFIG_NET_MLP; net++) {
+    for (int net = 0; net < (int)nn_network_count(); net++) {
         char hash[2][65];
         for (int64_t seed = 0; seed < 2; seed++) {
             Config c = toy_config(ROLE_TEACHER, 1);
             Error err = {""};
             c.net = net;
-            c.ch = 8;
-            strcpy(c.ch_mult, "1");
-            c.attn_scale = -1;
+            config_put(&c, "ch", 8);
+            toy_set(&c, "ch_mult", "1");
+            config_put(&c, "attn_scale", -1);
             c.seed = seed;
             Model *m = model_create(&c, ROLE_TEACHER, false, &err);
             ck_assert_msg(m != NULL, "%s", err.text);
@@ -236,7 +284,8 @@ Suite *settings_suite(void)
 {
     Suite *s = suite_create("settings");
     TCase *tc = tcase_create("settings");
-    tcase_add_test(tc, process_gets_its_settings);
+    tcase_add_test(tc, processes_get_their_settings);
+    tcase_add_test(tc, own_settings_shape_the_network);
     tcase_add_test(tc, networks_get_their_settings);
     tcase_add_test(tc, training_gets_its_settings);
     tcase_add_test(tc, models_are_made_of_their_settings);

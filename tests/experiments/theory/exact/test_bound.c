@@ -25,7 +25,7 @@ static void set_up(void)
 
 static Process *masks(size_t states)
 {
-    ProcessConfig c = diffusion_process_defaults(PROCESS_ABSORBING, states + 1);
+    ProcessConfig c = diffusion_process_defaults("absorbing", states + 1);
 
     c.eps = 0.0;
     return diffusion_process_create(&c, NULL);
@@ -94,7 +94,7 @@ START_TEST(a_mixture_reaches_the_data_in_one_step)
     Process *p = masks(2);
     FiniteLaw *law = equal_bits();
     Denoiser *exact = exact_denoiser_create(law, p);
-    Denoiser student = {{HEAD_SOFTMAX, 2, 2, 1, false, 2},
+    Denoiser student = {{&diffusion_softmax, 2, 2, 1, false, 2},
                         1,
                         NULL,
                         coupled_forward,

@@ -23,7 +23,7 @@ static World *world_of(const char *name)
     return w;
 }
 
-static Process *process_of(ProcessKind kind, size_t states)
+static Process *process_of(const char *kind, size_t states)
 {
     Error err = {""};
     Process *p = theory_noise(kind, states, &err);
@@ -58,7 +58,7 @@ static void push_exact(double *law, const World *w, const Process *p, const Samp
 START_TEST(two_steps_by_hand)
 {
     World *w = world_of("coupled-bits");
-    Process *p = process_of(PROCESS_ABSORBING, 2);
+    Process *p = process_of("absorbing", 2);
     double law[4], middle[9] = {0}, want[4] = {0};
 
     for (size_t a = 0; a < 3; a++)
@@ -84,7 +84,7 @@ END_TEST
 START_TEST(closed_forms_of_many_steps)
 {
     World *bits = world_of("coupled-bits"), *xor = world_of("xor");
-    Process *p = process_of(PROCESS_ABSORBING, 2);
+    Process *p = process_of("absorbing", 2);
     double law[8];
 
     for (size_t N = 1; N <= 100; N += N < 8 ? 1 : 23) {
@@ -107,9 +107,10 @@ START_TEST(two_stages_by_hand)
 {
     Error err = {""};
     World *w = world_of("coupled-bits");
-    ProcessConfig noise = diffusion_process_defaults(PROCESS_UNIFORM, 2);
+    ProcessConfig noise = diffusion_process_defaults("uniform", 2);
     noise.any_start = true;
-    noise.rate_const = 1.0; /* finite at t = 1, so that the first leap does leap */
+    diffusion_process_set(&noise, "rate_const",
+                          1.0); /* finite at t = 1, so that the first leap does leap */
     Process *p = diffusion_process_create(&noise, &err);
     const SamplerClass *sampler = diffusion_sampler_find("theta-trapezoidal", &err);
     SamplerPlan *plan = plan_of(sampler, p, 2);
@@ -150,7 +151,7 @@ START_TEST(samplers_draw_the_pushed_law)
 {
     enum { DRAWS = 20000 };
     static const char *const names[2] = {"xor", "coupled-bits"};
-    static const ProcessKind kinds[2] = {PROCESS_ABSORBING, PROCESS_UNIFORM};
+    static const char *const kinds[2] = {"absorbing", "uniform"};
     World *w = world_of(names[_i / 2]);
     Process *p = process_of(kinds[_i % 2], w->states);
     FiniteLaw *finite = world_finite_law(w);
@@ -201,7 +202,7 @@ static void certain(void *self, double t, size_t lambda, double *p0)
 START_TEST(a_mixture_of_two_holds_coupled_bits)
 {
     World *w = world_of("coupled-bits");
-    Process *p = process_of(PROCESS_ABSORBING, 2);
+    Process *p = process_of("absorbing", 2);
     size_t size = 9;
     TableModel model = {2, 2, 2, certain, &size, LAMBDA_STEP};
     SamplerPlan *one = plan_of(NULL, p, 1), *two = plan_of(NULL, p, 2);
@@ -238,7 +239,7 @@ static void doubled(void *self, double t, size_t lambda, double *p0)
 START_TEST(a_mixture_of_equals_is_a_product)
 {
     World *w = world_of("xor");
-    Process *p = process_of(PROCESS_UNIFORM, 2);
+    Process *p = process_of("uniform", 2);
     ExactTableData data = {w->p, p, w->states, w->dims};
     TableModel model = push_exact_model(&data);
     const TableModel twice = {w->dims, w->states, 2, doubled, &model, LAMBDA_STEP};
@@ -262,7 +263,7 @@ END_TEST
 START_TEST(threads_change_no_bit)
 {
     World *w = world_of("chain");
-    Process *p = process_of(PROCESS_ABSORBING, 3);
+    Process *p = process_of("absorbing", 3);
     double *a = mem_alloc(w->size, sizeof *a), *b = mem_alloc(w->size, sizeof *b), sum = 0.0;
 
     threads_set(1);
@@ -282,7 +283,7 @@ END_TEST
 
 START_TEST(what_can_be_pushed)
 {
-    Process *masks = process_of(PROCESS_ABSORBING, 2), *uniform = process_of(PROCESS_UNIFORM, 2);
+    Process *masks = process_of("absorbing", 2), *uniform = process_of("uniform", 2);
     const SamplerClass *posterior = &diffusion_sampler_posterior,
                        *two = &diffusion_sampler_theta_trapezoidal;
 

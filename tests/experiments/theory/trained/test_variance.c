@@ -22,12 +22,11 @@ typedef struct Lab {
 static Lab lab_of(int kase)
 {
     bool masks = kase % 2 == 0;
-    ProcessConfig c =
-        diffusion_process_defaults(masks ? PROCESS_ABSORBING : PROCESS_UNIFORM, masks ? 3 : 2);
+    ProcessConfig c = diffusion_process_defaults(masks ? "absorbing" : "uniform", masks ? 3 : 2);
     Lab lab = {.law = tiny_xor(DIMS), .config = distill_defaults()};
     Rng rng = rng_root(3);
 
-    c.rate_const = 1.5;
+    diffusion_process_set(&c, "rate_const", 1.5);
     lab.p = diffusion_process_create(&c, NULL);
     lab.teacher = tiny_create(lab.law, lab.p, 0, 1e-3, 10, 1);
     lab.student = tiny_create(lab.law, lab.p, 1, 1e-3, 10, 2);

@@ -8,6 +8,8 @@
 #include "experiments/cli/provenance.h"
 #include "experiments/commands/commands.h"
 #include "experiments/commands/sampler_options.h"
+#include "experiments/data/batches.h"
+#include "experiments/data/datasets.h"
 #include "experiments/data/exact_denoiser.h"
 #include "experiments/metrics/evaluation.h"
 #include "experiments/model/model.h"

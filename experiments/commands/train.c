@@ -4,7 +4,7 @@
 
 #include "experiments/cli/paths.h"
 #include "experiments/commands/commands.h"
-#include "experiments/data/dataset.h"
+#include "experiments/data/datasets.h"
 #include "experiments/model/model.h"
 #include "experiments/training/training.h"
 #include "tensor/base/memory.h"

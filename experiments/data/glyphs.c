@@ -3,7 +3,9 @@
  * everything: what a product model cannot hold. */
 #include "experiments/data/glyphs.h"
 
+#include "experiments/data/readers.h"
 #include "tensor/base/check.h"
+#include "tensor/base/memory.h"
 
 enum { GLYPHS = 10, SIDE = 5, SHIFTS = GLYPH_SIDE - SIDE + 1 };
 
@@ -62,4 +64,23 @@ const char *glyphs_kind_name(size_t kind)
 {
     TENSOR_CHECK(kind < GLYPHS, "glyph %zu of %d", kind, (int)GLYPHS);
     return glyphs[kind].name;
+}
+
+bool glyphs_open(Dataset *d)
+{
+    FiniteLaw *law = glyphs_create();
+
+    d->law = law;
+    d->count = law->count;
+    d->height = d->width = GLYPH_SIDE;
+    d->channels = 1;
+    d->states = law->states;
+    d->classes = glyphs_kinds();
+    d->data = mem_alloc(law->count, law->dims);
+    d->labels = mem_alloc(law->count, 1);
+    for (size_t i = 0; i < law->count * law->dims; i++)
+        d->data[i] = (uint8_t)law->patterns[i];
+    for (size_t k = 0; k < law->count; k++)
+        d->labels[k] = (uint8_t)law->label[k];
+    return true;
 }

@@ -8,6 +8,7 @@
 #include "diffusion/denoiser.h"
 #include "diffusion/process/process.h"
 #include "experiments/data/dataset.h"
+#include "experiments/data/transform.h"
 #include "experiments/model/config.h"
 #include "nn/checkpoint.h"
 #include "nn/mlp/mlp.h"

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "experiments/commands/commands.h"
+#include "experiments/data/datasets.h"
 #include "experiments/model/model.h"
 #include "experiments/model/torch_import.h"
 #include "experiments/theory/exact/world.h"

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "experiments/commands/commands.h"
+#include "experiments/data/datasets.h"
 #include "experiments/metrics/classifier.h"
 #include "experiments/metrics/evaluation.h"
 #include "experiments/model/model.h"

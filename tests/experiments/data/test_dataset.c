@@ -3,7 +3,8 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "experiments/data/dataset.h"
+#include "experiments/data/batches.h"
+#include "experiments/data/datasets.h"
 #include "experiments/data/glyphs.h"
 #include "tensor/base/memory.h"
 #include "tensor/base/platform.h"

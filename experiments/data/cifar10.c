@@ -1,7 +1,7 @@
 /* The data set `cifar10`: the binary version, files of records. */
 #include <stdio.h>
 
-#include "experiments/data/readers.h"
+#include "experiments/data/dataset_kind.h"
 #include "experiments/data/reading.h"
 #include "tensor/base/memory.h"
 #include "tensor/base/platform.h"
@@ -42,7 +42,7 @@ static bool cifar_file(Dataset *d, const char *path, Error *err)
     return ok && reading_check_labels(d->labels + count, more, d->classes, path, err);
 }
 
-bool cifar10_open(Dataset *d, const char *folder, bool test_split, Error *err)
+static bool open_cifar(Dataset *d, const char *folder, bool test_split, Error *err)
 {
     char *missing = NULL;
     bool ok = true;
@@ -77,7 +77,16 @@ bool cifar10_open(Dataset *d, const char *folder, bool test_split, Error *err)
     return ok;
 }
 
-bool cifar10_has_test(const char *folder)
+static bool has_test(const char *folder)
 {
     return reading_there(folder, "test_batch.bin");
 }
+
+const DatasetKind dataset_cifar10 = {
+    .name = "cifar10",
+    .place = "DIR",
+    .help = "data_batch_1.bin ... data_batch_5.bin as far as present, test_batch.bin",
+    .presets = &dataset_presets_colours,
+    .open = open_cifar,
+    .has_test = has_test,
+};

@@ -15,7 +15,7 @@ typedef struct Dataset {
     size_t classes;      /* labels are 0..classes-1; 0: no labels */
     uint8_t *data;       /* (count, D), pictures in (H, W, C) order */
     uint8_t *labels;     /* (count), or NULL */
-    FiniteLaw *law;      /* glyphs: data are the patterns, drawn with these probabilities */
+    FiniteLaw *law;      /* NULL, or known: data are its patterns, drawn with its probabilities */
     DatasetOrder *order; /* permutation of the epoch used last */
 } Dataset;
 

@@ -1,6 +1,7 @@
 /* idx files, and the data set `idx`: the pictures of one of them. */
 #include "experiments/data/idx.h"
 
+#include "experiments/data/dataset_kind.h"
 #include "experiments/data/reading.h"
 #include "tensor/base/memory.h"
 
@@ -84,3 +85,17 @@ bool idx_labels(Dataset *d, const char *path, Error *err)
     fclose(f);
     return ok;
 }
+
+static bool open_idx(Dataset *d, const char *path, bool test_split, Error *err)
+{
+    (void)test_split; /* there is none */
+    return idx_pictures(d, path, err);
+}
+
+const DatasetKind dataset_idx = {
+    .name = "idx",
+    .place = "FILE",
+    .help = "one idx3 file of pictures, no labels and no test split",
+    .presets = &dataset_presets_greys,
+    .open = open_idx,
+};

@@ -10,6 +10,7 @@
 #include "diffusion/process/process.h"
 #include "diffusion/teacher.h"
 #include "distill/losses.h"
+#include "experiments/data/datasets.h"
 #include "nn/optimizer.h"
 #include "tensor/base/text.h"
 
@@ -397,15 +398,13 @@ void config_as_paper(Config *c, ConfigRole role)
 
 const char *config_preset_of(const char *data, const Config *teacher)
 {
+    const DatasetPresets *fitting = dataset_presets(data);
+    if (!teacher)
+        return fitting->teacher;
+    const StudentPresets *student =
+        teacher->transform == CONFIG_TRANSFORM_NONE ? &fitting->as_is : &fitting->binary;
     /* Presets of one lambda a sample have masks. */
-    const bool masks = !teacher || teacher->process == PROCESS_ABSORBING;
-    if (strncmp(data, "cifar10", 7) == 0)
-        return teacher && masks ? "cifar10-small" : "cifar10";
-    if (strncmp(data, "mnist", 5) != 0 && strncmp(data, "idx", 3) != 0)
-        return masks ? "glyphs" : "glyphs-published";
-    if (teacher && teacher->transform == CONFIG_TRANSFORM_NONE)
-        return masks ? "mnist" : "mnist-gaussian";
-    return masks ? "mnist-binary" : "mnist-binary-published";
+    return teacher->process == PROCESS_ABSORBING ? student->masks : student->other;
 }
 
 /* What a teacher's losses ask for. */

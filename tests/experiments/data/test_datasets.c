@@ -6,6 +6,18 @@
 #include "experiments/data/datasets.h"
 #include "experiments/model/config.h"
 #include "experiments/model/model.h"
+#include "tests/tools/data_files.h"
+#include "tests/tools/toys.h"
+
+#define FOLDER   "test-datasets.tmp.d"
+#define MNIST    "mnist:" FOLDER
+#define CIFAR    "cifar10:" FOLDER
+#define PICTURES FOLDER "/train-images-idx3-ubyte"
+
+static void set_up(void)
+{
+    toys_set_up(FOLDER);
+}
 
 /* Model files keep the name; help and sentences print the rest. */
 START_TEST(kinds_are_complete)
@@ -98,6 +110,24 @@ START_TEST(laws_are_known_by_spec)
 }
 END_TEST
 
+START_TEST(specs_are_checked)
+{
+    Error err = {""};
+    DatasetOptions options = {DATA_BINARY, 1.5};
+
+    data_refused("glyph", false, DATA_AS_IS, "'glyph'", "expected glyphs, mnist:DIR");
+    data_refused("mnist:", false, DATA_AS_IS, "'mnist:'", "expected glyphs, mnist:DIR");
+    data_refused("", false, DATA_AS_IS, "''", "expected glyphs");
+    data_refused(MNIST, false, DATA_AS_IS, PICTURES, "cannot be read");
+    data_refused(CIFAR, false, DATA_AS_IS, "data_batch_1.bin", "cannot be read");
+    data_refused(CIFAR, true, DATA_AS_IS, "test_batch.bin", "cannot be read");
+    data_refused("idx:" FOLDER, false, DATA_AS_IS, FOLDER, "cannot be read");
+    ck_assert_ptr_null(dataset_open("glyphs", false, &options, &err));
+    ck_assert_ptr_nonnull(strstr(err.text, "threshold 1.5"));
+    ck_assert(!dataset_has_test("nothing"));
+}
+END_TEST
+
 START_TEST(whole_specs_are_needed)
 {
     static const char *const wrong[] = {"",      ":",      "glyphs:", "glyphs:x",
@@ -124,12 +154,16 @@ Suite *datasets_suite(void)
 {
     Suite *suite = suite_create("datasets");
     TCase *tc = tcase_create("datasets");
+    tcase_add_checked_fixture(tc, set_up, toys_tear_down);
     tcase_add_test(tc, kinds_are_complete);
     tcase_add_test(tc, kinds_are_found_by_spec_and_by_name);
     tcase_add_test(tc, presets_of_kinds_exist);
     tcase_add_test(tc, text_is_made_from_the_table);
     tcase_add_test(tc, laws_are_known_by_spec);
+    tcase_add_test(tc, specs_are_checked);
     tcase_add_test(tc, whole_specs_are_needed);
+    suite_add_tcase(suite, tc);
+    tc = tcase_create("misuse");
     tcase_add_test_raise_signal(tc, no_kind_beyond_the_table, 6);
     suite_add_tcase(suite, tc);
     return suite;

@@ -12,12 +12,14 @@ extern const DatasetKind dataset_glyphs;
 extern const DatasetKind dataset_mnist;
 extern const DatasetKind dataset_idx;
 extern const DatasetKind dataset_cifar10;
+extern const DatasetKind dataset_npy;
 
 static const DatasetKind *const kinds[] = {
     &dataset_glyphs,
     &dataset_mnist,
     &dataset_idx,
     &dataset_cifar10,
+    &dataset_npy,
 };
 /* clang-format on */
 enum { KINDS = sizeof kinds / sizeof kinds[0] };

@@ -6,6 +6,7 @@
 #include "experiments/cli/paths.h"
 #include "experiments/cli/provenance.h"
 #include "experiments/commands/commands.h"
+#include "experiments/data/datasets.h"
 #include "experiments/data/exact_denoiser.h"
 #include "experiments/metrics/evaluation.h"
 #include "experiments/model/model.h"

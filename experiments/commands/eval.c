@@ -8,6 +8,8 @@
 #include "experiments/cli/provenance.h"
 #include "experiments/commands/commands.h"
 #include "experiments/commands/sampler_options.h"
+#include "experiments/data/batches.h"
+#include "experiments/data/datasets.h"
 #include "experiments/data/exact_denoiser.h"
 #include "experiments/metrics/evaluation.h"
 #include "experiments/model/model.h"
@@ -33,9 +35,11 @@ typedef struct EvalObjects {
 
 static OptionsResult parse(const Command *self, EvalOptions *o, int argc, char **argv)
 {
+    char specs[DATASET_SPECS], data[DATASET_SPECS + 40];
+    snprintf(data, sizeof data, "what the model was trained on: %s", dataset_specs(specs));
     const Option options[] = {
         {"--model", OPTION_TEXT, &o->model, "MODEL", 0, 0, true, "teacher or student"},
-        {"--data", OPTION_TEXT, &o->data, "DATA", 0, 0, true, "what the model was trained on"},
+        {"--data", OPTION_TEXT, &o->data, "DATA", 0, 0, true, data},
         {"--teacher", OPTION_TEXT, &o->teacher, "MODEL", 0, 0, false,
          "measured beside the model: its teacher"},
         {"--steps", OPTION_LIST, &o->steps, "1,2,4,8", 1, 1e5, false,
@@ -81,7 +85,8 @@ static OptionsResult parse(const Command *self, EvalOptions *o, int argc, char *
 /* Which metrics: those asked for, or those that the data allow. */
 static bool choose_metrics(EvalOptions *o, Error *err)
 {
-    const bool law = strcmp(o->data, "glyphs") == 0;
+    const bool law = dataset_has_law(o->data);
+    char specs[DATASET_SPECS];
     if (!o->metrics) {
         o->want_valid = law;
         o->want_fcd = !law;
@@ -105,7 +110,8 @@ static bool choose_metrics(EvalOptions *o, Error *err)
             break;
     }
     if (o->want_valid && !law)
-        return error_set(err, "--metrics valid: expected --data glyphs, whose law is known");
+        return error_set(err, "--metrics valid: expected --data %s, whose law is known",
+                         dataset_law_specs(specs));
     return true;
 }
 

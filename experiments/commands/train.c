@@ -4,7 +4,7 @@
 
 #include "experiments/cli/paths.h"
 #include "experiments/commands/commands.h"
-#include "experiments/data/dataset.h"
+#include "experiments/data/datasets.h"
 #include "experiments/model/model.h"
 #include "experiments/model/presets.h"
 #include "experiments/training/training.h"
@@ -23,9 +23,9 @@ typedef struct TrainOptions {
 static OptionsResult parse(const Command *self, ConfigRole role, TrainOptions *o, int argc,
                            char **argv)
 {
+    char specs[DATASET_SPECS];
     Option options[] = {
-        {"--data", OPTION_TEXT, &o->data, "DATA", 0, 0, true,
-         "glyphs, mnist:DIR, idx:FILE or cifar10:DIR"},
+        {"--data", OPTION_TEXT, &o->data, "DATA", 0, 0, true, dataset_specs(specs)},
         {"--out", OPTION_TEXT, &o->out, "MODEL", 0, 0, true, "file to write (.safetensors)"},
         {"--preset", OPTION_TEXT, &o->preset, "NAME", 0, 0, false,
          "settings to start from (default: what fits the data)"},
@@ -62,6 +62,7 @@ static OptionsResult parse(const Command *self, ConfigRole role, TrainOptions *o
     const OptionsResult r = options_parse(self, options, count, &o->common, argc, argv);
     if (r == OPTIONS_HELP) {
         printf("\n");
+        dataset_help(stdout);
         config_help(stdout);
         config_presets_help(stdout);
     }

@@ -7,6 +7,7 @@
 
 #include "autograd/operations.h"
 #include "experiments/cli/progress.h"
+#include "experiments/data/batches.h"
 #include "nn/formats/safetensors.h"
 #include "nn/formats/sha256.h"
 #include "nn/optimizer.h"

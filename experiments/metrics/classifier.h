@@ -10,6 +10,7 @@
 
 #include "experiments/data/dataset.h"
 #include "nn/param.h"
+#include "tensor/base/error.h"
 #include "tensor/states.h"
 
 enum { CLASSIFIER_FEATURES = 64 };

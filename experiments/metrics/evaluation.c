@@ -4,6 +4,7 @@
 #include <math.h>
 #include <string.h>
 
+#include "experiments/data/batches.h"
 #include "tensor/base/memory.h"
 #include "tensor/base/platform.h"
 #include "tensor/base/text.h"

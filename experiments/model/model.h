@@ -8,6 +8,7 @@
 #include "diffusion/denoiser.h"
 #include "diffusion/process/process.h"
 #include "experiments/data/dataset.h"
+#include "experiments/data/transform.h"
 #include "experiments/model/config.h"
 #include "nn/checkpoint.h"
 
@@ -19,7 +20,7 @@ typedef struct Model {
     Process *process;
     Network *net;
     Denoiser denoiser;     /* of net; its head carries the sizes */
-    char data[16];         /* kind: "glyphs", "mnist", "idx", "cifar10"; "unknown" at first */
+    char data[16];         /* name of its DatasetKind; "unknown" at first */
     char data_hash[65];    /* SHA-256 of the training pictures; "" in files without one */
     char teacher_hash[65]; /* of a student: its teacher's averaged weights; else "" */
     uint64_t step;         /* finished training steps */

@@ -3,6 +3,8 @@
 
 #include <string.h>
 
+#include "experiments/data/datasets.h"
+
 typedef struct Preset {
     const char *name, *help;
     const char *both, *teacher, *student; /* "key=value key=value" */
@@ -112,15 +114,13 @@ bool config_preset(Config *c, const char *name, ConfigRole role, Error *err)
 
 const char *config_preset_of(const char *data, const Config *teacher)
 {
+    const DatasetPresets *fitting = dataset_presets(data);
+    if (!teacher)
+        return fitting->teacher;
+    const StudentPresets *student =
+        teacher->transform == CONFIG_TRANSFORM_NONE ? &fitting->as_is : &fitting->binary;
     /* Presets of one lambda a sample have masks. */
-    const bool masks = !teacher || config_process(teacher)->has_mask;
-    if (strncmp(data, "cifar10", 7) == 0)
-        return teacher && masks ? "cifar10-small" : "cifar10";
-    if (strncmp(data, "mnist", 5) != 0 && strncmp(data, "idx", 3) != 0)
-        return masks ? "glyphs" : "glyphs-published";
-    if (teacher && teacher->transform == CONFIG_TRANSFORM_NONE)
-        return masks ? "mnist" : "mnist-gaussian";
-    return masks ? "mnist-binary" : "mnist-binary-published";
+    return config_process(teacher)->has_mask ? student->masks : student->other;
 }
 
 void config_presets_help(FILE *out)

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "distill/prior_fit.h"
+#include "experiments/data/batches.h"
 #include "nn/encoder.h"
 #include "tensor/base/check.h"
 #include "tensor/base/memory.h"

@@ -5,6 +5,7 @@
 
 #include "diffusion/sampler/sampler.h"
 #include "experiments/cli/progress.h"
+#include "experiments/data/batches.h"
 #include "tensor/base/memory.h"
 
 enum { BATCH = 256 };

@@ -7,6 +7,7 @@
 
 #include "diffusion/elbo.h"
 #include "diffusion/sampler/sampler.h"
+#include "experiments/data/batches.h"
 #include "experiments/training/training.h"
 #include "tensor/base/memory.h"
 #include "tensor/base/platform.h"

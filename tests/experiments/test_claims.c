@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "experiments/commands/commands.h"
+#include "experiments/data/datasets.h"
 #include "experiments/model/model.h"
 #include "experiments/model/presets.h"
 #include "experiments/model/torch_import.h"
@@ -406,11 +407,27 @@ static void read_idx(const char *path)
     dataset_close(dataset_open(spec, false, &options, &err));
 }
 
+static void read_npy_pictures(const char *path)
+{
+    Error err;
+    char spec[120];
+    const DatasetOptions options = dataset_defaults();
+    snprintf(spec, sizeof spec, "npy:%s", path);
+    dataset_close(dataset_open(spec, false, &options, &err));
+}
+
 static void make_npy(const char *path)
 {
     static const float x[9] = {0};
     Error err;
     ck_assert(npy_write(path, NPY_F4, 2, (size_t[]){3, 3}, x, &err));
+}
+
+static void make_npy_pictures(const char *path)
+{
+    static const unsigned char x[2 * 3 * 3] = {0};
+    Error err;
+    ck_assert(npy_write(path, NPY_U1, 3, (size_t[]){2, 3, 3}, x, &err));
 }
 
 static void make_idx(const char *path)
@@ -450,6 +467,7 @@ static const struct {
     {"f.idx", make_idx, read_idx, 16},
     {"f.safetensors", make_model, read_model, 150},
     {"f.pt", make_zip, read_model, 150},
+    {"p.npy", make_npy_pictures, read_npy_pictures, 120},
 };
 
 /* At each place 1 or 8 bytes become a digit 9 or all bits set, which is what sizes in text and in

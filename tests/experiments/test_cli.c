@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "experiments/commands/commands.h"
+#include "experiments/data/datasets.h"
 #include "experiments/metrics/classifier.h"
 #include "experiments/metrics/evaluation.h"
 #include "experiments/model/model.h"
@@ -74,6 +75,10 @@ START_TEST(help_of_every_command)
         says(line, 2, "unknown option '--nonsense'");
     }
     says("train --help", 0, "Presets (--preset NAME):");
+    char specs[DATASET_SPECS];
+    says("train --help", 0, dataset_specs(specs));
+    says("eval --help", 0, dataset_specs(specs));
+    says("distill --help", 0, "Data sets (--data DATA):");
     for (size_t i = 0; i < theory_experiment_count; i++) {
         char name[40];
         snprintf(name, sizeof name, "%s, ", theory_experiments[i].name);

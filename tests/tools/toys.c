@@ -1,5 +1,6 @@
 /* Files and configurations small enough for tests. */
 #include "tests/tools/toys.h"
+#include "experiments/data/datasets.h"
 
 #include <check.h>
 #include <stdio.h>

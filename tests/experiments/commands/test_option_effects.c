@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "experiments/commands/commands.h"
+#include "experiments/data/datasets.h"
 #include "experiments/metrics/classifier.h"
 #include "nn/formats/sha256.h"
 #include "tensor/base/memory.h"

@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "experiments/data/batches.h"
 #include "experiments/metrics/classifier.h"
 #include "nn/formats/safetensors.h"
 #include "tensor/base/memory.h"

@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "experiments/data/batches.h"
 #include "experiments/data/exact_denoiser.h"
 #include "experiments/metrics/evaluation.h"
 #include "nn/formats/json.h"

@@ -3,6 +3,8 @@
 #include <check.h>
 #include <string.h>
 
+#include "experiments/data/batches.h"
+#include "experiments/data/datasets.h"
 #include "experiments/model/model.h"
 #include "experiments/training/training.h"
 #include "tests/tools/toys.h"

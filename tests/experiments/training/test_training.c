@@ -7,6 +7,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "experiments/data/batches.h"
+#include "experiments/data/datasets.h"
 #include "experiments/training/training.h"
 #include "tensor/base/memory.h"
 #include "tensor/base/platform.h"

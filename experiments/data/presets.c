@@ -1,0 +1,20 @@
+/* Names of presets. */
+#include "experiments/data/presets.h"
+
+const DatasetPresets dataset_presets_glyphs = {
+    .teacher = "glyphs",
+    .as_is = {.masks = "glyphs", .other = "glyphs-published"},
+    .binary = {.masks = "glyphs", .other = "glyphs-published"},
+};
+
+const DatasetPresets dataset_presets_greys = {
+    .teacher = "mnist-binary",
+    .as_is = {.masks = "mnist", .other = "mnist-gaussian"},
+    .binary = {.masks = "mnist-binary", .other = "mnist-binary-published"},
+};
+
+const DatasetPresets dataset_presets_colours = {
+    .teacher = "cifar10",
+    .as_is = {.masks = "cifar10-small", .other = "cifar10"},
+    .binary = {.masks = "cifar10-small", .other = "cifar10"},
+};

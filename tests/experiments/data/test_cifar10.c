@@ -1,0 +1,70 @@
+/* Files of CIFAR-10: the order of their bytes, and every kind of damage. */
+#include <check.h>
+#include <string.h>
+
+#include "experiments/data/datasets.h"
+#include "tests/tools/data_files.h"
+#include "tests/tools/toys.h"
+
+#define FOLDER "test-cifar10.tmp.d"
+#define CIFAR  "cifar10:" FOLDER
+
+static void set_up(void)
+{
+    toys_set_up(FOLDER);
+}
+
+START_TEST(cifar_planes_become_channels)
+{
+    data_file_cifar(FOLDER "/data_batch_1.bin", 3, 0);
+    data_file_cifar(FOLDER "/data_batch_2.bin", 2, 3);
+    data_file_cifar(FOLDER "/test_batch.bin", 1, 9);
+    Dataset *d = data_open(CIFAR, false, DATA_AS_IS), *t = data_open(CIFAR, true, DATA_AS_IS);
+
+    ck_assert_uint_eq(d->count, 5);
+    ck_assert_uint_eq(d->dims, 3072);
+    ck_assert_uint_eq(d->channels, 3);
+    for (size_t i = 0; i < 5; i++) {
+        ck_assert_uint_eq(d->labels[i], i);
+        for (size_t p = 0; p < 1024; p++)
+            for (size_t c = 0; c < 3; c++)
+                ck_assert_uint_eq(d->data[i * 3072 + p * 3 + c], (i + p + 50 * c) % 256);
+    }
+    ck_assert_uint_eq(t->count, 1);
+    ck_assert_uint_eq(t->labels[0], 9);
+    ck_assert(dataset_has_test(CIFAR));
+    dataset_close(d);
+    dataset_close(t);
+}
+END_TEST
+
+START_TEST(bad_cifar_files)
+{
+    static unsigned char bytes[2 * 3073];
+
+    data_file(FOLDER "/data_batch_1.bin", bytes, 0);
+    data_refused(CIFAR, false, DATA_AS_IS, "data_batch_1.bin", "multiple of 3073");
+    data_file(FOLDER "/data_batch_1.bin", bytes, 3072);
+    data_refused(CIFAR, false, DATA_AS_IS, "data_batch_1.bin", "3072 bytes, expected");
+    bytes[3073] = 10;
+    data_file(FOLDER "/data_batch_1.bin", bytes, sizeof bytes);
+    data_refused(CIFAR, false, DATA_AS_IS, "data_batch_1.bin", "label 10 of picture 1");
+    data_file_cifar(FOLDER "/data_batch_1.bin", 1, 0);
+    data_file_cifar(FOLDER "/data_batch_3.bin", 1, 0);
+    data_refused(CIFAR, false, DATA_AS_IS, "data_batch_2.bin", "is missing, but");
+}
+END_TEST
+
+Suite *cifar10_suite(void);
+Suite *cifar10_suite(void)
+{
+    Suite *suite = suite_create("cifar10");
+    TCase *tc = tcase_create("cifar10");
+
+    tcase_set_timeout(tc, 20);
+    tcase_add_checked_fixture(tc, set_up, toys_tear_down);
+    tcase_add_test(tc, cifar_planes_become_channels);
+    tcase_add_test(tc, bad_cifar_files);
+    suite_add_tcase(suite, tc);
+    return suite;
+}

@@ -1,0 +1,127 @@
+/* Pictures in .npy files: both shapes, and what is refused. */
+#include <check.h>
+#include <string.h>
+
+#include "experiments/data/datasets.h"
+#include "nn/formats/npy.h"
+#include "tensor/base/memory.h"
+#include "tests/tools/data_files.h"
+#include "tests/tools/toys.h"
+
+#define FOLDER "test-npy-pictures.tmp.d"
+#define NPY    "npy:" FOLDER "/x.npy"
+
+static void set_up(void)
+{
+    toys_set_up(FOLDER);
+}
+
+/* Entry i is 7 i mod 256, as bytes or as floats. */
+static void write_array(NpyType type, int rank, const size_t *shape)
+{
+    uint8_t bytes[512];
+    float numbers[512];
+    Error err = {""};
+    for (size_t i = 0; i < 512; i++)
+        numbers[i] = bytes[i] = (uint8_t)(7 * i);
+    const void *data = type == NPY_F4 ? (const void *)numbers : bytes;
+    ck_assert_msg(npy_write(toy("x.npy"), type, rank, shape, data, &err), "%s", err.text);
+}
+
+static Dataset *open_with(size_t count, size_t h, size_t w, size_t c)
+{
+    Dataset *d = data_open(NPY, false, DATA_AS_IS);
+    ck_assert(d->count == count && d->height == h && d->width == w && d->channels == c);
+    ck_assert_uint_eq(d->dims, h * w * c);
+    ck_assert_uint_eq(d->states, 256);
+    ck_assert(d->classes == 0 && d->labels == NULL && d->law == NULL);
+    for (size_t i = 0; i < count * h * w * c; i++)
+        ck_assert_uint_eq(d->data[i], 7 * i % 256);
+    return d;
+}
+
+START_TEST(pictures_are_read)
+{
+    write_array(NPY_U1, 3, (size_t[]){5, 3, 4});
+    dataset_close(open_with(5, 3, 4, 1));
+    write_array(NPY_U1, 4, (size_t[]){4, 2, 5, 3});
+    dataset_close(open_with(4, 2, 5, 3));
+    Dataset *d = data_open(NPY, false, DATA_BINARY);
+    ck_assert(d->height == 1 && d->width == 2 && d->channels == 3 && d->states == 2);
+    dataset_close(d);
+}
+END_TEST
+
+START_TEST(there_is_no_test_split)
+{
+    write_array(NPY_U1, 3, (size_t[]){5, 3, 4});
+    ck_assert(!dataset_has_test(NPY));
+    data_refused(NPY, true, DATA_AS_IS, NPY, "npy has no test split");
+}
+END_TEST
+
+START_TEST(other_arrays_are_refused)
+{
+    static const struct {
+        NpyType type;
+        int rank;
+        size_t shape[5];
+        const char *piece;
+    } cases[] = {
+        {NPY_F4, 3, {5, 3, 4}, "entries of float32, expected uint8"},
+        {NPY_U1, 0, {0}, "0 axes, expected 3"},
+        {NPY_U1, 2, {5, 12}, "2 axes, expected 3"},
+        {NPY_U1, 5, {5, 3, 2, 2, 1}, "5 axes, expected 3"},
+        {NPY_U1, 3, {0, 3, 4}, "axis 0 is 0, expected 1 to 4294967295"},
+        {NPY_U1, 3, {5, 0, 4}, "axis 1 is 0, expected 1 to 4096"},
+        {NPY_U1, 4, {0, 4097, 1, 1}, "axis 0 is 0"},
+        {NPY_U1, 4, {5, 3, 4, 0}, "axis 3 is 0, expected 1 to 4096"},
+    };
+    ck_assert_int_lt(_i, (int)(sizeof cases / sizeof cases[0]));
+    write_array(cases[_i].type, cases[_i].rank, cases[_i].shape);
+    data_refused(NPY, false, DATA_AS_IS, "x.npy", cases[_i].piece);
+}
+END_TEST
+
+START_TEST(sides_have_a_limit)
+{
+    static const uint8_t bytes[4097] = {0};
+    Error err = {""};
+    ck_assert(npy_write(toy("x.npy"), NPY_U1, 3, (size_t[]){1, 4097, 1}, bytes, &err));
+    data_refused(NPY, false, DATA_AS_IS, "x.npy", "axis 1 is 4097, expected 1 to 4096");
+    ck_assert(npy_write(toy("x.npy"), NPY_U1, 3, (size_t[]){1, 1, 4096}, bytes, &err));
+    dataset_close(data_open(NPY, false, DATA_AS_IS));
+}
+END_TEST
+
+START_TEST(damaged_files_are_refused)
+{
+    size_t size;
+    data_refused(NPY, false, DATA_AS_IS, "x.npy", "expected a readable .npy file");
+    write_array(NPY_U1, 3, (size_t[]){5, 3, 4});
+    char *bytes = toy_read(toy("x.npy"), &size);
+    data_file(FOLDER "/x.npy", bytes, size - 1);
+    data_refused(NPY, false, DATA_AS_IS, "x.npy", "expected 60 entries of 1 bytes");
+    bytes[0] = 'x';
+    data_file(FOLDER "/x.npy", bytes, size);
+    data_refused(NPY, false, DATA_AS_IS, "x.npy", "expected a .npy file");
+    mem_free(bytes);
+}
+END_TEST
+
+Suite *npy_pictures_suite(void);
+Suite *npy_pictures_suite(void)
+{
+    Suite *suite = suite_create("npy_pictures");
+    TCase *tc = tcase_create("npy_pictures");
+
+    tcase_set_timeout(tc, 20);
+    tcase_add_checked_fixture(tc, set_up, toys_tear_down);
+    tcase_add_test(tc, pictures_are_read);
+    tcase_add_test(tc, there_is_no_test_split);
+    tcase_add_loop_test(tc, other_arrays_are_refused, 0, 8);
+    tcase_add_test(tc, sides_have_a_limit);
+    tcase_add_test(tc, damaged_files_are_refused);
+    suite_add_tcase(suite, tc);
+    return suite;
+}

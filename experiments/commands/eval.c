@@ -19,7 +19,6 @@ typedef struct EvalOptions {
     SamplerChoice sampler;
     CountList steps;
     int64_t count, seed, batch, teacher_steps, bound_lambdas;
-    bool raw, stratified;
     bool want_valid, want_fcd, want_elbo, want_bound; /* from metrics */
     CommonOptions common;
 } EvalOptions;
@@ -40,10 +39,6 @@ static OptionsResult parse(const Command *self, EvalOptions *o, int argc, char *
          "measured beside the model: its teacher"},
         {"--steps", OPTION_LIST, &o->steps, "1,2,4,8", 1, 1e5, false,
          "steps from noise to data (default 1,2,4,8,16,32)"},
-        {"--sampler", OPTION_TEXT, &o->sampler.name, "NAME", 0, 0, false,
-         "posterior (default), or another; list prints them all"},
-        {"--sampler-set", OPTION_REPEAT, &o->sampler.set, "KEY=VALUE", 0, 0, false,
-         "a setting of the sampler, see --sampler list"},
         {"--count", OPTION_COUNT, &o->count, "M", 2, 1e8, false, "samples of a row (default 2000)"},
         {"--metrics", OPTION_TEXT, &o->metrics, "LIST", 0, 0, false,
          "of valid, fcd, elbo, bound (default: valid or fcd, what fits the data)"},
@@ -54,8 +49,6 @@ static OptionsResult parse(const Command *self, EvalOptions *o, int argc, char *
          "FCD's classifier: read if it exists, else trained and written"},
         {"--teacher-steps", OPTION_COUNT, &o->teacher_steps, "K", 0, 1e5, false,
          "adds hybrid rows: the last K steps are the teacher's"},
-        {"--grid", OPTION_TEXT, &o->sampler.grid, "NAME", 0, 0, false,
-         "times: uniform (default), authors, process, or a list such as 1,0.5,0.2"},
         {"--json", OPTION_TEXT, &o->json, "FILE", 0, 0, false, "results as JSON"},
         {"--report", OPTION_TEXT, &o->report, "FILE.html", 0, 0, false,
          "one HTML page: table, charts, samples, loss curves"},
@@ -63,19 +56,11 @@ static OptionsResult parse(const Command *self, EvalOptions *o, int argc, char *
          "of all random numbers (default 1)"},
         {"--batch", OPTION_COUNT, &o->batch, "N", 1, 1e6, false,
          "samples in one network call (default 250)"},
-        {"--lambda", OPTION_TEXT, &o->sampler.lambda, "WHEN", 0, 0, false,
-         "lambda drawn for each step, or once for the whole sample: step or sample (default: as "
-         "the model was trained)"},
-        {"--as-code", OPTION_FLAG, &o->sampler.as_code, NULL, 0, 0, false,
-         "where paper and published code differ, the code (default): eps = 1e-9, argmax at the end "
-         "of --grid authors"},
-        {"--as-paper", OPTION_FLAG, &o->sampler.as_paper, NULL, 0, 0, false,
-         "... the paper: eps = 0, a draw at the end"},
-        {"--raw", OPTION_FLAG, &o->raw, NULL, 0, 0, false, "weights without averaging"},
-        {"--stratified-lambda", OPTION_FLAG, &o->stratified, NULL, 0, 0, false,
-         "lambdas of one call cut [0,1) evenly"},
     };
-    return options_parse(self, options, sizeof options / sizeof options[0], &o->common, argc, argv);
+    OptionTable table = {0};
+    options_add(&table, options, sizeof options / sizeof options[0]);
+    sampler_choice_options(&o->sampler, &table);
+    return options_parse(self, table.rows, table.count, &o->common, argc, argv);
 }
 
 /* Which metrics: those asked for, or those that the data allow. */
@@ -216,7 +201,7 @@ static bool check_outputs(const EvalOptions *o, Error *err)
 
 static bool open_all(const EvalOptions *o, EvalObjects *x, Error *err)
 {
-    const WeightChoice which = o->raw ? WEIGHTS_RAW : WEIGHTS_AVERAGED;
+    const WeightChoice which = sampler_choice_weights(&o->sampler);
     if (!(x->model = model_load(o->model, which, err)))
         return false;
     if (o->teacher && (!(x->teacher = model_load(o->teacher, which, err)) ||
@@ -271,7 +256,6 @@ static bool add_rows(const EvalOptions *o, EvalObjects *x, const char *name, con
                                  .teacher_steps = teacher ? (size_t)o->teacher_steps : 0,
                                  .process = p,
                                  .steps = (size_t)o->steps.values[i],
-                                 .stratified_lambda = o->stratified,
                                  .batch = (size_t)o->batch,
                                  .seed = (uint64_t)o->seed};
         sampler_choice_apply(&o->sampler, &request);

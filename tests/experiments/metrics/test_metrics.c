@@ -117,10 +117,14 @@ END_TEST
 START_TEST(options_come_from_the_classes)
 {
     OptionTable table = {0};
+    size_t found = 0;
     metrics_options(&metrics, &table);
-    ck_assert_uint_eq(table.count, 2);
-    ck_assert_str_eq(table.rows[0].name, "--classifier");
-    ck_assert_str_eq(table.rows[1].name, "--bound-lambdas");
+    for (size_t i = 0; i < table.count; i++) {
+        const Option *row = &table.rows[i];
+        found += strcmp(row->name, "--classifier") == 0 && row->type == OPTION_TEXT;
+        found += strcmp(row->name, "--bound-lambdas") == 0 && row->type == OPTION_COUNT;
+    }
+    ck_assert_uint_eq(found, 2);
 }
 END_TEST
 
@@ -131,9 +135,8 @@ START_TEST(help_names_all)
     char *ask[] = {option, list}, *use[] = {option, other};
     size_t n;
     metrics_help(help);
-    ck_assert_str_eq(help,
-                     "of valid, fcd, elbo, bound (default: valid or fcd, what fits the data); "
-                     "list explains them");
+    ck_assert_msg(strncmp(help, "of valid, fcd, elbo, bound", 26) == 0, "%s", help);
+    ck_assert_msg(strstr(help, " (default: valid or fcd, what fits the data)") != NULL, "%s", help);
     FILE *f = fopen(toy("list"), "wb");
     ck_assert(!metrics_list(f, 2, use) && !metrics_list(f, 0, NULL));
     ck_assert(metrics_list(f, 2, ask));

@@ -6,9 +6,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "tensor/base/threads.h"
-
+#include "tensor/base/check.h"
 #include "tensor/base/text.h"
+#include "tensor/base/threads.h"
 
 static const char *program = "di4c";
 
@@ -19,6 +19,14 @@ static void *visited;
 void options_program(const char *name)
 {
     program = name;
+}
+
+void options_add(OptionTable *table, const Option *rows, size_t count)
+{
+    TENSOR_CHECK(count <= OPTION_TABLE_MAX - table->count, "%zu options after %zu: room for %d",
+                 count, table->count, (int)OPTION_TABLE_MAX);
+    memcpy(table->rows + table->count, rows, count * sizeof *rows);
+    table->count += count;
 }
 
 static bool is_positional(const Option *o)

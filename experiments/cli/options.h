@@ -37,6 +37,15 @@ typedef struct Option {
     const char *help;
 } Option;
 
+/* Rows from several places, in the order of --help. */
+enum { OPTION_TABLE_MAX = 64 };
+typedef struct OptionTable {
+    size_t count;
+    Option rows[OPTION_TABLE_MAX];
+} OptionTable;
+/* Appends copies of the rows; there must be room (checked). */
+void options_add(OptionTable *table, const Option *rows, size_t count);
+
 typedef struct Command Command;
 struct Command {
     const char *name, *summary, *example;

@@ -17,8 +17,7 @@
 #include "tensor/base/text.h"
 
 enum { DEMO_SAMPLES = 4000, DEMO_BATCH = 500 };
-static const size_t demo_steps[] = {1, 2, 4, 8, 16, 32};
-enum { DEMO_STEPS = sizeof demo_steps / sizeof demo_steps[0] };
+static const CountList demo_steps = {6, {1, 2, 4, 8, 16, 32}};
 
 typedef struct Demo {
     const char *out;
@@ -74,25 +73,18 @@ static bool train_both(Demo *d, Error *err)
     return train(d, d->student, &d->teacher->denoiser, err);
 }
 
-static bool add_rows(Demo *d, const char *name, const Denoiser *model, Error *err)
+/* The evaluation, whose setting is the same for all models. */
+static Evaluation *prepare(const Demo *d, Error *err)
 {
-    for (size_t i = 0; i < DEMO_STEPS; i++) {
-        const SampleRequest request = {.model = model,
-                                       .process = d->teacher->process,
-                                       .steps = demo_steps[i],
-                                       .grid = GRID_UNIFORM,
-                                       .batch = DEMO_BATCH,
-                                       .seed = (uint64_t)d->seed};
-        if (!evaluation_add(d->evaluation, name, &request, err))
-            return false;
-    }
-    return true;
-}
-
-static bool measure(Demo *d, Error *err)
-{
-    Evaluation *e = d->evaluation = mem_zeroed(1, sizeof *e);
-    e->count = DEMO_SAMPLES;
+    Evaluation *e = evaluation_create();
+    e->setting = (MetricSetting){
+        .count = DEMO_SAMPLES,
+        .steps = demo_steps,
+        .sampling = {.grid = GRID_UNIFORM, .batch = DEMO_BATCH, .seed = (uint64_t)d->seed},
+        .known_law = true,
+        .beside_teacher = true,
+        .quiet = true,
+        .train = d->data};
     e->style = (GridStyle){.height = d->data->height,
                            .width = d->data->width,
                            .channels = 1,
@@ -101,13 +93,35 @@ static bool measure(Demo *d, Error *err)
                            .columns = 16,
                            .zoom = 4,
                            .padding = 4};
-    evaluation_use_law(e, d->data->law, (uint64_t)d->seed);
+    if (metrics_choose(&e->metrics, "valid", true, err) && evaluation_prepare(e, err))
+        return e;
+    evaluation_destroy(e);
+    return NULL;
+}
+
+static MetricSubject subject_of(const Demo *d, const char *name, const Denoiser *model)
+{
+    return (MetricSubject){
+        .name = name, .kind = name, .denoiser = model, .process = d->teacher->process};
+}
+
+static bool measure(Demo *d, Error *err)
+{
+    if (!(d->evaluation = prepare(d, err)))
+        return false;
     Denoiser *exact = exact_denoiser_create(d->data->law, d->teacher->process);
-    const bool ok = add_rows(d, "exact", exact, err) &&
-                    add_rows(d, "teacher", &d->teacher->denoiser, err) &&
-                    add_rows(d, "student", &d->student->denoiser, err);
+    const MetricSubject subjects[] = {subject_of(d, "exact", exact),
+                                      subject_of(d, "teacher", &d->teacher->denoiser),
+                                      subject_of(d, "student", &d->student->denoiser)};
+    const bool ok = evaluation_measure(d->evaluation, subjects, 3, err);
     exact_denoiser_destroy(exact);
     return ok;
+}
+
+/* Share of real patterns. */
+static double valid(const Demo *d, const EvalRow *row)
+{
+    return evaluation_value(d->evaluation, row, "valid");
 }
 
 /* What the table shows, in one sentence made from its numbers. */
@@ -115,15 +129,16 @@ static void sentence(const Demo *d, char *text, size_t size)
 {
     const EvalRow *student = evaluation_find(d->evaluation, "student", 2);
     const EvalRow *same = evaluation_find(d->evaluation, "teacher", 2), *needs = NULL;
-    for (size_t i = 0; i < DEMO_STEPS && !needs; i++) {
-        const EvalRow *t = evaluation_find(d->evaluation, "teacher", demo_steps[i]);
-        if (t->valid >= student->valid)
+    for (size_t i = 0; i < demo_steps.count && !needs; i++) {
+        const size_t steps = (size_t)demo_steps.values[i];
+        const EvalRow *t = evaluation_find(d->evaluation, "teacher", steps);
+        if (valid(d, t) >= valid(d, student))
             needs = t;
     }
     int n = text_format(text, size,
                         "In 2 steps the student draws a real pattern %.0f %% of the time, its "
                         "teacher %.0f %%",
-                        100 * student->valid, 100 * same->valid);
+                        100 * valid(d, student), 100 * valid(d, same));
     if (n < 0 || (size_t)n >= size)
         return;
     if (needs)
@@ -250,9 +265,7 @@ int command_demo(const Command *self, int argc, char **argv)
         return r == OPTIONS_HELP ? 0 : 2;
     platform_catch_signals();
     const bool ok = run(&d, &err);
-    if (d.evaluation)
-        evaluation_free(d.evaluation);
-    mem_free(d.evaluation);
+    evaluation_destroy(d.evaluation);
     model_destroy(d.student);
     model_destroy(d.teacher);
     dataset_close(d.data);

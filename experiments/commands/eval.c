@@ -1,6 +1,5 @@
 /* di4c eval: teacher and student on the same time grids, measured by the metrics that fit the data.
  */
-#include <math.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -17,49 +16,38 @@
 #include "tensor/base/platform.h"
 
 typedef struct EvalOptions {
-    const char *model, *teacher, *data, *metrics, *classifier, *json, *report;
+    const char *model, *teacher, *data, *metrics, *json, *report;
     SamplerChoice sampler;
     CountList steps;
-    int64_t count, seed, batch, teacher_steps, bound_lambdas;
-    bool raw, stratified;
-    bool want_valid, want_fcd, want_elbo, want_bound; /* from metrics */
+    int64_t count, seed, batch, teacher_steps;
     CommonOptions common;
+    char metrics_help[METRICS_HELP_ROOM], data_help[DATASET_SPECS + 40];
+    OptionTable table; /* all rows, those of the sampler and of the metrics too */
 } EvalOptions;
 
 typedef struct EvalObjects {
     Model *model, *teacher;
     Dataset *train, *test;
-    Classifier *classifier;
     Evaluation *evaluation;
 } EvalObjects;
 
-static OptionsResult parse(const Command *self, EvalOptions *o, int argc, char **argv)
+static OptionsResult parse(const Command *self, EvalOptions *o, Metrics *metrics, int argc,
+                           char **argv)
 {
-    char specs[DATASET_SPECS], data[DATASET_SPECS + 40];
-    snprintf(data, sizeof data, "what the model was trained on: %s", dataset_specs(specs));
+    char specs[DATASET_SPECS];
+    snprintf(o->data_help, sizeof o->data_help, "what the model was trained on: %s",
+             dataset_specs(specs));
+    metrics_help(o->metrics_help);
     const Option options[] = {
         {"--model", OPTION_TEXT, &o->model, "MODEL", 0, 0, true, "teacher or student"},
-        {"--data", OPTION_TEXT, &o->data, "DATA", 0, 0, true, data},
+        {"--data", OPTION_TEXT, &o->data, "DATA", 0, 0, true, o->data_help},
         {"--teacher", OPTION_TEXT, &o->teacher, "MODEL", 0, 0, false,
          "measured beside the model: its teacher"},
-        {"--steps", OPTION_LIST, &o->steps, "1,2,4,8", 1, 1e5, false,
-         "steps from noise to data (default 1,2,4,8,16,32)"},
-        {"--sampler", OPTION_TEXT, &o->sampler.name, "NAME", 0, 0, false,
-         "posterior (default), or another; list prints them all"},
-        {"--sampler-set", OPTION_REPEAT, &o->sampler.set, "KEY=VALUE", 0, 0, false,
-         "a setting of the sampler, see --sampler list"},
-        {"--count", OPTION_COUNT, &o->count, "M", 2, 1e8, false, "samples of a row (default 2000)"},
-        {"--metrics", OPTION_TEXT, &o->metrics, "LIST", 0, 0, false,
-         "of valid, fcd, elbo, bound (default: valid or fcd, what fits the data)"},
-        {"--bound-lambdas", OPTION_COUNT, &o->bound_lambdas, "K", 1, 4096, false,
-         "bound: lambdas averaged over in each step of a student without a recognition network "
-         "(default 16)"},
-        {"--classifier", OPTION_TEXT, &o->classifier, "FILE", 0, 0, false,
-         "FCD's classifier: read if it exists, else trained and written"},
         {"--teacher-steps", OPTION_COUNT, &o->teacher_steps, "K", 0, 1e5, false,
          "adds hybrid rows: the last K steps are the teacher's"},
-        {"--grid", OPTION_TEXT, &o->sampler.grid, "NAME", 0, 0, false,
-         "times: uniform (default), authors, process, or a list such as 1,0.5,0.2"},
+        {"--steps", OPTION_LIST, &o->steps, "1,2,4,8", 1, 1e5, false,
+         "steps from noise to data (default 1,2,4,8,16,32)"},
+        {"--count", OPTION_COUNT, &o->count, "M", 2, 1e8, false, "samples of a row (default 2000)"},
         {"--json", OPTION_TEXT, &o->json, "FILE", 0, 0, false, "results as JSON"},
         {"--report", OPTION_TEXT, &o->report, "FILE.html", 0, 0, false,
          "one HTML page: table, charts, samples, loss curves"},
@@ -67,67 +55,33 @@ static OptionsResult parse(const Command *self, EvalOptions *o, int argc, char *
          "of all random numbers (default 1)"},
         {"--batch", OPTION_COUNT, &o->batch, "N", 1, 1e6, false,
          "samples in one network call (default 250)"},
-        {"--lambda", OPTION_TEXT, &o->sampler.lambda, "WHEN", 0, 0, false,
-         "lambda drawn for each step, or once for the whole sample: step or sample (default: as "
-         "the model was trained)"},
-        {"--as-code", OPTION_FLAG, &o->sampler.as_code, NULL, 0, 0, false,
-         "where paper and published code differ, the code (default): eps = 1e-9, argmax at the end "
-         "of --grid authors"},
-        {"--as-paper", OPTION_FLAG, &o->sampler.as_paper, NULL, 0, 0, false,
-         "... the paper: eps = 0, a draw at the end"},
-        {"--raw", OPTION_FLAG, &o->raw, NULL, 0, 0, false, "weights without averaging"},
-        {"--stratified-lambda", OPTION_FLAG, &o->stratified, NULL, 0, 0, false,
-         "lambdas of one call cut [0,1) evenly"},
+        {"--metrics", OPTION_TEXT, &o->metrics, "LIST", 0, 0, false, o->metrics_help},
     };
-    return options_parse(self, options, sizeof options / sizeof options[0], &o->common, argc, argv);
+    options_add(&o->table, options, sizeof options / sizeof options[0]);
+    metrics_options(metrics, &o->table);
+    sampler_choice_options(&o->sampler, &o->table);
+    return options_parse(self, o->table.rows, o->table.count, &o->common, argc, argv);
 }
 
-/* Which metrics: those asked for, or those that the data allow. */
-static bool choose_metrics(EvalOptions *o, Error *err)
+/* Names of files to read or write: not those of data, which may be folders. */
+static const char *file_of(const Option *row)
 {
-    const bool law = dataset_has_law(o->data);
-    char specs[DATASET_SPECS];
-    if (!o->metrics) {
-        o->want_valid = law;
-        o->want_fcd = !law;
-        return true;
-    }
-    for (const char *p = o->metrics;; p++) {
-        const size_t n = strcspn(p, ",");
-        if (n == 5 && strncmp(p, "valid", n) == 0)
-            o->want_valid = true;
-        else if (n == 3 && strncmp(p, "fcd", n) == 0)
-            o->want_fcd = true;
-        else if (n == 4 && strncmp(p, "elbo", n) == 0)
-            o->want_elbo = true;
-        else if (n == 5 && strncmp(p, "bound", n) == 0)
-            o->want_bound = true;
-        else
-            return error_set(err, "--metrics %.60s: expected a list of valid, fcd, elbo, bound",
-                             o->metrics);
-        p += n;
-        if (*p == '\0')
-            break;
-    }
-    if (o->want_valid && !law)
-        return error_set(err, "--metrics valid: expected --data %s, whose law is known",
-                         dataset_law_specs(specs));
-    return true;
+    const bool file = row->type == OPTION_TEXT &&
+                      (strcmp(row->value, "MODEL") == 0 || strncmp(row->value, "FILE", 4) == 0);
+    return file ? *(const char *const *)row->target : NULL;
 }
 
-/* What is written must not fall on what is read, nor on each other. */
-static bool check_names(const EvalOptions *o, Error *err)
+/* A result must not fall on what is read, nor on another result. */
+static bool check_name(const EvalOptions *o, const char *option, const char *name, Error *err)
 {
-    const char *const names[] = {o->json, o->report, o->model, o->teacher, o->classifier};
-    static const char *const options[] = {"--json", "--report", "--model", "--teacher",
-                                          "--classifier"};
-    for (size_t i = 0; i < 2; i++)
-        for (size_t k = i + 1; k < sizeof names / sizeof names[0]; k++)
-            if (names[i] && names[k] && strcmp(names[i], names[k]) == 0)
-                return error_set(err, "%s %.200s: expected another file than %s", options[i],
-                                 names[i], options[k]);
-    return path_check_result(options[0], o->json, err) &&
-           path_check_result(options[1], o->report, err);
+    for (size_t i = 0; name && i < o->table.count; i++) {
+        const Option *row = &o->table.rows[i];
+        const char *other = file_of(row);
+        if (other && strcmp(row->name, option) != 0 && strcmp(other, name) == 0)
+            return error_set(err, "%s %.200s: expected another file than %s", option, name,
+                             row->name);
+    }
+    return path_check_result(option, name, err);
 }
 
 /* Those given, or as many as the grid has times; a sampler with times of its own has one row. */
@@ -150,23 +104,42 @@ static bool check_steps(EvalOptions *o, Error *err)
     return true;
 }
 
-/* The bound is that of exact draws on the grid n/N. */
-static bool check_bound(const EvalOptions *o, Error *err)
+/* How rows are measured, as far as the options say it. */
+static MetricSetting setting_of(const EvalOptions *o)
 {
-    const bool other = o->sampler.name && strcmp(o->sampler.name, "posterior") != 0;
-    if (o->want_bound && (other || o->sampler.kind != GRID_UNIFORM))
-        return error_set(err, "--metrics bound: expected --sampler posterior and --grid uniform, "
-                              "whose bound it is");
-    return true;
+    MetricSetting setting = {
+        .count = (size_t)o->count,
+        .steps = o->steps,
+        .sampling = {.batch = (size_t)o->batch, .seed = (uint64_t)o->seed},
+        .eps = sampler_choice_eps(&o->sampler),
+        .known_law = dataset_has_law(o->data),
+        .beside_teacher = o->teacher != NULL,
+        .quiet = o->common.quiet,
+    };
+    sampler_choice_apply(&o->sampler, &setting.sampling);
+    return setting;
 }
 
-static bool check(EvalOptions *o, Error *err)
+/* Wrong usage; fills in setting and chooses metrics. */
+static bool check(EvalOptions *o, Evaluation *e, Error *err)
 {
     if (!sampler_choice_resolve(&o->sampler, err) || !check_steps(o, err))
         return false;
     if (o->teacher_steps > 0 && !o->teacher)
         return error_set(err, "--teacher-steps: expected --teacher too");
-    return check_names(o, err) && choose_metrics(o, err) && check_bound(o, err);
+    if (!check_name(o, "--json", o->json, err) || !check_name(o, "--report", o->report, err))
+        return false;
+    e->setting = setting_of(o);
+    return metrics_choose(&e->metrics, o->metrics, e->setting.known_law, err) &&
+           metrics_check(&e->metrics, &e->setting, err);
+}
+
+/* Before any work: can the results be written? */
+static bool check_outputs(const EvalOptions *o, const Evaluation *e, Error *err)
+{
+    return (!o->json || path_check_output(o->json, err)) &&
+           (!o->report || path_check_output(o->report, err)) &&
+           metrics_check_files(&e->metrics, err);
 }
 
 /* Data and model must have the same sizes. */
@@ -197,220 +170,91 @@ static bool check_test(const EvalOptions *o, const Dataset *d, const Dataset *te
                      d->width, d->channels, d->states);
 }
 
-/* The classifier's file if it exists; else one trained now, and written if a file was named. */
-static Classifier *get_classifier(const EvalOptions *o, const Dataset *train, Error *err)
+static bool open_models(const EvalOptions *o, EvalObjects *x, Error *err)
 {
-    if (o->classifier && platform_exists(o->classifier))
-        return classifier_load(o->classifier, train, err);
-    Classifier *c = classifier_train(train, 1, o->common.quiet, err);
-    if (!c || !o->classifier)
-        return c;
-    if (classifier_save(c, o->classifier, err))
-        return c;
-    classifier_destroy(c);
-    return NULL;
+    const WeightChoice which = sampler_choice_weights(&o->sampler);
+    if (!(x->model = model_load(o->model, which, err)))
+        return false;
+    return !o->teacher || ((x->teacher = model_load(o->teacher, which, err)) &&
+                           model_check_teacher(x->model, x->teacher, o->teacher, err));
 }
 
-/* Before any work: can the results be written? */
-static bool check_outputs(const EvalOptions *o, Error *err)
+static bool open_data(const EvalOptions *o, EvalObjects *x, Error *err)
 {
-    return (!o->json || path_check_output(o->json, err)) &&
-           (!o->report || path_check_output(o->report, err)) &&
-           (!o->classifier || !o->want_fcd || platform_exists(o->classifier) ||
-            path_check_output(o->classifier, err));
+    const DatasetOptions d = model_dataset(&x->model->config);
+    if (!(x->train = dataset_open(o->data, false, &d, err)) ||
+        !check_sizes(o, x->train, x->model, o->model, err))
+        return false;
+    if (!metrics_look_at_test(&x->evaluation->metrics) || !dataset_has_test(o->data))
+        return true;
+    return (x->test = dataset_open(o->data, true, &d, err)) &&
+           check_test(o, x->train, x->test, err);
 }
 
 static bool open_all(const EvalOptions *o, EvalObjects *x, Error *err)
 {
-    const WeightChoice which = o->raw ? WEIGHTS_RAW : WEIGHTS_AVERAGED;
-    if (!(x->model = model_load(o->model, which, err)))
+    Evaluation *e = x->evaluation;
+    if (!open_models(o, x, err) || !open_data(o, x, err))
         return false;
-    if (o->teacher && (!(x->teacher = model_load(o->teacher, which, err)) ||
-                       !model_check_teacher(x->model, x->teacher, o->teacher, err)))
-        return false;
-    const DatasetOptions d = model_dataset(&x->model->config);
-    if (!(x->train = dataset_open(o->data, false, &d, err)))
-        return false;
-    if (!check_sizes(o, x->train, x->model, o->model, err))
-        return false;
-    Evaluation *e = x->evaluation = mem_zeroed(1, sizeof *x->evaluation);
-    e->count = (size_t)o->count;
+    e->setting.train = x->train;
+    e->setting.test = x->test;
     e->style = (GridStyle){.height = x->train->height,
                            .width = x->train->width,
                            .channels = x->train->channels,
                            .states = x->train->states,
                            .mask = x->model->process->mask,
                            .padding = 2};
-    if (o->want_valid)
-        evaluation_use_law(e, x->train->law, (uint64_t)o->seed);
-    if ((o->want_fcd || o->want_elbo || o->want_bound) && dataset_has_test(o->data) &&
-        !((x->test = dataset_open(o->data, true, &d, err)) &&
-          check_test(o, x->train, x->test, err)))
-        return false;
-    if (!o->want_fcd)
-        return true;
-    if (!evaluation_check_counts(x->train, x->test, err) ||
-        !(x->classifier = get_classifier(o, x->train, err)))
-        return false;
-    return evaluation_use_classifier(e, x->classifier, x->train, x->test, err);
+    return evaluation_prepare(e, err);
 }
 
 static void close_all(EvalObjects *x)
 {
-    if (x->evaluation)
-        evaluation_free(x->evaluation);
-    mem_free(x->evaluation);
-    classifier_destroy(x->classifier);
+    evaluation_destroy(x->evaluation);
     dataset_close(x->test);
     dataset_close(x->train);
     model_destroy(x->teacher);
     model_destroy(x->model);
 }
 
-/* One model over all numbers of steps; hybrid rows only where the model has calls of its own. */
-static bool add_rows(const EvalOptions *o, EvalObjects *x, const char *name, const Denoiser *d,
-                     const Denoiser *teacher, const Process *p, Error *err)
+static MetricSubject subject_of(const Model *m, const char *name)
 {
-    for (size_t i = 0; i < o->steps.count; i++) {
-        SampleRequest request = {.model = d,
-                                 .teacher = teacher,
-                                 .teacher_steps = teacher ? (size_t)o->teacher_steps : 0,
-                                 .process = p,
-                                 .steps = (size_t)o->steps.values[i],
-                                 .stratified_lambda = o->stratified,
-                                 .batch = (size_t)o->batch,
-                                 .seed = (uint64_t)o->seed};
-        sampler_choice_apply(&o->sampler, &request);
-        if (teacher && request.teacher_steps >= request.steps)
-            continue;
-        if (!o->common.quiet)
-            fprintf(stderr, "sampling: %s, %zu step%s\n", name, request.steps,
-                    request.steps == 1 ? "" : "s");
-        if (!evaluation_add(x->evaluation, name, &request, err))
-            return false;
-    }
-    return true;
+    return (MetricSubject){.name = name,
+                           .kind = model_role_name(m->role),
+                           .denoiser = &m->denoiser,
+                           .process = m->process,
+                           .t_min = m->config.t_min};
 }
 
-enum { ELBO_TIMES = 256, BOUND_DATA = 0xE1B1 }; /* slices of its integral; a random stream */
-
-/* Pictures for the bound: drawn from a known law, else the first of the test split, or of the
- * training data.  states_free. */
-static States bound_data(const EvalOptions *o, const EvalObjects *x, const char **split)
-{
-    const Dataset *data = x->test ? x->test : x->train;
-    const FiniteLaw *law = x->train->law;
-    const size_t most = law ? (size_t)o->count : data->count;
-    States x0 = states_alloc((size_t)o->count < most ? (size_t)o->count : most, data->dims);
-    *split = law ? "drawn" : x->test ? "test" : "training";
-    if (!law) {
-        dataset_rows(data, 0, &x0, NULL);
-        return x0;
-    }
-    Rng draw = rng_child(rng_root((uint64_t)o->seed), BOUND_DATA);
-    for (size_t b = 0; b < x0.batch; b++)
-        memcpy(states_row(&x0, b), law->patterns + law_draw(law, &draw) * law->dims,
-               law->dims * sizeof *x0.x);
-    return x0;
-}
-
-static bool add_bound(const EvalOptions *o, EvalObjects *x, const char *name, const Denoiser *d,
-                      const Model *m, Error *err)
-{
-    const ElboRequest request = {.model = d,
-                                 .process = m->process,
-                                 .t_min = m->config.t_min,
-                                 .eps = sampler_choice_eps(&o->sampler),
-                                 .times = ELBO_TIMES,
-                                 .batch = (size_t)o->batch,
-                                 .seed = (uint64_t)o->seed};
-    const char *split;
-    States x0 = bound_data(o, x, &split);
-    if (!o->common.quiet)
-        fprintf(stderr, "elbo: %s, %zu pictures\n", name, x0.batch);
-    const bool ok = evaluation_add_bound(x->evaluation, name, &request, &x0, split, err);
-    states_free(&x0);
-    return ok;
-}
-
-/* Bounds of all product models; a student has none, which is said if nothing else has one. */
-static bool measure_bounds(const EvalOptions *o, EvalObjects *x, const Denoiser *exact, Error *err)
-{
-    const Model *m = x->model, *t = x->teacher;
-    if (exact && !add_bound(o, x, "exact", exact, m, err))
-        return false;
-    if (t && t->role == ROLE_TEACHER && !add_bound(o, x, "teacher", &t->denoiser, t, err))
-        return false;
-    if (m->role == ROLE_STUDENT && t)
-        return true;
-    return add_bound(o, x, model_role_name(m->role), &m->denoiser, m, err);
-}
-
-static bool add_step_bounds(const EvalOptions *o, EvalObjects *x, const char *name,
-                            const Denoiser *d, const Process *p, Error *err)
-{
-    const char *split;
-    States x0 = bound_data(o, x, &split);
-    bool ok = true;
-    for (size_t i = 0; ok && i < o->steps.count; i++) {
-        const StepBoundRequest request = {.model = d,
-                                          .process = p,
-                                          .steps = (size_t)o->steps.values[i],
-                                          .lambda_scope = o->sampler.lambda_scope,
-                                          .lambdas = (size_t)o->bound_lambdas,
-                                          .batch = (size_t)o->batch,
-                                          .seed = (uint64_t)o->seed};
-        if (!o->common.quiet)
-            fprintf(stderr, "bound: %s, %zu step%s, %zu pictures\n", name, request.steps,
-                    request.steps == 1 ? "" : "s", x0.batch);
-        ok = evaluation_add_step_bound(x->evaluation, name, &request, &x0, split, err);
-    }
-    states_free(&x0);
-    return ok;
-}
-
-/* Bounds of the samplers of N steps: all models. */
-static bool measure_step_bounds(const EvalOptions *o, EvalObjects *x, const Denoiser *exact,
-                                Error *err)
-{
-    const Model *m = x->model, *t = x->teacher;
-    const char *name = t && m->role == ROLE_TEACHER ? "model" : model_role_name(m->role);
-    return (!exact || add_step_bounds(o, x, "exact", exact, m->process, err)) &&
-           (!t || add_step_bounds(o, x, "teacher", &t->denoiser, t->process, err)) &&
-           add_step_bounds(o, x, name, &m->denoiser, m->process, err);
-}
-
+/* The perfect product model where the law is known, the teacher, the model, both. */
 static bool measure(const EvalOptions *o, EvalObjects *x, Error *err)
 {
+    enum { SUBJECTS = 4 };
     const Model *m = x->model, *t = x->teacher;
-    if (!o->common.quiet)
+    const FiniteLaw *law = x->train->law;
+    MetricSubject subjects[SUBJECTS];
+    size_t count = 0;
+    if (!o->common.quiet) {
         model_note_start(m);
-    if (!o->common.quiet)
         sampler_choice_note(&o->sampler, &m->denoiser, o->model);
-    if (o->want_elbo || o->want_bound) {
-        Denoiser *exact = x->train->law ? exact_denoiser_create(x->train->law, m->process) : NULL;
-        const bool ok = (!o->want_elbo || measure_bounds(o, x, exact, err)) &&
-                        (!o->want_bound || measure_step_bounds(o, x, exact, err));
-        exact_denoiser_destroy(exact);
-        if (!ok)
-            return false;
     }
-    if (!o->want_valid && !o->want_fcd)
-        return true;
-    if (x->train->law) {
-        Denoiser *exact = exact_denoiser_create(x->train->law, m->process);
-        const bool ok = add_rows(o, x, "exact", exact, NULL, m->process, err);
-        exact_denoiser_destroy(exact);
-        if (!ok)
-            return false;
+    Denoiser *exact = law ? exact_denoiser_create(law, m->process) : NULL;
+    if (exact) {
+        subjects[count] = subject_of(m, "exact");
+        subjects[count].kind = "exact";
+        subjects[count++].denoiser = exact;
     }
-    const char *name = t && m->role == ROLE_TEACHER ? "model" : model_role_name(m->role);
-    if (t && !add_rows(o, x, "teacher", &t->denoiser, NULL, t->process, err))
-        return false;
-    if (!add_rows(o, x, name, &m->denoiser, NULL, m->process, err))
-        return false;
-    return o->teacher_steps == 0 ||
-           add_rows(o, x, "hybrid", &m->denoiser, &t->denoiser, m->process, err);
+    if (t)
+        subjects[count++] = subject_of(t, "teacher");
+    subjects[count++] =
+        subject_of(m, t && m->role == ROLE_TEACHER ? "model" : model_role_name(m->role));
+    if (o->teacher_steps > 0) {
+        subjects[count] = subject_of(m, "hybrid");
+        subjects[count].teacher = &t->denoiser;
+        subjects[count++].teacher_steps = (size_t)o->teacher_steps;
+    }
+    const bool ok = evaluation_measure(x->evaluation, subjects, count, err);
+    exact_denoiser_destroy(exact);
+    return ok;
 }
 
 static bool write_json(const EvalOptions *o, const EvalObjects *x, Error *err)
@@ -484,27 +328,31 @@ static bool write_report(const EvalOptions *o, const EvalObjects *x, Error *err)
     return ok;
 }
 
+/* Everything but what the command line says wrongly. */
+static bool run(const EvalOptions *o, EvalObjects *x, Error *err)
+{
+    if (!check_outputs(o, x->evaluation, err) || !open_all(o, x, err) || !measure(o, x, err))
+        return false;
+    evaluation_print(x->evaluation, stdout);
+    return (!o->json || write_json(o, x, err)) && (!o->report || write_report(o, x, err));
+}
+
 int command_eval(const Command *self, int argc, char **argv)
 {
-    EvalOptions o = {.count = 2000, .seed = 1, .batch = 250, .bound_lambdas = 16};
+    EvalOptions o = {.count = 2000, .seed = 1, .batch = 250};
     Error err;
-    if (sampler_choice_list(stdout, argc, argv))
+    if (sampler_choice_list(stdout, argc, argv) || metrics_list(stdout, argc, argv))
         return 0;
-    const OptionsResult r = parse(self, &o, argc, argv);
-    if (r != OPTIONS_OK)
-        return r == OPTIONS_HELP ? 0 : 2;
-    if (!check(&o, &err)) {
-        sampler_choice_free(&o.sampler);
-        return command_fail(self, &err, 2);
-    }
-    EvalObjects x = {0};
-    platform_catch_signals();
-    bool ok = check_outputs(&o, &err) && open_all(&o, &x, &err) && measure(&o, &x, &err);
-    if (ok) {
-        evaluation_print(x.evaluation, stdout);
-        ok = (!o.json || write_json(&o, &x, &err)) && (!o.report || write_report(&o, &x, &err));
+    EvalObjects x = {.evaluation = evaluation_create()};
+    const OptionsResult r = parse(self, &o, &x.evaluation->metrics, argc, argv);
+    int status = r == OPTIONS_HELP ? 0 : 2;
+    if (r == OPTIONS_OK && !check(&o, x.evaluation, &err))
+        command_fail(self, &err, 2);
+    else if (r == OPTIONS_OK) {
+        platform_catch_signals();
+        status = run(&o, &x, &err) ? 0 : command_fail(self, &err, 1);
     }
     close_all(&x);
     sampler_choice_free(&o.sampler);
-    return ok ? 0 : command_fail(self, &err, 1);
+    return status;
 }

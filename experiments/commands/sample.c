@@ -20,7 +20,6 @@ typedef struct SampleOptions {
     SamplerChoice sampler;
     size_t calls; /* network calls of all samples */
     int64_t steps, teacher_steps, count, seed, batch;
-    bool raw, stratified;
     CommonOptions common;
 } SampleOptions;
 
@@ -32,12 +31,6 @@ static OptionsResult parse(const Command *self, SampleOptions *o, int argc, char
          ".png (a grid) or .npy (uint16, count x H x W x C)"},
         {"--steps", OPTION_COUNT, &o->steps, "N", 1, 1e6, false,
          "steps from noise to data (default 10)"},
-        {"--sampler", OPTION_TEXT, &o->sampler.name, "NAME", 0, 0, false,
-         "posterior (default), or another; list prints them all"},
-        {"--sampler-set", OPTION_REPEAT, &o->sampler.set, "KEY=VALUE", 0, 0, false,
-         "a setting of the sampler, see --sampler list"},
-        {"--grid", OPTION_TEXT, &o->sampler.grid, "NAME", 0, 0, false,
-         "times: uniform (default), authors, process, or a list such as 1,0.5,0.2"},
         {"--count", OPTION_COUNT, &o->count, "M", 1, 1e9, false, "samples (default 64)"},
         {"--teacher", OPTION_TEXT, &o->teacher, "MODEL", 0, 0, false,
          "hybrid sampling: the last steps use this model"},
@@ -49,19 +42,11 @@ static OptionsResult parse(const Command *self, SampleOptions *o, int argc, char
          "draw only part I of N (from 0) of the samples"},
         {"--batch", OPTION_COUNT, &o->batch, "N", 1, 1e6, false,
          "samples in one network call (default 64 to 256, by the size of the network)"},
-        {"--lambda", OPTION_TEXT, &o->sampler.lambda, "WHEN", 0, 0, false,
-         "lambda drawn for each step, or once for the whole sample: step or sample (default: as "
-         "the model was trained)"},
-        {"--as-code", OPTION_FLAG, &o->sampler.as_code, NULL, 0, 0, false,
-         "where paper and published code differ, the code (default): eps = 1e-9, argmax at the end "
-         "of --grid authors"},
-        {"--as-paper", OPTION_FLAG, &o->sampler.as_paper, NULL, 0, 0, false,
-         "... the paper: eps = 0, a draw at the end"},
-        {"--raw", OPTION_FLAG, &o->raw, NULL, 0, 0, false, "weights without averaging"},
-        {"--stratified-lambda", OPTION_FLAG, &o->stratified, NULL, 0, 0, false,
-         "lambdas of one call cut [0,1) evenly"},
     };
-    return options_parse(self, options, sizeof options / sizeof options[0], &o->common, argc, argv);
+    OptionTable table = {0};
+    options_add(&table, options, sizeof options / sizeof options[0]);
+    sampler_choice_options(&o->sampler, &table);
+    return options_parse(self, table.rows, table.count, &o->common, argc, argv);
 }
 
 /* First sample and number of samples of the shard "I/N" (NULL: all). */
@@ -173,7 +158,6 @@ static bool sample(SampleOptions *o, const Model *m, const Model *teacher, Error
                              .teacher_steps = (size_t)o->teacher_steps,
                              .process = m->process,
                              .steps = (size_t)o->steps,
-                             .stratified_lambda = o->stratified,
                              .first = first,
                              .batch = batch_of(o, m),
                              .seed = (uint64_t)o->seed};
@@ -237,7 +221,7 @@ int command_sample(const Command *self, int argc, char **argv)
         sampler_choice_free(&o.sampler);
         return command_fail(self, &err, 2);
     }
-    const WeightChoice which = o.raw ? WEIGHTS_RAW : WEIGHTS_AVERAGED;
+    const WeightChoice which = sampler_choice_weights(&o.sampler);
     Model *m = model_load(o.model, which, &err);
     Model *teacher = m && o.teacher ? model_load(o.teacher, which, &err) : NULL;
     int status = 1;

@@ -7,6 +7,30 @@
 #include "tensor/base/memory.h"
 #include "tensor/base/text.h"
 
+void sampler_choice_options(SamplerChoice *c, OptionTable *table)
+{
+    const Option rows[] = {
+        {"--sampler", OPTION_TEXT, &c->name, "NAME", 0, 0, false,
+         "posterior (default), or another; list prints them all"},
+        {"--sampler-set", OPTION_REPEAT, &c->set, "KEY=VALUE", 0, 0, false,
+         "a setting of the sampler, see --sampler list"},
+        {"--grid", OPTION_TEXT, &c->grid, "NAME", 0, 0, false,
+         "times: uniform (default), authors, process, or a list such as 1,0.5,0.2"},
+        {"--lambda", OPTION_TEXT, &c->lambda, "WHEN", 0, 0, false,
+         "lambda drawn for each step, or once for the whole sample: step or sample (default: as "
+         "the model was trained)"},
+        {"--as-code", OPTION_FLAG, &c->as_code, NULL, 0, 0, false,
+         "where paper and published code differ, the code (default): eps = 1e-9, argmax at the end "
+         "of --grid authors"},
+        {"--as-paper", OPTION_FLAG, &c->as_paper, NULL, 0, 0, false,
+         "... the paper: eps = 0, a draw at the end"},
+        {"--raw", OPTION_FLAG, &c->raw, NULL, 0, 0, false, "weights without averaging"},
+        {"--stratified-lambda", OPTION_FLAG, &c->stratified, NULL, 0, 0, false,
+         "lambdas of one call cut [0,1) evenly"},
+    };
+    options_add(table, rows, sizeof rows / sizeof rows[0]);
+}
+
 /* "1,0.5,0.2" -> times; false if a word is no number. */
 static bool parse_times(SamplerChoice *c, Error *err)
 {
@@ -103,6 +127,11 @@ bool sampler_choice_own(const SamplerChoice *c)
     return c->sampler->run != NULL;
 }
 
+WeightChoice sampler_choice_weights(const SamplerChoice *c)
+{
+    return c->raw ? WEIGHTS_RAW : WEIGHTS_AVERAGED;
+}
+
 void sampler_choice_apply(const SamplerChoice *c, SampleRequest *request)
 {
     request->sampler = c->sampler;
@@ -110,6 +139,7 @@ void sampler_choice_apply(const SamplerChoice *c, SampleRequest *request)
     request->lambda_scope = c->lambda_scope;
     request->grid = c->kind;
     request->times = c->times;
+    request->stratified_lambda = c->stratified;
 }
 
 const char *sampler_choice_lambda(const SamplerChoice *c, const Denoiser *d)

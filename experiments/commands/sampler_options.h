@@ -1,4 +1,5 @@
-/* The options by which `sample` and `eval` choose a sampler, its settings and its times. */
+/* The options by which `sample` and `eval` choose a sampler, its settings, its times, its lambdas
+ * and which of a model's weights it runs with. */
 #ifndef DI4C_EXPERIMENTS_COMMANDS_SAMPLER_OPTIONS_H
 #define DI4C_EXPERIMENTS_COMMANDS_SAMPLER_OPTIONS_H
 
@@ -6,6 +7,7 @@
 
 #include "diffusion/sampler/sampler.h"
 #include "experiments/cli/options.h"
+#include "nn/checkpoint.h"
 
 typedef struct SamplerChoice {
     /* from the command line; NULL or empty: not given */
@@ -14,6 +16,8 @@ typedef struct SamplerChoice {
     TextList set;           /* --sampler-set KEY=VALUE */
     const char *lambda;     /* --lambda: step or sample */
     bool as_code, as_paper; /* --as-code (default), --as-paper: distill/README.md has the table */
+    bool raw;               /* --raw: weights without averaging */
+    bool stratified;        /* --stratified-lambda */
     /* from sampler_choice_resolve */
     const SamplerClass *sampler;
     SamplerSettings settings;
@@ -23,6 +27,9 @@ typedef struct SamplerChoice {
     size_t time_count;
 } SamplerChoice;
 
+/* Appends the rows of these options to a command's; c, with what is parsed into it, comes as zeros.
+ */
+void sampler_choice_options(SamplerChoice *c, OptionTable *table);
 /* eps of the published code, or the paper's 0. */
 double sampler_choice_eps(const SamplerChoice *c);
 /* Makes sense of the names; --sampler-set goes before --as-code and --as-paper.  False and a
@@ -35,6 +42,7 @@ void sampler_choice_free(SamplerChoice *c);
 bool sampler_choice_steps(const SamplerChoice *c, int64_t steps, int64_t standard, size_t *out,
                           Error *err);
 bool sampler_choice_own(const SamplerChoice *c); /* the sampler has times of its own */
+WeightChoice sampler_choice_weights(const SamplerChoice *c);
 /* The fields of the request that the choice decides, steps apart. */
 void sampler_choice_apply(const SamplerChoice *c, SampleRequest *request);
 /* "step" or "sample": how long the samples of d keep a lambda; "none" for a product model. */

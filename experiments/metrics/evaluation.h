@@ -1,87 +1,64 @@
-/* Measuring models: samples at several numbers of network calls, the metrics that fit the data, and
- * the same rows as text, JSON and report.  Used by `eval` and `demo`. */
+/* Measuring models: samples at several numbers of network calls, the chosen metrics, and the same
+ * rows as text, JSON and report.  Used by `eval` and `demo`.
+ *
+ *   create, choose metrics, fill in setting and style, check, prepare, measure, show, destroy */
 #ifndef DI4C_EXPERIMENTS_METRICS_EVALUATION_H
 #define DI4C_EXPERIMENTS_METRICS_EVALUATION_H
 
-#include <stdbool.h>
-#include <stdio.h>
-
-#include "diffusion/elbo.h"
-#include "diffusion/sampler/sampler.h"
-#include "diffusion/step_bound.h"
-#include "experiments/data/glyphs.h"
-#include "experiments/metrics/classifier.h"
-#include "experiments/metrics/frechet.h"
-#include "experiments/report/report.h"
-#include "nn/formats/json_writer.h"
-#include "tensor/states.h"
+#include "experiments/metrics/metrics.h"
 
 typedef struct EvalRow {
-    const char *model; /* "exact", "teacher", "student", "hybrid" */
-    size_t steps;      /* of the time grid; own times: network calls, rounded */
-    double calls;      /* network calls for a sample */
-    double valid, tv;  /* with a law */
-    double fcd;        /* with a classifier */
-    double seconds;    /* for all samples; not written to files that are compared */
-    Picture picture;   /* grid of the first samples */
+    const char *model;                 /* MetricSubject.name */
+    size_t steps;                      /* of the time grid; own times: network calls, rounded */
+    double calls;                      /* network calls for a sample */
+    double values[METRIC_COLUMNS_MAX]; /* of Evaluation.columns */
+    double seconds;                    /* for all samples; not written to files that are compared */
+    Picture picture;                   /* grid of the first samples */
 } EvalRow;
 
-typedef struct EvalBound { /* diffusion/elbo.h */
-    const char *model, *split;
-    size_t pictures;
-    double t_min, eps;
-    Elbo elbo;
-} EvalBound;
+typedef struct EvalColumn {
+    const MetricColumn *column;
+    double floor; /* NAN: not known */
+} EvalColumn;
 
-typedef struct EvalStepBound { /* diffusion/step_bound.h */
-    const char *model, *split;
-    size_t pictures, steps, lambdas; /* lambdas: K, or 0 where none are averaged over */
-    StepBound bound;
-} EvalStepBound;
-
-enum { EVAL_ROWS_MAX = 256, EVAL_BOUNDS_MAX = 4, EVAL_PICTURES = 64 };
+enum { EVAL_ROWS_MAX = 256, EVAL_PICTURES = 64 };
 
 typedef struct Evaluation {
-    size_t count; /* samples of a row */
-    GridStyle style;
-    const FiniteLaw *law;       /* NULL: no valid and tv */
-    double tv_floor;            /* tv of as many exact samples */
-    Classifier *classifier;     /* NULL: no fcd; not owned */
-    Moments reference;          /* of the training pictures */
-    double fcd_floor, accuracy; /* of as many test pictures; of the classifier on the test split */
-    char classifier_hash[65];
-    const char *reference_name;
-    size_t reference_count, floor_count;
+    MetricSetting setting;
+    GridStyle style; /* of the rows' pictures */
+    Metrics metrics;
+    /* from evaluation_prepare: columns of all chosen metrics, in the order of their table */
+    EvalColumn columns[METRIC_COLUMNS_MAX];
+    size_t column_count;
     EvalRow rows[EVAL_ROWS_MAX];
     size_t row_count;
-    EvalBound bounds[EVAL_BOUNDS_MAX];
-    size_t bound_count;
-    EvalStepBound step_bounds[EVAL_ROWS_MAX];
-    size_t step_bound_count;
 } Evaluation;
 
-void evaluation_use_law(Evaluation *e, const FiniteLaw *law, uint64_t seed);
-/* Moments need 2 pictures of each split (a sentence otherwise): to be asked before work is done. */
-bool evaluation_check_counts(const Dataset *train, const Dataset *test, Error *err);
-/* test may be NULL: no floor and no accuracy are given.  The pictures of both must have the
- * classifier's sizes (checked). */
-bool evaluation_use_classifier(Evaluation *e, Classifier *c, const Dataset *train,
-                               const Dataset *test, Error *err);
-/* Draws e->count samples by the request and appends a row. */
+Evaluation *evaluation_create(void);    /* no metric is chosen */
+void evaluation_destroy(Evaluation *e); /* NULL is allowed */
+/* Once, with setting filled in and metrics chosen: metrics_prepare, and the columns. */
+bool evaluation_prepare(Evaluation *e, Error *err);
+/* All chosen metrics of all subjects: first those of models, then, if a metric looks at samples, a
+ * row for each number of steps.  A hybrid has no bounds, and rows where its model has steps of its
+ * own left. */
+bool evaluation_measure(Evaluation *e, const MetricSubject *subjects, size_t count, Error *err);
+/* Draws setting.count samples by the request and appends a row. */
 bool evaluation_add(Evaluation *e, const char *model, const SampleRequest *request, Error *err);
-/* Computes and appends the evidence lower bound on x0; split: the data's name in the output. */
-bool evaluation_add_bound(Evaluation *e, const char *model, const ElboRequest *request,
-                          const States *x0, const char *split, Error *err);
-/* The same for the sampler of request->steps steps. */
-bool evaluation_add_step_bound(Evaluation *e, const char *model, const StepBoundRequest *request,
-                               const States *x0, const char *split, Error *err);
-void evaluation_free(Evaluation *e);
 
 const EvalRow *evaluation_find(const Evaluation *e, const char *model, size_t steps); /* or NULL */
-void evaluation_print(const Evaluation *e, FILE *out); /* the table */
-/* Members "samples", floors, classifier, "elbo" and "rows" of the open JSON object. */
+/* The row's number in the column of that name (MetricColumn.name); NAN if there is none. */
+double evaluation_value(const Evaluation *e, const EvalRow *row, const char *column);
+
+/* The number as the text table and the report show it: a share in per cent, without its sign. */
+enum { EVAL_CELL = 32 };
+void evaluation_cell(const MetricColumn *column, double value, char text[EVAL_CELL]);
+/* value, or 100 times it: what a chart shows. */
+double evaluation_shown(const MetricColumn *column, double value);
+
+void evaluation_print(const Evaluation *e, FILE *out); /* evaluation_text.c: the table */
+/* evaluation_json.c: members "samples", those of the metrics, and "rows" of the open object. */
 void evaluation_json(const Evaluation *e, JsonOut *j);
-/* Table, chart against steps, and sample grids. */
+/* evaluation_report.c: parts of the metrics; table, charts against calls, grids of samples. */
 void evaluation_report(const Evaluation *e, Report *r);
 
 #endif

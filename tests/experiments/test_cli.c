@@ -8,7 +8,7 @@
 #include "experiments/commands/commands.h"
 #include "experiments/data/datasets.h"
 #include "experiments/metrics/classifier.h"
-#include "experiments/metrics/evaluation.h"
+#include "experiments/metrics/fcd.h"
 #include "experiments/model/model.h"
 #include "experiments/theory/theory.h"
 #include "nn/formats/json.h"
@@ -173,6 +173,7 @@ START_TEST(samplers_and_grids)
     says("sample --sampler list", 0, "theta-trapezoidal: ");
     ck_assert(strstr(said(stdout), "arXiv 2409.02908") && strstr(said(stdout), "theta=0.5"));
     says("eval --sampler list", 0, "first-hitting: ");
+    says("eval --metrics list", 0, "bound: ");
     expect("sample --quiet --model @s.safetensors --steps 2 --count 5 --out @x.npy", 0);
     says("sample --quiet --model @s.safetensors --grid 1,0.5 --count 5 --out @y.npy", 0,
          "5 samples of 2 steps, 2 network calls each");
@@ -575,18 +576,18 @@ static void check_floor(Classifier *k, const Dataset *train)
     size_t n;
     char *text = toy_read(toy("e.json"), &n);
     Json *json = json_parse(text, n, "e.json", &err);
-    Evaluation right = {.count = 20}, wrong = {.count = 20};
+    Fcd right, wrong;
     DatasetOptions binary = dataset_defaults();
     binary.transform = DATA_BINARY;
     Dataset *test = dataset_open("mnist:" DIR, true, &binary, &err);
-    ck_assert(evaluation_use_classifier(&right, k, train, test, &err));
-    ck_assert(evaluation_use_classifier(&wrong, k, train, train, &err));
+    ck_assert(fcd_create(&right, k, train, test, 20, &err));
+    ck_assert(fcd_create(&wrong, k, train, train, 20, &err));
     ck_assert_msg(json != NULL, "%s", err.text);
     const double got = json_get(json, "fcd_floor")->number;
-    ck_assert_double_eq_tol(got, right.fcd_floor, 1e-4 * right.fcd_floor);
-    ck_assert_double_gt(fabs(got - wrong.fcd_floor), 0.01 * got);
-    evaluation_free(&right);
-    evaluation_free(&wrong);
+    ck_assert_double_eq_tol(got, right.floor, 1e-4 * right.floor);
+    ck_assert_double_gt(fabs(got - wrong.floor), 0.01 * got);
+    fcd_free(&right);
+    fcd_free(&wrong);
     dataset_close(test);
     json_free(json);
     mem_free(text);

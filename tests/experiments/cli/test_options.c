@@ -1,6 +1,7 @@
 /* The option parser: what it takes, what it refuses and how it says so.  stdout and stderr of the
  * child process go to files that the tests read. */
 #include <check.h>
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -138,6 +139,35 @@ START_TEST(repeats_have_an_end)
 }
 END_TEST
 
+START_TEST(tables_are_put_together)
+{
+    int64_t steps = 0;
+    bool raw = false;
+    const Option first = {"--steps", OPTION_COUNT, &steps, "N", 1, 9, false, "steps"};
+    const Option second = {"--raw", OPTION_FLAG, &raw, NULL, 0, 0, false, "as it is"};
+    char word[] = "--steps", number[] = "7", flag[] = "--raw", *argv[] = {flag, word, number};
+    CommonOptions common = {0};
+    OptionTable table = {0};
+    options_add(&table, &first, 1);
+    options_add(&table, &second, 1);
+    ck_assert_uint_eq(table.count, 2);
+    ck_assert_int_eq(options_parse(&command, table.rows, table.count, &common, 3, argv),
+                     OPTIONS_OK);
+    ck_assert(steps == 7 && raw);
+}
+END_TEST
+
+START_TEST(tables_have_an_end)
+{
+    const Option row = {"--flag", OPTION_FLAG, NULL, NULL, 0, 0, false, "a flag"};
+    OptionTable table = {0};
+    for (int i = 0; i < OPTION_TABLE_MAX; i++)
+        options_add(&table, &row, 1);
+    toys_tear_down(); /* the next one ends the process */
+    options_add(&table, &row, 1);
+}
+END_TEST
+
 START_TEST(help_wins)
 {
     Values v;
@@ -166,6 +196,8 @@ Suite *options_suite(void)
     tcase_add_test(tc, all_kinds_are_taken);
     tcase_add_loop_test(tc, mistakes_are_explained, 0, (int)(sizeof wrong / sizeof wrong[0]));
     tcase_add_test(tc, repeats_have_an_end);
+    tcase_add_test(tc, tables_are_put_together);
+    tcase_add_test_raise_signal(tc, tables_have_an_end, SIGABRT);
     tcase_add_test(tc, help_wins);
     tcase_add_test(tc, failures_name_the_command);
     tcase_set_timeout(tc, 30);

@@ -7,6 +7,7 @@
 
 #include "experiments/data/batches.h"
 #include "experiments/data/exact_denoiser.h"
+#include "experiments/metrics/classifier.h"
 #include "experiments/metrics/evaluation.h"
 #include "nn/formats/json.h"
 #include "tensor/base/memory.h"
@@ -33,15 +34,19 @@ static void set_up(void)
     c.process = diffusion_process_create(&pc, &err);
     ck_assert_msg(c.process != NULL, "%s", err.text);
     c.exact = exact_denoiser_create(c.data->law, c.process);
-    c.e = mem_zeroed(1, sizeof *c.e);
-    c.e->count = COUNT;
+    c.e = evaluation_create();
+    c.e->setting = (MetricSetting){.count = COUNT,
+                                   .steps = {2, {1, 64}},
+                                   .sampling = {.batch = 100, .seed = 1},
+                                   .known_law = true,
+                                   .quiet = true,
+                                   .train = c.data};
     c.e->style = (GridStyle){.height = 6, .width = 6, .channels = 1, .states = 2, .mask = 2};
 }
 
 static void tear_down(void)
 {
-    evaluation_free(c.e);
-    mem_free(c.e);
+    evaluation_destroy(c.e);
     exact_denoiser_destroy(c.exact);
     diffusion_process_destroy(c.process);
     dataset_close(c.data);
@@ -63,11 +68,41 @@ static void add(const char *name, size_t steps)
     ck_assert_msg(evaluation_add(c.e, name, &r, &err), "%s", err.text);
 }
 
+static void choose(const char *metrics)
+{
+    Error err = {""};
+    ck_assert_msg(metrics_choose(&c.e->metrics, metrics, true, &err), "%s", err.text);
+    ck_assert_msg(evaluation_prepare(c.e, &err), "%s", err.text);
+}
+
+/* The exact product model, at the setting's numbers of steps. */
+static void measure(void)
+{
+    const MetricSubject exact = {
+        .name = "exact", .kind = "exact", .denoiser = c.exact, .process = c.process, .t_min = 0.01};
+    Error err = {""};
+    ck_assert_msg(evaluation_measure(c.e, &exact, 1, &err), "%s", err.text);
+}
+
 static void with_law(void)
 {
-    evaluation_use_law(c.e, c.data->law, 1);
-    add("exact", 1);
-    add("exact", 64);
+    choose("valid");
+    measure();
+}
+
+static double value(const EvalRow *row, const char *column)
+{
+    return evaluation_value(c.e, row, column);
+}
+
+/* The floor of the column of that name. */
+static double floor_of(const char *name)
+{
+    for (size_t k = 0; k < c.e->column_count; k++)
+        if (strcmp(c.e->columns[k].column->name, name) == 0)
+            return c.e->columns[k].floor;
+    ck_abort_msg("no column %s", name);
+    return NAN;
 }
 
 START_TEST(rows_measure_against_the_law)
@@ -78,14 +113,14 @@ START_TEST(rows_measure_against_the_law)
     ck_assert(one == &c.e->rows[0] && many == &c.e->rows[1] && c.e->row_count == 2);
     ck_assert_ptr_null(evaluation_find(c.e, "exact", 2));
     ck_assert_ptr_null(evaluation_find(c.e, "teacher", 1));
-    ck_assert(isnan(one->fcd) && isnan(many->fcd));
+    ck_assert(isnan(value(one, "fcd")) && isnan(floor_of("valid")));
     /* One step draws 36 pixels on their own; 64 steps of the exact marginals nearly never take two
      * pixels that matter to each other at once. */
-    ck_assert_double_lt(one->valid, 0.05);
-    ck_assert_double_gt(many->valid, 0.5);
-    ck_assert_double_gt(one->tv, 0.95);
-    ck_assert_double_lt(many->tv, c.e->tv_floor + 0.5);
-    ck_assert_double_lt(c.e->tv_floor, many->tv);
+    ck_assert_double_lt(value(one, "valid"), 0.05);
+    ck_assert_double_gt(value(many, "valid"), 0.5);
+    ck_assert_double_gt(value(one, "tv"), 0.95);
+    ck_assert_double_lt(value(many, "tv"), floor_of("tv") + 0.5);
+    ck_assert_double_lt(floor_of("tv"), value(many, "tv"));
     ck_assert(many->picture.channels == 1 && many->picture.pixels != NULL);
 }
 END_TEST
@@ -94,7 +129,9 @@ START_TEST(rows_repeat_themselves)
 {
     with_law();
     add("again", 64);
-    ck_assert(c.e->rows[1].valid == c.e->rows[2].valid && c.e->rows[1].tv == c.e->rows[2].tv);
+    const EvalRow *first = &c.e->rows[1], *second = &c.e->rows[2];
+    ck_assert(value(first, "valid") == value(second, "valid"));
+    ck_assert(value(first, "tv") == value(second, "tv"));
 }
 END_TEST
 
@@ -102,7 +139,7 @@ START_TEST(failures_add_no_row)
 {
     SampleRequest r = request(0);
     Error err = {""};
-    evaluation_use_law(c.e, c.data->law, 1);
+    choose("valid");
     ck_assert(!evaluation_add(c.e, "exact", &r, &err));
     ck_assert_msg(strstr(err.text, "steps = 0") != NULL, "%s", err.text);
     ck_assert_uint_eq(c.e->row_count, 0);
@@ -135,10 +172,11 @@ START_TEST(the_table_shows_what_was_measured)
     char *text = printed();
     const EvalRow *r = &c.e->rows[1];
     holds(text, "model     steps    valid       tv   seconds\n");
-    snprintf(line, sizeof line, "%-8s %6d %7.2f%% %8.4f ", "exact", 64, 100 * r->valid, r->tv);
+    snprintf(line, sizeof line, "%-8s %6d %7.2f%% %8.4f ", "exact", 64, 100 * value(r, "valid"),
+             value(r, "tv"));
     holds(text, line);
     snprintf(line, sizeof line, "300 samples in each row; tv of as many exact samples: %.3f\n",
-             c.e->tv_floor);
+             floor_of("tv"));
     holds(text, line);
     ck_assert_ptr_null(strstr(text, "fcd"));
     mem_free(text);
@@ -153,27 +191,43 @@ static double member(const Json *object, const char *key)
     return value;
 }
 
-START_TEST(json_holds_the_rows_and_no_times)
+static char *json_text(size_t *n)
 {
-    Error err = {""};
-    size_t n;
-    with_law();
     FILE *f = fopen(toy("out.json"), "wb");
     JsonOut j = jsonout_start(f);
     jsonout_object(&j, NULL);
     evaluation_json(c.e, &j);
     jsonout_end(&j);
     fclose(f);
-    char *text = toy_read(toy("out.json"), &n);
+    return toy_read(toy("out.json"), n);
+}
+
+static char *report_text(void)
+{
+    Error err = {""};
+    size_t n;
+    Report *r = report_create("test", "summary");
+    evaluation_report(c.e, r);
+    ck_assert_msg(report_write(r, toy("r.html"), &err), "%s", err.text);
+    report_destroy(r);
+    return toy_read(toy("r.html"), &n);
+}
+
+START_TEST(json_holds_the_rows_and_no_times)
+{
+    Error err = {""};
+    size_t n;
+    with_law();
+    char *text = json_text(&n);
     Json *json = json_parse(text, n, "out.json", &err);
     ck_assert_msg(json != NULL, "%s", err.text);
     ck_assert(member(json, "samples") == COUNT);
-    ck_assert_double_eq_tol(member(json, "tv_floor"), c.e->tv_floor, 1e-8);
+    ck_assert_double_eq_tol(member(json, "tv_floor"), floor_of("tv"), 1e-8);
     const Json *rows = json_get(json, "rows");
     ck_assert(rows != NULL && rows->count == 2);
     ck_assert(member(&rows->items[1], "steps") == 64);
-    ck_assert_double_eq_tol(member(&rows->items[1], "valid"), c.e->rows[1].valid, 1e-8);
-    ck_assert_double_eq_tol(member(&rows->items[1], "tv"), c.e->rows[1].tv, 1e-8);
+    ck_assert_double_eq_tol(member(&rows->items[1], "valid"), value(&c.e->rows[1], "valid"), 1e-8);
+    ck_assert_double_eq_tol(member(&rows->items[1], "tv"), value(&c.e->rows[1], "tv"), 1e-8);
     ck_assert_ptr_null(strstr(text, "seconds"));
     ck_assert_ptr_null(strstr(text, "fcd"));
     json_free(json);
@@ -183,14 +237,8 @@ END_TEST
 
 START_TEST(the_report_holds_table_charts_and_pictures)
 {
-    Error err = {""};
-    size_t n;
     with_law();
-    Report *r = report_create("test", "summary");
-    evaluation_report(c.e, r);
-    ck_assert_msg(report_write(r, toy("r.html"), &err), "%s", err.text);
-    report_destroy(r);
-    char *text = toy_read(toy("r.html"), &n);
+    char *text = report_text();
     holds(text, "valid %");
     holds(text, "Total variation distance to the true law");
     holds(text, "exact, 64 steps");
@@ -201,97 +249,155 @@ START_TEST(the_report_holds_table_charts_and_pictures)
 }
 END_TEST
 
-START_TEST(rows_measure_by_a_classifier)
+/* Gives the evaluation a metric of fcd with a classifier that has learnt nothing yet. */
+static void with_classifier(void)
 {
     Error err = {""};
+    CommonOptions common = {0};
+    OptionTable table = {0};
+    const Command command = {"eval", "", "", NULL};
+    char option[] = "--classifier", *argv[] = {option, NULL};
     Classifier *k = classifier_create(c.data, 1, &err);
-    ck_assert_msg(k != NULL, "%s", err.text);
-    evaluation_use_law(c.e, c.data->law, 1);
-    ck_assert_msg(evaluation_use_classifier(c.e, k, c.data, NULL, &err), "%s", err.text);
-    ck_assert(isnan(c.e->fcd_floor) && isnan(c.e->accuracy));
-    ck_assert_uint_eq(c.e->reference_count, c.data->count);
-    add("exact", 1);
-    add("exact", 64);
-    ck_assert_double_gt(c.e->rows[0].fcd, c.e->rows[1].fcd);
-    ck_assert_double_ge(c.e->rows[1].fcd, 0);
+    argv[1] = mem_string(toy("k.safetensors"));
+    ck_assert_msg(k && classifier_save(k, argv[1], &err), "%s", err.text);
+    classifier_destroy(k);
+    metrics_options(&c.e->metrics, &table);
+    ck_assert_int_eq(options_parse(&command, table.rows, table.count, &common, 2, argv),
+                     OPTIONS_OK);
+    choose("fcd,valid");
+    mem_free(argv[1]);
+}
+
+START_TEST(rows_measure_by_a_classifier)
+{
+    char line[80];
+    with_classifier();
+    ck_assert(isnan(floor_of("fcd")));
+    measure();
+    ck_assert_double_gt(value(&c.e->rows[0], "fcd"), value(&c.e->rows[1], "fcd"));
+    ck_assert_double_ge(value(&c.e->rows[1], "fcd"), 0);
     char *text = printed();
-    holds(text, "       tv       fcd");
-    holds(text, "training pictures, classifier ");
+    holds(text, "    valid       tv       fcd   seconds"); /* the table's order, not the list's */
+    snprintf(line, sizeof line, "FCD against %zu training pictures, classifier ", c.data->count);
+    holds(text, line);
     ck_assert_ptr_null(strstr(text, "floor"));
     ck_assert_ptr_null(strstr(text, "nan %"));
     mem_free(text);
-    Report *r = report_create("test", "summary");
-    evaluation_report(c.e, r);
-    ck_assert(report_write(r, toy("r.html"), &err));
-    report_destroy(r);
-    size_t n;
-    text = toy_read(toy("r.html"), &n);
+    text = report_text();
     holds(text, "FCD reference");
     ck_assert_ptr_null(strstr(text, "nan %"));
     mem_free(text);
-    evaluation_free(c.e);
-    classifier_destroy(k);
 }
 END_TEST
 
-/* FCD of the first `count` pictures of `test` against all of `train`, step by step. */
-static double distance_of(Classifier *k, const Dataset *train, const Dataset *test, size_t count)
+/* Metrics of models alone draw no rows, and come in all three ways. */
+START_TEST(bits_come_without_rows)
 {
-    const Dataset *const from[] = {train, test};
-    const size_t counts[] = {train->count, count};
-    Moments m[2];
-    double distance;
+    size_t n;
+    choose("elbo,bound");
+    c.e->setting.steps = (CountList){2, {1, 4}};
+    measure();
+    ck_assert(c.e->row_count == 0 && c.e->column_count == 0);
+    char *text = printed();
+    holds(text, "exact    at most ");
+    holds(text, "300 drawn pictures, t_min 0.01, eps 0)");
+    holds(text, "model     steps  bits/dim <=");
+    holds(text, "exact         4 ");
+    holds(text, "bounds of the N-step samplers, 300 drawn pictures\n");
+    ck_assert_ptr_null(strstr(text, "samples in each row"));
+    mem_free(text);
+    text = json_text(&n);
     Error err = {""};
-    for (int i = 0; i < 2; i++) {
-        States x = states_alloc(counts[i], train->dims);
-        float *f = mem_alloc(counts[i] * CLASSIFIER_FEATURES, sizeof *f);
-        dataset_rows(from[i], 0, &x, NULL);
-        classifier_features(k, &x, f);
-        m[i] = moments_of(f, counts[i], CLASSIFIER_FEATURES);
-        mem_free(f);
-        states_free(&x);
-    }
-    ck_assert_msg(frechet_distance(&m[1], &m[0], &distance, &err), "%s", err.text);
-    moments_free(&m[0]);
-    moments_free(&m[1]);
-    return distance;
+    Json *json = json_parse(text, n, "out.json", &err);
+    ck_assert_msg(json != NULL, "%s", err.text);
+    ck_assert(json_get(json, "elbo")->count == 1 && json_get(json, "bounds")->count == 2);
+    ck_assert_uint_eq(json_get(json, "rows")->count, 0);
+    ck_assert(member(&json_get(json, "bounds")->items[1], "steps") == 4);
+    json_free(json);
+    mem_free(text);
+    text = report_text();
+    holds(text, "The exact needs at most ");
+    holds(text, "Evidence bounds of the samplers of N steps");
+    ck_assert_ptr_null(strstr(text, "Quality against"));
+    mem_free(text);
+}
+END_TEST
+
+/* A hybrid has rows where its model has steps of its own left, and no bound. */
+START_TEST(hybrids_have_rows_and_no_bounds)
+{
+    const MetricSubject hybrid = {.name = "hybrid",
+                                  .kind = "student",
+                                  .denoiser = c.exact,
+                                  .teacher = c.exact,
+                                  .teacher_steps = 1,
+                                  .process = c.process};
+    Error err = {""};
+    choose("valid,bound");
+    c.e->setting.steps = (CountList){3, {1, 2, 3}};
+    ck_assert_msg(evaluation_measure(c.e, &hybrid, 1, &err), "%s", err.text);
+    ck_assert(c.e->row_count == 2 && c.e->rows[0].steps == 2);
+    char *text = printed();
+    ck_assert_ptr_null(strstr(text, "bits/dim"));
+    mem_free(text);
+}
+END_TEST
+
+/* ---- a metric outside the table ---- */
+
+static bool share_of_ones(void *state, const States *samples, double *values, Error *err)
+{
+    size_t ones = 0;
+    (void)state;
+    (void)err;
+    for (size_t i = 0; i < samples->batch * samples->dims; i++)
+        ones += samples->x[i] == 1;
+    values[0] = (double)ones / (double)(samples->batch * samples->dims);
+    values[1] = -1.5;
+    return true;
 }
 
-/* The floor is the distance of as many test pictures: nothing at all for the pictures themselves.
- */
-START_TEST(the_floor_is_that_of_test_pictures)
+static double half(const void *state, size_t column)
 {
-    Error err = {""};
-    Dataset *d = toy_open(toy_mnist(60, 4, 1), false), *test = toy_open(d->name, true);
-    Classifier *k = classifier_create(d, 1, &err);
-    c.e->count = 50;
-    ck_assert_msg(evaluation_use_classifier(c.e, k, d, test, &err), "%s", err.text);
-    ck_assert_uint_eq(c.e->floor_count, 50);
-    ck_assert(c.e->fcd_floor > 0 && c.e->accuracy >= 0 && c.e->accuracy <= 1);
-    const double few = distance_of(k, d, test, 50), all = distance_of(k, d, test, 60);
-    ck_assert_double_eq_tol(c.e->fcd_floor, few, 1e-9 * few);
-    ck_assert_double_gt(fabs(all - few), 1e-3 * few); /* so that the number of them is seen */
+    (void)state;
+    return column == 0 ? 0.5 : NAN;
+}
+
+static const MetricColumn ink_columns[] = {
+    {.name = "ink", .label = "Ink", .unit = "%", .width = 7, .decimals = 1, .chart = "Share of 1"},
+    {.name = "low", .label = "Low", .width = 6, .decimals = 2, .chart = "Always the same"},
+};
+static const MetricClass ink = {.name = "ink",
+                                .of_samples = share_of_ones,
+                                .columns = ink_columns,
+                                .column_count = 2,
+                                .floor = half};
+
+START_TEST(columns_are_made_from_the_class)
+{
+    char line[80];
+    size_t n;
+    c.e->metrics.at[c.e->metrics.count++] = (Metric){.kind = &ink};
+    choose("ink,valid");
+    measure();
+    const EvalRow *r = &c.e->rows[0];
+    const double share = value(r, "ink");
+    ck_assert(share > 0 && share < 1 && value(r, "low") == -1.5 && value(r, "valid") < 0.05);
+    ck_assert(floor_of("ink") == 0.5 && isnan(floor_of("low")));
     char *text = printed();
-    holds(text, "floor: 50 test pictures have ");
+    holds(text, "model     steps    valid       tv     ink    low   seconds\n");
+    snprintf(line, sizeof line, " %5.1f%%  -1.50 ", 100 * share);
+    holds(text, line);
     mem_free(text);
-    evaluation_free(c.e);
-    c.e->count = 1000;
-    ck_assert(evaluation_use_classifier(c.e, k, d, d, &err));
-    ck_assert_uint_eq(c.e->floor_count, 60);
-    ck_assert_double_lt(c.e->fcd_floor, 1e-6);
-    evaluation_free(c.e);
-    ck_assert(evaluation_use_classifier(c.e, k, d, test, &err)); /* all there are */
-    ck_assert_double_eq_tol(c.e->fcd_floor, all, 1e-9 * all);
-    evaluation_free(c.e);
-    Dataset *one = toy_open(toy_mnist(1, 4, 1), false);
-    ck_assert(!evaluation_use_classifier(c.e, k, one, NULL, &err));
-    ck_assert_msg(strstr(err.text, "at least 2 pictures") != NULL, "%s", err.text);
-    ck_assert(!evaluation_use_classifier(c.e, k, d, one, &err));
-    ck_assert_ptr_null(c.e->classifier);
-    classifier_destroy(k);
-    dataset_close(one);
-    dataset_close(test);
-    dataset_close(d);
+    text = json_text(&n);
+    holds(text, "\"low\": -1.5");
+    mem_free(text);
+    text = report_text();
+    holds(text, "Ink %");
+    holds(text, "Ink, %");
+    holds(text, "Share of 1");
+    holds(text, "Always the same");
+    mem_free(text);
 }
 END_TEST
 
@@ -308,7 +414,9 @@ Suite *evaluation_suite(void)
     tcase_add_test(tc, json_holds_the_rows_and_no_times);
     tcase_add_test(tc, the_report_holds_table_charts_and_pictures);
     tcase_add_test(tc, rows_measure_by_a_classifier);
-    tcase_add_test(tc, the_floor_is_that_of_test_pictures);
+    tcase_add_test(tc, bits_come_without_rows);
+    tcase_add_test(tc, hybrids_have_rows_and_no_bounds);
+    tcase_add_test(tc, columns_are_made_from_the_class);
     tcase_set_timeout(tc, 120);
     suite_add_tcase(s, tc);
     return s;

@@ -1,0 +1,110 @@
+/* What a metric is: something that `eval --metrics` can measure.  Adding one adds a file that
+ * defines a MetricClass and its name in metrics.c's table; options, checks, columns of the text
+ * table, members of the JSON, table and charts of the report are made from the class.
+ *
+ * A metric looks at one of three things: the samples of a row (valid, fcd), a model by itself
+ * (elbo), or a model at a number of steps (bound).  The first kind gives numbers, one for each of
+ * its columns, and each row of an evaluation keeps them; the others keep what they found in their
+ * state and show it themselves. */
+#ifndef DI4C_EXPERIMENTS_METRICS_METRIC_H
+#define DI4C_EXPERIMENTS_METRICS_METRIC_H
+
+#include <stdbool.h>
+#include <stdio.h>
+
+#include "diffusion/sampler/sampler.h"
+#include "experiments/cli/options.h"
+#include "experiments/data/dataset.h"
+#include "experiments/report/report.h"
+#include "nn/formats/json_writer.h"
+
+/* How it is measured: the same for all metrics and models of an evaluation. */
+typedef struct MetricSetting {
+    size_t count;           /* samples of a row; a bound is taken on at most so many pictures */
+    CountList steps;        /* a row of each model for each; a sampler with times of its own: one */
+    SampleRequest sampling; /* of all rows: all but the models, process, steps and counters */
+    double eps;             /* ElboRequest.eps */
+    bool known_law;         /* the data's law is known: train->law will be there */
+    bool beside_teacher;    /* a teacher is measured too */
+    bool quiet;             /* no progress on stderr */
+    const Dataset *train;   /* from prepare on */
+    const Dataset *test;    /* the same; NULL: there is none, or no chosen metric looks at it */
+} MetricSetting;
+
+/* What is measured: a model, or one whose last steps are another's. */
+typedef struct MetricSubject {
+    const char *name; /* exact, teacher, student, hybrid; model: a teacher beside its own */
+    const char *kind; /* exact, teacher, student */
+    const Denoiser *denoiser;
+    const Denoiser *teacher; /* hybrid: whose the last teacher_steps steps are; else NULL */
+    size_t teacher_steps;
+    const Process *process;
+    double t_min; /* ElboRequest.t_min */
+} MetricSubject;
+
+/* A number that a row has by a metric of samples. */
+typedef struct MetricColumn {
+    const char *name;  /* head of the text table's column, member of a row in the JSON */
+    const char *label; /* the report's name of it */
+    const char *unit;  /* "%": a share, shown times 100; NULL: none */
+    int width;         /* characters of the text table's column */
+    int decimals;      /* shown behind the point */
+    const char *chart; /* title of its chart against network calls */
+    bool log_y;        /* of the chart */
+} MetricColumn;
+
+typedef enum MetricDefault {
+    METRIC_WHEN_ASKED, /* measured only if --metrics names it */
+    METRIC_OF_LAW,     /* without --metrics, where the data's law is known */
+    METRIC_OF_PICTURES /* without --metrics, where it is not */
+} MetricDefault;
+
+/* Hooks that are NULL have nothing to do.  state: state_bytes bytes, zeros at first. */
+typedef struct MetricClass {
+    const char *name;  /* for --metrics */
+    const char *help;  /* one line */
+    const char *needs; /* one line: what must be there */
+    MetricDefault when;
+    bool looks_at_test; /* wants the test split, if the data have one */
+    size_t state_bytes;
+
+    /* Appends options of its own, whose targets are in the state. */
+    void (*options)(void *state, OptionTable *table);
+    /* Before any work: does it make sense with these data and this sampler (wrong usage)? */
+    bool (*check)(const MetricSetting *setting, Error *err);
+    /* Before any work: can the files it writes be written? */
+    bool (*check_files)(const void *state, Error *err);
+    /* Once, when the data are open. */
+    bool (*prepare)(void *state, const MetricSetting *setting, Error *err);
+    void (*release)(void *state);
+
+    /* One of these three.  values: (column_count). */
+    bool (*of_samples)(void *state, const States *samples, double *values, Error *err);
+    bool (*of_model)(void *state, const MetricSetting *setting, const MetricSubject *subject,
+                     Error *err);
+    bool (*of_steps)(void *state, const MetricSetting *setting, const MetricSubject *subject,
+                     size_t steps, Error *err);
+
+    /* of_samples alone: its columns, and what as many samples of the data themselves have in them
+     * (NAN: not known). */
+    const MetricColumn *columns;
+    size_t column_count;
+    double (*floor)(const void *state, size_t column);
+
+    /* What there is to say beside the table.  of_samples: goes on the line below the table with
+     * "; ...", or begins the next one; ends without a newline.  Others: whole lines above it. */
+    void (*print)(const void *state, FILE *out);
+    /* Members of the open object. */
+    void (*json)(const void *state, JsonOut *j);
+    /* of_samples: facts.  Others: a part of the page. */
+    void (*report)(const void *state, Report *r);
+} MetricClass;
+
+/* One of an evaluation. */
+typedef struct Metric {
+    const MetricClass *kind;
+    void *state;
+    bool chosen;
+} Metric;
+
+#endif

@@ -15,7 +15,6 @@
 #include <math.h>
 #include <string.h>
 
-#include "distill/draws.h"
 #include "tensor/base/check.h"
 #include "tensor/reduce.h"
 
@@ -32,14 +31,6 @@ typedef struct Step {
     Rng *dropout_t, *dropout_tm;               /* (B N), (B M), or NULL */
     Di4cTerms terms;                           /* all five, (B) */
 } Step;
-
-DistillConfig distill_defaults(void)
-{
-    DistillConfig config = {
-        {true, DATA_WEIGHT_SIGMOID}, 16, 0, 0.01, 0.001, 0.01, 0.01, 0.0, 1e-9, false};
-
-    return config;
-}
 
 static void check_models(const Denoiser *teacher, const Denoiser *student, const States *x0)
 {

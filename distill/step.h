@@ -6,32 +6,8 @@
 
 #include "diffusion/denoiser.h"
 #include "diffusion/process/process.h"
-#include "distill/losses.h"
-
-typedef struct DistillConfig {
-    Di4cOptions loss;
-    size_t lambdas;              /* N per picture */
-    size_t distill_lambdas;      /* M per picture in the distillation term; 0: N, as in the paper */
-    double t_min;                /* t ~ U[t_min + delta_t, 1]; tm starts here: 0.01 */
-    double delta_min, delta_max; /* t - u log-uniform in [delta_min, delta_max] */
-    double tm_width;             /* tm = t_min + coin U(0,1) tm_width */
-    double share_at_one;         /* share of pictures with t = 1 exactly */
-    double eps;                  /* posterior's, 1e-9 */
-    bool stratified_lambda;      /* the N lambdas of a picture cut [0,1) evenly, in random order */
-} DistillConfig;
-
-DistillConfig distill_defaults(void); /* the paper's setting */
-
-/* The explicit draws of a step; memory from an arena. */
-typedef struct Di4cDraws {
-    double *t, *u;               /* (B) */
-    double *lambda_t, *lambda_u; /* (B N, lambda_dims) */
-    double *tm, *lambda_tm;      /* (B M) and (B M, lambda_dims); M = xtm.batch / B */
-    States xt, xtm, xu, x0u;     /* (B, D), (B N, D) ... */
-    /* The teacher's lambdas at (x_t, t) and (x_tm, tm): (B, its lambda_dims), (B M, ...); NULL for
-     * a product teacher. */
-    double *teacher_lambda_t, *teacher_lambda_tm;
-} Di4cDraws;
+#include "distill/distill_config.h"
+#include "distill/draws.h"
 
 typedef struct Di4cReport { /* means over pictures, nats */
     double loss, distill, data_cor, data_indep, consis_cor, consis_indep;

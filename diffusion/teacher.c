@@ -295,25 +295,16 @@ static double run_step(Step *s)
 }
 
 double diffusion_teacher_gradient(const TeacherConfig *config, const Denoiser *d, const Process *p,
-                                  const States *x0, uint64_t seed, uint64_t step, Graph *g,
-                                  Arena *arena)
+                                  const States *x0, uint64_t seed, uint64_t step,
+                                  const Workspace *work)
 {
     size_t B = x0->batch;
     Rng stream = rng_child(rng_child(rng_root(seed), TEACHER_PURPOSE), step);
-    Step s = {config,
-              d,
-              p,
-              x0,
-              B,
-              diffusion_head_outputs(&d->head),
-              NULL,
-              NULL,
-              {NULL, 0, 0},
-              {NULL, 0, 0},
-              NULL,
-              NULL,
-              g,
-              arena};
+    Step s = {config,       d,          p,
+              x0,           B,          diffusion_head_outputs(&d->head),
+              NULL,         NULL,       {NULL, 0, 0},
+              {NULL, 0, 0}, NULL,       NULL,
+              work->graph,  work->arena};
 
     TENSOR_CHECK(d->net != NULL && d->net->gradient_block > 0,
                  "the teacher has no network of %zu dimensions", d->head.dims);
@@ -322,9 +313,9 @@ double diffusion_teacher_gradient(const TeacherConfig *config, const Denoiser *d
                  B, x0->dims, d->head.dims);
     TENSOR_CHECK(config->t_min >= 0.0 && config->t_min < 1.0, "t_min = %g, from 0 to 1",
                  config->t_min);
-    ArenaMark mark = arena_mark(arena);
+    ArenaMark mark = arena_mark(work->arena);
     draw_step(&s, stream);
     double loss = run_step(&s);
-    arena_release(arena, mark);
+    arena_release(work->arena, mark);
     return loss;
 }

@@ -75,8 +75,9 @@ static bool run_block(Block *k, Graph *g)
     return true;
 }
 
-double distill_term_gradient(const DistillTerm *t, size_t chunk, Graph *g, Arena *arena)
+double distill_term_gradient(const DistillTerm *t, const Workspace *work)
 {
+    Arena *arena = work->arena;
     ArenaMark mark = arena_mark(arena);
     size_t B = t->xtm->batch, D = t->xtm->dims, outputs = diffusion_head_outputs(&t->student->head);
     size_t step = t->student->net->gradient_block;
@@ -88,11 +89,11 @@ double distill_term_gradient(const DistillTerm *t, size_t chunk, Graph *g, Arena
     TENSOR_CHECK(D == t->student->head.dims && outputs == diffusion_head_outputs(&t->teacher->head),
                  "x_tm (%zu, %zu), student of %zu dimensions", B, D, t->student->head.dims);
     k.scale = t->weight / ((double)B * (double)D);
-    bool finite = diffusion_denoise(t->teacher, g, &in, chunk, teacher) &&
+    bool finite = diffusion_denoise(t->teacher, work->graph, &in, work->chunk, teacher) &&
                   tensor_all_finite(teacher, B * outputs);
     for (k.first = 0; finite && k.first < B; k.first += step) {
         k.count = B - k.first < step ? B - k.first : step;
-        finite = run_block(&k, g);
+        finite = run_block(&k, work->graph);
     }
     for (size_t b = 0; b < B; b++)
         total += kl[b] / (double)B;

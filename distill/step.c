@@ -49,8 +49,9 @@ static void check_models(const Denoiser *teacher, const Denoiser *student, const
 }
 
 static Step step_of(const DistillConfig *config, const Denoiser *teacher, const Denoiser *student,
-                    const States *x0, const Di4cDraws *draws, size_t chunk, Graph *g, Arena *arena)
+                    const States *x0, const Di4cDraws *draws, const Workspace *work)
 {
+    Arena *arena = work->arena;
     size_t B = x0->batch;
     Step s = {config,
               teacher,
@@ -61,9 +62,9 @@ static Step step_of(const DistillConfig *config, const Denoiser *teacher, const 
               config->lambdas,
               draws->xtm.batch / B,
               diffusion_head_outputs(&student->head),
-              chunk,
+              work->chunk,
               0,
-              g,
+              work->graph,
               arena,
               NULL,
               NULL,
@@ -324,16 +325,16 @@ static Di4cReport not_finite(void)
 
 Di4cReport distill_gradient_with(const DistillConfig *config, const Denoiser *teacher,
                                  const Denoiser *student, const States *x0, const Di4cDraws *draws,
-                                 size_t chunk, Graph *g, Arena *arena, const Di4cTerms *terms)
+                                 const Workspace *work, const Di4cTerms *terms)
 {
-    ArenaMark mark = arena_mark(arena);
-    Step s = step_of(config, teacher, student, x0, draws, chunk, g, arena);
+    ArenaMark mark = arena_mark(work->arena);
+    Step s = step_of(config, teacher, student, x0, draws, work);
     Di4cReport report = not_finite();
     double loss = 0.0;
 
     if (run_teacher_t(&s) && run_student_u(&s, NULL) && run_teacher_tm(&s) && backward(&s, &loss))
         report = report_of(&s, loss, terms);
-    arena_release(arena, mark);
+    arena_release(work->arena, mark);
     return report;
 }
 
@@ -356,17 +357,17 @@ static bool run_step(Step *s, Di4cDraws *draws, const Process *p, Rng step, doub
 
 Di4cReport distill_gradient(const DistillConfig *config, const Denoiser *teacher,
                             const Denoiser *student, const Process *p, const States *x0,
-                            uint64_t seed, uint64_t step, size_t chunk, Graph *g, Arena *arena)
+                            uint64_t seed, uint64_t step, const Workspace *work)
 {
-    ArenaMark mark = arena_mark(arena);
+    ArenaMark mark = arena_mark(work->arena);
     Rng stream = distill_stream(seed, step);
-    Di4cDraws draws = distill_first_draws(config, teacher, student, p, x0, stream, arena);
-    Step s = step_of(config, teacher, student, x0, &draws, chunk, g, arena);
+    Di4cDraws draws = distill_first_draws(config, teacher, student, p, x0, stream, work->arena);
+    Step s = step_of(config, teacher, student, x0, &draws, work);
     Di4cReport report = not_finite();
     double loss = 0.0;
 
     if (run_step(&s, &draws, p, stream, &loss))
         report = report_of(&s, loss, NULL);
-    arena_release(arena, mark);
+    arena_release(work->arena, mark);
     return report;
 }

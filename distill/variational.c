@@ -50,7 +50,7 @@ typedef struct Step {
     PosteriorStep **steps;  /* (B): of noise without a mask, LAMBDA_SAMPLE; NULL: the last step */
     States x0, xt;          /* (rows, D): targets; noised */
     Rng stream;
-    size_t chunk;
+    const Workspace *work;
     Graph *g;
     Arena *arena;
     VariationalReport report;
@@ -164,7 +164,8 @@ static bool draw_clean(Step *s, const Denoiser *d, const States *x, const double
     float *out = arena_alloc(s->arena, s->B * outputs, sizeof *out);
     NetworkInput in = {x, t, draw_lambdas(s, d, lambda), dropout, NULL};
 
-    if (!diffusion_denoise(d, s->g, &in, s->chunk, out) || !tensor_all_finite(out, s->B * outputs))
+    if (!diffusion_denoise(d, s->g, &in, s->work->chunk, out) ||
+        !tensor_all_finite(out, s->B * outputs))
         return false;
     diffusion_head_draw(&d->head, out, x, streams_of(s, draw, s->B), x0);
     return true;
@@ -300,7 +301,7 @@ static bool run_distill(Step *s)
                         .weight = s->config->distill_weight};
 
     diffusion_draw_marginal(s->p, &xtm, &x0, term.tm, streams_of(s, PASS_XTM, s->B));
-    s->report.distill = distill_term_gradient(&term, s->chunk, s->g, s->arena);
+    s->report.distill = distill_term_gradient(&term, s->work);
     s->report.loss += term.weight * s->report.distill / (double)s->D;
     arena_release(s->arena, mark);
     return isfinite(s->report.distill);
@@ -387,8 +388,7 @@ static bool draw_and_run(Step *s, const States *x0)
 
 VariationalReport variational_gradient(const VariationalConfig *config, const Denoiser *teacher,
                                        const Denoiser *student, const Process *p, const States *x0,
-                                       uint64_t seed, uint64_t step, size_t chunk, Graph *g,
-                                       Arena *arena)
+                                       uint64_t seed, uint64_t step, const Workspace *work)
 {
     static const VariationalReport not_finite = {NAN, NAN, NAN, NAN, NAN, NAN};
     Step s = {.config = config,
@@ -399,14 +399,14 @@ VariationalReport variational_gradient(const VariationalConfig *config, const De
               .D = x0->dims,
               .rows = x0->batch * (config->consistency_weight > 0.0 ? 2 : 1),
               .stream = rng_child(rng_child(rng_root(seed), VARIATIONAL_PURPOSE), step),
-              .chunk = chunk,
-              .g = g,
-              .arena = arena};
-    ArenaMark mark = arena_mark(arena);
+              .work = work,
+              .g = work->graph,
+              .arena = work->arena};
+    ArenaMark mark = arena_mark(work->arena);
 
     check_step(&s, x0);
     bool finite = draw_and_run(&s, x0);
     free_steps(&s);
-    arena_release(arena, mark);
+    arena_release(work->arena, mark);
     return finite ? s.report : not_finite;
 }

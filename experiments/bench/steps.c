@@ -7,8 +7,7 @@
 typedef struct StepWork {
     Model *model, *teacher; /* teacher NULL: the model is one */
     Optimizer *optimizer;
-    Graph *graph;
-    Arena *arena;
+    Workspace work;
     States x0;
 } StepWork;
 
@@ -22,11 +21,10 @@ static void step(void *context)
     if (w->teacher) {
         const DistillConfig d = training_distill(c);
         distill_gradient(&d, &w->teacher->denoiser, &m->denoiser, m->process, &w->x0, seed, number,
-                         (size_t)c->chunk, w->graph, w->arena);
+                         &w->work);
     } else {
         const TeacherConfig t = training_teacher(c);
-        diffusion_teacher_gradient(&t, &m->denoiser, m->process, &w->x0, seed, number, w->graph,
-                                   w->arena);
+        diffusion_teacher_gradient(&t, &m->denoiser, m->process, &w->x0, seed, number, &w->work);
     }
     nn_optimizer_step(w->optimizer);
 }
@@ -36,8 +34,8 @@ static void measure(const Command *self, const char *preset, Model *m, Model *te
                     int64_t reps)
 {
     const OptimizerConfig config = training_optimizer(&m->config);
-    StepWork w = {.model = m, .teacher = teacher, .graph = ag_graph_create()};
-    w.arena = arena_create((size_t)1 << 20);
+    StepWork w = {.model = m, .teacher = teacher};
+    w.work = diffusion_workspace_create((size_t)m->config.chunk);
     w.x0 = bench_states(m, batch);
     w.optimizer = nn_optimizer_create(&config, &m->net->params);
     if (teacher)
@@ -48,8 +46,7 @@ static void measure(const Command *self, const char *preset, Model *m, Model *te
     jsonout_string(&row, "preset", preset);
     bench_row_end(&row, times, 0.0);
     nn_optimizer_destroy(w.optimizer);
-    ag_graph_destroy(w.graph);
-    arena_destroy(w.arena);
+    diffusion_workspace_destroy(&w.work);
     states_free(&w.x0);
     model_destroy(m);
     model_destroy(teacher);

@@ -14,7 +14,7 @@
 #include "tensor/reduce.h"
 
 /* What a log holds: four columns that every training has, then its own. */
-enum { COMMON_COLUMNS = 4, COLUMNS_MAX = 10, ARENA_CHUNK = 1 << 20 };
+enum { COMMON_COLUMNS = 4, COLUMNS_MAX = 10 };
 typedef struct Columns {
     size_t count;
     const char *names[COLUMNS_MAX];
@@ -31,8 +31,7 @@ static const Columns variational_columns = {9, /* and the tenth with a distillat
 typedef struct Run {
     const TrainingJob *job;
     Optimizer *optimizer;
-    Graph *graph;
-    Arena *arena; /* of what a step draws and keeps beside the graph */
+    Workspace work;
     States batch;
     CsvLog *log;
     Progress *progress;
@@ -104,9 +103,9 @@ static double variational_step(Run *run, uint64_t step)
     const TrainingJob *job = run->job;
     const Model *m = job->model;
     const VariationalConfig v = training_variational(&m->config, step);
-    const VariationalReport r = variational_gradient(
-        &v, job->teacher, &m->denoiser, m->process, &run->batch, (uint64_t)m->config.seed, step,
-        (size_t)m->config.chunk, run->graph, run->arena);
+    const VariationalReport r =
+        variational_gradient(&v, job->teacher, &m->denoiser, m->process, &run->batch,
+                             (uint64_t)m->config.seed, step, &run->work);
     const double own[] = {r.reconstruction, r.kl,     v.kl_weight, r.consistency,
                           r.consistency_kl, r.distill};
     memcpy(run->row + COMMON_COLUMNS, own, sizeof own);
@@ -119,8 +118,7 @@ static double published_step(Run *run, uint64_t step)
     const Model *m = job->model;
     const DistillConfig d = training_distill(&m->config);
     const Di4cReport r = distill_gradient(&d, job->teacher, &m->denoiser, m->process, &run->batch,
-                                          (uint64_t)m->config.seed, step, (size_t)m->config.chunk,
-                                          run->graph, run->arena);
+                                          (uint64_t)m->config.seed, step, &run->work);
     const double own[] = {r.distill, r.data_cor, r.data_indep, r.consis_cor, r.consis_indep};
     memcpy(run->row + COMMON_COLUMNS, own, sizeof own);
     return r.loss;
@@ -152,7 +150,7 @@ static double step_gradient(Run *run, uint64_t step)
     if (!job->teacher) {
         const TeacherConfig t = training_teacher(c);
         return diffusion_teacher_gradient(&t, &m->denoiser, m->process, &run->batch,
-                                          (uint64_t)c->seed, step, run->graph, run->arena);
+                                          (uint64_t)c->seed, step, &run->work);
     }
     return is_variational(job) ? variational_step(run, step) : published_step(run, step);
 }
@@ -161,18 +159,19 @@ static double step_gradient(Run *run, uint64_t step)
 static bool name_non_finite(Run *run, uint64_t step, double loss, double norm, Error *err)
 {
     char shape[TENSOR_TEXT] = "";
-    ag_graph_reset(run->graph);
-    run->graph->check_finite = true;
-    run->graph->bad_op = NULL;
+    Graph *g = run->work.graph;
+    ag_graph_reset(g);
+    g->check_finite = true;
+    g->bad_op = NULL;
     step_gradient(run, step);
-    const char *op = run->graph->bad_op;
+    const char *op = g->bad_op;
     if (op)
-        tensor_text(&run->graph->bad_value, shape);
+        tensor_text(&g->bad_value, shape);
     error_set(err,
               "%s: training stopped at step %llu: loss %g, gradient norm %g; first non-finite "
               "result: %s%s %s; expected finite numbers; the last checkpoint is kept",
               run->job->out, (unsigned long long)step, loss, norm,
-              op && run->graph->bad_gradient ? "gradient of " : "", op ? op : "the loss", shape);
+              op && g->bad_gradient ? "gradient of " : "", op ? op : "the loss", shape);
     return false;
 }
 
@@ -180,11 +179,11 @@ static bool one_step(Run *run, Error *err)
 {
     Optimizer *o = run->optimizer;
     const uint64_t step = o->steps;
-    run->graph->check_finite = run->job->check_finite;
+    run->work.graph->check_finite = run->job->check_finite;
     run->row[0] = (double)(step + 1);
     run->row[3] = nn_optimizer_rate(o);
     run->row[1] = step_gradient(run, step);
-    if (!isfinite(run->row[1]) || run->graph->bad_op)
+    if (!isfinite(run->row[1]) || run->work.graph->bad_op)
         return name_non_finite(run, step, run->row[1], NAN, err);
     run->row[2] = nn_optimizer_step(o);
     if (!isfinite(run->row[2]))
@@ -255,8 +254,7 @@ static bool start(Run *run, Error *err)
         !(run->targets =
               targets_draw(&m->config, job->teacher, m->process, job->data, job->quiet, err)))
         return false;
-    run->graph = ag_graph_create();
-    run->arena = arena_create(ARENA_CHUNK);
+    run->work = diffusion_workspace_create((size_t)m->config.chunk);
     run->batch = states_alloc((size_t)m->config.batch, m->denoiser.head.dims);
     run->progress = progress_create(stderr, model_role_name(m->role), m->step,
                                     (uint64_t)m->config.steps, job->quiet);
@@ -317,9 +315,7 @@ TrainingEnd training_run(const TrainingJob *job, Error *err)
                job->model->net->params.total * sizeof(float));
     states_free(&run.batch);
     dataset_close(run.targets);
-    if (run.graph)
-        ag_graph_destroy(run.graph);
-    arena_destroy(run.arena);
+    diffusion_workspace_destroy(&run.work);
     if (run.optimizer)
         nn_optimizer_destroy(run.optimizer);
     return end;

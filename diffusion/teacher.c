@@ -84,7 +84,7 @@ typedef struct Entropy {
     double *parts; /* (B, blocks) */
 } Entropy;
 
-static void entropy_block(size_t piece, void *context)
+static void entropy_piece(size_t piece, void *context)
 {
     const Entropy *e = context;
     size_t b = piece / e->blocks, first = piece % e->blocks * BLOCK, D = e->head->dims;
@@ -125,7 +125,7 @@ double diffusion_cross_entropy(const Head *head, const States *x0, const States 
     TENSOR_CHECK(xt == NULL || (xt->batch == B && xt->dims == x0->dims),
                  "x_t (%zu, %zu), x_0 (%zu, %zu)", xt->batch, xt->dims, B, x0->dims);
     e.parts = mem_zeroed(B * blocks, sizeof *e.parts);
-    threads_for(B * blocks, entropy_block, &e);
+    threads_for(B * blocks, entropy_piece, &e);
     for (size_t i = 0; i < B * blocks; i++)
         total += e.parts[i];
     mem_free(e.parts);
@@ -134,7 +134,7 @@ double diffusion_cross_entropy(const Head *head, const States *x0, const States 
 
 /* ---- one step ---- */
 
-typedef struct Step {
+typedef struct TeacherStep {
     const TeacherConfig *config;
     const Denoiser *d;
     const Process *p;
@@ -143,13 +143,13 @@ typedef struct Step {
     double *t, *weight; /* (B) */
     States xt, xtilde;
     Rng *dropout, *dropout_t; /* (B) */
-    Graph *g;
-    Arena *arena;
-} Step;
+    const Workspace *work;
+    double loss;
+} TeacherStep;
 
-static Rng *streams_of(const Step *s, Rng step, TeacherPass pass)
+static Rng *streams_of(const TeacherStep *s, Rng step, TeacherPass pass)
 {
-    Rng *streams = arena_alloc(s->arena, s->B, sizeof *streams);
+    Rng *streams = arena_alloc(s->work->arena, s->B, sizeof *streams);
 
     for (size_t b = 0; b < s->B; b++)
         streams[b] = rng_child(rng_child(step, (uint64_t)pass), b);
@@ -167,7 +167,7 @@ static double elbo_weight(const Process *p, double t)
     return keep > 0.0 ? diffusion_process_rate(p, at) * keep / leave : 0.0;
 }
 
-static void draw_times(Step *s, Rng step)
+static void draw_times(TeacherStep *s, Rng step)
 {
     const TeacherConfig *c = s->config;
     Rng *streams = streams_of(s, step, PASS_TIME);
@@ -181,14 +181,14 @@ static void draw_times(Step *s, Rng step)
     }
 }
 
-static void draw_step(Step *s, Rng step)
+static void draw_step(TeacherStep *s, Rng step)
 {
     bool jump = s->config->loss == TEACHER_CT_ELBO;
 
-    s->t = arena_alloc(s->arena, s->B, sizeof *s->t);
-    s->weight = arena_alloc(s->arena, s->B, sizeof *s->weight);
-    s->xt = states_make(s->arena, s->B, s->x0->dims);
-    s->xtilde = states_make(s->arena, s->B, s->x0->dims);
+    s->t = arena_alloc(s->work->arena, s->B, sizeof *s->t);
+    s->weight = arena_alloc(s->work->arena, s->B, sizeof *s->weight);
+    s->xt = states_make(s->work->arena, s->B, s->x0->dims);
+    s->xtilde = states_make(s->work->arena, s->B, s->x0->dims);
     TENSOR_CHECK(!jump || s->config->time_weight == TIME_WEIGHT_ONE,
                  "time weight %d with the CT-ELBO", (int)s->config->time_weight);
     draw_times(s, step);
@@ -199,123 +199,90 @@ static void draw_step(Step *s, Rng step)
     s->dropout_t = streams_of(s, step, PASS_DROPOUT_T);
 }
 
-/* Pictures first..first+count-1 of a step: a part that is run at once. */
-typedef struct Part {
-    const Step *step;
-    size_t first, count;
-    States x0, xt, xtilde;
-} Part;
-
-static Var *run(const Part *part, const States *x, const Rng *dropout)
+/* Recorded outputs for x, the pictures of one block.  NULL: not finite. */
+static Var *run_pictures(const TeacherStep *s, const States *x, const Rng *dropout, size_t first,
+                         size_t count)
 {
-    const Step *s = part->step;
-    NetworkInput in = {x, s->t + part->first, NULL, dropout + part->first, NULL};
-    Var *v = s->d->forward(s->d, s->g, &in);
+    NetworkInput in = {.x = x, .t = s->t, .dropout = dropout};
 
-    TENSOR_CHECK(tensor_size(&v->value) == part->count * s->outputs,
-                 "denoiser gave %zu numbers for %zu samples of %zu", tensor_size(&v->value),
-                 part->count, s->outputs);
-    return v;
+    return diffusion_run_rows(s->d, s->work->graph, &in, first, count);
 }
 
-/* Gradient of (count/B) times the part's mean loss, from dout of the mean. */
-static void backward(const Part *part, Var *v, float *dout)
+static float *gradient_room(const TeacherStep *s, size_t count)
 {
-    float share = (float)((double)part->count / (double)part->step->B);
+    return arena_zeroed(s->work->arena, count * s->outputs, sizeof(float));
+}
 
-    if (part->count != part->step->B)
-        for (size_t i = 0; i < part->count * part->step->outputs; i++)
-            dout[i] *= share;
+/* Hands back dout, the gradient of the block's mean loss, and returns the block's share. */
+static double pull_block(const TeacherStep *s, Var *v, float *dout, size_t count)
+{
+    double share = diffusion_take_share(dout, count * s->outputs, count, s->B);
+
     ag_backward_from(v, dout);
+    return share;
 }
 
-static float *gradient_room(const Part *part)
+static bool elbo_block(void *context, size_t first, size_t count)
 {
-    return arena_zeroed(part->step->arena, part->count * part->step->outputs, sizeof(float));
-}
-
-static double elbo_part(const Part *part)
-{
-    const Step *s = part->step;
+    TeacherStep *s = context;
     bool two = s->config->two_passes;
-    Var *v = run(part, &part->xtilde, s->dropout);
-    Var *v_t = two ? run(part, &part->xt, s->dropout_t) : NULL;
-    float *dout = gradient_room(part), *dout_t = two ? gradient_room(part) : NULL;
+    States x0 = states_rows(s->x0, first, count), xt = states_rows(&s->xt, first, count);
+    States xtilde = states_rows(&s->xtilde, first, count);
+    Var *v = run_pictures(s, &s->xtilde, s->dropout, first, count);
+    Var *v_t = two && v != NULL ? run_pictures(s, &s->xt, s->dropout_t, first, count) : NULL;
+    float *dout = gradient_room(s, count), *dout_t = two ? gradient_room(s, count) : NULL;
 
-    if (s->g->bad_op != NULL)
-        return NAN;
-    double loss = diffusion_ct_elbo(s->config, &s->d->head, s->p, s->t + part->first, &part->x0,
-                                    &part->xtilde, v->value.data, two ? &part->xt : NULL,
-                                    two ? v_t->value.data : NULL, NULL, NULL, NULL, dout, dout_t);
-    backward(part, v, dout);
+    if (v == NULL || (two && v_t == NULL))
+        return false;
+    double loss = diffusion_ct_elbo(s->config, &s->d->head, s->p, s->t + first, &x0, &xtilde,
+                                    v->value.data, two ? &xt : NULL, two ? v_t->value.data : NULL,
+                                    NULL, NULL, NULL, dout, dout_t);
+    s->loss += pull_block(s, v, dout, count) * loss;
     if (two)
-        backward(part, v_t, dout_t);
-    return loss;
+        pull_block(s, v_t, dout_t, count);
+    return true;
 }
 
-static double entropy_part(const Part *part)
+static bool entropy_block(void *context, size_t first, size_t count)
 {
-    const Step *s = part->step;
-    Var *v = run(part, &part->xt, s->dropout);
-    float *dout = gradient_room(part);
+    TeacherStep *s = context;
+    States x0 = states_rows(s->x0, first, count), xt = states_rows(&s->xt, first, count);
+    Var *v = run_pictures(s, &s->xt, s->dropout, first, count);
+    float *dout = gradient_room(s, count);
 
-    if (s->g->bad_op != NULL)
-        return NAN;
-    double loss = diffusion_cross_entropy(&s->d->head, &part->x0, &part->xt,
-                                          s->weight + part->first, v->value.data, dout);
-    backward(part, v, dout);
-    return loss;
-}
-
-/* The loss, or NaN with g as it was when a number was not finite.  Parts are blocks of the network:
- * the sums of which loss and gradient are made have one order. */
-static double run_step(Step *s)
-{
-    size_t block = s->d->net->gradient_block;
-    double loss = 0.0;
-
-    for (size_t first = 0; first < s->B; first += block) {
-        ArenaMark mark = arena_mark(s->arena);
-        size_t count = s->B - first < block ? s->B - first : block;
-        Part part = {s,
-                     first,
-                     count,
-                     states_rows(s->x0, first, count),
-                     states_rows(&s->xt, first, count),
-                     states_rows(&s->xtilde, first, count)};
-        double share = (double)count / (double)s->B;
-        bool elbo = s->config->loss == TEACHER_CT_ELBO;
-        loss += share * (elbo ? elbo_part(&part) : entropy_part(&part));
-        if (s->g->bad_op != NULL)
-            return NAN;
-        ag_graph_reset(s->g);
-        arena_release(s->arena, mark);
-    }
-    return loss;
+    if (v == NULL)
+        return false;
+    double loss =
+        diffusion_cross_entropy(&s->d->head, &x0, &xt, s->weight + first, v->value.data, dout);
+    s->loss += pull_block(s, v, dout, count) * loss;
+    return true;
 }
 
 double diffusion_teacher_gradient(const TeacherConfig *config, const Denoiser *d, const Process *p,
                                   const States *x0, uint64_t seed, uint64_t step,
                                   const Workspace *work)
 {
-    size_t B = x0->batch;
     Rng stream = rng_child(rng_child(rng_root(seed), TEACHER_PURPOSE), step);
-    Step s = {config,       d,          p,
-              x0,           B,          diffusion_head_outputs(&d->head),
-              NULL,         NULL,       {NULL, 0, 0},
-              {NULL, 0, 0}, NULL,       NULL,
-              work->graph,  work->arena};
+    TeacherStep s = {.config = config,
+                     .d = d,
+                     .p = p,
+                     .x0 = x0,
+                     .B = x0->batch,
+                     .outputs = diffusion_head_outputs(&d->head),
+                     .work = work};
 
     TENSOR_CHECK(d->net != NULL && d->net->gradient_block > 0,
                  "the teacher has no network of %zu dimensions", d->head.dims);
     TENSOR_CHECK(d->lambda_dims == 0, "a teacher has no lambda, this one has %zu", d->lambda_dims);
-    TENSOR_CHECK(B >= 1 && x0->dims == d->head.dims, "x_0 (%zu, %zu), denoiser of %zu dimensions",
-                 B, x0->dims, d->head.dims);
+    TENSOR_CHECK(s.B >= 1 && x0->dims == d->head.dims, "x_0 (%zu, %zu), denoiser of %zu dimensions",
+                 s.B, x0->dims, d->head.dims);
     TENSOR_CHECK(config->t_min >= 0.0 && config->t_min < 1.0, "t_min = %g, from 0 to 1",
                  config->t_min);
     ArenaMark mark = arena_mark(work->arena);
     draw_step(&s, stream);
-    double loss = run_step(&s);
+    bool elbo = config->loss == TEACHER_CT_ELBO;
+    bool finite = diffusion_run_blocks(work, s.B, d->net->gradient_block,
+                                       elbo ? elbo_block : entropy_block, &s);
     arena_release(work->arena, mark);
-    return loss;
+    return finite ? s.loss : (double)NAN;
 }

@@ -13,34 +13,40 @@
 
 /* Streams of a step: (seed, step, pass, picture). */
 typedef enum TeacherPass {
-    PASS_TIME,
-    PASS_NOISE,
-    PASS_JUMP,
-    PASS_DROPOUT,  /* at x~, or at x_t for the cross entropy */
-    PASS_DROPOUT_T /* at x_t, two passes */
+    TEACHER_PASS_TIME,
+    TEACHER_PASS_NOISE,
+    TEACHER_PASS_JUMP,
+    TEACHER_PASS_DROPOUT,  /* at x~, or at x_t for the cross entropy */
+    TEACHER_PASS_DROPOUT_T /* at x_t, two passes */
 } TeacherPass;
 
 enum { BLOCK = 32 }; /* dimensions of one piece of work */
 
 TeacherConfig diffusion_teacher_defaults(void)
 {
-    TeacherConfig config = {TEACHER_CT_ELBO, TIME_WEIGHT_ONE, 0.01, 0.001, 1e-9, false, false};
-
-    return config;
+    return (TeacherConfig){
+        .loss = TEACHER_CT_ELBO,
+        .time_weight = TIME_WEIGHT_ONE,
+        .t_min = 0.01,       /* [tauLDR] */
+        .nll_weight = 0.001, /* [tauLDR] */
+        .eps = 1e-9,         /* the code's; not in the formulas */
+        .two_passes = false, /* [tauLDR]: one network call for both parts of the loss */
+        .stratified_times = false,
+    };
 }
 
 /* ---- one jump of the forward process ---- */
 
-typedef struct Jump {
+typedef struct JumpDraw {
     const Process *p;
     States *xtilde;
     const States *xt;
     const Rng *streams;
-} Jump;
+} JumpDraw;
 
-static void jump_sample(size_t b, void *context)
+static void jump_picture(size_t b, void *context)
 {
-    const Jump *jump = context;
+    const JumpDraw *jump = context;
     size_t S = jump->p->states, D = jump->xt->dims;
     const double *base = jump->p->base;
     const uint16_t *from = states_row(jump->xt, b);
@@ -65,16 +71,16 @@ static void jump_sample(size_t b, void *context)
 
 void diffusion_draw_jump(const Process *p, States *xtilde, const States *xt, const Rng *streams)
 {
-    Jump jump = {p, xtilde, xt, streams};
+    JumpDraw jump = {.p = p, .xtilde = xtilde, .xt = xt, .streams = streams};
 
     TENSOR_CHECK(xtilde->batch == xt->batch && xtilde->dims == xt->dims,
                  "x~ (%zu, %zu), x_t (%zu, %zu)", xtilde->batch, xtilde->dims, xt->batch, xt->dims);
-    threads_for(xt->batch, jump_sample, &jump);
+    threads_for(xt->batch, jump_picture, &jump);
 }
 
 /* ---- cross entropy ---- */
 
-typedef struct Entropy {
+typedef struct EntropyWork {
     const Head *head;
     const States *x0, *xt;
     const double *weight;
@@ -82,11 +88,11 @@ typedef struct Entropy {
     float *dout;
     size_t outputs, blocks;
     double *parts; /* (B, blocks) */
-} Entropy;
+} EntropyWork;
 
 static void entropy_piece(size_t piece, void *context)
 {
-    const Entropy *e = context;
+    const EntropyWork *e = context;
     size_t b = piece / e->blocks, first = piece % e->blocks * BLOCK, D = e->head->dims;
     size_t end = first + BLOCK < D ? first + BLOCK : D, S = e->head->states;
     const float *out = e->out + b * e->outputs;
@@ -117,7 +123,14 @@ double diffusion_cross_entropy(const Head *head, const States *x0, const States 
                                const double *weight, const float *out, float *dout)
 {
     size_t B = x0->batch, blocks = (head->dims + BLOCK - 1) / BLOCK;
-    Entropy e = {head, x0, xt, weight, out, dout, diffusion_head_outputs(head), blocks, NULL};
+    EntropyWork e = {.head = head,
+                     .x0 = x0,
+                     .xt = xt,
+                     .weight = weight,
+                     .out = out,
+                     .dout = dout,
+                     .outputs = diffusion_head_outputs(head),
+                     .blocks = blocks};
     double total = 0.0;
 
     TENSOR_CHECK(x0->dims == head->dims, "x_0 (%zu, %zu), head of %zu dimensions", B, x0->dims,
@@ -147,7 +160,7 @@ typedef struct TeacherStep {
     double loss;
 } TeacherStep;
 
-static Rng *streams_of(const TeacherStep *s, Rng step, TeacherPass pass)
+static Rng *teacher_streams(const TeacherStep *s, Rng step, TeacherPass pass)
 {
     Rng *streams = arena_alloc(s->work->arena, s->B, sizeof *streams);
 
@@ -167,10 +180,10 @@ static double elbo_weight(const Process *p, double t)
     return keep > 0.0 ? diffusion_process_rate(p, at) * keep / leave : 0.0;
 }
 
-static void draw_times(TeacherStep *s, Rng step)
+static void draw_teacher_times(TeacherStep *s, Rng step)
 {
     const TeacherConfig *c = s->config;
-    Rng *streams = streams_of(s, step, PASS_TIME);
+    Rng *streams = teacher_streams(s, step, TEACHER_PASS_TIME);
 
     for (size_t b = 0; b < s->B; b++) {
         double u = rng_uniform(&streams[b]);
@@ -181,7 +194,7 @@ static void draw_times(TeacherStep *s, Rng step)
     }
 }
 
-static void draw_step(TeacherStep *s, Rng step)
+static void draw_teacher_step(TeacherStep *s, Rng step)
 {
     bool jump = s->config->loss == TEACHER_CT_ELBO;
 
@@ -191,12 +204,13 @@ static void draw_step(TeacherStep *s, Rng step)
     s->xtilde = states_make(s->work->arena, s->B, s->x0->dims);
     TENSOR_CHECK(!jump || s->config->time_weight == TIME_WEIGHT_ONE,
                  "time weight %d with the CT-ELBO", (int)s->config->time_weight);
-    draw_times(s, step);
-    diffusion_draw_marginal(s->p, &s->xt, s->x0, s->t, streams_of(s, step, PASS_NOISE));
+    draw_teacher_times(s, step);
+    diffusion_draw_marginal(s->p, &s->xt, s->x0, s->t,
+                            teacher_streams(s, step, TEACHER_PASS_NOISE));
     if (jump)
-        diffusion_draw_jump(s->p, &s->xtilde, &s->xt, streams_of(s, step, PASS_JUMP));
-    s->dropout = streams_of(s, step, PASS_DROPOUT);
-    s->dropout_t = streams_of(s, step, PASS_DROPOUT_T);
+        diffusion_draw_jump(s->p, &s->xtilde, &s->xt, teacher_streams(s, step, TEACHER_PASS_JUMP));
+    s->dropout = teacher_streams(s, step, TEACHER_PASS_DROPOUT);
+    s->dropout_t = teacher_streams(s, step, TEACHER_PASS_DROPOUT_T);
 }
 
 /* Recorded outputs for x, the pictures of one block.  NULL: not finite. */
@@ -279,7 +293,7 @@ double diffusion_teacher_gradient(const TeacherConfig *config, const Denoiser *d
     TENSOR_CHECK(config->t_min >= 0.0 && config->t_min < 1.0, "t_min = %g, from 0 to 1",
                  config->t_min);
     ArenaMark mark = arena_mark(work->arena);
-    draw_step(&s, stream);
+    draw_teacher_step(&s, stream);
     bool elbo = config->loss == TEACHER_CT_ELBO;
     bool finite = diffusion_run_blocks(work, s.B, d->net->gradient_block,
                                        elbo ? elbo_block : entropy_block, &s);

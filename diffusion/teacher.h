@@ -32,6 +32,7 @@ typedef struct TeacherConfig {
     bool stratified_times; /* one t in each of B equal slices of [t_min, 1] */
 } TeacherConfig;
 
+/* As the published CIFAR-10 teacher was trained: [tauLDR] (arXiv 2205.14987) and its code. */
 TeacherConfig diffusion_teacher_defaults(void);
 
 /* Jump of the forward process: x~ = x_t after one jump, (d, v) with probability proportional to

@@ -16,6 +16,8 @@ typedef struct DistillConfig {
     bool stratified_lambda;      /* the N lambdas of a picture cut [0,1) evenly, in random order */
 } DistillConfig;
 
-DistillConfig distill_defaults(void); /* the paper's setting */
+/* The published setting: that of [Di4C] (arXiv 2410.08709), and where its code says something else,
+ * the code's.  distill/README.md, "Paper and published code", lists the differences. */
+DistillConfig distill_defaults(void);
 
 #endif

@@ -31,7 +31,7 @@ typedef struct DistillStep {
     double loss;
 } DistillStep;
 
-static void check_models(const Denoiser *teacher, const Denoiser *student, const States *x0)
+static void check_pair(const Denoiser *teacher, const Denoiser *student, const States *x0)
 {
     const Head *a = &teacher->head, *b = &student->head;
 
@@ -55,7 +55,7 @@ static DistillStep step_of(const DistillConfig *config, const Denoiser *teacher,
     size_t B = x0->batch, N = config->lambdas, M = draws->xtm.batch / B;
     size_t outputs = diffusion_head_outputs(&student->head);
 
-    check_models(teacher, student, x0);
+    check_pair(teacher, student, x0);
     return (DistillStep){.config = config,
                          .teacher = teacher,
                          .student = student,
@@ -78,7 +78,7 @@ static DistillStep step_of(const DistillConfig *config, const Denoiser *teacher,
 }
 
 /* Each of the B numbers N times in a row. */
-static double *repeat(Arena *arena, const double *x, size_t B, size_t N)
+static double *repeat_each(Arena *arena, const double *x, size_t B, size_t N)
 {
     double *out = arena_alloc(arena, B * N, sizeof *out);
 
@@ -105,7 +105,7 @@ static bool run_teacher_tm(DistillStep *s)
 
 static bool run_student_u(DistillStep *s, const Rng *dropout)
 {
-    NetworkInput in = {&s->draws->xu, repeat(s->work->arena, s->draws->u, s->B, s->N),
+    NetworkInput in = {&s->draws->xu, repeat_each(s->work->arena, s->draws->u, s->B, s->N),
                        s->draws->lambda_u, dropout, NULL};
 
     return diffusion_run_finite(s->work, s->student, &in, s->student_u);
@@ -114,16 +114,16 @@ static bool run_student_u(DistillStep *s, const Rng *dropout)
 /* ---- the passes with gradient, for pictures first..first+count-1 ---- */
 
 /* Rows of (x_t, t, lambda_i), then rows of (x_tm, tm, lambda_i). */
-typedef struct Group {
+typedef struct PictureGroup {
     const DistillStep *step;
     size_t first, count, rows; /* rows = count (N + M) */
     States x;
     NetworkInput in;
     float *out, *dout; /* (rows, outputs): the student's; their gradient, zeros at first */
-} Group;
+} PictureGroup;
 
 static void copy_rows(void *to, const void *at_t, const void *at_tm, const DistillStep *s,
-                      const Group *group, size_t size)
+                      const PictureGroup *group, size_t size)
 {
     size_t some = group->count * s->N * size;
 
@@ -132,7 +132,7 @@ static void copy_rows(void *to, const void *at_t, const void *at_tm, const Disti
            group->count * s->M * size);
 }
 
-static void fill_group(const DistillStep *s, Group *group, size_t first, size_t count)
+static void fill_group(const DistillStep *s, PictureGroup *group, size_t first, size_t count)
 {
     const Di4cDraws *draws = s->draws;
     size_t N = s->N, M = s->M, D = s->x0->dims, L = s->student->lambda_dims;
@@ -149,7 +149,7 @@ static void fill_group(const DistillStep *s, Group *group, size_t first, size_t 
     memcpy(group->x.x, xt.x, count * N * D * sizeof *xt.x);
     memcpy(group->x.x + count * N * D, draws->xtm.x + first * M * D, count * M * D * sizeof *xt.x);
     t = arena_alloc(s->work->arena, group->rows, sizeof *t);
-    copy_rows(t, repeat(s->work->arena, draws->t, s->B, N), draws->tm, s, group, sizeof *t);
+    copy_rows(t, repeat_each(s->work->arena, draws->t, s->B, N), draws->tm, s, group, sizeof *t);
     if (L > 0) {
         lambda = arena_alloc(s->work->arena, group->rows * L, sizeof *lambda);
         copy_rows(lambda, draws->lambda_t, draws->lambda_tm, s, group, L * sizeof *lambda);
@@ -164,7 +164,7 @@ static void fill_group(const DistillStep *s, Group *group, size_t first, size_t 
 
 /* The loss of the group's pictures from group->out; group->dout gets the gradient of (count/B)
  * times it.  Returns (count/B) times the loss. */
-static double group_losses(const DistillStep *s, const Group *group)
+static double group_losses(const DistillStep *s, const PictureGroup *group)
 {
     size_t N = s->N, M = s->M, first = group->first, rows = group->count * N;
     size_t at_tm = rows * s->outputs;
@@ -194,7 +194,7 @@ static double group_losses(const DistillStep *s, const Group *group)
 }
 
 /* All blocks recorded together.  False: not finite. */
-static bool backward_at_once(DistillStep *s, const Group *group)
+static bool backward_at_once(DistillStep *s, const PictureGroup *group)
 {
     size_t calls = (group->rows + s->block - 1) / s->block;
     Var **v = arena_alloc(s->work->arena, calls, sizeof *v);
@@ -216,7 +216,7 @@ static bool backward_at_once(DistillStep *s, const Group *group)
 
 static bool pull_rows(void *context, size_t first, size_t count)
 {
-    const Group *group = context;
+    const PictureGroup *group = context;
     const DistillStep *s = group->step;
     Var *v = diffusion_run_rows(s->student, s->work->graph, &group->in, first, count);
 
@@ -226,7 +226,7 @@ static bool pull_rows(void *context, size_t first, size_t count)
 }
 
 /* One block recorded at a time. */
-static bool backward_in_blocks(DistillStep *s, Group *group)
+static bool backward_in_blocks(DistillStep *s, PictureGroup *group)
 {
     if (!diffusion_denoise(s->student, s->work->graph, &group->in, s->work->chunk, group->out))
         return false;
@@ -237,7 +237,7 @@ static bool backward_in_blocks(DistillStep *s, Group *group)
 static bool distill_pictures(void *context, size_t first, size_t count)
 {
     DistillStep *s = context;
-    Group group;
+    PictureGroup group;
 
     fill_group(s, &group, first, count);
     group.out = arena_alloc(s->work->arena, group.rows * s->outputs, sizeof *group.out);
@@ -247,7 +247,7 @@ static bool distill_pictures(void *context, size_t first, size_t count)
 }
 
 /* As many pictures at a time as fit into a recorded call, at least one. */
-static bool backward(DistillStep *s)
+static bool backward_pictures(DistillStep *s)
 {
     size_t most = s->block / (s->N + s->M);
 
@@ -292,7 +292,7 @@ Di4cReport distill_gradient_with(const DistillConfig *config, const Denoiser *te
     DistillStep s = step_of(config, teacher, student, x0, draws, work);
     Di4cReport report = not_finite;
 
-    if (run_teacher_t(&s) && run_student_u(&s, NULL) && run_teacher_tm(&s) && backward(&s))
+    if (run_teacher_t(&s) && run_student_u(&s, NULL) && run_teacher_tm(&s) && backward_pictures(&s))
         report = report_of(&s, terms);
     arena_release(work->arena, mark);
     return report;
@@ -313,7 +313,7 @@ static bool finish_draws_and_run(DistillStep *s, Di4cDraws *draws, const Process
         return false;
     diffusion_head_draw(&s->student->head, s->student_u, &draws->xu,
                         distill_row_streams(arena, step, PASS_X0U, B, N), &draws->x0u);
-    return run_teacher_tm(s) && backward(s);
+    return run_teacher_tm(s) && backward_pictures(s);
 }
 
 Di4cReport distill_gradient(const DistillConfig *config, const Denoiser *teacher,

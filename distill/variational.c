@@ -22,23 +22,23 @@
 #define VARIATIONAL_PURPOSE UINT64_C(0x45766964) /* apart from the other uses of a seed */
 
 /* Streams of a step: (seed, step, pass, row). */
-typedef enum Pass {
-    PASS_TIMES,
-    PASS_XT,
-    PASS_NOISE, /* of the encoder's draw */
-    PASS_DROPOUT,
-    PASS_TEACHER_X0,
-    PASS_XU,
-    PASS_LAMBDA_U,
-    PASS_DROPOUT_U,
-    PASS_X0U,
-    PASS_TEACHER_LAMBDA,
-    PASS_TM,
-    PASS_XTM,
-    PASS_LAMBDA_TM,
-    PASS_TEACHER_LAMBDA_TM,
-    PASS_DROPOUT_TM
-} Pass;
+typedef enum BoundPass {
+    BOUND_PASS_TIMES,
+    BOUND_PASS_XT,
+    BOUND_PASS_NOISE, /* of the encoder's draw */
+    BOUND_PASS_DROPOUT,
+    BOUND_PASS_TEACHER_X0,
+    BOUND_PASS_XU,
+    BOUND_PASS_LAMBDA_U,
+    BOUND_PASS_DROPOUT_U,
+    BOUND_PASS_X0U,
+    BOUND_PASS_TEACHER_LAMBDA,
+    BOUND_PASS_TM,
+    BOUND_PASS_XTM,
+    BOUND_PASS_LAMBDA_TM,
+    BOUND_PASS_TEACHER_LAMBDA_TM,
+    BOUND_PASS_DROPOUT_TM
+} BoundPass;
 
 typedef struct VariationalStep {
     const VariationalConfig *config;
@@ -56,7 +56,7 @@ typedef struct VariationalStep {
     VariationalReport report;
 } VariationalStep;
 
-static Rng *streams_of(const VariationalStep *s, Pass pass, size_t count)
+static Rng *bound_streams(const VariationalStep *s, BoundPass pass, size_t count)
 {
     Rng *streams = arena_alloc(s->work->arena, count, sizeof *streams);
 
@@ -68,7 +68,7 @@ static Rng *streams_of(const VariationalStep *s, Pass pass, size_t count)
 /* ---- times and weights ---- */
 
 /* What step n counts, times N: one n stands for all N.  With a mask w_n of the header. */
-static double step_weight(const Process *p, size_t N, size_t n)
+static double grid_step_weight(const Process *p, size_t N, size_t n)
 {
     double keep, leave, leave_s = 0.0;
 
@@ -97,7 +97,7 @@ static void draw_grid_time(VariationalStep *s, size_t b, double u)
     }
     s->t[b] = (double)n / (double)N;
     s->before[b] = (double)(n - 1) / (double)N;
-    s->weight[b] = step_weight(s->p, N, n);
+    s->weight[b] = grid_step_weight(s->p, N, n);
 }
 
 static void draw_step_time(VariationalStep *s, size_t b, double u, double v)
@@ -112,9 +112,9 @@ static void draw_step_time(VariationalStep *s, size_t b, double u, double v)
     s->weight[b] = 1.0;
 }
 
-static void draw_times(VariationalStep *s)
+static void draw_bound_times(VariationalStep *s)
 {
-    Rng *streams = streams_of(s, PASS_TIMES, s->B);
+    Rng *streams = bound_streams(s, BOUND_PASS_TIMES, s->B);
 
     for (size_t b = 0; b < s->B; b++) {
         double u = ((double)b + rng_uniform(&streams[b])) / (double)s->B;
@@ -127,15 +127,15 @@ static void draw_times(VariationalStep *s)
 
 /* ---- the consistency term's targets ---- */
 
-typedef struct Move {
+typedef struct ConsistencyMove {
     const VariationalStep *s;
     States x0, xu; /* (B, D) */
     const Rng *streams;
-} Move;
+} ConsistencyMove;
 
 static void move_picture(size_t b, void *context)
 {
-    const Move *m = context;
+    const ConsistencyMove *m = context;
     const VariationalStep *s = m->s;
     PosteriorStep *step = diffusion_posterior_create(s->p, s->u[b], s->t[b], s->config->eps);
     const uint16_t *xt = states_row(&s->xt, b), *x0 = states_row(&m->x0, b);
@@ -148,40 +148,43 @@ static void move_picture(size_t b, void *context)
 }
 
 /* (B, L) from the model's law; NULL for a product model. */
-static double *draw_lambdas(const VariationalStep *s, const Denoiser *d, Pass pass)
+static double *draw_bound_lambdas(const VariationalStep *s, const Denoiser *d, BoundPass pass)
 {
     double *lambda = arena_alloc(s->work->arena, s->B * d->lambda_dims, sizeof *lambda);
 
-    diffusion_draw_lambda(d, lambda, s->B, streams_of(s, pass, s->B));
+    diffusion_draw_lambda(d, lambda, s->B, bound_streams(s, pass, s->B));
     return d->lambda_dims > 0 ? lambda : NULL;
 }
 
 /* x0 ~ p(. | x, t) by a denoiser with lambdas from the prior.  False: not finite. */
 static bool draw_clean(VariationalStep *s, const Denoiser *d, const States *x, const double *t,
-                       Pass lambda, const Rng *dropout, Pass draw, States *x0)
+                       BoundPass lambda, const Rng *dropout, BoundPass draw, States *x0)
 {
     size_t outputs = diffusion_head_outputs(&d->head);
     float *out = arena_alloc(s->work->arena, s->B * outputs, sizeof *out);
-    NetworkInput in = {x, t, draw_lambdas(s, d, lambda), dropout, NULL};
+    NetworkInput in = {x, t, draw_bound_lambdas(s, d, lambda), dropout, NULL};
 
     if (!diffusion_run_finite(s->work, d, &in, out))
         return false;
-    diffusion_head_draw(&d->head, out, x, streams_of(s, draw, s->B), x0);
+    diffusion_head_draw(&d->head, out, x, bound_streams(s, draw, s->B), x0);
     return true;
 }
 
 /* Targets of the second half of the rows, from the x_t and t of the first. */
 static bool draw_consistency(VariationalStep *s)
 {
-    Move m = {s, states_make(s->work->arena, s->B, s->D), states_make(s->work->arena, s->B, s->D),
-              streams_of(s, PASS_XU, s->B)};
+    ConsistencyMove m = {.s = s,
+                         .x0 = states_make(s->work->arena, s->B, s->D),
+                         .xu = states_make(s->work->arena, s->B, s->D),
+                         .streams = bound_streams(s, BOUND_PASS_XU, s->B)};
     States xt = states_rows(&s->xt, 0, s->B), x0u = states_rows(&s->x0, s->B, s->B);
 
-    if (!draw_clean(s, s->teacher, &xt, s->t, PASS_TEACHER_LAMBDA, NULL, PASS_TEACHER_X0, &m.x0))
+    if (!draw_clean(s, s->teacher, &xt, s->t, BOUND_PASS_TEACHER_LAMBDA, NULL,
+                    BOUND_PASS_TEACHER_X0, &m.x0))
         return false;
     threads_for(s->B, move_picture, &m);
-    if (!draw_clean(s, s->student, &m.xu, s->u, PASS_LAMBDA_U, streams_of(s, PASS_DROPOUT_U, s->B),
-                    PASS_X0U, &x0u))
+    if (!draw_clean(s, s->student, &m.xu, s->u, BOUND_PASS_LAMBDA_U,
+                    bound_streams(s, BOUND_PASS_DROPOUT_U, s->B), BOUND_PASS_X0U, &x0u))
         return false;
     memcpy(s->xt.x + s->B * s->D, s->xt.x, s->B * s->D * sizeof *s->xt.x);
     for (size_t b = 0; b < s->B; b++) {
@@ -266,12 +269,12 @@ static bool bound_block(void *context, size_t first, size_t count)
     return true;
 }
 
-static bool run_rows(VariationalStep *s)
+static bool run_bound_rows(VariationalStep *s)
 {
     size_t block = s->student->net->gradient_block;
 
-    s->noise = streams_of(s, PASS_NOISE, s->rows);
-    s->dropout = streams_of(s, PASS_DROPOUT, s->rows);
+    s->noise = bound_streams(s, BOUND_PASS_NOISE, s->rows);
+    s->dropout = bound_streams(s, BOUND_PASS_DROPOUT, s->rows);
     for (s->half = 0; s->half < s->rows; s->half += s->B)
         if (!diffusion_run_blocks(s->work, s->B, block, bound_block, s))
             return false;
@@ -282,7 +285,7 @@ static bool run_rows(VariationalStep *s)
 
 static double *draw_tm(const VariationalStep *s)
 {
-    Rng *streams = streams_of(s, PASS_TM, s->B);
+    Rng *streams = bound_streams(s, BOUND_PASS_TM, s->B);
     double *tm = arena_alloc(s->work->arena, s->B, sizeof *tm);
 
     for (size_t b = 0; b < s->B; b++)
@@ -290,7 +293,7 @@ static double *draw_tm(const VariationalStep *s)
     return tm;
 }
 
-static bool run_distill(VariationalStep *s)
+static bool run_distill_term(VariationalStep *s)
 {
     ArenaMark mark = arena_mark(s->work->arena);
     States x0 = states_rows(&s->x0, 0, s->B), xtm = states_make(s->work->arena, s->B, s->D);
@@ -298,12 +301,13 @@ static bool run_distill(VariationalStep *s)
                         .student = s->student,
                         .xtm = &xtm,
                         .tm = draw_tm(s),
-                        .lambda = draw_lambdas(s, s->student, PASS_LAMBDA_TM),
-                        .teacher_lambda = draw_lambdas(s, s->teacher, PASS_TEACHER_LAMBDA_TM),
-                        .dropout = streams_of(s, PASS_DROPOUT_TM, s->B),
+                        .lambda = draw_bound_lambdas(s, s->student, BOUND_PASS_LAMBDA_TM),
+                        .teacher_lambda =
+                            draw_bound_lambdas(s, s->teacher, BOUND_PASS_TEACHER_LAMBDA_TM),
+                        .dropout = bound_streams(s, BOUND_PASS_DROPOUT_TM, s->B),
                         .weight = s->config->distill_weight};
 
-    diffusion_draw_marginal(s->p, &xtm, &x0, term.tm, streams_of(s, PASS_XTM, s->B));
+    diffusion_draw_marginal(s->p, &xtm, &x0, term.tm, bound_streams(s, BOUND_PASS_XTM, s->B));
     s->report.distill = distill_term_gradient(&term, s->work);
     s->report.loss += term.weight * s->report.distill / (double)s->D;
     arena_release(s->work->arena, mark);
@@ -312,7 +316,7 @@ static bool run_distill(VariationalStep *s)
 
 /* ---- the step ---- */
 
-static void check_step(const VariationalStep *s, const States *x0)
+static void check_bound(const VariationalStep *s, const States *x0)
 {
     const VariationalConfig *c = s->config;
     const Denoiser *d = s->student;
@@ -338,7 +342,7 @@ static void check_step(const VariationalStep *s, const States *x0)
 /* ---- steps of noise without a mask ---- */
 
 /* The first row with the times of row b. */
-static size_t owner(const VariationalStep *s, size_t b)
+static size_t first_alike(const VariationalStep *s, size_t b)
 {
     for (size_t k = 0; k < b; k++)
         if (s->t[k] == s->t[b] && s->before[k] == s->before[b])
@@ -346,30 +350,30 @@ static size_t owner(const VariationalStep *s, size_t b)
     return b;
 }
 
-static void make_step(size_t b, void *context)
+static void make_grid_step(size_t b, void *context)
 {
     const VariationalStep *s = context;
 
-    if (s->before[b] > 0.0 && owner(s, b) == b)
+    if (s->before[b] > 0.0 && first_alike(s, b) == b)
         s->steps[b] = diffusion_posterior_create(s->p, s->before[b], s->t[b], 0.0);
 }
 
-static void make_steps(VariationalStep *s)
+static void make_grid_steps(VariationalStep *s)
 {
     s->steps = arena_zeroed(s->work->arena, s->B, sizeof *s->steps);
-    threads_for(s->B, make_step, s);
+    threads_for(s->B, make_grid_step, s);
     for (size_t b = 0; b < s->B; b++)
-        s->steps[b] = s->steps[owner(s, b)];
+        s->steps[b] = s->steps[first_alike(s, b)];
 }
 
-static void free_steps(const VariationalStep *s)
+static void free_grid_steps(const VariationalStep *s)
 {
     for (size_t b = 0; b < s->B && s->steps != NULL; b++)
-        if (owner(s, b) == b)
+        if (first_alike(s, b) == b)
             diffusion_posterior_destroy(s->steps[b]);
 }
 
-static bool draw_and_run(VariationalStep *s, const States *x0)
+static bool run_bound(VariationalStep *s, const States *x0)
 {
     States xt;
 
@@ -380,13 +384,13 @@ static bool draw_and_run(VariationalStep *s, const States *x0)
     s->x0 = states_make(s->work->arena, s->rows, s->D);
     s->xt = states_make(s->work->arena, s->rows, s->D);
     memcpy(s->x0.x, x0->x, s->B * s->D * sizeof *x0->x);
-    draw_times(s);
+    draw_bound_times(s);
     if (s->config->scope == LAMBDA_SAMPLE && s->p->mask < 0)
-        make_steps(s);
+        make_grid_steps(s);
     xt = states_rows(&s->xt, 0, s->B);
-    diffusion_draw_marginal(s->p, &xt, x0, s->t, streams_of(s, PASS_XT, s->B));
-    return (s->rows == s->B || draw_consistency(s)) && run_rows(s) &&
-           (s->config->distill_weight == 0.0 || run_distill(s));
+    diffusion_draw_marginal(s->p, &xt, x0, s->t, bound_streams(s, BOUND_PASS_XT, s->B));
+    return (s->rows == s->B || draw_consistency(s)) && run_bound_rows(s) &&
+           (s->config->distill_weight == 0.0 || run_distill_term(s));
 }
 
 VariationalReport variational_gradient(const VariationalConfig *config, const Denoiser *teacher,
@@ -405,9 +409,9 @@ VariationalReport variational_gradient(const VariationalConfig *config, const De
                          .work = work};
     ArenaMark mark = arena_mark(work->arena);
 
-    check_step(&s, x0);
-    bool finite = draw_and_run(&s, x0);
-    free_steps(&s);
+    check_bound(&s, x0);
+    bool finite = run_bound(&s, x0);
+    free_grid_steps(&s);
     arena_release(work->arena, mark);
     return finite ? s.report : not_finite;
 }

@@ -15,17 +15,16 @@ static void step(void *context)
 {
     StepWork *w = context;
     Model *m = w->model;
-    const Config *c = &m->config;
-    const uint64_t seed = (uint64_t)c->seed, number = w->optimizer->steps;
+    double terms[OBJECTIVE_TERMS_MAX];
+    const ObjectiveStep one = {.config = &m->config,
+                               .teacher = w->teacher ? &w->teacher->denoiser : NULL,
+                               .model = &m->denoiser,
+                               .process = m->process,
+                               .x0 = &w->x0,
+                               .number = w->optimizer->steps,
+                               .work = &w->work};
     nn_params_zero_grads(&m->net->params);
-    if (w->teacher) {
-        const DistillConfig d = training_distill(c);
-        distill_gradient(&d, &w->teacher->denoiser, &m->denoiser, m->process, &w->x0, seed, number,
-                         &w->work);
-    } else {
-        const TeacherConfig t = training_teacher(c);
-        diffusion_teacher_gradient(&t, &m->denoiser, m->process, &w->x0, seed, number, &w->work);
-    }
+    (w->teacher ? &objective_published : &objective_teacher)->gradient(&one, terms);
     nn_optimizer_step(w->optimizer);
 }
 

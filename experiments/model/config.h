@@ -11,6 +11,7 @@
 #include <stdio.h>
 
 #include "experiments/data/rate_matrix.h"
+#include "experiments/model/objective.h"
 #include "tensor/base/error.h"
 
 enum { CONFIG_TEXT = 64 };
@@ -84,6 +85,8 @@ const char *config_preset_of(const char *data, const Config *teacher);
  * divides by it); a student's distillation term at t_min itself, and the teacher's averaged weights
  * as its start.  distill/README.md lists the differences. */
 void config_as_paper(Config *c, ConfigRole role);
+/* What a model of this role is trained for under these settings. */
+const Objective *config_objective(const Config *c, ConfigRole role);
 /* Checks between keys (sizes that must fit each other); of the keys that only a teacher's or only a
  * student's training reads, just those of this role. */
 bool config_check(const Config *c, ConfigRole role, Error *err);

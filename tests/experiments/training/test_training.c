@@ -350,7 +350,7 @@ START_TEST(every_step_has_its_own_pictures_and_flips)
     done(ROLE_TEACHER, &config, "t", false);
     char *text = toy_read(toy("t.csv"), &n), *row = strchr(text, '\n') + 1;
     Model *m = fresh(ROLE_TEACHER, &config);
-    const TeacherConfig t = training_teacher(&config);
+    const TeacherConfig t = objective_teacher_config(&config);
     States x = states_alloc((size_t)config.batch, c.data->dims);
     Workspace work = diffusion_workspace_create(0);
     for (uint64_t step = 0; step < 2; step++) {

@@ -7,9 +7,8 @@ enum { ARENA_CHUNK = 1 << 20 }; /* bytes */
 
 Workspace diffusion_workspace_create(size_t chunk)
 {
-    Workspace w = {ag_graph_create(), arena_create(ARENA_CHUNK), chunk};
-
-    return w;
+    return (Workspace){
+        .graph = ag_graph_create(), .arena = arena_create(ARENA_CHUNK), .chunk = chunk};
 }
 
 void diffusion_workspace_destroy(Workspace *w)

@@ -83,7 +83,7 @@ double distill_term_gradient(const DistillTerm *t, const Workspace *work)
     NetworkInput teacher = {.x = t->xtm, .t = t->tm, .lambda = t->teacher_lambda};
     TermStep s = {.term = t,
                   .work = work,
-                  .student = {t->xtm, t->tm, t->lambda, t->dropout, NULL},
+                  .student = {.x = t->xtm, .t = t->tm, .lambda = t->lambda, .dropout = t->dropout},
                   .teacher_out = teacher_out,
                   .outputs = outputs,
                   .scale = t->weight / ((double)B * (double)D),

@@ -91,22 +91,25 @@ static double *repeat_each(Arena *arena, const double *x, size_t B, size_t N)
 
 static bool run_teacher_t(DistillStep *s)
 {
-    NetworkInput in = {&s->draws->xt, s->draws->t, s->draws->teacher_lambda_t, NULL, NULL};
+    NetworkInput in = {.x = &s->draws->xt, .t = s->draws->t, .lambda = s->draws->teacher_lambda_t};
 
     return diffusion_run_finite(s->work, s->teacher, &in, s->teacher_t);
 }
 
 static bool run_teacher_tm(DistillStep *s)
 {
-    NetworkInput in = {&s->draws->xtm, s->draws->tm, s->draws->teacher_lambda_tm, NULL, NULL};
+    NetworkInput in = {
+        .x = &s->draws->xtm, .t = s->draws->tm, .lambda = s->draws->teacher_lambda_tm};
 
     return diffusion_run_finite(s->work, s->teacher, &in, s->teacher_tm);
 }
 
 static bool run_student_u(DistillStep *s, const Rng *dropout)
 {
-    NetworkInput in = {&s->draws->xu, repeat_each(s->work->arena, s->draws->u, s->B, s->N),
-                       s->draws->lambda_u, dropout, NULL};
+    NetworkInput in = {.x = &s->draws->xu,
+                       .t = repeat_each(s->work->arena, s->draws->u, s->B, s->N),
+                       .lambda = s->draws->lambda_u,
+                       .dropout = dropout};
 
     return diffusion_run_finite(s->work, s->student, &in, s->student_u);
 }
@@ -158,8 +161,7 @@ static void fill_group(const DistillStep *s, PictureGroup *group, size_t first, 
         dropout = arena_alloc(s->work->arena, group->rows, sizeof *dropout);
         copy_rows(dropout, s->dropout_t, s->dropout_tm, s, group, sizeof *dropout);
     }
-    NetworkInput in = {&group->x, t, lambda, dropout, NULL};
-    group->in = in;
+    group->in = (NetworkInput){.x = &group->x, .t = t, .lambda = lambda, .dropout = dropout};
 }
 
 /* The loss of the group's pictures from group->out; group->dout gets the gradient of (count/B)

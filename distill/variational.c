@@ -162,7 +162,8 @@ static bool draw_clean(VariationalStep *s, const Denoiser *d, const States *x, c
 {
     size_t outputs = diffusion_head_outputs(&d->head);
     float *out = arena_alloc(s->work->arena, s->B * outputs, sizeof *out);
-    NetworkInput in = {x, t, draw_bound_lambdas(s, d, lambda), dropout, NULL};
+    NetworkInput in = {
+        .x = x, .t = t, .lambda = draw_bound_lambdas(s, d, lambda), .dropout = dropout};
 
     if (!diffusion_run_finite(s->work, d, &in, out))
         return false;

@@ -545,6 +545,21 @@ START_TEST(x_u_follows_the_teacher)
 }
 END_TEST
 
+/* Graph and arena keep what the first step took. */
+START_TEST(later_steps_take_no_more_memory)
+{
+    Case c;
+
+    case_make(&c, &kinds[_i]);
+    run(&c, 1, 4);
+    size_t in_use = mem_in_use();
+    for (uint64_t step = 2; step < 6; step++)
+        run(&c, step, 4);
+    ck_assert_uint_eq(mem_in_use(), in_use);
+    case_free(&c);
+}
+END_TEST
+
 /* ---- given draws ---- */
 
 /* distill_gradient without dropout is distill_gradient_with its own draws. */
@@ -625,6 +640,7 @@ Suite *distill_step_suite(void)
     tcase_add_loop_test(tc, a_step_is_its_parts, 0, KINDS);
     tcase_add_test(tc, noised_pictures_belong_to_their_times);
     tcase_add_test(tc, x_u_follows_the_teacher);
+    tcase_add_loop_test(tc, later_steps_take_no_more_memory, 0, KINDS);
     tcase_add_loop_test(tc, given_draws_make_the_same_step, 0, 2);
     tcase_add_loop_test(tc, broken_numbers_end_the_step, 0, 12);
     tcase_add_test_raise_signal(tc, steps_longer_than_time_stop, SIGABRT);

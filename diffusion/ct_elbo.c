@@ -33,7 +33,7 @@ static const double SMALL = 1e-8;
 /* Rows of Q are flat if no entry is less than this share of the row's largest. */
 static const double FLAT = 0.125;
 
-typedef struct Elbo {
+typedef struct CtElbo {
     const TeacherConfig *config;
     const Head *head;
     const Process *p;
@@ -43,10 +43,10 @@ typedef struct Elbo {
     double *reg, *sig, *ce; /* (B) */
     float *dout, *dout_t;
     size_t B, D, S, outputs;
-} Elbo;
+} CtElbo;
 
 /* What the dimensions of one picture share, and room for one of them. */
-typedef struct Tables {
+typedef struct ElboTables {
     double *q, *rate;                 /* Q (S, S); rate[x][v] = R_t[v][x], 0 for v = x */
     double *flow, *leave;             /* Q R beta (S, S); exit rates (S) */
     float *inflow, *inverse, *column; /* in[x][a] - least[x]; 1/(Q[a][x] + eps); column[v][a] =
@@ -54,29 +54,27 @@ typedef struct Tables {
     double *least, *c;                /* (S) */
     bool flat;
     float *prob, *y, *g, *sum; /* (S); dL/dlog p(a) = p(a) g(a), apart from the cross entropy */
-} Tables;
+} ElboTables;
 
-static Tables tables_make(size_t S)
+static ElboTables tables_make(size_t S)
 {
     size_t square = S * S, doubles = 3 * square + 3 * S, floats = 3 * square + 4 * S;
     double *room = threads_scratch(SCRATCH_LOSS, doubles * sizeof *room + floats * sizeof(float));
     float *rest = (float *)(room + doubles), *rows = rest + 3 * square;
-    Tables T = {room,
-                room + square,
-                room + 2 * square,
-                room + 3 * square,
-                rest,
-                rest + square,
-                rest + 2 * square,
-                room + 3 * square + S,
-                room + 3 * square + 2 * S,
-                false,
-                rows,
-                rows + S,
-                rows + 2 * S,
-                rows + 3 * S};
 
-    return T;
+    return (ElboTables){.q = room,
+                        .rate = room + square,
+                        .flow = room + 2 * square,
+                        .leave = room + 3 * square,
+                        .least = room + 3 * square + S,
+                        .c = room + 3 * square + 2 * S,
+                        .inflow = rest,
+                        .inverse = rest + square,
+                        .column = rest + 2 * square,
+                        .prob = rows,
+                        .y = rows + S,
+                        .g = rows + 2 * S,
+                        .sum = rows + 3 * S};
 }
 
 /* Q for one time.  Where all mass of p^d lies far from x, inner_v is a quotient of tiny entries of
@@ -119,7 +117,7 @@ static bool is_flat(const double *q, size_t S)
 }
 
 /* least[x] and inflow, in double until the least value is taken off. */
-static void fill_inflow(const Tables *T, double beta, size_t S, double eps)
+static void fill_inflow(const ElboTables *T, double beta, size_t S, double eps)
 {
     double *in = T->c; /* room that is free here */
 
@@ -134,7 +132,7 @@ static void fill_inflow(const Tables *T, double beta, size_t S, double eps)
     }
 }
 
-static void fill_tables(Tables *T, const Process *p, double t, double eps)
+static void fill_tables(ElboTables *T, const Process *p, double t, double eps)
 {
     size_t S = p->states;
     double beta = diffusion_process_rate(p, t);
@@ -160,7 +158,7 @@ static void fill_tables(Tables *T, const Process *p, double t, double eps)
 
 /* c_v for one dimension, also in T->c; returns sum_v c_v/Z_v where the other dimensions leave with
  * rate `others`. */
-static double fill_weights(const Tables *T, size_t S, double eps, size_t x0, size_t x,
+static double fill_weights(const ElboTables *T, size_t S, double eps, size_t x0, size_t x,
                            double others)
 {
     const double *from = T->q + x0 * S, *rate = T->rate + x * S;
@@ -175,7 +173,8 @@ static double fill_weights(const Tables *T, size_t S, double eps, size_t x0, siz
     return norm;
 }
 
-static double total_norm(const Elbo *e, const Tables *T, const uint16_t *x0, const uint16_t *x)
+static double total_norm(const CtElbo *e, const ElboTables *T, const uint16_t *x0,
+                         const uint16_t *x)
 {
     double all = 0.0, norm = 0.0;
 
@@ -198,7 +197,7 @@ static float dot(const float *a, const float *b, size_t n)
 
 /* sum_v c_v log(inner_v + eps), and g += its gradient times `scale`; c as left by
  * fill_weights. */
-static double add_sig(const Elbo *e, const Tables *T, size_t x, double scale)
+static double add_sig(const CtElbo *e, const ElboTables *T, size_t x, double scale)
 {
     size_t S = e->S;
     double top = 0.0, total = 0.0, eps = e->config->eps, rest = 0.0, pulls = 0.0;
@@ -233,7 +232,7 @@ static double add_sig(const Elbo *e, const Tables *T, size_t x, double scale)
 }
 
 /* reg of one dimension, and g += its gradient over B; the least value counts once, in reg. */
-static double add_reg(const Elbo *e, const Tables *T, size_t x)
+static double add_reg(const CtElbo *e, const ElboTables *T, size_t x)
 {
     const float *inflow = T->inflow + x * e->S, *prob = T->prob;
     float scale = (float)(1.0 / (double)e->B), *g = T->g;
@@ -247,7 +246,7 @@ static double add_reg(const Elbo *e, const Tables *T, size_t x)
     return total;
 }
 
-static HeadLaw open_row(const Elbo *e, const Tables *T, const float *out, size_t d)
+static HeadLaw open_law(const CtElbo *e, const ElboTables *T, const float *out, size_t d)
 {
     for (size_t a = 0; a < e->S; a++)
         T->g[a] = 0.0f;
@@ -255,8 +254,8 @@ static HeadLaw open_row(const Elbo *e, const Tables *T, const float *out, size_t
 }
 
 /* reg and cross entropy of one dimension at the states x. */
-static void add_plain(const Elbo *e, const Tables *T, const HeadLaw *law, size_t b, uint16_t x0,
-                      size_t x)
+static void add_plain(const CtElbo *e, const ElboTables *T, const HeadLaw *law, size_t b,
+                      uint16_t x0, size_t x)
 {
     float logp;
 
@@ -266,8 +265,8 @@ static void add_plain(const Elbo *e, const Tables *T, const HeadLaw *law, size_t
 }
 
 /* The gradient of one dimension: what is in g, and the cross entropy if it was added. */
-static void push(const Elbo *e, const Tables *T, const HeadLaw *law, bool plain, uint16_t x0,
-                 float *dout)
+static void push_gradient(const CtElbo *e, const ElboTables *T, const HeadLaw *law, bool plain,
+                          uint16_t x0, float *dout)
 {
     float weight = (float)(-e->config->nll_weight / ((double)e->B * (double)e->D));
 
@@ -280,29 +279,29 @@ static void push(const Elbo *e, const Tables *T, const HeadLaw *law, bool plain,
 
 static void elbo_picture(size_t b, void *context)
 {
-    const Elbo *e = context;
+    const CtElbo *e = context;
     size_t at = b * e->outputs;
     const uint16_t *x0 = states_row(e->x0, b), *x = states_row(e->xtilde, b);
-    Tables T = tables_make(e->S);
+    ElboTables T = tables_make(e->S);
 
     fill_tables(&T, e->p, e->t[b], e->config->eps);
     double norm = total_norm(e, &T, x0, x), scale = norm > 0.0 ? -1.0 / norm : 0.0;
     for (size_t d = 0; d < e->D; d++) {
-        HeadLaw law = open_row(e, &T, e->out + at, d);
+        HeadLaw law = open_law(e, &T, e->out + at, d);
         fill_weights(&T, e->S, e->config->eps, x0[d], x[d], 0.0);
         e->sig[b] += scale * add_sig(e, &T, x[d], scale / (double)e->B);
         if (e->xt == NULL)
             add_plain(e, &T, &law, b, x0[d], x[d]);
-        push(e, &T, &law, e->xt == NULL, x0[d], e->dout != NULL ? e->dout + at : NULL);
+        push_gradient(e, &T, &law, e->xt == NULL, x0[d], e->dout != NULL ? e->dout + at : NULL);
     }
     for (size_t d = 0; e->xt != NULL && d < e->D; d++) {
-        HeadLaw law = open_row(e, &T, e->out_t + at, d);
+        HeadLaw law = open_law(e, &T, e->out_t + at, d);
         add_plain(e, &T, &law, b, x0[d], states_row(e->xt, b)[d]);
-        push(e, &T, &law, true, x0[d], e->dout_t != NULL ? e->dout_t + at : NULL);
+        push_gradient(e, &T, &law, true, x0[d], e->dout_t != NULL ? e->dout_t + at : NULL);
     }
 }
 
-static void check_states(const Elbo *e, const char *name, const States *x)
+static void check_elbo_states(const CtElbo *e, const char *name, const States *x)
 {
     TENSOR_CHECK(x->batch == e->B && x->dims == e->D, "%s is (%zu, %zu), expected (%zu, %zu)", name,
                  x->batch, x->dims, e->B, e->D);
@@ -310,7 +309,7 @@ static void check_states(const Elbo *e, const char *name, const States *x)
         TENSOR_CHECK(x->x[i] < e->S, "%s: state %u of %zu", name, (unsigned)x->x[i], e->S);
 }
 
-static void check_elbo(const Elbo *e)
+static void check_elbo(const CtElbo *e)
 {
     TENSOR_CHECK(e->p->mask < 0 && e->head->mask < 0,
                  "CT-ELBO with mask %d: absorbing noise uses the weighted cross entropy",
@@ -320,10 +319,10 @@ static void check_elbo(const Elbo *e)
     TENSOR_CHECK((e->xt != NULL) == (e->out_t != NULL), "x_t %s, its outputs %s",
                  e->xt != NULL ? "given" : "NULL", e->out_t != NULL ? "given" : "NULL");
     TENSOR_CHECK(e->B >= 1, "%zu pictures", e->B);
-    check_states(e, "x_0", e->x0);
-    check_states(e, "x~", e->xtilde);
+    check_elbo_states(e, "x_0", e->x0);
+    check_elbo_states(e, "x~", e->xtilde);
     if (e->xt != NULL)
-        check_states(e, "x_t", e->xt);
+        check_elbo_states(e, "x_t", e->xt);
 }
 
 double diffusion_ct_elbo(const TeacherConfig *config, const Head *head, const Process *p,
@@ -333,9 +332,24 @@ double diffusion_ct_elbo(const TeacherConfig *config, const Head *head, const Pr
 {
     size_t B = x0->batch;
     double *parts = mem_zeroed(3 * B, sizeof *parts), loss = 0.0, entropy = 0.0;
-    Elbo e = {config, head,   p,     t,          x0,           xtilde,
-              xt,     out,    out_t, parts,      parts + B,    parts + 2 * B,
-              dout,   dout_t, B,     head->dims, head->states, diffusion_head_outputs(head)};
+    CtElbo e = {.config = config,
+                .head = head,
+                .p = p,
+                .t = t,
+                .x0 = x0,
+                .xtilde = xtilde,
+                .xt = xt,
+                .out = out,
+                .out_t = out_t,
+                .reg = parts,
+                .sig = parts + B,
+                .ce = parts + 2 * B,
+                .dout = dout,
+                .dout_t = dout_t,
+                .B = B,
+                .D = head->dims,
+                .S = head->states,
+                .outputs = diffusion_head_outputs(head)};
 
     check_elbo(&e);
     threads_for(B, elbo_picture, &e);

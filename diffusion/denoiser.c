@@ -22,7 +22,22 @@ Denoiser diffusion_network_denoiser(Network *net, const Head *head)
     return d;
 }
 
-/* Samples first..first+count-1 of `in` in one call. */
+Var *diffusion_run_rows(const Denoiser *d, Graph *g, const NetworkInput *in, size_t first,
+                        size_t count)
+{
+    States x = states_rows(in->x, first, count);
+    NetworkInput rows = {.x = &x, .t = in->t + first, .lambda_var = in->lambda_var};
+    if (in->lambda != NULL)
+        rows.lambda = in->lambda + first * d->lambda_dims;
+    if (in->dropout != NULL)
+        rows.dropout = in->dropout + first;
+    Var *v = d->forward(d, g, &rows);
+    TENSOR_CHECK(tensor_size(&v->value) == count * diffusion_head_outputs(&d->head),
+                 "denoiser gave %zu numbers for %zu samples of %zu", tensor_size(&v->value), count,
+                 diffusion_head_outputs(&d->head));
+    return g->bad_op == NULL ? v : NULL;
+}
+
 typedef struct Part {
     const Denoiser *d;
     const NetworkInput *in;
@@ -32,17 +47,8 @@ typedef struct Part {
 
 static bool run_part(const Part *p, Graph *g, size_t first, size_t count)
 {
-    States x = states_rows(p->in->x, first, count);
-    NetworkInput in = {&x, p->in->t + first, p->in->lambda, p->in->dropout, NULL};
-    if (in.lambda != NULL)
-        in.lambda += first * p->d->lambda_dims;
-    if (in.dropout != NULL)
-        in.dropout += first;
-    const Var *v = p->d->forward(p->d, g, &in);
-    TENSOR_CHECK(tensor_size(&v->value) == count * p->outputs,
-                 "denoiser gave %zu numbers for %zu samples of %zu", tensor_size(&v->value), count,
-                 p->outputs);
-    if (g->bad_op != NULL)
+    const Var *v = diffusion_run_rows(p->d, g, p->in, first, count);
+    if (v == NULL)
         return false;
     memcpy(p->out + first * p->outputs, v->value.data, count * p->outputs * sizeof *p->out);
     ag_graph_reset(g);

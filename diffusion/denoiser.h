@@ -35,6 +35,11 @@ struct Denoiser {
 
 /* The denoiser of a network (kept, not owned) whose outputs must fit the head (checked). */
 Denoiser diffusion_network_denoiser(Network *net, const Head *head);
+/* Samples first..first+count-1 of `in` in one call on g, recorded if g records: (count, outputs).
+ * in->lambda_var, if given, is of these samples alone.  NULL only if g->check_finite found a number
+ * that is not finite, so that g->bad_op can be read. */
+Var *diffusion_run_rows(const Denoiser *d, Graph *g, const NetworkInput *in, size_t first,
+                        size_t count);
 /* Runs in inference mode in batches of at most `batch` samples (0: all at once);
  * out (in->x->batch, outputs).  g must be empty and is reset; its recording flag is restored.
  * False only if g->check_finite found a number that is not finite: g is then left as it is, so that

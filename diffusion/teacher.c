@@ -14,34 +14,40 @@
 
 /* Streams of a step: (seed, step, pass, picture). */
 typedef enum TeacherPass {
-    PASS_TIME,
-    PASS_NOISE,
-    PASS_JUMP,
-    PASS_DROPOUT,  /* at x~, or at x_t for the cross entropy */
-    PASS_DROPOUT_T /* at x_t, two passes */
+    TEACHER_PASS_TIME,
+    TEACHER_PASS_NOISE,
+    TEACHER_PASS_JUMP,
+    TEACHER_PASS_DROPOUT,  /* at x~, or at x_t for the cross entropy */
+    TEACHER_PASS_DROPOUT_T /* at x_t, two passes */
 } TeacherPass;
 
 enum { BLOCK = 32 }; /* dimensions of one piece of work */
 
 TeacherConfig diffusion_teacher_defaults(void)
 {
-    TeacherConfig config = {TEACHER_CT_ELBO, TIME_WEIGHT_ONE, 0.01, 0.001, 1e-9, false, false};
-
-    return config;
+    return (TeacherConfig){
+        .loss = TEACHER_CT_ELBO,
+        .time_weight = TIME_WEIGHT_ONE,
+        .t_min = 0.01,       /* [tauLDR] */
+        .nll_weight = 0.001, /* [tauLDR] */
+        .eps = 1e-9,         /* the code's; not in the formulas */
+        .two_passes = false, /* [tauLDR]: one network call for both parts of the loss */
+        .stratified_times = false,
+    };
 }
 
 /* ---- one jump of the forward process ---- */
 
-typedef struct Jump {
+typedef struct JumpDraw {
     const Process *p;
     States *xtilde;
     const States *xt;
     const Rng *streams;
-} Jump;
+} JumpDraw;
 
-static void jump_sample(size_t b, void *context)
+static void jump_picture(size_t b, void *context)
 {
-    const Jump *jump = context;
+    const JumpDraw *jump = context;
     size_t S = jump->p->states, D = jump->xt->dims;
     const uint16_t *from = states_row(jump->xt, b);
     uint16_t *to = states_row(jump->xtilde, b);
@@ -65,16 +71,16 @@ static void jump_sample(size_t b, void *context)
 
 void diffusion_draw_jump(const Process *p, States *xtilde, const States *xt, const Rng *streams)
 {
-    Jump jump = {p, xtilde, xt, streams};
+    JumpDraw jump = {.p = p, .xtilde = xtilde, .xt = xt, .streams = streams};
 
     TENSOR_CHECK(xtilde->batch == xt->batch && xtilde->dims == xt->dims,
                  "x~ (%zu, %zu), x_t (%zu, %zu)", xtilde->batch, xtilde->dims, xt->batch, xt->dims);
-    threads_for(xt->batch, jump_sample, &jump);
+    threads_for(xt->batch, jump_picture, &jump);
 }
 
 /* ---- cross entropy ---- */
 
-typedef struct Entropy {
+typedef struct EntropyWork {
     const Head *head;
     const States *x0, *xt;
     const double *weight;
@@ -82,11 +88,11 @@ typedef struct Entropy {
     float *dout;
     size_t outputs, blocks;
     double *parts; /* (B, blocks) */
-} Entropy;
+} EntropyWork;
 
-static void entropy_block(size_t piece, void *context)
+static void entropy_piece(size_t piece, void *context)
 {
-    const Entropy *e = context;
+    const EntropyWork *e = context;
     size_t b = piece / e->blocks, first = piece % e->blocks * BLOCK, D = e->head->dims;
     size_t end = first + BLOCK < D ? first + BLOCK : D, S = e->head->states;
     const float *out = e->out + b * e->outputs;
@@ -117,7 +123,14 @@ double diffusion_cross_entropy(const Head *head, const States *x0, const States 
                                const double *weight, const float *out, float *dout)
 {
     size_t B = x0->batch, blocks = (head->dims + BLOCK - 1) / BLOCK;
-    Entropy e = {head, x0, xt, weight, out, dout, diffusion_head_outputs(head), blocks, NULL};
+    EntropyWork e = {.head = head,
+                     .x0 = x0,
+                     .xt = xt,
+                     .weight = weight,
+                     .out = out,
+                     .dout = dout,
+                     .outputs = diffusion_head_outputs(head),
+                     .blocks = blocks};
     double total = 0.0;
 
     TENSOR_CHECK(x0->dims == head->dims, "x_0 (%zu, %zu), head of %zu dimensions", B, x0->dims,
@@ -125,7 +138,7 @@ double diffusion_cross_entropy(const Head *head, const States *x0, const States 
     TENSOR_CHECK(xt == NULL || (xt->batch == B && xt->dims == x0->dims),
                  "x_t (%zu, %zu), x_0 (%zu, %zu)", xt->batch, xt->dims, B, x0->dims);
     e.parts = mem_zeroed(B * blocks, sizeof *e.parts);
-    threads_for(B * blocks, entropy_block, &e);
+    threads_for(B * blocks, entropy_piece, &e);
     for (size_t i = 0; i < B * blocks; i++)
         total += e.parts[i];
     mem_free(e.parts);
@@ -134,7 +147,7 @@ double diffusion_cross_entropy(const Head *head, const States *x0, const States 
 
 /* ---- one step ---- */
 
-typedef struct Step {
+typedef struct TeacherStep {
     const TeacherConfig *config;
     const Denoiser *d;
     const Process *p;
@@ -143,13 +156,13 @@ typedef struct Step {
     double *t, *weight; /* (B) */
     States xt, xtilde;
     Rng *dropout, *dropout_t; /* (B) */
-    Graph *g;
-    Arena *arena;
-} Step;
+    const Workspace *work;
+    double loss;
+} TeacherStep;
 
-static Rng *streams_of(const Step *s, Rng step, TeacherPass pass)
+static Rng *teacher_streams(const TeacherStep *s, Rng step, TeacherPass pass)
 {
-    Rng *streams = arena_alloc(s->arena, s->B, sizeof *streams);
+    Rng *streams = arena_alloc(s->work->arena, s->B, sizeof *streams);
 
     for (size_t b = 0; b < s->B; b++)
         streams[b] = rng_child(rng_child(step, (uint64_t)pass), b);
@@ -167,10 +180,10 @@ static double elbo_weight(const Process *p, double t)
     return keep > 0.0 ? diffusion_process_rate(p, at) * keep / leave : 0.0;
 }
 
-static void draw_times(Step *s, Rng step)
+static void draw_teacher_times(TeacherStep *s, Rng step)
 {
     const TeacherConfig *c = s->config;
-    Rng *streams = streams_of(s, step, PASS_TIME);
+    Rng *streams = teacher_streams(s, step, TEACHER_PASS_TIME);
 
     for (size_t b = 0; b < s->B; b++) {
         double u = rng_uniform(&streams[b]);
@@ -181,150 +194,109 @@ static void draw_times(Step *s, Rng step)
     }
 }
 
-static void draw_step(Step *s, Rng step)
+static void draw_teacher_step(TeacherStep *s, Rng step)
 {
     bool jump = s->config->loss == TEACHER_CT_ELBO;
 
-    s->t = arena_alloc(s->arena, s->B, sizeof *s->t);
-    s->weight = arena_alloc(s->arena, s->B, sizeof *s->weight);
-    s->xt = states_make(s->arena, s->B, s->x0->dims);
-    s->xtilde = states_make(s->arena, s->B, s->x0->dims);
+    s->t = arena_alloc(s->work->arena, s->B, sizeof *s->t);
+    s->weight = arena_alloc(s->work->arena, s->B, sizeof *s->weight);
+    s->xt = states_make(s->work->arena, s->B, s->x0->dims);
+    s->xtilde = states_make(s->work->arena, s->B, s->x0->dims);
     TENSOR_CHECK(!jump || s->config->time_weight == TIME_WEIGHT_ONE,
                  "time weight %d with the CT-ELBO", (int)s->config->time_weight);
-    draw_times(s, step);
-    diffusion_draw_marginal(s->p, &s->xt, s->x0, s->t, streams_of(s, step, PASS_NOISE));
+    draw_teacher_times(s, step);
+    diffusion_draw_marginal(s->p, &s->xt, s->x0, s->t,
+                            teacher_streams(s, step, TEACHER_PASS_NOISE));
     if (jump)
-        diffusion_draw_jump(s->p, &s->xtilde, &s->xt, streams_of(s, step, PASS_JUMP));
-    s->dropout = streams_of(s, step, PASS_DROPOUT);
-    s->dropout_t = streams_of(s, step, PASS_DROPOUT_T);
+        diffusion_draw_jump(s->p, &s->xtilde, &s->xt, teacher_streams(s, step, TEACHER_PASS_JUMP));
+    s->dropout = teacher_streams(s, step, TEACHER_PASS_DROPOUT);
+    s->dropout_t = teacher_streams(s, step, TEACHER_PASS_DROPOUT_T);
 }
 
-/* Pictures first..first+count-1 of a step: a part that is run at once. */
-typedef struct Part {
-    const Step *step;
-    size_t first, count;
-    States x0, xt, xtilde;
-} Part;
-
-static Var *run(const Part *part, const States *x, const Rng *dropout)
+/* Recorded outputs for x, the pictures of one block.  NULL: not finite. */
+static Var *run_pictures(const TeacherStep *s, const States *x, const Rng *dropout, size_t first,
+                         size_t count)
 {
-    const Step *s = part->step;
-    NetworkInput in = {x, s->t + part->first, NULL, dropout + part->first, NULL};
-    Var *v = s->d->forward(s->d, s->g, &in);
+    NetworkInput in = {.x = x, .t = s->t, .dropout = dropout};
 
-    TENSOR_CHECK(tensor_size(&v->value) == part->count * s->outputs,
-                 "denoiser gave %zu numbers for %zu samples of %zu", tensor_size(&v->value),
-                 part->count, s->outputs);
-    return v;
+    return diffusion_run_rows(s->d, s->work->graph, &in, first, count);
 }
 
-/* Gradient of (count/B) times the part's mean loss, from dout of the mean. */
-static void backward(const Part *part, Var *v, float *dout)
+static float *gradient_room(const TeacherStep *s, size_t count)
 {
-    float share = (float)((double)part->count / (double)part->step->B);
+    return arena_zeroed(s->work->arena, count * s->outputs, sizeof(float));
+}
 
-    if (part->count != part->step->B)
-        for (size_t i = 0; i < part->count * part->step->outputs; i++)
-            dout[i] *= share;
+/* Hands back dout, the gradient of the block's mean loss, and returns the block's share. */
+static double pull_block(const TeacherStep *s, Var *v, float *dout, size_t count)
+{
+    double share = diffusion_take_share(dout, count * s->outputs, count, s->B);
+
     ag_backward_from(v, dout);
+    return share;
 }
 
-static float *gradient_room(const Part *part)
+static bool elbo_block(void *context, size_t first, size_t count)
 {
-    return arena_zeroed(part->step->arena, part->count * part->step->outputs, sizeof(float));
-}
-
-static double elbo_part(const Part *part)
-{
-    const Step *s = part->step;
+    TeacherStep *s = context;
     bool two = s->config->two_passes;
-    Var *v = run(part, &part->xtilde, s->dropout);
-    Var *v_t = two ? run(part, &part->xt, s->dropout_t) : NULL;
-    float *dout = gradient_room(part), *dout_t = two ? gradient_room(part) : NULL;
+    States x0 = states_rows(s->x0, first, count), xt = states_rows(&s->xt, first, count);
+    States xtilde = states_rows(&s->xtilde, first, count);
+    Var *v = run_pictures(s, &s->xtilde, s->dropout, first, count);
+    Var *v_t = two && v != NULL ? run_pictures(s, &s->xt, s->dropout_t, first, count) : NULL;
+    float *dout = gradient_room(s, count), *dout_t = two ? gradient_room(s, count) : NULL;
 
-    if (s->g->bad_op != NULL)
-        return NAN;
-    double loss = diffusion_ct_elbo(s->config, &s->d->head, s->p, s->t + part->first, &part->x0,
-                                    &part->xtilde, v->value.data, two ? &part->xt : NULL,
-                                    two ? v_t->value.data : NULL, NULL, NULL, NULL, dout, dout_t);
-    backward(part, v, dout);
+    if (v == NULL || (two && v_t == NULL))
+        return false;
+    double loss = diffusion_ct_elbo(s->config, &s->d->head, s->p, s->t + first, &x0, &xtilde,
+                                    v->value.data, two ? &xt : NULL, two ? v_t->value.data : NULL,
+                                    NULL, NULL, NULL, dout, dout_t);
+    s->loss += pull_block(s, v, dout, count) * loss;
     if (two)
-        backward(part, v_t, dout_t);
-    return loss;
+        pull_block(s, v_t, dout_t, count);
+    return true;
 }
 
-static double entropy_part(const Part *part)
+static bool entropy_block(void *context, size_t first, size_t count)
 {
-    const Step *s = part->step;
-    Var *v = run(part, &part->xt, s->dropout);
-    float *dout = gradient_room(part);
+    TeacherStep *s = context;
+    States x0 = states_rows(s->x0, first, count), xt = states_rows(&s->xt, first, count);
+    Var *v = run_pictures(s, &s->xt, s->dropout, first, count);
+    float *dout = gradient_room(s, count);
 
-    if (s->g->bad_op != NULL)
-        return NAN;
-    double loss = diffusion_cross_entropy(&s->d->head, &part->x0, &part->xt,
-                                          s->weight + part->first, v->value.data, dout);
-    backward(part, v, dout);
-    return loss;
-}
-
-/* The loss, or NaN with g as it was when a number was not finite.  Parts are blocks of the network:
- * the sums of which loss and gradient are made have one order. */
-static double run_step(Step *s)
-{
-    size_t block = s->d->net->gradient_block;
-    double loss = 0.0;
-
-    for (size_t first = 0; first < s->B; first += block) {
-        ArenaMark mark = arena_mark(s->arena);
-        size_t count = s->B - first < block ? s->B - first : block;
-        Part part = {s,
-                     first,
-                     count,
-                     states_rows(s->x0, first, count),
-                     states_rows(&s->xt, first, count),
-                     states_rows(&s->xtilde, first, count)};
-        double share = (double)count / (double)s->B;
-        bool elbo = s->config->loss == TEACHER_CT_ELBO;
-        loss += share * (elbo ? elbo_part(&part) : entropy_part(&part));
-        if (s->g->bad_op != NULL)
-            return NAN;
-        ag_graph_reset(s->g);
-        arena_release(s->arena, mark);
-    }
-    return loss;
+    if (v == NULL)
+        return false;
+    double loss =
+        diffusion_cross_entropy(&s->d->head, &x0, &xt, s->weight + first, v->value.data, dout);
+    s->loss += pull_block(s, v, dout, count) * loss;
+    return true;
 }
 
 double diffusion_teacher_gradient(const TeacherConfig *config, const Denoiser *d, const Process *p,
-                                  const States *x0, uint64_t seed, uint64_t step, Graph *g,
-                                  Arena *arena)
+                                  const States *x0, uint64_t seed, uint64_t step,
+                                  const Workspace *work)
 {
-    size_t B = x0->batch;
     Rng stream = rng_child(rng_child(rng_root(seed), TEACHER_PURPOSE), step);
-    Step s = {config,
-              d,
-              p,
-              x0,
-              B,
-              diffusion_head_outputs(&d->head),
-              NULL,
-              NULL,
-              {NULL, 0, 0},
-              {NULL, 0, 0},
-              NULL,
-              NULL,
-              g,
-              arena};
+    TeacherStep s = {.config = config,
+                     .d = d,
+                     .p = p,
+                     .x0 = x0,
+                     .B = x0->batch,
+                     .outputs = diffusion_head_outputs(&d->head),
+                     .work = work};
 
     TENSOR_CHECK(d->net != NULL && d->net->gradient_block > 0,
                  "the teacher has no network of %zu dimensions", d->head.dims);
     TENSOR_CHECK(d->lambda_dims == 0, "a teacher has no lambda, this one has %zu", d->lambda_dims);
-    TENSOR_CHECK(B >= 1 && x0->dims == d->head.dims, "x_0 (%zu, %zu), denoiser of %zu dimensions",
-                 B, x0->dims, d->head.dims);
+    TENSOR_CHECK(s.B >= 1 && x0->dims == d->head.dims, "x_0 (%zu, %zu), denoiser of %zu dimensions",
+                 s.B, x0->dims, d->head.dims);
     TENSOR_CHECK(config->t_min >= 0.0 && config->t_min < 1.0, "t_min = %g, from 0 to 1",
                  config->t_min);
-    ArenaMark mark = arena_mark(arena);
-    draw_step(&s, stream);
-    double loss = run_step(&s);
-    arena_release(arena, mark);
-    return loss;
+    ArenaMark mark = arena_mark(work->arena);
+    draw_teacher_step(&s, stream);
+    bool elbo = config->loss == TEACHER_CT_ELBO;
+    bool finite = diffusion_run_blocks(work, s.B, d->net->gradient_block,
+                                       elbo ? elbo_block : entropy_block, &s);
+    arena_release(work->arena, mark);
+    return finite ? s.loss : (double)NAN;
 }

@@ -9,6 +9,7 @@
 
 #include "diffusion/denoiser.h"
 #include "diffusion/process/process.h"
+#include "diffusion/workspace.h"
 #include "tensor/base/rng.h"
 #include "tensor/states.h"
 
@@ -33,6 +34,7 @@ typedef struct TeacherConfig {
     bool stratified_times; /* one t in each of B equal slices of [t_min, 1] */
 } TeacherConfig;
 
+/* As the published CIFAR-10 teacher was trained: [tauLDR] (arXiv 2205.14987) and its code. */
 TeacherConfig diffusion_teacher_defaults(void);
 
 /* Jump of the forward process: x~ = x_t after one jump, (d, v) with probability proportional to
@@ -54,12 +56,12 @@ double diffusion_cross_entropy(const Head *head, const States *x0, const States 
                                const double *weight, const float *out, float *dout);
 
 /* One training step's gradient: draws (keyed by seed, step, picture), forward, loss, backward into
- * net->params.grads, in calls of net->gradient_block pictures.  Returns the loss; g is empty before
- * and after, except if g->check_finite found a number that is not finite: then the loss is NaN,
- * nothing more is computed, and g is left as it is, so that g->bad_op can be read.  What the step
- * takes from the arena beside g's is released at its end. */
+ * net->params.grads, in calls of net->gradient_block pictures.  Returns the loss; the
+ * graph is empty before and after, except if its check_finite found a number that is not finite:
+ * then the loss is NaN, nothing more is computed, and the graph is left as it is, so that its
+ * bad_op can be read. */
 double diffusion_teacher_gradient(const TeacherConfig *config, const Denoiser *d, const Process *p,
-                                  const States *x0, uint64_t seed, uint64_t step, Graph *g,
-                                  Arena *arena);
+                                  const States *x0, uint64_t seed, uint64_t step,
+                                  const Workspace *work);
 
 #endif

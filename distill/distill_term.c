@@ -36,66 +36,66 @@ double distill_dimensions(const Head *head, const uint16_t *x, const float *teac
     return sum;
 }
 
-typedef struct Block {
+typedef struct TermStep {
     const DistillTerm *term;
-    size_t first, count, outputs;
-    const float *teacher, *student; /* (B, outputs), (count, outputs) */
-    float *dout;                    /* (count, outputs) */
-    double scale;                   /* of the gradient */
-    double *kl;                     /* (B) */
-} Block;
+    const Workspace *work;
+    NetworkInput student;     /* all rows */
+    const float *teacher_out; /* (B, outputs) */
+    size_t outputs;
+    double scale; /* of the gradient */
+    double *kl;   /* (B) */
+    /* of the block that is run */
+    size_t first;
+    const float *student_out; /* (count, outputs) */
+    float *dout;              /* (count, outputs) */
+} TermStep;
 
-static void one_picture(size_t i, void *context)
+static void term_of_picture(size_t i, void *context)
 {
-    const Block *k = context;
-    size_t b = k->first + i;
+    const TermStep *s = context;
+    size_t b = s->first + i;
 
-    k->kl[b] = distill_dimensions(&k->term->student->head, states_row(k->term->xtm, b),
-                                  k->teacher + b * k->outputs, k->student + i * k->outputs, 0,
-                                  k->term->xtm->dims, k->scale, k->dout + i * k->outputs);
+    s->kl[b] = distill_dimensions(&s->term->student->head, states_row(s->term->xtm, b),
+                                  s->teacher_out + b * s->outputs, s->student_out + i * s->outputs,
+                                  0, s->term->xtm->dims, s->scale, s->dout + i * s->outputs);
 }
 
-static bool run_block(Block *k, Graph *g)
+static bool term_block(void *context, size_t first, size_t count)
 {
-    const DistillTerm *t = k->term;
-    size_t L = t->student->lambda_dims;
-    States x = states_rows(t->xtm, k->first, k->count);
-    NetworkInput in = {&x, t->tm + k->first, t->lambda + k->first * L,
-                       t->dropout != NULL ? t->dropout + k->first : NULL, NULL};
-    Var *out = t->student->forward(t->student, g, &in);
+    TermStep *s = context;
+    Var *out = diffusion_run_rows(s->term->student, s->work->graph, &s->student, first, count);
 
-    if (g->bad_op != NULL || !tensor_all_finite(out->value.data, k->count * k->outputs))
+    if (out == NULL || !tensor_all_finite(out->value.data, count * s->outputs))
         return false;
-    k->student = out->value.data;
-    k->dout = arena_zeroed(g->arena, k->count * k->outputs, sizeof *k->dout);
-    threads_for(k->count, one_picture, k);
-    const float *const gradient[] = {k->dout};
-    ag_backward_from_all(1, &out, gradient);
-    ag_graph_reset(g);
+    s->first = first;
+    s->student_out = out->value.data;
+    s->dout = arena_zeroed(s->work->arena, count * s->outputs, sizeof *s->dout);
+    threads_for(count, term_of_picture, s);
+    ag_backward_from(out, s->dout);
     return true;
 }
 
-double distill_term_gradient(const DistillTerm *t, size_t chunk, Graph *g, Arena *arena)
+double distill_term_gradient(const DistillTerm *t, const Workspace *work)
 {
-    ArenaMark mark = arena_mark(arena);
+    ArenaMark mark = arena_mark(work->arena);
     size_t B = t->xtm->batch, D = t->xtm->dims, outputs = diffusion_head_outputs(&t->student->head);
-    size_t step = t->student->net->gradient_block;
-    float *teacher = arena_alloc(arena, B * outputs, sizeof *teacher);
-    double *kl = arena_zeroed(arena, B, sizeof *kl), total = 0.0;
-    NetworkInput in = {t->xtm, t->tm, t->teacher_lambda, NULL, NULL};
-    Block k = {.term = t, .outputs = outputs, .teacher = teacher, .kl = kl};
+    float *teacher_out = arena_alloc(work->arena, B * outputs, sizeof *teacher_out);
+    NetworkInput teacher = {.x = t->xtm, .t = t->tm, .lambda = t->teacher_lambda};
+    TermStep s = {.term = t,
+                  .work = work,
+                  .student = {.x = t->xtm, .t = t->tm, .lambda = t->lambda, .dropout = t->dropout},
+                  .teacher_out = teacher_out,
+                  .outputs = outputs,
+                  .scale = t->weight / ((double)B * (double)D),
+                  .kl = arena_zeroed(work->arena, B, sizeof *s.kl)};
+    double total = 0.0;
 
     TENSOR_CHECK(D == t->student->head.dims && outputs == diffusion_head_outputs(&t->teacher->head),
                  "x_tm (%zu, %zu), student of %zu dimensions", B, D, t->student->head.dims);
-    k.scale = t->weight / ((double)B * (double)D);
-    bool finite = diffusion_denoise(t->teacher, g, &in, chunk, teacher) &&
-                  tensor_all_finite(teacher, B * outputs);
-    for (k.first = 0; finite && k.first < B; k.first += step) {
-        k.count = B - k.first < step ? B - k.first : step;
-        finite = run_block(&k, g);
-    }
+    bool finite = diffusion_run_finite(work, t->teacher, &teacher, teacher_out) &&
+                  diffusion_run_blocks(work, B, t->student->net->gradient_block, term_block, &s);
     for (size_t b = 0; b < B; b++)
-        total += kl[b] / (double)B;
-    arena_release(arena, mark);
+        total += s.kl[b] / (double)B;
+    arena_release(work->arena, mark);
     return finite ? total : (double)NAN;
 }

@@ -8,6 +8,7 @@
 #define DI4C_DISTILL_DISTILL_TERM_H
 
 #include "diffusion/denoiser.h"
+#include "diffusion/workspace.h"
 #include "tensor/base/rng.h"
 #include "tensor/states.h"
 
@@ -31,8 +32,7 @@ typedef struct DistillTerm {
 } DistillTerm;
 
 /* Adds weight times the gradient of L / D into the student's parameters; returns L in nats, NaN if
- * a number is not finite.  chunk: most samples in the teacher's calls.  g is empty before and, but
- * for a NaN, after. */
-double distill_term_gradient(const DistillTerm *term, size_t chunk, Graph *g, Arena *arena);
+ * a number is not finite.  The graph is empty before and, but for a NaN, after. */
+double distill_term_gradient(const DistillTerm *term, const Workspace *work);
 
 #endif

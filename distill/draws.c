@@ -37,8 +37,8 @@ Rng *distill_row_streams(Arena *arena, Rng step, Di4cPass pass, size_t images, s
 }
 
 /* t - u log-uniform, t uniform above t_min + (t - u), or 1 for the first pictures. */
-static void draw_times(const DistillConfig *config, Rng step, size_t images, Arena *arena,
-                       Di4cDraws *draws)
+static void draw_long_times(const DistillConfig *config, Rng step, size_t images, Arena *arena,
+                            Di4cDraws *draws)
 {
     Rng *streams = distill_picture_streams(arena, step, PASS_TIMES, images);
     double at_one = floor(config->share_at_one * (double)images + 0.5);
@@ -97,7 +97,7 @@ static double *draw_lambdas(const Denoiser *d, Rng step, Di4cPass pass, size_t i
     return lambda;
 }
 
-static void check_config(const DistillConfig *c)
+static void check_distill_config(const DistillConfig *c)
 {
     TENSOR_CHECK(c->lambdas >= 1, "%zu lambdas", c->lambdas);
     TENSOR_CHECK(c->delta_min > 0.0 && c->delta_max >= c->delta_min && c->t_min >= 0.0 &&
@@ -118,7 +118,7 @@ Di4cDraws distill_first_draws(const DistillConfig *config, const Denoiser *teach
     bool strata = config->stratified_lambda;
     Di4cDraws draws;
 
-    check_config(config);
+    check_distill_config(config);
     draws.t = arena_alloc(arena, B, sizeof(double));
     draws.u = arena_alloc(arena, B, sizeof(double));
     draws.tm = arena_alloc(arena, B * M, sizeof(double));
@@ -126,7 +126,7 @@ Di4cDraws distill_first_draws(const DistillConfig *config, const Denoiser *teach
     draws.xtm = states_make(arena, B * M, D);
     draws.xu = states_make(arena, B * N, D);
     draws.x0u = states_make(arena, B * N, D);
-    draw_times(config, step, B, arena, &draws);
+    draw_long_times(config, step, B, arena, &draws);
     draw_small_times(config, step, B, M, arena, &draws);
     draws.lambda_t = draw_lambdas(student, step, PASS_LAMBDA_T, B, N, strata, arena);
     draws.lambda_tm = draw_lambdas(student, step, PASS_LAMBDA_TM, B, M, strata, arena);
@@ -144,7 +144,7 @@ Di4cDraws distill_first_draws(const DistillConfig *config, const Denoiser *teach
 
 /* ---- the teacher's step ---- */
 
-typedef struct Move {
+typedef struct TeacherMove {
     const DistillConfig *config;
     const Denoiser *teacher;
     const Process *process;
@@ -153,11 +153,11 @@ typedef struct Move {
     PosteriorStep **steps;              /* (B) */
     const Rng *x0_streams, *xu_streams; /* (B N) */
     States x0;                          /* (B N, D): the teacher's x_0 */
-} Move;
+} TeacherMove;
 
-static void make_step(size_t b, void *context)
+static void make_posterior(size_t b, void *context)
 {
-    const Move *m = context;
+    const TeacherMove *m = context;
 
     m->steps[b] =
         diffusion_posterior_create(m->process, m->draws->u[b], m->draws->t[b], m->config->eps);
@@ -166,7 +166,7 @@ static void make_step(size_t b, void *context)
 /* x_0 ~ p^psi(. | x_t), then x_u ~ q(. | x_t, x_0): together x_u ~ p^psi_{u|t}. */
 static void move_row(size_t row, void *context)
 {
-    const Move *m = context;
+    const TeacherMove *m = context;
     size_t b = row / m->config->lambdas, D = m->draws->xt.dims;
     States xt = states_rows(&m->draws->xt, b, 1), x0 = states_rows(&m->x0, row, 1);
     const Head *head = &m->teacher->head;
@@ -183,17 +183,17 @@ void distill_draw_xu(const DistillConfig *config, const Denoiser *teacher, const
                      const float *teacher_t, Rng step, Arena *arena, Di4cDraws *draws)
 {
     size_t B = draws->xt.batch, N = config->lambdas;
-    Move m = {config,
-              teacher,
-              p,
-              teacher_t,
-              draws,
-              arena_alloc(arena, B, sizeof *m.steps),
-              distill_row_streams(arena, step, PASS_TEACHER_X0, B, N),
-              distill_row_streams(arena, step, PASS_XU, B, N),
-              states_make(arena, B * N, draws->xt.dims)};
+    TeacherMove m = {.config = config,
+                     .teacher = teacher,
+                     .process = p,
+                     .teacher_t = teacher_t,
+                     .draws = draws,
+                     .steps = arena_alloc(arena, B, sizeof *m.steps),
+                     .x0_streams = distill_row_streams(arena, step, PASS_TEACHER_X0, B, N),
+                     .xu_streams = distill_row_streams(arena, step, PASS_XU, B, N),
+                     .x0 = states_make(arena, B * N, draws->xt.dims)};
 
-    cut_run(B, make_step, &m, B * draws->xt.dims * p->states < CUT_SERIAL_DRAWS);
+    cut_run(B, make_posterior, &m, B * draws->xt.dims * p->states < CUT_SERIAL_DRAWS);
     threads_for(B * N, move_row, &m);
     for (size_t b = 0; b < B; b++)
         diffusion_posterior_destroy(m.steps[b]);

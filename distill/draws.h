@@ -2,10 +2,23 @@
 #ifndef DI4C_DISTILL_DRAWS_H
 #define DI4C_DISTILL_DRAWS_H
 
-#include "distill/step.h"
+#include "diffusion/denoiser.h"
+#include "diffusion/process/process.h"
+#include "distill/distill_config.h"
 #include "tensor/base/arena.h"
 #include "tensor/base/rng.h"
 #include "tensor/states.h"
+
+/* The explicit draws of a step; memory from an arena. */
+typedef struct Di4cDraws {
+    double *t, *u;               /* (B) */
+    double *lambda_t, *lambda_u; /* (B N, lambda_dims) */
+    double *tm, *lambda_tm;      /* (B M) and (B M, lambda_dims); M = xtm.batch / B */
+    States xt, xtm, xu, x0u;     /* (B, D), (B N, D) ... */
+    /* The teacher's lambdas at (x_t, t) and (x_tm, tm): (B, its lambda_dims), (B M, ...); NULL for
+     * a product teacher. */
+    double *teacher_lambda_t, *teacher_lambda_tm;
+} Di4cDraws;
 
 /* What the streams of a step are for: stream (seed, step, pass, picture[, lambda]). */
 typedef enum Di4cPass {

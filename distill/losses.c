@@ -1,5 +1,5 @@
-/* The Di4C losses.  Work is cut into (picture, block of dimensions); a piece looks at one dimension
- * at a time, and everything that couples dimensions is a sum over them.
+/* The Di4C losses.  LossWork is cut into (picture, block of dimensions); a piece looks at one
+ * dimension at a time, and everything that couples dimensions is a sum over them.
  *
  * 1. couple_block: for every target k (k = 0: the data x_0; k = 1..N: x_0^(k) drawn through u)
  *      joint[i][k] = sum_d log p_i^d(x_k^d),   marginal[k] = sum_d log mbar^d(x_k^d),
@@ -36,13 +36,13 @@
  * has N (N + 1) sums of its own. */
 enum { BLOCK = 32, PIECES = 64 };
 
-typedef struct Sums { /* of one block, or of one picture */
-    double *joint;    /* (N, N + 1) */
-    double *marginal; /* (N + 1) */
+typedef struct CouplingSums { /* of one block, or of one picture */
+    double *joint;            /* (N, N + 1) */
+    double *marginal;         /* (N + 1) */
     double *data_kl, *consis_kl;
-} Sums;
+} CouplingSums;
 
-typedef struct Work {
+typedef struct LossWork {
     const Di4cOptions *options;
     const Head *head;
     const Di4cInput *in;
@@ -52,7 +52,7 @@ typedef struct Work {
     double *share;   /* (B, N, N + 1) */
     float *dlevel;   /* (B N, outputs), of the student at t */
     float *dt, *dtm; /* gradients, or NULL */
-} Work;
+} LossWork;
 
 double distill_data_weight(DataWeight kind, double t)
 {
@@ -69,7 +69,7 @@ double distill_data_weight(DataWeight kind, double t)
 /* ---- one dimension ---- */
 
 /* State of target k in dimension d. */
-static uint16_t target(const Work *w, size_t b, size_t k, size_t d)
+static uint16_t target(const LossWork *w, size_t b, size_t k, size_t d)
 {
     const Di4cInput *in = w->in;
     uint16_t x = k == 0 ? in->x0.x[b * w->D + d] : in->x0u.x[(b * w->N + k - 1) * w->D + d];
@@ -79,7 +79,7 @@ static uint16_t target(const Work *w, size_t b, size_t k, size_t d)
 }
 
 /* True if dimension d of picture b is unmasked in x_t; then all targets must agree with it. */
-static bool known(const Work *w, size_t b, size_t d)
+static bool known_to_all(const LossWork *w, size_t b, size_t d)
 {
     const uint16_t *xt = states_row(&w->in->xt, b);
 
@@ -92,33 +92,32 @@ static bool known(const Work *w, size_t b, size_t d)
     return true;
 }
 
-/* Room of a thread for one dimension. */
-typedef struct Room {
+/* DimensionRoom of a thread for one dimension. */
+typedef struct DimensionRoom {
     HeadLaw *laws;            /* (N): the student at t */
     float *mean, *pull, *row; /* (S): mbar; the laws that pull at it; one law */
     float *logp, *weight;     /* (N + 1) */
     uint16_t *x;              /* (N + 1): the targets' states */
-} Room;
+} DimensionRoom;
 
-static Room room_make(const Work *w)
+static DimensionRoom room_make(const LossWork *w)
 {
     size_t K = w->N + 1, S = w->S;
     size_t floats = 3 * S + 2 * K;
     char *bytes = threads_scratch(SCRATCH_LOSS, w->N * sizeof(HeadLaw) + floats * sizeof(float) +
                                                     K * sizeof(uint16_t));
     float *rows = (float *)(void *)(bytes + w->N * sizeof(HeadLaw));
-    Room room = {(HeadLaw *)(void *)bytes,
-                 rows,
-                 rows + S,
-                 rows + 2 * S,
-                 rows + 3 * S,
-                 rows + 3 * S + K,
-                 (uint16_t *)(void *)(rows + floats)};
 
-    return room;
+    return (DimensionRoom){.laws = (HeadLaw *)(void *)bytes,
+                           .mean = rows,
+                           .pull = rows + S,
+                           .row = rows + 2 * S,
+                           .logp = rows + 3 * S,
+                           .weight = rows + 3 * S + K,
+                           .x = (uint16_t *)(void *)(rows + floats)};
 }
 
-static const float *numbers(const Work *w, const float *out, size_t b, size_t i)
+static const float *numbers(const LossWork *w, const float *out, size_t b, size_t i)
 {
     return out + (b * w->N + i) * w->outputs;
 }
@@ -146,15 +145,17 @@ static size_t sums_size(size_t N)
     return (N + 1) * N + (N + 1) + 2;
 }
 
-static Sums sums_at(double *at, size_t N)
+static CouplingSums sums_at(double *at, size_t N)
 {
-    Sums s = {at, at + (N + 1) * N, at + (N + 1) * (N + 1), at + (N + 1) * (N + 1) + 1};
-
-    return s;
+    return (CouplingSums){.joint = at,
+                          .marginal = at + (N + 1) * N,
+                          .data_kl = at + (N + 1) * (N + 1),
+                          .consis_kl = at + (N + 1) * (N + 1) + 1};
 }
 
 /* The student's laws at t, their mean, and log p_i at the targets. */
-static void open_student(const Work *w, const Room *room, const Sums *s, size_t b, size_t d)
+static void open_student(const LossWork *w, const DimensionRoom *room, const CouplingSums *s,
+                         size_t b, size_t d)
 {
     size_t K = w->N + 1;
 
@@ -171,7 +172,7 @@ static void open_student(const Work *w, const Room *room, const Sums *s, size_t 
 }
 
 /* pull = the student's mean law at u. */
-static void fill_target_law(const Work *w, const Room *room, size_t b, size_t d)
+static void fill_target_law(const LossWork *w, const DimensionRoom *room, size_t b, size_t d)
 {
     memset(room->pull, 0, w->S * sizeof *room->pull);
     for (size_t j = 0; j < w->N; j++) {
@@ -188,8 +189,8 @@ static void fill_target_law(const Work *w, const Room *room, size_t b, size_t d)
 }
 
 /* With control variates: the divergences, and in pull the laws less the targets. */
-static void add_variates(const Work *w, const Room *room, const LawMixture *m, const Sums *s,
-                         size_t b, size_t d)
+static void add_variates(const LossWork *w, const DimensionRoom *room, const LawMixture *m,
+                         const CouplingSums *s, size_t b, size_t d)
 {
     double weight = distill_data_weight(w->options->data_weight, w->in->t[b]);
 
@@ -205,7 +206,8 @@ static void add_variates(const Work *w, const Room *room, const LawMixture *m, c
         room->pull[room->x[k]] -= (float)(k == 0 ? weight : 1.0 / (double)w->N);
 }
 
-static void couple_dimension(const Work *w, const Room *room, const Sums *s, size_t b, size_t d)
+static void couple_dimension(const LossWork *w, const DimensionRoom *room, const CouplingSums *s,
+                             size_t b, size_t d)
 {
     bool variates = w->options->control_variates;
     size_t at = b * w->N * w->outputs, own = d * diffusion_law_numbers(w->head);
@@ -223,14 +225,14 @@ static void couple_dimension(const Work *w, const Room *room, const Sums *s, siz
 
 static void couple_block(size_t piece, void *context)
 {
-    const Work *w = context;
+    const LossWork *w = context;
     size_t b = piece / w->blocks, first = piece % w->blocks * w->block;
     size_t end = first + w->block < w->D ? first + w->block : w->D;
-    Sums s = sums_at(w->sums + piece * sums_size(w->N), w->N);
-    Room room = room_make(w);
+    CouplingSums s = sums_at(w->sums + piece * sums_size(w->N), w->N);
+    DimensionRoom room = room_make(w);
 
     for (size_t d = first; d < end; d++)
-        if (!known(w, b, d))
+        if (!known_to_all(w, b, d))
             couple_dimension(w, &room, &s, b, d);
 }
 
@@ -258,7 +260,7 @@ static double log_mean(const double *joint, double *share, size_t N)
 }
 
 /* Adds up the blocks of picture b into the first one. */
-static Sums add_blocks(const Work *w, size_t b)
+static CouplingSums add_picture_sums(const LossWork *w, size_t b)
 {
     size_t size = sums_size(w->N);
     double *to = w->sums + b * w->blocks * size;
@@ -270,9 +272,9 @@ static Sums add_blocks(const Work *w, size_t b)
 }
 
 /* Fills share and the coupled terms of picture b; returns w data_cor + data_indep + consis. */
-static double combine(const Work *w, const Di4cTerms *terms, size_t b)
+static double combine(const LossWork *w, const Di4cTerms *terms, size_t b)
 {
-    Sums s = add_blocks(w, b);
+    CouplingSums s = add_picture_sums(w, b);
     double *share = w->share + b * (w->N + 1) * w->N;
     double data = 0.0, consis = 0.0;
 
@@ -299,7 +301,7 @@ static double combine(const Work *w, const Di4cTerms *terms, size_t b)
 
 /* ---- 3. shares ---- */
 
-static void share_dimension(const Work *w, const Room *room, size_t b, size_t d)
+static void share_dimension(const LossWork *w, const DimensionRoom *room, size_t b, size_t d)
 {
     size_t K = w->N + 1, own = d * diffusion_law_numbers(w->head);
     double data = distill_data_weight(w->options->data_weight, w->in->t[b]) / (double)w->B;
@@ -319,13 +321,13 @@ static void share_dimension(const Work *w, const Room *room, size_t b, size_t d)
 
 static void share_block(size_t piece, void *context)
 {
-    const Work *w = context;
+    const LossWork *w = context;
     size_t b = piece / w->blocks, first = piece % w->blocks * w->block;
     size_t end = first + w->block < w->D ? first + w->block : w->D;
-    Room room = room_make(w);
+    DimensionRoom room = room_make(w);
 
     for (size_t d = first; d < end; d++)
-        if (!known(w, b, d))
+        if (!known_to_all(w, b, d))
             share_dimension(w, &room, b, d);
 }
 
@@ -333,7 +335,7 @@ static void share_block(size_t piece, void *context)
 
 static void distill_block(size_t piece, void *context)
 {
-    const Work *w = context;
+    const LossWork *w = context;
     size_t row = piece / w->blocks, first = piece % w->blocks * w->block, at = row * w->outputs;
     size_t end = first + w->block < w->D ? first + w->block : w->D;
 
@@ -342,7 +344,7 @@ static void distill_block(size_t piece, void *context)
         first, end, 1.0 / ((double)w->B * (double)w->M), w->dtm != NULL ? w->dtm + at : NULL);
 }
 
-static double distill_of(const Work *w, const Di4cTerms *terms, size_t b)
+static double distill_of(const LossWork *w, const Di4cTerms *terms, size_t b)
 {
     const double *parts = w->distill + b * w->M * w->blocks;
     double total = 0.0;
@@ -357,26 +359,26 @@ static double distill_of(const Work *w, const Di4cTerms *terms, size_t b)
 
 /* ---- all together ---- */
 
-static void check_states(const char *name, const States *x, size_t batch, size_t dims)
+static void check_loss_states(const char *name, const States *x, size_t batch, size_t dims)
 {
     TENSOR_CHECK(x->batch == batch && x->dims == dims, "%s is (%zu, %zu), expected (%zu, %zu)",
                  name, x->batch, x->dims, batch, dims);
 }
 
-static void check_input(const Head *head, const Di4cInput *in)
+static void check_loss_input(const Head *head, const Di4cInput *in)
 {
     size_t rows = in->images * in->lambdas;
 
     TENSOR_CHECK(in->images >= 1 && in->lambdas >= 1, "%zu pictures with %zu lambdas", in->images,
                  in->lambdas);
-    check_states("x_0", &in->x0, in->images, head->dims);
-    check_states("x_t", &in->xt, in->images, head->dims);
-    check_states("x_u", &in->xu, rows, head->dims);
-    check_states("x_0 drawn at u", &in->x0u, rows, head->dims);
+    check_loss_states("x_0", &in->x0, in->images, head->dims);
+    check_loss_states("x_t", &in->xt, in->images, head->dims);
+    check_loss_states("x_u", &in->xu, rows, head->dims);
+    check_loss_states("x_0 drawn at u", &in->x0u, rows, head->dims);
     TENSOR_CHECK(in->xtm.batch >= in->images && in->xtm.batch % in->images == 0,
                  "x_tm has %zu rows, expected a multiple of %zu pictures", in->xtm.batch,
                  in->images);
-    check_states("x_tm", &in->xtm, in->xtm.batch, head->dims);
+    check_loss_states("x_tm", &in->xtm, in->xtm.batch, head->dims);
 }
 
 double distill_losses(const Di4cOptions *options, const Head *head, const Di4cInput *in,
@@ -384,20 +386,20 @@ double distill_losses(const Di4cOptions *options, const Head *head, const Di4cIn
 {
     double loss = 0.0;
 
-    check_input(head, in);
+    check_loss_input(head, in);
     size_t block = (head->dims + PIECES - 1) / PIECES;
-    Work w = {.options = options,
-              .head = head,
-              .in = in,
-              .B = in->images,
-              .N = in->lambdas,
-              .M = in->xtm.batch / in->images,
-              .D = head->dims,
-              .S = head->states,
-              .outputs = diffusion_head_outputs(head),
-              .block = block > BLOCK ? block : BLOCK,
-              .dt = dstudent_t,
-              .dtm = dstudent_tm};
+    LossWork w = {.options = options,
+                  .head = head,
+                  .in = in,
+                  .B = in->images,
+                  .N = in->lambdas,
+                  .M = in->xtm.batch / in->images,
+                  .D = head->dims,
+                  .S = head->states,
+                  .outputs = diffusion_head_outputs(head),
+                  .block = block > BLOCK ? block : BLOCK,
+                  .dt = dstudent_t,
+                  .dtm = dstudent_tm};
     w.blocks = (w.D + w.block - 1) / w.block;
     w.sums = mem_zeroed(w.B * w.blocks, sums_size(w.N) * sizeof *w.sums);
     w.distill = mem_zeroed(w.B * w.M * w.blocks, sizeof *w.distill);

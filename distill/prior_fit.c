@@ -15,17 +15,17 @@ static const double ENOUGH = 1e-4;          /* nats a round: then it ends */
 static const double LEAST_DEVIATION = 0.03; /* no component shrinks onto a single draw */
 static const double LEAST_SHARE = 1e-3;     /* draws that a component is held to have */
 
-typedef struct Fit {
+typedef struct MixtureFit {
     size_t K, L, count, blocks;
     const double *draws;
     double *log_weight, *mean, *precision; /* (K), (K, L), (K, L): of the round; 1/s */
     double *level;                         /* (K): log_weight - sum log s */
     double *share, *first, *second;        /* (blocks, K), (blocks, K, L) twice: sums of a block */
     double *log_density;                   /* (blocks) */
-} Fit;
+} MixtureFit;
 
 /* joint (K) becomes the posterior of the components; returns log p(z) without (2 pi)^{-L/2}. */
-static double posterior(const Fit *f, const double *z, double *joint)
+static double component_posterior(const MixtureFit *f, const double *z, double *joint)
 {
     double top = -HUGE_VAL, total = 0.0;
 
@@ -50,7 +50,7 @@ static double posterior(const Fit *f, const double *z, double *joint)
 
 static void sum_block(size_t block, void *context)
 {
-    const Fit *f = context;
+    const MixtureFit *f = context;
     size_t K = f->K, L = f->L, first = block * BLOCK;
     size_t end = first + BLOCK < f->count ? first + BLOCK : f->count;
     double *share = f->share + block * K, *sum = f->first + block * K * L;
@@ -62,7 +62,7 @@ static void sum_block(size_t block, void *context)
     memset(squares, 0, K * L * sizeof *squares);
     for (size_t n = first; n < end; n++) {
         const double *z = f->draws + n * L;
-        total += posterior(f, z, joint);
+        total += component_posterior(f, z, joint);
         for (size_t k = 0; k < K; k++) {
             if (joint[k] <= 0.0)
                 continue;
@@ -77,14 +77,14 @@ static void sum_block(size_t block, void *context)
 }
 
 /* to[0..count) = sums over blocks. */
-static void add_blocks(const Fit *f, double *from, size_t count)
+static void add_draw_blocks(const MixtureFit *f, double *from, size_t count)
 {
     for (size_t block = 1; block < f->blocks; block++)
         for (size_t i = 0; i < count; i++)
             from[i] += from[block * count + i];
 }
 
-static void set_levels(Fit *f)
+static void set_levels(MixtureFit *f)
 {
     for (size_t k = 0; k < f->K; k++) {
         f->level[k] = f->log_weight[k];
@@ -94,7 +94,7 @@ static void set_levels(Fit *f)
 }
 
 /* Weights, means and deviations from the sums over all draws. */
-static void maximise(Fit *f)
+static void maximise(MixtureFit *f)
 {
     for (size_t k = 0; k < f->K; k++) {
         double share = f->share[k] + LEAST_SHARE;
@@ -115,7 +115,7 @@ static void maximise(Fit *f)
 
 /* Components at draws of a random order, as wide as the draws are together, divided by the number
  * of components along each axis. */
-static void begin(Fit *f, Rng rng)
+static void begin_fit(MixtureFit *f, Rng rng)
 {
     uint32_t *order = mem_alloc(f->count, sizeof *order);
 
@@ -141,7 +141,7 @@ static void begin(Fit *f, Rng rng)
     mem_free(order);
 }
 
-static void write_prior(const Fit *f, const LambdaPrior *prior)
+static void write_prior(const MixtureFit *f, const LambdaPrior *prior)
 {
     for (size_t k = 0; k < f->K; k++)
         prior->log_weight->value.data[k] = (float)f->log_weight[k];
@@ -156,7 +156,7 @@ double prior_fit(const LambdaPrior *prior, const double *draws, size_t count, Rn
     static const double HALF_LOG_2PI = 0.91893853320467274178;
     size_t K = prior->components, L = prior->lambda_dims, blocks = (count + BLOCK - 1) / BLOCK;
     double *room = mem_alloc(2 * K + 2 * K * L + blocks * (K + 2 * K * L + 1), sizeof *room);
-    Fit f = {.K = K, .L = L, .count = count, .blocks = blocks, .draws = draws};
+    MixtureFit f = {.K = K, .L = L, .count = count, .blocks = blocks, .draws = draws};
     double before = -HUGE_VAL, now = 0.0;
 
     TENSOR_CHECK(count >= 1 && count <= UINT32_MAX, "a prior of %zu draws", count);
@@ -168,17 +168,17 @@ double prior_fit(const LambdaPrior *prior, const double *draws, size_t count, Rn
     f.first = f.share + blocks * K;
     f.second = f.first + blocks * K * L;
     f.log_density = f.second + blocks * K * L;
-    begin(&f, rng);
+    begin_fit(&f, rng);
     for (size_t round = 0; round < ROUNDS_MAX; round++) {
         if (platform_signal() != 0) {
             mem_free(room);
             return (double)NAN;
         }
         threads_for(blocks, sum_block, &f);
-        add_blocks(&f, f.share, K);
-        add_blocks(&f, f.first, K * L);
-        add_blocks(&f, f.second, K * L);
-        add_blocks(&f, f.log_density, 1);
+        add_draw_blocks(&f, f.share, K);
+        add_draw_blocks(&f, f.first, K * L);
+        add_draw_blocks(&f, f.second, K * L);
+        add_draw_blocks(&f, f.log_density, 1);
         now = f.log_density[0] / (double)count;
         if (now - before < ENOUGH || round + 1 == ROUNDS_MAX)
             break;

@@ -16,33 +16,23 @@
 #include <string.h>
 
 #include "diffusion/head/batch.h"
-#include "distill/draws.h"
 #include "tensor/base/check.h"
-#include "tensor/reduce.h"
 
-typedef struct Step {
+typedef struct DistillStep {
     const DistillConfig *config;
     const Denoiser *teacher, *student;
     const States *x0;
     const Di4cDraws *draws;
-    size_t B, N, M, outputs, chunk; /* M rows of a picture at tm */
-    size_t block;                   /* rows of a recorded call */
-    Graph *g;
-    Arena *arena;
+    size_t B, N, M, outputs; /* M rows of a picture at tm */
+    size_t block;            /* rows of a recorded call */
+    const Workspace *work;
     float *teacher_t, *teacher_tm, *student_u; /* (B, outputs), (B M, outputs), (B N, outputs) */
     Rng *dropout_t, *dropout_tm;               /* (B N), (B M), or NULL */
     Di4cTerms terms;                           /* all five, (B) */
-} Step;
+    double loss;
+} DistillStep;
 
-DistillConfig distill_defaults(void)
-{
-    DistillConfig config = {
-        {true, DATA_WEIGHT_SIGMOID}, 16, 0, 0.01, 0.001, 0.01, 0.01, 0.0, 1e-9, false};
-
-    return config;
-}
-
-static void check_models(const Denoiser *teacher, const Denoiser *student, const States *x0)
+static void check_pair(const Denoiser *teacher, const Denoiser *student, const States *x0)
 {
     const Head *a = &teacher->head, *b = &student->head;
 
@@ -58,45 +48,38 @@ static void check_models(const Denoiser *teacher, const Denoiser *student, const
                  "the student has no network of %zu dimensions", b->dims);
 }
 
-static Step step_of(const DistillConfig *config, const Denoiser *teacher, const Denoiser *student,
-                    const States *x0, const Di4cDraws *draws, size_t chunk, Graph *g, Arena *arena)
+static DistillStep step_of(const DistillConfig *config, const Denoiser *teacher,
+                           const Denoiser *student, const States *x0, const Di4cDraws *draws,
+                           const Workspace *work)
 {
-    size_t B = x0->batch;
-    Step s = {config,
-              teacher,
-              student,
-              x0,
-              draws,
-              B,
-              config->lambdas,
-              draws->xtm.batch / B,
-              diffusion_head_outputs(&student->head),
-              chunk,
-              0,
-              g,
-              arena,
-              NULL,
-              NULL,
-              NULL,
-              NULL,
-              NULL,
-              {NULL, NULL, NULL, NULL, NULL}};
+    Arena *arena = work->arena;
+    size_t B = x0->batch, N = config->lambdas, M = draws->xtm.batch / B;
+    size_t outputs = diffusion_head_outputs(&student->head);
 
-    check_models(teacher, student, x0);
-    s.block = student->net->gradient_block;
-    s.teacher_t = arena_alloc(arena, B * s.outputs, sizeof(float));
-    s.teacher_tm = arena_alloc(arena, B * s.M * s.outputs, sizeof(float));
-    s.student_u = arena_alloc(arena, B * s.N * s.outputs, sizeof(float));
-    s.terms.distill = arena_alloc(arena, B, sizeof(double));
-    s.terms.data_cor = arena_alloc(arena, B, sizeof(double));
-    s.terms.data_indep = arena_alloc(arena, B, sizeof(double));
-    s.terms.consis_cor = arena_alloc(arena, B, sizeof(double));
-    s.terms.consis_indep = arena_alloc(arena, B, sizeof(double));
-    return s;
+    check_pair(teacher, student, x0);
+    return (DistillStep){.config = config,
+                         .teacher = teacher,
+                         .student = student,
+                         .x0 = x0,
+                         .draws = draws,
+                         .B = B,
+                         .N = N,
+                         .M = M,
+                         .outputs = outputs,
+                         .block = student->net->gradient_block,
+                         .work = work,
+                         .teacher_t = arena_alloc(arena, B * outputs, sizeof(float)),
+                         .teacher_tm = arena_alloc(arena, B * M * outputs, sizeof(float)),
+                         .student_u = arena_alloc(arena, B * N * outputs, sizeof(float)),
+                         .terms = {.distill = arena_alloc(arena, B, sizeof(double)),
+                                   .data_cor = arena_alloc(arena, B, sizeof(double)),
+                                   .data_indep = arena_alloc(arena, B, sizeof(double)),
+                                   .consis_cor = arena_alloc(arena, B, sizeof(double)),
+                                   .consis_indep = arena_alloc(arena, B, sizeof(double))}};
 }
 
 /* Each of the B numbers N times in a row. */
-static double *repeat(Arena *arena, const double *x, size_t B, size_t N)
+static double *repeat_each(Arena *arena, const double *x, size_t B, size_t N)
 {
     double *out = arena_alloc(arena, B * N, sizeof *out);
 
@@ -107,47 +90,44 @@ static double *repeat(Arena *arena, const double *x, size_t B, size_t N)
 
 /* ---- the passes without gradient ---- */
 
-/* States are drawn from these numbers: broken ones end the step whether or not g looks at every
- * operation. */
-static bool run(const Step *s, const Denoiser *d, const NetworkInput *in, float *out)
+static bool run_teacher_t(DistillStep *s)
 {
-    return diffusion_denoise(d, s->g, in, s->chunk, out) &&
-           tensor_all_finite(out, in->x->batch * s->outputs);
+    NetworkInput in = {.x = &s->draws->xt, .t = s->draws->t, .lambda = s->draws->teacher_lambda_t};
+
+    return diffusion_run_finite(s->work, s->teacher, &in, s->teacher_t);
 }
 
-static bool run_teacher_t(Step *s)
+static bool run_teacher_tm(DistillStep *s)
 {
-    NetworkInput in = {&s->draws->xt, s->draws->t, s->draws->teacher_lambda_t, NULL, NULL};
+    NetworkInput in = {
+        .x = &s->draws->xtm, .t = s->draws->tm, .lambda = s->draws->teacher_lambda_tm};
 
-    return run(s, s->teacher, &in, s->teacher_t);
+    return diffusion_run_finite(s->work, s->teacher, &in, s->teacher_tm);
 }
 
-static bool run_teacher_tm(Step *s)
+static bool run_student_u(DistillStep *s, const Rng *dropout)
 {
-    NetworkInput in = {&s->draws->xtm, s->draws->tm, s->draws->teacher_lambda_tm, NULL, NULL};
+    NetworkInput in = {.x = &s->draws->xu,
+                       .t = repeat_each(s->work->arena, s->draws->u, s->B, s->N),
+                       .lambda = s->draws->lambda_u,
+                       .dropout = dropout};
 
-    return run(s, s->teacher, &in, s->teacher_tm);
-}
-
-static bool run_student_u(Step *s, const Rng *dropout)
-{
-    NetworkInput in = {&s->draws->xu, repeat(s->arena, s->draws->u, s->B, s->N), s->draws->lambda_u,
-                       dropout, NULL};
-
-    return run(s, s->student, &in, s->student_u);
+    return diffusion_run_finite(s->work, s->student, &in, s->student_u);
 }
 
 /* ---- the passes with gradient, for pictures first..first+count-1 ---- */
 
 /* Rows of (x_t, t, lambda_i), then rows of (x_tm, tm, lambda_i). */
-typedef struct Group {
+typedef struct PictureGroup {
+    const DistillStep *step;
     size_t first, count, rows; /* rows = count (N + M) */
     States x;
     NetworkInput in;
-} Group;
+    float *out, *dout; /* (rows, outputs): the student's; their gradient, zeros at first */
+} PictureGroup;
 
-static void copy_rows(void *to, const void *at_t, const void *at_tm, const Step *s,
-                      const Group *group, size_t size)
+static void copy_rows(void *to, const void *at_t, const void *at_tm, const DistillStep *s,
+                      const PictureGroup *group, size_t size)
 {
     size_t some = group->count * s->N * size;
 
@@ -156,144 +136,125 @@ static void copy_rows(void *to, const void *at_t, const void *at_tm, const Step 
            group->count * s->M * size);
 }
 
-static void fill_group(Step *s, Group *group, size_t first, size_t count)
+static void fill_group(const DistillStep *s, PictureGroup *group, size_t first, size_t count)
 {
     const Di4cDraws *draws = s->draws;
     size_t N = s->N, M = s->M, D = s->x0->dims, L = s->student->lambda_dims;
     double *t, *lambda = NULL;
     Rng *dropout = NULL;
 
+    group->step = s;
     group->first = first;
     group->count = count;
     group->rows = count * (N + M);
     States xt = states_rows(&draws->xt, first, count);
-    xt = states_repeat(s->arena, &xt, N);
-    group->x = states_make(s->arena, group->rows, D);
+    xt = states_repeat(s->work->arena, &xt, N);
+    group->x = states_make(s->work->arena, group->rows, D);
     memcpy(group->x.x, xt.x, count * N * D * sizeof *xt.x);
     memcpy(group->x.x + count * N * D, draws->xtm.x + first * M * D, count * M * D * sizeof *xt.x);
-    t = arena_alloc(s->arena, group->rows, sizeof *t);
-    copy_rows(t, repeat(s->arena, draws->t, s->B, N), draws->tm, s, group, sizeof *t);
+    t = arena_alloc(s->work->arena, group->rows, sizeof *t);
+    copy_rows(t, repeat_each(s->work->arena, draws->t, s->B, N), draws->tm, s, group, sizeof *t);
     if (L > 0) {
-        lambda = arena_alloc(s->arena, group->rows * L, sizeof *lambda);
+        lambda = arena_alloc(s->work->arena, group->rows * L, sizeof *lambda);
         copy_rows(lambda, draws->lambda_t, draws->lambda_tm, s, group, L * sizeof *lambda);
     }
     if (s->dropout_t != NULL) {
-        dropout = arena_alloc(s->arena, group->rows, sizeof *dropout);
+        dropout = arena_alloc(s->work->arena, group->rows, sizeof *dropout);
         copy_rows(dropout, s->dropout_t, s->dropout_tm, s, group, sizeof *dropout);
     }
-    NetworkInput in = {&group->x, t, lambda, dropout, NULL};
-    group->in = in;
+    group->in = (NetworkInput){.x = &group->x, .t = t, .lambda = lambda, .dropout = dropout};
 }
 
-/* Loss of the group's pictures from the student's outputs (rows, outputs); dout (the same shape,
- * zeroed) gets the gradient of (count/B) times it.  Returns (count/B) times the loss. */
-static double group_losses(const Step *s, const Group *group, const float *out, float *dout)
+/* The loss of the group's pictures from group->out; group->dout gets the gradient of (count/B)
+ * times it.  Returns (count/B) times the loss. */
+static double group_losses(const DistillStep *s, const PictureGroup *group)
 {
     size_t N = s->N, M = s->M, first = group->first, rows = group->count * N;
-    size_t size = rows * s->outputs;
-    double share = (double)group->count / (double)s->B;
+    size_t at_tm = rows * s->outputs;
     const Di4cDraws *draws = s->draws;
-    Di4cInput in = {group->count,
-                    N,
-                    draws->t + first,
-                    states_rows(s->x0, first, group->count),
-                    states_rows(&draws->xt, first, group->count),
-                    states_rows(&draws->xu, first * N, rows),
-                    states_rows(&draws->x0u, first * N, rows),
-                    states_rows(&draws->xtm, first * M, group->count * M),
-                    out,
-                    out + size,
-                    s->student_u + first * N * s->outputs,
-                    s->teacher_t + first * s->outputs,
-                    s->teacher_tm + first * M * s->outputs};
-    Di4cTerms terms = {s->terms.distill + first, s->terms.data_cor + first,
-                       s->terms.data_indep + first, s->terms.consis_cor + first,
-                       s->terms.consis_indep + first};
-    double loss =
-        distill_losses(&s->config->loss, &s->student->head, &in, &terms, dout, dout + size);
+    Di4cInput in = {.images = group->count,
+                    .lambdas = N,
+                    .t = draws->t + first,
+                    .x0 = states_rows(s->x0, first, group->count),
+                    .xt = states_rows(&draws->xt, first, group->count),
+                    .xu = states_rows(&draws->xu, first * N, rows),
+                    .x0u = states_rows(&draws->x0u, first * N, rows),
+                    .xtm = states_rows(&draws->xtm, first * M, group->count * M),
+                    .student_t = group->out,
+                    .student_tm = group->out + at_tm,
+                    .student_u = s->student_u + first * N * s->outputs,
+                    .teacher_t = s->teacher_t + first * s->outputs,
+                    .teacher_tm = s->teacher_tm + first * M * s->outputs};
+    Di4cTerms terms = {.distill = s->terms.distill + first,
+                       .data_cor = s->terms.data_cor + first,
+                       .data_indep = s->terms.data_indep + first,
+                       .consis_cor = s->terms.consis_cor + first,
+                       .consis_indep = s->terms.consis_indep + first};
+    double loss = distill_losses(&s->config->loss, &s->student->head, &in, &terms, group->dout,
+                                 group->dout + at_tm);
 
-    if (group->count != s->B)
-        for (size_t j = 0; j < group->rows * s->outputs; j++)
-            dout[j] *= (float)share;
-    return share * loss;
-}
-
-/* Runs the group's block of rows that begins at `first`, recorded.  NULL: not finite. */
-static Var *run_block(const Step *s, const Group *group, size_t first)
-{
-    size_t left = group->rows - first, count = left < s->block ? left : s->block;
-    States x = states_rows(&group->x, first, count);
-    NetworkInput in = group->in;
-
-    in.x = &x;
-    in.t += first;
-    if (in.lambda != NULL)
-        in.lambda += first * s->student->lambda_dims;
-    if (in.dropout != NULL)
-        in.dropout += first;
-    Var *v = s->student->forward(s->student, s->g, &in);
-    TENSOR_CHECK(tensor_size(&v->value) == count * s->outputs,
-                 "student gave %zu numbers for %zu samples of %zu", tensor_size(&v->value), count,
-                 s->outputs);
-    return s->g->bad_op == NULL ? v : NULL;
+    return diffusion_take_share(group->dout, group->rows * s->outputs, group->count, s->B) * loss;
 }
 
 /* All blocks recorded together.  False: not finite. */
-static bool backward_at_once(const Step *s, const Group *group, float *dout, double *loss)
+static bool backward_at_once(DistillStep *s, const PictureGroup *group)
 {
     size_t calls = (group->rows + s->block - 1) / s->block;
-    Var **v = arena_alloc(s->arena, calls, sizeof *v);
-    float *out = arena_alloc(s->arena, group->rows * s->outputs, sizeof *out);
+    Var **v = arena_alloc(s->work->arena, calls, sizeof *v);
 
     for (size_t k = 0; k < calls; k++) {
-        v[k] = run_block(s, group, k * s->block);
+        size_t first = k * s->block, left = group->rows - first;
+        v[k] = diffusion_run_rows(s->student, s->work->graph, &group->in, first,
+                                  left < s->block ? left : s->block);
         if (v[k] == NULL)
             return false;
-        memcpy(out + k * s->block * s->outputs, v[k]->value.data,
-               tensor_size(&v[k]->value) * sizeof *out);
+        memcpy(group->out + first * s->outputs, v[k]->value.data,
+               tensor_size(&v[k]->value) * sizeof *group->out);
     }
-    *loss += group_losses(s, group, out, dout);
+    s->loss += group_losses(s, group);
     for (size_t k = 0; k < calls; k++)
-        ag_backward_from(v[k], dout + k * s->block * s->outputs);
-    ag_graph_reset(s->g);
+        ag_backward_from(v[k], group->dout + k * s->block * s->outputs);
     return true;
+}
+
+static bool pull_rows(void *context, size_t first, size_t count)
+{
+    const PictureGroup *group = context;
+    const DistillStep *s = group->step;
+    Var *v = diffusion_run_rows(s->student, s->work->graph, &group->in, first, count);
+
+    if (v != NULL)
+        ag_backward_from(v, group->dout + first * s->outputs);
+    return v != NULL;
 }
 
 /* One block recorded at a time. */
-static bool backward_in_blocks(const Step *s, const Group *group, float *dout, double *loss)
+static bool backward_in_blocks(DistillStep *s, PictureGroup *group)
 {
-    float *out = arena_alloc(s->arena, group->rows * s->outputs, sizeof *out);
-
-    if (!diffusion_denoise(s->student, s->g, &group->in, s->chunk, out))
+    if (!diffusion_denoise(s->student, s->work->graph, &group->in, s->work->chunk, group->out))
         return false;
-    *loss += group_losses(s, group, out, dout);
-    for (size_t first = 0; first < group->rows; first += s->block) {
-        Var *v = run_block(s, group, first);
-        if (v == NULL)
-            return false;
-        ag_backward_from(v, dout + first * s->outputs);
-        ag_graph_reset(s->g);
-    }
-    return true;
+    s->loss += group_losses(s, group);
+    return diffusion_run_blocks(s->work, group->rows, s->block, pull_rows, group);
 }
 
-static bool backward(Step *s, double *loss)
+static bool distill_pictures(void *context, size_t first, size_t count)
+{
+    DistillStep *s = context;
+    PictureGroup group;
+
+    fill_group(s, &group, first, count);
+    group.out = arena_alloc(s->work->arena, group.rows * s->outputs, sizeof *group.out);
+    group.dout = arena_zeroed(s->work->arena, group.rows * s->outputs, sizeof *group.dout);
+    bool fits = s->work->chunk == 0 || group.rows <= s->work->chunk || group.rows <= s->block;
+    return fits ? backward_at_once(s, &group) : backward_in_blocks(s, &group);
+}
+
+/* As many pictures at a time as fit into a recorded call, at least one. */
+static bool backward_pictures(DistillStep *s)
 {
     size_t most = s->block / (s->N + s->M);
 
-    most = most > 0 ? most : 1;
-    for (size_t first = 0; first < s->B; first += most) {
-        ArenaMark mark = arena_mark(s->arena);
-        size_t count = s->B - first < most ? s->B - first : most;
-        Group group;
-        fill_group(s, &group, first, count);
-        float *dout = arena_zeroed(s->arena, group.rows * s->outputs, sizeof *dout);
-        bool fits = s->chunk == 0 || group.rows <= s->chunk || group.rows <= s->block;
-        if (!(fits ? backward_at_once : backward_in_blocks)(s, &group, dout, loss))
-            return false;
-        arena_release(s->arena, mark);
-    }
-    return true;
+    return diffusion_run_blocks(s->work, s->B, most > 0 ? most : 1, distill_pictures, s);
 }
 
 /* ---- reports ---- */
@@ -309,74 +270,67 @@ static double mean_of(const double *x, size_t n, double *copy)
     return total / (double)n;
 }
 
-static Di4cReport report_of(const Step *s, double loss, const Di4cTerms *to)
+/* The means; the terms of each picture go to `to`, if not NULL. */
+static Di4cReport report_of(const DistillStep *s, const Di4cTerms *to)
 {
     static const Di4cTerms none = {NULL, NULL, NULL, NULL, NULL};
     const Di4cTerms *from = &s->terms;
-    Di4cReport report;
 
     to = to != NULL ? to : &none;
-    report.loss = loss;
-    report.distill = mean_of(from->distill, s->B, to->distill);
-    report.data_cor = mean_of(from->data_cor, s->B, to->data_cor);
-    report.data_indep = mean_of(from->data_indep, s->B, to->data_indep);
-    report.consis_cor = mean_of(from->consis_cor, s->B, to->consis_cor);
-    report.consis_indep = mean_of(from->consis_indep, s->B, to->consis_indep);
-    return report;
+    return (Di4cReport){.loss = s->loss,
+                        .distill = mean_of(from->distill, s->B, to->distill),
+                        .data_cor = mean_of(from->data_cor, s->B, to->data_cor),
+                        .data_indep = mean_of(from->data_indep, s->B, to->data_indep),
+                        .consis_cor = mean_of(from->consis_cor, s->B, to->consis_cor),
+                        .consis_indep = mean_of(from->consis_indep, s->B, to->consis_indep)};
 }
 
-static Di4cReport not_finite(void)
-{
-    Di4cReport report = {NAN, NAN, NAN, NAN, NAN, NAN};
-
-    return report;
-}
+static const Di4cReport not_finite = {NAN, NAN, NAN, NAN, NAN, NAN};
 
 Di4cReport distill_gradient_with(const DistillConfig *config, const Denoiser *teacher,
                                  const Denoiser *student, const States *x0, const Di4cDraws *draws,
-                                 size_t chunk, Graph *g, Arena *arena, const Di4cTerms *terms)
+                                 const Workspace *work, const Di4cTerms *terms)
 {
-    ArenaMark mark = arena_mark(arena);
-    Step s = step_of(config, teacher, student, x0, draws, chunk, g, arena);
-    Di4cReport report = not_finite();
-    double loss = 0.0;
+    ArenaMark mark = arena_mark(work->arena);
+    DistillStep s = step_of(config, teacher, student, x0, draws, work);
+    Di4cReport report = not_finite;
 
-    if (run_teacher_t(&s) && run_student_u(&s, NULL) && run_teacher_tm(&s) && backward(&s, &loss))
-        report = report_of(&s, loss, terms);
-    arena_release(arena, mark);
+    if (run_teacher_t(&s) && run_student_u(&s, NULL) && run_teacher_tm(&s) && backward_pictures(&s))
+        report = report_of(&s, terms);
+    arena_release(work->arena, mark);
     return report;
 }
 
 /* The rest of a step, from the draws that need no network on.  False: not finite. */
-static bool run_step(Step *s, Di4cDraws *draws, const Process *p, Rng step, double *loss)
+static bool finish_draws_and_run(DistillStep *s, Di4cDraws *draws, const Process *p, Rng step)
 {
+    Arena *arena = s->work->arena;
     size_t B = s->B, N = s->N;
 
-    s->dropout_t = distill_row_streams(s->arena, step, PASS_DROPOUT_T, B, N);
-    s->dropout_tm = distill_row_streams(s->arena, step, PASS_DROPOUT_TM, B, s->M);
+    s->dropout_t = distill_row_streams(arena, step, PASS_DROPOUT_T, B, N);
+    s->dropout_tm = distill_row_streams(arena, step, PASS_DROPOUT_TM, B, s->M);
     if (!run_teacher_t(s))
         return false;
-    distill_draw_xu(s->config, s->teacher, p, s->teacher_t, step, s->arena, draws);
-    if (!run_student_u(s, distill_row_streams(s->arena, step, PASS_DROPOUT_U, B, N)))
+    distill_draw_xu(s->config, s->teacher, p, s->teacher_t, step, arena, draws);
+    if (!run_student_u(s, distill_row_streams(arena, step, PASS_DROPOUT_U, B, N)))
         return false;
     diffusion_head_draw(&s->student->head, s->student_u, &draws->xu,
-                        distill_row_streams(s->arena, step, PASS_X0U, B, N), &draws->x0u);
-    return run_teacher_tm(s) && backward(s, loss);
+                        distill_row_streams(arena, step, PASS_X0U, B, N), &draws->x0u);
+    return run_teacher_tm(s) && backward_pictures(s);
 }
 
 Di4cReport distill_gradient(const DistillConfig *config, const Denoiser *teacher,
                             const Denoiser *student, const Process *p, const States *x0,
-                            uint64_t seed, uint64_t step, size_t chunk, Graph *g, Arena *arena)
+                            uint64_t seed, uint64_t step, const Workspace *work)
 {
-    ArenaMark mark = arena_mark(arena);
+    ArenaMark mark = arena_mark(work->arena);
     Rng stream = distill_stream(seed, step);
-    Di4cDraws draws = distill_first_draws(config, teacher, student, p, x0, stream, arena);
-    Step s = step_of(config, teacher, student, x0, &draws, chunk, g, arena);
-    Di4cReport report = not_finite();
-    double loss = 0.0;
+    Di4cDraws draws = distill_first_draws(config, teacher, student, p, x0, stream, work->arena);
+    DistillStep s = step_of(config, teacher, student, x0, &draws, work);
+    Di4cReport report = not_finite;
 
-    if (run_step(&s, &draws, p, stream, &loss))
-        report = report_of(&s, loss, NULL);
-    arena_release(arena, mark);
+    if (finish_draws_and_run(&s, &draws, p, stream))
+        report = report_of(&s, NULL);
+    arena_release(work->arena, mark);
     return report;
 }

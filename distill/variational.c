@@ -24,25 +24,25 @@
 #define VARIATIONAL_PURPOSE UINT64_C(0x45766964) /* apart from the other uses of a seed */
 
 /* Streams of a step: (seed, step, pass, row). */
-typedef enum Pass {
-    PASS_TIMES,
-    PASS_XT,
-    PASS_NOISE, /* of the encoder's draw */
-    PASS_DROPOUT,
-    PASS_TEACHER_X0,
-    PASS_XU,
-    PASS_LAMBDA_U,
-    PASS_DROPOUT_U,
-    PASS_X0U,
-    PASS_TEACHER_LAMBDA,
-    PASS_TM,
-    PASS_XTM,
-    PASS_LAMBDA_TM,
-    PASS_TEACHER_LAMBDA_TM,
-    PASS_DROPOUT_TM
-} Pass;
+typedef enum BoundPass {
+    BOUND_PASS_TIMES,
+    BOUND_PASS_XT,
+    BOUND_PASS_NOISE, /* of the encoder's draw */
+    BOUND_PASS_DROPOUT,
+    BOUND_PASS_TEACHER_X0,
+    BOUND_PASS_XU,
+    BOUND_PASS_LAMBDA_U,
+    BOUND_PASS_DROPOUT_U,
+    BOUND_PASS_X0U,
+    BOUND_PASS_TEACHER_LAMBDA,
+    BOUND_PASS_TM,
+    BOUND_PASS_XTM,
+    BOUND_PASS_LAMBDA_TM,
+    BOUND_PASS_TEACHER_LAMBDA_TM,
+    BOUND_PASS_DROPOUT_TM
+} BoundPass;
 
-typedef struct Step {
+typedef struct VariationalStep {
     const VariationalConfig *config;
     const Denoiser *teacher, *student;
     const Process *p;
@@ -52,15 +52,15 @@ typedef struct Step {
     PosteriorStep **steps;  /* (B): of noise without a mask, LAMBDA_SAMPLE; NULL: the last step */
     States x0, xt;          /* (rows, D): targets; noised */
     Rng stream;
-    size_t chunk;
-    Graph *g;
-    Arena *arena;
+    const Workspace *work;
+    const Rng *noise, *dropout; /* (rows): of the encoder's draw; of the student */
+    size_t half;                /* where the rows that are run begin: 0, or B */
     VariationalReport report;
-} Step;
+} VariationalStep;
 
-static Rng *streams_of(const Step *s, Pass pass, size_t count)
+static Rng *bound_streams(const VariationalStep *s, BoundPass pass, size_t count)
 {
-    Rng *streams = arena_alloc(s->arena, count, sizeof *streams);
+    Rng *streams = arena_alloc(s->work->arena, count, sizeof *streams);
 
     for (size_t b = 0; b < count; b++)
         streams[b] = rng_child(rng_child(s->stream, (uint64_t)pass), b);
@@ -70,7 +70,7 @@ static Rng *streams_of(const Step *s, Pass pass, size_t count)
 /* ---- times and weights ---- */
 
 /* What step n counts, times N: one n stands for all N.  With a mask w_n of the header. */
-static double step_weight(const Process *p, size_t N, size_t n)
+static double grid_step_weight(const Process *p, size_t N, size_t n)
 {
     double keep, leave, leave_s = 0.0;
 
@@ -83,7 +83,7 @@ static double step_weight(const Process *p, size_t N, size_t n)
 }
 
 /* u in [0,1) chooses N, and where it lies within N's share, n: evenly spread u are even in both. */
-static void draw_grid_time(Step *s, size_t b, double u)
+static void draw_grid_time(VariationalStep *s, size_t b, double u)
 {
     const VariationalConfig *c = s->config;
     size_t kinds = 1, N = 1, n = 1;
@@ -99,10 +99,10 @@ static void draw_grid_time(Step *s, size_t b, double u)
     }
     s->t[b] = (double)n / (double)N;
     s->before[b] = (double)(n - 1) / (double)N;
-    s->weight[b] = step_weight(s->p, N, n);
+    s->weight[b] = grid_step_weight(s->p, N, n);
 }
 
-static void draw_step_time(Step *s, size_t b, double u, double v)
+static void draw_step_time(VariationalStep *s, size_t b, double u, double v)
 {
     const VariationalConfig *c = s->config;
     double delta = c->delta_min * exp(log(c->delta_max / c->delta_min) * v);
@@ -114,9 +114,9 @@ static void draw_step_time(Step *s, size_t b, double u, double v)
     s->weight[b] = 1.0;
 }
 
-static void draw_times(Step *s)
+static void draw_bound_times(VariationalStep *s)
 {
-    Rng *streams = streams_of(s, PASS_TIMES, s->B);
+    Rng *streams = bound_streams(s, BOUND_PASS_TIMES, s->B);
 
     for (size_t b = 0; b < s->B; b++) {
         double u = ((double)b + rng_uniform(&streams[b])) / (double)s->B;
@@ -129,16 +129,16 @@ static void draw_times(Step *s)
 
 /* ---- the consistency term's targets ---- */
 
-typedef struct Move {
-    const Step *s;
+typedef struct ConsistencyMove {
+    const VariationalStep *s;
     States x0, xu; /* (B, D) */
     const Rng *streams;
-} Move;
+} ConsistencyMove;
 
 static void move_picture(size_t b, void *context)
 {
-    const Move *m = context;
-    const Step *s = m->s;
+    const ConsistencyMove *m = context;
+    const VariationalStep *s = m->s;
     PosteriorStep *step = diffusion_posterior_create(s->p, s->u[b], s->t[b], s->config->eps);
     const uint16_t *xt = states_row(&s->xt, b), *x0 = states_row(&m->x0, b);
     uint16_t *xu = states_row(&m->xu, b);
@@ -150,40 +150,44 @@ static void move_picture(size_t b, void *context)
 }
 
 /* (B, L) from the model's law; NULL for a product model. */
-static double *draw_lambdas(const Step *s, const Denoiser *d, Pass pass)
+static double *draw_bound_lambdas(const VariationalStep *s, const Denoiser *d, BoundPass pass)
 {
-    double *lambda = arena_alloc(s->arena, s->B * d->lambda_dims, sizeof *lambda);
+    double *lambda = arena_alloc(s->work->arena, s->B * d->lambda_dims, sizeof *lambda);
 
-    diffusion_draw_lambda(d, lambda, s->B, streams_of(s, pass, s->B));
+    diffusion_draw_lambda(d, lambda, s->B, bound_streams(s, pass, s->B));
     return d->lambda_dims > 0 ? lambda : NULL;
 }
 
 /* x0 ~ p(. | x, t) by a denoiser with lambdas from the prior.  False: not finite. */
-static bool draw_clean(Step *s, const Denoiser *d, const States *x, const double *t, Pass lambda,
-                       const Rng *dropout, Pass draw, States *x0)
+static bool draw_clean(VariationalStep *s, const Denoiser *d, const States *x, const double *t,
+                       BoundPass lambda, const Rng *dropout, BoundPass draw, States *x0)
 {
     size_t outputs = diffusion_head_outputs(&d->head);
-    float *out = arena_alloc(s->arena, s->B * outputs, sizeof *out);
-    NetworkInput in = {x, t, draw_lambdas(s, d, lambda), dropout, NULL};
+    float *out = arena_alloc(s->work->arena, s->B * outputs, sizeof *out);
+    NetworkInput in = {
+        .x = x, .t = t, .lambda = draw_bound_lambdas(s, d, lambda), .dropout = dropout};
 
-    if (!diffusion_denoise(d, s->g, &in, s->chunk, out) || !tensor_all_finite(out, s->B * outputs))
+    if (!diffusion_run_finite(s->work, d, &in, out))
         return false;
-    diffusion_head_draw(&d->head, out, x, streams_of(s, draw, s->B), x0);
+    diffusion_head_draw(&d->head, out, x, bound_streams(s, draw, s->B), x0);
     return true;
 }
 
 /* Targets of the second half of the rows, from the x_t and t of the first. */
-static bool draw_consistency(Step *s)
+static bool draw_consistency(VariationalStep *s)
 {
-    Move m = {s, states_make(s->arena, s->B, s->D), states_make(s->arena, s->B, s->D),
-              streams_of(s, PASS_XU, s->B)};
+    ConsistencyMove m = {.s = s,
+                         .x0 = states_make(s->work->arena, s->B, s->D),
+                         .xu = states_make(s->work->arena, s->B, s->D),
+                         .streams = bound_streams(s, BOUND_PASS_XU, s->B)};
     States xt = states_rows(&s->xt, 0, s->B), x0u = states_rows(&s->x0, s->B, s->B);
 
-    if (!draw_clean(s, s->teacher, &xt, s->t, PASS_TEACHER_LAMBDA, NULL, PASS_TEACHER_X0, &m.x0))
+    if (!draw_clean(s, s->teacher, &xt, s->t, BOUND_PASS_TEACHER_LAMBDA, NULL,
+                    BOUND_PASS_TEACHER_X0, &m.x0))
         return false;
     threads_for(s->B, move_picture, &m);
-    if (!draw_clean(s, s->student, &m.xu, s->u, PASS_LAMBDA_U, streams_of(s, PASS_DROPOUT_U, s->B),
-                    PASS_X0U, &x0u))
+    if (!draw_clean(s, s->student, &m.xu, s->u, BOUND_PASS_LAMBDA_U,
+                    bound_streams(s, BOUND_PASS_DROPOUT_U, s->B), BOUND_PASS_X0U, &x0u))
         return false;
     memcpy(s->xt.x + s->B * s->D, s->xt.x, s->B * s->D * sizeof *s->xt.x);
     for (size_t b = 0; b < s->B; b++) {
@@ -196,7 +200,7 @@ static bool draw_consistency(Step *s)
 /* ---- rows with gradient ---- */
 
 /* Divergences of rows first..first+count-1 into the report; dstats gets their gradient. */
-static void add_kl(Step *s, const Var *stats, size_t first, size_t count, float *dstats)
+static void add_kl(VariationalStep *s, const Var *stats, size_t first, size_t count, float *dstats)
 {
     size_t L = s->student->lambda_dims;
     double scale = 1.0 / ((double)s->B * (double)s->D);
@@ -213,10 +217,10 @@ static void add_kl(Step *s, const Var *stats, size_t first, size_t count, float 
     }
 }
 
-static double *uniform_of(const Step *s, const Rng *streams, size_t first, size_t count)
+static double *uniform_of(const VariationalStep *s, const Rng *streams, size_t first, size_t count)
 {
     size_t L = s->student->lambda_dims;
-    double *u = arena_alloc(s->arena, count * L, sizeof *u);
+    double *u = arena_alloc(s->work->arena, count * L, sizeof *u);
 
     for (size_t i = 0; i < count; i++) {
         Rng rng = streams[first + i];
@@ -226,91 +230,96 @@ static double *uniform_of(const Step *s, const Rng *streams, size_t first, size_
     return u;
 }
 
-/* One recorded call; the rows are all of the data or all of the consistency term. */
-static bool run_block(Step *s, size_t first, size_t count, const Rng *noise, const Rng *dropout)
+/* Adds the loss of the rows' targets, given lambda, to the report; dout gets its gradient. */
+static void add_reconstruction(VariationalStep *s, const float *out, size_t first, size_t count,
+                               float *dout)
 {
-    size_t size = count * diffusion_head_outputs(&s->student->head), L = s->student->lambda_dims;
     States x0 = states_rows(&s->x0, first, count), xt = states_rows(&s->xt, first, count);
-    double *weight = arena_alloc(s->arena, count, sizeof *weight);
-    const Encoder *encoder = s->student->net->encoder;
-    Var *stats = nn_encode(encoder, s->g, &x0, &xt, s->t + first);
-    Var *lambda = nn_encoder_draw(encoder, stats, uniform_of(s, noise, first, count));
-    NetworkInput in = {&xt, s->t + first, NULL, dropout + first, lambda};
-    Var *out = s->student->forward(s->student, s->g, &in);
-    float *dout = arena_zeroed(s->arena, size, sizeof *dout);
-    float *dstats = arena_zeroed(s->arena, count * 2 * L, sizeof *dstats);
+    double *weight = arena_alloc(s->work->arena, count, sizeof *weight);
+    const Head *head = &s->student->head;
 
-    if (s->g->bad_op != NULL || !tensor_all_finite(out->value.data, size))
-        return false;
     for (size_t i = 0; i < count; i++) /* diffusion_cross_entropy takes the mean over these rows */
         weight[i] = s->weight[first + i] * (double)count / (double)s->B;
-    const Head *head = &s->student->head;
-    double part =
-        s->steps != NULL
-            ? diffusion_step_kl(head, s->steps + first, &x0, &xt, weight, out->value.data, dout)
-            : diffusion_cross_entropy(head, &x0, &xt, weight, out->value.data, dout);
+    double part = s->steps != NULL
+                      ? diffusion_step_kl(head, s->steps + first, &x0, &xt, weight, out, dout)
+                      : diffusion_cross_entropy(head, &x0, &xt, weight, out, dout);
     s->report.loss += part;
     *(first < s->B ? &s->report.reconstruction : &s->report.consistency) += part * (double)s->D;
+}
+
+/* The rows are all of the data or all of the consistency term. */
+static bool bound_block(void *context, size_t first, size_t count)
+{
+    VariationalStep *s = context;
+    first += s->half;
+    size_t size = count * diffusion_head_outputs(&s->student->head), L = s->student->lambda_dims;
+    States x0 = states_rows(&s->x0, first, count), xt = states_rows(&s->xt, first, count);
+    const Encoder *encoder = s->student->net->encoder;
+    Var *stats = nn_encode(encoder, s->work->graph, &x0, &xt, s->t + first);
+    Var *lambda = nn_encoder_draw(encoder, stats, uniform_of(s, s->noise, first, count));
+    NetworkInput in = {.x = &s->xt, .t = s->t, .dropout = s->dropout, .lambda_var = lambda};
+    Var *out = diffusion_run_rows(s->student, s->work->graph, &in, first, count);
+    float *dout = arena_zeroed(s->work->arena, size, sizeof *dout);
+    float *dstats = arena_zeroed(s->work->arena, count * 2 * L, sizeof *dstats);
+
+    if (out == NULL || !tensor_all_finite(out->value.data, size))
+        return false;
+    add_reconstruction(s, out->value.data, first, count, dout);
     add_kl(s, stats, first, count, dstats);
     Var *const from[] = {out, stats};
     const float *const gradient[] = {dout, dstats};
     ag_backward_from_all(2, from, gradient);
-    ag_graph_reset(s->g);
     return true;
 }
 
-static bool run_rows(Step *s)
+static bool run_bound_rows(VariationalStep *s)
 {
-    const Rng *noise = streams_of(s, PASS_NOISE, s->rows);
-    const Rng *dropout = streams_of(s, PASS_DROPOUT, s->rows);
     size_t block = s->student->net->gradient_block;
 
-    for (size_t half = 0; half < s->rows; half += s->B)
-        for (size_t first = 0; first < s->B; first += block) {
-            ArenaMark mark = arena_mark(s->arena);
-            size_t count = s->B - first < block ? s->B - first : block;
-            if (!run_block(s, half + first, count, noise, dropout))
-                return false;
-            arena_release(s->arena, mark);
-        }
+    s->noise = bound_streams(s, BOUND_PASS_NOISE, s->rows);
+    s->dropout = bound_streams(s, BOUND_PASS_DROPOUT, s->rows);
+    for (s->half = 0; s->half < s->rows; s->half += s->B)
+        if (!diffusion_run_blocks(s->work, s->B, block, bound_block, s))
+            return false;
     return true;
 }
 
 /* ---- the distillation term ---- */
 
-static double *draw_tm(const Step *s)
+static double *draw_tm(const VariationalStep *s)
 {
-    Rng *streams = streams_of(s, PASS_TM, s->B);
-    double *tm = arena_alloc(s->arena, s->B, sizeof *tm);
+    Rng *streams = bound_streams(s, BOUND_PASS_TM, s->B);
+    double *tm = arena_alloc(s->work->arena, s->B, sizeof *tm);
 
     for (size_t b = 0; b < s->B; b++)
         tm[b] = distill_time(s->config->t_min, s->config->tm_width, &streams[b]);
     return tm;
 }
 
-static bool run_distill(Step *s)
+static bool run_distill_term(VariationalStep *s)
 {
-    ArenaMark mark = arena_mark(s->arena);
-    States x0 = states_rows(&s->x0, 0, s->B), xtm = states_make(s->arena, s->B, s->D);
+    ArenaMark mark = arena_mark(s->work->arena);
+    States x0 = states_rows(&s->x0, 0, s->B), xtm = states_make(s->work->arena, s->B, s->D);
     DistillTerm term = {.teacher = s->teacher,
                         .student = s->student,
                         .xtm = &xtm,
                         .tm = draw_tm(s),
-                        .lambda = draw_lambdas(s, s->student, PASS_LAMBDA_TM),
-                        .teacher_lambda = draw_lambdas(s, s->teacher, PASS_TEACHER_LAMBDA_TM),
-                        .dropout = streams_of(s, PASS_DROPOUT_TM, s->B),
+                        .lambda = draw_bound_lambdas(s, s->student, BOUND_PASS_LAMBDA_TM),
+                        .teacher_lambda =
+                            draw_bound_lambdas(s, s->teacher, BOUND_PASS_TEACHER_LAMBDA_TM),
+                        .dropout = bound_streams(s, BOUND_PASS_DROPOUT_TM, s->B),
                         .weight = s->config->distill_weight};
 
-    diffusion_draw_marginal(s->p, &xtm, &x0, term.tm, streams_of(s, PASS_XTM, s->B));
-    s->report.distill = distill_term_gradient(&term, s->chunk, s->g, s->arena);
+    diffusion_draw_marginal(s->p, &xtm, &x0, term.tm, bound_streams(s, BOUND_PASS_XTM, s->B));
+    s->report.distill = distill_term_gradient(&term, s->work);
     s->report.loss += term.weight * s->report.distill / (double)s->D;
-    arena_release(s->arena, mark);
+    arena_release(s->work->arena, mark);
     return isfinite(s->report.distill);
 }
 
 /* ---- the step ---- */
 
-static void check_step(const Step *s, const States *x0)
+static void check_bound(const VariationalStep *s, const States *x0)
 {
     const VariationalConfig *c = s->config;
     const Denoiser *d = s->student;
@@ -336,7 +345,7 @@ static void check_step(const Step *s, const States *x0)
 /* ---- steps of noise without a mask ---- */
 
 /* The first row with the times of row b. */
-static size_t owner(const Step *s, size_t b)
+static size_t first_alike(const VariationalStep *s, size_t b)
 {
     for (size_t k = 0; k < b; k++)
         if (s->t[k] == s->t[b] && s->before[k] == s->before[b])
@@ -344,71 +353,68 @@ static size_t owner(const Step *s, size_t b)
     return b;
 }
 
-static void make_step(size_t b, void *context)
+static void make_grid_step(size_t b, void *context)
 {
-    const Step *s = context;
+    const VariationalStep *s = context;
 
-    if (s->before[b] > 0.0 && owner(s, b) == b)
+    if (s->before[b] > 0.0 && first_alike(s, b) == b)
         s->steps[b] = diffusion_posterior_create(s->p, s->before[b], s->t[b], 0.0);
 }
 
-static void make_steps(Step *s)
+static void make_grid_steps(VariationalStep *s)
 {
-    s->steps = arena_zeroed(s->arena, s->B, sizeof *s->steps);
-    threads_for(s->B, make_step, s);
+    s->steps = arena_zeroed(s->work->arena, s->B, sizeof *s->steps);
+    threads_for(s->B, make_grid_step, s);
     for (size_t b = 0; b < s->B; b++)
-        s->steps[b] = s->steps[owner(s, b)];
+        s->steps[b] = s->steps[first_alike(s, b)];
 }
 
-static void free_steps(const Step *s)
+static void free_grid_steps(const VariationalStep *s)
 {
     for (size_t b = 0; b < s->B && s->steps != NULL; b++)
-        if (owner(s, b) == b)
+        if (first_alike(s, b) == b)
             diffusion_posterior_destroy(s->steps[b]);
 }
 
-static bool draw_and_run(Step *s, const States *x0)
+static bool run_bound(VariationalStep *s, const States *x0)
 {
     States xt;
 
-    s->t = arena_alloc(s->arena, s->rows, sizeof *s->t);
-    s->u = arena_alloc(s->arena, s->B, sizeof *s->u);
-    s->before = arena_zeroed(s->arena, s->B, sizeof *s->before);
-    s->weight = arena_alloc(s->arena, s->rows, sizeof *s->weight);
-    s->x0 = states_make(s->arena, s->rows, s->D);
-    s->xt = states_make(s->arena, s->rows, s->D);
+    s->t = arena_alloc(s->work->arena, s->rows, sizeof *s->t);
+    s->u = arena_alloc(s->work->arena, s->B, sizeof *s->u);
+    s->before = arena_zeroed(s->work->arena, s->B, sizeof *s->before);
+    s->weight = arena_alloc(s->work->arena, s->rows, sizeof *s->weight);
+    s->x0 = states_make(s->work->arena, s->rows, s->D);
+    s->xt = states_make(s->work->arena, s->rows, s->D);
     memcpy(s->x0.x, x0->x, s->B * s->D * sizeof *x0->x);
-    draw_times(s);
+    draw_bound_times(s);
     if (s->config->scope == LAMBDA_SAMPLE && s->p->mask < 0)
-        make_steps(s);
+        make_grid_steps(s);
     xt = states_rows(&s->xt, 0, s->B);
-    diffusion_draw_marginal(s->p, &xt, x0, s->t, streams_of(s, PASS_XT, s->B));
-    return (s->rows == s->B || draw_consistency(s)) && run_rows(s) &&
-           (s->config->distill_weight == 0.0 || run_distill(s));
+    diffusion_draw_marginal(s->p, &xt, x0, s->t, bound_streams(s, BOUND_PASS_XT, s->B));
+    return (s->rows == s->B || draw_consistency(s)) && run_bound_rows(s) &&
+           (s->config->distill_weight == 0.0 || run_distill_term(s));
 }
 
 VariationalReport variational_gradient(const VariationalConfig *config, const Denoiser *teacher,
                                        const Denoiser *student, const Process *p, const States *x0,
-                                       uint64_t seed, uint64_t step, size_t chunk, Graph *g,
-                                       Arena *arena)
+                                       uint64_t seed, uint64_t step, const Workspace *work)
 {
     static const VariationalReport not_finite = {NAN, NAN, NAN, NAN, NAN, NAN};
-    Step s = {.config = config,
-              .teacher = teacher,
-              .student = student,
-              .p = p,
-              .B = x0->batch,
-              .D = x0->dims,
-              .rows = x0->batch * (config->consistency_weight > 0.0 ? 2 : 1),
-              .stream = rng_child(rng_child(rng_root(seed), VARIATIONAL_PURPOSE), step),
-              .chunk = chunk,
-              .g = g,
-              .arena = arena};
-    ArenaMark mark = arena_mark(arena);
+    VariationalStep s = {.config = config,
+                         .teacher = teacher,
+                         .student = student,
+                         .p = p,
+                         .B = x0->batch,
+                         .D = x0->dims,
+                         .rows = x0->batch * (config->consistency_weight > 0.0 ? 2 : 1),
+                         .stream = rng_child(rng_child(rng_root(seed), VARIATIONAL_PURPOSE), step),
+                         .work = work};
+    ArenaMark mark = arena_mark(work->arena);
 
-    check_step(&s, x0);
-    bool finite = draw_and_run(&s, x0);
-    free_steps(&s);
-    arena_release(arena, mark);
+    check_bound(&s, x0);
+    bool finite = run_bound(&s, x0);
+    free_grid_steps(&s);
+    arena_release(work->arena, mark);
     return finite ? s.report : not_finite;
 }

@@ -21,6 +21,7 @@
 
 #include "diffusion/denoiser.h"
 #include "diffusion/process/process.h"
+#include "diffusion/workspace.h"
 #include "tensor/states.h"
 
 typedef struct VariationalConfig {
@@ -44,13 +45,11 @@ typedef struct VariationalReport { /* means over pictures, nats; loss: what is m
 
 /* Draws for B = x0->batch pictures (keyed by seed, step, pass, picture), runs encoder and student,
  * and adds the gradient of the mean loss a dimension into student->net->params.grads.  teacher may
- * be NULL without consistency and distillation terms.  chunk: most samples in a call without
- * gradient.
+ * be NULL without consistency and distillation terms.
  *
- * A number that is not finite ends the step with loss NaN; g and arena as in distill_gradient. */
+ * A number that is not finite ends the step with loss NaN; the graph as in distill_gradient. */
 VariationalReport variational_gradient(const VariationalConfig *config, const Denoiser *teacher,
                                        const Denoiser *student, const Process *p, const States *x0,
-                                       uint64_t seed, uint64_t step, size_t chunk, Graph *g,
-                                       Arena *arena);
+                                       uint64_t seed, uint64_t step, const Workspace *work);
 
 #endif

@@ -7,8 +7,7 @@
 typedef struct StepWork {
     Model *model, *teacher; /* teacher NULL: the model is one */
     Optimizer *optimizer;
-    Graph *graph;
-    Arena *arena;
+    Workspace work;
     States x0;
 } StepWork;
 
@@ -16,18 +15,16 @@ static void step(void *context)
 {
     StepWork *w = context;
     Model *m = w->model;
-    const Config *c = &m->config;
-    const uint64_t seed = (uint64_t)c->seed, number = w->optimizer->steps;
+    double terms[OBJECTIVE_TERMS_MAX];
+    const ObjectiveStep one = {.config = &m->config,
+                               .teacher = w->teacher ? &w->teacher->denoiser : NULL,
+                               .model = &m->denoiser,
+                               .process = m->process,
+                               .x0 = &w->x0,
+                               .number = w->optimizer->steps,
+                               .work = &w->work};
     nn_params_zero_grads(&m->net->params);
-    if (w->teacher) {
-        const DistillConfig d = training_distill(c);
-        distill_gradient(&d, &w->teacher->denoiser, &m->denoiser, m->process, &w->x0, seed, number,
-                         (size_t)c->chunk, w->graph, w->arena);
-    } else {
-        const TeacherConfig t = training_teacher(c);
-        diffusion_teacher_gradient(&t, &m->denoiser, m->process, &w->x0, seed, number, w->graph,
-                                   w->arena);
-    }
+    (w->teacher ? &objective_published : &objective_teacher)->gradient(&one, terms);
     nn_optimizer_step(w->optimizer);
 }
 
@@ -36,8 +33,8 @@ static void measure(const Command *self, const char *preset, Model *m, Model *te
                     int64_t reps)
 {
     const OptimizerConfig config = training_optimizer(&m->config);
-    StepWork w = {.model = m, .teacher = teacher, .graph = ag_graph_create()};
-    w.arena = arena_create((size_t)1 << 20);
+    StepWork w = {.model = m, .teacher = teacher};
+    w.work = diffusion_workspace_create((size_t)m->config.chunk);
     w.x0 = bench_states(m, batch);
     w.optimizer = nn_optimizer_create(&config, &m->net->params);
     if (teacher)
@@ -48,8 +45,7 @@ static void measure(const Command *self, const char *preset, Model *m, Model *te
     jsonout_string(&row, "preset", preset);
     bench_row_end(&row, times, 0.0);
     nn_optimizer_destroy(w.optimizer);
-    ag_graph_destroy(w.graph);
-    arena_destroy(w.arena);
+    diffusion_workspace_destroy(&w.work);
     states_free(&w.x0);
     model_destroy(m);
     model_destroy(teacher);

@@ -156,3 +156,12 @@ void progress_destroy(Progress *p)
     mem_free(p->label);
     mem_free(p);
 }
+
+void progress_news(size_t done, size_t total, void *news)
+{
+    ProgressNews *n = news;
+
+    if (n->progress == NULL)
+        n->progress = progress_create(n->file, n->label, 0, total, n->quiet);
+    progress_update(n->progress, done, (double)NAN);
+}

@@ -19,6 +19,16 @@ void progress_update(Progress *p, uint64_t done, double loss);
 void progress_clear(Progress *p);
 void progress_destroy(Progress *p); /* a last line for the state reached; NULL is allowed */
 
+/* For work that tells its length with its first news, as samplers do: the progress is made then.
+ * progress_destroy(news.progress) ends it. */
+typedef struct ProgressNews {
+    FILE *file;
+    const char *label;
+    bool quiet;
+    Progress *progress; /* NULL before the first news */
+} ProgressNews;
+void progress_news(size_t done, size_t total, void *news);
+
 /* What is shown, as a pure function.  seconds: spent on done - first steps.  width: columns of the
  * terminal for a bar, 0 for a plain line.  text (size) is always terminated. */
 typedef struct ProgressState {

@@ -296,9 +296,8 @@ static void add_curve(Report *r, const char *model, const char *title, const cha
 /* A recognition network's log shows whether lambda came alive: its divergence, and what is left. */
 static void add_curves(Report *r, const char *path, const Model *m)
 {
-    const bool student = m->role == ROLE_STUDENT;
-    add_curve(r, path, student ? "Student's loss" : "Loss", "loss");
-    if (!student || m->config.objective != CONFIG_OBJECTIVE_VARIATIONAL)
+    add_curve(r, path, m->role == ROLE_STUDENT ? "Student's loss" : "Loss", "loss");
+    if (!config_objective(&m->config, m->role)->recognition)
         return;
     add_curve(r, path, "What lambda carries: KL(q || prior), nats a picture", "kl");
     add_curve(r, path, "Reconstruction given lambda, nats a picture", "reconstruction");

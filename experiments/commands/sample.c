@@ -1,5 +1,4 @@
 /* di4c sample: samples of a model as a PNG grid or an .npy array. */
-#include <math.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -101,19 +100,6 @@ static bool write_samples(const SampleOptions *o, const Model *m, const States *
     return ok;
 }
 
-typedef struct Shown {
-    Progress *progress;
-    bool quiet;
-} Shown;
-
-static void show_progress(size_t done, size_t all, void *context)
-{
-    Shown *shown = context;
-    if (!shown->progress)
-        shown->progress = progress_create(stderr, "sample", 0, all, shown->quiet);
-    progress_update(shown->progress, done, NAN);
-}
-
 static bool check_model(const SampleOptions *o, const Model *m, const Model *teacher, size_t count,
                         Error *err)
 {
@@ -161,18 +147,18 @@ static bool sample(SampleOptions *o, const Model *m, const Model *teacher, Error
                              .first = first,
                              .batch = batch_of(o, m),
                              .seed = (uint64_t)o->seed};
-    Shown shown = {.quiet = o->common.quiet};
+    ProgressNews news = {.file = stderr, .label = "sample", .quiet = o->common.quiet};
     if (!o->common.quiet) {
         model_note_start(m);
         sampler_choice_note(&o->sampler, &m->denoiser, o->model);
     }
     States x = states_alloc(count, m->denoiser.head.dims);
     sampler_choice_apply(&o->sampler, &request);
-    request.progress_context = &shown;
-    request.progress = show_progress;
+    request.progress_context = &news;
+    request.progress = progress_news;
     request.calls = &o->calls;
     bool ok = diffusion_sample(&request, &x, err);
-    progress_destroy(shown.progress);
+    progress_destroy(news.progress);
     ok = ok && write_samples(o, m, &x, err);
     states_free(&x);
     if (ok)

@@ -154,19 +154,14 @@ static Dataset *open_data(const TrainOptions *o, const Model *teacher, Config *c
     return data;
 }
 
-/* The weight of lambda's divergence depends on the number of steps. */
-static bool rises_with_steps(const Config *c, ConfigRole role)
-{
-    return role == ROLE_STUDENT && c->objective == CONFIG_OBJECTIVE_VARIATIONAL && c->kl_warmup > 0;
-}
-
 /* A run can only go on with the configuration it had.  Two keys may change: the number of steps
  * where nothing else depends on it, and the chunk, which changes nothing. */
 static bool check_same_config(const char *path, const Model *old, const Model *m, Error *err)
 {
     Config before = old->config;
     char a[CONFIG_TEXT], b[CONFIG_TEXT];
-    if (m->config.lr_decay == LR_CONSTANT && !rises_with_steps(&m->config, m->role))
+    if (m->config.lr_decay == LR_CONSTANT &&
+        !objective_has_length(config_objective(&m->config, m->role), &m->config))
         before.steps = m->config.steps;
     before.chunk = m->config.chunk;
     const size_t i = config_difference(&before, &m->config);

@@ -8,7 +8,7 @@
 #include "diffusion/teacher.h"
 #include "tensor/base/check.h"
 
-typedef enum Lists { NOTHING, PROCESSES, HEADS, NETWORKS } Lists;
+typedef enum Lists { NOTHING, PROCESSES, HEADS, NETWORKS, OBJECTIVES, LISTS } Lists;
 
 typedef struct Key {
     Setting setting;
@@ -114,10 +114,10 @@ static const Key general[] = {
      AT(tm_width)},
     {{"share_at_one", SETTING_NUMBER, "0", 0, 1, NULL, "student: pictures with t = 1"},
      AT(share_at_one)},
-    {{"objective", SETTING_CHOICE, "published", 0, 0, "published|variational",
+    {{"objective", SETTING_CHOICE, "published", 0, 0, NULL,
       "student: the paper's losses over N lambdas, or an evidence bound with a recognition "
       "network"},
-     AT(objective)},
+     CHOICE(objective, OBJECTIVES)},
     {{"lambda_scope", SETTING_CHOICE, "step", 0, 0, "step|sample",
       "student: lambda is drawn for each step, or once for the whole sample"},
      AT(lambda_scope)},
@@ -163,8 +163,8 @@ enum { GENERAL = sizeof general / sizeof *general, KEYS_MAX = 128, NAMES = 128 }
 
 typedef struct Table {
     Key keys[KEYS_MAX];
-    size_t count, slots;  /* slots: numbers of own in use */
-    char names[4][NAMES]; /* "uniform|absorbing|...", by Lists */
+    size_t count, slots;      /* slots: numbers of own in use */
+    char names[LISTS][NAMES]; /* "uniform|absorbing|...", by Lists */
 } Table;
 
 /* ---- the table, made once ---- */
@@ -215,6 +215,8 @@ static void add_classes(Table *t, Lists lists)
     }
     for (size_t i = 0; lists == HEADS && i < diffusion_head_count(); i++)
         add_name(t, lists, diffusion_head_class(i)->name);
+    for (size_t i = 0; lists == OBJECTIVES && i < objective_student_count; i++)
+        add_name(t, lists, objective_of_student[i]->name);
     for (size_t i = 0; lists == NETWORKS && i < nn_network_count(); i++) {
         const NetworkClass *class = nn_network_class(i);
         add_name(t, lists, class->name);
@@ -356,6 +358,11 @@ const HeadClass *config_head(const Config *c)
 const NetworkClass *config_network(const Config *c)
 {
     return nn_network_class((size_t)c->net);
+}
+
+const Objective *config_objective(const Config *c, ConfigRole role)
+{
+    return role == ROLE_TEACHER ? &objective_teacher : objective_of_student[c->objective];
 }
 
 /* ---- the table from outside ---- */

@@ -14,6 +14,7 @@
 #include "diffusion/head/head.h"
 #include "diffusion/process/process.h"
 #include "experiments/data/rate_matrix.h"
+#include "experiments/model/objective.h"
 #include "nn/network_class.h"
 #include "tensor/base/error.h"
 
@@ -93,6 +94,8 @@ typedef enum ConfigRole { ROLE_TEACHER, ROLE_STUDENT } ConfigRole;
  * divides by it); a student's distillation term at t_min itself, and the teacher's averaged weights
  * as its start.  distill/README.md lists the differences. */
 void config_as_paper(Config *c, ConfigRole role);
+/* What a model of this role is trained for under these settings. */
+const Objective *config_objective(const Config *c, ConfigRole role);
 /* Checks between keys (sizes that must fit each other); of the keys that only a teacher's or only a
  * student's training reads, just those of this role. */
 bool config_check(const Config *c, ConfigRole role, Error *err);

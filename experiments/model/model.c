@@ -150,7 +150,7 @@ Model *model_create(const Config *config, ConfigRole role, bool with_grads, Erro
     m->config.rates = m->rates = rate_matrix_copy(config->rates);
     m->role = role;
     strcpy(m->data, "unknown");
-    m->has_encoder = role == ROLE_STUDENT && config->objective == CONFIG_OBJECTIVE_VARIATIONAL;
+    m->has_encoder = config_objective(config, role)->recognition;
     if (!model_layout(m, err) || !complete(m, err)) {
         model_destroy(m);
         return NULL;

@@ -14,7 +14,7 @@
 enum { BATCH = 256, FITTED_MOST = 128, MORE = 16 };
 enum { STREAM_DRAWS = 0x5072696f, STREAM_START }; /* apart from the other uses of a seed */
 
-typedef struct Draws {
+typedef struct LambdaDraws {
     const Model *m;
     const Dataset *data;
     Graph *graph;
@@ -23,9 +23,9 @@ typedef struct Draws {
     double *lambda;       /* (fitted + MORE batches, L) */
     double *u;            /* (BATCH, L) */
     double log_q, normal; /* sums over the last MORE batches */
-} Draws;
+} LambdaDraws;
 
-static void draw_batch(Draws *d, size_t number)
+static void draw_batch(LambdaDraws *d, size_t number)
 {
     const Config *c = &d->m->config;
     const Encoder *e = d->m->net->encoder;
@@ -47,7 +47,7 @@ static void draw_batch(Draws *d, size_t number)
     ag_graph_reset(d->graph);
 }
 
-static bool draw_and_fit(Draws *d, PriorFit *out)
+static bool draw_and_fit(LambdaDraws *d, PriorFit *out)
 {
     const LambdaPrior *prior = d->m->net->prior;
     const Rng start = rng_child(rng_root((uint64_t)d->m->config.seed), STREAM_START);
@@ -72,17 +72,17 @@ static size_t batches_for(const Config *c)
     return seen >= FITTED_MOST ? FITTED_MOST : (size_t)ceil(seen);
 }
 
-static bool fit(const Model *m, const Dataset *data, PriorFit *out)
+static bool fit_averaged(const Model *m, const Dataset *data, PriorFit *out)
 {
     const size_t L = m->net->lambda_dims;
     const size_t fitted = batches_for(&m->config);
-    Draws d = {.m = m,
-               .data = data,
-               .fitted = fitted,
-               .graph = ag_graph_create(),
-               .x = states_alloc(BATCH, m->net->dims),
-               .lambda = mem_alloc((fitted + MORE) * BATCH * L, sizeof(double)),
-               .u = mem_alloc(BATCH * L, sizeof(double))};
+    LambdaDraws d = {.m = m,
+                     .data = data,
+                     .fitted = fitted,
+                     .graph = ag_graph_create(),
+                     .x = states_alloc(BATCH, m->net->dims),
+                     .lambda = mem_alloc((fitted + MORE) * BATCH * L, sizeof(double)),
+                     .u = mem_alloc(BATCH * L, sizeof(double))};
     ag_set_recording(d.graph, false);
     const bool done = draw_and_fit(&d, out);
     ag_graph_destroy(d.graph);
@@ -101,7 +101,7 @@ bool fit_prior(const Model *m, const Dataset *data, const Optimizer *o, PriorFit
     float *raw = mem_alloc(set->total, sizeof *raw);
     memcpy(raw, set->values, set->total * sizeof *raw);
     memcpy(set->values, o->ema, set->total * sizeof *raw);
-    const bool done = fit(m, data, out);
+    const bool done = fit_averaged(m, data, out);
     for (size_t i = 0; done && i < sizeof fitted / sizeof fitted[0]; i++) {
         const size_t at = fitted[i]->offset, bytes = tensor_size(&fitted[i]->value) * sizeof *raw;
         memcpy(raw + at, set->values + at, bytes);

@@ -1,8 +1,5 @@
 #include "experiments/training/targets.h"
 
-#include <math.h>
-#include <string.h>
-
 #include "diffusion/sampler/sampler.h"
 #include "experiments/cli/progress.h"
 #include "experiments/data/batches.h"
@@ -10,19 +7,6 @@
 
 enum { BATCH = 256 };
 #define TARGETS_SEED UINT64_C(0x74677473) /* apart from the seeds of samples */
-
-typedef struct Shown {
-    Progress *progress;
-    bool quiet;
-} Shown;
-
-static void show(size_t done, size_t all, void *context)
-{
-    Shown *shown = context;
-    if (!shown->progress)
-        shown->progress = progress_create(stderr, "targets", 0, all, shown->quiet);
-    progress_update(shown->progress, done, NAN);
-}
 
 static void copy_rows(uint8_t *to, const States *from)
 {
@@ -44,18 +28,18 @@ Dataset *targets_draw(const Config *c, const Denoiser *teacher, const Process *p
 {
     const size_t count = (size_t)c->target_count;
     const bool mixed = c->targets == CONFIG_TARGETS_MIXED;
-    Shown shown = {NULL, quiet};
+    ProgressNews news = {.file = stderr, .label = "targets", .quiet = quiet};
     const SampleRequest request = {.model = teacher,
                                    .process = p,
                                    .steps = (size_t)c->target_steps,
                                    .batch = BATCH,
                                    .seed = (uint64_t)c->seed ^ TARGETS_SEED,
-                                   .progress = show,
-                                   .progress_context = &shown};
+                                   .progress = progress_news,
+                                   .progress_context = &news};
     States x = states_alloc(count, data->dims);
     const bool ok = diffusion_sample(&request, &x, err);
     Dataset *d = ok ? dataset_like(data, (mixed ? 2 : 1) * count) : NULL;
-    progress_destroy(shown.progress);
+    progress_destroy(news.progress);
     if (ok)
         copy_rows(d->data, &x);
     if (ok && mixed)

@@ -5,15 +5,12 @@
 
 #include <stdbool.h>
 
-#include "diffusion/teacher.h"
-#include "distill/step.h"
-#include "distill/variational.h"
 #include "experiments/data/dataset.h"
 #include "experiments/model/model.h"
 
 typedef struct TrainingJob {
     Model *model;            /* with gradients; a student already has its starting weights */
-    const Denoiser *teacher; /* NULL: train the model as a teacher */
+    const Denoiser *teacher; /* of a student; NULL for a teacher */
     const Dataset *data;
     const char *out;                    /* model file */
     const char *log;                    /* CSV file, or NULL */
@@ -30,16 +27,11 @@ typedef enum TrainingEnd {
     TRAINING_FAILED       /* err says why; the last good checkpoint is untouched */
 } TrainingEnd;
 
+/* What a configuration asks of the optimiser. */
+OptimizerConfig training_optimizer(const Config *c);
 /* Trains until model->step = config.steps and writes job->out.  Afterwards the model holds the
  * averaged weights.  The file depends on configuration, data and seed only: not on interruptions,
  * threads or time. */
-/* What a configuration asks of the optimiser and of a step. */
-OptimizerConfig training_optimizer(const Config *c);
-TeacherConfig training_teacher(const Config *c);
-DistillConfig training_distill(const Config *c);
-/* In step `step` (from 0): the divergence's weight rises with the share of the steps made. */
-VariationalConfig training_variational(const Config *c, uint64_t step);
-
 TrainingEnd training_run(const TrainingJob *job, Error *err);
 
 #endif

@@ -47,9 +47,9 @@ static void compare_di4c(VerifyCase *c, const Di4cCase *d, const char *suffix, D
     config.loss = loss;
     config.lambdas = d->lambdas;
     nn_params_zero_grads(params);
-    const Di4cReport report =
-        distill_gradient_with(&config, &d->teacher->denoiser, &d->student->denoiser, &d->x0,
-                              &d->draws, 0, c->graph, c->arena, &terms);
+    const Workspace work = {.graph = c->graph, .arena = c->arena};
+    const Di4cReport report = distill_gradient_with(
+        &config, &d->teacher->denoiser, &d->student->denoiser, &d->x0, &d->draws, &work, &terms);
     compare_terms(c, d, "", suffix, values, loss.data_weight, report.loss);
     verify_compare_gradient(c, suffix, d->student);
 }

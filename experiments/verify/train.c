@@ -56,8 +56,9 @@ static double student_step(VerifyCase *c, TrainCase *t, const char *suffix)
     config.lambdas = t->lambdas;
     if (c->broken)
         return 0;
-    return distill_gradient_with(&config, &t->teacher.denoiser, &m->denoiser, &x0, &draws, 0,
-                                 c->graph, c->arena, NULL)
+    const Workspace work = {.graph = c->graph, .arena = c->arena};
+    return distill_gradient_with(&config, &t->teacher.denoiser, &m->denoiser, &x0, &draws, &work,
+                                 NULL)
         .loss;
 }
 

@@ -118,8 +118,7 @@ typedef struct Trainee {
     Process *p;
     TeacherConfig config;
     States x0;
-    Graph *g;
-    Arena *arena;
+    Workspace work;
 } Trainee;
 
 /* mode 0: CT-ELBO; 1: two passes; 2: plain cross entropy; 3: absorbing ELBO. */
@@ -151,8 +150,7 @@ static void trainee_make(Trainee *s, int mode)
     s->x0 = states_alloc(B, D);
     for (size_t i = 0; i < B * D; i++)
         s->x0.x[i] = (uint16_t)(i * 7 % S);
-    s->g = ag_graph_create();
-    s->arena = arena_create(1 << 16);
+    s->work = (Workspace){ag_graph_create(), arena_create(1 << 16), 0};
 }
 
 static void trainee_free(Trainee *s)
@@ -160,14 +158,13 @@ static void trainee_free(Trainee *s)
     nn_network_destroy(s->net);
     diffusion_process_destroy(s->p);
     states_free(&s->x0);
-    ag_graph_destroy(s->g);
-    arena_destroy(s->arena);
+    diffusion_workspace_destroy(&s->work);
 }
 
 static double gradient_of(Trainee *s, uint64_t step)
 {
     nn_params_zero_grads(&s->net->params);
-    return diffusion_teacher_gradient(&s->config, &s->d, s->p, &s->x0, 3, step, s->g, s->arena);
+    return diffusion_teacher_gradient(&s->config, &s->d, s->p, &s->x0, 3, step, &s->work);
 }
 
 /* Pictures go through the network in blocks of its own size: no others than these calls, and their
@@ -198,8 +195,8 @@ START_TEST(blocks_add_up_and_threads_do_not_matter)
         ck_assert(memcmp(first, s.net->params.grads, n * sizeof *first) == 0);
     }
     ck_assert(gradient_of(&s, 6) != loss); /* another step, other draws */
-    ck_assert_ptr_null(s.g->last);
-    ck_assert_uint_eq(arena_used(s.arena), 0);
+    ck_assert_ptr_null(s.work.graph->last);
+    ck_assert_uint_eq(arena_used(s.work.arena), 0);
     mem_free(want);
     mem_free(first);
     trainee_free(&s);
@@ -290,7 +287,7 @@ static Spy spy_on(Trainee *s, bool two_passes)
     d.forward = spy_forward;
     d.self = &spy;
     s->config.two_passes = two_passes;
-    double loss = diffusion_teacher_gradient(&s->config, &d, s->p, &s->x0, 3, 5, s->g, s->arena);
+    double loss = diffusion_teacher_gradient(&s->config, &d, s->p, &s->x0, 3, 5, &s->work);
     ck_assert_uint_eq(spy.calls, two_passes ? 2 : 1);
     double want =
         diffusion_ct_elbo(&s->config, &s->d.head, s->p, spy.seen[0].t, &s->x0, &spy.seen[0].x,
@@ -328,13 +325,13 @@ START_TEST(broken_numbers_end_the_step)
     Trainee s;
 
     trainee_make(&s, _i);
-    s.g->check_finite = true;
+    s.work.graph->check_finite = true;
     s.net->gradient_block = 2;
     for (size_t i = 0; i < s.net->params.total; i++)
         s.net->params.values[i] = 1e30f;
     double loss = gradient_of(&s, 1);
     ck_assert(loss != loss);
-    ck_assert_ptr_nonnull(s.g->bad_op);
+    ck_assert_ptr_nonnull(s.work.graph->bad_op);
     trainee_free(&s);
 }
 END_TEST
@@ -363,7 +360,7 @@ START_TEST(absorbing_weights_make_the_elbo)
     memset(x0.x, 0, B * sizeof *x0.x);
     s.config.t_min = 1e-3;
     for (uint64_t step = 0; step < 5; step++)
-        mean += diffusion_teacher_gradient(&s.config, &d, p, &x0, 9, step, s.g, s.arena) / 5;
+        mean += diffusion_teacher_gradient(&s.config, &d, p, &x0, 9, step, &s.work) / 5;
     /* E_t[weight P(masked)] = integral of -alpha' over [t_min, 1] / (1 - t_min) */
     double want = log(2) * (exp(-2e-3) - exp(-2)) / (1 - 1e-3);
     ck_assert_double_eq_tol(mean, want, 0.1); /* six standard deviations: false alarm 1e-8 */

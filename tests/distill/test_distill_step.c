@@ -21,8 +21,7 @@ typedef struct Case {
     Process *p;
     DistillConfig config;
     States x0;
-    Graph *g;
-    Arena *arena;
+    Workspace work;
 } Case;
 
 typedef struct Kind {
@@ -73,8 +72,7 @@ static void case_make(Case *c, const Kind *kind)
     c->x0 = states_alloc(B, D);
     for (size_t i = 0; i < B * D; i++)
         c->x0.x[i] = (uint16_t)(i * 7 % S);
-    c->g = ag_graph_create();
-    c->arena = arena_create(1 << 16);
+    c->work = (Workspace){ag_graph_create(), arena_create(1 << 16), 0};
 }
 
 static void case_free(Case *c)
@@ -83,15 +81,14 @@ static void case_free(Case *c)
     nn_network_destroy(c->teacher_net);
     nn_network_destroy(c->student_net);
     states_free(&c->x0);
-    ag_graph_destroy(c->g);
-    arena_destroy(c->arena);
+    diffusion_workspace_destroy(&c->work);
 }
 
 static Di4cReport run(Case *c, uint64_t step, size_t chunk)
 {
+    c->work.chunk = chunk;
     nn_params_zero_grads(&c->student_net->params);
-    return distill_gradient(&c->config, &c->teacher, &c->student, c->p, &c->x0, 11, step, chunk,
-                            c->g, c->arena);
+    return distill_gradient(&c->config, &c->teacher, &c->student, c->p, &c->x0, 11, step, &c->work);
 }
 
 static float *copy_grads(const Case *c)
@@ -152,7 +149,8 @@ START_TEST(chunks_and_threads_do_not_matter)
         mem_free(grads);
     }
     ck_assert(run(&c, 4, 0).loss != whole.loss);
-    ck_assert(c.g->last == NULL && c.g->recording && arena_used(c.arena) == 0);
+    ck_assert(c.work.graph->last == NULL && c.work.graph->recording &&
+              arena_used(c.work.arena) == 0);
     mem_free(sums);
     case_free(&c);
 }
@@ -181,7 +179,7 @@ END_TEST
 static Di4cDraws draws_of(Case *c, uint64_t step)
 {
     return distill_first_draws(&c->config, &c->teacher, &c->student, c->p, &c->x0,
-                               distill_stream(11, step), c->arena);
+                               distill_stream(11, step), c->work.arena);
 }
 
 /* Sums of numbers that should be uniform on [0,1). */
@@ -222,7 +220,7 @@ START_TEST(times_follow_their_laws)
         for (size_t r = 0; r < B * N; r++)
             if (draws.tm[r] != 0.01)
                 check_uniform(&tm, (draws.tm[r] - 0.01) / 0.01);
-        arena_reset(c.arena);
+        arena_reset(c.work.arena);
     }
     check_mean(&delta);
     check_mean(&t);
@@ -291,7 +289,7 @@ START_TEST(strata_hold_one_lambda_each)
         for (int w = 0; w < STRATA; w++)
             for (int v = 0; v < w; v++)
                 passes_agree[w][v] += slice_of(all[w], 0, 0, 0) == slice_of(all[v], 0, 0, 0);
-        arena_reset(c.arena);
+        arena_reset(c.work.arena);
     }
     ck_assert_int_eq(orders, (1 << N) - 1); /* the first lambda is not always in one slice */
     /* 50 coins of 1/3: 45 or more with probability 1e-16 */
@@ -337,12 +335,12 @@ static NetworkInput input_row(const NetworkInput *all, const Denoiser *d, size_t
 
 static float *run_rows(Case *c, const Denoiser *d, const NetworkInput *all)
 {
-    float *out = arena_alloc(c->arena, all->x->batch * D * S, sizeof *out);
+    float *out = arena_alloc(c->work.arena, all->x->batch * D * S, sizeof *out);
 
     for (size_t r = 0; r < all->x->batch; r++) {
         States x;
         NetworkInput in = input_row(all, d, r, &x);
-        ck_assert(diffusion_denoise(d, c->g, &in, 0, out + r * D * S));
+        ck_assert(diffusion_denoise(d, c->work.graph, &in, 0, out + r * D * S));
     }
     return out;
 }
@@ -352,8 +350,8 @@ static void backward_rows(Case *c, const NetworkInput *all, const float *dout)
     for (size_t r = 0; r < all->x->batch; r++) {
         States x;
         NetworkInput in = input_row(all, &c->student, r, &x);
-        ag_backward_from(c->student.forward(&c->student, c->g, &in), dout + r * D * S);
-        ag_graph_reset(c->g);
+        ag_backward_from(c->student.forward(&c->student, c->work.graph, &in), dout + r * D * S);
+        ag_graph_reset(c->work.graph);
     }
 }
 
@@ -371,15 +369,15 @@ static Drawn draw_all(Case *c, uint64_t number)
     double u[B * N];
     NetworkInput at_t = {&draws->xt, draws->t, draws->teacher_lambda_t, NULL, NULL};
     NetworkInput at_u = {&draws->xu, u, draws->lambda_u,
-                         distill_row_streams(c->arena, all.step, PASS_DROPOUT_U, B, N), NULL};
+                         distill_row_streams(c->work.arena, all.step, PASS_DROPOUT_U, B, N), NULL};
 
     for (size_t r = 0; r < B * N; r++)
         u[r] = draws->u[r / N];
     all.teacher_t = run_rows(c, &c->teacher, &at_t);
-    distill_draw_xu(&c->config, &c->teacher, c->p, all.teacher_t, all.step, c->arena, draws);
+    distill_draw_xu(&c->config, &c->teacher, c->p, all.teacher_t, all.step, c->work.arena, draws);
     all.student_u = run_rows(c, &c->student, &at_u);
     diffusion_head_draw(&c->student.head, all.student_u, &draws->xu,
-                        distill_row_streams(c->arena, all.step, PASS_X0U, B, N), &draws->x0u);
+                        distill_row_streams(c->work.arena, all.step, PASS_X0U, B, N), &draws->x0u);
     return all;
 }
 
@@ -389,12 +387,13 @@ static double step_by_rows(Case *c, uint64_t number)
     Drawn all = draw_all(c, number);
     Di4cDraws *draws = &all.draws;
     size_t M = draws->xtm.batch / B;
-    States xt = states_repeat(c->arena, &draws->xt, N);
+    States xt = states_repeat(c->work.arena, &draws->xt, N);
     double t[B * N];
     NetworkInput at_t = {&xt, t, draws->lambda_t,
-                         distill_row_streams(c->arena, all.step, PASS_DROPOUT_T, B, N), NULL};
+                         distill_row_streams(c->work.arena, all.step, PASS_DROPOUT_T, B, N), NULL};
     NetworkInput at_tm = {&draws->xtm, draws->tm, draws->lambda_tm,
-                          distill_row_streams(c->arena, all.step, PASS_DROPOUT_TM, B, M), NULL};
+                          distill_row_streams(c->work.arena, all.step, PASS_DROPOUT_TM, B, M),
+                          NULL};
     NetworkInput teacher_tm = {&draws->xtm, draws->tm, draws->teacher_lambda_tm, NULL, NULL};
 
     for (size_t r = 0; r < B * N; r++)
@@ -412,8 +411,8 @@ static double step_by_rows(Case *c, uint64_t number)
                     all.student_u,
                     all.teacher_t,
                     run_rows(c, &c->teacher, &teacher_tm)};
-    float *dt = arena_zeroed(c->arena, B * N * D * S, sizeof *dt);
-    float *dtm = arena_zeroed(c->arena, B * M * D * S, sizeof *dtm);
+    float *dt = arena_zeroed(c->work.arena, B * N * D * S, sizeof *dt);
+    float *dtm = arena_zeroed(c->work.arena, B * M * D * S, sizeof *dtm);
     double loss = distill_losses(&c->config.loss, &c->student.head, &in, NULL, dt, dtm);
     backward_rows(c, &at_t, dt);
     backward_rows(c, &at_tm, dtm);
@@ -485,7 +484,7 @@ START_TEST(noised_pictures_belong_to_their_times)
                      1 - diffusion_process_survival(c.p, 0, draws.t[b]));
             ck_assert(draws.xt.x[at] == S || draws.xt.x[at] == c.x0.x[at]);
         }
-        arena_reset(c.arena);
+        arena_reset(c.work.arena);
     }
     check_score(&at_t);
     check_score(&at_tm);
@@ -526,7 +525,7 @@ START_TEST(x_u_follows_the_teacher)
         Rng rng = rng_child(rng_root(7), step);
         for (size_t i = 0; i < B * D * S; i++)
             said[i] = (float)(1.5 * rng_normal(&rng));
-        distill_draw_xu(&c.config, &c.teacher, c.p, said, distill_stream(11, step), c.arena,
+        distill_draw_xu(&c.config, &c.teacher, c.p, said, distill_stream(11, step), c.work.arena,
                         &draws);
         for (size_t i = 0; i < B * N * D; i++) {
             size_t b = i / (N * D), d = i % D;
@@ -539,10 +538,27 @@ START_TEST(x_u_follows_the_teacher)
             else
                 ck_assert_int_eq(draws.xu.x[i], xt[d]);
         }
-        arena_reset(c.arena);
+        arena_reset(c.work.arena);
     }
     check_score(&masked);
     check_score(&value);
+    case_free(&c);
+}
+END_TEST
+
+/* Graph and arena keep what the first step took. */
+START_TEST(later_steps_take_no_more_memory)
+{
+    Case c;
+
+    case_make(&c, &kinds[_i]);
+    run(&c, 1, 4);
+    threads_scratch_free(); /* which depends on who drew what */
+    size_t in_use = mem_in_use();
+    for (uint64_t step = 2; step < 6; step++)
+        run(&c, step, 4);
+    threads_scratch_free();
+    ck_assert_uint_eq(mem_in_use(), in_use);
     case_free(&c);
 }
 END_TEST
@@ -562,8 +578,9 @@ START_TEST(given_draws_make_the_same_step)
     float *grads = copy_grads(&c);
     Drawn all = draw_all(&c, 6);
     nn_params_zero_grads(&c.student_net->params);
-    Di4cReport got = distill_gradient_with(&c.config, &c.teacher, &c.student, &c.x0, &all.draws, 4,
-                                           c.g, c.arena, &to);
+    c.work.chunk = 4;
+    Di4cReport got =
+        distill_gradient_with(&c.config, &c.teacher, &c.student, &c.x0, &all.draws, &c.work, &to);
     ck_assert_double_eq_tol(got.loss, want.loss, 1e-5 * (1 + fabs(want.loss)));
     check_grads(&c, grads);
     for (size_t b = 0; b < B; b++)
@@ -581,13 +598,13 @@ START_TEST(broken_numbers_end_the_step)
 
     case_make(&c, &plain);
     c.student_net->gradient_block = 4;
-    c.g->check_finite = _i >= 6; /* without it the step ends too, but nobody knows where */
+    c.work.graph->check_finite = _i >= 6; /* without it the step ends too, but nobody knows where */
     Network *net = _i % 2 == 0 ? c.teacher_net : c.student_net;
     for (size_t i = 0; i < net->params.total; i++)
         net->params.values[i] = 1e30f;
     Di4cReport r = run(&c, 1, chunks[_i % 6 / 2]);
     ck_assert(r.loss != r.loss);
-    ck_assert(c.g->check_finite == (c.g->bad_op != NULL));
+    ck_assert(c.work.graph->check_finite == (c.work.graph->bad_op != NULL));
     case_free(&c);
 }
 END_TEST
@@ -626,6 +643,7 @@ Suite *distill_step_suite(void)
     tcase_add_loop_test(tc, a_step_is_its_parts, 0, KINDS);
     tcase_add_test(tc, noised_pictures_belong_to_their_times);
     tcase_add_test(tc, x_u_follows_the_teacher);
+    tcase_add_loop_test(tc, later_steps_take_no_more_memory, 0, KINDS);
     tcase_add_loop_test(tc, given_draws_make_the_same_step, 0, 2);
     tcase_add_loop_test(tc, broken_numbers_end_the_step, 0, 12);
     tcase_add_test_raise_signal(tc, steps_longer_than_time_stop, SIGABRT);

@@ -37,8 +37,7 @@ typedef struct Case {
     States xtm;
     double tm[B], lambda[B * L];
     DistillTerm term;
-    Graph *g;
-    Arena *arena;
+    Workspace work;
 } Case;
 
 static void case_make(Case *c, bool mask)
@@ -56,14 +55,12 @@ static void case_make(Case *c, bool mask)
     for (size_t i = 0; i < B * L; i++)
         c->lambda[i] = sin((double)i);
     c->term = (DistillTerm){&c->teacher, &c->student, &c->xtm, c->tm, c->lambda, NULL, NULL, 1.5};
-    c->g = ag_graph_create();
-    c->arena = arena_create(1 << 16);
+    c->work = (Workspace){ag_graph_create(), arena_create(1 << 16), 0};
 }
 
 static void case_free(Case *c)
 {
-    ag_graph_destroy(c->g);
-    arena_destroy(c->arena);
+    diffusion_workspace_destroy(&c->work);
     states_free(&c->xtm);
     nn_network_destroy(c->nets[0]);
     nn_network_destroy(c->nets[1]);
@@ -71,8 +68,9 @@ static void case_free(Case *c)
 
 static double run(Case *c, size_t chunk)
 {
+    c->work.chunk = chunk;
     nn_params_zero_grads(&c->nets[1]->params);
-    return distill_term_gradient(&c->term, chunk, c->g, c->arena);
+    return distill_term_gradient(&c->term, &c->work);
 }
 
 /* log p of all states of sample b. */
@@ -80,7 +78,7 @@ static void log_laws(const Case *c, const Denoiser *d, const double *lambda, flo
 {
     const NetworkInput in = {&c->xtm, c->tm, lambda, NULL, NULL};
     float *out = mem_alloc(B * D * S, sizeof *out);
-    ck_assert(diffusion_denoise(d, c->g, &in, 0, out));
+    ck_assert(diffusion_denoise(d, c->work.graph, &in, 0, out));
     for (size_t b = 0; b < B; b++)
         for (size_t k = 0; k < D; k++)
             diffusion_head_row(&d->head, out + b * D * S, states_row(&c->xtm, b), k,

@@ -80,16 +80,14 @@ typedef struct Case {
     Denoiser student, teacher;
     VariationalConfig config;
     States x0;
-    Graph *g;
-    Arena *arena;
+    Workspace work;
 } Case;
 
 static Case case_with(bool mask, LambdaScope scope, size_t batch)
 {
     Case c = {.p = noise(mask),
               .x0 = states_alloc(batch, D),
-              .g = ag_graph_create(),
-              .arena = arena_create(1 << 16)};
+              .work = {ag_graph_create(), arena_create(1 << 16), 0}};
     c.net = student_net(scope == LAMBDA_SAMPLE ? ENCODER_CLEAN : ENCODER_PAIR);
     c.teacher_net = teacher_net();
     c.student = denoiser_of(c.net, scope);
@@ -117,8 +115,7 @@ static Case case_of(LambdaScope scope, size_t batch)
 
 static void case_free(Case *c)
 {
-    ag_graph_destroy(c->g);
-    arena_destroy(c->arena);
+    diffusion_workspace_destroy(&c->work);
     states_free(&c->x0);
     nn_network_destroy(c->net);
     nn_network_destroy(c->teacher_net);
@@ -127,9 +124,10 @@ static void case_free(Case *c)
 
 static VariationalReport run(Case *c, uint64_t step, size_t chunk)
 {
+    c->work.chunk = chunk;
     nn_params_zero_grads(&c->net->params);
-    return variational_gradient(&c->config, &c->teacher, &c->student, c->p, &c->x0, 11, step, chunk,
-                                c->g, c->arena);
+    return variational_gradient(&c->config, &c->teacher, &c->student, c->p, &c->x0, 11, step,
+                                &c->work);
 }
 
 static double loss_of(void *context)

@@ -86,7 +86,7 @@ static Var *run_recorded(Lab *lab, size_t rows)
     const States masked = states_rows(&lab->masked, 0, rows);
     const NetworkInput in = {&masked, lab->t, lab->lambda, NULL, NULL};
     const Denoiser *d = &lab->student->denoiser;
-    Var *v = d->forward(d, lab->student->graph, &in);
+    Var *v = d->forward(d, lab->student->work.graph, &in);
 
     keep_logs(lab, v->value.data, rows);
     return v;
@@ -96,7 +96,7 @@ static void pull(Lab *lab, Var *v)
 {
     nn_params_zero_grads(&lab->student->net->params);
     ag_backward_from(v, lab->dout);
-    ag_graph_reset(lab->student->graph);
+    ag_graph_reset(lab->student->work.graph);
 }
 
 /* All lambdas of the grid, not recorded. */
@@ -107,7 +107,7 @@ static void run_grid(Lab *lab)
 
     for (size_t i = 0; i < LIMIT_GRID; i++)
         lab->lambda[i] = midpoint(i);
-    diffusion_denoise(&lab->student->denoiser, lab->student->graph, &in, 0, lab->dout);
+    diffusion_denoise(&lab->student->denoiser, lab->student->work.graph, &in, 0, lab->dout);
     keep_logs(lab, lab->dout, LIMIT_GRID);
 }
 

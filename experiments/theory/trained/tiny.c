@@ -4,7 +4,7 @@
 #include "tensor/base/check.h"
 #include "tensor/base/memory.h"
 
-enum { WIDTH = 48, BLOCKS = 1, EMBED = 32, ARENA_CHUNK = 1 << 18 };
+enum { WIDTH = 48, BLOCKS = 1, EMBED = 32 };
 enum { DRAW_DATA = 500 }; /* purpose of the stream that data comes from */
 
 FiniteLaw *tiny_xor(size_t dims)
@@ -57,8 +57,7 @@ TinyModel *tiny_create(const FiniteLaw *law, const Process *p, size_t lambda_dim
     c.decay = LR_COSINE;
     c.total = steps;
     m->optimizer = nn_optimizer_create(&c, &m->net->params);
-    m->graph = ag_graph_create();
-    m->arena = arena_create(ARENA_CHUNK);
+    m->work = diffusion_workspace_create(0);
     m->seed = seed;
     return m;
 }
@@ -69,8 +68,7 @@ void tiny_destroy(TinyModel *m)
         return;
     nn_optimizer_destroy(m->optimizer);
     nn_network_destroy(m->net);
-    ag_graph_destroy(m->graph);
-    arena_destroy(m->arena);
+    diffusion_workspace_destroy(&m->work);
     mem_free(m);
 }
 
@@ -92,8 +90,7 @@ double tiny_teach(TinyModel *m, const TeacherConfig *config, const FiniteLaw *la
 
     tiny_draw_data(law, m->seed, step, x0);
     nn_params_zero_grads(&m->net->params);
-    double loss =
-        diffusion_teacher_gradient(config, &m->denoiser, p, x0, m->seed, step, m->graph, m->arena);
+    double loss = diffusion_teacher_gradient(config, &m->denoiser, p, x0, m->seed, step, &m->work);
     nn_optimizer_step(m->optimizer);
     return loss;
 }
@@ -105,8 +102,8 @@ double tiny_distill(TinyModel *m, const DistillConfig *config, const Denoiser *t
 
     tiny_draw_data(law, m->seed, step, x0);
     nn_params_zero_grads(&m->net->params);
-    Di4cReport report = distill_gradient(config, teacher, &m->denoiser, p, x0, m->seed, step, 0,
-                                         m->graph, m->arena);
+    Di4cReport report =
+        distill_gradient(config, teacher, &m->denoiser, p, x0, m->seed, step, &m->work);
     nn_optimizer_step(m->optimizer);
     return report.loss;
 }

@@ -19,8 +19,7 @@ typedef struct TinyModel {
     Network *net; /* an MLP with a softmax head */
     Denoiser denoiser;
     Optimizer *optimizer;
-    Graph *graph;
-    Arena *arena;  /* of a step */
+    Workspace work;
     uint64_t seed; /* of weights, data and draws */
 } TinyModel;
 

@@ -8,8 +8,6 @@
 #include "distill/draws.h"
 #include "tensor/base/check.h"
 
-enum { ARENA_CHUNK = 1 << 20 };
-
 const char *variance_part_name(LossPart part)
 {
     static const char *const names[LOSS_PARTS] = {"distill", "data", "consis", "all"};
@@ -141,7 +139,7 @@ static void fill_gradients(const Sample *s, float *grads)
 
 void variance_gradients(const DistillConfig *config, const Denoiser *teacher,
                         const Denoiser *student, const Process *p, const States *x0, uint64_t seed,
-                        uint64_t step, Graph *g, float *grads)
+                        uint64_t step, const Workspace *work, float *grads)
 {
     Sample s = {.config = config,
                 .teacher = teacher,
@@ -149,13 +147,14 @@ void variance_gradients(const DistillConfig *config, const Denoiser *teacher,
                 .x0 = x0,
                 .B = x0->batch,
                 .N = config->lambdas,
-                .g = g};
+                .arena = work->arena,
+                .g = work->graph};
+    ArenaMark mark = arena_mark(work->arena);
 
     TENSOR_CHECK(student->head.class == &diffusion_softmax && student->net != NULL,
                  "a student with head %s", student->head.class->name);
     s.outputs = diffusion_head_outputs(&student->head);
-    s.arena = arena_create(ARENA_CHUNK);
     fill_sample(&s, p, seed, step);
     fill_gradients(&s, grads);
-    arena_destroy(s.arena);
+    arena_release(work->arena, mark);
 }

@@ -11,7 +11,6 @@
 
 #include "distill/step.h"
 #include "experiments/data/finite_law.h"
-#include "tensor/base/arena.h"
 #include "tensor/states.h"
 
 /* The three terms of distill/losses.h, data with its weight w(t), and their sum. */
@@ -22,11 +21,10 @@ const char *variance_part_name(LossPart part); /* "distill", "data", "consis", "
  * step's draws, which do not depend on config->loss.  Without dropout.  distill_losses gives the
  * data and the consistency term in one gradient; they are told apart by asking it once more with
  * w = 0 and a teacher that agrees with the student's mean over lambda, which leaves only the
- * consistency term.  Softmax heads, a student with gradients (checked).  g is empty before and
- * after. */
+ * consistency term.  Softmax heads, a student with gradients (checked). */
 void variance_gradients(const DistillConfig *config, const Denoiser *teacher,
                         const Denoiser *student, const Process *p, const States *x0, uint64_t seed,
-                        uint64_t step, Graph *g, float *grads);
+                        uint64_t step, const Workspace *work, float *grads);
 
 typedef struct VarianceRow {
     LossPart loss;

@@ -108,7 +108,7 @@ static void measure(const Lab *lab, bool control_variates, size_t draws, Spread 
     for (size_t r = 0; r < draws; r++) {
         tiny_draw_data(lab->law, m->seed, FIRST_DRAW + r, &x0);
         variance_gradients(&config, &lab->teacher->denoiser, &m->denoiser, lab->process, &x0,
-                           m->seed, FIRST_DRAW + r, m->graph, grads);
+                           m->seed, FIRST_DRAW + r, &m->work, grads);
         for (int part = 0; part < LOSS_PARTS; part++)
             spread_add(&spreads[part], grads + (size_t)part * P, P);
     }

@@ -141,6 +141,25 @@ START_TEST(quiet_is_silent)
 }
 END_TEST
 
+START_TEST(news_bring_their_length)
+{
+    FILE *f = tmpfile();
+    char got[100] = "";
+    ProgressNews news = {.file = f, .label = "sample"};
+
+    ck_assert_ptr_nonnull(f);
+    progress_news(3, 20, &news);
+    Progress *first = news.progress;
+    progress_news(10, 20, &news);
+    ck_assert(first != NULL && news.progress == first);
+    progress_destroy(news.progress);
+    rewind(f);
+    ck_assert_ptr_nonnull(fgets(got, sizeof got, f));
+    ck_assert_msg(strstr(got, "50% 10/20") != NULL, "%s", got);
+    fclose(f);
+}
+END_TEST
+
 Suite *progress_suite(void);
 Suite *progress_suite(void)
 {
@@ -154,6 +173,7 @@ Suite *progress_suite(void)
     tcase_add_test(tc, long_labels_are_cut);
     tcase_add_test(tc, a_file_gets_plain_lines);
     tcase_add_test(tc, quiet_is_silent);
+    tcase_add_test(tc, news_bring_their_length);
     suite_add_tcase(suite, tc);
     return suite;
 }

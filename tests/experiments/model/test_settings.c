@@ -140,11 +140,11 @@ START_TEST(training_gets_its_settings)
     ck_assert(o.lr == c.lr && o.clip == c.clip && o.warmup == (uint64_t)c.warmup);
     ck_assert(o.decay == (LrDecay)c.lr_decay && o.total == (uint64_t)c.steps);
     ck_assert(o.ema_decay == c.ema_decay);
-    const TeacherConfig t = training_teacher(&c);
+    const TeacherConfig t = objective_teacher_config(&c);
     ck_assert(t.loss == (TeacherLoss)c.loss && t.time_weight == (TimeWeight)c.time_weight);
     ck_assert(t.t_min == c.t_min && t.nll_weight == c.nll_weight && t.eps == c.eps);
     ck_assert(t.two_passes == c.two_passes && t.stratified_times == c.stratified_times);
-    const DistillConfig d = training_distill(&c);
+    const DistillConfig d = objective_published_config(&c);
     ck_assert(d.loss.control_variates == c.control_variates);
     ck_assert(d.loss.data_weight == (DataWeight)c.data_weight);
     ck_assert(d.lambdas == (size_t)c.lambdas && d.distill_lambdas == (size_t)c.distill_lambdas);

@@ -352,15 +352,14 @@ START_TEST(every_step_has_its_own_pictures_and_flips)
     done(ROLE_TEACHER, &config, "t", false);
     char *text = toy_read(toy("t.csv"), &n), *row = strchr(text, '\n') + 1;
     Model *m = fresh(ROLE_TEACHER, &config);
-    const TeacherConfig t = training_teacher(&config);
+    const TeacherConfig t = objective_teacher_config(&config);
     States x = states_alloc((size_t)config.batch, c.data->dims);
-    Arena *arena = arena_create(1 << 16);
-    Graph *g = ag_graph_create();
+    Workspace work = diffusion_workspace_create(0);
     for (uint64_t step = 0; step < 2; step++) {
         for (int flip = 0; flip < 2; flip++) {
             dataset_batch(c.data, (uint64_t)config.seed, step, x.batch, flip == 1, &x, NULL);
             const double loss = diffusion_teacher_gradient(&t, &m->denoiser, m->process, &x,
-                                                           (uint64_t)config.seed, step, g, arena);
+                                                           (uint64_t)config.seed, step, &work);
             double logged;
             ck_assert_int_eq(sscanf(row, "%*d,%lf", &logged), 1);
             ck_assert_msg((fabs(logged - loss) < 1e-5 * loss) == (flip == 1),
@@ -369,8 +368,7 @@ START_TEST(every_step_has_its_own_pictures_and_flips)
         }
         row = strchr(row, '\n') + 1;
     }
-    arena_destroy(arena);
-    ag_graph_destroy(g);
+    diffusion_workspace_destroy(&work);
     states_free(&x);
     model_destroy(m);
     mem_free(text);

@@ -58,7 +58,7 @@ static float *gradients_of(const Lab *lab)
     float *grads = mem_alloc(LOSS_PARTS * lab->student->net->params.total, sizeof *grads);
 
     variance_gradients(&lab->config, &lab->teacher->denoiser, &lab->student->denoiser, lab->p,
-                       &lab->x0, SEED, STEP, lab->student->graph, grads);
+                       &lab->x0, SEED, STEP, &lab->student->work, grads);
     return grads;
 }
 
@@ -66,7 +66,7 @@ static Di4cReport step_of(const Lab *lab)
 {
     nn_params_zero_grads(&lab->student->net->params);
     return distill_gradient(&lab->config, &lab->teacher->denoiser, &lab->student->denoiser, lab->p,
-                            &lab->x0, SEED, STEP, 0, lab->student->graph, lab->student->arena);
+                            &lab->x0, SEED, STEP, &lab->student->work);
 }
 
 START_TEST(the_parts_add_up_to_the_training_step)

@@ -1,0 +1,65 @@
+/* What a model is trained for: the losses of a step, and what they ask of the settings.
+ *
+ * An objective is one file, objective_NAME.c, and one line of the table in objective.c; a student's
+ * is also a choice of the setting `objective` (config.c), in the table's order. */
+#ifndef DI4C_EXPERIMENTS_MODEL_OBJECTIVE_H
+#define DI4C_EXPERIMENTS_MODEL_OBJECTIVE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "diffusion/teacher.h"
+#include "diffusion/workspace.h"
+#include "distill/distill_config.h"
+#include "distill/variational.h"
+#include "tensor/base/error.h"
+
+struct Config; /* config.h, which knows this header */
+
+enum { OBJECTIVE_TERMS_MAX = 6 };
+
+/* One training step. */
+typedef struct ObjectiveStep {
+    const struct Config *config;
+    const Denoiser *teacher; /* NULL: a teacher's own training */
+    const Denoiser *model;   /* of a network with gradients */
+    const Process *process;
+    const States *x0;
+    uint64_t number; /* from 0 */
+    const Workspace *work;
+} ObjectiveStep;
+
+typedef struct Objective {
+    const char *name;
+    bool recognition;                       /* a recognition network is trained with the student */
+    const char *terms[OBJECTIVE_TERMS_MAX]; /* what a log shows beside the loss; NULL ends them */
+    /* How many of the terms a log of these settings has.  NULL: all. */
+    size_t (*term_count)(const struct Config *c);
+    /* Do the settings that it reads fit each other?  A sentence names the key. */
+    bool (*check)(const struct Config *c, Error *err);
+    /* Does a step depend on how many there will be?  NULL: none does. */
+    bool (*needs_length)(const struct Config *c);
+    /* Adds the gradient of the step's loss into the model's parameters and returns the loss; NaN as
+     * in diffusion/workspace.h.  terms: their values. */
+    double (*gradient)(const ObjectiveStep *s, double terms[OBJECTIVE_TERMS_MAX]);
+} Objective;
+
+extern const Objective objective_teacher, objective_published, objective_variational;
+/* Those of students, in the order of the choices of `objective`. */
+extern const Objective *const objective_of_student[];
+extern const size_t objective_student_count;
+
+/* Names of the terms that a log of these settings has; returns how many. */
+size_t objective_columns(const Objective *o, const struct Config *c,
+                         const char *names[OBJECTIVE_TERMS_MAX]);
+/* True if its training cannot be made longer than it was meant to be. */
+bool objective_has_length(const Objective *o, const struct Config *c);
+
+/* What a configuration asks of a step. */
+TeacherConfig objective_teacher_config(const struct Config *c);
+DistillConfig objective_published_config(const struct Config *c);
+/* In step `step` (from 0): the divergence's weight rises with the share of the steps made. */
+VariationalConfig objective_variational_config(const struct Config *c, uint64_t step);
+
+#endif

@@ -2,7 +2,9 @@
 #include <math.h>
 
 #include "diffusion/head/batch.h"
-#include "diffusion/sampler/kinds.h"
+#include "diffusion/sampler/batch.h"
+
+#include "diffusion/sampler/samplers.h"
 #include "tensor/base/check.h"
 #include "tensor/base/memory.h"
 #include "tensor/base/platform.h"
@@ -20,7 +22,7 @@ static size_t larger(size_t a, size_t b)
 void sampler_batch_init(SamplerBatch *b, const SampleRequest *r, const SamplerSettings *settings,
                         size_t count)
 {
-    const SamplerClass *c = r->sampler != NULL ? r->sampler : &diffusion_sampler_posterior;
+    const SamplerClass *c = r->sampler != NULL ? r->sampler : diffusion_sampler_at(0);
     const Denoiser *other = r->teacher_steps > 0 ? r->teacher : r->model;
     size_t outputs =
         larger(diffusion_head_outputs(&r->model->head), diffusion_head_outputs(&other->head));

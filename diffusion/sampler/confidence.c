@@ -8,7 +8,8 @@
 #include <math.h>
 #include <stdlib.h>
 
-#include "diffusion/sampler/kinds.h"
+#include "diffusion/process/clock.h"
+#include "diffusion/sampler/batch.h"
 
 static const double PI = 3.14159265358979323846;
 

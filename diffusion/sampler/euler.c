@@ -1,6 +1,6 @@
 /* Euler: in a step of length h a dimension jumps to v with probability h R^[x][v], and stays with
  * the rest; where h times the total rate exceeds 1 the jump is certain. */
-#include "diffusion/sampler/kinds.h"
+#include "diffusion/sampler/batch.h"
 
 static size_t plan(const SamplerSettings *settings, double t, double s, SamplerCall *calls)
 {

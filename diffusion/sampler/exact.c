@@ -19,7 +19,9 @@
 #include <math.h>
 #include <string.h>
 
-#include "diffusion/sampler/kinds.h"
+#include "diffusion/process/clock.h"
+#include "diffusion/sampler/batch.h"
+#include "diffusion/sampler/first_hitting.h"
 #include "diffusion/sampler/rate_bound.h"
 #include "tensor/base/check.h"
 #include "tensor/base/memory.h"

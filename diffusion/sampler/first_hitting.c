@@ -10,7 +10,9 @@
  * calls, each sample with times of its own. */
 #include <math.h>
 
-#include "diffusion/sampler/kinds.h"
+#include "diffusion/process/clock.h"
+#include "diffusion/sampler/batch.h"
+#include "diffusion/sampler/first_hitting.h"
 #include "tensor/base/memory.h"
 
 static size_t masked_of(const Head *head, const uint16_t *x)

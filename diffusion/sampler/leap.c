@@ -2,7 +2,7 @@
 #include <math.h>
 #include <string.h>
 
-#include "diffusion/sampler/kinds.h"
+#include "diffusion/sampler/leap.h"
 #include "tensor/base/check.h"
 #include "tensor/base/memory.h"
 

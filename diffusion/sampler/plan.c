@@ -1,7 +1,10 @@
 /* The chain of network calls that a request asks for, its check, and the laws of single calls. */
+#include "diffusion/sampler/plan.h"
+
 #include <string.h>
 
-#include "diffusion/sampler/kinds.h"
+#include "diffusion/sampler/grid.h"
+#include "diffusion/sampler/samplers.h"
 #include "tensor/base/check.h"
 #include "tensor/base/memory.h"
 
@@ -24,7 +27,7 @@ static bool check_settings(const SamplerClass *c, const SamplerSettings *s, cons
 
 bool sampler_check_request(const SampleRequest *r, Error *err)
 {
-    const SamplerClass *c = r->sampler != NULL ? r->sampler : &diffusion_sampler_posterior;
+    const SamplerClass *c = r->sampler != NULL ? r->sampler : diffusion_sampler_at(0);
     SamplerSettings defaults = diffusion_sampler_defaults();
 
     if (!check_settings(c, r->settings != NULL ? r->settings : &defaults, r->process, err))
@@ -88,7 +91,7 @@ static bool check_first(const SampleRequest *r, double t, Error *err)
 
 SamplerPlan *diffusion_sampler_plan(const SampleRequest *r, Error *err)
 {
-    const SamplerClass *c = r->sampler != NULL ? r->sampler : &diffusion_sampler_posterior;
+    const SamplerClass *c = r->sampler != NULL ? r->sampler : diffusion_sampler_at(0);
 
     if (c->run != NULL) {
         error_set(err, "sampler %s: chooses its own times, there is no plan of its calls", c->name);

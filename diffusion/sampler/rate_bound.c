@@ -18,8 +18,8 @@
 #include <float.h>
 #include <math.h>
 
+#include "diffusion/process/clock.h"
 #include "diffusion/process/transition.h"
-#include "diffusion/sampler/sampler.h"
 #include "tensor/base/check.h"
 #include "tensor/base/memory.h"
 

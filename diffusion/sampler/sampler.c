@@ -1,4 +1,4 @@
-/* The table of samplers and the loop over steps and batches.  `out` holds the states of all samples
+/* The loop over steps and batches.  `out` holds the states of all samples
  * and is moved from t_N to 0 step by step, or, by a sampler with times of its own, batch by batch.
  */
 #include "diffusion/sampler/sampler.h"
@@ -6,48 +6,10 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "diffusion/sampler/kinds.h"
+#include "diffusion/sampler/batch.h"
 #include "tensor/base/check.h"
 #include "tensor/base/memory.h"
 #include "tensor/base/threads.h"
-
-static const SamplerClass *const table[] = {
-    &diffusion_sampler_posterior,
-    &diffusion_sampler_tau_leaping,
-    &diffusion_sampler_predictor_corrector,
-    &diffusion_sampler_theta_trapezoidal,
-    &diffusion_sampler_euler,
-    &diffusion_sampler_exact,
-    &diffusion_sampler_first_hitting,
-    &diffusion_sampler_confidence,
-};
-
-enum { SAMPLERS = sizeof table / sizeof table[0] };
-
-size_t diffusion_sampler_count(void)
-{
-    return SAMPLERS;
-}
-
-const SamplerClass *diffusion_sampler_at(size_t i)
-{
-    TENSOR_CHECK(i < SAMPLERS, "sampler %zu of %d", i, (int)SAMPLERS);
-    return table[i];
-}
-
-const SamplerClass *diffusion_sampler_find(const char *name, Error *err)
-{
-    char names[400] = "";
-
-    for (size_t i = 0; i < SAMPLERS; i++)
-        if (strcmp(table[i]->name, name) == 0)
-            return table[i];
-    for (size_t i = 0, n = 0; i < SAMPLERS; i++)
-        n += (size_t)snprintf(names + n, sizeof names - n, "%s%s", i > 0 ? ", " : "",
-                              table[i]->name);
-    error_set(err, "unknown sampler '%.40s': expected one of %s", name, names);
-    return NULL;
-}
 
 /* ---- the request ---- */
 

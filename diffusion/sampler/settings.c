@@ -7,7 +7,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "diffusion/sampler/kinds.h"
 #include "tensor/base/text.h"
 
 typedef enum SamplerSettingType { VALUE_REAL, VALUE_COUNT, VALUE_WORD } SamplerSettingType;
@@ -109,17 +108,16 @@ static bool store(SamplerSettings *s, const SamplerSetting *k, const char *value
     return true;
 }
 
-bool diffusion_sampler_set(SamplerSettings *s, const char *assignment, const SamplerClass *sampler,
-                           Error *err)
+bool sampler_settings_read(SamplerSettings *s, const char *assignment, const char *sampler,
+                           const char *allowed, Error *err)
 {
     size_t n = strcspn(assignment, "=");
 
     if (assignment[n] != '=' || n == 0)
         return error_set(err, "%.60s: expected KEY=VALUE", assignment);
-    if (place_of(assignment, n, sampler->settings) < 0)
-        return error_set(err, "sampler %s has no setting %.*s, expected one of: %s", sampler->name,
-                         (int)(n < 40 ? n : 40), assignment,
-                         *sampler->settings != '\0' ? sampler->settings : "(none)");
+    if (place_of(assignment, n, allowed) < 0)
+        return error_set(err, "sampler %s has no setting %.*s, expected one of: %s", sampler,
+                         (int)(n < 40 ? n : 40), assignment, *allowed != '\0' ? allowed : "(none)");
     for (size_t i = 0; i < SETTINGS; i++)
         if (strlen(settings[i].key) == n && strncmp(settings[i].key, assignment, n) == 0)
             return store(s, &settings[i], assignment + n + 1, err);

@@ -43,12 +43,11 @@ typedef struct SamplerSettings {
 } SamplerSettings;
 
 SamplerSettings diffusion_sampler_defaults(void);
-typedef struct SamplerClass SamplerClass;
 
-/* Sets the key of "KEY=VALUE".  False and a sentence if it is none of the sampler's or the value is
- * out of range. */
-bool diffusion_sampler_set(SamplerSettings *s, const char *assignment, const SamplerClass *sampler,
-                           Error *err);
+/* Sets the key of "KEY=VALUE", which must be one of `allowed` (separated by blanks), those of the
+ * sampler of this name. */
+bool sampler_settings_read(SamplerSettings *s, const char *assignment, const char *sampler,
+                           const char *allowed, Error *err);
 /* False and a sentence if a number is out of range. */
 bool diffusion_sampler_check(const SamplerSettings *s, Error *err);
 

@@ -2,7 +2,8 @@
  * 4.4).  A move leaps t - s with the reverse rates at t.  A corrector leap of length c (t - s) has
  * the rates R_s + R^_s, forward plus reverse, whose stationary law is that of x_s, so that it
  * repairs what the moves got wrong without changing the time. */
-#include "diffusion/sampler/kinds.h"
+#include "diffusion/sampler/batch.h"
+#include "diffusion/sampler/leap.h"
 
 static size_t plan(const SamplerSettings *settings, double t, double s, SamplerCall *calls)
 {

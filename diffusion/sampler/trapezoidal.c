@@ -11,7 +11,8 @@
  * first where others may follow, leaves an error of first order. */
 #include <string.h>
 
-#include "diffusion/sampler/kinds.h"
+#include "diffusion/sampler/batch.h"
+#include "diffusion/sampler/leap.h"
 
 static size_t plan(const SamplerSettings *settings, double t, double s, SamplerCall *calls)
 {

@@ -2,7 +2,7 @@
  *
  * The denoiser returns numbers that were drawn once.  The time of a run is split into the setting
  * up of each step's matrices, which all samples share, and the rest, which is per dimension. */
-#include "diffusion/sampler/kinds.h"
+#include "diffusion/sampler/sampler.h"
 #include "experiments/bench/bench.h"
 #include "experiments/bench/commands.h"
 #include "tensor/base/memory.h"
@@ -61,7 +61,7 @@ static bool measure(const Command *self, Run *r, const SamplerClass *only, int64
     for (size_t i = 0; i < diffusion_sampler_count(); i++) {
         const SamplerClass *c = r->request.sampler = diffusion_sampler_at(i);
         const BenchTimes none = {0.0, 0.0};
-        if ((only && c != only) || c == &diffusion_sampler_exact ||
+        if ((only && c != only) || (c->run != NULL && !c->masks_only) ||
             (c->masks_only && r->request.process->mask < 0))
             continue;
         const BenchTimes whole = bench_time(reps, run, r);

@@ -3,7 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "diffusion/sampler/kinds.h"
+#include "diffusion/sampler/sampler.h"
 #include "tensor/base/memory.h"
 #include "tensor/base/text.h"
 

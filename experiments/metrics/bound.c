@@ -1,7 +1,7 @@
 /* bound: bits that the sampler of N steps needs for data, by diffusion/step_bound.h. */
 #include <string.h>
 
-#include "diffusion/sampler/kinds.h"
+#include "diffusion/sampler/sampler.h"
 #include "diffusion/step_bound.h"
 #include "experiments/metrics/bits.h"
 #include "experiments/metrics/metric.h"

@@ -4,7 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "diffusion/sampler/kinds.h"
+#include "diffusion/sampler/sampler.h"
 #include "experiments/data/exact_denoiser.h"
 #include "experiments/theory/exact/joint.h"
 #include "experiments/theory/exact/noise.h"

@@ -3,7 +3,8 @@
 #ifndef DI4C_TESTS_TOOLS_SAMPLER_WORLDS_H
 #define DI4C_TESTS_TOOLS_SAMPLER_WORLDS_H
 
-#include "diffusion/sampler/kinds.h"
+#include "diffusion/sampler/batch.h"
+#include "diffusion/sampler/leap.h"
 #include "diffusion/sampler/sampler.h"
 
 enum { WORLD_D = 2, WORLD_S = 4, WORLD_ALL = 16 };

@@ -4,7 +4,7 @@
 #include <math.h>
 #include <string.h>
 
-#include "diffusion/sampler/kinds.h"
+#include "diffusion/sampler/sampler.h"
 #include "experiments/theory/exact/joint.h"
 #include "tensor/base/check.h"
 #include "tensor/base/cut.h"

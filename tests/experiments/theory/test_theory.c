@@ -4,7 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "diffusion/sampler/kinds.h"
+#include "diffusion/sampler/sampler.h"
 #include "experiments/commands/commands.h"
 #include "experiments/theory/theory.h"
 #include "nn/formats/json.h"

@@ -10,7 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "diffusion/sampler/kinds.h"
+#include "diffusion/sampler/sampler.h"
 #include "experiments/commands/sampler_options.h"
 #include "experiments/data/rate_matrix.h"
 #include "experiments/model/config.h"

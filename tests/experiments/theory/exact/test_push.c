@@ -4,7 +4,7 @@
 #include <math.h>
 #include <string.h>
 
-#include "diffusion/sampler/kinds.h"
+#include "diffusion/sampler/sampler.h"
 #include "experiments/data/exact_denoiser.h"
 #include "experiments/theory/exact/joint.h"
 #include "experiments/theory/exact/noise.h"
@@ -284,8 +284,8 @@ END_TEST
 START_TEST(what_can_be_pushed)
 {
     Process *masks = process_of("absorbing", 2), *uniform = process_of("uniform", 2);
-    const SamplerClass *posterior = &diffusion_sampler_posterior,
-                       *two = &diffusion_sampler_theta_trapezoidal;
+    const SamplerClass *posterior = diffusion_sampler_find("posterior", NULL),
+                       *two = diffusion_sampler_find("theta-trapezoidal", NULL);
 
     ck_assert(push_possible(posterior, masks, 9));
     ck_assert(!push_possible(posterior, masks, 10)); /* 59049 states */
@@ -294,8 +294,8 @@ START_TEST(what_can_be_pushed)
     ck_assert(push_possible(two, uniform, 9));
     ck_assert(!push_possible(two, uniform, 10)); /* 2^30 triples */
     ck_assert(push_possible(two, masks, 9));
-    ck_assert(!push_possible(&diffusion_sampler_confidence, masks, 2));
-    ck_assert(!push_possible(&diffusion_sampler_exact, uniform, 2));
+    ck_assert(!push_possible(diffusion_sampler_find("confidence", NULL), masks, 2));
+    ck_assert(!push_possible(diffusion_sampler_find("exact", NULL), uniform, 2));
     diffusion_process_destroy(masks);
     diffusion_process_destroy(uniform);
 }

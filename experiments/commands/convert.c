@@ -11,7 +11,7 @@
 
 #include "experiments/cli/paths.h"
 #include "experiments/commands/commands.h"
-#include "experiments/model/model.h"
+#include "experiments/model/model_file.h"
 #include "experiments/model/torch_import.h"
 #include "tensor/base/memory.h"
 #include "tensor/base/platform.h"

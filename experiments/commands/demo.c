@@ -10,6 +10,7 @@
 #include "experiments/metrics/evaluation.h"
 #include "experiments/model/model.h"
 #include "experiments/training/training.h"
+#include "nn/checkpoint.h"
 #include "tensor/base/memory.h"
 #include "tensor/base/platform.h"
 #include "tensor/base/text.h"

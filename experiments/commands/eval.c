@@ -10,7 +10,7 @@
 #include "experiments/commands/sampler_options.h"
 #include "experiments/data/exact_denoiser.h"
 #include "experiments/metrics/evaluation.h"
-#include "experiments/model/model.h"
+#include "experiments/model/model_file.h"
 #include "tensor/base/memory.h"
 #include "tensor/base/platform.h"
 

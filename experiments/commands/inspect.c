@@ -5,7 +5,7 @@
 
 #include "experiments/cli/paths.h"
 #include "experiments/commands/commands.h"
-#include "experiments/model/model.h"
+#include "experiments/model/model_file.h"
 #include "experiments/model/torch_import.h"
 #include "nn/formats/npy.h"
 #include "nn/formats/sha256.h"

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "experiments/cli/paths.h"
+#include "experiments/model/model_meta.h"
 #include "tensor/base/memory.h"
 #include "tensor/base/text.h"
 

@@ -9,6 +9,7 @@
 #include "experiments/cli/options.h"
 #include "experiments/model/model.h"
 #include "experiments/model/torch_model.h"
+#include "nn/checkpoint.h"
 
 typedef struct TorchImport {
     TorchModel *file;

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "experiments/cli/progress.h"
+#include "experiments/model/model_file.h"
 #include "experiments/training/fit_prior.h"
 #include "experiments/training/targets.h"
 #include "nn/formats/csv.h"

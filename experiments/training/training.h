@@ -10,6 +10,7 @@
 #include "distill/variational.h"
 #include "experiments/data/dataset.h"
 #include "experiments/model/model.h"
+#include "nn/checkpoint.h"
 
 typedef struct TrainingJob {
     Model *model;            /* with gradients; a student already has its starting weights */

@@ -6,7 +6,7 @@
 #include <string.h>
 
 #include "experiments/commands/commands.h"
-#include "experiments/model/model.h"
+#include "experiments/model/model_file.h"
 #include "experiments/model/torch_import.h"
 #include "experiments/theory/exact/world.h"
 #include "experiments/verify/verify.h"

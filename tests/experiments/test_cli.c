@@ -8,7 +8,7 @@
 #include "experiments/commands/commands.h"
 #include "experiments/metrics/classifier.h"
 #include "experiments/metrics/evaluation.h"
-#include "experiments/model/model.h"
+#include "experiments/model/model_file.h"
 #include "experiments/theory/theory.h"
 #include "nn/formats/json.h"
 #include "nn/formats/npy.h"

@@ -6,7 +6,7 @@
 #include <string.h>
 
 #include "experiments/commands/commands.h"
-#include "experiments/model/model.h"
+#include "experiments/model/model_file.h"
 #include "experiments/model/torch_model.h"
 #include "tensor/base/memory.h"
 #include "tensor/base/platform.h"

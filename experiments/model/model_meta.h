@@ -1,0 +1,16 @@
+/* What a model file's metadata says of its model: role, configuration, data, hashes, step. */
+#ifndef DI4C_EXPERIMENTS_MODEL_MODEL_META_H
+#define DI4C_EXPERIMENTS_MODEL_MODEL_META_H
+
+#include <stdbool.h>
+
+#include "experiments/model/model.h"
+#include "nn/formats/safetensors.h"
+
+/* Fills role, configuration, rates, data, hashes and step from the metadata of an open file into m,
+ * which comes zeroed; on failure, too, m->rates may be set (rate_matrix_free).  Keys that
+ * decide what the weights mean must be there; one of training may be missing (older than the key)
+ * and has its default. */
+bool model_read_meta(const SafetensorsFile *f, Model *m, Error *err);
+
+#endif

@@ -12,6 +12,7 @@
 #include "experiments/cli/paths.h"
 #include "experiments/commands/commands.h"
 #include "experiments/model/model_file.h"
+#include "experiments/model/model_meta.h"
 #include "experiments/model/torch_import.h"
 #include "tensor/base/memory.h"
 #include "tensor/base/platform.h"
@@ -85,17 +86,12 @@ static bool add_group(const TorchModel *t, SafetensorsWriter *w, Error *err)
 /* Metadata of a model that PyTorch trained. */
 static bool add_foreign_meta(const TorchModel *t, const Model *m, SafetensorsWriter *w, Error *err)
 {
-    char key[TEXT], text[CONFIG_TEXT];
+    ModelMeta meta = model_meta_of(m);
     safetensors_add_meta(w, "format", "di4c-1");
     add_number(w, "step", t->step);
-    safetensors_add_meta(w, "role", model_role_name(m->role));
-    safetensors_add_meta(w, "data", m->data);
-    safetensors_add_meta(w, "version", DI4C_VERSION);
-    for (size_t i = 0; i < config_count(); i++) {
-        snprintf(key, sizeof key, "config.%s", config_key(i));
-        config_value(&m->config, i, text);
-        safetensors_add_meta(w, key, text);
-    }
+    for (size_t i = 0; i < meta.count; i++)
+        safetensors_add_meta(w, meta.entries[i].key, meta.entries[i].value);
+    model_meta_free(&meta);
     safetensors_add_meta(w, "torch.prefix", t->prefix);
     add_number(w, "torch.n_iter", t->n_iter);
     add_number(w, "torch.ema_decay", t->ema_decay);

@@ -1,7 +1,6 @@
 /* Files of either kind into models, models into files of this program. */
 #include "experiments/model/model_file.h"
 
-#include <stdio.h>
 #include <string.h>
 
 #include "experiments/model/model_meta.h"
@@ -70,51 +69,18 @@ bool model_check_teacher(const Model *m, const Model *teacher, const char *path,
                      path);
 }
 
-/* The metadata beside the configuration; returns their number, at most FACTS_MAX. */
-enum { FACTS_MAX = 6 };
-static size_t facts(const Model *m, MetaEntry *meta, char *rates)
-{
-    size_t n = 0;
-    meta[n++] = (MetaEntry){(char *)"role", (char *)model_role_name(m->role)};
-    meta[n++] = (MetaEntry){(char *)"data", (char *)m->data};
-    meta[n++] = (MetaEntry){(char *)"version", (char *)DI4C_VERSION};
-    if (m->data_hash[0])
-        meta[n++] = (MetaEntry){(char *)"data_hash", (char *)m->data_hash};
-    if (m->teacher_hash[0])
-        meta[n++] = (MetaEntry){(char *)"teacher", (char *)m->teacher_hash};
-    if (rates)
-        meta[n++] = (MetaEntry){(char *)"rates", rates};
-    return n;
-}
-
-static bool save(const Model *m, const Optimizer *o, bool half, const char *path, Error *err)
-{
-    const size_t keys = config_count();
-    MetaEntry *meta = mem_zeroed(keys + FACTS_MAX, sizeof *meta);
-    char(*text)[CONFIG_TEXT] = mem_alloc(keys, sizeof *text);
-    char(*key)[CONFIG_TEXT + 8] = mem_alloc(keys, sizeof *key);
-    char *rates = m->rates ? rate_matrix_text(m->rates) : NULL;
-    const size_t first = facts(m, meta, rates), count = first + keys;
-    for (size_t i = 0; i < keys; i++) {
-        config_value(&m->config, i, text[i]);
-        snprintf(key[i], sizeof key[i], "config.%s", config_key(i));
-        meta[first + i] = (MetaEntry){key[i], text[i]};
-    }
-    const bool ok = half ? nn_checkpoint_write_half(path, m->net, meta, count, err)
-                         : nn_checkpoint_write(path, m->net, o, meta, count, err);
-    mem_free(rates);
-    mem_free(key);
-    mem_free(text);
-    mem_free(meta);
-    return ok;
-}
-
 bool model_save(const Model *m, const Optimizer *o, const char *path, Error *err)
 {
-    return save(m, o, false, path, err);
+    ModelMeta meta = model_meta_of(m);
+    const bool ok = nn_checkpoint_write(path, m->net, o, meta.entries, meta.count, err);
+    model_meta_free(&meta);
+    return ok;
 }
 
 bool model_save_half(const Model *m, const char *path, Error *err)
 {
-    return save(m, NULL, true, path, err);
+    ModelMeta meta = model_meta_of(m);
+    const bool ok = nn_checkpoint_write_half(path, m->net, meta.entries, meta.count, err);
+    model_meta_free(&meta);
+    return ok;
 }

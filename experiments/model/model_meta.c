@@ -1,9 +1,15 @@
-/* Metadata into a model, every entry checked. */
+/* Metadata into a model, every entry checked; and a model into metadata. */
 #include "experiments/model/model_meta.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+
+#include "tensor/base/memory.h"
+
+static const char config_prefix[] = "config.";
+
+/* ---- reading ---- */
 
 static const char *need_meta(const SafetensorsFile *f, const char *key, Error *err)
 {
@@ -55,20 +61,19 @@ static bool read_step(const SafetensorsFile *f, uint64_t *step, Error *err)
 
 static bool read_config(const SafetensorsFile *f, Config *c, Error *err)
 {
-    static const char prefix[] = "config.";
     char key[CONFIG_TEXT + 8];
     config_defaults(c);
     for (size_t i = 0; config_is_structure(i); i++) {
         if (!config_is_needed(i))
             continue;
-        snprintf(key, sizeof key, "%s%s", prefix, config_key(i));
+        snprintf(key, sizeof key, "%s%s", config_prefix, config_key(i));
         if (!need_meta(f, key, err))
             return false;
     }
     for (size_t i = 0; i < f->meta_count; i++) { /* an unknown setting is an error here */
         const char *name = f->meta[i].key;
-        if (strncmp(name, prefix, strlen(prefix)) == 0 &&
-            !config_set(c, name + strlen(prefix), f->meta[i].value, f->path, err))
+        if (strncmp(name, config_prefix, strlen(config_prefix)) == 0 &&
+            !config_set(c, name + strlen(config_prefix), f->meta[i].value, f->path, err))
             return false;
     }
     return true;
@@ -96,4 +101,43 @@ bool model_read_meta(const SafetensorsFile *f, Model *m, Error *err)
     return read_role(f, m, err) && read_step(f, &m->step, err) && read_config(f, &m->config, err) &&
            read_rates(f, m, err) && read_hash(f, "data_hash", m->data_hash, err) &&
            read_hash(f, "teacher", m->teacher_hash, err);
+}
+
+/* ---- writing ---- */
+
+static void add_entry(ModelMeta *meta, const char *key, const char *value)
+{
+    meta->entries[meta->count++] = (MetaEntry){(char *)key, (char *)value};
+}
+
+ModelMeta model_meta_of(const Model *m)
+{
+    enum { FACTS = 6, KEY = CONFIG_TEXT + sizeof config_prefix, ROW = KEY + CONFIG_TEXT };
+    const size_t keys = config_count();
+    ModelMeta meta = {.entries = mem_alloc(FACTS + keys, sizeof *meta.entries),
+                      .texts = mem_alloc(keys, ROW),
+                      .rates = m->rates != NULL ? rate_matrix_text(m->rates) : NULL};
+    add_entry(&meta, "role", model_role_name(m->role));
+    add_entry(&meta, "data", m->data);
+    add_entry(&meta, "version", DI4C_VERSION);
+    if (m->data_hash[0] != '\0')
+        add_entry(&meta, "data_hash", m->data_hash);
+    if (m->teacher_hash[0] != '\0')
+        add_entry(&meta, "teacher", m->teacher_hash);
+    if (meta.rates != NULL)
+        add_entry(&meta, "rates", meta.rates);
+    for (size_t i = 0; i < keys; i++) {
+        char *key = meta.texts + i * ROW, *value = key + KEY;
+        snprintf(key, KEY, "%s%s", config_prefix, config_key(i));
+        config_value(&m->config, i, value);
+        add_entry(&meta, key, value);
+    }
+    return meta;
+}
+
+void model_meta_free(ModelMeta *meta)
+{
+    mem_free(meta->rates);
+    mem_free(meta->texts);
+    mem_free(meta->entries);
 }

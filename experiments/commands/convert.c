@@ -142,10 +142,13 @@ static bool write_safetensors(const TorchImport *t, const char *out, Error *err)
 static bool from_torch(const char *in, const char *out, const TextList *settings, Error *err)
 {
     TorchImport t;
-    if (!torch_import_open(&t, in, settings, err))
-        return false;
-    const bool ok = write_safetensors(&t, out, err);
-    torch_import_close(&t);
+    TorchFile *file = torch_read(in, err);
+    bool ok = file != NULL && torch_import_of(&t, file, settings, err);
+    if (ok) {
+        ok = write_safetensors(&t, out, err);
+        torch_import_close(&t);
+    }
+    torch_free(file);
     return ok;
 }
 
@@ -387,10 +390,10 @@ static bool write_torch(const SafetensorsFile *f, const Model *m, const char *ou
 
 static bool to_torch(const char *in, const char *out, Error *err)
 {
-    SafetensorsFile *f = safetensors_read(in, err);
-    Model *m = f != NULL ? model_from_file(f, WEIGHTS_RAW, err) : NULL;
-    const bool ok = m != NULL && write_torch(f, m, out, err);
-    safetensors_free(f);
+    ModelFile f = {.own = safetensors_read(in, err)};
+    Model *m = f.own != NULL ? model_file_model(&f, WEIGHTS_RAW, err) : NULL;
+    const bool ok = m != NULL && write_torch(f.own, m, out, err);
+    model_file_close(&f);
     model_destroy(m);
     return ok;
 }
@@ -398,10 +401,10 @@ static bool to_torch(const char *in, const char *out, Error *err)
 /* The averaged weights of a model by this program. */
 static bool to_half(const char *in, const char *out, Error *err)
 {
-    SafetensorsFile *f = safetensors_read(in, err);
-    Model *m = f != NULL ? model_from_file(f, WEIGHTS_AVERAGED, err) : NULL;
+    ModelFile f = {.own = safetensors_read(in, err)};
+    Model *m = f.own != NULL ? model_file_model(&f, WEIGHTS_AVERAGED, err) : NULL;
+    model_file_close(&f);
     const bool ok = m != NULL && model_save_half(m, out, err);
-    safetensors_free(f);
     model_destroy(m);
     return ok;
 }

@@ -219,8 +219,7 @@ static bool open_all(const EvalOptions *o, EvalObjects *x, Error *err)
     const WeightChoice which = o->raw ? WEIGHTS_RAW : WEIGHTS_AVERAGED;
     if (!(x->model = model_load(o->model, which, err)))
         return false;
-    if (o->teacher && (!(x->teacher = model_load(o->teacher, which, err)) ||
-                       !model_check_teacher(x->model, x->teacher, o->teacher, err)))
+    if (o->teacher && !(x->teacher = model_load_teacher(x->model, o->teacher, which, err)))
         return false;
     const DatasetOptions d = model_dataset(&x->model->config);
     if (!(x->train = dataset_open(o->data, false, &d, err)))

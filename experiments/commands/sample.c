@@ -129,8 +129,7 @@ static void show_progress(size_t done, size_t all, void *context)
     progress_update(shown->progress, done, NAN);
 }
 
-static bool check_model(const SampleOptions *o, const Model *m, const Model *teacher, size_t count,
-                        Error *err)
+static bool check_model(const SampleOptions *o, const Model *m, size_t count, Error *err)
 {
     const int64_t channels = m->config.channels;
     const GridStyle style = style_of(m);
@@ -140,9 +139,7 @@ static bool check_model(const SampleOptions *o, const Model *m, const Model *tea
                          "%s: pictures of %lld channels: expected 1 or 3 for a .png, or --out "
                          "with .npy",
                          o->model, (long long)channels);
-    if (picture && !picture_grid_check(&style, count, err))
-        return false;
-    return !teacher || model_check_teacher(m, teacher, o->teacher, err);
+    return !picture || picture_grid_check(&style, count, err);
 }
 
 static void print_result(const SampleOptions *o, size_t count)
@@ -165,7 +162,7 @@ static size_t batch_of(const SampleOptions *o, const Model *m)
 static bool sample(SampleOptions *o, const Model *m, const Model *teacher, Error *err)
 {
     size_t first = 0, count = 0;
-    if (!shard(o, &first, &count, err) || !check_model(o, m, teacher, count, err) ||
+    if (!shard(o, &first, &count, err) || !check_model(o, m, count, err) ||
         !path_check_output(o->out, err))
         return false;
     SampleRequest request = {.model = &m->denoiser,
@@ -239,7 +236,7 @@ int command_sample(const Command *self, int argc, char **argv)
     }
     const WeightChoice which = o.raw ? WEIGHTS_RAW : WEIGHTS_AVERAGED;
     Model *m = model_load(o.model, which, &err);
-    Model *teacher = m && o.teacher ? model_load(o.teacher, which, &err) : NULL;
+    Model *teacher = m && o.teacher ? model_load_teacher(m, o.teacher, which, &err) : NULL;
     int status = 1;
     if (!m || (o.teacher && !teacher))
         command_fail(self, &err, 1);

@@ -7,7 +7,6 @@
 
 #include "experiments/commands/commands.h"
 #include "experiments/model/model_file.h"
-#include "experiments/model/torch_import.h"
 #include "experiments/theory/exact/world.h"
 #include "experiments/verify/verify.h"
 #include "nn/formats/buffer.h"
@@ -273,7 +272,7 @@ START_TEST(weights_that_share_a_storage)
     ck_assert_uint_gt(4 * m.net->params.total, 8 * bytes + MODEL_FILE_MEMORY);
     nn_network_destroy(m.net);
     start();
-    ck_assert_ptr_null(torch_import_model(toy("s.pt"), WEIGHTS_RAW, &err));
+    ck_assert_ptr_null(model_load(toy("s.pt"), WEIGHTS_RAW, &err));
     ck_assert_msg(strstr(err.text, "storage of their own") != NULL, "%s", err.text);
     within(bytes, "shared weights");
     ck_assert_int_eq(inspect("s.pt"), 0);

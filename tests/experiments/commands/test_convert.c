@@ -302,6 +302,35 @@ START_TEST(checkpoints_are_models)
 }
 END_TEST
 
+/* Raw and averaged weights and their hashes, all of one reading of a checkpoint. */
+START_TEST(checkpoints_are_read_once)
+{
+    Optimizer *o;
+    Error err = {""};
+    ModelFile f;
+    char hash[65], wanted[65];
+    Model *m = small_model(ROLE_STUDENT, &o);
+    const size_t size = m->net->params.total * sizeof(float);
+    write_foreign(m, o, &(Foreign){.prefix = "net.", .averages = true});
+    ck_assert_msg(model_file_open(&f, toy("x.pt"), &err), "%s", err.text);
+    ck_assert_int_eq(remove(toy("x.pt")), 0);
+    Model *back = model_file_model(&f, WEIGHTS_AVERAGED, &err);
+    ck_assert_msg(back != NULL, "%s", err.text);
+    ck_assert_mem_eq(back->net->params.values, o->ema, size);
+    ck_assert_msg(model_file_weights(&f, back, WEIGHTS_RAW, &err), "%s", err.text);
+    ck_assert_mem_eq(back->net->params.values, m->net->params.values, size);
+    ck_assert_msg(model_file_hash(&f, back, WEIGHTS_RAW, hash, &err), "%s", err.text);
+    nn_weights_hash(m->net, wanted);
+    ck_assert_str_eq(hash, wanted);
+    ck_assert(model_file_hash(&f, back, WEIGHTS_AVERAGED, hash, &err));
+    ck_assert_str_ne(hash, wanted);
+    model_file_close(&f);
+    model_destroy(back);
+    nn_optimizer_destroy(o);
+    model_destroy(m);
+}
+END_TEST
+
 /* The file by `di4c convert` keeps its settings. */
 START_TEST(converted_files_are_models)
 {
@@ -494,6 +523,7 @@ Suite *convert_suite(void)
     tcase_add_loop_test(tc, there_and_back, 0, 4);
     tcase_add_loop_test(tc, from_pytorch, 0, 2 * (int)(sizeof foreigners / sizeof foreigners[0]));
     tcase_add_loop_test(tc, checkpoints_are_models, 0, 4);
+    tcase_add_test(tc, checkpoints_are_read_once);
     tcase_add_test(tc, converted_files_are_models);
     tcase_add_test(tc, a_file_that_exists_is_kept);
     tcase_add_test(tc, a_student_with_a_recognition_network);

@@ -118,7 +118,8 @@ static void print_torch_model(const ModelFile *f)
         return;
     }
     print_role(t.model);
-    if (!print_weights(f, t.model, WEIGHTS_RAW, &err) ||
+    if ((t.model->net->prior != NULL && !model_file_weights(f, t.model, WEIGHTS_RAW, &err)) ||
+        !print_weights(f, t.model, WEIGHTS_RAW, &err) ||
         !print_weights(f, t.model, WEIGHTS_AVERAGED, &err))
         printf("not a sound model: %s\n", err.text);
     print_meta(t.meta, t.meta_count);

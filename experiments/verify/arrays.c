@@ -1,4 +1,4 @@
-/* Arrays of a case by role: loading, change of layout, comparison. */
+/* What a case gives: arrays by role, loaded and compared; numbers by key. */
 #include <float.h>
 #include <math.h>
 #include <stdarg.h>
@@ -281,4 +281,27 @@ void verify_compare_floats(VerifyCase *c, const char *role, const float *got, si
             for (size_t p = 0; p < pixels; p++)
                 first[b * size + k * pixels + p] = (double)got[b * size + p * l.channels + k];
     verify_compare(c, role, "", first, batch * size, NULL);
+}
+
+/* ---- numbers ---- */
+
+double verify_number(VerifyCase *c, const char *key, double low, double otherwise)
+{
+    const Json *j = json_get(c->json, key);
+    if (!j && otherwise == otherwise)
+        return otherwise;
+    if (j && j->type == JSON_NUMBER && j->number >= low)
+        return j->number;
+    verify_break(c, "expected a number \"%s\" of at least %g", key, low);
+    return low;
+}
+
+size_t verify_whole(VerifyCase *c, const char *key, size_t low, size_t high)
+{
+    const Json *j = json_get(c->json, key);
+    if (j && j->type == JSON_NUMBER && j->number >= (double)low && j->number <= (double)high &&
+        floor(j->number) == j->number)
+        return (size_t)j->number;
+    verify_break(c, "expected a whole number \"%s\" from %zu to %zu", key, low, high);
+    return low;
 }

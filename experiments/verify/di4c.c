@@ -1,4 +1,4 @@
-/* Case `di4c`: the distillation losses for fixed draws, and for given outputs. */
+/* Cases `di4c`: the distillation losses for fixed draws, and for given outputs. */
 #include "distill/losses.h"
 #include "distill/step.h"
 #include "experiments/verify/verify.h"
@@ -136,7 +136,7 @@ static void run_di4c(VerifyCase *c, const VerifyModel *teacher, const VerifyMode
     compare_di4c_head(c, &d);
 }
 
-void verify_di4c_case(VerifyCase *c)
+static void compare_di4c_case(VerifyCase *c)
 {
     VerifyModel teacher, student = {0};
     if (!verify_model_open(c, verify_model_name(c, "teacher"), &teacher))
@@ -146,3 +146,5 @@ void verify_di4c_case(VerifyCase *c)
     verify_model_close(&student);
     verify_model_close(&teacher);
 }
+
+const VerifyKind verify_di4c_kind = {"di4c", compare_di4c_case, true};

@@ -1,4 +1,4 @@
-/* Case `ct_elbo`: the teacher's continuous-time ELBO for fixed draws, and for given outputs. */
+/* Cases `ct_elbo`: the teacher's continuous-time ELBO for fixed draws, and for given outputs. */
 #include <math.h>
 
 #include "diffusion/teacher.h"
@@ -96,7 +96,7 @@ static void run_elbo(VerifyCase *c, const VerifyModel *m, const Process *p)
     compare_elbo_head(c, &e);
 }
 
-void verify_elbo_case(VerifyCase *c)
+static void compare_elbo_case(VerifyCase *c)
 {
     VerifyModel m;
     if (!verify_model_open(c, verify_model_name(c, "model"), &m))
@@ -109,3 +109,5 @@ void verify_elbo_case(VerifyCase *c)
     diffusion_process_destroy(p);
     verify_model_close(&m);
 }
+
+const VerifyKind verify_elbo_kind = {"ct_elbo", compare_elbo_case, true};

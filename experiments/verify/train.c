@@ -1,4 +1,4 @@
-/* Case `train`: a few steps of a teacher or a student with given draws; parameters after each. */
+/* Cases `train`: a few steps of a teacher or a student with given draws; parameters after each. */
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
@@ -184,7 +184,7 @@ static bool open_networks(VerifyCase *c, TrainCase *t)
     return t->process && !c->broken;
 }
 
-void verify_train_case(VerifyCase *c)
+static void compare_train_case(VerifyCase *c)
 {
     TrainCase t = {0};
     const TeacherConfig usual = diffusion_teacher_defaults();
@@ -205,3 +205,5 @@ void verify_train_case(VerifyCase *c)
     verify_model_close(&t.teacher);
     verify_model_close(&t.model);
 }
+
+const VerifyKind verify_train_kind = {"train", compare_train_case, true};

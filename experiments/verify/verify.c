@@ -11,17 +11,6 @@
 #include "tensor/base/text.h"
 #include "tensor/conv/conv.h"
 
-static const struct {
-    const char *kind;
-    void (*run)(VerifyCase *c);
-    bool network; /* run on the fast path too */
-} kinds[] = {
-    {"process", verify_process_case, false},    {"posterior", verify_posterior_case, false},
-    {"logistic_head", verify_head_case, false}, {"unet", verify_unet_case, true},
-    {"ct_elbo", verify_elbo_case, true},        {"di4c", verify_di4c_case, true},
-    {"train", verify_train_case, true},
-};
-
 /* ---- one case ---- */
 
 /* An array of the case that nothing looked at would pass unseen. */
@@ -46,7 +35,7 @@ static bool is_listed_before(const VerifyCase *c)
 
 static void run_case(VerifyCase *c, bool fast)
 {
-    size_t k = 0;
+    const VerifyKind *kind = verify_kind(c->kind);
     const Json *arrays = json_get(c->json, "arrays");
     c->fast = fast;
     if (is_listed_before(c)) {
@@ -57,9 +46,7 @@ static void run_case(VerifyCase *c, bool fast)
         verify_break(c, "expected an object \"%s\"", "arrays");
         return;
     }
-    while (k < sizeof kinds / sizeof kinds[0] && strcmp(kinds[k].kind, c->kind) != 0)
-        k++;
-    if (k == sizeof kinds / sizeof kinds[0]) {
+    if (!kind) {
         verify_break(c, "kind \"%s\": expected a known one", c->kind);
         return;
     }
@@ -67,7 +54,7 @@ static void run_case(VerifyCase *c, bool fast)
     c->graph = ag_graph_create();
     c->used = mem_zeroed(arrays->count, sizeof *c->used);
     tensor_conv_choose(fast ? CONV_AUTO : CONV_DIRECT);
-    kinds[k].run(c);
+    kind->compare(c);
     tensor_conv_choose(CONV_AUTO);
     check_all_used(c);
     mem_free(c->used);
@@ -76,14 +63,6 @@ static void run_case(VerifyCase *c, bool fast)
     c->used = NULL;
     c->graph = NULL;
     c->arena = NULL;
-}
-
-static bool has_network(const char *kind)
-{
-    for (size_t k = 0; k < sizeof kinds / sizeof kinds[0]; k++)
-        if (strcmp(kinds[k].kind, kind) == 0)
-            return kinds[k].network;
-    return false;
 }
 
 static bool passed(const VerifyCase *c)
@@ -272,7 +251,8 @@ static size_t run_all(const char *dir, const Json *manifest, VerifyCase *runs)
     for (size_t i = 0; i < cases->count; i++) {
         const char *name = json_string(&cases->items[i], "name", "case", NULL);
         const char *kind = json_string(&cases->items[i], "kind", "case", NULL);
-        for (int fast = 0; fast <= (kind && has_network(kind)); fast++) {
+        const VerifyKind *known = verify_kind(kind ? kind : "");
+        for (int fast = 0; fast <= (known && known->network); fast++) {
             VerifyCase *c = &runs[count++];
             *c = (VerifyCase){.dir = dir,
                               .manifest = manifest,

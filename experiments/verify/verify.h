@@ -1,7 +1,7 @@
 /* Comparison with reference vectors: a folder of .npy arrays and a manifest.json that says to which
  * case each belongs and how far float32 may be from it.
  *
- * A case is run by the function of its kind, which loads inputs by role, calls the library and
+ * A case is compared by the function of its kind, which loads inputs by role, calls the library and
  * hands the results back by role.  Nothing is computed here that the library could get wrong: only
  * layouts are converted and differences measured.
  *
@@ -31,6 +31,15 @@
 #define VERIFY_PRINTF __attribute__((format(printf, 2, 3)))
 #else
 #define VERIFY_PRINTF
+/* ---- kinds ----
+ * A kind of case is a file here that defines one of these, and its name in kinds.c. */
+typedef struct VerifyKind {
+    const char *name;               /* as manifests call it */
+    void (*compare)(VerifyCase *c); /* loads inputs by role, compares results by role */
+    bool network;                   /* compared on the fast path too */
+} VerifyKind;
+const VerifyKind *verify_kind(const char *name); /* NULL: unknown */
+
 #endif
 
 typedef struct VerifyRecord { /* one compared array */
@@ -91,7 +100,12 @@ void verify_compare_number(VerifyCase *c, const char *role, double got);
 void verify_compare_floats(VerifyCase *c, const char *role, const float *got, size_t batch,
                            Layout l);
 
-/* ---- verify/model.c: networks and processes of the manifest ---- */
+/* A number of the case, at least low; `otherwise` if it has none (NAN: then the case is broken). */
+double verify_number(VerifyCase *c, const char *key, double low, double otherwise);
+/* A whole number from low to high that the case must have. */
+size_t verify_whole(VerifyCase *c, const char *key, size_t low, size_t high);
+
+/* ---- verify/model.c: networks of the manifest ---- */
 typedef struct VerifyModel {
     Network *net;
     Denoiser denoiser;
@@ -113,26 +127,28 @@ void verify_compare_flat(VerifyCase *c, const char *role, const VerifyModel *m, 
 /* The parameters' gradients: norms in role "grad_norms" + suffix, and the flat vector in "grad" or
  * "grad_every_N" + suffix, where the case has it; returns whether it has. */
 bool verify_compare_gradient(VerifyCase *c, const char *suffix, const VerifyModel *m);
+
+/* ---- verify/noise.c: the case's process and times ---- */
 /* For the model's states; NULL if the case is broken.  m may be NULL. */
 Process *verify_process_open(VerifyCase *c, const VerifyModel *m);
-/* A number of the case, at least low; `otherwise` if it has none (NAN: then the case is broken). */
-double verify_number(VerifyCase *c, const char *key, double low, double otherwise);
-/* A whole number from low to high that the case must have. */
-size_t verify_whole(VerifyCase *c, const char *key, size_t low, size_t high);
+/* The array "pairs": n times (s, t) with 0 <= s <= t <= 1. */
+const double *verify_pairs(VerifyCase *c, size_t n);
 
-/* ---- one file for each kind of case, or for two ---- */
-void verify_process_case(VerifyCase *c);
-void verify_posterior_case(VerifyCase *c);
-void verify_head_case(VerifyCase *c);
-void verify_unet_case(VerifyCase *c);
-void verify_elbo_case(VerifyCase *c);
-void verify_di4c_case(VerifyCase *c);
-void verify_train_case(VerifyCase *c);
+/* ---- what the kinds `di4c` and `train` share (verify/di4c.c) ---- */
 enum { VERIFY_LAMBDAS = 4096 }; /* at most, of a picture */
 /* Breaks the case unless the student can learn from the teacher. */
 bool verify_pair(VerifyCase *c, const VerifyModel *teacher, const VerifyModel *student);
 /* The draws of a distillation step, from the roles t, xt, lam, ... with the suffix. */
 Di4cDraws verify_draws(VerifyCase *c, const VerifyModel *student, size_t images, size_t lambdas,
                        const char *suffix);
+
+/* ---- kinds ----
+ * A kind of case is a file here that defines one of these, and its name in kinds.c. */
+typedef struct VerifyKind {
+    const char *name;               /* as manifests call it */
+    void (*compare)(VerifyCase *c); /* loads inputs by role, compares results by role */
+    bool network;                   /* compared on the fast path too */
+} VerifyKind;
+const VerifyKind *verify_kind(const char *name); /* NULL: unknown */
 
 #endif

@@ -27,7 +27,7 @@ static void compare_head(VerifyCase *c, const char *role, Head head, const float
     const size_t shown = verify_axis(c, role, 1), S = head.states, C = head.channels;
     const size_t pixels = head.dims / C, n = batch * head.dims;
     float *logp = arena_alloc(c->arena, S, sizeof *logp);
-    double *got = arena_alloc(c->arena, n * shown, sizeof *got);
+    double *got = verify_results(c, role, n * shown);
     if (c->broken)
         return;
     const size_t stride = stride_of(c, role, S, shown);

@@ -78,7 +78,7 @@ Process *verify_process_open(VerifyCase *c, const VerifyModel *m)
 const double *verify_pairs(VerifyCase *c, size_t n)
 {
     const double *pairs = verify_range(c, "pairs", 2 * n, 0, 1);
-    for (size_t i = 0; i < n; i++)
+    for (size_t i = 0; pairs && i < n; i++)
         if (pairs[2 * i] > pairs[2 * i + 1])
             verify_break(c, "array \"pairs\": expected s <= t, found %g and %g", pairs[2 * i],
                          pairs[2 * i + 1]);

@@ -13,11 +13,11 @@ static void compare_posteriors(VerifyCase *c, const Process *p, double eps, cons
     const double *pairs = verify_pairs(c, n);
     const double *p0 = verify_range(c, "p0", n * m * S, 0, 1);
     const size_t *xt = verify_indices(c, "xt", n * m, S), *x0 = verify_indices(c, "x0", n * m, S);
-    double *post = arena_alloc(c->arena, n * m * S, sizeof *post);
-    double *mix = arena_alloc(c->arena, n * m * S, sizeof *mix);
+    double *post = verify_results(c, role, n * m * S);
     const size_t p0_states = p->mask >= 0 ? S - 1 : S;
     if (c->broken)
         return;
+    double *mix = arena_alloc(c->arena, n * m * S, sizeof *mix); /* as many as p0 has */
     for (size_t i = 0; i < n; i++) {
         PosteriorStep *step = diffusion_posterior_create(p, pairs[2 * i], pairs[2 * i + 1], eps);
         for (size_t k = i * m; k < (i + 1) * m; k++) {

@@ -6,10 +6,9 @@ static void compare_rates(VerifyCase *c, const Process *p)
     const size_t S = p->states, n = verify_axis(c, "times", 0), m = verify_axis(c, "rows", 0);
     const double *times = verify_range(c, "times", n, 0, 1), *vec = verify_doubles(c, "vec", S);
     const size_t *rows = verify_indices(c, "rows", m, S);
-    double *integral = arena_alloc(c->arena, n, sizeof *integral);
-    double *rate = arena_alloc(c->arena, n, sizeof *rate);
-    double *base = arena_alloc(c->arena, m * S, sizeof *base);
-    double *product = arena_zeroed(c->arena, S, sizeof *product);
+    double *integral = verify_results(c, "beta", n), *rate = verify_results(c, "dbeta", n);
+    double *base = verify_results(c, "base_rows", m * S);
+    double *product = verify_results(c, "base_vec", S);
     if (c->broken)
         return;
     for (size_t i = 0; i < n; i++) {
@@ -54,9 +53,8 @@ static void compare_transitions(VerifyCase *c, const Process *p, TransitionAccur
     const size_t S = p->states, n = verify_axis(c, "pairs", 0), m = verify_axis(c, "rows", 0);
     const double *pairs = verify_pairs(c, n), *vec = verify_doubles(c, "vec", S);
     const size_t *rows = verify_indices(c, "rows", m, S);
-    double *P_rows = arena_alloc(c->arena, n * m * S, sizeof *P_rows);
-    double *P_vec = arena_alloc(c->arena, n * S, sizeof *P_vec);
-    double *vec_P = arena_alloc(c->arena, n * S, sizeof *vec_P);
+    double *P_rows = verify_results(c, "P_rows", n * m * S);
+    double *P_vec = verify_results(c, "P_vec", n * S), *vec_P = verify_results(c, "vec_P", n * S);
     double *row = arena_alloc(c->arena, S, sizeof *row);
     if (c->broken)
         return;

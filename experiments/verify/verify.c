@@ -53,14 +53,19 @@ static void run_case(VerifyCase *c, bool fast)
     c->arena = arena_create((size_t)1 << 22);
     c->graph = ag_graph_create();
     c->used = mem_zeroed(arrays->count, sizeof *c->used);
+    c->open = mem_zeroed(arrays->count, sizeof *c->open);
     tensor_conv_choose(fast ? CONV_AUTO : CONV_DIRECT);
     kind->compare(c);
     tensor_conv_choose(CONV_AUTO);
     check_all_used(c);
+    for (size_t i = 0; i < arrays->count; i++)
+        npy_free(c->open[i]);
+    mem_free(c->open);
     mem_free(c->used);
     ag_graph_destroy(c->graph);
     arena_destroy(c->arena);
     c->used = NULL;
+    c->open = NULL;
     c->graph = NULL;
     c->arena = NULL;
 }
@@ -120,6 +125,8 @@ static void print_case(const VerifyCase *c)
 
 /* ---- the manifest ---- */
 
+enum { CASES_MAX = 10000 }; /* what is kept of each takes more than it does in a manifest */
+
 /* A whole file of the folder, to be freed; NULL and a sentence if it cannot be read. */
 static char *read_text(const char *path, size_t *size, Error *err)
 {
@@ -147,6 +154,10 @@ static Json *read_manifest(const char *dir, Error *err)
     const Json *cases = json_get(j, "cases");
     if (j && (!cases || cases->type != JSON_ARRAY || cases->count == 0)) {
         error_set(err, "%.400s: expected an array \"cases\" with at least one case", path);
+        json_free(j);
+        j = NULL;
+    } else if (j && cases->count > CASES_MAX) {
+        error_set(err, "%.400s: %zu cases: expected at most %d", path, cases->count, CASES_MAX);
         json_free(j);
         j = NULL;
     }

@@ -347,7 +347,7 @@ static bool open_sources(const TrainOptions *o, ConfigRole role, TrainObjects *x
 }
 
 /* The data, and the model with its starting weights. */
-static bool open_model(const TrainOptions *o, ConfigRole role, Config *c, TrainObjects *x,
+static bool make_model(const TrainOptions *o, ConfigRole role, Config *c, TrainObjects *x,
                        Error *err)
 {
     if (c->start_from != CONFIG_START_RAW)
@@ -384,7 +384,7 @@ static int train_or_distill(const Command *self, ConfigRole role, int argc, char
         status = command_fail(self, &err, 1);
     else if (!configure(&o, role, x.teacher, x.rates, &c, &err))
         status = command_fail(self, &err, 2);
-    else if (!open_model(&o, role, &c, &x, &err))
+    else if (!make_model(&o, role, &c, &x, &err))
         status = command_fail(self, &err, 1);
     else
         status = train(self, &o, x.model, x.teacher, x.data);

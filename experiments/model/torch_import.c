@@ -49,7 +49,7 @@ static bool read_meta(TorchImport *t, Error *err)
     return true;
 }
 
-static bool apply(const TextList *settings, Config *c, Error *err)
+static bool apply_settings(const TextList *settings, Config *c, Error *err)
 {
     for (size_t i = 0; settings && i < settings->count; i++) {
         char key[CONFIG_TEXT];
@@ -64,7 +64,7 @@ static bool apply(const TextList *settings, Config *c, Error *err)
 }
 
 /* Role, configuration and step into *m, from the metadata if there are any. */
-static bool describe(const TorchImport *t, const TextList *settings, Model *m, Error *err)
+static bool read_description(const TorchImport *t, const TextList *settings, Model *m, Error *err)
 {
     const TorchModel *file = t->file;
     const SafetensorsFile stored = {
@@ -80,7 +80,7 @@ static bool describe(const TorchImport *t, const TextList *settings, Model *m, E
     if (file->ema_decay >= 0 && file->ema_decay <= 1)
         m->config.ema_decay = file->ema_decay;
     m->step = file->step > 0 ? (uint64_t)file->step : 0;
-    return apply(settings, &m->config, err);
+    return apply_settings(settings, &m->config, err);
 }
 
 /* From the open t->file on. */
@@ -89,7 +89,7 @@ static bool describe_model(TorchImport *t, const TextList *settings, Error *err)
     const char *path = t->file->file->path;
     Error cause = {""};
     Model *m = t->model = mem_zeroed(1, sizeof *t->model);
-    if (!read_meta(t, err) || !describe(t, settings, m, err))
+    if (!read_meta(t, err) || !read_description(t, settings, m, err))
         return false;
     for (size_t i = 0; i < t->file->count; i++) /* samples need no recognition network */
         m->has_encoder = m->has_encoder || strncmp(t->file->names[i], "encoder.", 8) == 0;

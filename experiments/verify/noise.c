@@ -35,7 +35,7 @@ static bool set_constant(ProcessConfig *p, const char *key, const Json *value)
 
 enum { STATES_MAX = 1024 };
 
-static Process *open_process(VerifyCase *c, Error *err)
+static Process *read_process(VerifyCase *c, Error *err)
 {
     size_t states;
     ProcessKind kind;
@@ -64,7 +64,7 @@ static Process *open_process(VerifyCase *c, Error *err)
 Process *verify_process_open(VerifyCase *c, const VerifyModel *m)
 {
     Error err;
-    Process *p = open_process(c, &err);
+    Process *p = read_process(c, &err);
     if (!p) {
         verify_break(c, "%s", err.text);
     } else if (m && p->states != m->states) {

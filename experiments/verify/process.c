@@ -29,8 +29,9 @@ static void compare_rates(VerifyCase *c, const Process *p)
 }
 
 /* Chosen rows of P, P v and v P of one matrix. */
-static void products(const Transition *tr, const size_t *rows, size_t row_count, const double *vec,
-                     double *P_rows, double *P_vec, double *vec_P, double *row)
+static void transition_products(const Transition *tr, const size_t *rows, size_t row_count,
+                                const double *vec, double *P_rows, double *P_vec, double *vec_P,
+                                double *row)
 {
     const size_t S = diffusion_transition_states(tr);
     for (size_t j = 0; j < S; j++)
@@ -60,7 +61,8 @@ static void compare_transitions(VerifyCase *c, const Process *p, TransitionAccur
         return;
     for (size_t i = 0; i < n; i++) {
         Transition *tr = diffusion_transition_create(p, pairs[2 * i], pairs[2 * i + 1], accuracy);
-        products(tr, rows, m, vec, P_rows + i * m * S, P_vec + i * S, vec_P + i * S, row);
+        transition_products(tr, rows, m, vec, P_rows + i * m * S, P_vec + i * S, vec_P + i * S,
+                            row);
         diffusion_transition_destroy(tr);
     }
     verify_compare(c, "P_rows", note, P_rows, n * m * S, NULL);

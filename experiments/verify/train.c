@@ -174,7 +174,7 @@ static const char *teacher_name(VerifyCase *c, const char *name)
     return verify_role(c, letter, "teacher", "");
 }
 
-static bool open_networks(VerifyCase *c, TrainCase *t)
+static bool read_networks(VerifyCase *c, TrainCase *t)
 {
     const char *name = verify_model_name(c, "model");
     if (!verify_model_open(c, name, &t->model))
@@ -199,7 +199,7 @@ static void compare_train_case(VerifyCase *c)
     t.nll_weight = verify_number(c, "nll_weight", 0, usual.nll_weight);
     if (c->broken)
         return;
-    if (open_networks(c, &t)) {
+    if (read_networks(c, &t)) {
         t.optimizer = nn_optimizer_create(&config, &t.model.net->params);
         run_train(c, &t);
         compare_checkpoints(c, &t);

@@ -33,7 +33,7 @@ static bool is_listed_before(const VerifyCase *c)
     return false;
 }
 
-static void run_case(VerifyCase *c, bool fast)
+static void compare_case(VerifyCase *c, bool fast)
 {
     const VerifyKind *kind = verify_kind(c->kind);
     const Json *arrays = json_get(c->json, "arrays");
@@ -70,7 +70,7 @@ static void run_case(VerifyCase *c, bool fast)
     c->arena = NULL;
 }
 
-static bool passed(const VerifyCase *c)
+static bool case_passed(const VerifyCase *c)
 {
     bool ok = !c->broken && c->record_count > 0;
     for (size_t i = 0; i < c->record_count; i++)
@@ -101,7 +101,7 @@ static void print_case(const VerifyCase *c)
             ratio = own;
         }
     }
-    printf("%-4s %-20s %-6s", passed(c) ? "ok" : "FAIL", c->name, c->fast ? "fast" : "direct");
+    printf("%-4s %-20s %-6s", case_passed(c) ? "ok" : "FAIL", c->name, c->fast ? "fast" : "direct");
     if (worst) {
         text_print(stdout, " %2zu arrays, error %.1e, relative %.1e; nearest to its tolerance: ",
                    c->record_count, error, relative);
@@ -215,7 +215,7 @@ static void write_case(JsonOut *j, const VerifyCase *c)
     jsonout_string(j, "case", c->name);
     jsonout_string(j, "kind", c->kind);
     jsonout_string(j, "path", c->fast ? "fast" : "direct");
-    jsonout_bool(j, "ok", passed(c));
+    jsonout_bool(j, "ok", case_passed(c));
     if (c->broken)
         jsonout_string(j, "error", c->err.text);
     jsonout_array(j, "arrays");
@@ -255,7 +255,7 @@ static bool write_json(const char *path, const VerifyCase *runs, size_t count, s
 }
 
 /* Runs the cases, once or twice each, into runs (room for two a case); returns how many. */
-static size_t run_all(const char *dir, const Json *manifest, VerifyCase *runs)
+static size_t compare_all_cases(const char *dir, const Json *manifest, VerifyCase *runs)
 {
     const Json *cases = json_get(manifest, "cases");
     size_t count = 0;
@@ -270,7 +270,7 @@ static size_t run_all(const char *dir, const Json *manifest, VerifyCase *runs)
                               .json = &cases->items[i],
                               .name = name ? name : "(no name)",
                               .kind = kind ? kind : ""};
-            run_case(c, fast != 0);
+            compare_case(c, fast != 0);
             print_case(c);
         }
     }
@@ -284,11 +284,11 @@ bool verify_run(const char *dir, const char *json_path, size_t *failed, Error *e
         return false;
     const size_t cases = json_get(manifest, "cases")->count;
     VerifyCase *runs = mem_zeroed(2 * cases, sizeof *runs);
-    const size_t count = run_all(dir, manifest, runs);
+    const size_t count = compare_all_cases(dir, manifest, runs);
     size_t arrays = 0;
     *failed = count_orphans(manifest) + count_missing(dir, manifest);
     for (size_t i = 0; i < count; i++) {
-        *failed += !passed(&runs[i]);
+        *failed += !case_passed(&runs[i]);
         arrays += runs[i].record_count;
     }
     printf("%zu cases, %zu runs, %zu comparisons: %s (%zu failed)\n", cases, count, arrays,

@@ -116,19 +116,19 @@ static const NpyArray *array_of(VerifyCase *c, const char *role)
     size_t place;
     if (c->broken || !place_of(c, role, &place))
         return NULL;
-    if (!c->open[place]) {
+    if (!c->files[place]) {
         const Json *entry = entry_at(c, place);
-        c->open[place] = entry ? read_array(c, role, entry) : NULL;
+        c->files[place] = entry ? read_array(c, role, entry) : NULL;
     }
-    return c->open[place];
+    return c->files[place];
 }
 
 static void close_array(VerifyCase *c, const char *role)
 {
     size_t place;
     if (place_of(c, role, &place)) {
-        npy_free(c->open[place]);
-        c->open[place] = NULL;
+        npy_free(c->files[place]);
+        c->files[place] = NULL;
     }
 }
 
@@ -161,10 +161,11 @@ double *verify_results(VerifyCase *c, const char *role, size_t count)
 double *verify_doubles(VerifyCase *c, const char *role, size_t count)
 {
     double *out = room_for(c, role, count, sizeof *out);
-    if (!out)
+    const NpyArray *a = out ? array_of(c, role) : NULL;
+    if (!a)
         return NULL;
     for (size_t i = 0; i < count; i++)
-        out[i] = npy_number(array_of(c, role), i);
+        out[i] = npy_number(a, i);
     close_array(c, role);
     return out;
 }

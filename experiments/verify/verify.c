@@ -53,19 +53,19 @@ static void compare_case(VerifyCase *c, bool fast)
     c->arena = arena_create((size_t)1 << 22);
     c->graph = ag_graph_create();
     c->used = mem_zeroed(arrays->count, sizeof *c->used);
-    c->open = mem_zeroed(arrays->count, sizeof *c->open);
+    c->files = mem_zeroed(arrays->count, sizeof *c->files);
     tensor_conv_choose(fast ? CONV_AUTO : CONV_DIRECT);
     kind->compare(c);
     tensor_conv_choose(CONV_AUTO);
     check_all_used(c);
     for (size_t i = 0; i < arrays->count; i++)
-        npy_free(c->open[i]);
-    mem_free(c->open);
+        npy_free(c->files[i]);
+    mem_free(c->files);
     mem_free(c->used);
     ag_graph_destroy(c->graph);
     arena_destroy(c->arena);
     c->used = NULL;
-    c->open = NULL;
+    c->files = NULL;
     c->graph = NULL;
     c->arena = NULL;
 }

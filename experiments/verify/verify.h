@@ -67,10 +67,10 @@ typedef struct VerifyCase {
     const char *dir;
     const Json *manifest, *json;
     const char *name, *kind;
-    bool fast;       /* on the fast path: 30 times the tolerance */
-    bool *used;      /* one flag for each entry of the case's `arrays` */
-    NpyArray **open; /* of each entry, or NULL */
-    Arena *arena;    /* of everything loaded */
+    bool fast;        /* on the fast path: 30 times the tolerance */
+    bool *used;       /* one flag for each entry of the case's `arrays` */
+    NpyArray **files; /* of each entry, while its numbers are wanted, or NULL */
+    Arena *arena;     /* of everything loaded */
     Graph *graph;
     VerifyRecord *records;
     size_t record_count, record_capacity;

@@ -16,7 +16,7 @@
 
 static const char format_name[] = "di4c-1";
 
-enum { NAME_TEXT = 512, SHAPE_TEXT = 200 };
+enum { NAME_TEXT = 512, SHAPE_TEXT = 200, HASH_CHUNK = 1024 };
 
 /* ---- writing ---- */
 
@@ -280,34 +280,74 @@ static int compare_names(const void *a, const void *b)
     return strcmp((*(Param *const *)a)->name, (*(Param *const *)b)->name);
 }
 
-static void hash_param(Sha256 *s, const Param *p, float *scratch)
+/* The bits of the floats, low bytes first. */
+static void hash_floats(Sha256 *s, const float *x, size_t count)
 {
-    size_t count = tensor_size(&p->value);
-    sha256_add(s, p->name, strlen(p->name) + 1);
-    nn_param_to_file(p, scratch, p->value.data);
-    for (size_t i = 0; i < count; i++) {
-        uint32_t bits;
-        memcpy(&bits, &scratch[i], sizeof bits);
-        unsigned char bytes[4] = {(unsigned char)bits, (unsigned char)(bits >> 8),
-                                  (unsigned char)(bits >> 16), (unsigned char)(bits >> 24)};
-        sha256_add(s, bytes, sizeof bytes);
+    unsigned char bytes[4 * HASH_CHUNK];
+    for (size_t first = 0; first < count; first += HASH_CHUNK) {
+        const size_t n = count - first < HASH_CHUNK ? count - first : HASH_CHUNK;
+        for (size_t i = 0; i < n; i++) {
+            uint32_t bits;
+            memcpy(&bits, &x[first + i], sizeof bits);
+            for (size_t k = 0; k < 4; k++)
+                bytes[4 * i + k] = (unsigned char)(bits >> 8 * k);
+        }
+        sha256_add(s, bytes, 4 * n);
     }
 }
 
-void nn_weights_hash(const Network *net, char out[65])
+bool nn_params_hash(const ParamSet *set, ParamReader read, const void *source, char out[65],
+                    Error *err)
 {
-    const ParamSet *set = &net->params;
     Sha256 s;
+    bool ok = true;
     Param **sorted = mem_alloc(set->count, sizeof *sorted);
-    float *scratch = mem_alloc(largest_param(set), sizeof *scratch);
+    float *numbers = mem_alloc(largest_param(set), sizeof *numbers);
     sha256_init(&s);
     for (size_t i = 0; i < set->count; i++)
         sorted[i] = set->items[i];
     if (set->count > 0)
         qsort(sorted, set->count, sizeof *sorted, compare_names);
-    for (size_t i = 0; i < set->count; i++)
-        hash_param(&s, sorted[i], scratch);
+    for (size_t i = 0; ok && i < set->count; i++) {
+        sha256_add(&s, sorted[i]->name, strlen(sorted[i]->name) + 1);
+        ok = read(source, sorted[i], numbers, err);
+        if (ok)
+            hash_floats(&s, numbers, tensor_size(&sorted[i]->value));
+    }
     sha256_hex(&s, out);
-    mem_free(scratch);
+    mem_free(numbers);
     mem_free(sorted);
+    return ok;
+}
+
+static bool from_memory(const void *source, const Param *p, float *out, Error *err)
+{
+    (void)source;
+    (void)err;
+    nn_param_to_file(p, out, p->value.data);
+    return true;
+}
+
+void nn_weights_hash(const Network *net, char out[65])
+{
+    nn_params_hash(&net->params, from_memory, NULL, out, NULL);
+}
+
+typedef struct CheckpointBlock {
+    const SafetensorsFile *file;
+    const char *prefix;
+} CheckpointBlock;
+
+static bool from_block(const void *source, const Param *p, float *out, Error *err)
+{
+    const CheckpointBlock *block = source;
+    return read_param(block->file, block->prefix, p, out, err);
+}
+
+bool nn_checkpoint_hash(const SafetensorsFile *f, const Network *net, WeightChoice which,
+                        char out[65], Error *err)
+{
+    const CheckpointBlock block = {f, prefix_of(f, which)};
+    return nn_checkpoint_check(f, net, which, err) &&
+           nn_params_hash(&net->params, from_block, &block, out, err);
 }

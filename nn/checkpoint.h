@@ -33,7 +33,17 @@ bool nn_checkpoint_check(const SafetensorsFile *f, const Network *net, WeightCho
 bool nn_checkpoint_load(const SafetensorsFile *f, Network *net, WeightChoice which, Error *err);
 /* Fills the optimiser (ema, moments, steps) for resuming. */
 bool nn_checkpoint_resume(const SafetensorsFile *f, const Network *net, Optimizer *o, Error *err);
+
 /* SHA-256 over the names and float32 bytes (file layout, name order) of the weights in memory. */
 void nn_weights_hash(const Network *net, char out[65]);
+/* The same of the weights that nn_checkpoint_load would read, and as strict, but straight from the
+ * file: the network's memory need not be allocated. */
+bool nn_checkpoint_hash(const SafetensorsFile *f, const Network *net, WeightChoice which,
+                        char out[65], Error *err);
+/* The same of weights from anywhere.  read: gives one parameter's numbers in the file's layout, or
+ * false and a sentence. */
+typedef bool (*ParamReader)(const void *source, const Param *p, float *out, Error *err);
+bool nn_params_hash(const ParamSet *set, ParamReader read, const void *source, char out[65],
+                    Error *err);
 
 #endif

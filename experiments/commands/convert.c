@@ -11,7 +11,8 @@
 
 #include "experiments/cli/paths.h"
 #include "experiments/commands/commands.h"
-#include "experiments/model/model.h"
+#include "experiments/model/model_file.h"
+#include "experiments/model/model_meta.h"
 #include "experiments/model/torch_import.h"
 #include "tensor/base/memory.h"
 #include "tensor/base/platform.h"
@@ -85,17 +86,12 @@ static bool add_group(const TorchModel *t, SafetensorsWriter *w, Error *err)
 /* Metadata of a model that PyTorch trained. */
 static bool add_foreign_meta(const TorchModel *t, const Model *m, SafetensorsWriter *w, Error *err)
 {
-    char key[TEXT], text[CONFIG_TEXT];
+    ModelMeta meta = model_meta_of(m);
     safetensors_add_meta(w, "format", "di4c-1");
     add_number(w, "step", t->step);
-    safetensors_add_meta(w, "role", model_role_name(m->role));
-    safetensors_add_meta(w, "data", m->data);
-    safetensors_add_meta(w, "version", DI4C_VERSION);
-    for (size_t i = 0; i < config_count(); i++) {
-        snprintf(key, sizeof key, "config.%s", config_key(i));
-        config_value(&m->config, i, text);
-        safetensors_add_meta(w, key, text);
-    }
+    for (size_t i = 0; i < meta.count; i++)
+        safetensors_add_meta(w, meta.entries[i].key, meta.entries[i].value);
+    model_meta_free(&meta);
     safetensors_add_meta(w, "torch.prefix", t->prefix);
     add_number(w, "torch.n_iter", t->n_iter);
     add_number(w, "torch.ema_decay", t->ema_decay);
@@ -146,10 +142,13 @@ static bool write_safetensors(const TorchImport *t, const char *out, Error *err)
 static bool from_torch(const char *in, const char *out, const TextList *settings, Error *err)
 {
     TorchImport t;
-    if (!torch_import_open(&t, in, settings, err))
-        return false;
-    const bool ok = write_safetensors(&t, out, err);
-    torch_import_close(&t);
+    TorchFile *file = torch_read(in, err);
+    bool ok = file != NULL && torch_import_of(&t, file, settings, err);
+    if (ok) {
+        ok = write_safetensors(&t, out, err);
+        torch_import_close(&t);
+    }
+    torch_free(file);
     return ok;
 }
 
@@ -391,10 +390,10 @@ static bool write_torch(const SafetensorsFile *f, const Model *m, const char *ou
 
 static bool to_torch(const char *in, const char *out, Error *err)
 {
-    SafetensorsFile *f = safetensors_read(in, err);
-    Model *m = f != NULL ? model_from_file(f, WEIGHTS_RAW, err) : NULL;
-    const bool ok = m != NULL && write_torch(f, m, out, err);
-    safetensors_free(f);
+    ModelFile f = {.own = safetensors_read(in, err)};
+    Model *m = f.own != NULL ? model_file_model(&f, WEIGHTS_RAW, err) : NULL;
+    const bool ok = m != NULL && write_torch(f.own, m, out, err);
+    model_file_close(&f);
     model_destroy(m);
     return ok;
 }
@@ -402,10 +401,10 @@ static bool to_torch(const char *in, const char *out, Error *err)
 /* The averaged weights of a model by this program. */
 static bool to_half(const char *in, const char *out, Error *err)
 {
-    SafetensorsFile *f = safetensors_read(in, err);
-    Model *m = f != NULL ? model_from_file(f, WEIGHTS_AVERAGED, err) : NULL;
+    ModelFile f = {.own = safetensors_read(in, err)};
+    Model *m = f.own != NULL ? model_file_model(&f, WEIGHTS_AVERAGED, err) : NULL;
+    model_file_close(&f);
     const bool ok = m != NULL && model_save_half(m, out, err);
-    safetensors_free(f);
     model_destroy(m);
     return ok;
 }

@@ -12,6 +12,7 @@
 #include "experiments/model/model.h"
 #include "experiments/model/presets.h"
 #include "experiments/training/training.h"
+#include "nn/checkpoint.h"
 #include "tensor/base/memory.h"
 #include "tensor/base/platform.h"
 #include "tensor/base/text.h"

@@ -11,7 +11,7 @@
 #include "experiments/data/datasets.h"
 #include "experiments/data/exact_denoiser.h"
 #include "experiments/metrics/evaluation.h"
-#include "experiments/model/model.h"
+#include "experiments/model/model_file.h"
 #include "tensor/base/memory.h"
 #include "tensor/base/platform.h"
 
@@ -175,8 +175,7 @@ static bool open_models(const EvalOptions *o, EvalObjects *x, Error *err)
     const WeightChoice which = sampler_choice_weights(&o->sampler);
     if (!(x->model = model_load(o->model, which, err)))
         return false;
-    return !o->teacher || ((x->teacher = model_load(o->teacher, which, err)) &&
-                           model_check_teacher(x->model, x->teacher, o->teacher, err));
+    return !o->teacher || (x->teacher = model_load_teacher(x->model, o->teacher, which, err));
 }
 
 static bool open_data(const EvalOptions *o, EvalObjects *x, Error *err)

@@ -5,7 +5,7 @@
 
 #include "experiments/cli/paths.h"
 #include "experiments/commands/commands.h"
-#include "experiments/model/model.h"
+#include "experiments/model/model_file.h"
 #include "experiments/model/torch_import.h"
 #include "nn/formats/npy.h"
 #include "nn/formats/sha256.h"
@@ -78,51 +78,50 @@ static void print_role(const Model *m)
            m->net->params.total, (unsigned long long)m->step);
 }
 
-static void print_weights(const Model *m, WeightChoice which)
+static bool print_weights(const ModelFile *f, const Model *m, WeightChoice which, Error *err)
 {
     char hash[65];
-    nn_weights_hash(m->net, hash);
+    if (!model_file_hash(f, m, which, hash, err))
+        return false;
     printf("weights (%s) %s\n", which == WEIGHTS_RAW ? "raw" : "averaged", hash);
+    return true;
 }
 
 /* Parameters, hashes and training state, if the .safetensors file is one of ours. */
-static void print_model(const SafetensorsFile *f)
+static void print_model(const ModelFile *f)
 {
     Error err;
-    Model *m = model_from_file(f, WEIGHTS_RAW, &err);
-    bool ok = m != NULL;
+    char raw[65];
+    Model *m = model_file_layout(f, WEIGHTS_RAW, &err);
+    bool ok = m != NULL && model_file_hash(f, m, WEIGHTS_RAW, raw, &err);
+    if (ok && m->net->prior != NULL) /* a law of lambda is looked at in memory */
+        ok = model_file_weights(f, m, WEIGHTS_RAW, &err);
     if (ok) {
         print_role(m);
-        print_weights(m, WEIGHTS_RAW);
-        ok = nn_checkpoint_load(f, m->net, WEIGHTS_AVERAGED, &err);
+        printf("weights (raw) %s\n", raw);
+        ok = print_weights(f, m, WEIGHTS_AVERAGED, &err);
     }
-    if (ok)
-        print_weights(m, WEIGHTS_AVERAGED);
-    else
+    if (!ok)
         printf("not a sound model: %s\n", err.text);
     model_destroy(m);
 }
 
 /* The same for a .pt file, and its configuration: stored by `di4c convert`, or what names and
  * shapes tell and the defaults of the rest. */
-static void print_torch_model(TorchFile *f)
+static void print_torch_model(const ModelFile *f)
 {
-    static const WeightChoice choices[] = {WEIGHTS_RAW, WEIGHTS_AVERAGED};
     Error err;
     TorchImport t;
     char value[CONFIG_TEXT];
-    if (!torch_import_of(&t, f, NULL, &err)) {
+    if (!torch_import_of(&t, f->torch, NULL, &err)) {
         printf("not a model: %s\n", err.text);
         return;
     }
     print_role(t.model);
-    for (int i = 0; i < 2; i++) {
-        if (!torch_import_weights(&t, choices[i], &err)) {
-            printf("not a sound model: %s\n", err.text);
-            break;
-        }
-        print_weights(t.model, choices[i]);
-    }
+    if ((t.model->net->prior != NULL && !model_file_weights(f, t.model, WEIGHTS_RAW, &err)) ||
+        !print_weights(f, t.model, WEIGHTS_RAW, &err) ||
+        !print_weights(f, t.model, WEIGHTS_AVERAGED, &err))
+        printf("not a sound model: %s\n", err.text);
     print_meta(t.meta, t.meta_count);
     if (t.meta_count == 0)
         printf(
@@ -152,20 +151,17 @@ static bool print_tensor(const SafetensorsFile *f, const FileTensor *t, Error *e
     return ok;
 }
 
-static bool inspect_safetensors(const char *path, Error *err)
+static bool inspect_safetensors(const ModelFile *model, Error *err)
 {
-    SafetensorsFile *f = safetensors_read(path, err);
-    if (!f)
-        return false;
-    printf("%s: %zu tensors\n", path, f->tensor_count);
+    const SafetensorsFile *f = model->own;
+    printf("%s: %zu tensors\n", f->path, f->tensor_count);
     if (safetensors_meta(f, "role"))
-        print_model(f);
+        print_model(model);
     print_meta(f->meta, f->meta_count);
     print_hash(f->buffer, f->size);
     bool ok = true;
     for (size_t i = 0; ok && i < f->tensor_count; i++)
         ok = print_tensor(f, &f->tensors[i], err);
-    safetensors_free(f);
     return ok;
 }
 
@@ -259,16 +255,22 @@ static bool print_tree(const TorchFile *f, const PickleValue *v, const char *nam
     return true;
 }
 
-static bool inspect_torch(const char *path, Error *err)
+static bool inspect_torch(const ModelFile *model, Error *err)
 {
-    TorchFile *f = torch_read(path, err);
-    if (!f)
-        return false;
-    printf("%s: PyTorch, %zu entries\n", path, f->zip->count);
-    print_torch_model(f);
+    const TorchFile *f = model->torch;
+    printf("%s: PyTorch, %zu entries\n", f->path, f->zip->count);
+    print_torch_model(model);
     print_hash(f->zip->buffer, f->zip->size);
-    const bool ok = print_tree(f, f->root, "", err);
-    torch_free(f);
+    return print_tree(f, f->root, "", err);
+}
+
+static bool inspect_model(const char *path, Error *err)
+{
+    ModelFile f;
+    if (!model_file_open(&f, path, err))
+        return false;
+    const bool ok = f.torch != NULL ? inspect_torch(&f, err) : inspect_safetensors(&f, err);
+    model_file_close(&f);
     return ok;
 }
 
@@ -311,8 +313,7 @@ int command_inspect(const Command *self, int argc, char **argv)
     const OptionsResult r = options_parse(self, options, 1, &common, argc, argv);
     if (r != OPTIONS_OK)
         return r == OPTIONS_HELP ? 0 : 2;
-    const bool ok = path_has_suffix(path, ".npy")   ? inspect_npy(path, &err)
-                    : torch_import_recognises(path) ? inspect_torch(path, &err)
-                                                    : inspect_safetensors(path, &err);
+    const bool ok =
+        path_has_suffix(path, ".npy") ? inspect_npy(path, &err) : inspect_model(path, &err);
     return ok ? 0 : command_fail(self, &err, 1);
 }

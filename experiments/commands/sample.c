@@ -7,7 +7,7 @@
 #include "experiments/cli/provenance.h"
 #include "experiments/commands/commands.h"
 #include "experiments/commands/sampler_options.h"
-#include "experiments/model/model.h"
+#include "experiments/model/model_file.h"
 #include "nn/formats/npy.h"
 #include "nn/formats/png.h"
 #include "tensor/base/memory.h"
@@ -100,8 +100,7 @@ static bool write_samples(const SampleOptions *o, const Model *m, const States *
     return ok;
 }
 
-static bool check_model(const SampleOptions *o, const Model *m, const Model *teacher, size_t count,
-                        Error *err)
+static bool check_model(const SampleOptions *o, const Model *m, size_t count, Error *err)
 {
     const int64_t channels = m->config.channels;
     const GridStyle style = style_of(m);
@@ -111,9 +110,7 @@ static bool check_model(const SampleOptions *o, const Model *m, const Model *tea
                          "%s: pictures of %lld channels: expected 1 or 3 for a .png, or --out "
                          "with .npy",
                          o->model, (long long)channels);
-    if (picture && !picture_grid_check(&style, count, err))
-        return false;
-    return !teacher || model_check_teacher(m, teacher, o->teacher, err);
+    return !picture || picture_grid_check(&style, count, err);
 }
 
 static void print_result(const SampleOptions *o, size_t count)
@@ -136,7 +133,7 @@ static size_t batch_of(const SampleOptions *o, const Model *m)
 static bool sample(SampleOptions *o, const Model *m, const Model *teacher, Error *err)
 {
     size_t first = 0, count = 0;
-    if (!shard(o, &first, &count, err) || !check_model(o, m, teacher, count, err) ||
+    if (!shard(o, &first, &count, err) || !check_model(o, m, count, err) ||
         !path_check_output(o->out, err))
         return false;
     SampleRequest request = {.model = &m->denoiser,
@@ -209,7 +206,7 @@ int command_sample(const Command *self, int argc, char **argv)
     }
     const WeightChoice which = sampler_choice_weights(&o.sampler);
     Model *m = model_load(o.model, which, &err);
-    Model *teacher = m && o.teacher ? model_load(o.teacher, which, &err) : NULL;
+    Model *teacher = m && o.teacher ? model_load_teacher(m, o.teacher, which, &err) : NULL;
     int status = 1;
     if (!m || (o.teacher && !teacher))
         command_fail(self, &err, 1);

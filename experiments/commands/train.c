@@ -6,6 +6,8 @@
 #include "experiments/commands/commands.h"
 #include "experiments/data/datasets.h"
 #include "experiments/model/model.h"
+#include "experiments/model/model_file.h"
+#include "experiments/model/model_meta.h"
 #include "experiments/model/presets.h"
 #include "experiments/training/training.h"
 #include "tensor/base/memory.h"
@@ -231,20 +233,16 @@ static bool check_outputs(const TrainOptions *o, const char *log, Error *err)
            path_check_output(o->out, err) && path_check_output(log, err);
 }
 
-/* A student with the starting weights that configuration asks for. */
-static bool start_student(Model *student, const Model *teacher, const char *path, Error *err)
+/* A student with the starting weights that the configuration asks for.  The teacher, which holds
+ * the averaged ones, is lent to the raw ones, so that no third network is made; file: its own. */
+static bool start_student(Model *student, Model *teacher, const ModelFile *file, Error *err)
 {
+    const bool raw = student->config.start_from == CONFIG_START_RAW;
     nn_weights_hash(teacher->net, student->teacher_hash);
-    if (student->config.start_from == CONFIG_START_AVERAGED) {
-        nn_copy_common(student->net, teacher->net);
-        return true;
-    }
-    Model *raw = model_load(path, WEIGHTS_RAW, err);
-    if (!raw)
+    if (raw && !model_file_weights(file, teacher, WEIGHTS_RAW, err))
         return false;
-    nn_copy_common(student->net, raw->net);
-    model_destroy(raw);
-    return true;
+    nn_copy_common(student->net, teacher->net);
+    return !raw || model_file_weights(file, teacher, WEIGHTS_AVERAGED, err);
 }
 
 static int train(const Command *self, const TrainOptions *o, Model *m, const Model *teacher,
@@ -320,57 +318,84 @@ static bool choose_convolution(const char *name, Error *err)
     return true;
 }
 
-static int run(const Command *self, ConfigRole role, int argc, char **argv)
+/* What a run works with. */
+typedef struct TrainObjects {
+    ModelFile teacher_file; /* open while its weights may be asked for again */
+    Model *teacher, *model;
+    RateMatrix *rates;
+    Dataset *data;
+} TrainObjects;
+
+static void close_objects(TrainObjects *x)
+{
+    dataset_close(x->data);
+    rate_matrix_free(x->rates);
+    model_destroy(x->model);
+    model_destroy(x->teacher);
+    model_file_close(&x->teacher_file);
+}
+
+/* What is needed before the configuration is known: the teacher and the rates. */
+static bool open_sources(const TrainOptions *o, ConfigRole role, TrainObjects *x, Error *err)
+{
+    if (role == ROLE_STUDENT &&
+        (!model_file_open(&x->teacher_file, o->teacher, err) ||
+         !(x->teacher = model_file_model(&x->teacher_file, WEIGHTS_AVERAGED, err))))
+        return false;
+    return !o->rates || (x->rates = rate_matrix_read(o->rates, err));
+}
+
+/* The data, and the model with its starting weights. */
+static bool make_model(const TrainOptions *o, ConfigRole role, Config *c, TrainObjects *x,
+                       Error *err)
+{
+    if (c->start_from != CONFIG_START_RAW)
+        model_file_close(&x->teacher_file);
+    if (!(x->data = open_data(o, x->teacher, c, err)) ||
+        (x->teacher && !config_same_structure(c, &x->teacher->config, o->teacher, err)) ||
+        !(x->model = model_create(c, role, true, err)))
+        return false;
+    if (o->data)
+        model_set_data(x->model, x->data);
+    else
+        strcpy(x->model->data, x->teacher->data);
+    if (!o->common.quiet)
+        model_note_start(x->model);
+    if (x->teacher && !start_student(x->model, x->teacher, &x->teacher_file, err))
+        return false;
+    model_file_close(&x->teacher_file);
+    return true;
+}
+
+static int train_or_distill(const Command *self, ConfigRole role, int argc, char **argv)
 {
     TrainOptions o = {.seed = -1, .save_seconds = 120, .conv = "auto"};
     Error err;
     const OptionsResult r = parse(self, role, &o, argc, argv);
     if (r != OPTIONS_OK)
         return r == OPTIONS_HELP ? 0 : 2;
-    Model *teacher = NULL, *m = NULL;
-    RateMatrix *rates = NULL;
-    Dataset *data = NULL;
+    TrainObjects x = {.model = NULL};
     Config c;
-    int status = 1;
+    int status;
     if (!check_names(&o, &err) || !choose_convolution(o.conv, &err))
         return command_fail(self, &err, 2);
-    if (role == ROLE_STUDENT) {
-        teacher = model_load(o.teacher, WEIGHTS_AVERAGED, &err);
-        if (!teacher)
-            return command_fail(self, &err, 1);
-    }
-    if (o.rates && !(rates = rate_matrix_read(o.rates, &err))) {
-        command_fail(self, &err, 1);
-    } else if (!configure(&o, role, teacher, rates, &c, &err)) {
+    if (!open_sources(&o, role, &x, &err))
+        status = command_fail(self, &err, 1);
+    else if (!configure(&o, role, x.teacher, x.rates, &c, &err))
         status = command_fail(self, &err, 2);
-    } else if (!(data = open_data(&o, teacher, &c, &err)) ||
-               (teacher && !config_same_structure(&c, &teacher->config, o.teacher, &err)) ||
-               !(m = model_create(&c, role, true, &err))) {
-        command_fail(self, &err, 1);
-    } else {
-        if (o.data)
-            model_set_data(m, data);
-        else
-            strcpy(m->data, teacher->data);
-        if (!o.common.quiet)
-            model_note_start(m);
-        if (teacher && !start_student(m, teacher, o.teacher, &err))
-            command_fail(self, &err, 1);
-        else
-            status = train(self, &o, m, teacher, data);
-    }
-    dataset_close(data);
-    rate_matrix_free(rates);
-    model_destroy(m);
-    model_destroy(teacher);
+    else if (!make_model(&o, role, &c, &x, &err))
+        status = command_fail(self, &err, 1);
+    else
+        status = train(self, &o, x.model, x.teacher, x.data);
+    close_objects(&x);
     return status;
 }
 
 int command_train(const Command *self, int argc, char **argv)
 {
-    return run(self, ROLE_TEACHER, argc, argv);
+    return train_or_distill(self, ROLE_TEACHER, argc, argv);
 }
 int command_distill(const Command *self, int argc, char **argv)
 {
-    return run(self, ROLE_STUDENT, argc, argv);
+    return train_or_distill(self, ROLE_STUDENT, argc, argv);
 }

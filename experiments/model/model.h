@@ -1,4 +1,4 @@
-/* A model: configuration, process, network, head and the denoiser made of them; and its file. */
+/* A model: configuration, process, network, head and the denoiser made of them. */
 #ifndef DI4C_EXPERIMENTS_MODEL_MODEL_H
 #define DI4C_EXPERIMENTS_MODEL_MODEL_H
 
@@ -37,30 +37,13 @@ void model_destroy(Model *m); /* NULL is allowed */
 /* Notes kind and hash of the data that m is trained on. */
 void model_set_data(Model *m, const Dataset *data);
 
-/* Reads configuration and weights of a file by this program or of a PyTorch checkpoint, without
- * gradients. */
-Model *model_load(const char *path, WeightChoice which, Error *err);
-Model *model_from_file(const SafetensorsFile *f, WeightChoice which, Error *err);
-/* The steps of it, for other kinds of files; m: zeros but for role, configuration and rates.  First
- * names and shapes of the network, to be compared with the file before memory is taken; then
+/* A model by steps, for the readers of files; m: zeros but for role, configuration and rates.
+ * First names and shapes of the network, to be compared with the file before memory is taken; then
  * process and denoiser.  The weights' memory is the caller's to allocate (nn_params_allocate). */
 bool model_layout(Model *m, Error *err);
 bool model_complete(Model *m, size_t file_bytes, Error *err);
 /* What a model may take beyond 8 times its file: a file's claims of sizes are believed so far. */
 enum { MODEL_FILE_MEMORY = 128 << 20 };
-/* May the model of `path` take a teacher's place beside `m`?  It must have the same data sizes and
- * process, and be a teacher, or else the very student that m was distilled from. */
-bool model_check_teacher(const Model *m, const Model *teacher, const char *path, Error *err);
-/* Fills role, configuration, rates, data, hashes and step from the metadata of an open file into m,
- * which comes zeroed; on failure, too, m->rates may be set (rate_matrix_free).  Keys that
- * decide what the weights mean must be there; one of training may be missing (older than the key)
- * and has its default. */
-bool model_read_meta(const SafetensorsFile *f, Model *m, Error *err);
-/* Writes the file; o may be NULL (weights only). */
-bool model_save(const Model *m, const Optimizer *o, const char *path, Error *err);
-/* The weights that m holds as 16-bit numbers, and nothing else: to sample, measure, distill from.
- */
-bool model_save_half(const Model *m, const char *path, Error *err);
 /* Says on stderr what published constants cost that are exempt from diffusion_process_check_start;
  * nothing of other processes. */
 void model_note_start(const Model *m);

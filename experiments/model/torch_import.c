@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "experiments/cli/paths.h"
+#include "experiments/model/model_meta.h"
 #include "tensor/base/memory.h"
 #include "tensor/base/text.h"
 
@@ -48,7 +49,7 @@ static bool read_meta(TorchImport *t, Error *err)
     return true;
 }
 
-static bool apply(const TextList *settings, Config *c, Error *err)
+static bool apply_settings(const TextList *settings, Config *c, Error *err)
 {
     for (size_t i = 0; settings && i < settings->count; i++) {
         char key[CONFIG_TEXT];
@@ -63,7 +64,7 @@ static bool apply(const TextList *settings, Config *c, Error *err)
 }
 
 /* Role, configuration and step into *m, from the metadata if there are any. */
-static bool describe(const TorchImport *t, const TextList *settings, Model *m, Error *err)
+static bool read_description(const TorchImport *t, const TextList *settings, Model *m, Error *err)
 {
     const TorchModel *file = t->file;
     const SafetensorsFile stored = {
@@ -79,16 +80,16 @@ static bool describe(const TorchImport *t, const TextList *settings, Model *m, E
     if (file->ema_decay >= 0 && file->ema_decay <= 1)
         m->config.ema_decay = file->ema_decay;
     m->step = file->step > 0 ? (uint64_t)file->step : 0;
-    return apply(settings, &m->config, err);
+    return apply_settings(settings, &m->config, err);
 }
 
 /* From the open t->file on. */
-static bool open_model(TorchImport *t, const TextList *settings, Error *err)
+static bool describe_model(TorchImport *t, const TextList *settings, Error *err)
 {
     const char *path = t->file->file->path;
     Error cause = {""};
     Model *m = t->model = mem_zeroed(1, sizeof *t->model);
-    if (!read_meta(t, err) || !describe(t, settings, m, err))
+    if (!read_meta(t, err) || !read_description(t, settings, m, err))
         return false;
     for (size_t i = 0; i < t->file->count; i++) /* samples need no recognition network */
         m->has_encoder = m->has_encoder || strncmp(t->file->names[i], "encoder.", 8) == 0;
@@ -101,24 +102,14 @@ static bool open_model(TorchImport *t, const TextList *settings, Error *err)
            error_set(err, "%.200s: %.500s", path, cause.text);
 }
 
-static bool open_all(TorchImport *t, TorchModel *file, const TextList *settings, Error *err)
+bool torch_import_of(TorchImport *t, TorchFile *file, const TextList *settings, Error *err)
 {
     memset(t, 0, sizeof *t);
-    t->file = file;
-    if (file && open_model(t, settings, err))
+    t->file = torch_model_of(file, err);
+    if (t->file != NULL && describe_model(t, settings, err))
         return true;
     torch_import_close(t);
     return false;
-}
-
-bool torch_import_open(TorchImport *t, const char *path, const TextList *settings, Error *err)
-{
-    return open_all(t, torch_model_read(path, err), settings, err);
-}
-
-bool torch_import_of(TorchImport *t, TorchFile *file, const TextList *settings, Error *err)
-{
-    return open_all(t, torch_model_of(file, err), settings, err);
 }
 
 void torch_import_close(TorchImport *t)
@@ -129,18 +120,21 @@ void torch_import_close(TorchImport *t)
     memset(t, 0, sizeof *t);
 }
 
-bool torch_import_weights(TorchImport *t, WeightChoice which, Error *err)
+static TorchBlock block_of(const TorchModel *file, WeightChoice which)
 {
-    ParamSet *set = &t->model->net->params;
-    const TorchBlock block =
-        which == WEIGHTS_AVERAGED && t->file->blocks[TORCH_EMA] ? TORCH_EMA : TORCH_WEIGHTS;
+    return which == WEIGHTS_AVERAGED && file->blocks[TORCH_EMA] ? TORCH_EMA : TORCH_WEIGHTS;
+}
+
+bool torch_import_weights(const TorchModel *file, Network *net, WeightChoice which, Error *err)
+{
+    ParamSet *set = &net->params;
     bool ok = true;
     if (!set->values)
         nn_params_allocate(set, false);
     for (size_t i = 0; ok && i < set->count; i++) {
         const Param *p = set->items[i];
         float *scratch = mem_alloc(tensor_size(&p->value), sizeof *scratch);
-        ok = torch_model_floats(t->file, block, p->name, scratch, err);
+        ok = torch_model_floats(file, block_of(file, which), p->name, scratch, err);
         if (ok)
             nn_param_from_file(p, p->value.data, scratch);
         mem_free(scratch);
@@ -148,20 +142,20 @@ bool torch_import_weights(TorchImport *t, WeightChoice which, Error *err)
     return ok;
 }
 
-Model *torch_import_model(const char *path, WeightChoice which, Error *err)
+typedef struct ImportBlock {
+    const TorchModel *file;
+    TorchBlock block;
+} ImportBlock;
+
+static bool from_block(const void *source, const Param *p, float *out, Error *err)
 {
-    TorchImport t;
-    Model *m = NULL;
-    if (!torch_import_open(&t, path, NULL, err))
-        return NULL;
-    const LambdaPrior *prior = t.model->net->prior;
-    Error cause;
-    if (torch_import_weights(&t, which, err) &&
-        (prior == NULL || nn_lambda_prior_check(prior, &cause) ||
-         error_set(err, "%s: %.500s", path, cause.text))) {
-        m = t.model;
-        t.model = NULL;
-    }
-    torch_import_close(&t);
-    return m;
+    const ImportBlock *from = source;
+    return torch_model_floats(from->file, from->block, p->name, out, err);
+}
+
+bool torch_import_hash(const TorchModel *file, const Network *net, WeightChoice which, char out[65],
+                       Error *err)
+{
+    const ImportBlock from = {file, block_of(file, which)};
+    return nn_params_hash(&net->params, from_block, &from, out, err);
 }

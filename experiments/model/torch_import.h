@@ -9,28 +9,27 @@
 #include "experiments/cli/options.h"
 #include "experiments/model/model.h"
 #include "experiments/model/torch_model.h"
+#include "nn/checkpoint.h"
 
 typedef struct TorchImport {
     TorchModel *file;
     MetaEntry *meta; /* of `di4c convert`; the strings are the file's.  None in a foreign file */
     size_t meta_count;
-    Model *model; /* names and shapes are the file's; weights only after torch_import_weights, which
-                     allocates them */
+    Model *model; /* names and shapes are the file's; memory for weights is not allocated */
 } TorchImport;
 
 /* Whether the file is to be read as PyTorch's: a zip archive, or a name that ends in .pt or .pth.
  */
 bool torch_import_recognises(const char *path);
-/* settings (may be NULL): KEY=VALUE for what names and shapes do not tell; unset, the paper's
- * CIFAR-10.  On false everything is released. */
-bool torch_import_open(TorchImport *t, const char *path, const TextList *settings, Error *err);
-/* The same for an open file, which must live as long. */
+/* Of an open file, which must live as long.  settings (may be NULL): KEY=VALUE for what names and
+ * shapes do not tell; unset, the paper's CIFAR-10.  On false everything is released. */
 bool torch_import_of(TorchImport *t, TorchFile *file, const TextList *settings, Error *err);
 void torch_import_close(TorchImport *t);
-/* Allocates and fills the model's weights: averages (ema_shadow_params) if asked for and present,
- * else raw. */
-bool torch_import_weights(TorchImport *t, WeightChoice which, Error *err);
-/* All of it: what model_load does for such a file. */
-Model *torch_import_model(const char *path, WeightChoice which, Error *err);
+/* Fills the network of the file's model, allocating it if it is not yet: with averages
+ * (ema_shadow_params) if asked for and present, else raw. */
+bool torch_import_weights(const TorchModel *file, Network *net, WeightChoice which, Error *err);
+/* Their nn_weights_hash, without a network's memory. */
+bool torch_import_hash(const TorchModel *file, const Network *net, WeightChoice which, char out[65],
+                       Error *err);
 
 #endif

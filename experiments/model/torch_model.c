@@ -10,7 +10,7 @@
 
 enum { MAX_STEPS = 64 };
 
-static bool wrong(const TorchModel *t, const char *key, const char *what, Error *err)
+static bool wrong_entry(const TorchModel *t, const char *key, const char *what, Error *err)
 {
     return error_set(err, "%.200s: %.200s: %s", t->file->path, key, what);
 }
@@ -51,21 +51,21 @@ static bool read_weights(TorchModel *t, const PickleValue *state, Error *err)
     for (size_t i = 0; i < state->count; i++) {
         const PickleValue *key = state->items[2 * i], *v = state->items[2 * i + 1];
         if (key->type != PICKLE_TEXT || strlen(key->text) != key->count)
-            return wrong(t, "model", "expected names of weights", err);
+            return wrong_entry(t, "model", "expected names of weights", err);
         if (strncmp(key->text, "ema_", 4) == 0)
             continue;
         const char *name = bare_name(key->text);
         if (v->type != PICKLE_TENSOR)
-            return wrong(t, key->text, "expected a tensor", err);
+            return wrong_entry(t, key->text, "expected a tensor", err);
         if (find_weight(t, name) < t->count)
-            return wrong(t, key->text, "expected every weight once", err);
+            return wrong_entry(t, key->text, "expected every weight once", err);
         const size_t length = (size_t)(name - key->text);
         if (t->count == 0 && length < TORCH_PREFIX)
             memcpy(t->prefix, key->text, length);
         t->blocks[TORCH_WEIGHTS][t->count] = v->tensor;
         t->names[t->count++] = name;
     }
-    return t->count > 0 || wrong(t, "model", "expected weights, found none", err);
+    return t->count > 0 || wrong_entry(t, "model", "expected weights, found none", err);
 }
 
 static bool same_shape(const PickleTensor *a, const PickleTensor *b)
@@ -97,7 +97,7 @@ static bool optional_number(const TorchModel *t, const PickleValue *dict, const 
     const PickleValue *v = pickle_get(dict, key);
     *number = -1;
     return v == NULL || (torch_number(t->file, v, number) && *number >= 0 && *number < 1e15) ||
-           wrong(t, key, "expected a number of at least 0", err);
+           wrong_entry(t, key, "expected a number of at least 0", err);
 }
 
 static bool read_averages(TorchModel *t, const PickleValue *state, Error *err)
@@ -109,7 +109,8 @@ static bool read_averages(TorchModel *t, const PickleValue *state, Error *err)
     if (list == NULL)
         return true;
     if (list->type != PICKLE_LIST || list->count != t->count)
-        return wrong(t, "ema_shadow_params", "expected a list of as many tensors as weights", err);
+        return wrong_entry(t, "ema_shadow_params", "expected a list of as many tensors as weights",
+                           err);
     t->blocks[TORCH_EMA] = mem_zeroed(t->count, sizeof *t->blocks[0]);
     for (size_t i = 0; i < t->count; i++)
         if (!set_entry(t, TORCH_EMA, i, list->items[i], err))
@@ -130,12 +131,13 @@ static bool read_moments(TorchModel *t, const PickleValue *state, Error *err)
 {
     const PickleValue *order = pickle_get(t->group, "params");
     if (order == NULL || order->type != PICKLE_LIST || order->count != t->count)
-        return wrong(t, "optimizer", "expected params to name as many as there are weights", err);
+        return wrong_entry(t, "optimizer", "expected params to name as many as there are weights",
+                           err);
     for (int b = TORCH_ADAM_M; b <= TORCH_ADAM_V; b++)
         t->blocks[b] = mem_zeroed(t->count, sizeof *t->blocks[0]);
     for (size_t i = 0; i < t->count; i++) {
         if (order->items[i]->type != PICKLE_INTEGER)
-            return wrong(t, "optimizer", "expected params to be integers", err);
+            return wrong_entry(t, "optimizer", "expected params to be integers", err);
         const PickleValue *of = get_number(state, order->items[i]->integer);
         double step;
         if (!set_entry(t, TORCH_ADAM_M, i, pickle_get(of, "exp_avg"), err) ||
@@ -143,7 +145,8 @@ static bool read_moments(TorchModel *t, const PickleValue *state, Error *err)
             return false;
         if (!torch_number(t->file, pickle_get(of, "step"), &step) || !(step >= 0 && step < 1e15) ||
             floor(step) != step || (i > 0 && step != t->step))
-            return wrong(t, "optimizer", "expected one and the same step for all weights", err);
+            return wrong_entry(t, "optimizer", "expected one and the same step for all weights",
+                               err);
         t->step = step;
     }
     return true;
@@ -157,7 +160,8 @@ static bool read_optimizer(TorchModel *t, Error *err)
         return true;
     if (state == NULL || state->type != PICKLE_DICT || groups == NULL ||
         groups->type != PICKLE_LIST || groups->count != 1 || groups->items[0]->type != PICKLE_DICT)
-        return wrong(t, "optimizer", "expected Adam's state and one group of parameters", err);
+        return wrong_entry(t, "optimizer", "expected Adam's state and one group of parameters",
+                           err);
     t->group = groups->items[0];
     return state->count == 0 || read_moments(t, state, err);
 }
@@ -169,7 +173,7 @@ static bool read_parts(TorchModel *t, Error *err)
     state = state != NULL ? state : root;
     t->step = -1;
     if (state->type != PICKLE_DICT)
-        return wrong(t, "model", "expected a dict of names and tensors", err);
+        return wrong_entry(t, "model", "expected a dict of names and tensors", err);
     if (!read_weights(t, state, err) || !read_averages(t, state, err) ||
         !optional_number(t, root, "n_iter", &t->n_iter, err) || !read_optimizer(t, err))
         return false;
@@ -249,7 +253,8 @@ static bool infer_scales(const TorchModel *t, Config *c, Error *err)
         const size_t used = strlen(list);
         snprintf(list + used, sizeof list - used, s > 0 ? ",%zu" : "%zu", mult[s]);
         if (mult[s] == 0)
-            return wrong(t, "downsampling_modules", "expected residual blocks at every scale", err);
+            return wrong_entry(t, "downsampling_modules", "expected residual blocks at every scale",
+                               err);
     }
     config_put(c, "res_blocks", (double)blocks);
     return config_set(c, "ch_mult", list, t->file->path, err);
@@ -262,21 +267,23 @@ bool torch_model_infer(const TorchModel *t, Config *c, ConfigRole *role, Error *
                        *time = weight(t, "temb_modules.0.weight");
     if (input == NULL || output == NULL || time == NULL || input->rank != 4 || output->rank != 4 ||
         time->rank != 2 || input->shape[0] < 4 || time->shape[1] < 4)
-        return wrong(t, "model",
-                     "expected the published U-Net (input_conv, temb_modules, output_modules)",
-                     err);
+        return wrong_entry(
+            t, "model", "expected the published U-Net (input_conv, temb_modules, output_modules)",
+            err);
     if (output->shape[0] != 2 * input->shape[1])
-        return wrong(t, "output_modules.1.weight",
-                     "expected twice as many numbers as input_conv has channels, the logistic "
-                     "head's",
-                     err);
+        return wrong_entry(
+            t, "output_modules.1.weight",
+            "expected twice as many numbers as input_conv has channels, the logistic "
+            "head's",
+            err);
     const size_t embed = time->shape[1];
     config_put(c, "ch", (double)input->shape[0]);
     c->channels = (int64_t)input->shape[1];
     config_put(c, "embed", embed == input->shape[0] ? 0 : (double)embed);
     *role = mix != NULL ? ROLE_STUDENT : ROLE_TEACHER;
     if (mix != NULL && (mix->rank != 2 || mix->shape[1] % embed != 0 || mix->shape[1] < 2 * embed))
-        return wrong(t, "tlam_mix.weight", "expected inputs for time and for each lambda", err);
+        return wrong_entry(t, "tlam_mix.weight", "expected inputs for time and for each lambda",
+                           err);
     if (mix != NULL)
         c->lambda_dims = (int64_t)(mix->shape[1] / embed) - 1;
     return infer_scales(t, c, err);
@@ -303,8 +310,8 @@ bool torch_model_check(const TorchModel *t, const Network *net, Error *err)
     const ParamSet *set = &net->params;
     for (size_t i = 0; i < t->count; i++)
         if (nn_param_find(set, t->names[i]) == NULL)
-            return wrong(t, t->names[i], "expected only the names of this network's parameters",
-                         err);
+            return wrong_entry(t, t->names[i],
+                               "expected only the names of this network's parameters", err);
     for (size_t i = 0; i < set->count; i++) {
         size_t shape[TENSOR_MAX_RANK];
         const int rank = nn_param_file_shape(set->items[i], shape);
@@ -313,10 +320,10 @@ bool torch_model_check(const TorchModel *t, const Network *net, Error *err)
         for (int k = 0; fits && k < rank; k++)
             fits = w->shape[k] == shape[k];
         if (!fits)
-            return wrong(t, set->items[i]->name,
-                         w == NULL ? "expected this parameter, which is not in the file"
-                                   : "expected the shape of this network's parameter",
-                         err);
+            return wrong_entry(t, set->items[i]->name,
+                               w == NULL ? "expected this parameter, which is not in the file"
+                                         : "expected the shape of this network's parameter",
+                               err);
     }
     return check_room(t, set->total, err);
 }

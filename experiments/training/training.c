@@ -6,6 +6,7 @@
 
 #include "experiments/cli/progress.h"
 #include "experiments/data/batches.h"
+#include "experiments/model/model_file.h"
 #include "experiments/training/fit_prior.h"
 #include "experiments/training/targets.h"
 #include "nn/formats/csv.h"

@@ -7,6 +7,7 @@
 
 #include "experiments/data/dataset.h"
 #include "experiments/model/model.h"
+#include "nn/checkpoint.h"
 
 typedef struct TrainingJob {
     Model *model;            /* with gradients; a student already has its starting weights */

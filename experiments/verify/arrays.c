@@ -1,4 +1,4 @@
-/* Arrays of a case by role: loading, change of layout, comparison. */
+/* What a case gives: arrays by role, loaded and compared; numbers by key. */
 #include <float.h>
 #include <math.h>
 #include <stdarg.h>
@@ -41,36 +41,34 @@ void verify_break(VerifyCase *c, const char *format, ...)
 
 enum { AXIS_LIMIT = 1000000 };
 
-/* The manifest's entry of the array with that role, marked as used; NULL breaks the case. */
-static const Json *entry_of(VerifyCase *c, const char *role)
+/* The place of the array with that role in the case's list, marked as used; false breaks the case.
+ */
+static bool place_of(VerifyCase *c, const char *role, size_t *place)
 {
     const Json *arrays = json_get(c->json, "arrays");
     for (size_t i = 0; i < arrays->count; i++)
         if (strcmp(arrays->keys[i], role) == 0 && arrays->items[i].type == JSON_STRING) {
             c->used[i] = true;
-            const Json *entry = json_get(json_get(c->manifest, "arrays"), arrays->items[i].string);
-            if (!entry)
-                verify_break(c, "expected the array of role \"%s\" in the manifest", role);
-            return entry;
+            *place = i;
+            return true;
         }
     verify_break(c, "expected an array of role \"%s\"", role);
-    return NULL;
+    return false;
+}
+
+/* The manifest's entry of the array at that place; NULL breaks the case. */
+static const Json *entry_at(VerifyCase *c, size_t place)
+{
+    const Json *arrays = json_get(c->json, "arrays");
+    const Json *entry = json_get(json_get(c->manifest, "arrays"), arrays->items[place].string);
+    if (!entry)
+        verify_break(c, "expected the array of role \"%s\" in the manifest", arrays->keys[place]);
+    return entry;
 }
 
 bool verify_has(const VerifyCase *c, const char *role)
 {
     return json_get(json_get(c->json, "arrays"), role) != NULL;
-}
-
-size_t verify_axis(VerifyCase *c, const char *role, size_t axis)
-{
-    const Json *shape = json_get(entry_of(c, role), "shape");
-    if (shape && shape->type == JSON_ARRAY && axis < shape->count &&
-        shape->items[axis].number >= 1 && shape->items[axis].number <= AXIS_LIMIT)
-        return (size_t)shape->items[axis].number;
-    verify_break(c, "array \"%s\": expected a shape with a number from 1 to %d at place %zu", role,
-                 AXIS_LIMIT, axis);
-    return 1;
 }
 
 static bool same_as_manifest(const NpyArray *a, const Json *entry)
@@ -89,15 +87,12 @@ static bool same_as_manifest(const NpyArray *a, const Json *entry)
     return true;
 }
 
-static NpyArray *open_array(VerifyCase *c, const char *role, size_t count)
+static NpyArray *read_array(VerifyCase *c, const char *role, const Json *entry)
 {
     char path[1024];
-    const Json *entry = entry_of(c, role);
     Error err;
-    if (!entry)
-        return NULL;
-    const char *file = json_string(entry, "file", role, &err);
     NpyArray *a = NULL;
+    const char *file = json_string(entry, "file", role, &err);
     if (file) {
         const int n = snprintf(path, sizeof path, "%s/%s", c->dir, file);
         if (n > 0 && (size_t)n < sizeof path)
@@ -107,83 +102,131 @@ static NpyArray *open_array(VerifyCase *c, const char *role, size_t count)
     }
     if (!a) {
         verify_break(c, "%s", err.text);
-    } else if (!same_as_manifest(a, entry) || a->count != count) {
-        verify_break(c, "array \"%s\": expected the manifest's dtype and shape, and %zu entries",
-                     role, count);
+    } else if (!same_as_manifest(a, entry)) {
+        verify_break(c, "array \"%s\": expected the manifest's dtype and shape", role);
         npy_free(a);
         a = NULL;
     }
     return a;
 }
 
+/* The array as its file has it, open until its numbers are taken; NULL: the case is broken. */
+static const NpyArray *array_of(VerifyCase *c, const char *role)
+{
+    size_t place;
+    if (c->broken || !place_of(c, role, &place))
+        return NULL;
+    if (!c->files[place]) {
+        const Json *entry = entry_at(c, place);
+        c->files[place] = entry ? read_array(c, role, entry) : NULL;
+    }
+    return c->files[place];
+}
+
+static void close_array(VerifyCase *c, const char *role)
+{
+    size_t place;
+    if (place_of(c, role, &place)) {
+        npy_free(c->files[place]);
+        c->files[place] = NULL;
+    }
+}
+
+size_t verify_axis(VerifyCase *c, const char *role, size_t axis)
+{
+    const NpyArray *a = array_of(c, role);
+    if (a && axis < (size_t)a->rank && a->shape[axis] >= 1 && a->shape[axis] <= AXIS_LIMIT)
+        return a->shape[axis];
+    verify_break(c, "array \"%s\": expected a shape with a number from 1 to %d at place %zu", role,
+                 AXIS_LIMIT, axis);
+    return 1;
+}
+
+/* Memory for `count` things of that size, one for each entry of the array; NULL if it has not as
+ * many. */
+static void *room_for(VerifyCase *c, const char *role, size_t count, size_t size)
+{
+    const NpyArray *a = array_of(c, role);
+    if (a && a->count == count)
+        return arena_zeroed(c->arena, count, size);
+    verify_break(c, "array \"%s\": expected %zu entries", role, count);
+    return NULL;
+}
+
+double *verify_results(VerifyCase *c, const char *role, size_t count)
+{
+    return room_for(c, role, count, sizeof(double));
+}
+
 double *verify_doubles(VerifyCase *c, const char *role, size_t count)
 {
-    double *out = arena_zeroed(c->arena, count, sizeof *out);
-    NpyArray *a = open_array(c, role, count);
-    for (size_t i = 0; a && i < count; i++)
+    double *out = room_for(c, role, count, sizeof *out);
+    const NpyArray *a = out ? array_of(c, role) : NULL;
+    if (!a)
+        return NULL;
+    for (size_t i = 0; i < count; i++)
         out[i] = npy_number(a, i);
-    npy_free(a);
+    close_array(c, role);
     return out;
 }
 
 double *verify_range(VerifyCase *c, const char *role, size_t count, double low, double high)
 {
     double *out = verify_doubles(c, role, count);
-    for (size_t i = 0; i < count; i++)
+    for (size_t i = 0; out && i < count; i++)
         if (!(out[i] >= low && out[i] <= high)) {
             verify_break(c, "array \"%s\": expected numbers from %g to %g, found %g", role, low,
                          high, out[i]);
-            out[i] = low;
+            return NULL;
         }
     return out;
 }
 
-/* out[b, h, w, c] = in[b, c, h, w] */
-static double *channels_last(Arena *arena, const double *in, size_t batch, Layout l)
+/* Where entry i of (batch, C, H, W) is in (batch, H, W, C). */
+static size_t channels_last(Layout l, size_t i)
 {
     const size_t pixels = l.height * l.width, size = layout_size(l);
-    double *out = arena_alloc(arena, batch * size, sizeof *out);
-    for (size_t b = 0; b < batch; b++)
-        for (size_t k = 0; k < l.channels; k++)
-            for (size_t p = 0; p < pixels; p++)
-                out[b * size + p * l.channels + k] = in[b * size + k * pixels + p];
-    return out;
+    const size_t b = i / size, k = i % size / pixels, p = i % pixels;
+    return b * size + p * l.channels + k;
 }
 
 float *verify_floats(VerifyCase *c, const char *role, size_t batch, Layout l)
 {
     const size_t count = batch * layout_size(l);
-    const double *in = channels_last(
-        c->arena, verify_range(c, role, count, -(double)FLT_MAX, (double)FLT_MAX), batch, l);
-    float *out = arena_alloc(c->arena, count, sizeof *out);
-    for (size_t i = 0; i < count; i++)
-        out[i] = (float)in[i];
-    return out;
+    float *out = room_for(c, role, count, sizeof *out);
+    const ArenaMark mark = arena_mark(c->arena);
+    const double *in = out ? verify_range(c, role, count, -(double)FLT_MAX, (double)FLT_MAX) : NULL;
+    for (size_t i = 0; in && i < count; i++)
+        out[channels_last(l, i)] = (float)in[i];
+    arena_release(c->arena, mark);
+    return in ? out : NULL;
 }
 
 size_t *verify_indices(VerifyCase *c, const char *role, size_t count, size_t limit)
 {
-    const double *in = verify_doubles(c, role, count);
-    size_t *out = arena_zeroed(c->arena, count, sizeof *out);
-    for (size_t i = 0; i < count; i++) {
+    size_t *out = room_for(c, role, count, sizeof *out);
+    const ArenaMark mark = arena_mark(c->arena);
+    const double *in = out ? verify_doubles(c, role, count) : NULL;
+    for (size_t i = 0; in && i < count; i++) {
         if (!(in[i] >= 0 && in[i] < (double)limit) || in[i] != floor(in[i]))
             verify_break(c, "array \"%s\": expected whole numbers below %zu", role, limit);
         else
             out[i] = (size_t)in[i];
     }
-    return out;
+    arena_release(c->arena, mark);
+    return c->broken ? NULL : out;
 }
 
 States verify_states(VerifyCase *c, const char *role, size_t batch, Layout l, size_t states)
 {
-    const size_t pixels = l.height * l.width, size = layout_size(l);
-    const size_t *in = verify_indices(c, role, batch * size, states);
-    States out = states_make(c->arena, batch, size);
-    for (size_t b = 0; b < batch; b++)
-        for (size_t k = 0; k < l.channels; k++)
-            for (size_t p = 0; p < pixels; p++)
-                out.x[b * size + p * l.channels + k] = (uint16_t)in[b * size + k * pixels + p];
-    return out;
+    const size_t size = layout_size(l), count = batch * size;
+    uint16_t *x = room_for(c, role, count, sizeof *x);
+    const ArenaMark mark = arena_mark(c->arena);
+    const size_t *in = x ? verify_indices(c, role, count, states) : NULL;
+    for (size_t i = 0; in && i < count; i++)
+        x[channels_last(l, i)] = (uint16_t)in[i];
+    arena_release(c->arena, mark);
+    return (States){.batch = batch, .dims = size, .x = x};
 }
 
 /* ---- comparison ---- */
@@ -230,14 +273,14 @@ static Tolerance tolerance_of(const VerifyCase *c, const char *role, const Json 
     return (Tolerance){1e-12 * (absmax > 1 ? absmax : 1), 0};
 }
 
-void verify_compare(VerifyCase *c, const char *role, const char *note, const double *got,
-                    size_t count, const bool *skip)
+/* Compares with the expected numbers, which the arena holds until verify_compare is done. */
+static void compare_with(VerifyCase *c, const char *role, const char *note, const double *got,
+                         const double *expected, size_t count, const bool *skip)
 {
-    const double *expected = verify_doubles(c, role, count);
-    const Json *entry = entry_of(c, role), *given;
-    if (c->broken)
+    size_t place;
+    if (!expected || !place_of(c, role, &place))
         return;
-    given = json_get(entry, "absmax");
+    const Json *entry = entry_at(c, place), *given = json_get(entry, "absmax");
     const double absmax = given && given->type == JSON_NUMBER && given->number >= 0
                               ? given->number
                               : largest(expected, count);
@@ -266,6 +309,14 @@ void verify_compare(VerifyCase *c, const char *role, const char *note, const dou
         verify_break(c, "array \"%s\": expected entries that can be compared", role);
 }
 
+void verify_compare(VerifyCase *c, const char *role, const char *note, const double *got,
+                    size_t count, const bool *skip)
+{
+    const ArenaMark mark = arena_mark(c->arena);
+    compare_with(c, role, note, got, verify_doubles(c, role, count), count, skip);
+    arena_release(c->arena, mark);
+}
+
 void verify_compare_number(VerifyCase *c, const char *role, double got)
 {
     verify_compare(c, role, "", &got, 1, NULL);
@@ -274,11 +325,35 @@ void verify_compare_number(VerifyCase *c, const char *role, double got)
 void verify_compare_floats(VerifyCase *c, const char *role, const float *got, size_t batch,
                            Layout l)
 {
-    const size_t pixels = l.height * l.width, size = layout_size(l);
-    double *first = arena_alloc(c->arena, batch * size, sizeof *first);
-    for (size_t b = 0; b < batch; b++)
-        for (size_t k = 0; k < l.channels; k++)
-            for (size_t p = 0; p < pixels; p++)
-                first[b * size + k * pixels + p] = (double)got[b * size + p * l.channels + k];
-    verify_compare(c, role, "", first, batch * size, NULL);
+    const size_t count = batch * layout_size(l);
+    const ArenaMark mark = arena_mark(c->arena);
+    double *first = verify_results(c, role, count); /* channels first, as in the file */
+    for (size_t i = 0; first && i < count; i++)
+        first[i] = (double)got[channels_last(l, i)];
+    if (first)
+        verify_compare(c, role, "", first, count, NULL);
+    arena_release(c->arena, mark);
+}
+
+/* ---- numbers ---- */
+
+double verify_number(VerifyCase *c, const char *key, double low, double otherwise)
+{
+    const Json *j = json_get(c->json, key);
+    if (!j && otherwise == otherwise)
+        return otherwise;
+    if (j && j->type == JSON_NUMBER && j->number >= low)
+        return j->number;
+    verify_break(c, "expected a number \"%s\" of at least %g", key, low);
+    return low;
+}
+
+size_t verify_whole(VerifyCase *c, const char *key, size_t low, size_t high)
+{
+    const Json *j = json_get(c->json, key);
+    if (j && j->type == JSON_NUMBER && j->number >= (double)low && j->number <= (double)high &&
+        floor(j->number) == j->number)
+        return (size_t)j->number;
+    verify_break(c, "expected a whole number \"%s\" from %zu to %zu", key, low, high);
+    return low;
 }

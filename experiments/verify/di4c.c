@@ -1,4 +1,4 @@
-/* Case `di4c`: the distillation losses for fixed draws, and for given outputs. */
+/* Cases `di4c`: the distillation losses for fixed draws, and for given outputs. */
 #include "distill/losses.h"
 #include "distill/step.h"
 #include "experiments/verify/verify.h"
@@ -28,7 +28,9 @@ typedef struct Di4cCase {
 static void compare_terms(VerifyCase *c, const Di4cCase *d, const char *prefix, const char *suffix,
                           double *const terms[5], DataWeight kind, double loss)
 {
-    double *weight = arena_alloc(c->arena, d->images, sizeof *weight);
+    double *weight = verify_results(c, verify_role(c, prefix, "weight", suffix), d->images);
+    if (c->broken)
+        return;
     for (size_t b = 0; b < d->images; b++)
         weight[b] = distill_data_weight(kind, d->draws.t[b]);
     for (size_t i = 0; i < 5; i++)
@@ -62,8 +64,6 @@ static void compare_di4c_head(VerifyCase *c, const Di4cCase *d)
     double *values[5];
     const Di4cTerms terms = new_terms(c->arena, B, values);
     const Di4cOptions options = distill_defaults().loss;
-    float *dls = arena_zeroed(c->arena, BN * layout_size(l), sizeof *dls);
-    float *dlms = arena_zeroed(c->arena, BN * layout_size(l), sizeof *dlms);
     const Di4cInput in = {.images = B,
                           .lambdas = d->lambdas,
                           .t = d->draws.t,
@@ -79,6 +79,8 @@ static void compare_di4c_head(VerifyCase *c, const Di4cCase *d)
                           .teacher_tm = verify_floats(c, "head_lmt", BN, l)};
     if (c->broken)
         return;
+    float *dls = arena_zeroed(c->arena, BN * layout_size(l), sizeof *dls);
+    float *dlms = arena_zeroed(c->arena, BN * layout_size(l), sizeof *dlms);
     const double loss =
         distill_losses(&options, &d->student->denoiser.head, &in, &terms, dls, dlms);
     compare_terms(c, d, "head_", "", values, options.data_weight, loss);
@@ -106,6 +108,8 @@ Di4cDraws verify_draws(VerifyCase *c, const VerifyModel *student, size_t images,
     const double *delta = verify_range(c, verify_role(c, "", "delta", suffix), images, 0, 1);
     Di4cDraws d = {0};
     d.t = verify_range(c, verify_role(c, "", "t", suffix), images, 0, 1);
+    if (c->broken)
+        return d;
     d.u = arena_alloc(c->arena, images, sizeof *d.u);
     for (size_t b = 0; b < images; b++)
         d.u[b] = d.t[b] - delta[b];
@@ -128,7 +132,7 @@ static void run_di4c(VerifyCase *c, const VerifyModel *teacher, const VerifyMode
         return;
     d.x0 = verify_states(c, "x0", d.images, student->picture, student->states);
     d.draws = verify_draws(c, student, d.images, d.lambdas, "");
-    if (c->broken)
+    if (c->broken || !verify_call_fits(c, student, d.images * d.lambdas))
         return;
     compare_di4c(c, &d, "", (Di4cOptions){true, DATA_WEIGHT_SIGMOID});
     compare_di4c(c, &d, "_nocv", (Di4cOptions){false, DATA_WEIGHT_SIGMOID});
@@ -136,7 +140,7 @@ static void run_di4c(VerifyCase *c, const VerifyModel *teacher, const VerifyMode
     compare_di4c_head(c, &d);
 }
 
-void verify_di4c_case(VerifyCase *c)
+static void compare_di4c_case(VerifyCase *c)
 {
     VerifyModel teacher, student = {0};
     if (!verify_model_open(c, verify_model_name(c, "teacher"), &teacher))
@@ -146,3 +150,5 @@ void verify_di4c_case(VerifyCase *c)
     verify_model_close(&student);
     verify_model_close(&teacher);
 }
+
+const VerifyKind verify_di4c_kind = {"di4c", compare_di4c_case, true};

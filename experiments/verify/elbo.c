@@ -1,4 +1,4 @@
-/* Case `ct_elbo`: the teacher's continuous-time ELBO for fixed draws, and for given outputs. */
+/* Cases `ct_elbo`: the teacher's continuous-time ELBO for fixed draws, and for given outputs. */
 #include <math.h>
 
 #include "diffusion/teacher.h"
@@ -68,9 +68,9 @@ static void compare_elbo_head(VerifyCase *c, const ElboCase *e)
 {
     const Layout l = e->m->output;
     const float *out = verify_floats(c, "head_out", e->batch, l);
-    float *dout = arena_zeroed(c->arena, e->batch * layout_size(l), sizeof *dout);
     if (c->broken)
         return;
+    float *dout = arena_zeroed(c->arena, e->batch * layout_size(l), sizeof *dout);
     const double loss =
         diffusion_ct_elbo(&e->config, &e->m->denoiser.head, e->process, e->t, &e->x0, &e->xtilde,
                           out, NULL, NULL, NULL, NULL, NULL, dout, NULL);
@@ -89,14 +89,14 @@ static void run_elbo(VerifyCase *c, const VerifyModel *m, const Process *p)
     e.x0 = verify_states(c, "x0", batch, m->picture, m->states);
     e.xt = verify_states(c, "xt", batch, m->picture, m->states);
     e.xtilde = verify_states(c, "xtilde", batch, m->picture, m->states);
-    if (c->broken)
+    if (c->broken || !verify_call_fits(c, m, 2 * batch))
         return;
     compare_elbo(c, &e);
     compare_elbo_two(c, &e);
     compare_elbo_head(c, &e);
 }
 
-void verify_elbo_case(VerifyCase *c)
+static void compare_elbo_case(VerifyCase *c)
 {
     VerifyModel m;
     if (!verify_model_open(c, verify_model_name(c, "model"), &m))
@@ -109,3 +109,5 @@ void verify_elbo_case(VerifyCase *c)
     diffusion_process_destroy(p);
     verify_model_close(&m);
 }
+
+const VerifyKind verify_elbo_kind = {"ct_elbo", compare_elbo_case, true};

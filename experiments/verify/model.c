@@ -1,4 +1,4 @@
-/* Networks and processes that a manifest describes, and vectors over all parameters. */
+/* Networks that a manifest describes, and vectors over all parameters. */
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -11,7 +11,7 @@
 
 /* ---- network ---- */
 
-static bool read_config(VerifyCase *c, const Json *config, UNetConfig *u, Head *head, Error *err)
+static bool read_sizes(VerifyCase *c, const Json *config, UNetConfig *u, Head *head, Error *err)
 {
     const char *where = c->name;
     const Json *lam = json_get(config, "lam"), *mult = json_get(config, "ch_mult");
@@ -133,7 +133,36 @@ const char *verify_model_name(VerifyCase *c, const char *key)
     return "";
 }
 
-static bool open_model(VerifyCase *c, const char *name, VerifyModel *m, Error *err)
+/* Bytes of a call with gradients for one picture, rather too many: a dozen numbers for each
+ * position and channel of a block, and the scores of attention, which the lowest scale has in any
+ * case. */
+static double call_bytes(const UNetConfig *u)
+{
+    const double blocks = 2 * (double)u->res_blocks + 3;
+    double positions = (double)u->height * (double)u->width;
+    double numbers = 4 * positions * (double)u->channels;
+    for (size_t s = 0; s < u->scales; s++, positions /= 4) {
+        numbers += blocks * 12 * positions * (double)(u->ch * u->ch_mult[s]);
+        if ((int)s == u->attn_scale || s + 1 == u->scales)
+            numbers += blocks * 2 * positions * positions;
+    }
+    return sizeof(float) * numbers;
+}
+
+bool verify_call_fits(VerifyCase *c, const VerifyModel *m, size_t pictures)
+{
+    const double bytes = m->call_bytes * (double)pictures;
+    if (bytes <= (double)VERIFY_CALL_MEMORY)
+        return true;
+    verify_break(c,
+                 "%zu pictures of %zux%zu in one call of the network take about %.0f MiB: expected "
+                 "at most %d",
+                 pictures, m->picture.height, m->picture.width, bytes / 1048576,
+                 VERIFY_CALL_MEMORY >> 20);
+    return false;
+}
+
+static bool read_network(VerifyCase *c, const char *name, VerifyModel *m, Error *err)
 {
     UNetConfig u;
     Head head;
@@ -141,7 +170,7 @@ static bool open_model(VerifyCase *c, const char *name, VerifyModel *m, Error *e
     const Json *entry = json_get(json_get(c->manifest, "models"), name);
     if (!entry)
         return error_set(err, "expected a model \"%.100s\" in the manifest", name);
-    if (!read_config(c, json_get(entry, "config"), &u, &head, err))
+    if (!read_sizes(c, json_get(entry, "config"), &u, &head, err))
         return false;
     m->net = nn_unet_layout(&u, err);
     if (!m->net)
@@ -150,6 +179,7 @@ static bool open_model(VerifyCase *c, const char *name, VerifyModel *m, Error *e
     m->picture = (Layout){u.channels, u.height, u.width};
     m->output = (Layout){2 * u.channels, u.height, u.width};
     m->states = u.states;
+    m->call_bytes = call_bytes(&u);
     m->params = json_get(entry, "params");
     const char *file = json_string(entry, "weights", name, err);
     if (!file || !check_params(m, name, err))
@@ -164,7 +194,7 @@ bool verify_model_open(VerifyCase *c, const char *name, VerifyModel *m)
 {
     Error err;
     *m = (VerifyModel){0};
-    if (open_model(c, name, m, &err))
+    if (read_network(c, name, m, &err))
         return true;
     verify_model_close(m);
     verify_break(c, "%s", err.text);
@@ -201,8 +231,11 @@ void verify_compare_flat(VerifyCase *c, const char *role, const VerifyModel *m, 
                          size_t stride)
 {
     const size_t total = m->net->params.total, count = (total + stride - 1) / stride;
+    const ArenaMark mark = arena_mark(c->arena);
+    double *got = verify_results(c, role, count);
+    if (!got)
+        return;
     float *flat = arena_alloc(c->arena, total, sizeof *flat);
-    double *got = arena_alloc(c->arena, count, sizeof *got);
     bool *out_of_it = arena_alloc(c->arena, total, sizeof *out_of_it);
     bool *skip = arena_alloc(c->arena, count, sizeof *skip);
     for (size_t i = 0, at = 0; i < m->params->count; i++) {
@@ -220,13 +253,16 @@ void verify_compare_flat(VerifyCase *c, const char *role, const VerifyModel *m, 
         skip[i] = out_of_it[i * stride];
     }
     verify_compare(c, role, "", got, count, skip);
+    arena_release(c->arena, mark);
 }
 
 /* block: the gradients. */
 static void compare_norms(VerifyCase *c, const char *role, const VerifyModel *m, const float *block)
 {
     const size_t count = m->params->count;
-    double *got = arena_alloc(c->arena, count, sizeof *got);
+    double *got = verify_results(c, role, count);
+    if (!got)
+        return;
     bool *skip = arena_alloc(c->arena, count, sizeof *skip);
     for (size_t i = 0; i < count; i++) {
         const char *name = json_get(&m->params->items[i], "name")->string;
@@ -267,85 +303,4 @@ bool verify_compare_gradient(VerifyCase *c, const char *suffix, const VerifyMode
         found = found || stride > 0;
     }
     return found;
-}
-
-/* ---- process ---- */
-
-/* "eps", or a setting of the process. */
-static bool set_constant(ProcessConfig *p, const char *key, const Json *value)
-{
-    const ProcessClass *class = p->class;
-    Error err;
-    if (strcmp(key, "eps") == 0 && value->type == JSON_NUMBER) {
-        p->eps = value->number;
-        return true;
-    }
-    if (value->type == JSON_NUMBER)
-        return diffusion_process_set(p, key, value->number);
-    for (size_t i = 0; value->type == JSON_STRING && i < class->setting_count; i++)
-        if (strcmp(key, class->settings[i].name) == 0)
-            return setting_read(&class->settings[i], value->string, &p->own[i], "params", &err);
-    return false;
-}
-
-enum { STATES_MAX = 1024 };
-
-static Process *open_process(VerifyCase *c, Error *err)
-{
-    size_t states;
-    const Json *params = json_get(c->json, "params");
-    const char *name = json_string(c->json, "process", c->name, err);
-    if (!name || !json_size(c->json, "S", &states, c->name, err))
-        return NULL;
-    if (!diffusion_process_find(name) || !params || params->type != JSON_OBJECT) {
-        error_set(err, "process \"%.40s\": expected a known one with params", name);
-        return NULL;
-    }
-    if (states > STATES_MAX) { /* a process takes S x S matrices */
-        error_set(err, "S is %zu: expected at most %d", states, STATES_MAX);
-        return NULL;
-    }
-    ProcessConfig config = diffusion_process_defaults(name, states);
-    config.any_start = true; /* numbers are compared, nothing is sampled */
-    for (size_t i = 0; i < params->count; i++)
-        if (!set_constant(&config, params->keys[i], &params->items[i])) {
-            error_set(err, "params: \"%.40s\": expected a known constant", params->keys[i]);
-            return NULL;
-        }
-    return diffusion_process_create(&config, err);
-}
-
-Process *verify_process_open(VerifyCase *c, const VerifyModel *m)
-{
-    Error err;
-    Process *p = open_process(c, &err);
-    if (!p) {
-        verify_break(c, "%s", err.text);
-    } else if (m && p->states != m->states) {
-        verify_break(c, "S: expected the model's %zu states", m->states);
-        diffusion_process_destroy(p);
-        p = NULL;
-    }
-    return p;
-}
-
-double verify_number(VerifyCase *c, const char *key, double low, double otherwise)
-{
-    const Json *j = json_get(c->json, key);
-    if (!j && otherwise == otherwise)
-        return otherwise;
-    if (j && j->type == JSON_NUMBER && j->number >= low)
-        return j->number;
-    verify_break(c, "expected a number \"%s\" of at least %g", key, low);
-    return low;
-}
-
-size_t verify_whole(VerifyCase *c, const char *key, size_t low, size_t high)
-{
-    const Json *j = json_get(c->json, key);
-    if (j && j->type == JSON_NUMBER && j->number >= (double)low && j->number <= (double)high &&
-        floor(j->number) == j->number)
-        return (size_t)j->number;
-    verify_break(c, "expected a whole number \"%s\" from %zu to %zu", key, low, high);
-    return low;
 }

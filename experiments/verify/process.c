@@ -1,32 +1,15 @@
-/* Cases `process` and `posterior`: rates, transition matrices and posteriors, all double. */
-#include <math.h>
-
-#include "diffusion/posterior.h"
+/* Cases `process`: rates and transition matrices, all double. */
 #include "diffusion/process/transition.h"
 #include "experiments/verify/verify.h"
-
-/* (s, t) with 0 <= s <= t <= 1. */
-static const double *load_pairs(VerifyCase *c, size_t n)
-{
-    const double *pairs = verify_range(c, "pairs", 2 * n, 0, 1);
-    for (size_t i = 0; i < n; i++)
-        if (pairs[2 * i] > pairs[2 * i + 1])
-            verify_break(c, "array \"pairs\": expected s <= t, found %g and %g", pairs[2 * i],
-                         pairs[2 * i + 1]);
-    return pairs;
-}
-
-/* ---- process ---- */
 
 static void compare_rates(VerifyCase *c, const Process *p)
 {
     const size_t S = p->states, n = verify_axis(c, "times", 0), m = verify_axis(c, "rows", 0);
     const double *times = verify_range(c, "times", n, 0, 1), *vec = verify_doubles(c, "vec", S);
     const size_t *rows = verify_indices(c, "rows", m, S);
-    double *integral = arena_alloc(c->arena, n, sizeof *integral);
-    double *rate = arena_alloc(c->arena, n, sizeof *rate);
-    double *base = arena_alloc(c->arena, m * S, sizeof *base);
-    double *product = arena_zeroed(c->arena, S, sizeof *product);
+    double *integral = verify_results(c, "beta", n), *rate = verify_results(c, "dbeta", n);
+    double *base = verify_results(c, "base_rows", m * S);
+    double *product = verify_results(c, "base_vec", S);
     if (c->broken)
         return;
     for (size_t i = 0; i < n; i++) {
@@ -47,8 +30,9 @@ static void compare_rates(VerifyCase *c, const Process *p)
 }
 
 /* Chosen rows of P, P v and v P of one matrix. */
-static void products(const Transition *tr, const size_t *rows, size_t row_count, const double *vec,
-                     double *P_rows, double *P_vec, double *vec_P, double *row)
+static void transition_products(const Transition *tr, const size_t *rows, size_t row_count,
+                                const double *vec, double *P_rows, double *P_vec, double *vec_P,
+                                double *row)
 {
     const size_t S = diffusion_transition_states(tr);
     for (size_t j = 0; j < S; j++)
@@ -69,17 +53,17 @@ static void compare_transitions(VerifyCase *c, const Process *p, TransitionAccur
                                 const char *note)
 {
     const size_t S = p->states, n = verify_axis(c, "pairs", 0), m = verify_axis(c, "rows", 0);
-    const double *pairs = load_pairs(c, n), *vec = verify_doubles(c, "vec", S);
+    const double *pairs = verify_pairs(c, n), *vec = verify_doubles(c, "vec", S);
     const size_t *rows = verify_indices(c, "rows", m, S);
-    double *P_rows = arena_alloc(c->arena, n * m * S, sizeof *P_rows);
-    double *P_vec = arena_alloc(c->arena, n * S, sizeof *P_vec);
-    double *vec_P = arena_alloc(c->arena, n * S, sizeof *vec_P);
+    double *P_rows = verify_results(c, "P_rows", n * m * S);
+    double *P_vec = verify_results(c, "P_vec", n * S), *vec_P = verify_results(c, "vec_P", n * S);
     double *row = arena_alloc(c->arena, S, sizeof *row);
     if (c->broken)
         return;
     for (size_t i = 0; i < n; i++) {
         Transition *tr = diffusion_transition_create(p, pairs[2 * i], pairs[2 * i + 1], accuracy);
-        products(tr, rows, m, vec, P_rows + i * m * S, P_vec + i * S, vec_P + i * S, row);
+        transition_products(tr, rows, m, vec, P_rows + i * m * S, P_vec + i * S, vec_P + i * S,
+                            row);
         diffusion_transition_destroy(tr);
     }
     verify_compare(c, "P_rows", note, P_rows, n * m * S, NULL);
@@ -87,7 +71,7 @@ static void compare_transitions(VerifyCase *c, const Process *p, TransitionAccur
     verify_compare(c, "vec_P", note, vec_P, n * S, NULL);
 }
 
-void verify_process_case(VerifyCase *c)
+static void compare_process_case(VerifyCase *c)
 {
     Process *p = verify_process_open(c, NULL);
     if (!p)
@@ -98,43 +82,4 @@ void verify_process_case(VerifyCase *c)
     diffusion_process_destroy(p);
 }
 
-/* ---- posterior ---- */
-
-/* All posteriors of the case with one eps; mix is skipped where the case has none. */
-static void compare_posteriors(VerifyCase *c, const Process *p, double eps, const char *role,
-                               const char *mix_role)
-{
-    const size_t S = p->states, n = verify_axis(c, "pairs", 0), m = verify_axis(c, "xt", 1);
-    const double *pairs = load_pairs(c, n);
-    const double *p0 = verify_range(c, "p0", n * m * S, 0, 1);
-    const size_t *xt = verify_indices(c, "xt", n * m, S), *x0 = verify_indices(c, "x0", n * m, S);
-    double *post = arena_alloc(c->arena, n * m * S, sizeof *post);
-    double *mix = arena_alloc(c->arena, n * m * S, sizeof *mix);
-    const size_t p0_states = p->mask >= 0 ? S - 1 : S;
-    if (c->broken)
-        return;
-    for (size_t i = 0; i < n; i++) {
-        PosteriorStep *step = diffusion_posterior_create(p, pairs[2 * i], pairs[2 * i + 1], eps);
-        for (size_t k = i * m; k < (i + 1) * m; k++) {
-            diffusion_posterior(step, xt[k], x0[k], post + k * S);
-            diffusion_posterior_mix(step, xt[k], p0 + k * S, p0_states, mix + k * S);
-        }
-        diffusion_posterior_destroy(step);
-    }
-    verify_compare(c, role, "", post, n * m * S, NULL);
-    if (verify_has(c, mix_role))
-        verify_compare(c, mix_role, "", mix, n * m * S, NULL);
-}
-
-void verify_posterior_case(VerifyCase *c)
-{
-    const double eps = verify_number(c, "eps", 0, NAN);
-    Process *p = verify_process_open(c, NULL);
-    if (!p)
-        return;
-    if (!c->broken)
-        compare_posteriors(c, p, 0, "post", "mix");
-    if (!c->broken)
-        compare_posteriors(c, p, eps, "post_eps", "mix_eps");
-    diffusion_process_destroy(p);
-}
+const VerifyKind verify_process_kind = {"process", compare_process_case, false};

@@ -1,4 +1,4 @@
-/* Case `train`: a few steps of a teacher or a student with given draws; parameters after each. */
+/* Cases `train`: a few steps of a teacher or a student with given draws; parameters after each. */
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
@@ -29,13 +29,13 @@ static double teacher_step(VerifyCase *c, TrainCase *t, const char *suffix)
     States x0 = verify_states(c, verify_role(c, "", "x0", suffix), batch, m->picture, m->states);
     States xtilde =
         verify_states(c, verify_role(c, "", "xtilde", suffix), batch, m->picture, m->states);
-    float *dout = arena_zeroed(c->arena, batch * layout_size(m->output), sizeof *dout);
     TeacherConfig config = diffusion_teacher_defaults();
     config.two_passes = false;
     config.eps = t->eps;
     config.nll_weight = t->nll_weight;
-    if (c->broken)
+    if (c->broken || !verify_call_fits(c, m, batch))
         return 0;
+    float *dout = arena_zeroed(c->arena, batch * layout_size(m->output), sizeof *dout);
     const NetworkInput in = {.x = &xtilde, .t = times};
     Var *out = nn_forward(m->net, c->graph, &in);
     const double loss =
@@ -54,7 +54,7 @@ static double student_step(VerifyCase *c, TrainCase *t, const char *suffix)
     const Di4cDraws draws = verify_draws(c, m, images, t->lambdas, suffix);
     DistillConfig config = distill_defaults();
     config.lambdas = t->lambdas;
-    if (c->broken)
+    if (c->broken || !verify_call_fits(c, m, images * t->lambdas))
         return 0;
     const Workspace work = {.graph = c->graph, .arena = c->arena};
     return distill_gradient_with(&config, &t->teacher.denoiser, &m->denoiser, &x0, &draws, &work,
@@ -67,6 +67,7 @@ static void run_train(VerifyCase *c, TrainCase *t)
     char suffix[24] = "";
     const ParamSet *params = &t->model.net->params;
     for (size_t i = 0; i < t->steps && !c->broken; i++) {
+        const ArenaMark mark = arena_mark(c->arena);
         snprintf(suffix, sizeof suffix, "_%zu", i);
         nn_params_zero_grads(&t->model.net->params);
         const double loss = t->process ? teacher_step(c, t, suffix) : student_step(c, t, suffix);
@@ -74,6 +75,7 @@ static void run_train(VerifyCase *c, TrainCase *t)
         verify_compare_number(c, verify_role(c, "", "loss", suffix), loss);
         verify_compare_number(c, verify_role(c, "", "norm", suffix), norm);
         verify_compare_flat(c, verify_role(c, "", "params", suffix), &t->model, params->values, 1);
+        arena_release(c->arena, mark);
     }
     verify_compare_flat(c, verify_role(c, "", "ema", suffix), &t->model, t->optimizer->ema, 1);
 }
@@ -113,6 +115,7 @@ static void check_counters(VerifyCase *c, const TorchModel *from, size_t steps, 
 static void compare_checkpoint(VerifyCase *c, const TrainCase *t, const char *path)
 {
     const ParamSet *set = &t->model.net->params;
+    const ArenaMark mark = arena_mark(c->arena);
     char suffix[24];
     float *block = arena_zeroed(c->arena, set->total, sizeof *block);
     TorchModel *from = torch_model_read(path, &c->err);
@@ -127,6 +130,7 @@ static void compare_checkpoint(VerifyCase *c, const TrainCase *t, const char *pa
     if (!c->broken && read_block(c, from, TORCH_EMA, set, block))
         verify_compare_flat(c, verify_role(c, "", "ema", suffix), &t->model, block, 1);
     torch_model_free(from);
+    arena_release(c->arena, mark);
 }
 
 static void compare_checkpoints(VerifyCase *c, const TrainCase *t)
@@ -171,7 +175,7 @@ static const char *teacher_name(VerifyCase *c, const char *name)
     return verify_role(c, letter, "teacher", "");
 }
 
-static bool open_networks(VerifyCase *c, TrainCase *t)
+static bool read_networks(VerifyCase *c, TrainCase *t)
 {
     const char *name = verify_model_name(c, "model");
     if (!verify_model_open(c, name, &t->model))
@@ -185,7 +189,7 @@ static bool open_networks(VerifyCase *c, TrainCase *t)
     return t->process && !c->broken;
 }
 
-void verify_train_case(VerifyCase *c)
+static void compare_train_case(VerifyCase *c)
 {
     TrainCase t = {0};
     const TeacherConfig usual = diffusion_teacher_defaults();
@@ -196,7 +200,7 @@ void verify_train_case(VerifyCase *c)
     t.nll_weight = verify_number(c, "nll_weight", 0, usual.nll_weight);
     if (c->broken)
         return;
-    if (open_networks(c, &t)) {
+    if (read_networks(c, &t)) {
         t.optimizer = nn_optimizer_create(&config, &t.model.net->params);
         run_train(c, &t);
         compare_checkpoints(c, &t);
@@ -206,3 +210,5 @@ void verify_train_case(VerifyCase *c)
     verify_model_close(&t.teacher);
     verify_model_close(&t.model);
 }
+
+const VerifyKind verify_train_kind = {"train", compare_train_case, true};

@@ -11,17 +11,6 @@
 #include "tensor/base/text.h"
 #include "tensor/conv/conv.h"
 
-static const struct {
-    const char *kind;
-    void (*run)(VerifyCase *c);
-    bool network; /* run on the fast path too */
-} kinds[] = {
-    {"process", verify_process_case, false},    {"posterior", verify_posterior_case, false},
-    {"logistic_head", verify_head_case, false}, {"unet", verify_unet_case, true},
-    {"ct_elbo", verify_elbo_case, true},        {"di4c", verify_di4c_case, true},
-    {"train", verify_train_case, true},
-};
-
 /* ---- one case ---- */
 
 /* An array of the case that nothing looked at would pass unseen. */
@@ -44,9 +33,9 @@ static bool is_listed_before(const VerifyCase *c)
     return false;
 }
 
-static void run_case(VerifyCase *c, bool fast)
+static void compare_case(VerifyCase *c, bool fast)
 {
-    size_t k = 0;
+    const VerifyKind *kind = verify_kind(c->kind);
     const Json *arrays = json_get(c->json, "arrays");
     c->fast = fast;
     if (is_listed_before(c)) {
@@ -57,36 +46,31 @@ static void run_case(VerifyCase *c, bool fast)
         verify_break(c, "expected an object \"%s\"", "arrays");
         return;
     }
-    while (k < sizeof kinds / sizeof kinds[0] && strcmp(kinds[k].kind, c->kind) != 0)
-        k++;
-    if (k == sizeof kinds / sizeof kinds[0]) {
+    if (!kind) {
         verify_break(c, "kind \"%s\": expected a known one", c->kind);
         return;
     }
     c->arena = arena_create((size_t)1 << 22);
     c->graph = ag_graph_create();
     c->used = mem_zeroed(arrays->count, sizeof *c->used);
+    c->files = mem_zeroed(arrays->count, sizeof *c->files);
     tensor_conv_choose(fast ? CONV_AUTO : CONV_DIRECT);
-    kinds[k].run(c);
+    kind->compare(c);
     tensor_conv_choose(CONV_AUTO);
     check_all_used(c);
+    for (size_t i = 0; i < arrays->count; i++)
+        npy_free(c->files[i]);
+    mem_free(c->files);
     mem_free(c->used);
     ag_graph_destroy(c->graph);
     arena_destroy(c->arena);
     c->used = NULL;
+    c->files = NULL;
     c->graph = NULL;
     c->arena = NULL;
 }
 
-static bool has_network(const char *kind)
-{
-    for (size_t k = 0; k < sizeof kinds / sizeof kinds[0]; k++)
-        if (strcmp(kinds[k].kind, kind) == 0)
-            return kinds[k].network;
-    return false;
-}
-
-static bool passed(const VerifyCase *c)
+static bool case_passed(const VerifyCase *c)
 {
     bool ok = !c->broken && c->record_count > 0;
     for (size_t i = 0; i < c->record_count; i++)
@@ -117,7 +101,7 @@ static void print_case(const VerifyCase *c)
             ratio = own;
         }
     }
-    printf("%-4s %-20s %-6s", passed(c) ? "ok" : "FAIL", c->name, c->fast ? "fast" : "direct");
+    printf("%-4s %-20s %-6s", case_passed(c) ? "ok" : "FAIL", c->name, c->fast ? "fast" : "direct");
     if (worst) {
         text_print(stdout, " %2zu arrays, error %.1e, relative %.1e; nearest to its tolerance: ",
                    c->record_count, error, relative);
@@ -140,6 +124,8 @@ static void print_case(const VerifyCase *c)
 }
 
 /* ---- the manifest ---- */
+
+enum { CASES_MAX = 10000 }; /* what is kept of each takes more than it does in a manifest */
 
 /* A whole file of the folder, to be freed; NULL and a sentence if it cannot be read. */
 static char *read_text(const char *path, size_t *size, Error *err)
@@ -168,6 +154,10 @@ static Json *read_manifest(const char *dir, Error *err)
     const Json *cases = json_get(j, "cases");
     if (j && (!cases || cases->type != JSON_ARRAY || cases->count == 0)) {
         error_set(err, "%.400s: expected an array \"cases\" with at least one case", path);
+        json_free(j);
+        j = NULL;
+    } else if (j && cases->count > CASES_MAX) {
+        error_set(err, "%.400s: %zu cases: expected at most %d", path, cases->count, CASES_MAX);
         json_free(j);
         j = NULL;
     }
@@ -225,7 +215,7 @@ static void write_case(JsonOut *j, const VerifyCase *c)
     jsonout_string(j, "case", c->name);
     jsonout_string(j, "kind", c->kind);
     jsonout_string(j, "path", c->fast ? "fast" : "direct");
-    jsonout_bool(j, "ok", passed(c));
+    jsonout_bool(j, "ok", case_passed(c));
     if (c->broken)
         jsonout_string(j, "error", c->err.text);
     jsonout_array(j, "arrays");
@@ -265,21 +255,22 @@ static bool write_json(const char *path, const VerifyCase *runs, size_t count, s
 }
 
 /* Runs the cases, once or twice each, into runs (room for two a case); returns how many. */
-static size_t run_all(const char *dir, const Json *manifest, VerifyCase *runs)
+static size_t compare_all_cases(const char *dir, const Json *manifest, VerifyCase *runs)
 {
     const Json *cases = json_get(manifest, "cases");
     size_t count = 0;
     for (size_t i = 0; i < cases->count; i++) {
         const char *name = json_string(&cases->items[i], "name", "case", NULL);
         const char *kind = json_string(&cases->items[i], "kind", "case", NULL);
-        for (int fast = 0; fast <= (kind && has_network(kind)); fast++) {
+        const VerifyKind *known = verify_kind(kind ? kind : "");
+        for (int fast = 0; fast <= (known && known->network); fast++) {
             VerifyCase *c = &runs[count++];
             *c = (VerifyCase){.dir = dir,
                               .manifest = manifest,
                               .json = &cases->items[i],
                               .name = name ? name : "(no name)",
                               .kind = kind ? kind : ""};
-            run_case(c, fast != 0);
+            compare_case(c, fast != 0);
             print_case(c);
         }
     }
@@ -293,11 +284,11 @@ bool verify_run(const char *dir, const char *json_path, size_t *failed, Error *e
         return false;
     const size_t cases = json_get(manifest, "cases")->count;
     VerifyCase *runs = mem_zeroed(2 * cases, sizeof *runs);
-    const size_t count = run_all(dir, manifest, runs);
+    const size_t count = compare_all_cases(dir, manifest, runs);
     size_t arrays = 0;
     *failed = count_orphans(manifest) + count_missing(dir, manifest);
     for (size_t i = 0; i < count; i++) {
-        *failed += !passed(&runs[i]);
+        *failed += !case_passed(&runs[i]);
         arrays += runs[i].record_count;
     }
     printf("%zu cases, %zu runs, %zu comparisons: %s (%zu failed)\n", cases, count, arrays,

@@ -18,30 +18,51 @@ static uint32_t rotate(uint32_t x, int n)
     return x >> n | x << (32 - n);
 }
 
-static void add_block(uint32_t h[8], const unsigned char *block)
+static uint32_t big_endian(const unsigned char *p)
 {
-    uint32_t w[64], v[8];
+    return (uint32_t)p[0] << 24 | (uint32_t)p[1] << 16 | (uint32_t)p[2] << 8 | p[3];
+}
+
+/* One round: new values of d and h, which are the next round's e and a.  All other words keep their
+ * values and only change their names, which is left to the order of the arguments. */
+static void add_round(uint32_t a, uint32_t b, uint32_t c, uint32_t *d, uint32_t e, uint32_t f,
+                      uint32_t g, uint32_t *h, uint32_t constant_and_word)
+{
+    const uint32_t s1 = rotate(e, 6) ^ rotate(e, 11) ^ rotate(e, 25);
+    const uint32_t choose = g ^ (e & (f ^ g));
+    const uint32_t t1 = *h + s1 + choose + constant_and_word;
+    const uint32_t s0 = rotate(a, 2) ^ rotate(a, 13) ^ rotate(a, 22);
+    const uint32_t majority = (a & b) | (c & (a | b));
+    *d += t1;
+    *h = t1 + s0 + majority;
+}
+
+static void add_block(uint32_t state[8], const unsigned char *block)
+{
+    uint32_t a = state[0], b = state[1], c = state[2], d = state[3];
+    uint32_t e = state[4], f = state[5], g = state[6], h = state[7];
+    uint32_t w[64];
     for (int i = 0; i < 16; i++)
-        w[i] = (uint32_t)block[4 * i] << 24 | (uint32_t)block[4 * i + 1] << 16 |
-               (uint32_t)block[4 * i + 2] << 8 | block[4 * i + 3];
+        w[i] = big_endian(block + 4 * i);
     for (int i = 16; i < 64; i++) {
         uint32_t s0 = rotate(w[i - 15], 7) ^ rotate(w[i - 15], 18) ^ w[i - 15] >> 3;
         uint32_t s1 = rotate(w[i - 2], 17) ^ rotate(w[i - 2], 19) ^ w[i - 2] >> 10;
         w[i] = w[i - 16] + s0 + w[i - 7] + s1;
     }
-    memcpy(v, h, sizeof v);
-    for (int i = 0; i < 64; i++) {
-        uint32_t s1 = rotate(v[4], 6) ^ rotate(v[4], 11) ^ rotate(v[4], 25);
-        uint32_t choose = (v[4] & v[5]) ^ (~v[4] & v[6]);
-        uint32_t t1 = v[7] + s1 + choose + round_constant[i] + w[i];
-        uint32_t s0 = rotate(v[0], 2) ^ rotate(v[0], 13) ^ rotate(v[0], 22);
-        uint32_t majority = (v[0] & v[1]) ^ (v[0] & v[2]) ^ (v[1] & v[2]);
-        memmove(v + 1, v, 7 * sizeof v[0]);
-        v[4] += t1;
-        v[0] = t1 + s0 + majority;
+    for (int i = 0; i < 64; i += 8) {
+        const uint32_t *k = round_constant + i, *x = w + i;
+        add_round(a, b, c, &d, e, f, g, &h, k[0] + x[0]);
+        add_round(h, a, b, &c, d, e, f, &g, k[1] + x[1]);
+        add_round(g, h, a, &b, c, d, e, &f, k[2] + x[2]);
+        add_round(f, g, h, &a, b, c, d, &e, k[3] + x[3]);
+        add_round(e, f, g, &h, a, b, c, &d, k[4] + x[4]);
+        add_round(d, e, f, &g, h, a, b, &c, k[5] + x[5]);
+        add_round(c, d, e, &f, g, h, a, &b, k[6] + x[6]);
+        add_round(b, c, d, &e, f, g, h, &a, k[7] + x[7]);
     }
+    const uint32_t after[8] = {a, b, c, d, e, f, g, h};
     for (int i = 0; i < 8; i++)
-        h[i] += v[i];
+        state[i] += after[i];
 }
 
 void sha256_init(Sha256 *s)

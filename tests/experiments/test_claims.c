@@ -8,6 +8,7 @@
 #include "experiments/commands/commands.h"
 #include "experiments/data/datasets.h"
 #include "experiments/model/model.h"
+#include "experiments/model/model_file.h"
 #include "experiments/model/presets.h"
 #include "experiments/model/torch_import.h"
 #include "experiments/theory/exact/world.h"
@@ -16,6 +17,7 @@
 #include "nn/formats/csv.h"
 #include "nn/formats/json.h"
 #include "nn/formats/npy.h"
+#include "nn/unet/unet.h"
 #include "tensor/base/memory.h"
 #include "tests/tools/toys.h"
 
@@ -275,7 +277,7 @@ START_TEST(weights_that_share_a_storage)
     ck_assert_uint_gt(4 * m.net->params.total, 8 * bytes + MODEL_FILE_MEMORY);
     nn_network_destroy(m.net);
     start();
-    ck_assert_ptr_null(torch_import_model(toy("s.pt"), WEIGHTS_RAW, &err));
+    ck_assert_ptr_null(model_load(toy("s.pt"), WEIGHTS_RAW, &err));
     ck_assert_msg(strstr(err.text, "storage of their own") != NULL, "%s", err.text);
     within(bytes, "shared weights");
     ck_assert_int_eq(inspect("s.pt"), 0);
@@ -380,6 +382,157 @@ START_TEST(manifests)
     ck_assert(verify_run(DIR, NULL, &failed, &err));
     ck_assert_uint_gt(failed, 0);
     within(strlen(cases[_i]), "a manifest");
+}
+END_TEST
+
+/* ---- manifests and the arrays that they name ---- */
+
+typedef struct Claim {
+    const char *role, *shape; /* as the manifest says */
+    size_t rank, axes[4];     /* of the file, bytes of 0 */
+} Claim;
+enum { CLAIMS = 9 };
+
+/* Lengths that are lies; and lengths that are true, whose product nothing has as many numbers as.
+ */
+static const struct {
+    const char *kind, *settings, *sentence;
+    Claim claims[CLAIMS];
+} hostile[] = {
+    {"process",
+     "\"process\": \"uniform\", \"S\": 1000, \"params\": {\"rate_const\": 1}",
+     "array \"times\": expected the manifest's dtype and shape",
+     {{"times", "[1000000]", 1, {1}}, {"rows", "[1000000]", 1, {1}}, {"vec", "[1000]", 1, {1}}}},
+    {"process",
+     "\"process\": \"uniform\", \"S\": 1000, \"params\": {\"rate_const\": 1}",
+     "array \"base_rows\": expected 100000000 entries",
+     {{"times", "[1]", 1, {1}},
+      {"rows", "[100000]", 1, {100000}},
+      {"vec", "[1000]", 1, {1000}},
+      {"beta", "[1]", 1, {1}},
+      {"dbeta", "[1]", 1, {1}},
+      {"base_rows", "[1]", 1, {1}}}},
+    {"posterior",
+     "\"process\": \"uniform\", \"S\": 1000, \"params\": {\"rate_const\": 1}, \"eps\": 0",
+     "array \"p0\": expected 1000000000 entries",
+     {{"pairs", "[1000, 2]", 2, {1000, 2}},
+      {"xt", "[1000, 1000]", 2, {1000, 1000}},
+      {"p0", "[1]", 1, {1}}}},
+    {"logistic_head",
+     "\"S\": 65535",
+     "array \"logp\": expected 13107000000 entries",
+     {{"out", "[1, 2, 1, 200000]", 4, {1, 2, 1, 200000}},
+      {"logp", "[1, 65535]", 2, {1, 65535}},
+      {"logp_fix", "[1, 65535]", 2, {1, 65535}}}},
+    {"unet",
+     "\"model\": \"m\"",
+     "1 pictures of 256x256 in one call of the network take about",
+     {{"x", "[1, 1, 256, 256]", 4, {1, 1, 256, 256}},
+      {"t", "[1]", 1, {1}},
+      {"w", "[1, 2, 256, 256]", 4, {1, 2, 256, 256}}}},
+};
+
+/* The network of the case `unet`: few weights, but attention between all pairs of positions. */
+static void put_network(Buffer *b)
+{
+    Error err;
+    UNetConfig u = nn_unet_defaults();
+    u.height = u.width = 256;
+    u.channels = u.scales = u.res_blocks = 1;
+    u.states = u.out_states = 16;
+    u.ch = 4;
+    u.attn_scale = -1;
+    Network *net = nn_unet_create(&u, false, &err);
+    ck_assert_ptr_nonnull(net);
+    ck_assert(nn_checkpoint_write(toy("m.safetensors"), net, NULL, NULL, 0, &err));
+    buffer_text(b,
+                "{\"m\": {\"weights\": \"m.safetensors\", \"config\": {\"lam\": false, \"ch\": 4, "
+                "\"ch_mult\": [1], \"res_blocks\": 1, \"channels\": 1, \"height\": 256, "
+                "\"width\": 256, \"S\": 16, \"embed\": 0, \"attn_scale\": -1, \"dropout\": 0, "
+                "\"time_scale\": 1000, \"vmax\": -1, \"fix_logistic\": false}, \"params\": [");
+    for (size_t i = 0, offset = 0; i < net->params.count; i++) {
+        const Param *p = net->params.items[i];
+        size_t shape[TENSOR_MAX_RANK];
+        const int rank = nn_param_file_shape(p, shape);
+        buffer_format(b, "%s{\"name\": \"%s\", \"offset\": %zu, \"shape\": [", i > 0 ? ", " : "",
+                      p->name, offset);
+        for (int k = 0; k < rank; k++)
+            buffer_format(b, "%s%zu", k > 0 ? ", " : "", shape[k]);
+        buffer_text(b, "]}");
+        offset += tensor_size(&p->value);
+    }
+    buffer_text(b, "]}}");
+    nn_network_destroy(net);
+}
+
+/* Writes the array; returns the bytes of its file. */
+static size_t put_array(const Claim *claim)
+{
+    Error err;
+    char name[40];
+    size_t count = 1;
+    for (size_t k = 0; k < claim->rank; k++)
+        count *= claim->axes[k];
+    unsigned char *zeros = mem_zeroed(count, 1);
+    snprintf(name, sizeof name, "%s.npy", claim->role);
+    ck_assert(npy_write(toy(name), NPY_U1, (int)claim->rank, claim->axes, zeros, &err));
+    mem_free(zeros);
+    return count + 128;
+}
+
+static size_t put_manifest(const char *kind, const char *settings, const Claim *claims)
+{
+    Buffer b = {0}, roles = {0};
+    size_t bytes = 0;
+    buffer_text(&b, "{\"models\": ");
+    put_network(&b);
+    buffer_text(&b, ", \"arrays\": {");
+    for (size_t i = 0; i < CLAIMS && claims[i].role; i++) {
+        const Claim *r = &claims[i];
+        const char *comma = i > 0 ? ", " : "";
+        bytes += put_array(r);
+        buffer_format(&b, "%s\"%s\": {\"file\": \"%s.npy\", \"dtype\": \"uint8\", \"shape\": %s}",
+                      comma, r->role, r->role, r->shape);
+        buffer_format(&roles, "%s\"%s\": \"%s\"", comma, r->role, r->role);
+    }
+    buffer_format(&b, "}, \"cases\": [{\"name\": \"c\", \"kind\": \"%s\", %s, \"arrays\": {%s}}]}",
+                  kind, settings, roles.bytes);
+    put("manifest.json", &b);
+    bytes += b.length;
+    buffer_free(&roles);
+    buffer_free(&b);
+    return bytes;
+}
+
+START_TEST(manifests_and_arrays)
+{
+    Error err;
+    size_t failed = 0, size;
+    const size_t bytes = put_manifest(hostile[_i].kind, hostile[_i].settings, hostile[_i].claims);
+    start();
+    ck_assert(verify_run(DIR, NULL, &failed, &err));
+    ck_assert_uint_gt(failed, 0);
+    within(bytes, hostile[_i].sentence);
+    char *said = toy_read(toy("stdout"), &size);
+    ck_assert_msg(strstr(said, hostile[_i].sentence) != NULL, "%s", said);
+    mem_free(said);
+}
+END_TEST
+
+START_TEST(manifests_of_many_cases)
+{
+    Error err;
+    Buffer b = {0};
+    size_t failed;
+    buffer_text(&b, "{\"cases\": [");
+    repeat(&b, "0,", 400000);
+    buffer_text(&b, "0]}");
+    put("manifest.json", &b);
+    start();
+    ck_assert(!verify_run(DIR, NULL, &failed, &err));
+    within(b.length, "cases");
+    ck_assert_msg(strstr(err.text, "400001 cases: expected at most 10000") != NULL, "%s", err.text);
+    buffer_free(&b);
 }
 END_TEST
 
@@ -511,6 +664,8 @@ Suite *claims_suite(void)
     tcase_add_test(tc, weights_that_share_a_storage);
     tcase_add_loop_test(tc, metadata, 0, 8);
     tcase_add_loop_test(tc, manifests, 0, 2);
+    tcase_add_loop_test(tc, manifests_and_arrays, 0, sizeof hostile / sizeof hostile[0]);
+    tcase_add_test(tc, manifests_of_many_cases);
     tcase_add_loop_test(tc, huge_sizes_in_every_place, 0, sizeof kinds / sizeof kinds[0]);
     suite_add_tcase(s, tc);
     return s;

@@ -10,6 +10,7 @@
 #include "experiments/metrics/classifier.h"
 #include "experiments/metrics/fcd.h"
 #include "experiments/model/model.h"
+#include "experiments/model/model_file.h"
 #include "experiments/theory/theory.h"
 #include "nn/formats/json.h"
 #include "nn/formats/npy.h"

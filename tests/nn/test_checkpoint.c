@@ -261,6 +261,41 @@ START_TEST(equal_weights_have_equal_hashes)
 }
 END_TEST
 
+/* The file's weights have the hash that they have in memory; what is not to be loaded has none. */
+START_TEST(hashes_straight_from_a_file)
+{
+    const OptimizerConfig c = quick();
+    Network *net = toy(TOY_STUDENT, 1), *averaged = toy(TOY_STUDENT, 2);
+    Optimizer *o = nn_optimizer_create(&c, &net->params);
+    Error err = {""};
+    char memory[65], file[65];
+    steps(net, o, 0, 5);
+    write_checkpoint(net, o);
+    SafetensorsFile *f = open_file();
+    nn_weights_hash(net, memory);
+    ck_assert_msg(nn_checkpoint_hash(f, averaged, WEIGHTS_RAW, file, &err), "%s", err.text);
+    ck_assert_str_eq(file, memory);
+    ck_assert(nn_checkpoint_hash(f, averaged, WEIGHTS_AVERAGED, file, &err));
+    ck_assert_str_ne(file, memory);
+    ck_assert(nn_checkpoint_load(f, averaged, WEIGHTS_AVERAGED, &err));
+    nn_weights_hash(averaged, memory);
+    ck_assert_str_eq(file, memory);
+    safetensors_free(f);
+    o->ema[net->params.total - 1] = NAN;
+    write_checkpoint(net, o);
+    f = open_file();
+    ck_assert(nn_checkpoint_hash(f, net, WEIGHTS_RAW, file, &err));
+    ck_assert(!nn_checkpoint_hash(f, net, WEIGHTS_AVERAGED, file, &err));
+    ck_assert_msg(
+        strstr(err.text, "tensor \"ema.lemb_modules.0.weight\": expected finite numbers") != NULL,
+        "%s", err.text);
+    safetensors_free(f);
+    nn_optimizer_destroy(o);
+    net->destroy(net);
+    averaged->destroy(averaged);
+}
+END_TEST
+
 START_TEST(hash_of_known_weights)
 {
     /* sha256 of "a\0" 1.0 "b\0" 2.0 3.0, whatever the order of creation */
@@ -293,6 +328,7 @@ Suite *checkpoint_suite(void)
     tcase_add_test(tc, resuming_needs_the_optimiser);
     tcase_add_test(tc, files_of_another_format_are_refused);
     tcase_add_test(tc, equal_weights_have_equal_hashes);
+    tcase_add_test(tc, hashes_straight_from_a_file);
     tcase_add_test(tc, hash_of_known_weights);
     suite_add_tcase(suite, tc);
     return suite;

@@ -6,7 +6,8 @@
 #include <string.h>
 
 #include "experiments/commands/commands.h"
-#include "experiments/model/model.h"
+#include "experiments/model/model_file.h"
+#include "experiments/model/model_meta.h"
 #include "experiments/model/torch_model.h"
 #include "tensor/base/memory.h"
 #include "tensor/base/platform.h"
@@ -18,6 +19,17 @@ static void set_up(void)
     toys_set_up("test-convert.tmp.d");
     ck_assert_ptr_nonnull(freopen(toy("stdout"), "w", stdout));
     ck_assert_ptr_nonnull(freopen(toy("stderr"), "w", stderr));
+}
+
+static int inspect(const char *path)
+{
+    char a[200];
+    char *argv[] = {a};
+    snprintf(a, sizeof a, "%s", path);
+    for (size_t i = 0; i < command_count; i++)
+        if (strcmp(commands[i].name, "inspect") == 0)
+            return commands[i].run(&commands[i], 1, argv);
+    return -1;
 }
 
 static int convert(const char *in, const char *out, const char *setting)
@@ -47,13 +59,18 @@ static int run_convert(const char *in, const char *out, const char *flag)
     return -1;
 }
 
-static void expect_said(const char *piece)
+static void expect_in(FILE *stream, const char *name, const char *piece)
 {
-    fflush(stderr);
+    fflush(stream);
     size_t size;
-    char *text = toy_read(toy("stderr"), &size);
+    char *text = toy_read(toy(name), &size);
     ck_assert_msg(strstr(text, piece) != NULL, "expected \"%s\" in: %s", piece, text);
     mem_free(text);
+}
+
+static void expect_said(const char *piece)
+{
+    expect_in(stderr, "stderr", piece);
 }
 
 /* A U-Net of the published kind, of the least size. */
@@ -306,6 +323,35 @@ START_TEST(checkpoints_are_models)
 }
 END_TEST
 
+/* Raw and averaged weights and their hashes, all of one reading of a checkpoint. */
+START_TEST(checkpoints_are_read_once)
+{
+    Optimizer *o;
+    Error err = {""};
+    ModelFile f;
+    char hash[65], wanted[65];
+    Model *m = small_model(ROLE_STUDENT, &o);
+    const size_t size = m->net->params.total * sizeof(float);
+    write_foreign(m, o, &(Foreign){.prefix = "net.", .averages = true});
+    ck_assert_msg(model_file_open(&f, toy("x.pt"), &err), "%s", err.text);
+    ck_assert_int_eq(remove(toy("x.pt")), 0);
+    Model *back = model_file_model(&f, WEIGHTS_AVERAGED, &err);
+    ck_assert_msg(back != NULL, "%s", err.text);
+    ck_assert_mem_eq(back->net->params.values, o->ema, size);
+    ck_assert_msg(model_file_weights(&f, back, WEIGHTS_RAW, &err), "%s", err.text);
+    ck_assert_mem_eq(back->net->params.values, m->net->params.values, size);
+    ck_assert_msg(model_file_hash(&f, back, WEIGHTS_RAW, hash, &err), "%s", err.text);
+    nn_weights_hash(m->net, wanted);
+    ck_assert_str_eq(hash, wanted);
+    ck_assert(model_file_hash(&f, back, WEIGHTS_AVERAGED, hash, &err));
+    ck_assert_str_ne(hash, wanted);
+    model_file_close(&f);
+    model_destroy(back);
+    nn_optimizer_destroy(o);
+    model_destroy(m);
+}
+END_TEST
+
 /* The file by `di4c convert` keeps its settings. */
 START_TEST(converted_files_are_models)
 {
@@ -353,8 +399,8 @@ START_TEST(a_file_that_exists_is_kept)
 }
 END_TEST
 
-/* Its encoder's and its law's parameters go there and back too. */
-START_TEST(a_student_with_a_recognition_network)
+/* With a recognition network, and a law of lambda of its own. */
+static Model *student_with_a_law(void)
 {
     Error err = {""};
     Config c = toy_config(ROLE_STUDENT, 10);
@@ -367,6 +413,14 @@ START_TEST(a_student_with_a_recognition_network)
     ck_assert_msg(m != NULL, "%s", err.text);
     strcpy(m->data, "glyphs");
     memset(m->teacher_hash, 'a', 64);
+    return m;
+}
+
+/* Its encoder's and its law's parameters go there and back too. */
+START_TEST(a_student_with_a_recognition_network)
+{
+    Error err = {""};
+    Model *m = student_with_a_law();
     m->net->prior->mean->value.data[3] = 1.5f;
     ck_assert_msg(model_save(m, NULL, toy("x.safetensors"), &err), "%s", err.text);
     ck_assert_int_eq(run_convert(toy("x.safetensors"), toy("x.pt"), "--overwrite"), 0);
@@ -375,6 +429,67 @@ START_TEST(a_student_with_a_recognition_network)
     ck_assert(back->net->encoder != NULL && back->net->prior != NULL);
     ck_assert_mem_eq(back->net->params.values, m->net->params.values,
                      m->net->params.total * sizeof(float));
+    model_destroy(back);
+    model_destroy(m);
+}
+END_TEST
+
+/* A file as `di4c convert` would write it of m, which it would refuse to: weights and metadata. */
+static void write_converted(const Model *m, const char *name)
+{
+    const ParamSet *set = &m->net->params;
+    Error err = {""};
+    ModelMeta meta = model_meta_of(m);
+    TorchWriter *w = torch_writer();
+    PickleWriter *p = torch_pickle(w);
+    float *file = mem_alloc(set->total, sizeof *file);
+    pickle_open_dict(p, false);
+    pickle_put_text(p, "model");
+    pickle_open_dict(p, true);
+    for (size_t i = 0; i < set->count; i++) {
+        pickle_put_text(p, set->items[i]->name);
+        put_block(m, w, file, i, set->values);
+    }
+    pickle_close_dict(p);
+    pickle_put_text(p, "di4c");
+    pickle_open_dict(p, false);
+    pickle_put_text(p, "format");
+    pickle_put_text(p, "di4c-1");
+    for (size_t i = 0; i < meta.count; i++) {
+        pickle_put_text(p, meta.entries[i].key);
+        pickle_put_text(p, meta.entries[i].value);
+    }
+    pickle_close_dict(p);
+    pickle_close_dict(p);
+    ck_assert_msg(torch_write(w, toy(name), &err), "%s", err.text);
+    torch_writer_free(w);
+    mem_free(file);
+    model_meta_free(&meta);
+}
+
+static const struct {
+    float value; /* of the third log-deviation */
+    const char *part;
+} laws[] = {
+    {1, NULL},
+    {1000, "x.pt: prior.log_deviation: entry 2 is 1000: expected at most 20"},
+    {NAN, "x.pt: tensor \"prior.log_deviation\": expected finite numbers, entry 2 is NaN"},
+    {INFINITY,
+     "x.pt: tensor \"prior.log_deviation\": expected finite numbers, entry 2 is infinite"},
+};
+
+/* A law of lambda whose draws would not be finite is refused by its entry. */
+START_TEST(laws_of_lambda_that_are_not_finite)
+{
+    Error err = {""};
+    Model *m = student_with_a_law();
+    m->net->prior->log_deviation->value.data[2] = laws[_i].value;
+    write_converted(m, "x.pt");
+    Model *back = model_load(toy("x.pt"), WEIGHTS_RAW, &err);
+    ck_assert_int_eq(back != NULL, laws[_i].part == NULL);
+    ck_assert_msg(laws[_i].part == NULL || strstr(err.text, laws[_i].part) != NULL, "%s", err.text);
+    ck_assert_int_eq(inspect(toy("x.pt")), 0);
+    expect_in(stdout, "stdout", laws[_i].part == NULL ? "weights (averaged)" : laws[_i].part);
     model_destroy(back);
     model_destroy(m);
 }
@@ -498,9 +613,11 @@ Suite *convert_suite(void)
     tcase_add_loop_test(tc, there_and_back, 0, 4);
     tcase_add_loop_test(tc, from_pytorch, 0, 2 * (int)(sizeof foreigners / sizeof foreigners[0]));
     tcase_add_loop_test(tc, checkpoints_are_models, 0, 4);
+    tcase_add_test(tc, checkpoints_are_read_once);
     tcase_add_test(tc, converted_files_are_models);
     tcase_add_test(tc, a_file_that_exists_is_kept);
     tcase_add_test(tc, a_student_with_a_recognition_network);
+    tcase_add_loop_test(tc, laws_of_lambda_that_are_not_finite, 0, sizeof laws / sizeof laws[0]);
     tcase_add_test(tc, weights_that_are_not_numbers);
     tcase_add_test(tc, what_does_not_fit);
     tcase_add_test(tc, mutations_end_in_a_model_or_a_sentence);

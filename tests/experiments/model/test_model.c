@@ -1,9 +1,9 @@
-/* Model files: round trips, and every way in which the metadata can be wrong. */
+/* Models from configurations: seeds, data, and configurations that no model has. */
 #include <check.h>
-#include <stdio.h>
 #include <string.h>
 
 #include "experiments/model/model.h"
+#include "nn/checkpoint.h"
 #include "tensor/base/memory.h"
 #include "tests/tools/toys.h"
 
@@ -19,127 +19,6 @@ static Model *create(const Config *c, ConfigRole role)
     ck_assert_msg(m != NULL, "%s", err.text);
     return m;
 }
-
-static Model *load(const char *path, WeightChoice which)
-{
-    Error err = {""};
-    Model *m = model_load(path, which, &err);
-    ck_assert_msg(m != NULL, "%s", err.text);
-    return m;
-}
-
-static void save(const Model *m, const Optimizer *o, const char *path)
-{
-    Error err = {""};
-    ck_assert_msg(model_save(m, o, path, &err), "%s", err.text);
-}
-
-/* A model of `role` with random weights in the toy file `name`. */
-static Model *saved(ConfigRole role, const char *name)
-{
-    const Config c = toy_config(role, 10);
-    Model *m = create(&c, role);
-    Dataset *glyphs = toy_open("glyphs", false);
-    model_set_data(m, glyphs);
-    dataset_close(glyphs);
-    if (role == ROLE_STUDENT)
-        memset(m->teacher_hash, 'a', 64);
-    save(m, NULL, toy(name));
-    return m;
-}
-
-/* Copies the model file with one metadata entry changed, added or (value NULL) left out. */
-static void change(const char *from, const char *to, const char *key, const char *value)
-{
-    Error err = {""};
-    SafetensorsFile *f = safetensors_read(from, &err);
-    SafetensorsWriter *w = safetensors_writer();
-    float *block[200];
-    ck_assert_msg(f != NULL && f->tensor_count <= 200, "%s", err.text);
-    if (value)
-        safetensors_add_meta(w, key, value);
-    for (size_t i = 0; i < f->meta_count; i++)
-        if (strcmp(f->meta[i].key, key) != 0)
-            safetensors_add_meta(w, f->meta[i].key, f->meta[i].value);
-    for (size_t i = 0; i < f->tensor_count; i++) {
-        const FileTensor *t = &f->tensors[i];
-        block[i] = mem_alloc(t->count, sizeof(float));
-        ck_assert(safetensors_floats(t, block[i], from, &err));
-        safetensors_add(w, t->name, t->rank, t->shape, block[i]);
-    }
-    ck_assert_msg(safetensors_write(w, to, &err), "%s", err.text);
-    for (size_t i = 0; i < f->tensor_count; i++)
-        mem_free(block[i]);
-    safetensors_writer_free(w);
-    safetensors_free(f);
-}
-
-START_TEST(files_come_back_as_they_were)
-{
-    const ConfigRole role = (ConfigRole)_i;
-    Model *m = saved(role, "a.safetensors"), *back = load(toy("a.safetensors"), WEIGHTS_AVERAGED);
-    ck_assert(back->role == role && back->step == 0);
-    ck_assert_uint_eq(config_difference(&back->config, &m->config), config_count());
-    ck_assert_str_eq(back->data, "glyphs");
-    ck_assert_uint_eq(strlen(back->data_hash), 64);
-    ck_assert_str_eq(back->data_hash, m->data_hash);
-    ck_assert_str_eq(back->teacher_hash, m->teacher_hash);
-    ck_assert_uint_eq(back->net->params.total, m->net->params.total);
-    ck_assert_mem_eq(back->net->params.values, m->net->params.values,
-                     m->net->params.total * sizeof(float));
-    ck_assert_uint_eq(back->denoiser.lambda_dims, role == ROLE_STUDENT ? 1 : 0);
-    ck_assert_ptr_null(back->net->params.grads);
-    save(back, NULL, toy("b.safetensors"));
-    ck_assert(toy_same(toy("a.safetensors"), toy("b.safetensors")));
-    model_destroy(back);
-    model_destroy(m);
-    ck_assert_uint_eq(mem_in_use(), 0);
-}
-END_TEST
-
-START_TEST(raw_and_averaged_weights_are_told_apart)
-{
-    const OptimizerConfig oc = nn_optimizer_defaults();
-    Model *m = saved(ROLE_TEACHER, "a.safetensors");
-    Optimizer *o = nn_optimizer_create(&oc, &m->net->params);
-    const size_t bytes = m->net->params.total * sizeof(float);
-    for (size_t i = 0; i < m->net->params.total; i++)
-        o->ema[i] = m->net->params.values[i] + 1;
-    o->steps = 7;
-    save(m, o, toy("a.safetensors"));
-    Model *raw = load(toy("a.safetensors"), WEIGHTS_RAW);
-    Model *averaged = load(toy("a.safetensors"), WEIGHTS_AVERAGED);
-    ck_assert_uint_eq(raw->step, 7);
-    ck_assert_mem_eq(raw->net->params.values, m->net->params.values, bytes);
-    ck_assert_mem_eq(averaged->net->params.values, o->ema, bytes);
-    nn_optimizer_destroy(o);
-    model_destroy(raw);
-    model_destroy(averaged);
-    model_destroy(m);
-}
-END_TEST
-
-START_TEST(a_u_net_with_a_logistic_head)
-{
-    Config c;
-    config_defaults(&c);
-    c.height = c.width = 8;
-    c.states = 16;
-    config_put(&c, "Q_sigma", 32);
-    config_put(&c, "ch", 8);
-    toy_set(&c, "ch_mult", "1,2");
-    Model *m = create(&c, ROLE_STUDENT);
-    save(m, NULL, toy("u.safetensors"));
-    Model *back = load(toy("u.safetensors"), WEIGHTS_RAW);
-    ck_assert(back->denoiser.head.class == &diffusion_logistic &&
-              back->denoiser.head.channels == 3);
-    ck_assert(back->denoiser.head.dims == 192 && back->process->mask == -1);
-    ck_assert_str_eq(back->data, "unknown"); /* none was set */
-    ck_assert_str_eq(back->data_hash, "");
-    model_destroy(back);
-    model_destroy(m);
-}
-END_TEST
 
 START_TEST(seeds_and_data_have_their_hash)
 {
@@ -167,188 +46,6 @@ START_TEST(seeds_and_data_have_their_hash)
 }
 END_TEST
 
-static const struct {
-    const char *key, *value, *part;
-} broken[] = {
-    {"format", NULL, "has no 'format'"},
-    {"format", "di4c-2", "format 'di4c-2': expected di4c-1"},
-    {"role", NULL, "has no 'role'"},
-    {"role", "king", "role 'king': expected teacher or student"},
-    {"role", "student", "net."}, /* a student has more tensors */
-    {"data", NULL, "has no 'data'"},
-    {"data", "", "data: expected a kind of data"},
-    {"data", "\033[31mred", "data: expected a kind of data"},
-    {"data", "aaaaaaaaaaaaaaaaaaaa", "data: expected a kind of data"},
-    {"step", "-4", "step '-4': expected a whole number"},
-    {"step", "1e3", "step '1e3'"},
-    {"step", "9999999999999999999", "step '9999999999999999999'"},
-    {"data_hash", "abc", "data_hash 'abc': expected 64 hexadecimal digits"},
-    {"teacher", "xyz", "teacher 'xyz': expected 64 hexadecimal digits"},
-    {"config.process", NULL, "has no 'config.process'"},
-    {"config.process", "gauss", "process=gauss: expected one of"},
-    {"config.mlp_width", "24", "expected shape (24"},
-    {"config.height", "0", "height=0: expected a whole number"},
-    {"config.head", "logistic", "head=logistic"},
-    {"config.colour", "red", "unknown key 'colour'"},
-};
-
-START_TEST(broken_metadata_is_named)
-{
-    Error err = {""};
-    model_destroy(saved(ROLE_TEACHER, "a.safetensors"));
-    change(toy("a.safetensors"), toy("b.safetensors"), broken[_i].key, broken[_i].value);
-    ck_assert(model_load(toy("b.safetensors"), WEIGHTS_RAW, &err) == NULL);
-    ck_assert_msg(strstr(err.text, broken[_i].part) != NULL, "%s", err.text);
-    ck_assert_msg(strstr(err.text, "b.safetensors") != NULL, "%s", err.text);
-    ck_assert_uint_eq(mem_in_use(), 0);
-}
-END_TEST
-
-START_TEST(settings_of_training_may_be_missing)
-{
-    model_destroy(saved(ROLE_TEACHER, "a.safetensors"));
-    change(toy("a.safetensors"), toy("b.safetensors"), "config.share_at_one", NULL);
-    Model *m = load(toy("b.safetensors"), WEIGHTS_RAW);
-    ck_assert(m->config.share_at_one == 0);
-    model_destroy(m);
-}
-END_TEST
-
-/* Files of the first version know no schedule but the published one and no input but by the head.
- */
-START_TEST(newer_settings_may_be_missing)
-{
-    model_destroy(saved(ROLE_TEACHER, "a.safetensors"));
-    change(toy("a.safetensors"), toy("b.safetensors"), "config.beta", NULL);
-    change(toy("b.safetensors"), toy("c.safetensors"), "config.beta_scale", NULL);
-    change(toy("c.safetensors"), toy("d.safetensors"), "config.beta_ratio", NULL);
-    change(toy("d.safetensors"), toy("e.safetensors"), "config.state_input", NULL);
-    change(toy("e.safetensors"), toy("f.safetensors"), "config.output_kernel", NULL);
-    Model *m = load(toy("f.safetensors"), WEIGHTS_RAW);
-    Model *now = load(toy("a.safetensors"), WEIGHTS_RAW);
-    ck_assert_uint_eq(config_difference(&m->config, &now->config), config_count());
-    ck_assert_int_eq(m->process->schedule.kind, SCHEDULE_LOGLINEAR);
-    model_destroy(m);
-    model_destroy(now);
-}
-END_TEST
-
-static Config matrix_config(const RateMatrix *rates)
-{
-    Config c = toy_config(ROLE_TEACHER, 10);
-    toy_set(&c, "process", "matrix");
-    c.time_weight = 0;
-    c.beta_scale = 10;
-    c.rates = rates;
-    return c;
-}
-
-/* The matrix travels in the file, to its last digit. */
-START_TEST(a_rate_matrix_is_kept)
-{
-    double rates[4] = {-1.0 / 3.0, 1.0 / 3.0, 0.7, -0.7};
-    RateMatrix R = {2, rates};
-    const Config c = matrix_config(&R);
-    Error err = {""};
-    model_destroy(create(&c, ROLE_TEACHER));
-    const size_t before = mem_in_use(); /* products of matrices keep their scratch */
-    Model *m = create(&c, ROLE_TEACHER);
-    save(m, NULL, toy("a.safetensors"));
-    rates[1] = 5; /* the model has its own copy */
-    ck_assert_double_eq(m->rates->rates[1], 1.0 / 3.0);
-    Model *back = load(toy("a.safetensors"), WEIGHTS_RAW);
-    ck_assert(rate_matrix_equal(back->rates, m->rates) && back->config.rates == back->rates);
-    ck_assert_mem_eq(back->process->base, m->process->base, sizeof rates);
-    ck_assert(model_check_teacher(m, back, "a", &err));
-    back->rates->rates[2] += 1e-15;
-    ck_assert(!model_check_teacher(m, back, "a", &err));
-    ck_assert_msg(strstr(err.text, "rate matrix is another one") != NULL, "%s", err.text);
-    model_destroy(back);
-    model_destroy(m);
-    ck_assert_uint_eq(mem_in_use(), before);
-}
-END_TEST
-
-static const struct {
-    const char *value, *part;
-} bad_rates[] = {
-    {NULL, "process=matrix without a rate matrix"},
-    {"-1,1\n1,-1,0", "rates: line 2 has 3 numbers"},
-    {"-1,1,0\n1,-2,1\n1,0,-1", "rate matrix of 3 states: expected 2"},
-    {"-1,1\n1,1", "row 1 sums to 2"},
-    {"-1,1\n-1,1", "R[1][0] = -1"},
-    {"-1,1\n0,0", "which is never left"},
-    {"-nan,1\n0,0", "expected a finite number"},
-};
-
-START_TEST(broken_rates_in_a_file_are_named)
-{
-    double rates[4] = {-1, 1, 1, -1};
-    RateMatrix R = {2, rates};
-    const Config c = matrix_config(&R);
-    Error err = {""};
-    Model *m = create(&c, ROLE_TEACHER);
-    save(m, NULL, toy("a.safetensors"));
-    model_destroy(m);
-    const size_t before = mem_in_use();
-    change(toy("a.safetensors"), toy("b.safetensors"), "rates", bad_rates[_i].value);
-    ck_assert(model_load(toy("b.safetensors"), WEIGHTS_RAW, &err) == NULL);
-    ck_assert_msg(strstr(err.text, bad_rates[_i].part) != NULL, "%s", err.text);
-    ck_assert_msg(strstr(err.text, "b.safetensors") != NULL, "%s", err.text);
-    ck_assert_uint_eq(mem_in_use(), before);
-}
-END_TEST
-
-START_TEST(files_that_are_no_models)
-{
-    Error err = {""};
-    size_t n;
-    model_destroy(saved(ROLE_TEACHER, "a.safetensors"));
-    char *bytes = toy_read(toy("a.safetensors"), &n);
-    toy_write(toy("short.safetensors"), bytes, n - 1);
-    ck_assert(model_load(toy("short.safetensors"), WEIGHTS_RAW, &err) == NULL);
-    ck_assert_msg(strstr(err.text, "short.safetensors") != NULL, "%s", err.text);
-    bytes = mem_resize(bytes, n, n + 5, 1);
-    memset(bytes + n, 0, 5);
-    toy_write(toy("long.safetensors"), bytes, n + 5);
-    ck_assert(model_load(toy("long.safetensors"), WEIGHTS_RAW, &err) == NULL);
-    ck_assert_msg(strstr(err.text, "long.safetensors") != NULL, "%s", err.text);
-    ck_assert(model_load(toy("none.safetensors"), WEIGHTS_RAW, &err) == NULL);
-    ck_assert(model_load("test-model.tmp.d", WEIGHTS_RAW, &err) == NULL);
-    mem_free(bytes);
-    ck_assert_uint_eq(mem_in_use(), 0);
-}
-END_TEST
-
-/* A fitted law of lambda comes back; one whose draws would not be finite is refused by its entry.
- */
-START_TEST(a_law_of_lambda)
-{
-    Config c = toy_config(ROLE_STUDENT, 10);
-    Error err = {""};
-    c.objective = CONFIG_OBJECTIVE_VARIATIONAL;
-    c.lambda_input = CONFIG_LAMBDA_NUMBERS;
-    c.lambda_scope = 1;
-    c.lambda_law = LAMBDA_MIXTURE;
-    c.prior_components = 4;
-    Model *m = create(&c, ROLE_STUDENT);
-    memset(m->teacher_hash, 'a', 64);
-    for (size_t i = 0; i < 4; i++)
-        m->net->prior->mean->value.data[i] = (float)i - 1.5f;
-    save(m, NULL, toy("a.safetensors"));
-    Model *back = load(toy("a.safetensors"), WEIGHTS_RAW);
-    ck_assert_mem_eq(back->net->prior->mean->value.data, m->net->prior->mean->value.data,
-                     4 * sizeof(float));
-    model_destroy(back);
-    m->net->prior->log_deviation->value.data[2] = 1000;
-    save(m, NULL, toy("a.safetensors"));
-    ck_assert_ptr_null(model_load(toy("a.safetensors"), WEIGHTS_RAW, &err));
-    ck_assert_msg(strstr(err.text, "prior.log_deviation: entry 2 is 1000: expected at most 20"),
-                  "%s", err.text);
-    model_destroy(m);
-}
-END_TEST
-
 START_TEST(impossible_models_are_refused)
 {
     Config c = toy_config(ROLE_TEACHER, 3);
@@ -363,49 +60,14 @@ START_TEST(impossible_models_are_refused)
 }
 END_TEST
 
-START_TEST(who_may_be_a_teacher)
-{
-    Error err = {""};
-    Model *teacher = saved(ROLE_TEACHER, "t.safetensors");
-    Model *student = saved(ROLE_STUDENT, "s.safetensors");
-    Model *second = saved(ROLE_STUDENT, "s2.safetensors");
-    const char *const path = toy("s.safetensors");
-    ck_assert(model_check_teacher(student, teacher, "t", &err));
-    ck_assert(!model_check_teacher(second, student, path, &err));
-    ck_assert_msg(strstr(err.text, "s.safetensors: role is student: expected a teacher") != NULL,
-                  "%s", err.text);
-    nn_weights_hash(student->net, second->teacher_hash); /* an iterated round */
-    ck_assert_msg(model_check_teacher(second, student, path, &err), "%s", err.text);
-    toy_set(&teacher->config, "process", "uniform");
-    ck_assert(!model_check_teacher(student, teacher, "t", &err));
-    ck_assert_msg(strstr(err.text, "t: process is uniform: expected absorbing") != NULL, "%s",
-                  err.text);
-    model_destroy(teacher);
-    model_destroy(student);
-    model_destroy(second);
-}
-END_TEST
-
 Suite *model_suite(void)
 {
     Suite *s = suite_create("model");
     TCase *tc = tcase_create("model");
 
     tcase_add_checked_fixture(tc, set_up, toys_tear_down);
-    tcase_add_loop_test(tc, files_come_back_as_they_were, 0, 2);
-    tcase_add_test(tc, raw_and_averaged_weights_are_told_apart);
-    tcase_add_test(tc, a_u_net_with_a_logistic_head);
     tcase_add_test(tc, seeds_and_data_have_their_hash);
-    tcase_add_loop_test(tc, broken_metadata_is_named, 0, (int)(sizeof broken / sizeof broken[0]));
-    tcase_add_test(tc, settings_of_training_may_be_missing);
-    tcase_add_test(tc, newer_settings_may_be_missing);
-    tcase_add_test(tc, a_rate_matrix_is_kept);
-    tcase_add_loop_test(tc, broken_rates_in_a_file_are_named, 0,
-                        sizeof bad_rates / sizeof bad_rates[0]);
-    tcase_add_test(tc, files_that_are_no_models);
-    tcase_add_test(tc, a_law_of_lambda);
     tcase_add_test(tc, impossible_models_are_refused);
-    tcase_add_test(tc, who_may_be_a_teacher);
     tcase_set_timeout(tc, 60);
     suite_add_tcase(s, tc);
     return s;

@@ -9,6 +9,7 @@
 
 #include "experiments/data/batches.h"
 #include "experiments/data/datasets.h"
+#include "experiments/model/model_file.h"
 #include "experiments/training/training.h"
 #include "tensor/base/memory.h"
 #include "tensor/base/platform.h"

@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "nn/formats/byte_order.h"
 #include "nn/formats/sha256.h"
 #include "tensor/base/check.h"
 #include "tensor/base/memory.h"
@@ -286,10 +287,8 @@ static void hash_param(Sha256 *s, const Param *p, float *scratch)
     sha256_add(s, p->name, strlen(p->name) + 1);
     nn_param_to_file(p, scratch, p->value.data);
     for (size_t i = 0; i < count; i++) {
-        uint32_t bits;
-        memcpy(&bits, &scratch[i], sizeof bits);
-        unsigned char bytes[4] = {(unsigned char)bits, (unsigned char)(bits >> 8),
-                                  (unsigned char)(bits >> 16), (unsigned char)(bits >> 24)};
+        unsigned char bytes[4];
+        little_endian_put(bytes, sizeof bytes, bits_of_float(scratch[i]));
         sha256_add(s, bytes, sizeof bytes);
     }
 }

@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "nn/formats/byte_order.h"
 #include "tensor/base/check.h"
 #include "tensor/base/memory.h"
 #include "tensor/base/platform.h"
@@ -17,14 +18,6 @@ static const struct {
              {"<i8", 8, "int64"},   {"|u1", 1, "uint8"},   {"<u2", 2, "uint16"}};
 
 static const unsigned char magic[6] = {0x93, 'N', 'U', 'M', 'P', 'Y'};
-
-static uint64_t little_endian(const unsigned char *p, size_t n)
-{
-    uint64_t v = 0;
-    for (size_t i = n; i > 0; i--)
-        v = v << 8 | p[i - 1];
-    return v;
-}
 
 /* ---- header ---- */
 
@@ -207,25 +200,16 @@ const char *npy_type_name(NpyType type)
     return types[type].long_name;
 }
 
-/* The signed number whose two's complement is in the low bits. */
-static double signed_number(uint64_t bits, uint64_t sign)
-{
-    return (bits & sign) != 0 ? -(double)(~bits & (sign - 1)) - 1 : (double)bits;
-}
-
 double npy_number(const NpyArray *a, size_t i)
 {
     TENSOR_CHECK(i < a->count, "entry %zu of %zu", i, a->count);
     size_t size = types[a->type].size;
     uint64_t bits = little_endian(a->bytes + i * size, size);
-    uint32_t low = (uint32_t)bits;
-    double d;
-    float f;
     switch (a->type) {
-    case NPY_F4: memcpy(&f, &low, sizeof f); return (double)f;
-    case NPY_F8: memcpy(&d, &bits, sizeof d); return d;
-    case NPY_I4: return signed_number(bits, (uint64_t)1 << 31);
-    case NPY_I8: return signed_number(bits, (uint64_t)1 << 63);
+    case NPY_F4: return (double)float_of_bits((uint32_t)bits);
+    case NPY_F8: return double_of_bits(bits);
+    case NPY_I4: return (double)signed_of_bits(bits, 32);
+    case NPY_I8: return (double)signed_of_bits(bits, 64);
     default: return (double)bits;
     }
 }
@@ -242,23 +226,21 @@ static void write_header(FILE *f, NpyType type, int rank, const size_t *shape)
         n += (size_t)snprintf(text + n, sizeof text - n, i > 0 ? ", %zu" : "%zu", shape[i]);
     n += (size_t)snprintf(text + n, sizeof text - n, rank == 1 ? ",), }" : "), }");
     size_t length = (n + 1 + 10 + 63) / 64 * 64 - 10;
-    fwrite(magic, 1, sizeof magic, f);
-    putc(1, f);
-    putc(0, f);
-    putc((int)(length & 0xFF), f);
-    putc((int)(length >> 8), f);
+    unsigned char start[10] = {[6] = 1}; /* magic, version 1.0, length of the text */
+    memcpy(start, magic, sizeof magic);
+    little_endian_put(start + 8, 2, length);
+    fwrite(start, 1, sizeof start, f);
     fprintf(f, "%-*s\n", (int)length - 1, text);
 }
 
 static void write_entry(FILE *f, NpyType type, const void *data, size_t i)
 {
-    uint32_t bits;
-    if (type == NPY_F4)
-        memcpy(&bits, (const float *)data + i, sizeof bits);
-    else
-        bits = type == NPY_U1 ? ((const uint8_t *)data)[i] : ((const uint16_t *)data)[i];
-    for (size_t k = 0; k < types[type].size; k++)
-        putc((int)(bits >> 8 * k & 0xFF), f);
+    unsigned char bytes[8];
+    little_endian_put(bytes, types[type].size,
+                      type == NPY_F4   ? bits_of_float(((const float *)data)[i])
+                      : type == NPY_U1 ? ((const uint8_t *)data)[i]
+                                       : ((const uint16_t *)data)[i]);
+    fwrite(bytes, 1, types[type].size, f);
 }
 
 bool npy_write(const char *path, NpyType type, int rank, const size_t *shape, const void *data,

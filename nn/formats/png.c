@@ -4,6 +4,7 @@
 #include <math.h>
 #include <string.h>
 
+#include "nn/formats/byte_order.h"
 #include "nn/formats/deflate.h"
 #include "nn/formats/torch/zip.h"
 #include "tensor/base/check.h"
@@ -12,26 +13,18 @@
 
 enum { STORED_MAX = 65535, GRID_WIDTH = 600, MASK_GRAY = 128, GRID_GRAY = 64 };
 
-static void put32(unsigned char *out, uint32_t v)
-{
-    out[0] = (unsigned char)(v >> 24);
-    out[1] = (unsigned char)(v >> 16);
-    out[2] = (unsigned char)(v >> 8);
-    out[3] = (unsigned char)v;
-}
-
 /* length, type, data, CRC of type and data. */
 static void add_chunk(Buffer *out, const char *type, const Buffer *data)
 {
     unsigned char word[4];
 
     TENSOR_CHECK(data->length <= INT32_MAX, "chunk of %zu bytes", data->length);
-    put32(word, (uint32_t)data->length);
+    big_endian_put(word, 4, data->length);
     buffer_add(out, word, 4);
     size_t start = out->length;
     buffer_add(out, type, 4);
     buffer_add(out, data->bytes, data->length);
-    put32(word, zip_crc32(out->bytes + start, out->length - start));
+    big_endian_put(word, 4, zip_crc32(out->bytes + start, out->length - start));
     buffer_add(out, word, 4);
 }
 
@@ -40,8 +33,8 @@ static void add_header(Buffer *out, const Picture *p)
     unsigned char h[13] = {0};
     Buffer data = {0};
 
-    put32(h, (uint32_t)p->width);
-    put32(h + 4, (uint32_t)p->height);
+    big_endian_put(h, 4, p->width);
+    big_endian_put(h + 4, 4, p->height);
     h[8] = 8;                        /* bits */
     h[9] = p->channels == 3 ? 2 : 0; /* RGB or gray; deflate, filter 0, not interlaced */
     buffer_add(&data, h, sizeof h);
@@ -82,8 +75,9 @@ static void add_stored(Buffer *out, const Buffer *raw)
 {
     for (size_t done = 0; done < raw->length;) {
         size_t left = raw->length - done, n = left < STORED_MAX ? left : STORED_MAX;
-        unsigned char head[5] = {n == left, (unsigned char)(n & 255), (unsigned char)(n >> 8),
-                                 (unsigned char)(~n & 255), (unsigned char)(~n >> 8 & 255)};
+        unsigned char head[5] = {n == left}; /* whether it is the last */
+        little_endian_put(head + 1, 2, n);
+        little_endian_put(head + 3, 2, ~n);
         buffer_add(out, head, 5);
         buffer_add(out, raw->bytes + done, n);
         done += n;
@@ -111,7 +105,7 @@ static void add_packed(Buffer *out, const Buffer *raw, const Picture *p)
         low = (low + (unsigned char)raw->bytes[i]) % 65521;
         high = (high + low) % 65521;
     }
-    put32(sum, high << 16 | low);
+    big_endian_put(sum, 4, high << 16 | low);
     buffer_add(out, sum, 4);
 }
 

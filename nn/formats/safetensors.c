@@ -12,6 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "nn/formats/byte_order.h"
 #include "nn/formats/json.h"
 #include "tensor/base/check.h"
 #include "tensor/base/memory.h"
@@ -25,21 +26,6 @@ static const struct {
 } dtypes[] = {{"F32", 4}, {"F64", 8}, {"F16", 2},  {"BF16", 2},    {"I64", 8},
               {"I32", 4}, {"I16", 2}, {"I8", 1},   {"U64", 8},     {"U32", 4},
               {"U16", 2}, {"U8", 1},  {"BOOL", 1}, {"F8_E4M3", 1}, {"F8_E5M2", 1}};
-
-static uint64_t little_endian(const unsigned char *p, size_t n)
-{
-    uint64_t v = 0;
-    for (size_t i = n; i > 0; i--)
-        v = v << 8 | p[i - 1];
-    return v;
-}
-
-static float float_of_bits(uint32_t bits)
-{
-    float f;
-    memcpy(&f, &bits, sizeof f);
-    return f;
-}
 
 /* ---- reading ---- */
 
@@ -303,13 +289,6 @@ static float float_of_half(uint32_t h)
     return sign != 0 ? -tiny : tiny;
 }
 
-static double double_of_bits(uint64_t bits)
-{
-    double d;
-    memcpy(&d, &bits, sizeof d);
-    return d;
-}
-
 bool safetensors_floats(const FileTensor *t, float *out, const char *path, Error *err)
 {
     if (strcmp(t->dtype, "F32") == 0) {
@@ -397,21 +376,19 @@ void safetensors_add_meta(SafetensorsWriter *w, const char *key, const char *val
 
 static void write_length(FILE *f, uint64_t length)
 {
-    for (int i = 0; i < 8; i++)
-        putc((int)(length >> 8 * i & 0xFF), f);
+    unsigned char bytes[8];
+    little_endian_put(bytes, sizeof bytes, length);
+    fwrite(bytes, 1, sizeof bytes, f);
 }
 
 /* Nearest F16, halfway cases to even; |x| below 65520. */
 static uint32_t half_of_float(float x)
 {
-    uint32_t bits, sign;
-    memcpy(&bits, &x, sizeof bits);
-    sign = bits >> 16 & 0x8000;
+    uint32_t bits = bits_of_float(x);
+    const uint32_t sign = bits >> 16 & 0x8000;
     bits &= 0x7FFFFFFF;
-    if (bits < 0x38800000) { /* under 2^-14: multiples of 2^-24, which rint rounds alike */
-        memcpy(&x, &bits, sizeof x);
-        return sign | (uint32_t)rint((double)x * 16777216.0);
-    }
+    if (bits < 0x38800000) /* under 2^-14: multiples of 2^-24, which rint rounds alike */
+        return sign | (uint32_t)rint((double)float_of_bits(bits) * 16777216.0);
     bits += 0xFFF + (bits >> 13 & 1);
     return sign | ((bits >> 13) - (112u << 10));
 }
@@ -468,11 +445,9 @@ static void write_floats(FILE *f, const SafetensorsWriter *w, const float *data,
     for (size_t first = 0; first < count; first += CHUNK) {
         size_t n = count - first < CHUNK ? count - first : CHUNK;
         for (size_t i = 0; i < n; i++) {
-            uint32_t bits;
-            memcpy(&bits, &data[first + i], sizeof bits);
-            bits = w->half ? half_of_float(data[first + i]) : bits;
-            for (size_t k = 0; k < size; k++)
-                bytes[size * i + k] = (unsigned char)(bits >> 8 * k);
+            const float x = data[first + i];
+            little_endian_put(bytes + size * i, size,
+                              w->half ? half_of_float(x) : bits_of_float(x));
         }
         fwrite(bytes, size, n, f);
     }

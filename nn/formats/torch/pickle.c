@@ -9,6 +9,7 @@
 
 #include <string.h>
 
+#include "nn/formats/byte_order.h"
 #include "nn/formats/torch/pickle_machine.h"
 #include "nn/formats/torch/pickle_opcodes.h"
 #include "tensor/base/check.h"
@@ -123,23 +124,8 @@ static const unsigned char *take(PickleMachine *m, size_t count)
 static bool take_number(PickleMachine *m, size_t width, uint64_t *value)
 {
     const unsigned char *p = take(m, width);
-    *value = 0;
-    for (size_t i = width; p != NULL && i > 0; i--)
-        *value = *value << 8 | p[i - 1];
+    *value = p != NULL ? little_endian(p, width) : 0;
     return p != NULL;
-}
-
-int64_t pickle_signed(uint64_t value, int bits)
-{
-    const uint64_t sign = (uint64_t)1 << (bits - 1);
-    return (value & sign) == 0 ? (int64_t)value : -(int64_t)(~value & (sign - 1)) - 1;
-}
-
-double pickle_double(uint64_t bits)
-{
-    double d;
-    memcpy(&d, &bits, sizeof d);
-    return d;
 }
 
 /* ---- numbers and texts ---- */
@@ -150,7 +136,7 @@ static bool read_integer(PickleMachine *m, size_t width)
     if (!take_number(m, width, &value))
         return false;
     return pickle_push_integer(m, PICKLE_INTEGER,
-                               width == 4 ? pickle_signed(value, 32) : (int64_t)value);
+                               width == 4 ? signed_of_bits(value, 32) : (int64_t)value);
 }
 
 static bool read_long(PickleMachine *m)
@@ -163,19 +149,16 @@ static bool read_long(PickleMachine *m)
     if (!take_number(m, (size_t)width, &value))
         return false;
     return pickle_push_integer(m, PICKLE_INTEGER,
-                               width == 0 ? 0 : pickle_signed(value, 8 * (int)width));
+                               width == 0 ? 0 : signed_of_bits(value, 8 * (int)width));
 }
 
 static bool read_float(PickleMachine *m)
 {
     const unsigned char *p = take(m, 8);
-    uint64_t bits = 0;
     if (p == NULL)
         return false;
-    for (int i = 0; i < 8; i++)
-        bits = bits << 8 | p[i];
     PickleValue *v = pickle_make(m, PICKLE_NUMBER);
-    v->number = pickle_double(bits);
+    v->number = double_of_bits(big_endian(p, 8));
     return pickle_push(m, v);
 }
 

@@ -25,9 +25,6 @@ bool pickle_push(PickleMachine *m, PickleValue *v);
 bool pickle_push_integer(PickleMachine *m, PickleType type, int64_t integer);
 /* The value `depth` below the top, which may not be a mark. */
 PickleValue *pickle_top(PickleMachine *m, size_t depth);
-/* The low `bits` as two's complement. */
-int64_t pickle_signed(uint64_t value, int bits);
-double pickle_double(uint64_t bits);
 
 /* GLOBAL: two lines, module and name; a class of the list, or refused by name. */
 bool pickle_read_class(PickleMachine *m);

@@ -3,6 +3,7 @@
 
 #include <string.h>
 
+#include "nn/formats/byte_order.h"
 #include "nn/formats/torch/pickle_opcodes.h"
 #include "tensor/base/check.h"
 #include "tensor/base/memory.h"
@@ -28,9 +29,10 @@ static void put_code(PickleWriter *w, int code)
 /* An opcode and a little-endian number of n bytes. */
 static void put_coded(PickleWriter *w, int code, uint64_t value, size_t n)
 {
+    unsigned char bytes[8];
     put_code(w, code);
-    for (size_t i = 0; i < n; i++)
-        put_code(w, (int)(value >> 8 * i & 0xFF));
+    little_endian_put(bytes, n, value);
+    put(w, bytes, n);
 }
 
 static void put_class(PickleWriter *w, const char *module_and_name)
@@ -75,19 +77,19 @@ void pickle_put_integer(PickleWriter *w, int64_t value)
     else if (value >= -INT32_MAX && value <= INT32_MAX)
         put_coded(w, BININT, (uint64_t)value, 4);
     else {
-        put_coded(w, LONG1, 8, 1);
-        for (size_t i = 0; i < 8; i++)
-            put_code(w, (int)((uint64_t)value >> 8 * i & 0xFF));
+        unsigned char bytes[8];
+        put_coded(w, LONG1, sizeof bytes, 1);
+        little_endian_put(bytes, sizeof bytes, (uint64_t)value);
+        put(w, bytes, sizeof bytes);
     }
 }
 
 void pickle_put_number(PickleWriter *w, double value)
 {
-    uint64_t bits;
-    memcpy(&bits, &value, sizeof bits);
+    unsigned char bytes[8];
     put_code(w, BINFLOAT);
-    for (int i = 7; i >= 0; i--)
-        put_code(w, (int)(bits >> 8 * i & 0xFF));
+    big_endian_put(bytes, sizeof bytes, bits_of_double(value));
+    put(w, bytes, sizeof bytes);
 }
 
 void pickle_put_text(PickleWriter *w, const char *text)

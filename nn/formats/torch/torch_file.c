@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "nn/formats/byte_order.h"
 #include "tensor/base/check.h"
 #include "tensor/base/memory.h"
 
@@ -148,15 +149,11 @@ static bool integers(const TorchFile *f, const char *name, const unsigned char *
                      float *out, Error *err)
 {
     for (size_t i = 0; i < count; i++) {
-        uint64_t v = 0;
-        for (size_t k = 8; k > 0; k--)
-            v = v << 8 | bytes[8 * i + k - 1];
-        const bool negative = v >> 63 != 0;
-        const uint64_t size = negative ? ~v + 1 : v;
-        if (size > 1 << 24)
+        const int64_t v = signed_of_bits(little_endian(bytes + 8 * i, 8), 64);
+        if (v > 1 << 24 || v < -(1 << 24))
             return error_set(err, "%.200s: tensor \"%.200s\": expected integers up to 2^24",
                              f->path, name);
-        out[i] = negative ? -(float)size : (float)size;
+        out[i] = (float)v;
     }
     return true;
 }
@@ -240,12 +237,8 @@ static void add_storage(ZipWriter *zip, size_t i, const Storage *s)
 {
     char name[64];
     unsigned char *bytes = mem_alloc(s->count, 4);
-    for (size_t k = 0; k < s->count; k++) {
-        uint32_t bits;
-        memcpy(&bits, &s->data[k], sizeof bits);
-        for (size_t b = 0; b < 4; b++)
-            bytes[4 * k + b] = (unsigned char)(bits >> 8 * b);
-    }
+    for (size_t k = 0; k < s->count; k++)
+        little_endian_put(bytes + 4 * k, 4, bits_of_float(s->data[k]));
     snprintf(name, sizeof name, "archive/data/%zu", i);
     zip_add(zip, name, bytes, 4 * s->count);
     mem_free(bytes);

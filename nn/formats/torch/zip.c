@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "nn/formats/byte_order.h"
 #include "tensor/base/check.h"
 #include "tensor/base/memory.h"
 #include "tensor/base/platform.h"
@@ -32,14 +33,6 @@ static const uint32_t SIGN_HEADER = 0x04034b50, SIGN_RECORD = 0x02014b50, SIGN_E
                       SIGN_END64 = 0x06064b50, SIGN_LOCATOR = 0x07064b50,
                       SIGN_DESCRIPTOR = 0x08074b50;
 static const uint32_t NONE16 = 0xFFFF, NONE32 = 0xFFFFFFFF; /* "see the zip64 record" */
-
-static uint64_t get(const unsigned char *p, size_t n)
-{
-    uint64_t v = 0;
-    for (size_t i = n; i > 0; i--)
-        v = v << 8 | p[i - 1];
-    return v;
-}
 
 /* What a byte does to the sum, alone (0) and with 1 to 3 zero bytes behind it. */
 static void fill_crc_table(uint32_t table[4][256])
@@ -63,7 +56,7 @@ uint32_t zip_crc32(const void *bytes, size_t count)
     size_t i = 0;
     fill_crc_table(table);
     for (; i + 4 <= count; i += 4) {
-        crc ^= (uint32_t)get(p + i, 4);
+        crc ^= (uint32_t)little_endian(p + i, 4);
         crc = table[3][crc & 255] ^ table[2][crc >> 8 & 255] ^ table[1][crc >> 16 & 255] ^
               table[0][crc >> 24];
     }
@@ -118,7 +111,8 @@ static bool find_end(const ZipFile *z, size_t *at, Error *err)
     const size_t last = z->size - END_SIZE;
     const size_t first = last > COMMENT_LIMIT ? last - COMMENT_LIMIT : 0;
     for (size_t i = last + 1; i-- > first;)
-        if (get(z->buffer + i, 4) == SIGN_END && get(z->buffer + i + 20, 2) == last - i) {
+        if (little_endian(z->buffer + i, 4) == SIGN_END &&
+            little_endian(z->buffer + i + 20, 2) == last - i) {
             *at = i;
             return true;
         }
@@ -137,18 +131,20 @@ static bool agrees(uint64_t narrow, uint64_t none, uint64_t wide)
 static bool parse_end64(const ZipFile *z, size_t end, Directory *d, Error *err)
 {
     const unsigned char *locator = z->buffer + end - LOCATOR_SIZE;
-    const uint64_t at = get(locator + 8, 8);
-    if (get(locator + 4, 4) != 0 || get(locator + 16, 4) > 1)
+    const uint64_t at = little_endian(locator + 8, 8);
+    if (little_endian(locator + 4, 4) != 0 || little_endian(locator + 16, 4) > 1)
         return error_set(err, "%.200s: expected an archive in one file", z->path);
     if (end < LOCATOR_SIZE + END64_SIZE || at != end - LOCATOR_SIZE - END64_SIZE ||
-        get(z->buffer + at, 4) != SIGN_END64 || get(z->buffer + at + 4, 8) != END64_SIZE - 12)
+        little_endian(z->buffer + at, 4) != SIGN_END64 ||
+        little_endian(z->buffer + at + 4, 8) != END64_SIZE - 12)
         return error_set(err,
                          "%.200s: expected the zip64 end record right before its locator, found "
                          "its offset to be %.0f in a file of %zu bytes",
                          z->path, (double)at, z->size);
     const unsigned char *p = z->buffer + at;
-    const Directory wide = {get(p + 32, 8), get(p + 40, 8), get(p + 48, 8), (size_t)at};
-    if (get(p + 16, 8) != 0 || get(p + 24, 8) != wide.entries)
+    const Directory wide = {little_endian(p + 32, 8), little_endian(p + 40, 8),
+                            little_endian(p + 48, 8), (size_t)at};
+    if (little_endian(p + 16, 8) != 0 || little_endian(p + 24, 8) != wide.entries)
         return error_set(err, "%.200s: expected an archive in one file", z->path);
     if (!agrees(d->entries, NONE16, wide.entries) || !agrees(d->size, NONE32, wide.size) ||
         !agrees(d->offset, NONE32, wide.offset))
@@ -167,10 +163,11 @@ static bool parse_end(const ZipFile *z, Directory *d, Error *err)
     if (!find_end(z, &at, err))
         return false;
     const unsigned char *p = z->buffer + at;
-    *d = (Directory){get(p + 10, 2), get(p + 12, 4), get(p + 16, 4), at};
-    if (get(p + 4, 4) != 0 || get(p + 8, 2) != d->entries)
+    *d = (Directory){little_endian(p + 10, 2), little_endian(p + 12, 4), little_endian(p + 16, 4),
+                     at};
+    if (little_endian(p + 4, 4) != 0 || little_endian(p + 8, 2) != d->entries)
         return error_set(err, "%.200s: expected an archive in one file", z->path);
-    if (at >= LOCATOR_SIZE && get(p - LOCATOR_SIZE, 4) == SIGN_LOCATOR &&
+    if (at >= LOCATOR_SIZE && little_endian(p - LOCATOR_SIZE, 4) == SIGN_LOCATOR &&
         !parse_end64(z, at, d, err))
         return false;
     if (d->size > d->end || d->offset != d->end - d->size || d->entries > d->size / RECORD_SIZE)
@@ -190,7 +187,7 @@ static bool parse_zip64(const unsigned char *extra, size_t length, Record *r)
     uint64_t *wide[] = {&r->size, &r->packed, &r->header};
     size_t at = 0;
     while (length - at >= 4) {
-        const uint64_t id = get(extra + at, 2), size = get(extra + at + 2, 2);
+        const uint64_t id = little_endian(extra + at, 2), size = little_endian(extra + at + 2, 2);
         size_t used = at + 4;
         if (size > length - used)
             return false;
@@ -198,7 +195,7 @@ static bool parse_zip64(const unsigned char *extra, size_t length, Record *r)
             if (*wide[i] == NONE32) {
                 if (used + 8 > at + 4 + size)
                     return false;
-                *wide[i] = get(extra + used, 8);
+                *wide[i] = little_endian(extra + used, 8);
                 used += 8;
             }
         at += 4 + (size_t)size;
@@ -228,26 +225,26 @@ static bool parse_name(const ZipFile *z, const unsigned char *p, size_t length, 
 static bool parse_record(const ZipFile *z, const Directory *d, size_t *at, Record *r, Error *err)
 {
     const unsigned char *p = z->buffer + *at;
-    if (d->end - *at < RECORD_SIZE || get(p, 4) != SIGN_RECORD)
+    if (d->end - *at < RECORD_SIZE || little_endian(p, 4) != SIGN_RECORD)
         return error_set(err, "%.200s: expected a directory record at byte %zu", z->path, *at);
-    const size_t name = (size_t)get(p + 28, 2), extra = (size_t)get(p + 30, 2);
-    const size_t length = RECORD_SIZE + name + extra + (size_t)get(p + 32, 2);
+    const size_t name = (size_t)little_endian(p + 28, 2), extra = (size_t)little_endian(p + 30, 2);
+    const size_t length = RECORD_SIZE + name + extra + (size_t)little_endian(p + 32, 2);
     if (length > d->end - *at)
         return error_set(err,
                          "%.200s: expected the directory record at byte %zu to end before "
                          "byte %zu",
                          z->path, *at, d->end);
-    *r = (Record){.flags = (unsigned)get(p + 8, 2),
-                  .method = (unsigned)get(p + 10, 2),
-                  .crc = (uint32_t)get(p + 16, 4),
-                  .packed = get(p + 20, 4),
-                  .size = get(p + 24, 4),
-                  .header = get(p + 42, 4)};
+    *r = (Record){.flags = (unsigned)little_endian(p + 8, 2),
+                  .method = (unsigned)little_endian(p + 10, 2),
+                  .crc = (uint32_t)little_endian(p + 16, 4),
+                  .packed = little_endian(p + 20, 4),
+                  .size = little_endian(p + 24, 4),
+                  .header = little_endian(p + 42, 4)};
     if (!parse_name(z, p + RECORD_SIZE, name, r, err))
         return false;
     if (!parse_zip64(p + RECORD_SIZE + name, extra, r))
         return bad_entry(z, r, "expected a zip64 field with the values its record lacks", err);
-    if (get(p + 34, 2) != 0)
+    if (little_endian(p + 34, 2) != 0)
         return bad_entry(z, r, "expected an archive in one file", err);
     if ((r->flags & FLAG_ENCRYPTED) != 0)
         return bad_entry(z, r, "expected no encryption", err);
@@ -263,10 +260,12 @@ static bool check_descriptor(const ZipFile *z, Record *r, size_t limit, Error *e
 {
     const unsigned char *p = z->buffer + r->end;
     const size_t room = limit - r->end;
-    const bool sign = room >= 16 && get(p, 4) == SIGN_DESCRIPTOR && get(p + 4, 4) == r->crc;
-    if (sign && room >= 24 && get(p + 8, 8) == r->packed && get(p + 16, 8) == r->size)
+    const bool sign =
+        room >= 16 && little_endian(p, 4) == SIGN_DESCRIPTOR && little_endian(p + 4, 4) == r->crc;
+    if (sign && room >= 24 && little_endian(p + 8, 8) == r->packed &&
+        little_endian(p + 16, 8) == r->size)
         r->end += 24;
-    else if (sign && get(p + 8, 4) == r->packed && get(p + 12, 4) == r->size)
+    else if (sign && little_endian(p + 8, 4) == r->packed && little_endian(p + 12, 4) == r->size)
         r->end += 16;
     else if (r->size > 0)
         return bad_entry(z, r,
@@ -282,18 +281,19 @@ static bool check_header(const ZipFile *z, const Directory *d, Record *r, Error 
     const size_t limit = (size_t)d->offset;
     const bool inside = r->header <= limit && limit - r->header >= HEADER_SIZE;
     const unsigned char *p = z->buffer + (inside ? r->header : 0);
-    if (!inside || get(p, 4) != SIGN_HEADER)
+    if (!inside || little_endian(p, 4) != SIGN_HEADER)
         return bad_entry(z, r, "expected its header within the file, where the directory says",
                          err);
-    const size_t name = (size_t)get(p + 26, 2);
-    const size_t before = HEADER_SIZE + name + (size_t)get(p + 28, 2);
+    const size_t name = (size_t)little_endian(p + 26, 2);
+    const size_t before = HEADER_SIZE + name + (size_t)little_endian(p + 28, 2);
     if (before > limit - r->header || r->size > limit - r->header - before)
         return bad_entry(z, r, "expected its bytes to end before the directory", err);
     if (name != r->name_length || memcmp(p + HEADER_SIZE, r->name, name) != 0)
         return bad_entry(z, r, "expected the same name in header and directory", err);
-    if (get(p + 6, 2) != r->flags || get(p + 8, 2) != r->method)
+    if (little_endian(p + 6, 2) != r->flags || little_endian(p + 8, 2) != r->method)
         return bad_entry(z, r, "expected the same flags and method in header and directory", err);
-    const uint64_t packed = get(p + 18, 4), size = get(p + 22, 4), crc = get(p + 14, 4);
+    const uint64_t packed = little_endian(p + 18, 4), size = little_endian(p + 22, 4),
+                   crc = little_endian(p + 14, 4);
     const bool later = (r->flags & FLAG_DESCRIPTOR) != 0;
     if ((packed != r->packed && packed != NONE32 && !(later && packed == 0)) ||
         (size != r->size && size != NONE32 && !(later && size == 0)) ||
@@ -427,8 +427,9 @@ struct ZipWriter {
 
 static void put(ZipWriter *w, uint64_t value, size_t n)
 {
-    for (size_t i = 0; i < n; i++)
-        putc((int)(value >> 8 * i & 0xFF), w->out.file);
+    unsigned char bytes[8];
+    little_endian_put(bytes, n, value);
+    fwrite(bytes, 1, n, w->out.file);
     w->offset += n;
 }
 

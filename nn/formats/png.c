@@ -5,8 +5,8 @@
 #include <string.h>
 
 #include "nn/formats/byte_order.h"
+#include "nn/formats/crc32.h"
 #include "nn/formats/deflate.h"
-#include "nn/formats/torch/zip.h"
 #include "tensor/base/check.h"
 #include "tensor/base/memory.h"
 #include "tensor/base/platform.h"
@@ -24,7 +24,7 @@ static void add_chunk(Buffer *out, const char *type, const Buffer *data)
     size_t start = out->length;
     buffer_add(out, type, 4);
     buffer_add(out, data->bytes, data->length);
-    big_endian_put(word, 4, zip_crc32(out->bytes + start, out->length - start));
+    big_endian_put(word, 4, crc32_of(out->bytes + start, out->length - start));
     buffer_add(out, word, 4);
 }
 

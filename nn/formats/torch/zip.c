@@ -12,6 +12,7 @@
 #include <string.h>
 
 #include "nn/formats/byte_order.h"
+#include "nn/formats/crc32.h"
 #include "tensor/base/check.h"
 #include "tensor/base/memory.h"
 #include "tensor/base/platform.h"
@@ -33,37 +34,6 @@ static const uint32_t SIGN_HEADER = 0x04034b50, SIGN_RECORD = 0x02014b50, SIGN_E
                       SIGN_END64 = 0x06064b50, SIGN_LOCATOR = 0x07064b50,
                       SIGN_DESCRIPTOR = 0x08074b50;
 static const uint32_t NONE16 = 0xFFFF, NONE32 = 0xFFFFFFFF; /* "see the zip64 record" */
-
-/* What a byte does to the sum, alone (0) and with 1 to 3 zero bytes behind it. */
-static void fill_crc_table(uint32_t table[4][256])
-{
-    for (uint32_t i = 0; i < 256; i++) {
-        uint32_t crc = i;
-        for (int k = 0; k < 8; k++)
-            crc = crc >> 1 ^ (crc & 1 ? 0xEDB88320u : 0);
-        table[0][i] = crc;
-    }
-    for (size_t k = 1; k < 4; k++)
-        for (size_t i = 0; i < 256; i++)
-            table[k][i] = table[k - 1][i] >> 8 ^ table[0][table[k - 1][i] & 255];
-}
-
-/* Checkpoints have hundreds of MiB: four bytes a step. */
-uint32_t zip_crc32(const void *bytes, size_t count)
-{
-    uint32_t table[4][256], crc = 0xFFFFFFFF;
-    const unsigned char *p = bytes;
-    size_t i = 0;
-    fill_crc_table(table);
-    for (; i + 4 <= count; i += 4) {
-        crc ^= (uint32_t)little_endian(p + i, 4);
-        crc = table[3][crc & 255] ^ table[2][crc >> 8 & 255] ^ table[1][crc >> 16 & 255] ^
-              table[0][crc >> 24];
-    }
-    for (; i < count; i++)
-        crc = crc >> 8 ^ table[0][(crc ^ p[i]) & 255];
-    return ~crc;
-}
 
 /* ---- reading ---- */
 
@@ -301,7 +271,7 @@ static bool check_header(const ZipFile *z, const Directory *d, Record *r, Error 
         return bad_entry(z, r, "expected the same CRC and sizes in header and directory", err);
     r->data = (size_t)r->header + before;
     r->end = r->data + (size_t)r->size;
-    if (zip_crc32(z->buffer + r->data, (size_t)r->size) != r->crc)
+    if (crc32_of(z->buffer + r->data, (size_t)r->size) != r->crc)
         return bad_entry(z, r, "its bytes are damaged: their CRC-32 is not the one noted", err);
     return !later || check_descriptor(z, r, limit, err);
 }
@@ -495,7 +465,7 @@ void zip_add(ZipWriter *w, const char *name, const void *bytes, size_t size)
     TENSOR_CHECK(*name != '\0' && strlen(name) <= NAME_LIMIT, "a name of %zu bytes", strlen(name));
     for (size_t i = 0; i < w->count; i++)
         TENSOR_CHECK(strcmp(w->entries[i].name, name) != 0, "two entries \"%s\"", name);
-    remember(w, name, zip_crc32(bytes, size), size);
+    remember(w, name, crc32_of(bytes, size), size);
     const Written *e = &w->entries[w->count - 1];
     const bool zip64 = size >= w->limit;
     const size_t wide = zip64 ? 20 : 0;

@@ -44,7 +44,4 @@ void zip_cancel(ZipWriter *w); /* NULL is allowed */
 /* Values from here on go into zip64 records; 2^32 - 1 unless a test wants it smaller. */
 void zip_zip64_from(ZipWriter *w, uint64_t limit);
 
-/* CRC-32 (polynomial 0xEDB88320) of the bytes. */
-uint32_t zip_crc32(const void *bytes, size_t count);
-
 #endif

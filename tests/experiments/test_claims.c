@@ -14,6 +14,7 @@
 #include "nn/formats/csv.h"
 #include "nn/formats/json.h"
 #include "nn/formats/npy.h"
+#include "nn/formats/torch/zip_write.h"
 #include "tensor/base/memory.h"
 #include "tests/tools/toys.h"
 

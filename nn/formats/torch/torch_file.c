@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "nn/formats/byte_order.h"
+#include "nn/formats/torch/zip_write.h"
 #include "tensor/base/check.h"
 #include "tensor/base/memory.h"
 

@@ -8,7 +8,7 @@
 
 #include "nn/formats/safetensors.h"
 #include "nn/formats/torch/pickle.h"
-#include "nn/formats/torch/zip.h"
+#include "nn/formats/torch/zip_read.h"
 #include "tensor/base/error.h"
 
 typedef struct TorchFile {

@@ -8,6 +8,7 @@
 #include "experiments/commands/commands.h"
 #include "experiments/model/model.h"
 #include "experiments/model/torch_model.h"
+#include "nn/formats/torch/zip_write.h"
 #include "tensor/base/memory.h"
 #include "tensor/base/platform.h"
 #include "tensor/base/rng.h"

@@ -5,7 +5,8 @@
 #include <string.h>
 
 #include "nn/formats/crc32.h"
-#include "nn/formats/torch/zip.h"
+#include "nn/formats/torch/zip_read.h"
+#include "nn/formats/torch/zip_write.h"
 #include "tensor/base/memory.h"
 #include "tensor/base/rng.h"
 

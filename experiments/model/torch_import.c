@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "experiments/cli/paths.h"
+#include "nn/formats/read_file.h"
 #include "tensor/base/memory.h"
 #include "tensor/base/text.h"
 
@@ -12,10 +13,7 @@ bool torch_import_recognises(const char *path)
 {
     static const unsigned char zip[4] = {'P', 'K', 3, 4};
     unsigned char head[4] = {0};
-    FILE *f = fopen(path, "rb");
-    const size_t n = f ? fread(head, 1, sizeof head, f) : 0;
-    if (f)
-        fclose(f);
+    const size_t n = read_file_start(path, head, sizeof head);
     return (n == sizeof head && memcmp(head, zip, sizeof zip) == 0) ||
            path_has_suffix(path, ".pt") || path_has_suffix(path, ".pth");
 }

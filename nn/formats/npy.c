@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "nn/formats/byte_order.h"
+#include "nn/formats/read_file.h"
 #include "tensor/base/check.h"
 #include "tensor/base/memory.h"
 #include "tensor/base/platform.h"
@@ -157,30 +158,11 @@ static bool parse_file(NpyArray *a, const char *path, size_t size, Error *err)
     return true;
 }
 
-static bool read_all(NpyArray *a, const char *path, size_t size, Error *err)
-{
-    a->buffer = mem_try(size, 1);
-    if (a->buffer == NULL)
-        return error_set(err, "%.300s: expected a file that fits in memory, found %zu bytes", path,
-                         size);
-    FILE *file = fopen(path, "rb");
-    size_t got = file == NULL ? 0 : fread(a->buffer, 1, size, file);
-    if (file != NULL)
-        fclose(file);
-    return got == size ||
-           error_set(err, "%.300s: expected %zu bytes, could read %zu", path, size, got);
-}
-
 NpyArray *npy_read(const char *path, Error *err)
 {
-    size_t size;
-    if (!platform_file_size(path, &size)) {
-        error_set(err, "%.300s: expected a readable .npy file", path);
-        return NULL;
-    }
     NpyArray *a = mem_zeroed(1, sizeof *a);
-    a->size = size;
-    if (!read_all(a, path, size, err) || !parse_file(a, path, size, err)) {
+    a->buffer = read_file(path, "expected a readable .npy file", READ_ANY_SIZE, &a->size, err);
+    if (a->buffer == NULL || !parse_file(a, path, a->size, err)) {
         npy_free(a);
         return NULL;
     }

@@ -14,6 +14,7 @@
 
 #include "nn/formats/byte_order.h"
 #include "nn/formats/json.h"
+#include "nn/formats/read_file.h"
 #include "tensor/base/check.h"
 #include "tensor/base/memory.h"
 #include "tensor/base/platform.h"
@@ -193,31 +194,12 @@ static bool parse_header(SafetensorsFile *f, const Json *header, size_t data_at,
     return check_tiling(f, data, file_size - data_at, err);
 }
 
-static bool read_all(SafetensorsFile *f, size_t size, Error *err)
+static bool parse_file(SafetensorsFile *f, Error *err)
 {
-    f->buffer = mem_try(size, 1);
-    if (f->buffer == NULL)
-        return error_set(err, "%.200s: expected a file that fits in memory, found %zu bytes",
-                         f->path, size);
-    FILE *file = fopen(f->path, "rb");
-    size_t got = file == NULL ? 0 : fread(f->buffer, 1, size, file);
-    if (file != NULL)
-        fclose(file);
-    return got == size ||
-           error_set(err, "%.200s: expected %zu bytes, could read %zu", f->path, size, got);
-}
-
-static bool read_file(SafetensorsFile *f, Error *err)
-{
-    size_t size;
-    if (!platform_file_size(f->path, &size))
-        return error_set(err, "%.200s: expected a readable .safetensors file", f->path);
+    const size_t size = f->size;
     if (size < 10)
         return error_set(err, "%.200s: expected a file of at least 10 bytes, found %zu", f->path,
                          size);
-    f->size = size;
-    if (!read_all(f, size, err))
-        return false;
     uint64_t length = little_endian(f->buffer, 8);
     if (length < 2 || length >= HEADER_LIMIT || length > size - 8)
         return error_set(err,
@@ -235,7 +217,9 @@ SafetensorsFile *safetensors_read(const char *path, Error *err)
 {
     SafetensorsFile *f = mem_zeroed(1, sizeof *f);
     f->path = mem_string(path);
-    if (!read_file(f, err)) {
+    f->buffer =
+        read_file(path, "expected a readable .safetensors file", READ_ANY_SIZE, &f->size, err);
+    if (f->buffer == NULL || !parse_file(f, err)) {
         safetensors_free(f);
         return NULL;
     }

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "nn/formats/byte_order.h"
+#include "nn/formats/read_file.h"
 #include "nn/formats/torch/zip_write.h"
 #include "tensor/base/check.h"
 #include "tensor/base/memory.h"
@@ -28,10 +29,7 @@ static bool is_legacy(const char *path)
     static const unsigned char magic[] = {0x80, 0x02, 0x8a, 0x0a, 0x6c, 0xfc, 0x9c,
                                           0x46, 0xf9, 0x20, 0x6a, 0xa8, 0x50, 0x19};
     unsigned char head[512] = {0};
-    FILE *f = fopen(path, "rb");
-    const size_t n = f != NULL ? fread(head, 1, sizeof head, f) : 0;
-    if (f != NULL)
-        fclose(f);
+    const size_t n = read_file_start(path, head, sizeof head);
     return (n >= sizeof magic && memcmp(head, magic, sizeof magic) == 0) ||
            (n == sizeof head && memcmp(head + 257, "ustar", 5) == 0);
 }

@@ -2,15 +2,14 @@
  * its header, and then all together, sorted by place: no two may overlap. */
 #include "nn/formats/torch/zip_read.h"
 
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "nn/formats/byte_order.h"
 #include "nn/formats/crc32.h"
+#include "nn/formats/read_file.h"
 #include "nn/formats/torch/zip_format.h"
 #include "tensor/base/memory.h"
-#include "tensor/base/platform.h"
 
 enum {
     ENTRY_LIMIT = 200000, /* some hundred times a checkpoint's, in some 50 MB with their names */
@@ -41,20 +40,11 @@ static bool bad_entry(const ZipFile *z, const Record *r, const char *what, Error
 
 static bool read_bytes(ZipFile *z, Error *err)
 {
-    if (!platform_file_size(z->path, &z->size))
-        return error_set(err, "%.200s: expected a readable file", z->path);
-    if (z->size < ZIP_END_SIZE)
-        return error_set(err, "%.200s: expected a zip archive, found %zu bytes", z->path, z->size);
-    z->buffer = mem_try(z->size, 1);
+    z->buffer = read_file(z->path, "expected a readable file", READ_ANY_SIZE, &z->size, err);
     if (z->buffer == NULL)
-        return error_set(err, "%.200s: expected a file that fits in memory, found %zu bytes",
-                         z->path, z->size);
-    FILE *f = fopen(z->path, "rb");
-    const size_t got = f != NULL ? fread(z->buffer, 1, z->size, f) : 0;
-    if (f != NULL)
-        fclose(f);
-    return got == z->size ||
-           error_set(err, "%.200s: expected %zu bytes, could read %zu", z->path, z->size, got);
+        return false;
+    return z->size >= ZIP_END_SIZE ||
+           error_set(err, "%.200s: expected a zip archive, found %zu bytes", z->path, z->size);
 }
 
 /* The end record: the last place whose comment reaches exactly to the end of the file. */

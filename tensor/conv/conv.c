@@ -23,16 +23,6 @@ ConvAlgorithm tensor_conv_chosen(void)
     return chosen;
 }
 
-size_t tensor_conv_out_height(const ConvShape *s)
-{
-    return s->stride == 2 ? s->height / 2 : s->height;
-}
-
-size_t tensor_conv_out_width(const ConvShape *s)
-{
-    return s->stride == 2 ? s->width / 2 : s->width;
-}
-
 typedef enum Pass { FORWARD, DATA_GRADIENT, WEIGHT_GRADIENT } Pass;
 
 /* The rule, measured with 1 to 512 channels and pictures of 2x2 to 32x32.

@@ -1,10 +1,10 @@
 /* The classes of state dicts.  A class is a value on the stack; REDUCE "calls" it, which here
  * means: builds the value that stands for the result out of the arguments. */
-#include <stdlib.h>
+#include "nn/formats/torch/pickle_classes.h"
+
 #include <string.h>
 
 #include "nn/formats/byte_order.h"
-#include "nn/formats/torch/pickle_machine.h"
 #include "tensor/base/memory.h"
 
 /* ---- what is known ---- */

@@ -1,10 +1,12 @@
-/* Writing: opcodes one after the other into a growing block; see pickle.c for what they mean. */
-#include "nn/formats/torch/pickle.h"
+/* Writing: opcodes one after the other into a growing block; see pickle_read.c for what they mean.
+ */
+#include "nn/formats/torch/pickle_write.h"
 
 #include <string.h>
 
 #include "nn/formats/byte_order.h"
 #include "nn/formats/torch/pickle_opcodes.h"
+#include "nn/formats/torch/pickle_value.h"
 #include "tensor/base/check.h"
 #include "tensor/base/memory.h"
 

@@ -4,7 +4,8 @@
 #include <math.h>
 #include <string.h>
 
-#include "nn/formats/torch/pickle.h"
+#include "nn/formats/torch/pickle_read.h"
+#include "nn/formats/torch/pickle_write.h"
 #include "tensor/base/memory.h"
 #include "tensor/base/rng.h"
 

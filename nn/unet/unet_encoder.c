@@ -104,7 +104,7 @@ Encoder *nn_unet_encoder_add(ParamSet *set, const UNetConfig *c)
     e->base.initialise = encoder_initialise;
     e->base.destroy = encoder_destroy;
     e->config = *c;
-    e->embed = c->embed != 0 ? c->embed : c->ch;
+    e->embed = unet_embed_width(c);
     e->noised = c->encoder == ENCODER_PAIR;
     e->shown = (e->noised ? 2 : 1) * c->channels;
     e->time0 = nn_linear_add(set, "encoder.time.0", e->embed, 4 * e->embed);

@@ -111,13 +111,10 @@ static void mlp_initialise(Network *net, uint64_t seed)
     nn_encoder_initialise(m->base.encoder, rng);
 }
 
-/* Sinusoids of `per_sample` numbers a sample, side by side: (B, per_sample * embed). */
-static Var *sinusoids(const Mlp *m, Graph *g, const double *numbers, size_t batch,
-                      size_t per_sample)
+static Var *sinusoids_of(const MlpConfig *c, Graph *g, const double *numbers, size_t batch,
+                         size_t per_sample)
 {
-    Tensor value = tensor_make2(g->arena, batch, per_sample * m->config.embed);
-    nn_sinusoid(value.data, numbers, batch * per_sample, m->config.embed, m->config.time_scale);
-    return ag_constant(g, value);
+    return nn_sinusoid_var(g, numbers, batch, per_sample, c->embed, c->time_scale);
 }
 
 static Var *one_hot(const Mlp *m, Graph *g, const States *x)
@@ -146,7 +143,7 @@ static Var *lambda_features(const Mlp *m, Graph *g, const NetworkInput *in, Var 
 {
     Var *waves = m->config.lambda_is_number
                      ? nn_lambda_var(&m->base, g, in)
-                     : sinusoids(m, g, in->lambda, in->x->batch, m->config.lambda_dims);
+                     : sinusoids_of(&m->config, g, in->lambda, in->x->batch, m->config.lambda_dims);
     Var *mixed = nn_linear(g, &m->lambda0, ag_concat(waves, time_waves));
     mixed = ag_silu(ag_add(mixed, nn_linear(g, &m->lambda_state, state)));
     mixed = ag_silu(nn_linear(g, &m->lambda1, mixed));
@@ -158,7 +155,7 @@ static Var *mlp_forward(const Network *net, Graph *g, const NetworkInput *in)
     const Mlp *m = (const Mlp *)net;
     const MlpConfig *c = &m->config;
     const AgScope whole = ag_scope_begin(g);
-    Var *waves = sinusoids(m, g, in->t, in->x->batch, 1);
+    Var *waves = sinusoids_of(c, g, in->t, in->x->batch, 1);
     Var *time = nn_linear(g, &m->time1, ag_silu(nn_linear(g, &m->time0, waves)));
     Var *h = ag_add(nn_linear(g, &m->input, one_hot(m, g, in->x)), time);
     time = ag_silu(time);

@@ -260,14 +260,10 @@ static void unet_initialise(Network *net, uint64_t seed)
 
 /* ---- forward ---- */
 
-/* Sinusoids of `per_sample` numbers a sample, side by side: (B, per_sample * embed). */
-static Var *sinusoids(const UNet *u, Graph *g, const double *numbers, size_t batch,
-                      size_t per_sample)
+static Var *sinusoids_of(const UNetConfig *c, Graph *g, const double *numbers, size_t batch,
+                         size_t per_sample)
 {
-    const size_t embed = unet_embed_width(&u->config);
-    Tensor value = tensor_make2(g->arena, batch, per_sample * embed);
-    nn_sinusoid(value.data, numbers, batch * per_sample, embed, u->config.time_scale);
-    return ag_constant(g, value);
+    return nn_sinusoid_var(g, numbers, batch, per_sample, unet_embed_width(c), c->time_scale);
 }
 
 /* SiLU(second(SiLU(first(x)))): with the SiLU that every block would apply. */
@@ -343,12 +339,12 @@ static Var *unet_forward(const Network *net, Graph *g, const NetworkInput *in)
     const AgScope whole = ag_scope_begin(g);
     Var **skip = arena_alloc(g->arena, u->skips, sizeof *skip);
     Var *x = unet_input(c, g, in->x, c->channels, true);
-    Var *known = sinusoids(u, g, in->t, in->x->batch, 1); /* what lambda's networks see */
+    Var *known = sinusoids_of(c, g, in->t, in->x->batch, 1); /* what lambda's networks see */
     Var *lambda = NULL;
     BlockCondition condition = {embed(g, &u->time, known), NULL, in->dropout, c->dropout};
     if (c->lambda_dims > 0) {
         lambda = c->lambda_is_number ? nn_lambda_var(net, g, in)
-                                     : sinusoids(u, g, in->lambda, in->x->batch, c->lambda_dims);
+                                     : sinusoids_of(c, g, in->lambda, in->x->batch, c->lambda_dims);
         known = ag_concat(lambda, known);
         Var *mixed = ag_silu(nn_linear(g, &u->mix_down, known));
         condition.lambda = embed(g, &u->lambda_down, mixed);

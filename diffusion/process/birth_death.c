@@ -9,9 +9,8 @@
 #include <math.h>
 
 #include "diffusion/process/process.h"
+#include "tensor/base/constants.h"
 #include "tensor/base/memory.h"
-
-static const double PI = 3.14159265358979323846;
 
 static void cosine_modes(Process *p)
 {

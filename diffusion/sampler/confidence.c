@@ -9,8 +9,7 @@
 #include <stdlib.h>
 
 #include "diffusion/sampler/kinds.h"
-
-static const double PI = 3.14159265358979323846;
+#include "tensor/base/constants.h"
 
 typedef struct Candidate {
     double confidence;

@@ -333,11 +333,8 @@ void safetensors_add(SafetensorsWriter *w, const char *name, int rank, const siz
     TENSOR_CHECK(plain_name(name) && strcmp(name, "__metadata__") != 0, "name \"%s\"", name);
     for (size_t i = 0; i < w->count; i++)
         TENSOR_CHECK(strcmp(w->tensors[i].name, name) != 0, "two tensors \"%s\"", name);
-    if (w->count == w->capacity) {
-        size_t more = w->capacity == 0 ? 64 : 2 * w->capacity;
-        w->tensors = mem_resize(w->tensors, w->capacity, more, sizeof *w->tensors);
-        w->capacity = more;
-    }
+    if (w->count == w->capacity)
+        w->tensors = mem_grow(w->tensors, &w->capacity, 64, sizeof *w->tensors);
     WriterTensor *t = &w->tensors[w->count++];
     *t = (WriterTensor){.name = mem_string(name), .rank = rank, .count = 1, .data = data};
     for (int i = 0; i < rank; i++) {
@@ -350,11 +347,8 @@ void safetensors_add_meta(SafetensorsWriter *w, const char *key, const char *val
 {
     for (size_t i = 0; i < w->meta_count; i++)
         TENSOR_CHECK(strcmp(w->meta[i].key, key) != 0, "two metadata entries \"%s\"", key);
-    if (w->meta_count == w->meta_capacity) {
-        size_t more = w->meta_capacity == 0 ? 16 : 2 * w->meta_capacity;
-        w->meta = mem_resize(w->meta, w->meta_capacity, more, sizeof *w->meta);
-        w->meta_capacity = more;
-    }
+    if (w->meta_count == w->meta_capacity)
+        w->meta = mem_grow(w->meta, &w->meta_capacity, 16, sizeof *w->meta);
     w->meta[w->meta_count++] = (MetaEntry){mem_string(key), mem_string(value)};
 }
 

@@ -16,11 +16,8 @@ PickleValue *pickle_make(PickleMachine *m, PickleType type)
 
 bool pickle_push(PickleMachine *m, PickleValue *v)
 {
-    if (m->count == m->capacity) {
-        const size_t more = m->capacity == 0 ? 256 : 2 * m->capacity;
-        m->stack = mem_resize(m->stack, m->capacity, more, sizeof *m->stack);
-        m->capacity = more;
-    }
+    if (m->count == m->capacity)
+        m->stack = mem_grow(m->stack, &m->capacity, 256, sizeof *m->stack);
     m->stack[m->count++] = v;
     return true;
 }

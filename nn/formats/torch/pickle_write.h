@@ -6,10 +6,11 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "nn/formats/buffer.h"
+
 /* Values go one after the other; containers are opened and closed. */
 typedef struct PickleWriter {
-    unsigned char *bytes;
-    size_t count, capacity;
+    Buffer out; /* what has been written */
 } PickleWriter;
 void pickle_start(PickleWriter *w); /* w: zeros, or used before */
 void pickle_stop(PickleWriter *w);

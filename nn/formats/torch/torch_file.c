@@ -221,11 +221,8 @@ void torch_put_floats(TorchWriter *w, int rank, const size_t *shape, const float
     size_t count = 1;
     for (int i = 0; i < rank; i++)
         TENSOR_CHECK(mem_product(count, shape[i], &count), "axis %d of %zu entries", i, shape[i]);
-    if (w->count == w->capacity) {
-        const size_t more = w->capacity == 0 ? 64 : 2 * w->capacity;
-        w->storages = mem_resize(w->storages, w->capacity, more, sizeof *w->storages);
-        w->capacity = more;
-    }
+    if (w->count == w->capacity)
+        w->storages = mem_grow(w->storages, &w->capacity, 64, sizeof *w->storages);
     snprintf(key, sizeof key, "%zu", w->count);
     pickle_put_floats(&w->pickle, key, rank, shape);
     w->storages[w->count++] = (Storage){data, count};
@@ -249,7 +246,7 @@ bool torch_write(TorchWriter *w, const char *path, Error *err)
     if (zip == NULL)
         return false;
     pickle_stop(&w->pickle);
-    zip_add(zip, "archive/data.pkl", w->pickle.bytes, w->pickle.count);
+    zip_add(zip, "archive/data.pkl", w->pickle.out.bytes, w->pickle.out.length);
     for (size_t i = 0; i < w->count; i++)
         add_storage(zip, i, &w->storages[i]);
     zip_add(zip, "archive/version", "3\n", 2);

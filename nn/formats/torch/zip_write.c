@@ -71,11 +71,8 @@ void zip_zip64_from(ZipWriter *w, uint64_t limit)
 
 static void remember(ZipWriter *w, const char *name, uint32_t crc, size_t size)
 {
-    if (w->count == w->capacity) {
-        const size_t more = w->capacity == 0 ? 64 : 2 * w->capacity;
-        w->entries = mem_resize(w->entries, w->capacity, more, sizeof *w->entries);
-        w->capacity = more;
-    }
+    if (w->count == w->capacity)
+        w->entries = mem_grow(w->entries, &w->capacity, 64, sizeof *w->entries);
     w->entries[w->count++] = (Written){mem_string(name), crc, size, w->offset};
 }
 

@@ -1,7 +1,6 @@
 /* Role, configuration and step of a .pt file, then its weights. */
 #include "experiments/model/torch_import.h"
 
-#include <stdio.h>
 #include <string.h>
 
 #include "experiments/cli/paths.h"
@@ -50,11 +49,10 @@ static bool apply(const TextList *settings, Config *c, Error *err)
 {
     for (size_t i = 0; settings && i < settings->count; i++) {
         char key[CONFIG_TEXT];
-        const char *equals = strchr(settings->values[i], '=');
-        if (!equals || equals - settings->values[i] >= CONFIG_TEXT)
+        const char *value = text_key_value(settings->values[i], key, sizeof key);
+        if (!value)
             return error_set(err, "--set %.60s: expected KEY=VALUE", settings->values[i]);
-        snprintf(key, sizeof key, "%.*s", (int)(equals - settings->values[i]), settings->values[i]);
-        if (!config_set(c, key, equals + 1, "--set", err))
+        if (!config_set(c, key, value, "--set", err))
             return false;
     }
     return true;

@@ -366,6 +366,17 @@ size_t text_shortest(char *out, size_t room, int least, double x)
     return (size_t)n;
 }
 
+const char *text_key_value(const char *text, char *key, size_t room)
+{
+    const size_t length = strcspn(text, "=");
+
+    if (text[length] != '=' || length >= room)
+        return NULL;
+    memcpy(key, text, length);
+    key[length] = '\0';
+    return text + length + 1;
+}
+
 /* ---- UTF-8 ---- */
 
 size_t text_utf8(const char *text, size_t left)

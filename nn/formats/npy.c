@@ -28,17 +28,17 @@ typedef struct Header {
     bool has_descr, has_order, has_shape;
 } Header;
 
-static void skip_space(Header *h)
+static void skip_blanks(Header *h)
 {
     while (h->at < h->end && (*h->at == ' ' || *h->at == '\n'))
         h->at++;
 }
 
 /* Takes the token if it is next, after spaces. */
-static bool take(Header *h, const char *token)
+static bool take_text(Header *h, const char *token)
 {
     size_t n = strlen(token);
-    skip_space(h);
+    skip_blanks(h);
     if ((size_t)(h->end - h->at) < n || memcmp(h->at, token, n) != 0)
         return false;
     h->at += n;
@@ -50,14 +50,14 @@ static bool take_quoted(Header *h, const char *text)
     char single[24], twofold[24];
     snprintf(single, sizeof single, "'%s'", text);
     snprintf(twofold, sizeof twofold, "\"%s\"", text);
-    return take(h, single) || take(h, twofold);
+    return take_text(h, single) || take_text(h, twofold);
 }
 
-static bool take_number(Header *h, size_t *value)
+static bool take_axis(Header *h, size_t *value)
 {
     size_t digits = 0;
     *value = 0;
-    skip_space(h);
+    skip_blanks(h);
     for (; h->at < h->end && *h->at >= '0' && *h->at <= '9'; h->at++, digits++) {
         if (!mem_product(*value, 10, value) || *value > SIZE_MAX - 9)
             return false;
@@ -71,16 +71,16 @@ static bool take_shape(Header *h)
 {
     NpyArray *a = h->array;
     bool comma = true;
-    if (!take(h, "("))
+    if (!take_text(h, "("))
         return false;
     a->rank = 0;
     a->count = 1;
-    while (!take(h, ")")) {
-        if (!comma || a->rank == NPY_MAX_RANK || !take_number(h, &a->shape[a->rank]) ||
+    while (!take_text(h, ")")) {
+        if (!comma || a->rank == NPY_MAX_RANK || !take_axis(h, &a->shape[a->rank]) ||
             !mem_product(a->count, a->shape[a->rank], &a->count))
             return false;
         a->rank++;
-        comma = take(h, ",");
+        comma = take_text(h, ",");
     }
     return a->rank != 1 || comma;
 }
@@ -99,29 +99,29 @@ static bool take_descr(Header *h)
 static const char *parse_dictionary(Header *h)
 {
     bool comma = true;
-    if (!take(h, "{"))
+    if (!take_text(h, "{"))
         return "expected a header that is a dictionary";
-    while (!take(h, "}")) {
+    while (!take_text(h, "}")) {
         if (!comma)
             return "expected ',' or '}' in the header";
         if (!h->has_descr && take_quoted(h, "descr")) {
-            if (!take(h, ":") || !take_descr(h))
+            if (!take_text(h, ":") || !take_descr(h))
                 return "expected descr to be one of <f4 <f8 <i4 <i8 |u1 <u2";
             h->has_descr = true;
         } else if (!h->has_order && take_quoted(h, "fortran_order")) {
-            if (!take(h, ":") || !take(h, "False"))
+            if (!take_text(h, ":") || !take_text(h, "False"))
                 return "expected fortran_order to be False";
             h->has_order = true;
         } else if (!h->has_shape && take_quoted(h, "shape")) {
-            if (!take(h, ":") || !take_shape(h))
+            if (!take_text(h, ":") || !take_shape(h))
                 return "expected shape to be a tuple of at most 8 whole numbers";
             h->has_shape = true;
         } else {
             return "expected the keys descr, fortran_order and shape, each once";
         }
-        comma = take(h, ",");
+        comma = take_text(h, ",");
     }
-    skip_space(h);
+    skip_blanks(h);
     if (h->at != h->end)
         return "expected nothing but spaces after the header's dictionary";
     if (!h->has_descr || !h->has_order || !h->has_shape)
@@ -131,7 +131,7 @@ static const char *parse_dictionary(Header *h)
 
 /* ---- reading ---- */
 
-static bool parse_file(NpyArray *a, const char *path, size_t size, Error *err)
+static bool parse_npy(NpyArray *a, const char *path, size_t size, Error *err)
 {
     if (size < 10 || memcmp(a->buffer, magic, sizeof magic) != 0)
         return error_set(err, "%.300s: expected a .npy file", path);
@@ -162,7 +162,7 @@ NpyArray *npy_read(const char *path, Error *err)
 {
     NpyArray *a = mem_zeroed(1, sizeof *a);
     a->buffer = read_file(path, "expected a readable .npy file", READ_ANY_SIZE, &a->size, err);
-    if (a->buffer == NULL || !parse_file(a, path, a->size, err)) {
+    if (a->buffer == NULL || !parse_npy(a, path, a->size, err)) {
         npy_free(a);
         return NULL;
     }
@@ -199,7 +199,7 @@ double npy_number(const NpyArray *a, size_t i)
 /* ---- writing ---- */
 
 /* The header's text, padded so that the data starts at a multiple of 64 bytes. */
-static void write_header(FILE *f, NpyType type, int rank, const size_t *shape)
+static void write_npy_header(FILE *f, NpyType type, int rank, const size_t *shape)
 {
     char text[64 * 6];
     size_t n = (size_t)snprintf(
@@ -215,7 +215,7 @@ static void write_header(FILE *f, NpyType type, int rank, const size_t *shape)
     fprintf(f, "%-*s\n", (int)length - 1, text);
 }
 
-static void write_entry(FILE *f, NpyType type, const void *data, size_t i)
+static void write_npy_entry(FILE *f, NpyType type, const void *data, size_t i)
 {
     unsigned char bytes[8];
     little_endian_put(bytes, types[type].size,
@@ -236,8 +236,8 @@ bool npy_write(const char *path, NpyType type, int rank, const size_t *shape, co
         TENSOR_CHECK(mem_product(count, shape[i], &count), "axis %d of %zu entries", i, shape[i]);
     if (!output_open(&out, path, err))
         return false;
-    write_header(out.file, type, rank, shape);
+    write_npy_header(out.file, type, rank, shape);
     for (size_t i = 0; i < count; i++)
-        write_entry(out.file, type, data, i);
+        write_npy_entry(out.file, type, data, i);
     return output_commit(&out, err);
 }

@@ -14,7 +14,7 @@
 enum { STORED_MAX = 65535, GRID_WIDTH = 600, MASK_GRAY = 128, GRID_GRAY = 64 };
 
 /* length, type, data, CRC of type and data. */
-static void add_chunk(Buffer *out, const char *type, const Buffer *data)
+static void add_png_chunk(Buffer *out, const char *type, const Buffer *data)
 {
     unsigned char word[4];
 
@@ -38,7 +38,7 @@ static void add_header(Buffer *out, const Picture *p)
     h[8] = 8;                        /* bits */
     h[9] = p->channels == 3 ? 2 : 0; /* RGB or gray; deflate, filter 0, not interlaced */
     buffer_add(&data, h, sizeof h);
-    add_chunk(out, "IHDR", &data);
+    add_png_chunk(out, "IHDR", &data);
     buffer_free(&data);
 }
 
@@ -55,7 +55,7 @@ static void add_text(Buffer *out, const PngText *text)
         char plain = (*s >= 32 && *s < 127) || *s == '\n' ? *s : '?';
         buffer_add(&data, &plain, 1);
     }
-    add_chunk(out, "tEXt", &data);
+    add_png_chunk(out, "tEXt", &data);
     buffer_free(&data);
 }
 
@@ -123,8 +123,8 @@ void png_encode(Buffer *out, const Picture *p, const PngText *text, size_t texts
         add_text(out, &text[i]);
     add_rows(&raw, p);
     add_packed(&data, &raw, p);
-    add_chunk(out, "IDAT", &data);
-    add_chunk(out, "IEND", &none);
+    add_png_chunk(out, "IDAT", &data);
+    add_png_chunk(out, "IEND", &none);
     buffer_free(&raw);
     buffer_free(&data);
 }

@@ -194,7 +194,7 @@ static bool parse_header(SafetensorsFile *f, const Json *header, size_t data_at,
     return check_tiling(f, data, file_size - data_at, err);
 }
 
-static bool parse_file(SafetensorsFile *f, Error *err)
+static bool parse_safetensors(SafetensorsFile *f, Error *err)
 {
     const size_t size = f->size;
     if (size < 10)
@@ -219,7 +219,7 @@ SafetensorsFile *safetensors_read(const char *path, Error *err)
     f->path = mem_string(path);
     f->buffer =
         read_file(path, "expected a readable .safetensors file", READ_ANY_SIZE, &f->size, err);
-    if (f->buffer == NULL || !parse_file(f, err)) {
+    if (f->buffer == NULL || !parse_safetensors(f, err)) {
         safetensors_free(f);
         return NULL;
     }
@@ -376,7 +376,8 @@ static size_t number_bytes(const SafetensorsWriter *w)
     return w->half ? 2 : 4;
 }
 
-static void write_entry(FILE *f, const SafetensorsWriter *w, const WriterTensor *t, size_t offset)
+static void describe_tensor(FILE *f, const SafetensorsWriter *w, const WriterTensor *t,
+                            size_t offset)
 {
     json_write_string(f, t->name);
     fprintf(f, ":{\"dtype\":\"%s\",\"shape\":[", w->half ? "F16" : "F32");
@@ -385,7 +386,7 @@ static void write_entry(FILE *f, const SafetensorsWriter *w, const WriterTensor 
     fprintf(f, "],\"data_offsets\":[%zu,%zu]}", offset, offset + number_bytes(w) * t->count);
 }
 
-static bool write_header(const SafetensorsWriter *w, FILE *f)
+static bool write_json_header(const SafetensorsWriter *w, FILE *f)
 {
     size_t offset = 0;
     write_length(f, 0);
@@ -401,7 +402,7 @@ static bool write_header(const SafetensorsWriter *w, FILE *f)
     for (size_t i = 0; i < w->count; i++) {
         if (i > 0 || w->meta_count > 0)
             putc(',', f);
-        write_entry(f, w, &w->tensors[i], offset);
+        describe_tensor(f, w, &w->tensors[i], offset);
         offset += number_bytes(w) * w->tensors[i].count;
     }
     putc('}', f);
@@ -455,7 +456,7 @@ bool safetensors_write(SafetensorsWriter *w, const char *path, Error *err)
         return false;
     if (!output_open(&out, path, err))
         return false;
-    if (!write_header(w, out.file)) {
+    if (!write_json_header(w, out.file)) {
         output_cancel(&out);
         return error_set(err, "%.200s: could not write the header; expected a seekable file", path);
     }

@@ -15,16 +15,16 @@
 #include "tensor/base/memory.h"
 #include "tensor/pointwise.h"
 
-typedef enum StepKind { STEP_RES, STEP_ATTENTION, STEP_DOWN, STEP_UP } StepKind;
+typedef enum UNetStepKind { STEP_RES, STEP_ATTENTION, STEP_DOWN, STEP_UP } UNetStepKind;
 
-typedef struct Step {
-    StepKind kind;
+typedef struct UNetStep {
+    UNetStepKind kind;
     size_t cin, cout;
     bool keeps;   /* on the way down: the result becomes a skip */
     ResBlock res; /* by kind, one of these three is used */
     AttentionBlock attention;
     ConvLayer conv;
-} Step;
+} UNetStep;
 
 /* Two linear layers with a SiLU between. */
 typedef struct Embedding {
@@ -40,7 +40,7 @@ typedef struct UNet {
     ConvLayer input, output;
     PointwiseLayer narrow; /* narrow_output: instead of `output` */
     NormLayer output_norm;
-    Step *steps; /* down, then middle, then up */
+    UNetStep *steps; /* down, then middle, then up */
     size_t down, middle, up;
     size_t bottom_channels, top_channels; /* after the way down, after the way up */
     size_t skips;                         /* pushed going down, the input convolution's included */
@@ -48,7 +48,7 @@ typedef struct UNet {
 
 /* ---- the plan ---- */
 
-static size_t plan_step(UNet *u, size_t at, StepKind kind, size_t cin, size_t cout)
+static size_t plan_step(UNet *u, size_t at, UNetStepKind kind, size_t cin, size_t cout)
 {
     u->steps[at].kind = kind;
     u->steps[at].cin = cin;
@@ -108,7 +108,7 @@ static void plan_up(UNet *u, const size_t *skip)
 }
 
 /* False if a block's channels cannot be cut into its normalisation's groups. */
-static bool plan(UNet *u, Error *err)
+static bool plan_steps(UNet *u, Error *err)
 {
     const UNetConfig *c = &u->config;
     const size_t most = c->scales * (4 * c->res_blocks + 4) + 3;
@@ -158,7 +158,7 @@ static void add_steps(UNet *u, const char *list, size_t first, size_t count)
     size_t time_width = 4 * unet_embed_width(&u->config);
     size_t lambda_width = u->config.lambda_dims > 0 ? time_width : 0;
     for (size_t i = 0; i < count; i++) {
-        Step *step = &u->steps[first + i];
+        UNetStep *step = &u->steps[first + i];
         char name[NN_NAME];
         snprintf(name, sizeof name, "%s.%zu%s", list, i,
                  step->kind == STEP_DOWN || step->kind == STEP_UP ? ".conv" : "");
@@ -237,7 +237,7 @@ static void unet_initialise(Network *net, uint64_t seed)
     }
     nn_conv_init(&u->input, rng);
     for (size_t i = 0; i < u->down + u->middle + u->up; i++) {
-        const Step *step = &u->steps[i];
+        const UNetStep *step = &u->steps[i];
         if (step->kind == STEP_RES) {
             unet_res_init(&step->res, rng);
         } else if (step->kind == STEP_ATTENTION) {
@@ -272,7 +272,7 @@ static Var *embed(Graph *g, const Embedding *e, Var *x)
     return ag_silu(nn_linear(g, &e->second, ag_silu(nn_linear(g, &e->first, x))));
 }
 
-static Var *run_step(Graph *g, const Step *step, Var *h, const BlockCondition *condition)
+static Var *apply_step(Graph *g, const UNetStep *step, Var *h, const BlockCondition *condition)
 {
     switch (step->kind) {
     case STEP_RES: return unet_res(g, &step->res, h, condition);
@@ -294,7 +294,7 @@ static Var *go_down(const UNet *u, Graph *g, Var *h, const BlockCondition *condi
     skip[pushed++] = h;
     AgScope scope = ag_scope_begin(g);
     for (size_t i = 0; i < u->down; i++) {
-        h = run_step(g, &u->steps[i], h, condition);
+        h = apply_step(g, &u->steps[i], h, condition);
         if (u->steps[i].keeps) {
             h = skip[pushed++] = ag_scope_end(scope, h);
             scope = ag_scope_begin(g);
@@ -311,12 +311,12 @@ static Var *go_up(const UNet *u, Graph *g, Var *h, const BlockCondition *conditi
     size_t left = u->skips;
     const AgScope scope = ag_scope_begin(g);
     for (size_t i = u->down; i < u->down + u->middle + u->up; i++) {
-        const Step *step = &u->steps[i];
+        const UNetStep *step = &u->steps[i];
         Var *both = NULL;
         if (step->kind == STEP_RES && i >= u->down + u->middle) {
             h = both = ag_concat(h, skip[--left]);
         }
-        h = run_step(g, step, h, condition);
+        h = apply_step(g, step, h, condition);
         if (both != NULL) {
             ag_drop(both);
         }
@@ -406,7 +406,7 @@ Network *nn_unet_layout(const UNetConfig *config, Error *err)
     u->base.forward = unet_forward;
     u->base.initialise = unet_initialise;
     u->base.destroy = unet_destroy;
-    if (!plan(u, err)) {
+    if (!plan_steps(u, err)) {
         unet_destroy(&u->base);
         return NULL;
     }

@@ -48,7 +48,7 @@ void arena_destroy(Arena *arena)
     mem_free(arena);
 }
 
-static void add_chunk(Arena *arena, size_t bytes)
+static void add_arena_chunk(Arena *arena, size_t bytes)
 {
     if (arena->count == arena->capacity)
         arena->chunks = mem_grow(arena->chunks, &arena->capacity, 8, sizeof *arena->chunks);
@@ -71,7 +71,7 @@ void *arena_alloc(Arena *arena, size_t count, size_t size)
         arena->current++;
     }
     if (arena->current == arena->count)
-        add_chunk(arena, bytes);
+        add_arena_chunk(arena, bytes);
     Chunk *chunk = &arena->chunks[arena->current];
     void *block = chunk->data + chunk->used;
     chunk->used += bytes;

@@ -57,7 +57,7 @@ static ConvAlgorithm best_for(const ConvShape *s, Pass pass)
 }
 
 /* Sizes whose number of entries does not fit in a size_t, or in an array, stop the program. */
-static void check_shape(const ConvShape *s)
+static void check_conv_shape(const ConvShape *s)
 {
     size_t inputs = 0, outputs = 0, weights = 0;
     TENSOR_CHECK(s->stride == 1 || s->stride == 2, "stride %d, 1 or 2 expected", s->stride);
@@ -77,7 +77,7 @@ static void check_shape(const ConvShape *s)
 /* The one place where an algorithm is picked for a shape. */
 static ConvAlgorithm algorithm_for(const ConvShape *s, Pass pass)
 {
-    check_shape(s);
+    check_conv_shape(s);
     const bool empty = s->batch * s->height * s->width * s->cin * s->cout == 0;
     if (chosen == CONV_AUTO)
         return empty ? CONV_DIRECT : best_for(s, pass);

@@ -4,7 +4,7 @@
 #include <stdbool.h>
 
 /* The input's row or column under tap p of output i; false outside the picture. */
-static bool source(size_t i, size_t p, int stride, size_t size, size_t *at)
+static bool pixel_under_tap(size_t i, size_t p, int stride, size_t size, size_t *at)
 {
     const size_t pad = stride == 1 ? 1 : 0, padded = i * (size_t)stride + p;
     *at = padded - pad;
@@ -18,7 +18,8 @@ static double reference_output(const float *x, const float *w, const ConvShape *
     for (size_t p = 0; p < 3; p++)
         for (size_t q = 0; q < 3; q++) {
             size_t u, v;
-            if (!source(i, p, s->stride, s->height, &u) || !source(j, q, s->stride, s->width, &v))
+            if (!pixel_under_tap(i, p, s->stride, s->height, &u) ||
+                !pixel_under_tap(j, q, s->stride, s->width, &v))
                 continue;
             const float *pixel = x + ((b * s->height + u) * s->width + v) * s->cin;
             for (size_t c = 0; c < s->cin; c++)
@@ -49,8 +50,8 @@ static double reference_input_gradient(const float *dy, const float *w, const Co
             for (size_t j = 0; j < wo; j++)
                 for (size_t q = 0; q < 3; q++) {
                     size_t row, column;
-                    if (!source(i, p, s->stride, s->height, &row) || row != u ||
-                        !source(j, q, s->stride, s->width, &column) || column != v)
+                    if (!pixel_under_tap(i, p, s->stride, s->height, &row) || row != u ||
+                        !pixel_under_tap(j, q, s->stride, s->width, &column) || column != v)
                         continue;
                     const float *d = dy + ((b * ho + i) * wo + j) * s->cout;
                     const float *weights = w + ((p * 3 + q) * s->cin + c) * s->cout;
@@ -78,7 +79,8 @@ static double reference_weight(const float *x, const float *dy, const ConvShape 
         for (size_t i = 0; i < ho; i++)
             for (size_t j = 0; j < wo; j++) {
                 size_t u, v;
-                if (source(i, p, s->stride, s->height, &u) && source(j, q, s->stride, s->width, &v))
+                if (pixel_under_tap(i, p, s->stride, s->height, &u) &&
+                    pixel_under_tap(j, q, s->stride, s->width, &v))
                     sum += (double)x[((b * s->height + u) * s->width + v) * s->cin + c] *
                            (double)dy[((b * ho + i) * wo + j) * s->cout + o];
             }

@@ -129,7 +129,7 @@ void torch_free(TorchFile *f)
 }
 
 /* The tensor's bytes in row-major order. */
-static void gather(const PickleTensor *t, const unsigned char *storage, unsigned char *out)
+static void gather_entries(const PickleTensor *t, const unsigned char *storage, unsigned char *out)
 {
     size_t index[PICKLE_MAX_RANK] = {0}, at = t->offset;
     for (size_t i = 0; i < t->count; i++) {
@@ -167,7 +167,7 @@ bool torch_floats(const TorchFile *f, const PickleTensor *t, const char *name, f
     if (bytes == NULL)
         return error_set(err, "%.200s: tensor \"%.200s\": expected one that fits in memory",
                          f->path, name);
-    gather(t, e->bytes, bytes);
+    gather_entries(t, e->bytes, bytes);
     FileTensor flat = {
         .name = (char *)name, .rank = 1, .count = t->count, .bytes = bytes, .byte_count = total};
     flat.shape[0] = t->count;

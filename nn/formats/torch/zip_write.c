@@ -26,7 +26,7 @@ struct ZipWriter {
     uint64_t offset, limit;
 };
 
-static void put(ZipWriter *w, uint64_t value, size_t n)
+static void put_value(ZipWriter *w, uint64_t value, size_t n)
 {
     unsigned char bytes[8];
     little_endian_put(bytes, n, value);
@@ -37,7 +37,7 @@ static void put(ZipWriter *w, uint64_t value, size_t n)
 static void put_zeros(ZipWriter *w, size_t n)
 {
     for (size_t i = 0; i < n; i++)
-        put(w, 0, 1);
+        put_value(w, 0, 1);
 }
 
 static void put_bytes(ZipWriter *w, const void *bytes, size_t n)
@@ -50,7 +50,7 @@ static void put_bytes(ZipWriter *w, const void *bytes, size_t n)
 /* A value in 4 bytes, or the mark that it is in the zip64 field. */
 static void put_narrow(ZipWriter *w, uint64_t value)
 {
-    put(w, value >= w->limit ? ZIP_NONE32 : value, 4);
+    put_value(w, value >= w->limit ? ZIP_NONE32 : value, 4);
 }
 
 ZipWriter *zip_create(const char *path, Error *err)
@@ -79,13 +79,13 @@ static void remember(ZipWriter *w, const char *name, uint32_t crc, size_t size)
 /* Version 2.0 or 4.5 (zip64); no flags; stored; midnight of 1980-01-01; CRC and sizes. */
 static void put_common(ZipWriter *w, const Written *e, bool zip64)
 {
-    put(w, zip64 ? 45 : 20, 2);
-    put(w, 0, 4);
-    put(w, 0x00210000, 4);
-    put(w, e->crc, 4);
-    put(w, zip64 ? ZIP_NONE32 : e->size, 4);
-    put(w, zip64 ? ZIP_NONE32 : e->size, 4);
-    put(w, strlen(e->name), 2);
+    put_value(w, zip64 ? 45 : 20, 2);
+    put_value(w, 0, 4);
+    put_value(w, 0x00210000, 4);
+    put_value(w, e->crc, 4);
+    put_value(w, zip64 ? ZIP_NONE32 : e->size, 4);
+    put_value(w, zip64 ? ZIP_NONE32 : e->size, 4);
+    put_value(w, strlen(e->name), 2);
 }
 
 void zip_add(ZipWriter *w, const char *name, const void *bytes, size_t size)
@@ -100,18 +100,18 @@ void zip_add(ZipWriter *w, const char *name, const void *bytes, size_t size)
     const size_t wide = zip64 ? 20 : 0;
     const size_t before = ZIP_HEADER_SIZE + strlen(name) + wide + 4;
     const size_t padding = (size_t)(ZIP_ALIGN - (w->offset + before) % ZIP_ALIGN) % ZIP_ALIGN;
-    put(w, ZIP_SIGN_HEADER, 4);
+    put_value(w, ZIP_SIGN_HEADER, 4);
     put_common(w, e, zip64);
-    put(w, wide + 4 + padding, 2);
+    put_value(w, wide + 4 + padding, 2);
     put_bytes(w, name, strlen(name));
     if (zip64) {
-        put(w, ZIP_EXTRA_ZIP64, 2);
-        put(w, 16, 2);
-        put(w, size, 8);
-        put(w, size, 8);
+        put_value(w, ZIP_EXTRA_ZIP64, 2);
+        put_value(w, 16, 2);
+        put_value(w, size, 8);
+        put_value(w, size, 8);
     }
-    put(w, EXTRA_PADDING, 2);
-    put(w, padding, 2);
+    put_value(w, EXTRA_PADDING, 2);
+    put_value(w, padding, 2);
     put_zeros(w, padding);
     put_bytes(w, bytes, size);
 }
@@ -120,23 +120,23 @@ static void put_record(ZipWriter *w, const Written *e)
 {
     const bool wide_size = e->size >= w->limit, wide_place = e->header >= w->limit;
     const size_t wide = (wide_size ? 16 : 0) + (wide_place ? 8 : 0);
-    put(w, ZIP_SIGN_RECORD, 4);
-    put(w, wide > 0 ? 45 : 20, 2);
+    put_value(w, ZIP_SIGN_RECORD, 4);
+    put_value(w, wide > 0 ? 45 : 20, 2);
     put_common(w, e, wide_size);
-    put(w, wide > 0 ? wide + 4 : 0, 2);
+    put_value(w, wide > 0 ? wide + 4 : 0, 2);
     put_zeros(w, 10); /* comment, disk, attributes */
     put_narrow(w, e->header);
     put_bytes(w, e->name, strlen(e->name));
     if (wide > 0) {
-        put(w, ZIP_EXTRA_ZIP64, 2);
-        put(w, wide, 2);
+        put_value(w, ZIP_EXTRA_ZIP64, 2);
+        put_value(w, wide, 2);
     }
     if (wide_size) {
-        put(w, e->size, 8);
-        put(w, e->size, 8);
+        put_value(w, e->size, 8);
+        put_value(w, e->size, 8);
     }
     if (wide_place)
-        put(w, e->header, 8);
+        put_value(w, e->header, 8);
 }
 
 static void put_end(ZipWriter *w, uint64_t start, uint64_t size)
@@ -144,26 +144,26 @@ static void put_end(ZipWriter *w, uint64_t start, uint64_t size)
     const uint64_t at = w->offset;
     const bool many = w->count >= ZIP_NONE16 || w->count >= w->limit;
     if (many || start >= w->limit || size >= w->limit) {
-        put(w, ZIP_SIGN_END64, 4);
-        put(w, ZIP_END64_SIZE - 12, 8);
-        put(w, 45 | 45 << 16, 4);
-        put(w, 0, 8);
-        put(w, w->count, 8);
-        put(w, w->count, 8);
-        put(w, size, 8);
-        put(w, start, 8);
-        put(w, ZIP_SIGN_LOCATOR, 4);
-        put(w, 0, 4);
-        put(w, at, 8);
-        put(w, 1, 4);
+        put_value(w, ZIP_SIGN_END64, 4);
+        put_value(w, ZIP_END64_SIZE - 12, 8);
+        put_value(w, 45 | 45 << 16, 4);
+        put_value(w, 0, 8);
+        put_value(w, w->count, 8);
+        put_value(w, w->count, 8);
+        put_value(w, size, 8);
+        put_value(w, start, 8);
+        put_value(w, ZIP_SIGN_LOCATOR, 4);
+        put_value(w, 0, 4);
+        put_value(w, at, 8);
+        put_value(w, 1, 4);
     }
-    put(w, ZIP_SIGN_END, 4);
-    put(w, 0, 4);
-    put(w, many ? ZIP_NONE16 : w->count, 2);
-    put(w, many ? ZIP_NONE16 : w->count, 2);
+    put_value(w, ZIP_SIGN_END, 4);
+    put_value(w, 0, 4);
+    put_value(w, many ? ZIP_NONE16 : w->count, 2);
+    put_value(w, many ? ZIP_NONE16 : w->count, 2);
     put_narrow(w, size);
     put_narrow(w, start);
-    put(w, 0, 2);
+    put_value(w, 0, 2);
 }
 
 static void writer_free(ZipWriter *w)

@@ -4,7 +4,8 @@
 
 #include <stdint.h>
 
-enum { SHORTEST = 4, LONGEST = 258, END_OF_BLOCK = 256 }; /* 3 is allowed, and saves nothing */
+/* Lengths of matches, of which 3 is allowed and saves nothing, and a symbol (RFC 1951, 3.2.5). */
+enum { SHORTEST = 4, LONGEST = 258, END_OF_BLOCK = 256 };
 
 typedef struct Bits {
     Buffer *out;

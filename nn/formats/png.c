@@ -11,7 +11,13 @@
 #include "tensor/base/memory.h"
 #include "tensor/base/platform.h"
 
-enum { STORED_MAX = 65535, GRID_WIDTH = 600, MASK_GRAY = 128, GRID_GRAY = 64 };
+enum {
+    STORED_MAX = 65535,  /* bytes of a stored block, whose length has 2 bytes (RFC 1951, 3.2.4) */
+    GRID_WIDTH = 600,    /* pixels across an enlarged grid, about */
+    MASK_GRAY = 128,     /* in the middle of the scale */
+    ADLER_PRIME = 65521, /* the largest below 2^16 (RFC 1950, 8.2) */
+    GRID_GRAY = 64       /* between samples: neither their black nor the mask's grey */
+};
 
 /* length, type, data, CRC of type and data. */
 static void add_png_chunk(Buffer *out, const char *type, const Buffer *data)
@@ -102,8 +108,8 @@ static void add_packed(Buffer *out, const Buffer *raw, const Picture *p)
         add_stored(out, raw);
     buffer_free(&packed);
     for (size_t i = 0; i < raw->length; i++) {
-        low = (low + (unsigned char)raw->bytes[i]) % 65521;
-        high = (high + low) % 65521;
+        low = (low + (unsigned char)raw->bytes[i]) % ADLER_PRIME;
+        high = (high + low) % ADLER_PRIME;
     }
     big_endian_put(sum, 4, high << 16 | low);
     buffer_add(out, sum, 4);

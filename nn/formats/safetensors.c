@@ -19,7 +19,11 @@
 #include "tensor/base/memory.h"
 #include "tensor/base/platform.h"
 
-enum { HEADER_LIMIT = 100 * 1000 * 1000, NAME_LIMIT = 400, CHUNK = 1024 };
+enum {
+    HEADER_LIMIT = 100 * 1000 * 1000, /* as in the format's own library */
+    NAME_LIMIT = 400,                 /* a path of layers, short enough to be in a sentence */
+    CHUNK = 1024                      /* numbers turned into bytes at once */
+};
 
 static const struct {
     char name[8];

@@ -11,7 +11,12 @@
 
 #include "tensor/base/memory.h"
 
-enum { NUMBER_TEXT = 128, DOUBLE_TEXT = 400, MOST_DIGITS = 40, LINE_TEXT = 512 };
+enum {
+    NUMBER_TEXT = 128, /* numbers up to this length are copied without asking for memory */
+    MOST_DIGITS = 40,  /* behind the point */
+    DOUBLE_TEXT = 400, /* a sign, 309 digits, a point of some bytes, MOST_DIGITS */
+    LINE_TEXT = 512    /* lines up to this length are printed without asking for memory */
+};
 
 static const char *decimal_point(void)
 {

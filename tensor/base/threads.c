@@ -26,7 +26,10 @@
 #define HAVE_MXCSR 1
 #endif
 
-enum { MAX_THREADS = 256, TEAM_ENTRIES = 1 << 16 /* entries from which a region pays */ };
+enum {
+    MAX_THREADS = 256,     /* rows of the table of scratch, which threads.h states */
+    TEAM_ENTRIES = 1 << 16 /* entries from which a region pays; see also cut.h */
+};
 
 typedef struct Scratch {
     void *data;

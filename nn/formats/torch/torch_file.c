@@ -12,7 +12,7 @@
 #include "tensor/base/check.h"
 #include "tensor/base/memory.h"
 
-enum { NAME_TEXT = 560 };
+enum { NAME_TEXT = 560 }; /* a folder of 400 bytes, "data/" and a key of 100, and some room */
 
 /* ---- reading ---- */
 

@@ -10,6 +10,7 @@
 #include "diffusion/process/marginal.h"
 #include "diffusion/process/transition.h"
 #include "tensor/base/check.h"
+#include "tensor/base/constants.h"
 #include "tensor/base/cut.h"
 #include "tensor/base/memory.h"
 #include "tensor/base/platform.h"
@@ -17,7 +18,6 @@
 
 enum { BLOCK = 64 };                           /* dimensions of a piece */
 enum { PURPOSE = 0xE1B0, NOISE = 1, END = 2 }; /* random streams */
-static const double LN2 = 0.69314718055994530942;
 
 typedef struct Bound {
     const ElboRequest *request;

@@ -6,10 +6,9 @@
 
 #include "diffusion/process/transition.h"
 #include "tensor/base/check.h"
+#include "tensor/base/constants.h"
 #include "tensor/base/memory.h"
 #include "tensor/base/threads.h"
-
-static const double IMPOSSIBLE = 1e-290; /* below it a quotient could overflow */
 
 static void transpose(double *out, const double *in, size_t S)
 {

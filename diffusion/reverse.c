@@ -16,11 +16,10 @@
 
 #include "diffusion/process/transition.h"
 #include "tensor/base/check.h"
+#include "tensor/base/constants.h"
 #include "tensor/base/memory.h"
 #include "tensor/base/threads.h"
 #include "tensor/product/gemm.h"
-
-static const double IMPOSSIBLE = 1e-290; /* below it a quotient could overflow */
 
 struct ReverseRates {
     const Process *process;

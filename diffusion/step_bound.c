@@ -12,6 +12,7 @@
 #include "diffusion/step_kl.h"
 #include "nn/encoder.h"
 #include "tensor/base/check.h"
+#include "tensor/base/constants.h"
 #include "tensor/base/cut.h"
 #include "tensor/base/memory.h"
 #include "tensor/base/platform.h"
@@ -20,7 +21,6 @@
 
 enum { PURPOSE = 0x57E9 }; /* of the random streams below */
 enum { STREAM_NOISE, STREAM_ENCODER, STREAM_LAMBDA, STREAM_STEP };
-static const double LN2 = 0.69314718055994530942;
 
 typedef struct Work {
     const StepBoundRequest *request;

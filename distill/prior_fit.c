@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "tensor/base/check.h"
+#include "tensor/base/constants.h"
 #include "tensor/base/memory.h"
 #include "tensor/base/platform.h"
 #include "tensor/base/threads.h"
@@ -153,7 +154,6 @@ static void write_prior(const MixtureFit *f, const LambdaPrior *prior)
 
 double prior_fit(const LambdaPrior *prior, const double *draws, size_t count, Rng rng)
 {
-    static const double HALF_LOG_2PI = 0.91893853320467274178;
     size_t K = prior->components, L = prior->lambda_dims, blocks = (count + BLOCK - 1) / BLOCK;
     double *room = mem_alloc(2 * K + 2 * K * L + blocks * (K + 2 * K * L + 1), sizeof *room);
     MixtureFit f = {.K = K, .L = L, .count = count, .blocks = blocks, .draws = draws};

@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "nn/formats/byte_order.h"
 #include "nn/formats/sha256.h"
 #include "tensor/base/check.h"
 #include "tensor/base/memory.h"
@@ -286,12 +287,8 @@ static void hash_floats(Sha256 *s, const float *x, size_t count)
     unsigned char bytes[4 * HASH_CHUNK];
     for (size_t first = 0; first < count; first += HASH_CHUNK) {
         const size_t n = count - first < HASH_CHUNK ? count - first : HASH_CHUNK;
-        for (size_t i = 0; i < n; i++) {
-            uint32_t bits;
-            memcpy(&bits, &x[first + i], sizeof bits);
-            for (size_t k = 0; k < 4; k++)
-                bytes[4 * i + k] = (unsigned char)(bits >> 8 * k);
-        }
+        for (size_t i = 0; i < n; i++)
+            little_endian_put(bytes + 4 * i, 4, bits_of_float(x[first + i]));
         sha256_add(s, bytes, 4 * n);
     }
 }

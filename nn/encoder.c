@@ -6,6 +6,7 @@
 
 #include "autograd/operations.h"
 #include "tensor/base/check.h"
+#include "tensor/base/constants.h"
 
 /* (B, 2 D): a pixel's clean channels, then its noised ones. */
 static States pair(const Encoder *e, Graph *g, const States *x0, const States *xt)
@@ -84,13 +85,12 @@ double nn_encoder_kl(const Encoder *e, const float *stats, double weight, float 
 
 double nn_encoder_log_density(const Encoder *e, const float *stats, const double *lambda)
 {
-    static const double LOG_2PI = 1.83787706640934548356;
     const size_t L = e->lambda_dims;
     double sum = 0.0;
     TENSOR_CHECK(e->family == ENCODER_GAUSSIAN, "log density of encoder family %d", (int)e->family);
     for (size_t i = 0; i < L; i++) {
         const double off = lambda[i] - (double)stats[i], v = (double)stats[L + i];
-        sum -= 0.5 * (off * off * exp(-v) + v + LOG_2PI);
+        sum -= 0.5 * (off * off * exp(-v) + v + 2.0 * HALF_LOG_2PI);
     }
     return sum;
 }

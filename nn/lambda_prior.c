@@ -3,9 +3,8 @@
 #include <math.h>
 
 #include "tensor/base/check.h"
+#include "tensor/base/constants.h"
 #include "tensor/base/memory.h"
-
-static const double HALF_LOG_2PI = 0.91893853320467274178;
 
 LambdaPrior *nn_lambda_prior_add(ParamSet *set, size_t components, size_t lambda_dims)
 {

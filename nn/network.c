@@ -107,3 +107,11 @@ void nn_sinusoid(float *out, const double *t, size_t batch, size_t dim, double s
         }
     }
 }
+
+Var *nn_sinusoid_var(Graph *g, const double *numbers, size_t batch, size_t per_sample, size_t dim,
+                     double scale)
+{
+    Tensor value = tensor_make2(g->arena, batch, per_sample * dim);
+    nn_sinusoid(value.data, numbers, batch * per_sample, dim, scale);
+    return ag_constant(g, value);
+}

@@ -67,5 +67,9 @@ size_t nn_gradient_block(size_t positions, size_t channels);
 /* out (B, dim): sin(f_i s t), then cos(f_i s t), f_i = exp(-ln(10000) i/(dim/2 - 1)), s = scale;
  * evaluated in double; an odd dim ends with a 0.  [tauLDR] U-Net. */
 void nn_sinusoid(float *out, const double *t, size_t batch, size_t dim, double scale);
+/* Those of `per_sample` numbers a sample side by side, (B, per_sample * dim), a constant on the
+ * graph; numbers (B, per_sample). */
+Var *nn_sinusoid_var(Graph *g, const double *numbers, size_t batch, size_t per_sample, size_t dim,
+                     double scale);
 
 #endif

@@ -6,6 +6,7 @@
 #include <math.h>
 
 #include "tensor/base/check.h"
+#include "tensor/base/constants.h"
 #include "tensor/base/cut.h"
 #include "tensor/base/memory.h"
 #include "tensor/base/threads.h"
@@ -13,7 +14,6 @@
 #include "tensor/reduce.h"
 
 enum { BLOCK = 16384 };
-static const double PI = 3.14159265358979323846;
 
 OptimizerConfig nn_optimizer_defaults(void)
 {

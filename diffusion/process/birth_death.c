@@ -9,6 +9,7 @@
 #include <math.h>
 
 #include "diffusion/process/process.h"
+#include "tensor/base/constants.h"
 #include "tensor/base/memory.h"
 
 enum { SIGMA_MIN, SIGMA_MAX, SETTINGS };
@@ -22,8 +23,6 @@ static const Setting settings[SETTINGS] = {
                    .help = "birthdeath; 256 states need 190 to forget the data, 100 is as "
                            "published"},
 };
-
-static const double PI = 3.14159265358979323846;
 
 static void cosine_modes(Process *p)
 {

@@ -11,8 +11,7 @@
 #include <math.h>
 
 #include "tensor/base/check.h"
-
-static const double PI = 3.14159265358979323846;
+#include "tensor/base/constants.h"
 
 const char *diffusion_schedule_name(ScheduleKind kind)
 {

@@ -10,8 +10,7 @@
 
 #include "diffusion/process/clock.h"
 #include "diffusion/sampler/batch.h"
-
-static const double PI = 3.14159265358979323846;
+#include "tensor/base/constants.h"
 
 typedef struct Candidate {
     double confidence;

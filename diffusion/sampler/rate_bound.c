@@ -21,9 +21,9 @@
 #include "diffusion/process/clock.h"
 #include "diffusion/process/transition.h"
 #include "tensor/base/check.h"
+#include "tensor/base/constants.h"
 #include "tensor/base/memory.h"
 
-static const double IMPOSSIBLE = 1e-290;
 static const double CONTRAST = 1.5; /* of f_s, at which the last window begins */
 
 enum { WINDOWS_MAX = 100000 };

@@ -12,6 +12,7 @@
 #include "experiments/training/training.h"
 #include "tensor/base/memory.h"
 #include "tensor/base/platform.h"
+#include "tensor/base/text.h"
 #include "tensor/conv/conv.h"
 
 typedef struct TrainOptions {
@@ -102,15 +103,13 @@ static bool configure(const TrainOptions *o, ConfigRole role, const Model *teach
     }
     for (size_t i = 0; i < o->set.count; i++) {
         char key[CONFIG_TEXT];
-        const char *equals = strchr(o->set.values[i], '=');
-        if (!equals || (size_t)(equals - o->set.values[i]) >= sizeof key)
+        const char *value = text_key_value(o->set.values[i], key, sizeof key);
+        if (!value)
             return error_set(err, "--set %.60s: expected KEY=VALUE", o->set.values[i]);
-        memcpy(key, o->set.values[i], (size_t)(equals - o->set.values[i]));
-        key[equals - o->set.values[i]] = '\0';
         if (is_of_data(key))
             return error_set(err, "--set %s: expected another key: this one is taken from the data",
                              key);
-        if (!config_set(c, key, equals + 1, "--set", err))
+        if (!config_set(c, key, value, "--set", err))
             return false;
     }
     if (o->steps > 0)

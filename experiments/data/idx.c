@@ -3,14 +3,10 @@
 
 #include "experiments/data/dataset_kind.h"
 #include "experiments/data/reading.h"
+#include "nn/formats/byte_order.h"
 #include "tensor/base/memory.h"
 
 enum { MAX_SIDE = 4096 };
-
-static size_t big_endian(const unsigned char *b)
-{
-    return (size_t)((uint32_t)b[0] << 24 | (uint32_t)b[1] << 16 | (uint32_t)b[2] << 8 | b[3]);
-}
 
 /* Reads an idx header of `sizes` axes of unsigned bytes and checks it against the file's length. */
 static bool idx_header(FILE *f, const char *path, size_t bytes, int sizes, size_t *size, Error *err)
@@ -24,12 +20,12 @@ static bool idx_header(FILE *f, const char *path, size_t bytes, int sizes, size_
         return false;
     if (h[0] == 0x1F && h[1] == 0x8B)
         return error_set(err, "%s: is compressed with gzip, unpack it first", path);
-    size_t magic = big_endian(h);
+    size_t magic = (size_t)big_endian(h, 4);
     if (magic != 0x800 + (size_t)sizes)
         return error_set(err, "%s: magic number 0x%08zx, expected 0x%08zx (bytes, %d axes)", path,
                          magic, 0x800 + (size_t)sizes, sizes);
     for (int i = 0; i < sizes; i++) {
-        size[i] = big_endian(h + 4 + 4 * i);
+        size[i] = (size_t)big_endian(h + 4 + 4 * i, 4);
         if (size[i] < 1)
             return error_set(err, "%s: axis %d of the header is 0, expected at least 1", path, i);
         if (i > 0 && size[i] > MAX_SIDE)

@@ -1,15 +1,14 @@
 /* The first line says how many columns there are; as many lines must follow. */
 #include "experiments/data/rate_matrix.h"
 
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "experiments/cli/paths.h"
 #include "nn/formats/buffer.h"
 #include "nn/formats/npy.h"
+#include "nn/formats/read_file.h"
 #include "tensor/base/memory.h"
-#include "tensor/base/platform.h"
 #include "tensor/base/text.h"
 
 enum { LARGEST = 65535, SMALL = 64 };
@@ -164,18 +163,13 @@ static RateMatrix *read_npy(const char *path, Error *err)
 /* The file's bytes and a NUL; NULL and a sentence if it cannot be read or holds a NUL. */
 static char *read_text(const char *path, Error *err)
 {
-    size_t bytes = 0;
-    FILE *f = platform_file_size(path, &bytes) ? fopen(path, "rb") : NULL;
-    char *text = f != NULL ? mem_try(bytes + 1, 1) : NULL;
-    const size_t got = text != NULL ? fread(text, 1, bytes, f) : 0;
-    if (f != NULL)
-        fclose(f);
-    if (text != NULL && got == bytes && memchr(text, '\0', bytes) == NULL) {
-        text[bytes] = '\0';
+    static const char refusal[] = "cannot be read as a text file of rates";
+    size_t bytes;
+    char *text = read_file(path, refusal, READ_ANY_SIZE, &bytes, err);
+    if (text == NULL || memchr(text, '\0', bytes) == NULL)
         return text;
-    }
     mem_free(text);
-    error_set(err, "%.300s: cannot be read as a text file of rates", path);
+    error_set(err, "%.300s: %s", path, refusal);
     return NULL;
 }
 

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "experiments/data/datasets.h"
+#include "tensor/base/text.h"
 
 typedef struct Preset {
     const char *name, *help;
@@ -84,11 +85,11 @@ static bool apply_settings(Config *c, const char *settings, const char *where, E
             return error_set(err, "%s: setting too long", where);
         memcpy(pair, p, n);
         pair[n] = '\0';
-        char *equals = strchr(pair, '=');
-        if (!equals)
+        char key[sizeof pair];
+        const char *value = text_key_value(pair, key, sizeof key);
+        if (!value)
             return error_set(err, "%s: %s: expected key=value", where, pair);
-        *equals = '\0';
-        if (!config_set(c, pair, equals + 1, where, err))
+        if (!config_set(c, key, value, where, err))
             return false;
         p += n;
         p += strspn(p, " ");

@@ -1,11 +1,11 @@
 /* Role, configuration and step of a .pt file, then its weights. */
 #include "experiments/model/torch_import.h"
 
-#include <stdio.h>
 #include <string.h>
 
 #include "experiments/cli/paths.h"
 #include "experiments/model/model_meta.h"
+#include "nn/formats/read_file.h"
 #include "tensor/base/memory.h"
 #include "tensor/base/text.h"
 
@@ -13,10 +13,7 @@ bool torch_import_recognises(const char *path)
 {
     static const unsigned char zip[4] = {'P', 'K', 3, 4};
     unsigned char head[4] = {0};
-    FILE *f = fopen(path, "rb");
-    const size_t n = f ? fread(head, 1, sizeof head, f) : 0;
-    if (f)
-        fclose(f);
+    const size_t n = read_file_start(path, head, sizeof head);
     return (n == sizeof head && memcmp(head, zip, sizeof zip) == 0) ||
            path_has_suffix(path, ".pt") || path_has_suffix(path, ".pth");
 }
@@ -53,11 +50,10 @@ static bool apply_settings(const TextList *settings, Config *c, Error *err)
 {
     for (size_t i = 0; settings && i < settings->count; i++) {
         char key[CONFIG_TEXT];
-        const char *equals = strchr(settings->values[i], '=');
-        if (!equals || equals - settings->values[i] >= CONFIG_TEXT)
+        const char *value = text_key_value(settings->values[i], key, sizeof key);
+        if (!value)
             return error_set(err, "--set %.60s: expected KEY=VALUE", settings->values[i]);
-        snprintf(key, sizeof key, "%.*s", (int)(equals - settings->values[i]), settings->values[i]);
-        if (!config_set(c, key, equals + 1, "--set", err))
+        if (!config_set(c, key, value, "--set", err))
             return false;
     }
     return true;

@@ -5,6 +5,7 @@
 #include <math.h>
 #include <string.h>
 
+#include "tensor/base/constants.h"
 #include "tensor/base/memory.h"
 
 enum { WIDTH = 1080, HEAD = 46, LEFT = 118, RIGHT = 30, PLOT = 450, FOOT = 84, LEGEND = 34 };
@@ -272,7 +273,7 @@ static size_t mark_shape(size_t shape, double corner[16][2])
     static const size_t corners[CHART_SHAPES] = {16, 4, 3, 4, 3, 12, 4, 4};
 
     for (size_t i = 0; i < corners[shape]; i++) {
-        const double angle = 6.283185307179586 * (double)i / 16.0;
+        const double angle = 2.0 * PI * (double)i / 16.0;
         corner[i][0] = shape == 0 ? 6.5 * cos(angle) : shapes[shape][i][0];
         corner[i][1] = shape == 0 ? 6.5 * sin(angle) : shapes[shape][i][1];
     }

@@ -118,11 +118,8 @@ bool findings_chart(Findings *f, const char *name, const Chart *chart, Error *er
 
 static void add_field(Findings *f, const char *key, const char *text, double number)
 {
-    if (f->count == f->room) {
-        const size_t room = f->room == 0 ? 256 : 2 * f->room;
-        f->fields = mem_resize(f->fields, f->room, room, sizeof *f->fields);
-        f->room = room;
-    }
+    if (f->count == f->room)
+        f->fields = mem_grow(f->fields, &f->room, 256, sizeof *f->fields);
     Field field = {key, text == NULL ? NULL : mem_string(text), number};
     f->fields[f->count++] = field;
 }

@@ -244,11 +244,8 @@ static VerifyRecord *new_record(VerifyCase *c, const char *role)
 {
     const Json *arrays = json_get(c->json, "arrays");
     size_t i = 0;
-    if (c->record_count == c->record_capacity) {
-        const size_t more = c->record_capacity ? 2 * c->record_capacity : 32;
-        c->records = mem_resize(c->records, c->record_capacity, more, sizeof *c->records);
-        c->record_capacity = more;
-    }
+    if (c->record_count == c->record_capacity)
+        c->records = mem_grow(c->records, &c->record_capacity, 32, sizeof *c->records);
     while (strcmp(arrays->keys[i], role) != 0)
         i++; /* it has been opened */
     VerifyRecord *r = &c->records[c->record_count++];

@@ -6,6 +6,7 @@
 
 #include "experiments/cli/paths.h"
 #include "nn/formats/json_writer.h"
+#include "nn/formats/read_file.h"
 #include "tensor/base/memory.h"
 #include "tensor/base/platform.h"
 #include "tensor/base/text.h"
@@ -127,29 +128,11 @@ static void print_case(const VerifyCase *c)
 
 enum { CASES_MAX = 10000 }; /* what is kept of each takes more than it does in a manifest */
 
-/* A whole file of the folder, to be freed; NULL and a sentence if it cannot be read. */
-static char *read_text(const char *path, size_t *size, Error *err)
-{
-    if (!platform_file_size(path, size)) {
-        error_set(err, "%.400s: expected a readable file", path);
-        return NULL;
-    }
-    char *text = mem_try(*size + 1, 1);
-    FILE *f = text ? fopen(path, "rb") : NULL;
-    const size_t got = f ? fread(text, 1, *size, f) : 0;
-    if (f)
-        fclose(f);
-    if (text && got == *size)
-        return text;
-    error_set(err, "%.400s: expected %zu bytes, could read %zu", path, *size, got);
-    mem_free(text);
-    return NULL;
-}
-
 static Json *read_manifest(const char *dir, Error *err)
 {
     size_t size;
-    char *path = path_join(dir, "manifest.json"), *text = read_text(path, &size, err);
+    char *path = path_join(dir, "manifest.json");
+    char *text = read_file(path, "expected a readable file", READ_ANY_SIZE, &size, err);
     Json *j = text ? json_parse(text, size, path, err) : NULL;
     const Json *cases = json_get(j, "cases");
     if (j && (!cases || cases->type != JSON_ARRAY || cases->count == 0)) {
@@ -171,9 +154,8 @@ static Json *read_manifest(const char *dir, Error *err)
 static size_t count_missing(const char *dir, const Json *manifest)
 {
     size_t size, missing = 0;
-    Error err;
     char *path = path_join(dir, "index.tsv");
-    char *text = platform_exists(path) ? read_text(path, &size, &err) : NULL;
+    char *text = platform_exists(path) ? read_file(path, "", READ_ANY_SIZE, &size, NULL) : NULL;
     for (char *line = text, *end; line && line < text + size; line = end + 1) {
         end = memchr(line, '\n', (size_t)(text + size - line));
         end = end ? end : text + size;

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "nn/formats/buffer.h"
+#include "nn/formats/read_file.h"
 #include "tensor/base/check.h"
 #include "tensor/base/memory.h"
 #include "tensor/base/platform.h"
@@ -31,22 +32,14 @@ static void header_line(Buffer *out, const char *const *columns, size_t count)
     buffer_text(out, "\n");
 }
 
-static bool read_file(Buffer *out, const char *path, Error *err)
+/* The whole log; false and a sentence if it cannot be read. */
+static bool read_log(Buffer *out, const char *path, Error *err)
 {
     size_t bytes;
-    FILE *f = platform_file_size(path, &bytes) ? fopen(path, "rb") : NULL;
 
-    if (f == NULL)
-        return error_set(err, "%s: cannot be read as a file", path);
-    char *text = mem_try(bytes + 1, 1);
-    size_t got = text != NULL ? fread(text, 1, bytes, f) : 0;
-    fclose(f);
-    if (text == NULL || got != bytes) {
-        mem_free(text);
-        return error_set(err, "%s: reading %zu bytes failed", path, bytes);
-    }
-    text[bytes] = '\0';
-    out->bytes = text;
+    out->bytes = read_file(path, "cannot be read as a file", READ_ANY_SIZE, &bytes, err);
+    if (out->bytes == NULL)
+        return false;
     out->length = bytes;
     out->capacity = bytes + 1;
     return true;
@@ -142,7 +135,7 @@ CsvLog *csv_resume(const char *path, const char *const *columns, size_t count, u
     if (!platform_file_size(path, &bytes) || bytes == 0)
         return csv_create(path, columns, count, err);
     header_line(&header, columns, count);
-    if (read_file(&text, path, err)) {
+    if (read_log(&text, path, err)) {
         if (text.length < header.length || memcmp(text.bytes, header.bytes, header.length) != 0)
             error_set(err, "%s: cannot be continued, its first line is not %.*s", path,
                       (int)header.length - 1, header.bytes);
@@ -247,7 +240,7 @@ bool csv_read(const char *path, CsvTable *table, Error *err)
     Buffer text = {0};
 
     memset(table, 0, sizeof *table);
-    bool ok = read_file(&text, path, err) && read_table(table, &text, path, err);
+    bool ok = read_log(&text, path, err) && read_table(table, &text, path, err);
     buffer_free(&text);
     if (!ok)
         csv_free(table);

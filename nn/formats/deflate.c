@@ -4,7 +4,8 @@
 
 #include <stdint.h>
 
-enum { SHORTEST = 4, LONGEST = 258, END_OF_BLOCK = 256 }; /* 3 is allowed, and saves nothing */
+/* Lengths of matches, of which 3 is allowed and saves nothing, and a symbol (RFC 1951, 3.2.5). */
+enum { SHORTEST = 4, LONGEST = 258, END_OF_BLOCK = 256 };
 
 typedef struct Bits {
     Buffer *out;
@@ -19,7 +20,7 @@ static void put_number(Bits *b, uint32_t value, unsigned bits)
         buffer_add(b->out, &(unsigned char){b->held & 255}, 1);
 }
 
-static void put_code(Bits *b, uint32_t code, unsigned bits)
+static void put_huffman_code(Bits *b, uint32_t code, unsigned bits)
 {
     while (bits-- > 0)
         put_number(b, code >> bits & 1, 1);
@@ -29,13 +30,13 @@ static void put_code(Bits *b, uint32_t code, unsigned bits)
 static void put_symbol(Bits *b, unsigned s)
 {
     if (s < 144)
-        put_code(b, 0x30 + s, 8);
+        put_huffman_code(b, 0x30 + s, 8);
     else if (s < 256)
-        put_code(b, 0x190 + (s - 144), 9);
+        put_huffman_code(b, 0x190 + (s - 144), 9);
     else if (s < 280)
-        put_code(b, s - 256, 7);
+        put_huffman_code(b, s - 256, 7);
     else
-        put_code(b, 0xC0 + (s - 280), 8);
+        put_huffman_code(b, 0xC0 + (s - 280), 8);
 }
 
 /* Number of bits of x below its highest `kept` bits. */
@@ -61,7 +62,7 @@ static void put_match(Bits *b, size_t length, size_t distance)
         put_symbol(b, 257 + 4 * le + (l >> le));
         put_number(b, l & ((1u << le) - 1), le);
     }
-    put_code(b, 2 * de + (d >> de), 5);
+    put_huffman_code(b, 2 * de + (d >> de), 5);
     put_number(b, d & ((1u << de) - 1), de);
 }
 

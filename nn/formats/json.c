@@ -14,7 +14,11 @@
 #include "tensor/base/memory.h"
 #include "tensor/base/text.h"
 
-enum { MAX_DEPTH = 64, MAX_VALUES = 1 << 19, MAX_NUMBER = 64 };
+enum {
+    MAX_DEPTH = 64,       /* of recursion; headers and manifests have a few levels */
+    MAX_VALUES = 1 << 19, /* of 48 bytes, three times that while an array doubles, and a name */
+    MAX_NUMBER = 64       /* characters; a double needs 24 */
+};
 
 typedef struct Parser {
     const char *text, *name;

@@ -5,6 +5,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "nn/formats/byte_order.h"
+#include "nn/formats/read_file.h"
 #include "tensor/base/check.h"
 #include "tensor/base/memory.h"
 #include "tensor/base/platform.h"
@@ -18,14 +20,6 @@ static const struct {
 
 static const unsigned char magic[6] = {0x93, 'N', 'U', 'M', 'P', 'Y'};
 
-static uint64_t little_endian(const unsigned char *p, size_t n)
-{
-    uint64_t v = 0;
-    for (size_t i = n; i > 0; i--)
-        v = v << 8 | p[i - 1];
-    return v;
-}
-
 /* ---- header ---- */
 
 typedef struct Header {
@@ -34,17 +28,17 @@ typedef struct Header {
     bool has_descr, has_order, has_shape;
 } Header;
 
-static void skip_space(Header *h)
+static void skip_blanks(Header *h)
 {
     while (h->at < h->end && (*h->at == ' ' || *h->at == '\n'))
         h->at++;
 }
 
 /* Takes the token if it is next, after spaces. */
-static bool take(Header *h, const char *token)
+static bool take_text(Header *h, const char *token)
 {
     size_t n = strlen(token);
-    skip_space(h);
+    skip_blanks(h);
     if ((size_t)(h->end - h->at) < n || memcmp(h->at, token, n) != 0)
         return false;
     h->at += n;
@@ -56,14 +50,14 @@ static bool take_quoted(Header *h, const char *text)
     char single[24], twofold[24];
     snprintf(single, sizeof single, "'%s'", text);
     snprintf(twofold, sizeof twofold, "\"%s\"", text);
-    return take(h, single) || take(h, twofold);
+    return take_text(h, single) || take_text(h, twofold);
 }
 
-static bool take_number(Header *h, size_t *value)
+static bool take_axis(Header *h, size_t *value)
 {
     size_t digits = 0;
     *value = 0;
-    skip_space(h);
+    skip_blanks(h);
     for (; h->at < h->end && *h->at >= '0' && *h->at <= '9'; h->at++, digits++) {
         if (!mem_product(*value, 10, value) || *value > SIZE_MAX - 9)
             return false;
@@ -77,16 +71,16 @@ static bool take_shape(Header *h)
 {
     NpyArray *a = h->array;
     bool comma = true;
-    if (!take(h, "("))
+    if (!take_text(h, "("))
         return false;
     a->rank = 0;
     a->count = 1;
-    while (!take(h, ")")) {
-        if (!comma || a->rank == NPY_MAX_RANK || !take_number(h, &a->shape[a->rank]) ||
+    while (!take_text(h, ")")) {
+        if (!comma || a->rank == NPY_MAX_RANK || !take_axis(h, &a->shape[a->rank]) ||
             !mem_product(a->count, a->shape[a->rank], &a->count))
             return false;
         a->rank++;
-        comma = take(h, ",");
+        comma = take_text(h, ",");
     }
     return a->rank != 1 || comma;
 }
@@ -105,29 +99,29 @@ static bool take_descr(Header *h)
 static const char *parse_dictionary(Header *h)
 {
     bool comma = true;
-    if (!take(h, "{"))
+    if (!take_text(h, "{"))
         return "expected a header that is a dictionary";
-    while (!take(h, "}")) {
+    while (!take_text(h, "}")) {
         if (!comma)
             return "expected ',' or '}' in the header";
         if (!h->has_descr && take_quoted(h, "descr")) {
-            if (!take(h, ":") || !take_descr(h))
+            if (!take_text(h, ":") || !take_descr(h))
                 return "expected descr to be one of <f4 <f8 <i4 <i8 |u1 <u2";
             h->has_descr = true;
         } else if (!h->has_order && take_quoted(h, "fortran_order")) {
-            if (!take(h, ":") || !take(h, "False"))
+            if (!take_text(h, ":") || !take_text(h, "False"))
                 return "expected fortran_order to be False";
             h->has_order = true;
         } else if (!h->has_shape && take_quoted(h, "shape")) {
-            if (!take(h, ":") || !take_shape(h))
+            if (!take_text(h, ":") || !take_shape(h))
                 return "expected shape to be a tuple of at most 8 whole numbers";
             h->has_shape = true;
         } else {
             return "expected the keys descr, fortran_order and shape, each once";
         }
-        comma = take(h, ",");
+        comma = take_text(h, ",");
     }
-    skip_space(h);
+    skip_blanks(h);
     if (h->at != h->end)
         return "expected nothing but spaces after the header's dictionary";
     if (!h->has_descr || !h->has_order || !h->has_shape)
@@ -137,7 +131,7 @@ static const char *parse_dictionary(Header *h)
 
 /* ---- reading ---- */
 
-static bool parse_file(NpyArray *a, const char *path, size_t size, Error *err)
+static bool parse_npy(NpyArray *a, const char *path, size_t size, Error *err)
 {
     if (size < 10 || memcmp(a->buffer, magic, sizeof magic) != 0)
         return error_set(err, "%.300s: expected a .npy file", path);
@@ -164,30 +158,11 @@ static bool parse_file(NpyArray *a, const char *path, size_t size, Error *err)
     return true;
 }
 
-static bool read_all(NpyArray *a, const char *path, size_t size, Error *err)
-{
-    a->buffer = mem_try(size, 1);
-    if (a->buffer == NULL)
-        return error_set(err, "%.300s: expected a file that fits in memory, found %zu bytes", path,
-                         size);
-    FILE *file = fopen(path, "rb");
-    size_t got = file == NULL ? 0 : fread(a->buffer, 1, size, file);
-    if (file != NULL)
-        fclose(file);
-    return got == size ||
-           error_set(err, "%.300s: expected %zu bytes, could read %zu", path, size, got);
-}
-
 NpyArray *npy_read(const char *path, Error *err)
 {
-    size_t size;
-    if (!platform_file_size(path, &size)) {
-        error_set(err, "%.300s: expected a readable .npy file", path);
-        return NULL;
-    }
     NpyArray *a = mem_zeroed(1, sizeof *a);
-    a->size = size;
-    if (!read_all(a, path, size, err) || !parse_file(a, path, size, err)) {
+    a->buffer = read_file(path, "expected a readable .npy file", READ_ANY_SIZE, &a->size, err);
+    if (a->buffer == NULL || !parse_npy(a, path, a->size, err)) {
         npy_free(a);
         return NULL;
     }
@@ -207,25 +182,16 @@ const char *npy_type_name(NpyType type)
     return types[type].long_name;
 }
 
-/* The signed number whose two's complement is in the low bits. */
-static double signed_number(uint64_t bits, uint64_t sign)
-{
-    return (bits & sign) != 0 ? -(double)(~bits & (sign - 1)) - 1 : (double)bits;
-}
-
 double npy_number(const NpyArray *a, size_t i)
 {
     TENSOR_CHECK(i < a->count, "entry %zu of %zu", i, a->count);
     size_t size = types[a->type].size;
     uint64_t bits = little_endian(a->bytes + i * size, size);
-    uint32_t low = (uint32_t)bits;
-    double d;
-    float f;
     switch (a->type) {
-    case NPY_F4: memcpy(&f, &low, sizeof f); return (double)f;
-    case NPY_F8: memcpy(&d, &bits, sizeof d); return d;
-    case NPY_I4: return signed_number(bits, (uint64_t)1 << 31);
-    case NPY_I8: return signed_number(bits, (uint64_t)1 << 63);
+    case NPY_F4: return (double)float_of_bits((uint32_t)bits);
+    case NPY_F8: return double_of_bits(bits);
+    case NPY_I4: return (double)signed_of_bits(bits, 32);
+    case NPY_I8: return (double)signed_of_bits(bits, 64);
     default: return (double)bits;
     }
 }
@@ -233,7 +199,7 @@ double npy_number(const NpyArray *a, size_t i)
 /* ---- writing ---- */
 
 /* The header's text, padded so that the data starts at a multiple of 64 bytes. */
-static void write_header(FILE *f, NpyType type, int rank, const size_t *shape)
+static void write_npy_header(FILE *f, NpyType type, int rank, const size_t *shape)
 {
     char text[64 * 6];
     size_t n = (size_t)snprintf(
@@ -242,23 +208,21 @@ static void write_header(FILE *f, NpyType type, int rank, const size_t *shape)
         n += (size_t)snprintf(text + n, sizeof text - n, i > 0 ? ", %zu" : "%zu", shape[i]);
     n += (size_t)snprintf(text + n, sizeof text - n, rank == 1 ? ",), }" : "), }");
     size_t length = (n + 1 + 10 + 63) / 64 * 64 - 10;
-    fwrite(magic, 1, sizeof magic, f);
-    putc(1, f);
-    putc(0, f);
-    putc((int)(length & 0xFF), f);
-    putc((int)(length >> 8), f);
+    unsigned char start[10] = {[6] = 1}; /* magic, version 1.0, length of the text */
+    memcpy(start, magic, sizeof magic);
+    little_endian_put(start + 8, 2, length);
+    fwrite(start, 1, sizeof start, f);
     fprintf(f, "%-*s\n", (int)length - 1, text);
 }
 
-static void write_entry(FILE *f, NpyType type, const void *data, size_t i)
+static void write_npy_entry(FILE *f, NpyType type, const void *data, size_t i)
 {
-    uint32_t bits;
-    if (type == NPY_F4)
-        memcpy(&bits, (const float *)data + i, sizeof bits);
-    else
-        bits = type == NPY_U1 ? ((const uint8_t *)data)[i] : ((const uint16_t *)data)[i];
-    for (size_t k = 0; k < types[type].size; k++)
-        putc((int)(bits >> 8 * k & 0xFF), f);
+    unsigned char bytes[8];
+    little_endian_put(bytes, types[type].size,
+                      type == NPY_F4   ? bits_of_float(((const float *)data)[i])
+                      : type == NPY_U1 ? ((const uint8_t *)data)[i]
+                                       : ((const uint16_t *)data)[i]);
+    fwrite(bytes, 1, types[type].size, f);
 }
 
 bool npy_write(const char *path, NpyType type, int rank, const size_t *shape, const void *data,
@@ -272,8 +236,8 @@ bool npy_write(const char *path, NpyType type, int rank, const size_t *shape, co
         TENSOR_CHECK(mem_product(count, shape[i], &count), "axis %d of %zu entries", i, shape[i]);
     if (!output_open(&out, path, err))
         return false;
-    write_header(out.file, type, rank, shape);
+    write_npy_header(out.file, type, rank, shape);
     for (size_t i = 0; i < count; i++)
-        write_entry(out.file, type, data, i);
+        write_npy_entry(out.file, type, data, i);
     return output_commit(&out, err);
 }

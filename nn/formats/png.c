@@ -4,34 +4,33 @@
 #include <math.h>
 #include <string.h>
 
+#include "nn/formats/byte_order.h"
+#include "nn/formats/crc32.h"
 #include "nn/formats/deflate.h"
-#include "nn/formats/torch/zip.h"
 #include "tensor/base/check.h"
 #include "tensor/base/memory.h"
 #include "tensor/base/platform.h"
 
-enum { STORED_MAX = 65535, GRID_WIDTH = 600, MASK_GRAY = 128, GRID_GRAY = 64 };
-
-static void put32(unsigned char *out, uint32_t v)
-{
-    out[0] = (unsigned char)(v >> 24);
-    out[1] = (unsigned char)(v >> 16);
-    out[2] = (unsigned char)(v >> 8);
-    out[3] = (unsigned char)v;
-}
+enum {
+    STORED_MAX = 65535,  /* bytes of a stored block, whose length has 2 bytes (RFC 1951, 3.2.4) */
+    GRID_WIDTH = 600,    /* pixels across an enlarged grid, about */
+    MASK_GRAY = 128,     /* in the middle of the scale */
+    ADLER_PRIME = 65521, /* the largest below 2^16 (RFC 1950, 8.2) */
+    GRID_GRAY = 64       /* between samples: neither their black nor the mask's grey */
+};
 
 /* length, type, data, CRC of type and data. */
-static void add_chunk(Buffer *out, const char *type, const Buffer *data)
+static void add_png_chunk(Buffer *out, const char *type, const Buffer *data)
 {
     unsigned char word[4];
 
     TENSOR_CHECK(data->length <= INT32_MAX, "chunk of %zu bytes", data->length);
-    put32(word, (uint32_t)data->length);
+    big_endian_put(word, 4, data->length);
     buffer_add(out, word, 4);
     size_t start = out->length;
     buffer_add(out, type, 4);
     buffer_add(out, data->bytes, data->length);
-    put32(word, zip_crc32(out->bytes + start, out->length - start));
+    big_endian_put(word, 4, crc32_of(out->bytes + start, out->length - start));
     buffer_add(out, word, 4);
 }
 
@@ -40,12 +39,12 @@ static void add_header(Buffer *out, const Picture *p)
     unsigned char h[13] = {0};
     Buffer data = {0};
 
-    put32(h, (uint32_t)p->width);
-    put32(h + 4, (uint32_t)p->height);
+    big_endian_put(h, 4, p->width);
+    big_endian_put(h + 4, 4, p->height);
     h[8] = 8;                        /* bits */
     h[9] = p->channels == 3 ? 2 : 0; /* RGB or gray; deflate, filter 0, not interlaced */
     buffer_add(&data, h, sizeof h);
-    add_chunk(out, "IHDR", &data);
+    add_png_chunk(out, "IHDR", &data);
     buffer_free(&data);
 }
 
@@ -62,7 +61,7 @@ static void add_text(Buffer *out, const PngText *text)
         char plain = (*s >= 32 && *s < 127) || *s == '\n' ? *s : '?';
         buffer_add(&data, &plain, 1);
     }
-    add_chunk(out, "tEXt", &data);
+    add_png_chunk(out, "tEXt", &data);
     buffer_free(&data);
 }
 
@@ -82,8 +81,9 @@ static void add_stored(Buffer *out, const Buffer *raw)
 {
     for (size_t done = 0; done < raw->length;) {
         size_t left = raw->length - done, n = left < STORED_MAX ? left : STORED_MAX;
-        unsigned char head[5] = {n == left, (unsigned char)(n & 255), (unsigned char)(n >> 8),
-                                 (unsigned char)(~n & 255), (unsigned char)(~n >> 8 & 255)};
+        unsigned char head[5] = {n == left}; /* whether it is the last */
+        little_endian_put(head + 1, 2, n);
+        little_endian_put(head + 3, 2, ~n);
         buffer_add(out, head, 5);
         buffer_add(out, raw->bytes + done, n);
         done += n;
@@ -108,10 +108,10 @@ static void add_packed(Buffer *out, const Buffer *raw, const Picture *p)
         add_stored(out, raw);
     buffer_free(&packed);
     for (size_t i = 0; i < raw->length; i++) {
-        low = (low + (unsigned char)raw->bytes[i]) % 65521;
-        high = (high + low) % 65521;
+        low = (low + (unsigned char)raw->bytes[i]) % ADLER_PRIME;
+        high = (high + low) % ADLER_PRIME;
     }
-    put32(sum, high << 16 | low);
+    big_endian_put(sum, 4, high << 16 | low);
     buffer_add(out, sum, 4);
 }
 
@@ -129,8 +129,8 @@ void png_encode(Buffer *out, const Picture *p, const PngText *text, size_t texts
         add_text(out, &text[i]);
     add_rows(&raw, p);
     add_packed(&data, &raw, p);
-    add_chunk(out, "IDAT", &data);
-    add_chunk(out, "IEND", &none);
+    add_png_chunk(out, "IDAT", &data);
+    add_png_chunk(out, "IEND", &none);
     buffer_free(&raw);
     buffer_free(&data);
 }

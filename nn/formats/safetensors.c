@@ -12,12 +12,18 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "nn/formats/byte_order.h"
 #include "nn/formats/json.h"
+#include "nn/formats/read_file.h"
 #include "tensor/base/check.h"
 #include "tensor/base/memory.h"
 #include "tensor/base/platform.h"
 
-enum { HEADER_LIMIT = 100 * 1000 * 1000, NAME_LIMIT = 400, CHUNK = 1024 };
+enum {
+    HEADER_LIMIT = 100 * 1000 * 1000, /* as in the format's own library */
+    NAME_LIMIT = 400,                 /* a path of layers, short enough to be in a sentence */
+    CHUNK = 1024                      /* numbers turned into bytes at once */
+};
 
 static const struct {
     char name[8];
@@ -25,21 +31,6 @@ static const struct {
 } dtypes[] = {{"F32", 4}, {"F64", 8}, {"F16", 2},  {"BF16", 2},    {"I64", 8},
               {"I32", 4}, {"I16", 2}, {"I8", 1},   {"U64", 8},     {"U32", 4},
               {"U16", 2}, {"U8", 1},  {"BOOL", 1}, {"F8_E4M3", 1}, {"F8_E5M2", 1}};
-
-static uint64_t little_endian(const unsigned char *p, size_t n)
-{
-    uint64_t v = 0;
-    for (size_t i = n; i > 0; i--)
-        v = v << 8 | p[i - 1];
-    return v;
-}
-
-static float float_of_bits(uint32_t bits)
-{
-    float f;
-    memcpy(&f, &bits, sizeof f);
-    return f;
-}
 
 /* ---- reading ---- */
 
@@ -207,31 +198,12 @@ static bool parse_header(SafetensorsFile *f, const Json *header, size_t data_at,
     return check_tiling(f, data, file_size - data_at, err);
 }
 
-static bool read_all(SafetensorsFile *f, size_t size, Error *err)
+static bool parse_safetensors(SafetensorsFile *f, Error *err)
 {
-    f->buffer = mem_try(size, 1);
-    if (f->buffer == NULL)
-        return error_set(err, "%.200s: expected a file that fits in memory, found %zu bytes",
-                         f->path, size);
-    FILE *file = fopen(f->path, "rb");
-    size_t got = file == NULL ? 0 : fread(f->buffer, 1, size, file);
-    if (file != NULL)
-        fclose(file);
-    return got == size ||
-           error_set(err, "%.200s: expected %zu bytes, could read %zu", f->path, size, got);
-}
-
-static bool read_file(SafetensorsFile *f, Error *err)
-{
-    size_t size;
-    if (!platform_file_size(f->path, &size))
-        return error_set(err, "%.200s: expected a readable .safetensors file", f->path);
+    const size_t size = f->size;
     if (size < 10)
         return error_set(err, "%.200s: expected a file of at least 10 bytes, found %zu", f->path,
                          size);
-    f->size = size;
-    if (!read_all(f, size, err))
-        return false;
     uint64_t length = little_endian(f->buffer, 8);
     if (length < 2 || length >= HEADER_LIMIT || length > size - 8)
         return error_set(err,
@@ -249,7 +221,9 @@ SafetensorsFile *safetensors_read(const char *path, Error *err)
 {
     SafetensorsFile *f = mem_zeroed(1, sizeof *f);
     f->path = mem_string(path);
-    if (!read_file(f, err)) {
+    f->buffer =
+        read_file(path, "expected a readable .safetensors file", READ_ANY_SIZE, &f->size, err);
+    if (f->buffer == NULL || !parse_safetensors(f, err)) {
         safetensors_free(f);
         return NULL;
     }
@@ -301,13 +275,6 @@ static float float_of_half(uint32_t h)
         return float_of_bits(sign | (exponent + 112) << 23 | fraction << 13);
     float tiny = (float)fraction / 16777216.0f; /* subnormal: fraction 2^-24 */
     return sign != 0 ? -tiny : tiny;
-}
-
-static double double_of_bits(uint64_t bits)
-{
-    double d;
-    memcpy(&d, &bits, sizeof d);
-    return d;
 }
 
 bool safetensors_floats(const FileTensor *t, float *out, const char *path, Error *err)
@@ -370,11 +337,8 @@ void safetensors_add(SafetensorsWriter *w, const char *name, int rank, const siz
     TENSOR_CHECK(plain_name(name) && strcmp(name, "__metadata__") != 0, "name \"%s\"", name);
     for (size_t i = 0; i < w->count; i++)
         TENSOR_CHECK(strcmp(w->tensors[i].name, name) != 0, "two tensors \"%s\"", name);
-    if (w->count == w->capacity) {
-        size_t more = w->capacity == 0 ? 64 : 2 * w->capacity;
-        w->tensors = mem_resize(w->tensors, w->capacity, more, sizeof *w->tensors);
-        w->capacity = more;
-    }
+    if (w->count == w->capacity)
+        w->tensors = mem_grow(w->tensors, &w->capacity, 64, sizeof *w->tensors);
     WriterTensor *t = &w->tensors[w->count++];
     *t = (WriterTensor){.name = mem_string(name), .rank = rank, .count = 1, .data = data};
     for (int i = 0; i < rank; i++) {
@@ -387,31 +351,26 @@ void safetensors_add_meta(SafetensorsWriter *w, const char *key, const char *val
 {
     for (size_t i = 0; i < w->meta_count; i++)
         TENSOR_CHECK(strcmp(w->meta[i].key, key) != 0, "two metadata entries \"%s\"", key);
-    if (w->meta_count == w->meta_capacity) {
-        size_t more = w->meta_capacity == 0 ? 16 : 2 * w->meta_capacity;
-        w->meta = mem_resize(w->meta, w->meta_capacity, more, sizeof *w->meta);
-        w->meta_capacity = more;
-    }
+    if (w->meta_count == w->meta_capacity)
+        w->meta = mem_grow(w->meta, &w->meta_capacity, 16, sizeof *w->meta);
     w->meta[w->meta_count++] = (MetaEntry){mem_string(key), mem_string(value)};
 }
 
 static void write_length(FILE *f, uint64_t length)
 {
-    for (int i = 0; i < 8; i++)
-        putc((int)(length >> 8 * i & 0xFF), f);
+    unsigned char bytes[8];
+    little_endian_put(bytes, sizeof bytes, length);
+    fwrite(bytes, 1, sizeof bytes, f);
 }
 
 /* Nearest F16, halfway cases to even; |x| below 65520. */
 static uint32_t half_of_float(float x)
 {
-    uint32_t bits, sign;
-    memcpy(&bits, &x, sizeof bits);
-    sign = bits >> 16 & 0x8000;
+    uint32_t bits = bits_of_float(x);
+    const uint32_t sign = bits >> 16 & 0x8000;
     bits &= 0x7FFFFFFF;
-    if (bits < 0x38800000) { /* under 2^-14: multiples of 2^-24, which rint rounds alike */
-        memcpy(&x, &bits, sizeof x);
-        return sign | (uint32_t)rint((double)x * 16777216.0);
-    }
+    if (bits < 0x38800000) /* under 2^-14: multiples of 2^-24, which rint rounds alike */
+        return sign | (uint32_t)rint((double)float_of_bits(bits) * 16777216.0);
     bits += 0xFFF + (bits >> 13 & 1);
     return sign | ((bits >> 13) - (112u << 10));
 }
@@ -421,7 +380,8 @@ static size_t number_bytes(const SafetensorsWriter *w)
     return w->half ? 2 : 4;
 }
 
-static void write_entry(FILE *f, const SafetensorsWriter *w, const WriterTensor *t, size_t offset)
+static void describe_tensor(FILE *f, const SafetensorsWriter *w, const WriterTensor *t,
+                            size_t offset)
 {
     json_write_string(f, t->name);
     fprintf(f, ":{\"dtype\":\"%s\",\"shape\":[", w->half ? "F16" : "F32");
@@ -430,7 +390,7 @@ static void write_entry(FILE *f, const SafetensorsWriter *w, const WriterTensor 
     fprintf(f, "],\"data_offsets\":[%zu,%zu]}", offset, offset + number_bytes(w) * t->count);
 }
 
-static bool write_header(const SafetensorsWriter *w, FILE *f)
+static bool write_json_header(const SafetensorsWriter *w, FILE *f)
 {
     size_t offset = 0;
     write_length(f, 0);
@@ -446,7 +406,7 @@ static bool write_header(const SafetensorsWriter *w, FILE *f)
     for (size_t i = 0; i < w->count; i++) {
         if (i > 0 || w->meta_count > 0)
             putc(',', f);
-        write_entry(f, w, &w->tensors[i], offset);
+        describe_tensor(f, w, &w->tensors[i], offset);
         offset += number_bytes(w) * w->tensors[i].count;
     }
     putc('}', f);
@@ -468,11 +428,9 @@ static void write_floats(FILE *f, const SafetensorsWriter *w, const float *data,
     for (size_t first = 0; first < count; first += CHUNK) {
         size_t n = count - first < CHUNK ? count - first : CHUNK;
         for (size_t i = 0; i < n; i++) {
-            uint32_t bits;
-            memcpy(&bits, &data[first + i], sizeof bits);
-            bits = w->half ? half_of_float(data[first + i]) : bits;
-            for (size_t k = 0; k < size; k++)
-                bytes[size * i + k] = (unsigned char)(bits >> 8 * k);
+            const float x = data[first + i];
+            little_endian_put(bytes + size * i, size,
+                              w->half ? half_of_float(x) : bits_of_float(x));
         }
         fwrite(bytes, size, n, f);
     }
@@ -502,7 +460,7 @@ bool safetensors_write(SafetensorsWriter *w, const char *path, Error *err)
         return false;
     if (!output_open(&out, path, err))
         return false;
-    if (!write_header(w, out.file)) {
+    if (!write_json_header(w, out.file)) {
         output_cancel(&out);
         return error_set(err, "%.200s: could not write the header; expected a seekable file", path);
     }

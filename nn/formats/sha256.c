@@ -3,6 +3,8 @@
 
 #include <string.h>
 
+#include "nn/formats/byte_order.h"
+
 static const uint32_t round_constant[64] = {
     0x428a2f98, 0x71374491, 0xb5c0fbcf, 0xe9b5dba5, 0x3956c25b, 0x59f111f1, 0x923f82a4, 0xab1c5ed5,
     0xd807aa98, 0x12835b01, 0x243185be, 0x550c7dc3, 0x72be5d74, 0x80deb1fe, 0x9bdc06a7, 0xc19bf174,
@@ -16,11 +18,6 @@ static const uint32_t round_constant[64] = {
 static uint32_t rotate(uint32_t x, int n)
 {
     return x >> n | x << (32 - n);
-}
-
-static uint32_t big_endian(const unsigned char *p)
-{
-    return (uint32_t)p[0] << 24 | (uint32_t)p[1] << 16 | (uint32_t)p[2] << 8 | p[3];
 }
 
 /* One round: new values of d and h, which are the next round's e and a.  All other words keep their
@@ -43,7 +40,7 @@ static void add_block(uint32_t state[8], const unsigned char *block)
     uint32_t e = state[4], f = state[5], g = state[6], h = state[7];
     uint32_t w[64];
     for (int i = 0; i < 16; i++)
-        w[i] = big_endian(block + 4 * i);
+        w[i] = (uint32_t)big_endian(block + 4 * i, 4);
     for (int i = 16; i < 64; i++) {
         uint32_t s0 = rotate(w[i - 15], 7) ^ rotate(w[i - 15], 18) ^ w[i - 15] >> 3;
         uint32_t s1 = rotate(w[i - 2], 17) ^ rotate(w[i - 2], 19) ^ w[i - 2] >> 10;
@@ -99,8 +96,7 @@ void sha256_hex(Sha256 *s, char out[65])
     static const char digit[] = "0123456789abcdef";
     static const unsigned char padding[64] = {0x80};
     unsigned char bits[8];
-    for (int i = 0; i < 8; i++)
-        bits[i] = (unsigned char)(s->length * 8 >> (56 - 8 * i));
+    big_endian_put(bits, sizeof bits, s->length * 8);
     sha256_add(s, padding, (size_t)((119 - s->length % 64) % 64 + 1));
     sha256_add(s, bits, sizeof bits);
     for (int i = 0; i < 64; i++)

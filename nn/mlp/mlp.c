@@ -14,7 +14,6 @@
  * lambda can mean different patterns for different x. */
 #include "nn/mlp/mlp.h"
 
-#include <math.h>
 #include <stdio.h>
 
 #include "autograd/operations.h"
@@ -22,8 +21,6 @@
 #include "nn/mlp/mlp_encoder.h"
 #include "tensor/base/memory.h"
 
-enum { MAX_WIDTH = 65536, MAX_BLOCKS = 256, MAX_STATES = 65536 };
-static const size_t MAX_NUMBERS = (size_t)1 << 24; /* one-hot entries or logits of a sample */
 static const float LAMBDA_GAIN = 4.0f;
 static const double OUTPUT_SCALE = 0.3; /* logits of a new network stay well under 1 */
 
@@ -39,54 +36,6 @@ typedef struct Mlp {
     MlpBlock *blocks;
     NormLayer output_norm;
 } Mlp;
-
-MlpConfig nn_mlp_defaults(void)
-{
-    MlpConfig c;
-    c.dims = 36;
-    c.states = c.out_states = 2;
-    c.width = 384;
-    c.blocks = 3;
-    c.embed = 64;
-    c.time_scale = 1000.0;
-    c.dropout = 0.0;
-    c.lambda_dims = 0;
-    c.lambda_is_number = false;
-    c.lambda_mean = 0.0;
-    c.lambda_deviation = 1.0;
-    c.encoder_family = ENCODER_GAUSSIAN;
-    c.encoder = ENCODER_NONE;
-    return c;
-}
-
-static bool in_range(const char *field, size_t value, size_t least, size_t most, Error *err)
-{
-    if (value < least || value > most) {
-        return error_set(err, "MLP: %s is %zu; it must lie in %zu..%zu", field, value, least, most);
-    }
-    return true;
-}
-
-static bool config_is_possible(const MlpConfig *c, Error *err)
-{
-    if (!in_range("dims", c->dims, 1, MAX_NUMBERS, err) ||
-        !in_range("states", c->states, 2, MAX_STATES, err) ||
-        !in_range("out_states", c->out_states, 1, c->states, err) ||
-        !in_range("dims * states", c->dims * c->states, 1, MAX_NUMBERS, err) ||
-        !in_range("width", c->width, 1, MAX_WIDTH, err) ||
-        !in_range("blocks", c->blocks, 1, MAX_BLOCKS, err) ||
-        !in_range("embed", c->embed, 4, MAX_WIDTH, err) ||
-        !in_range("lambda_dims", c->lambda_dims, 0, 64, err)) {
-        return false;
-    }
-    if (!(c->dropout >= 0.0 && c->dropout < 1.0)) {
-        return error_set(err, "MLP: dropout is %g; it must lie in [0, 1)", c->dropout);
-    }
-    if (!(c->time_scale > 0.0 && isfinite(c->time_scale))) {
-        return error_set(err, "MLP: time_scale is %g; it must be positive", c->time_scale);
-    }
-    return true;
-}
 
 /* Numbers by which one sample's lambda enters. */
 static size_t lambda_width(const MlpConfig *c)
@@ -162,13 +111,10 @@ static void mlp_initialise(Network *net, uint64_t seed)
     nn_encoder_initialise(m->base.encoder, rng);
 }
 
-/* Sinusoids of `per_sample` numbers a sample, side by side: (B, per_sample * embed). */
-static Var *sinusoids(const Mlp *m, Graph *g, const double *numbers, size_t batch,
-                      size_t per_sample)
+static Var *sinusoids_of(const MlpConfig *c, Graph *g, const double *numbers, size_t batch,
+                         size_t per_sample)
 {
-    Tensor value = tensor_make2(g->arena, batch, per_sample * m->config.embed);
-    nn_sinusoid(value.data, numbers, batch * per_sample, m->config.embed, m->config.time_scale);
-    return ag_constant(g, value);
+    return nn_sinusoid_var(g, numbers, batch, per_sample, c->embed, c->time_scale);
 }
 
 static Var *one_hot(const Mlp *m, Graph *g, const States *x)
@@ -197,7 +143,7 @@ static Var *lambda_features(const Mlp *m, Graph *g, const NetworkInput *in, Var 
 {
     Var *waves = m->config.lambda_is_number
                      ? nn_lambda_var(&m->base, g, in)
-                     : sinusoids(m, g, in->lambda, in->x->batch, m->config.lambda_dims);
+                     : sinusoids_of(&m->config, g, in->lambda, in->x->batch, m->config.lambda_dims);
     Var *mixed = nn_linear(g, &m->lambda0, ag_concat(waves, time_waves));
     mixed = ag_silu(ag_add(mixed, nn_linear(g, &m->lambda_state, state)));
     mixed = ag_silu(nn_linear(g, &m->lambda1, mixed));
@@ -209,7 +155,7 @@ static Var *mlp_forward(const Network *net, Graph *g, const NetworkInput *in)
     const Mlp *m = (const Mlp *)net;
     const MlpConfig *c = &m->config;
     const AgScope whole = ag_scope_begin(g);
-    Var *waves = sinusoids(m, g, in->t, in->x->batch, 1);
+    Var *waves = sinusoids_of(c, g, in->t, in->x->batch, 1);
     Var *time = nn_linear(g, &m->time1, ag_silu(nn_linear(g, &m->time0, waves)));
     Var *h = ag_add(nn_linear(g, &m->input, one_hot(m, g, in->x)), time);
     time = ag_silu(time);
@@ -240,7 +186,7 @@ static size_t gradient_block(const MlpConfig *c)
 
 Network *nn_mlp_layout(const MlpConfig *config, Error *err)
 {
-    if (!config_is_possible(config, err)) {
+    if (!nn_mlp_possible(config, err)) {
         return NULL;
     }
     Mlp *m = mem_zeroed(1, sizeof *m);

@@ -21,9 +21,8 @@ static Var *encoder_forward(const Encoder *base, Graph *g, const States *x, cons
     states_one_hot(value.data, x, e->states);
     Var *h = nn_linear(g, &e->input, ag_constant(g, value));
     if (e->time.weight != NULL) {
-        Tensor waves = tensor_make2(g->arena, x->batch, e->embed);
-        nn_sinusoid(waves.data, t, x->batch, e->embed, e->time_scale);
-        h = ag_add(h, nn_linear(g, &e->time, ag_constant(g, waves)));
+        Var *waves = nn_sinusoid_var(g, t, x->batch, 1, e->embed, e->time_scale);
+        h = ag_add(h, nn_linear(g, &e->time, waves));
     }
     h = ag_silu(h);
     h = ag_add(h, ag_silu(nn_linear(g, &e->hidden, h)));

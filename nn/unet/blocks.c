@@ -7,6 +7,7 @@
 #include "autograd/operations.h"
 
 static const float HALF_ROOT = 0.70710678f; /* 1/sqrt(2): sums of two keep their variance */
+/* Of initial weights, as published; nn/README.md, "Initial values". */
 static const double POINTWISE_SCALE = 0.1, CLOSED_SCALE = 1e-10;
 
 size_t unet_groups(size_t channels)

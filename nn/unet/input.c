@@ -2,29 +2,9 @@
 
 #include "tensor/base/check.h"
 
-static bool as_numbers(const UNetConfig *c)
-{
-    return c->head == UNET_HEAD_LOGISTIC || c->input_is_number;
-}
-
-static bool has_mask(const UNetConfig *c)
-{
-    return c->head == UNET_HEAD_SOFTMAX && c->out_states < c->states;
-}
-
-static size_t flags_of(const UNetConfig *c, size_t shown, bool noised)
-{
-    return noised && has_mask(c) ? shown : 0;
-}
-
-size_t unet_input_channels(const UNetConfig *c, size_t shown, bool noised)
-{
-    return as_numbers(c) ? shown + flags_of(c, shown, noised) : shown * c->states;
-}
-
 static double top_of(const UNetConfig *c)
 {
-    const size_t states = has_mask(c) ? c->out_states : c->states;
+    const size_t states = unet_has_mask(c) ? c->out_states : c->states;
     return c->vmax > 0.0 ? c->vmax : (double)(states - 1);
 }
 
@@ -48,9 +28,9 @@ Var *unet_input(const UNetConfig *c, Graph *g, const States *x, size_t shown, bo
 {
     Tensor value = tensor_make4(g->arena, x->batch, c->height, c->width,
                                 unet_input_channels(c, shown, noised));
-    if (!as_numbers(c)) {
+    if (!unet_shows_numbers(c)) {
         states_one_hot(value.data, x, c->states);
-    } else if (flags_of(c, shown, noised) > 0) {
+    } else if (unet_mask_flags(c, shown, noised) > 0) {
         flagged_numbers(c, x, shown, value.data);
     } else {
         states_centre(value.data, x, top_of(c));

@@ -3,12 +3,9 @@
 #ifndef DI4C_NN_UNET_INPUT_H
 #define DI4C_NN_UNET_INPUT_H
 
-#include "nn/unet/unet.h"
+#include "autograd/autograd.h"
+#include "nn/unet/unet_config.h"
 #include "tensor/states.h"
-
-/* Channels of the input convolution for `shown` states a pixel; `noised`: a mask may be among
- * them. */
-size_t unet_input_channels(const UNetConfig *c, size_t shown, bool noised);
 
 /* (B, H, W, unet_input_channels) of states (B, H W shown), a constant on the graph.  As numbers,
  * states 0..top become -1..1 with top the largest state but the mask (or vmax), a masked one 0;

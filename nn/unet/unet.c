@@ -5,9 +5,7 @@
  * up, every residual block pops one and reads it beside its input.  The stack ends empty. */
 #include "nn/unet/unet.h"
 
-#include <math.h>
 #include <stdio.h>
-#include <string.h>
 
 #include "autograd/operations.h"
 #include "nn/unet/blocks.h"
@@ -17,19 +15,16 @@
 #include "tensor/base/memory.h"
 #include "tensor/pointwise.h"
 
-enum { MAX_WIDTH = 16384, MAX_SIDE = 65536, MAX_STATES = 65536, MAX_RES_BLOCKS = 64 };
-static const size_t MAX_NUMBERS = 2147483647; /* in one sample, going in or coming out */
+typedef enum UNetStepKind { STEP_RES, STEP_ATTENTION, STEP_DOWN, STEP_UP } UNetStepKind;
 
-typedef enum StepKind { STEP_RES, STEP_ATTENTION, STEP_DOWN, STEP_UP } StepKind;
-
-typedef struct Step {
-    StepKind kind;
+typedef struct UNetStep {
+    UNetStepKind kind;
     size_t cin, cout;
     bool keeps;   /* on the way down: the result becomes a skip */
     ResBlock res; /* by kind, one of these three is used */
     AttentionBlock attention;
     ConvLayer conv;
-} Step;
+} UNetStep;
 
 /* Two linear layers with a SiLU between. */
 typedef struct Embedding {
@@ -45,127 +40,15 @@ typedef struct UNet {
     ConvLayer input, output;
     PointwiseLayer narrow; /* narrow_output: instead of `output` */
     NormLayer output_norm;
-    Step *steps; /* down, then middle, then up */
+    UNetStep *steps; /* down, then middle, then up */
     size_t down, middle, up;
     size_t bottom_channels, top_channels; /* after the way down, after the way up */
     size_t skips;                         /* pushed going down, the input convolution's included */
 } UNet;
 
-/* ---- configuration ---- */
-
-UNetConfig nn_unet_defaults(void)
-{
-    UNetConfig c;
-    memset(&c, 0, sizeof c);
-    c.height = c.width = 32;
-    c.channels = 3;
-    c.states = c.out_states = 256;
-    c.head = UNET_HEAD_LOGISTIC;
-    c.ch = 128;
-    c.scales = 4;
-    c.ch_mult[0] = 1;
-    c.ch_mult[1] = c.ch_mult[2] = c.ch_mult[3] = 2;
-    c.res_blocks = 2;
-    c.attn_scale = 1;
-    c.time_scale = 1000.0;
-    c.dropout = 0.1;
-    c.lambda_gain = 1.0;
-    c.lambda_deviation = 1.0;
-    return c;
-}
-
-static bool in_range(const char *field, size_t value, size_t least, size_t most, Error *err)
-{
-    if (value < least || value > most) {
-        return error_set(err, "U-Net: %s is %zu; it must lie in %zu..%zu", field, value, least,
-                         most);
-    }
-    return true;
-}
-
-static size_t in_channels(const UNetConfig *c)
-{
-    return unet_input_channels(c, c->channels, true);
-}
-
-static size_t out_channels(const UNetConfig *c)
-{
-    return c->channels * (c->head == UNET_HEAD_SOFTMAX ? c->out_states : 2);
-}
-
-static bool picture_is_possible(const UNetConfig *c, Error *err)
-{
-    const size_t parts = (size_t)1 << (c->scales - 1);
-    if (!in_range("height", c->height, 1, MAX_SIDE, err) ||
-        !in_range("width", c->width, 1, MAX_SIDE, err) ||
-        !in_range("channels", c->channels, 1, MAX_WIDTH, err) ||
-        !in_range("states", c->states, 2, MAX_STATES, err)) {
-        return false;
-    }
-    if (c->head != UNET_HEAD_LOGISTIC && c->head != UNET_HEAD_SOFTMAX) {
-        return error_set(err, "U-Net: head is %d; it must be logistic (%d) or softmax (%d)",
-                         (int)c->head, UNET_HEAD_LOGISTIC, UNET_HEAD_SOFTMAX);
-    }
-    if (c->head == UNET_HEAD_SOFTMAX && !in_range("out_states", c->out_states, 1, c->states, err)) {
-        return false;
-    }
-    if (c->height % parts != 0 || c->width % parts != 0) {
-        return error_set(err,
-                         "U-Net: a picture of %zu x %zu cannot be halved %zu times; both sides"
-                         " must be multiples of %zu",
-                         c->height, c->width, c->scales - 1, parts);
-    }
-    size_t positions, numbers;
-    size_t most = in_channels(c) > out_channels(c) ? in_channels(c) : out_channels(c);
-    if (!mem_product(c->height, c->width, &positions) || !mem_product(positions, most, &numbers) ||
-        numbers > MAX_NUMBERS) {
-        return error_set(err,
-                         "U-Net: %zu x %zu positions of %zu numbers; a sample may have %zu"
-                         " numbers",
-                         c->height, c->width, most, MAX_NUMBERS);
-    }
-    return true;
-}
-
-static bool config_is_possible(const UNetConfig *c, Error *err)
-{
-    if (!in_range("scales", c->scales, 1, UNET_MAX_SCALES, err) || !picture_is_possible(c, err) ||
-        !in_range("ch", c->ch, 4, MAX_WIDTH, err) ||
-        !in_range("res_blocks", c->res_blocks, 1, MAX_RES_BLOCKS, err) ||
-        (c->embed != 0 && !in_range("embed", c->embed, 4, MAX_WIDTH, err)) ||
-        !in_range("lambda_dims", c->lambda_dims, 0, 64, err)) {
-        return false;
-    }
-    if (c->ch % 4 != 0) {
-        return error_set(err, "U-Net: ch is %zu; it must be a multiple of 4", c->ch);
-    }
-    for (size_t s = 0; s < c->scales; s++) {
-        if (!in_range("ch_mult", c->ch_mult[s], 1, MAX_WIDTH / c->ch, err)) {
-            return false;
-        }
-    }
-    if (c->attn_scale < -1 || c->attn_scale >= (int)c->scales) {
-        return error_set(err, "U-Net: attn_scale is %d; it must be -1 (none) or a scale in 0..%zu",
-                         c->attn_scale, c->scales - 1);
-    }
-    if (!(c->dropout >= 0.0 && c->dropout < 1.0)) {
-        return error_set(err, "U-Net: dropout is %g; it must lie in [0, 1)", c->dropout);
-    }
-    if (!(c->lambda_gain > 0.0 && c->lambda_gain <= 100.0)) {
-        return error_set(err, "U-Net: lambda_gain is %g; it must lie in (0, 100]", c->lambda_gain);
-    }
-    if (!(c->vmax >= 0.0 && isfinite(c->vmax))) {
-        return error_set(err, "U-Net: vmax is %g; it must be positive, or 0", c->vmax);
-    }
-    if (!(c->time_scale > 0.0 && isfinite(c->time_scale))) {
-        return error_set(err, "U-Net: time_scale is %g; it must be positive", c->time_scale);
-    }
-    return true;
-}
-
 /* ---- the plan ---- */
 
-static size_t plan_step(UNet *u, size_t at, StepKind kind, size_t cin, size_t cout)
+static size_t plan_step(UNet *u, size_t at, UNetStepKind kind, size_t cin, size_t cout)
 {
     u->steps[at].kind = kind;
     u->steps[at].cin = cin;
@@ -225,7 +108,7 @@ static void plan_up(UNet *u, const size_t *skip)
 }
 
 /* False if a block's channels cannot be cut into its normalisation's groups. */
-static bool plan(UNet *u, Error *err)
+static bool plan_steps(UNet *u, Error *err)
 {
     const UNetConfig *c = &u->config;
     const size_t most = c->scales * (4 * c->res_blocks + 4) + 3;
@@ -250,15 +133,9 @@ static bool plan(UNet *u, Error *err)
 
 /* ---- parameters, in the order of the published checkpoints ---- */
 
-static size_t embed_width(const UNetConfig *c)
-{
-    return c->embed != 0 ? c->embed : c->ch;
-}
-
-/* Numbers by which one sample's lambda enters. */
 static size_t lambda_width(const UNetConfig *c)
 {
-    return c->lambda_is_number ? c->lambda_dims : c->lambda_dims * embed_width(c);
+    return c->lambda_is_number ? c->lambda_dims : c->lambda_dims * unet_embed_width(c);
 }
 
 /* Positions of the smallest pictures. */
@@ -278,10 +155,10 @@ static Embedding add_embedding(ParamSet *set, const char *first, const char *sec
 static void add_steps(UNet *u, const char *list, size_t first, size_t count)
 {
     ParamSet *set = &u->base.params;
-    size_t time_width = 4 * embed_width(&u->config);
+    size_t time_width = 4 * unet_embed_width(&u->config);
     size_t lambda_width = u->config.lambda_dims > 0 ? time_width : 0;
     for (size_t i = 0; i < count; i++) {
-        Step *step = &u->steps[first + i];
+        UNetStep *step = &u->steps[first + i];
         char name[NN_NAME];
         snprintf(name, sizeof name, "%s.%zu%s", list, i,
                  step->kind == STEP_DOWN || step->kind == STEP_UP ? ".conv" : "");
@@ -300,14 +177,14 @@ static void add_parameters(UNet *u)
 {
     const UNetConfig *c = &u->config;
     ParamSet *set = &u->base.params;
-    const size_t embed = embed_width(c), known = embed + lambda_width(c);
+    const size_t embed = unet_embed_width(c), known = embed + lambda_width(c);
     u->time = add_embedding(set, "temb_modules.0", "temb_modules.1", embed);
     if (c->lambda_dims > 0) {
         u->lambda_down = add_embedding(set, "lemb_modules.0", "lemb_modules.1", embed);
         u->lambda_up = add_embedding(set, "hlemb_modules.0", "hlemb_modules.1", embed);
         u->mix_down = nn_linear_add(set, "tlam_mix", known, embed);
     }
-    u->input = nn_conv_add(set, "input_conv", in_channels(c), c->ch);
+    u->input = nn_conv_add(set, "input_conv", unet_input_channels(c, c->channels, true), c->ch);
     add_steps(u, "downsampling_modules", 0, u->down);
     if (c->lambda_dims > 0) {
         u->mix_up = nn_linear_add(set, "h_t_lam_mix", known + u->bottom_channels, embed);
@@ -321,9 +198,10 @@ static void add_parameters(UNet *u)
     u->output_norm =
         nn_norm_add(set, "output_modules.0", u->top_channels, unet_groups(u->top_channels));
     if (c->narrow_output) {
-        u->narrow = nn_pointwise_add(set, "output_modules.1", u->top_channels, out_channels(c));
+        u->narrow =
+            nn_pointwise_add(set, "output_modules.1", u->top_channels, unet_output_channels(c));
     } else {
-        u->output = nn_conv_add(set, "output_modules.1", u->top_channels, out_channels(c));
+        u->output = nn_conv_add(set, "output_modules.1", u->top_channels, unet_output_channels(c));
     }
     if (c->encoder != ENCODER_NONE) {
         u->base.encoder = nn_unet_encoder_add(set, c);
@@ -359,7 +237,7 @@ static void unet_initialise(Network *net, uint64_t seed)
     }
     nn_conv_init(&u->input, rng);
     for (size_t i = 0; i < u->down + u->middle + u->up; i++) {
-        const Step *step = &u->steps[i];
+        const UNetStep *step = &u->steps[i];
         if (step->kind == STEP_RES) {
             unet_res_init(&step->res, rng);
         } else if (step->kind == STEP_ATTENTION) {
@@ -382,14 +260,10 @@ static void unet_initialise(Network *net, uint64_t seed)
 
 /* ---- forward ---- */
 
-/* Sinusoids of `per_sample` numbers a sample, side by side: (B, per_sample * embed). */
-static Var *sinusoids(const UNet *u, Graph *g, const double *numbers, size_t batch,
-                      size_t per_sample)
+static Var *sinusoids_of(const UNetConfig *c, Graph *g, const double *numbers, size_t batch,
+                         size_t per_sample)
 {
-    const size_t embed = embed_width(&u->config);
-    Tensor value = tensor_make2(g->arena, batch, per_sample * embed);
-    nn_sinusoid(value.data, numbers, batch * per_sample, embed, u->config.time_scale);
-    return ag_constant(g, value);
+    return nn_sinusoid_var(g, numbers, batch, per_sample, unet_embed_width(c), c->time_scale);
 }
 
 /* SiLU(second(SiLU(first(x)))): with the SiLU that every block would apply. */
@@ -398,7 +272,7 @@ static Var *embed(Graph *g, const Embedding *e, Var *x)
     return ag_silu(nn_linear(g, &e->second, ag_silu(nn_linear(g, &e->first, x))));
 }
 
-static Var *run_step(Graph *g, const Step *step, Var *h, const BlockCondition *condition)
+static Var *apply_step(Graph *g, const UNetStep *step, Var *h, const BlockCondition *condition)
 {
     switch (step->kind) {
     case STEP_RES: return unet_res(g, &step->res, h, condition);
@@ -420,7 +294,7 @@ static Var *go_down(const UNet *u, Graph *g, Var *h, const BlockCondition *condi
     skip[pushed++] = h;
     AgScope scope = ag_scope_begin(g);
     for (size_t i = 0; i < u->down; i++) {
-        h = run_step(g, &u->steps[i], h, condition);
+        h = apply_step(g, &u->steps[i], h, condition);
         if (u->steps[i].keeps) {
             h = skip[pushed++] = ag_scope_end(scope, h);
             scope = ag_scope_begin(g);
@@ -437,12 +311,12 @@ static Var *go_up(const UNet *u, Graph *g, Var *h, const BlockCondition *conditi
     size_t left = u->skips;
     const AgScope scope = ag_scope_begin(g);
     for (size_t i = u->down; i < u->down + u->middle + u->up; i++) {
-        const Step *step = &u->steps[i];
+        const UNetStep *step = &u->steps[i];
         Var *both = NULL;
         if (step->kind == STEP_RES && i >= u->down + u->middle) {
             h = both = ag_concat(h, skip[--left]);
         }
-        h = run_step(g, step, h, condition);
+        h = apply_step(g, step, h, condition);
         if (both != NULL) {
             ag_drop(both);
         }
@@ -465,12 +339,12 @@ static Var *unet_forward(const Network *net, Graph *g, const NetworkInput *in)
     const AgScope whole = ag_scope_begin(g);
     Var **skip = arena_alloc(g->arena, u->skips, sizeof *skip);
     Var *x = unet_input(c, g, in->x, c->channels, true);
-    Var *known = sinusoids(u, g, in->t, in->x->batch, 1); /* what lambda's networks see */
+    Var *known = sinusoids_of(c, g, in->t, in->x->batch, 1); /* what lambda's networks see */
     Var *lambda = NULL;
     BlockCondition condition = {embed(g, &u->time, known), NULL, in->dropout, c->dropout};
     if (c->lambda_dims > 0) {
         lambda = c->lambda_is_number ? nn_lambda_var(net, g, in)
-                                     : sinusoids(u, g, in->lambda, in->x->batch, c->lambda_dims);
+                                     : sinusoids_of(c, g, in->lambda, in->x->batch, c->lambda_dims);
         known = ag_concat(lambda, known);
         Var *mixed = ag_silu(nn_linear(g, &u->mix_down, known));
         condition.lambda = embed(g, &u->lambda_down, mixed);
@@ -497,9 +371,10 @@ static Var *unet_forward(const Network *net, Graph *g, const NetworkInput *in)
 
 static size_t gradient_block(const UNetConfig *c)
 {
+    const size_t in = unet_input_channels(c, c->channels, true), out = unet_output_channels(c);
     size_t channels = c->ch * c->ch_mult[0];
-    channels = channels > in_channels(c) ? channels : in_channels(c);
-    channels = channels > out_channels(c) ? channels : out_channels(c);
+    channels = channels > in ? channels : in;
+    channels = channels > out ? channels : out;
     return nn_gradient_block(c->height * c->width, channels);
 }
 
@@ -514,7 +389,7 @@ static void unet_destroy(Network *net)
 
 Network *nn_unet_layout(const UNetConfig *config, Error *err)
 {
-    if (!config_is_possible(config, err)) {
+    if (!nn_unet_possible(config, err)) {
         return NULL;
     }
     UNet *u = mem_zeroed(1, sizeof *u);
@@ -526,12 +401,12 @@ Network *nn_unet_layout(const UNetConfig *config, Error *err)
     u->base.lambda_is_number = config->lambda_is_number;
     u->base.lambda_mean = config->lambda_mean;
     u->base.lambda_deviation = config->lambda_deviation;
-    u->base.outputs = config->height * config->width * out_channels(config);
+    u->base.outputs = config->height * config->width * unet_output_channels(config);
     u->base.gradient_block = gradient_block(config);
     u->base.forward = unet_forward;
     u->base.initialise = unet_initialise;
     u->base.destroy = unet_destroy;
-    if (!plan(u, err)) {
+    if (!plan_steps(u, err)) {
         unet_destroy(&u->base);
         return NULL;
     }

@@ -32,9 +32,8 @@ static Var *encoder_forward(const Encoder *base, Graph *g, const States *x, cons
 {
     const UNetEncoder *e = (const UNetEncoder *)base;
     const AgScope whole = ag_scope_begin(g);
-    Tensor waves = tensor_make2(g->arena, x->batch, e->embed);
-    nn_sinusoid(waves.data, t, x->batch, e->embed, e->config.time_scale);
-    Var *time = ag_silu(nn_linear(g, &e->time0, ag_constant(g, waves)));
+    Var *waves = nn_sinusoid_var(g, t, x->batch, 1, e->embed, e->config.time_scale);
+    Var *time = ag_silu(nn_linear(g, &e->time0, waves));
     const BlockCondition condition = {ag_silu(nn_linear(g, &e->time1, time)), NULL, NULL, 0.0};
     Var *h = nn_conv(g, &e->input, unet_input(&e->config, g, x, e->shown, e->noised), 1);
     for (size_t s = 0; s < e->config.scales; s++) {
@@ -104,7 +103,7 @@ Encoder *nn_unet_encoder_add(ParamSet *set, const UNetConfig *c)
     e->base.initialise = encoder_initialise;
     e->base.destroy = encoder_destroy;
     e->config = *c;
-    e->embed = c->embed != 0 ? c->embed : c->ch;
+    e->embed = unet_embed_width(c);
     e->noised = c->encoder == ENCODER_PAIR;
     e->shown = (e->noised ? 2 : 1) * c->channels;
     e->time0 = nn_linear_add(set, "encoder.time.0", e->embed, 4 * e->embed);

@@ -48,13 +48,10 @@ void arena_destroy(Arena *arena)
     mem_free(arena);
 }
 
-static void add_chunk(Arena *arena, size_t bytes)
+static void add_arena_chunk(Arena *arena, size_t bytes)
 {
-    if (arena->count == arena->capacity) {
-        size_t capacity = arena->capacity > 0 ? 2 * arena->capacity : 8;
-        arena->chunks = mem_resize(arena->chunks, arena->capacity, capacity, sizeof(Chunk));
-        arena->capacity = capacity;
-    }
+    if (arena->count == arena->capacity)
+        arena->chunks = mem_grow(arena->chunks, &arena->capacity, 8, sizeof *arena->chunks);
     Chunk chunk = {NULL, bytes > arena->chunk_bytes ? bytes : arena->chunk_bytes, 0};
     chunk.data = mem_alloc(chunk.size, 1); /* before it is counted: a handler may leave by a jump */
     arena->chunks[arena->count++] = chunk;
@@ -74,7 +71,7 @@ void *arena_alloc(Arena *arena, size_t count, size_t size)
         arena->current++;
     }
     if (arena->current == arena->count)
-        add_chunk(arena, bytes);
+        add_arena_chunk(arena, bytes);
     Chunk *chunk = &arena->chunks[arena->current];
     void *block = chunk->data + chunk->used;
     chunk->used += bytes;

@@ -124,6 +124,14 @@ void *mem_resize(void *p, size_t old_count, size_t new_count, size_t size)
     return block;
 }
 
+void *mem_grow(void *p, size_t *capacity, size_t first, size_t size)
+{
+    size_t old = *capacity;
+
+    *capacity = old > 0 ? 2 * old : first; /* no overflow: old entries are in memory */
+    return mem_resize(p, old, *capacity, size);
+}
+
 void mem_free(void *p)
 {
     if (p == NULL)

@@ -19,6 +19,10 @@ void *mem_alloc(size_t count, size_t size);
 void *mem_zeroed(size_t count, size_t size);
 /* A copy of p's first min(old_count,new_count)*size bytes in a block of new_count*size; frees p. */
 void *mem_resize(void *p, size_t old_count, size_t new_count, size_t size);
+/* Room behind *capacity entries that are all in use, for an array that grows one by one: p's
+ * entries in a block of twice as many, or of `first` if there were none; frees p and sets
+ * *capacity. */
+void *mem_grow(void *p, size_t *capacity, size_t first, size_t size);
 /* As mem_alloc, but returns NULL instead of calling the handler (sizes that come from files). */
 void *mem_try(size_t count, size_t size);
 void mem_free(void *p); /* NULL is allowed */

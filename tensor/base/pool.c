@@ -103,7 +103,7 @@ void pool_destroy(Pool *pool)
 }
 
 /* bytes: a multiple of TAG. */
-static void add_chunk(Pool *pool, size_t bytes)
+static void add_pool_chunk(Pool *pool, size_t bytes)
 {
     size_t size = pool->total > pool->chunk_bytes ? pool->total : pool->chunk_bytes;
     size = size / TAG * TAG;
@@ -149,7 +149,7 @@ void *pool_alloc(Pool *pool, size_t count, size_t size)
     bytes = bytes == 0 ? TAG : (bytes + TAG - 1) / TAG * TAG;
     Tag *t = best_fit(pool, bytes);
     if (!t) {
-        add_chunk(pool, bytes);
+        add_pool_chunk(pool, bytes);
         t = best_fit(pool, bytes);
     }
     unlink_free(pool, t);

@@ -8,14 +8,13 @@
 #include <math.h>
 
 #include "tensor/base/check.h"
+#include "tensor/base/constants.h"
 
 #define ROOT_KEY    UINT64_C(0x243F6A8885A308D3) /* digits of pi */
 #define ROOT_STREAM UINT64_C(0x13198A2E03707344)
 #define CHILD       UINT64_C(0xA4093822299F31D0)
 
 enum { LANES = 16 }; /* blocks that rng_fill_u32 computes side by side */
-
-static const double TWO_PI = 6.283185307179586477;
 
 void rng_philox(uint32_t out[4], const uint32_t counter[4], const uint32_t key[2])
 {
@@ -179,7 +178,7 @@ double rng_normal(Rng *r)
     double u = 1.0 - rng_uniform(r); /* in (0,1]: the logarithm is finite */
     double v = rng_uniform(r);
 
-    return sqrt(-2.0 * log(u)) * cos(TWO_PI * v);
+    return sqrt(-2.0 * log(u)) * cos(2.0 * PI * v);
 }
 
 size_t rng_categorical(Rng *r, const double *p, size_t n)
@@ -236,7 +235,7 @@ static double log_factorial(double k)
     if (k < 10)
         return log(small[(int)k]);
     double i = 1.0 / k, i2 = i * i;
-    return (k + 0.5) * log(k) - k + 0.5 * log(TWO_PI) +
+    return (k + 0.5) * log(k) - k + 0.5 * log(2.0 * PI) +
            i * (1.0 / 12 - i2 * (1.0 / 360 - i2 / 1260));
 }
 

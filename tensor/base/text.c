@@ -9,10 +9,14 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "tensor/base/check.h"
 #include "tensor/base/memory.h"
 
-enum { NUMBER_TEXT = 128, DOUBLE_TEXT = 400, MOST_DIGITS = 40, LINE_TEXT = 512 };
+enum {
+    NUMBER_TEXT = 128, /* numbers up to this length are copied without asking for memory */
+    MOST_DIGITS = 40,  /* behind the point */
+    DOUBLE_TEXT = 400, /* a sign, 309 digits, a point of some bytes, MOST_DIGITS */
+    LINE_TEXT = 512    /* lines up to this length are printed without asking for memory */
+};
 
 static const char *decimal_point(void)
 {
@@ -177,14 +181,26 @@ static void conversion_text(const Conversion *c, char text[48])
     snprintf(text, 48, "%%%s%s%s%s%c", c->flags, width, precision, c->length, c->letter);
 }
 
+/* Stops the program, as TENSOR_CHECK does, which cannot be used here: its sentences are formatted
+ * here. */
+static void refuse(const Conversion *c)
+{
+    char spec[48];
+
+    conversion_text(c, spec);
+    fprintf(stderr, "text_format: unknown conversion %s\n", spec);
+    fflush(stderr);
+    abort();
+}
+
 static void put_double(Writer *w, Conversion c)
 {
     char spec[48], number[DOUBLE_TEXT];
     const int width = c.width;
     const bool left = strcmp(c.flags, "-") == 0;
 
-    TENSOR_CHECK(c.precision <= MOST_DIGITS && c.length[0] == '\0' && (left || c.flags[0] == '\0'),
-                 "conversion %%%s.%d%s%c of a double", c.flags, c.precision, c.length, c.letter);
+    if (c.precision > MOST_DIGITS || c.length[0] != '\0' || !(left || c.flags[0] == '\0'))
+        refuse(&c);
     c.flags[0] = '\0';
     c.width = 0; /* the width is one of characters after the translation */
     conversion_text(&c, spec);
@@ -239,7 +255,8 @@ static void put_integer(Writer *w, Conversion c)
     conversion_text(&c, spec);
     const int n = is_signed ? snprintf(number, sizeof number, spec, i)
                             : snprintf(number, sizeof number, spec, u);
-    TENSOR_CHECK(n >= 0 && (size_t)n < sizeof number, "an integer of %d characters", n);
+    if (n < 0 || (size_t)n >= sizeof number)
+        refuse(&c);
     put(w, number, (size_t)n);
 }
 
@@ -286,7 +303,7 @@ static void put_conversion(Writer *w, const Conversion *c)
     case 'G':
     case 'a':
     case 'A': put_double(w, *c); break;
-    default: TENSOR_CHECK(false, "conversion '%c'", c->letter);
+    default: refuse(c);
     }
 }
 
@@ -352,6 +369,17 @@ size_t text_shortest(char *out, size_t room, int least, double x)
             break;
     }
     return (size_t)n;
+}
+
+const char *text_key_value(const char *text, char *key, size_t room)
+{
+    const size_t length = strcspn(text, "=");
+
+    if (text[length] != '=' || length >= room)
+        return NULL;
+    memcpy(key, text, length);
+    key[length] = '\0';
+    return text + length + 1;
 }
 
 /* ---- UTF-8 ---- */

@@ -34,6 +34,10 @@ int text_print(FILE *file, const char *format, ...) TEXT_PRINTF(2, 3);
 /* Enough digits, from `least` on, that the number reads back as x; at most 17.  The length. */
 size_t text_shortest(char *out, size_t room, int least, double x);
 
+/* "KEY=VALUE", cut at the first '=': the key to `key`, and where the value begins in `text`.  NULL
+ * if there is no '=' or the key, with its end, has no `room`. */
+const char *text_key_value(const char *text, char *key, size_t room);
+
 /* Letters, digits and white space of ASCII only; what ctype.h says depends on the locale. */
 bool text_is_digit(char c);
 bool text_is_letter(char c);

@@ -26,14 +26,17 @@
 #define HAVE_MXCSR 1
 #endif
 
-enum { MAX_THREADS = 256, TEAM_ENTRIES = 1 << 16 /* entries from which a region pays */ };
+enum {
+    MAX_THREADS = 256,     /* rows of the table of scratch, which threads.h states */
+    TEAM_ENTRIES = 1 << 16 /* entries from which a region pays; see also cut.h */
+};
 
-typedef struct Buffer {
+typedef struct Scratch {
     void *data;
     size_t bytes;
-} Buffer;
+} Scratch;
 
-static Buffer scratch[MAX_THREADS][SCRATCH_SLOTS]; /* a row is touched by its own thread only */
+static Scratch scratch[MAX_THREADS][SCRATCH_SLOTS]; /* a row is touched by its own thread only */
 static bool flushing;
 
 static bool in_parallel(void)
@@ -160,7 +163,7 @@ void *threads_scratch(ScratchSlot slot, size_t bytes)
                  omp_get_active_level());
 #endif
     TENSOR_CHECK((unsigned)slot < SCRATCH_SLOTS, "slot %d", (int)slot);
-    Buffer *buffer = &scratch[thread][slot];
+    Scratch *buffer = &scratch[thread][slot];
     if (buffer->data == NULL || buffer->bytes < bytes) {
         mem_free(buffer->data);
         buffer->data = NULL; /* a failure handler may free all scratch */

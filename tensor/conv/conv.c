@@ -1,10 +1,11 @@
-/* 3x3 convolutions: the choice of algorithm, and plain loops in double as the reference. */
+/* 3x3 convolutions: the choice of algorithm. */
 #include "tensor/conv/conv.h"
 
 #include "tensor/base/check.h"
 #include "tensor/base/memory.h"
 #include "tensor/conv/direct.h"
 #include "tensor/conv/few.h"
+#include "tensor/conv/reference.h"
 #include "tensor/conv/winograd.h"
 #include "tensor/pointwise.h"
 #include "tensor/reduce.h"
@@ -21,16 +22,6 @@ void tensor_conv_choose(ConvAlgorithm algorithm)
 ConvAlgorithm tensor_conv_chosen(void)
 {
     return chosen;
-}
-
-size_t tensor_conv_out_height(const ConvShape *s)
-{
-    return s->stride == 2 ? s->height / 2 : s->height;
-}
-
-size_t tensor_conv_out_width(const ConvShape *s)
-{
-    return s->stride == 2 ? s->width / 2 : s->width;
 }
 
 typedef enum Pass { FORWARD, DATA_GRADIENT, WEIGHT_GRADIENT } Pass;
@@ -66,7 +57,7 @@ static ConvAlgorithm best_for(const ConvShape *s, Pass pass)
 }
 
 /* Sizes whose number of entries does not fit in a size_t, or in an array, stop the program. */
-static void check_shape(const ConvShape *s)
+static void check_conv_shape(const ConvShape *s)
 {
     size_t inputs = 0, outputs = 0, weights = 0;
     TENSOR_CHECK(s->stride == 1 || s->stride == 2, "stride %d, 1 or 2 expected", s->stride);
@@ -86,7 +77,7 @@ static void check_shape(const ConvShape *s)
 /* The one place where an algorithm is picked for a shape. */
 static ConvAlgorithm algorithm_for(const ConvShape *s, Pass pass)
 {
-    check_shape(s);
+    check_conv_shape(s);
     const bool empty = s->batch * s->height * s->width * s->cin * s->cout == 0;
     if (chosen == CONV_AUTO)
         return empty ? CONV_DIRECT : best_for(s, pass);
@@ -97,108 +88,11 @@ static ConvAlgorithm algorithm_for(const ConvShape *s, Pass pass)
     return chosen;
 }
 
-/* ---- reference ------------------------------------------------------------------------------- */
-
-/* The input's row or column under tap p of output i; false outside the picture. */
-static bool source(size_t i, size_t p, int stride, size_t size, size_t *at)
-{
-    const size_t pad = stride == 1 ? 1 : 0, padded = i * (size_t)stride + p;
-    *at = padded - pad;
-    return padded >= pad && *at < size;
-}
-
-static double reference_output(const float *x, const float *w, const ConvShape *s, size_t b,
-                               size_t i, size_t j, size_t o)
-{
-    double sum = 0.0;
-    for (size_t p = 0; p < 3; p++)
-        for (size_t q = 0; q < 3; q++) {
-            size_t u, v;
-            if (!source(i, p, s->stride, s->height, &u) || !source(j, q, s->stride, s->width, &v))
-                continue;
-            const float *pixel = x + ((b * s->height + u) * s->width + v) * s->cin;
-            for (size_t c = 0; c < s->cin; c++)
-                sum += (double)pixel[c] * (double)w[((p * 3 + q) * s->cin + c) * s->cout + o];
-        }
-    return sum;
-}
-
-static void reference_forward(float *y, const float *x, const float *w, const float *bias,
-                              const ConvShape *s)
-{
-    for (size_t b = 0; b < s->batch; b++)
-        for (size_t i = 0; i < tensor_conv_out_height(s); i++)
-            for (size_t j = 0; j < tensor_conv_out_width(s); j++)
-                for (size_t o = 0; o < s->cout; o++)
-                    *y++ = (float)(reference_output(x, w, s, b, i, j, o) +
-                                   (bias == NULL ? 0.0 : (double)bias[o]));
-}
-
-/* Sum of dy(b, i, j, .) . w(p, q, c, .) over all (i, p), (j, q) that touch the input (u, v). */
-static double reference_input_gradient(const float *dy, const float *w, const ConvShape *s,
-                                       size_t b, size_t u, size_t v, size_t c)
-{
-    const size_t ho = tensor_conv_out_height(s), wo = tensor_conv_out_width(s);
-    double sum = 0.0;
-    for (size_t i = 0; i < ho; i++)
-        for (size_t p = 0; p < 3; p++)
-            for (size_t j = 0; j < wo; j++)
-                for (size_t q = 0; q < 3; q++) {
-                    size_t row, column;
-                    if (!source(i, p, s->stride, s->height, &row) || row != u ||
-                        !source(j, q, s->stride, s->width, &column) || column != v)
-                        continue;
-                    const float *d = dy + ((b * ho + i) * wo + j) * s->cout;
-                    const float *weights = w + ((p * 3 + q) * s->cin + c) * s->cout;
-                    for (size_t o = 0; o < s->cout; o++)
-                        sum += (double)d[o] * (double)weights[o];
-                }
-    return sum;
-}
-
-/* dx += */
-static void reference_data_gradient(float *dx, const float *dy, const float *w, const ConvShape *s)
-{
-    for (size_t b = 0; b < s->batch; b++)
-        for (size_t u = 0; u < s->height; u++)
-            for (size_t v = 0; v < s->width; v++)
-                for (size_t c = 0; c < s->cin; c++, dx++)
-                    *dx = (float)((double)*dx + reference_input_gradient(dy, w, s, b, u, v, c));
-}
-
-static double reference_weight(const float *x, const float *dy, const ConvShape *s, size_t p,
-                               size_t q, size_t c, size_t o)
-{
-    const size_t ho = tensor_conv_out_height(s), wo = tensor_conv_out_width(s);
-    double sum = 0.0;
-    for (size_t b = 0; b < s->batch; b++)
-        for (size_t i = 0; i < ho; i++)
-            for (size_t j = 0; j < wo; j++) {
-                size_t u, v;
-                if (source(i, p, s->stride, s->height, &u) && source(j, q, s->stride, s->width, &v))
-                    sum += (double)x[((b * s->height + u) * s->width + v) * s->cin + c] *
-                           (double)dy[((b * ho + i) * wo + j) * s->cout + o];
-            }
-    return sum;
-}
-
-static void reference_weight_gradient(float *dw, const float *x, const float *dy,
-                                      const ConvShape *s)
-{
-    for (size_t p = 0; p < 3; p++)
-        for (size_t q = 0; q < 3; q++)
-            for (size_t c = 0; c < s->cin; c++)
-                for (size_t o = 0; o < s->cout; o++, dw++)
-                    *dw = (float)((double)*dw + reference_weight(x, dy, s, p, q, c, o));
-}
-
-/* ---- public ---------------------------------------------------------------------------------- */
-
 void tensor_conv3x3(float *y, const float *x, const float *w, const float *bias, const ConvShape *s)
 {
     const ConvAlgorithm algorithm = algorithm_for(s, FORWARD);
     if (algorithm == CONV_REFERENCE)
-        reference_forward(y, x, w, bias, s);
+        conv_reference_forward(y, x, w, bias, s);
     else if (algorithm == CONV_FEW)
         conv_few_forward(y, x, w, bias, s);
     else if (algorithm == CONV_WINOGRAD)
@@ -227,7 +121,7 @@ void tensor_conv3x3_data_gradient(float *dx, const float *dy, const float *w, bo
     if (!add && (no_terms || algorithm == CONV_REFERENCE))
         tensor_fill(dx, 0.0f, s->batch * s->height * s->width * s->cin);
     if (algorithm == CONV_REFERENCE)
-        reference_data_gradient(dx, dy, w, s);
+        conv_reference_data_gradient(dx, dy, w, s);
     else if (algorithm == CONV_WINOGRAD)
         conv_winograd_data_gradient(dx, dy, w, add, s);
     else
@@ -239,7 +133,7 @@ void tensor_conv3x3_weight_gradient(float *dw, float *dbias, const float *x, con
 {
     const ConvAlgorithm algorithm = algorithm_for(s, WEIGHT_GRADIENT);
     if (algorithm == CONV_REFERENCE)
-        reference_weight_gradient(dw, x, dy, s);
+        conv_reference_weight_gradient(dw, x, dy, s);
     else if (algorithm == CONV_WINOGRAD)
         conv_winograd_weight_gradient(dw, x, dy, s);
     else

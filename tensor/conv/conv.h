@@ -17,12 +17,8 @@
 #define DI4C_TENSOR_CONV_CONV_H
 
 #include <stdbool.h>
-#include <stddef.h>
 
-typedef struct ConvShape {
-    size_t batch, height, width, cin, cout; /* height and width of the input */
-    int stride;                             /* 1 or 2 */
-} ConvShape;
+#include "tensor/conv/conv_shape.h"
 
 typedef enum ConvAlgorithm {
     CONV_AUTO,     /* the default: chooses by shape */
@@ -36,8 +32,6 @@ typedef enum ConvAlgorithm {
 void tensor_conv_choose(ConvAlgorithm algorithm);
 ConvAlgorithm tensor_conv_chosen(void);
 
-size_t tensor_conv_out_height(const ConvShape *s);
-size_t tensor_conv_out_width(const ConvShape *s);
 /* y overwritten; bias may be NULL. */
 void tensor_conv3x3(float *y, const float *x, const float *w, const float *bias,
                     const ConvShape *s);

@@ -2,7 +2,9 @@
 #ifndef DI4C_TENSOR_CONV_DIRECT_H
 #define DI4C_TENSOR_CONV_DIRECT_H
 
-#include "tensor/conv/conv.h"
+#include <stdbool.h>
+
+#include "tensor/conv/conv_shape.h"
 
 void conv_direct_forward(float *y, const float *x, const float *w, const float *bias,
                          const ConvShape *s);

@@ -29,7 +29,7 @@ enum {
     REDUCE_ENTRIES = 4096
 };
 
-typedef struct WeightGradient {
+typedef struct DirectGradient {
     const ConvShape *shape;
     size_t rows, columns; /* of dy */
     const float *x, *dy;
@@ -41,10 +41,10 @@ typedef struct WeightGradient {
     size_t line;    /* entries of a row */
     size_t plane;   /* entries of a plane */
     size_t picture; /* entries of all planes of one channel of one picture */
-} WeightGradient;
+} DirectGradient;
 
 /* Channels c0.. of picture b into planes, `step` entries apart, whose zeros are there already. */
-static void transpose_picture(const WeightGradient *g, float *planes, size_t step, size_t b,
+static void transpose_picture(const DirectGradient *g, float *planes, size_t step, size_t b,
                               size_t c0, size_t channels)
 {
     const ConvShape *s = g->shape;
@@ -62,7 +62,7 @@ static void transpose_picture(const WeightGradient *g, float *planes, size_t ste
 }
 
 /* Where the pixel under tap (p, q) of the first output pixel lies in the planes. */
-static size_t tap_place(const WeightGradient *g, size_t p, size_t q)
+static size_t tap_place(const DirectGradient *g, size_t p, size_t q)
 {
     if (g->shape->stride == 1)
         return p * g->line + q;
@@ -70,7 +70,7 @@ static size_t tap_place(const WeightGradient *g, size_t p, size_t q)
 }
 
 /* One panel of one picture's dy, (rows, line, width). */
-static void copy_dy(const WeightGradient *g, float *copy, const float *dy, size_t width,
+static void copy_dy(const DirectGradient *g, float *copy, const float *dy, size_t width,
                     size_t columns)
 {
     for (size_t i = 0; i < g->rows; i++) {
@@ -82,7 +82,7 @@ static void copy_dy(const WeightGradient *g, float *copy, const float *dy, size_
 }
 
 /* sum += the product for all taps and the channels c0.. of the planes. */
-static void add_product(const WeightGradient *g, const TileProduct *product, const Tile *tile,
+static void add_product(const DirectGradient *g, const TileProduct *product, const Tile *tile,
                         float *sum, const float *planes, size_t c0, size_t channels, size_t columns)
 {
     const ConvShape *s = g->shape;
@@ -102,7 +102,7 @@ static void add_product(const WeightGradient *g, const TileProduct *product, con
 }
 
 /* Pictures b0..b1-1, at most a group. */
-static void add_group(const WeightGradient *g, float *sum, float *planes, float *copy, size_t b0,
+static void add_group(const DirectGradient *g, float *sum, float *planes, float *copy, size_t b0,
                       size_t b1, size_t c0, size_t channels)
 {
     const ConvShape *s = g->shape;
@@ -134,7 +134,7 @@ static void add_group(const WeightGradient *g, float *sum, float *planes, float 
 
 static void gradient_task(size_t task, void *context)
 {
-    const WeightGradient *g = context;
+    const DirectGradient *g = context;
     const ConvShape *s = g->shape;
     const size_t block = task / g->channel_blocks;
     const size_t c0 = task % g->channel_blocks * g->block_channels;
@@ -158,7 +158,7 @@ static void gradient_task(size_t task, void *context)
 /* dw += the partial sums, in the order of the blocks of pictures. */
 static void reduce_task(size_t task, void *context)
 {
-    const WeightGradient *g = context;
+    const DirectGradient *g = context;
     const size_t total = 9 * g->shape->cin * g->shape->cout, first = task * REDUCE_ENTRIES;
     const size_t count = cut_min(REDUCE_ENTRIES, total - first);
     float *restrict dw = g->dw + first;
@@ -169,7 +169,7 @@ static void reduce_task(size_t task, void *context)
     }
 }
 
-static void cut_work(WeightGradient *g)
+static void cut_work(DirectGradient *g)
 {
     const ConvShape *s = g->shape;
     g->rows = tensor_conv_out_height(s);
@@ -191,7 +191,7 @@ static void cut_work(WeightGradient *g)
 
 void conv_direct_weight_gradient(float *dw, const float *x, const float *dy, const ConvShape *s)
 {
-    WeightGradient g = {.shape = s, .x = x, .dy = dy, .dw = dw};
+    DirectGradient g = {.shape = s, .x = x, .dy = dy, .dw = dw};
     const size_t total = 9 * s->cin * s->cout;
     if (s->batch * s->height * s->width * total == 0)
         return;

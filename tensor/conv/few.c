@@ -13,7 +13,11 @@
 #include "tensor/base/threads.h"
 #include "tensor/product/gemm_tile.h"
 
-enum { TASK_PIXELS = 512, MAX_CHANNELS = 7, GATHER = 56 };
+enum {
+    TASK_PIXELS = 512, /* about so many a task */
+    MAX_CHANNELS = 7,  /* 9 taps of so many are 63 columns, which a tile of 64 holds */
+    GATHER = 56        /* measured; see conv_few_fits */
+};
 
 typedef struct Few {
     const ConvShape *shape;

@@ -4,7 +4,7 @@
 
 #include <stdbool.h>
 
-#include "tensor/conv/conv.h"
+#include "tensor/conv/conv_shape.h"
 
 bool conv_few_fits(size_t cin, size_t cout); /* whether this beats the direct sums */
 void conv_few_forward(float *y, const float *x, const float *w, const float *bias,

@@ -2,7 +2,9 @@
 #ifndef DI4C_TENSOR_CONV_WINOGRAD_H
 #define DI4C_TENSOR_CONV_WINOGRAD_H
 
-#include "tensor/conv/conv.h"
+#include <stdbool.h>
+
+#include "tensor/conv/conv_shape.h"
 
 /* y = alpha (residual + the convolution with bias); residual NULL: y = the convolution with bias.
  */

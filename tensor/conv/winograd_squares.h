@@ -4,7 +4,7 @@
 
 #include <stddef.h>
 
-#include "tensor/conv/conv.h"
+#include "tensor/conv/conv_shape.h"
 
 typedef struct Squares {
     size_t batch, height, width;

@@ -27,7 +27,7 @@ enum {
     PART_SQUARES = 64   /* up to which such parts pay */
 };
 
-typedef struct WeightGradient {
+typedef struct WinogradGradient {
     Squares squares;
     size_t cin, cout;
     const float *x, *dy;
@@ -37,10 +37,10 @@ typedef struct WeightGradient {
     size_t block, blocks;                  /* squares of a block */
     float *v, *m;                          /* of a chunk */
     size_t first, count;                   /* squares of the chunk */
-} WeightGradient;
+} WinogradGradient;
 
 /* Squares first.. into V (36, step, cin) and M (36, step, cout); copy: one window. */
-static void transform(const WeightGradient *g, float *v, float *m, float *copy, size_t first,
+static void transform(const WinogradGradient *g, float *v, float *m, float *copy, size_t first,
                       size_t count)
 {
     for (size_t t = first; t < first + count; t++, v += g->v_row, m += g->m_row) {
@@ -63,8 +63,8 @@ typedef struct Sums {
 
 /* dU[e] = or += V[e]^T M[e], for `rows` input channels from v on and at most TILE_MAX_COLUMNS
  * output channels from m on; du begins there. */
-static void product(const WeightGradient *g, size_t e, const Sums *du, const float *v, size_t rows,
-                    const float *m, size_t columns, size_t count, bool fresh)
+static void product(const WinogradGradient *g, size_t e, const Sums *du, const float *v,
+                    size_t rows, const float *m, size_t columns, size_t count, bool fresh)
 {
     const size_t offset = 0;
     const Tile *tile = tile_for(columns);
@@ -91,7 +91,7 @@ static void product(const WeightGradient *g, size_t e, const Sums *du, const flo
 }
 
 /* All of matrix e. */
-static void whole_product(const WeightGradient *g, size_t e, float *du, const float *v,
+static void whole_product(const WinogradGradient *g, size_t e, float *du, const float *v,
                           const float *m, size_t count, bool fresh)
 {
     for (size_t j = 0; j < g->cout; j += TILE_MAX_COLUMNS) {
@@ -103,7 +103,7 @@ static void whole_product(const WeightGradient *g, size_t e, float *du, const fl
 
 /* dw += G^T dU G for input channel c and at most WINO_STRIP output channels j..; du points
  * at their entries of dU. */
-static void carry_back(const WeightGradient *g, const float *du, size_t point, size_t c, size_t j,
+static void carry_back(const WinogradGradient *g, const float *du, size_t point, size_t c, size_t j,
                        size_t strip)
 {
     float out[9 * WINO_STRIP];
@@ -116,14 +116,14 @@ static void carry_back(const WeightGradient *g, const float *du, size_t point, s
     }
 }
 
-static size_t window_entries(const WeightGradient *g)
+static size_t window_entries(const WinogradGradient *g)
 {
     return WINO_POINTS * (g->cin > g->cout ? g->cin : g->cout);
 }
 
-static void block_task(size_t block, void *context)
+static void weight_block_task(size_t block, void *context)
 {
-    const WeightGradient *g = context;
+    const WinogradGradient *g = context;
     const size_t first = block * g->block;
     const size_t end = cut_min(first + g->block, g->squares.count);
     float *v =
@@ -143,7 +143,7 @@ static void block_task(size_t block, void *context)
 
 static void chunk_transform_task(size_t task, void *context)
 {
-    const WeightGradient *g = context;
+    const WinogradGradient *g = context;
     const size_t t = task * TASK_SQUARES, count = cut_min(g->count - t, TASK_SQUARES);
     float *copy = threads_scratch(SCRATCH_GEMM_LEFT, window_entries(g) * sizeof *copy);
     transform(g, g->v + t * g->v_row, g->m + t * g->m_row, copy, g->first + t, count);
@@ -151,14 +151,14 @@ static void chunk_transform_task(size_t task, void *context)
 
 static void chunk_product_task(size_t e, void *context)
 {
-    const WeightGradient *g = context;
+    const WinogradGradient *g = context;
     whole_product(g, e, g->du, g->v, g->m, g->count, g->first == 0);
 }
 
 /* One input channel, dU being the sum over blocks. */
 static void back_task(size_t c, void *context)
 {
-    const WeightGradient *g = context;
+    const WinogradGradient *g = context;
     float sum[WINO_POINTS * WINO_STRIP];
     for (size_t j = 0; j < g->cout; j += WINO_STRIP) {
         const size_t strip = cut_min(g->cout - j, WINO_STRIP);
@@ -176,7 +176,7 @@ static void back_task(size_t c, void *context)
  * panels outermost, so that M's stay in the cache. */
 static void part_task(size_t task, void *context)
 {
-    const WeightGradient *g = context;
+    const WinogradGradient *g = context;
     const size_t groups = cut_blocks(g->cin, PART_CHANNELS);
     const size_t j = task / groups * TILE_MAX_COLUMNS, c0 = task % groups * PART_CHANNELS;
     const size_t rows = cut_min(PART_CHANNELS, g->cin - c0);
@@ -191,7 +191,7 @@ static void part_task(size_t task, void *context)
                        cut_min(columns - k, WINO_STRIP));
 }
 
-static void transform_chunk(WeightGradient *g)
+static void transform_chunk(WinogradGradient *g)
 {
     g->count = cut_min(g->squares.count - g->first, g->step);
     threads_for(cut_blocks(g->count, TASK_SQUARES), chunk_transform_task, g);
@@ -200,7 +200,7 @@ static void transform_chunk(WeightGradient *g)
 /* ---- the ways to dw -------------------------------------------------------------------------- */
 
 /* Scratch for `du` entries of dU, and for a chunk's V and M behind them. */
-static void chunk_scratch(WeightGradient *g, size_t du)
+static void chunk_scratch(WinogradGradient *g, size_t du)
 {
     g->du = threads_scratch(SCRATCH_CONV,
                             (du + WINO_POINTS * (g->v_point + g->m_point)) * sizeof *g->du);
@@ -210,14 +210,14 @@ static void chunk_scratch(WeightGradient *g, size_t du)
         memset(g->m, 0, WINO_POINTS * g->m_point * sizeof *g->m);
 }
 
-static void run_parts(WeightGradient *g)
+static void run_parts(WinogradGradient *g)
 {
     chunk_scratch(g, 0);
     transform_chunk(g);
     threads_for(tile_panels(g->cout) * cut_blocks(g->cin, PART_CHANNELS), part_task, g);
 }
 
-static void run_chunks(WeightGradient *g)
+static void run_chunks(WinogradGradient *g)
 {
     chunk_scratch(g, WINO_POINTS * g->cin * g->cout);
     for (; g->first < g->squares.count; g->first += g->step) {
@@ -227,17 +227,17 @@ static void run_chunks(WeightGradient *g)
     threads_for(g->cin, back_task, g);
 }
 
-static void run_blocks(WeightGradient *g)
+static void run_weight_blocks(WinogradGradient *g)
 {
     g->du =
         threads_scratch(SCRATCH_CONV, g->blocks * WINO_POINTS * g->cin * g->cout * sizeof *g->du);
-    threads_for(g->blocks, block_task, g);
+    threads_for(g->blocks, weight_block_task, g);
     cut_run(g->cin, back_task, g, g->blocks * WINO_POINTS * g->cin * g->cout < CUT_SERIAL_COPY);
 }
 
 void conv_winograd_weight_gradient(float *dw, const float *x, const float *dy, const ConvShape *s)
 {
-    WeightGradient g = {
+    WinogradGradient g = {
         .squares = wino_squares(s), .cin = s->cin, .cout = s->cout, .x = x, .dy = dy};
     const bool small = WINO_POINTS * s->cin * s->cout <= SMALL_WEIGHTS;
     g.dw = dw;
@@ -254,7 +254,7 @@ void conv_winograd_weight_gradient(float *dw, const float *x, const float *dy, c
     g.v_point = g.step * g.v_row + SKEW;
     g.m_point = g.step * g.m_row + SKEW;
     if (small)
-        run_blocks(&g);
+        run_weight_blocks(&g);
     else if (g.squares.count <= cut_min(g.step, PART_SQUARES))
         run_parts(&g);
     else

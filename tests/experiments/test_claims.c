@@ -17,6 +17,7 @@
 #include "nn/formats/csv.h"
 #include "nn/formats/json.h"
 #include "nn/formats/npy.h"
+#include "nn/formats/torch/zip_write.h"
 #include "nn/unet/unet.h"
 #include "tensor/base/memory.h"
 #include "tests/tools/toys.h"

@@ -8,8 +8,8 @@
 
 #include "experiments/cli/paths.h"
 #include "experiments/theory/exact/joint.h"
+#include "nn/formats/read_file.h"
 #include "tensor/base/memory.h"
-#include "tensor/base/platform.h"
 #include "tensor/base/text.h"
 
 static const double SUM_TOLERANCE = 1e-6;
@@ -123,23 +123,10 @@ typedef struct Table {
 
 static char *read_text(const char *path, Error *err)
 {
-    size_t bytes = 0;
+    size_t bytes;
+    char *text = read_file(path, "cannot be read as a file", MAX_FILE, &bytes, err);
 
-    if (!platform_file_size(path, &bytes)) {
-        error_set(err, "%s: cannot be read as a file", path);
-        return NULL;
-    }
-    if (bytes > MAX_FILE) {
-        error_set(err, "%s: %zu bytes, expected a table of at most %d", path, bytes, (int)MAX_FILE);
-        return NULL;
-    }
-    FILE *f = fopen(path, "rb");
-    char *text = mem_alloc(bytes + 1, 1);
-    const size_t got = f == NULL ? 0 : fread(text, 1, bytes, f);
-    if (f != NULL)
-        fclose(f);
-    text[got] = '\0';
-    if (got != bytes || strlen(text) != bytes) {
+    if (text != NULL && memchr(text, '\0', bytes) != NULL) {
         error_set(err, "%s: expected a text file", path);
         mem_free(text);
         return NULL;

@@ -1,9 +1,10 @@
 /* The classes of state dicts.  A class is a value on the stack; REDUCE "calls" it, which here
  * means: builds the value that stands for the result out of the arguments. */
-#include <stdlib.h>
+#include "nn/formats/torch/pickle_classes.h"
+
 #include <string.h>
 
-#include "nn/formats/torch/pickle_machine.h"
+#include "nn/formats/byte_order.h"
 #include "tensor/base/memory.h"
 
 /* ---- what is known ---- */
@@ -243,23 +244,16 @@ static bool reduce_scalar(PickleMachine *m, const PickleValue *args, PickleValue
         args->items[1]->count != (size_t)(args->items[0]->text[1] - '0'))
         return pickle_wrong(m, "expected numpy's scalar of a dtype and as many bytes as it has");
     const PickleValue *bytes = args->items[1];
-    uint64_t value = 0;
-    for (size_t i = bytes->count; i > 0; i--)
-        value = value << 8 | (unsigned char)bytes->text[i - 1];
+    const uint64_t value = little_endian(bytes->text, bytes->count);
     const char kind = args->items[0]->text[0];
     out->type = PICKLE_NUMBER;
-    if (kind == 'f' && bytes->count == 4) {
-        const uint32_t low = (uint32_t)value;
-        float f;
-        memcpy(&f, &low, sizeof f);
-        out->number = (double)f;
-    } else if (kind == 'f') {
-        out->number = pickle_double(value);
-    } else if (kind == 'i') {
-        out->number = (double)pickle_signed(value, 8 * (int)bytes->count);
-    } else {
+    if (kind == 'f')
+        out->number =
+            bytes->count == 4 ? (double)float_of_bits((uint32_t)value) : double_of_bits(value);
+    else if (kind == 'i')
+        out->number = (double)signed_of_bits(value, 8 * (int)bytes->count);
+    else
         out->number = (double)value;
-    }
     return true;
 }
 

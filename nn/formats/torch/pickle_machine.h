@@ -1,11 +1,12 @@
-/* What the two halves of the pickle reader share: the stack machine (pickle.c) and the classes that
- * REDUCE "calls" (pickle_classes.c).  Functions that return bool or NULL have set the sentence when
+/* The machine that a pickle is a program for: a stack of values and a memo of values by number,
+ * both of pointers into one arena.  Functions that return bool or NULL have set the sentence when
  * they fail. */
 #ifndef DI4C_NN_FORMATS_TORCH_PICKLE_MACHINE_H
 #define DI4C_NN_FORMATS_TORCH_PICKLE_MACHINE_H
 
-#include "nn/formats/torch/pickle.h"
+#include "nn/formats/torch/pickle_value.h"
 #include "tensor/base/arena.h"
+#include "tensor/base/error.h"
 
 typedef struct PickleMachine {
     const unsigned char *bytes;
@@ -25,17 +26,5 @@ bool pickle_push(PickleMachine *m, PickleValue *v);
 bool pickle_push_integer(PickleMachine *m, PickleType type, int64_t integer);
 /* The value `depth` below the top, which may not be a mark. */
 PickleValue *pickle_top(PickleMachine *m, size_t depth);
-/* The low `bits` as two's complement. */
-int64_t pickle_signed(uint64_t value, int bits);
-double pickle_double(uint64_t bits);
-
-/* GLOBAL: two lines, module and name; a class of the list, or refused by name. */
-bool pickle_read_class(PickleMachine *m);
-/* BINPERSID: the id ("storage", class, key, device, number of entries). */
-bool pickle_read_storage(PickleMachine *m);
-/* REDUCE: a class and the tuple of its arguments become the value of the call. */
-bool pickle_reduce(PickleMachine *m);
-/* BUILD: attributes, which are checked and dropped. */
-bool pickle_build(PickleMachine *m);
 
 #endif

@@ -1,138 +1,127 @@
-/* Writing: opcodes one after the other into a growing block; see pickle.c for what they mean. */
-#include "nn/formats/torch/pickle.h"
+/* Writing: opcodes one after the other into a Buffer; pickle_read.c says what they mean. */
+#include "nn/formats/torch/pickle_write.h"
 
 #include <string.h>
 
+#include "nn/formats/byte_order.h"
 #include "nn/formats/torch/pickle_opcodes.h"
+#include "nn/formats/torch/pickle_value.h"
 #include "tensor/base/check.h"
-#include "tensor/base/memory.h"
 
-static void put(PickleWriter *w, const void *bytes, size_t count)
-{
-    if (count > w->capacity - w->count) {
-        const size_t more = 2 * w->capacity + count + 1024;
-        w->bytes = mem_resize(w->bytes, w->capacity, more, 1);
-        w->capacity = more;
-    }
-    if (count > 0)
-        memcpy(w->bytes + w->count, bytes, count);
-    w->count += count;
-}
-
-static void put_code(PickleWriter *w, int code)
+static void put_opcode(PickleWriter *w, int code)
 {
     const unsigned char byte = (unsigned char)code;
-    put(w, &byte, 1);
+    buffer_add(&w->out, &byte, 1);
 }
 
 /* An opcode and a little-endian number of n bytes. */
-static void put_coded(PickleWriter *w, int code, uint64_t value, size_t n)
+static void put_opcode_with(PickleWriter *w, int code, uint64_t value, size_t n)
 {
-    put_code(w, code);
-    for (size_t i = 0; i < n; i++)
-        put_code(w, (int)(value >> 8 * i & 0xFF));
+    unsigned char bytes[8];
+    put_opcode(w, code);
+    little_endian_put(bytes, n, value);
+    buffer_add(&w->out, bytes, n);
 }
 
 static void put_class(PickleWriter *w, const char *module_and_name)
 {
-    put_code(w, GLOBAL);
-    put(w, module_and_name, strlen(module_and_name));
+    put_opcode(w, GLOBAL);
+    buffer_text(&w->out, module_and_name);
 }
 
 void pickle_start(PickleWriter *w)
 {
-    w->count = 0;
-    put_coded(w, PROTO, 2, 1);
+    w->out.length = 0;
+    put_opcode_with(w, PROTO, 2, 1);
 }
 
 void pickle_stop(PickleWriter *w)
 {
-    put_code(w, STOP);
+    put_opcode(w, STOP);
 }
 
 void pickle_writer_free(PickleWriter *w)
 {
-    mem_free(w->bytes);
-    *w = (PickleWriter){0};
+    buffer_free(&w->out);
 }
 
 void pickle_put_none(PickleWriter *w)
 {
-    put_code(w, NONE);
+    put_opcode(w, NONE);
 }
 
 void pickle_put_bool(PickleWriter *w, bool value)
 {
-    put_code(w, value ? NEWTRUE : NEWFALSE);
+    put_opcode(w, value ? NEWTRUE : NEWFALSE);
 }
 
 void pickle_put_integer(PickleWriter *w, int64_t value)
 {
     if (value >= 0 && value < 256)
-        put_coded(w, BININT1, (uint64_t)value, 1);
+        put_opcode_with(w, BININT1, (uint64_t)value, 1);
     else if (value >= 0 && value < 65536)
-        put_coded(w, BININT2, (uint64_t)value, 2);
+        put_opcode_with(w, BININT2, (uint64_t)value, 2);
     else if (value >= -INT32_MAX && value <= INT32_MAX)
-        put_coded(w, BININT, (uint64_t)value, 4);
+        put_opcode_with(w, BININT, (uint64_t)value, 4);
     else {
-        put_coded(w, LONG1, 8, 1);
-        for (size_t i = 0; i < 8; i++)
-            put_code(w, (int)((uint64_t)value >> 8 * i & 0xFF));
+        unsigned char bytes[8];
+        put_opcode_with(w, LONG1, sizeof bytes, 1);
+        little_endian_put(bytes, sizeof bytes, (uint64_t)value);
+        buffer_add(&w->out, bytes, sizeof bytes);
     }
 }
 
 void pickle_put_number(PickleWriter *w, double value)
 {
-    uint64_t bits;
-    memcpy(&bits, &value, sizeof bits);
-    put_code(w, BINFLOAT);
-    for (int i = 7; i >= 0; i--)
-        put_code(w, (int)(bits >> 8 * i & 0xFF));
+    unsigned char bytes[8];
+    put_opcode(w, BINFLOAT);
+    big_endian_put(bytes, sizeof bytes, bits_of_double(value));
+    buffer_add(&w->out, bytes, sizeof bytes);
 }
 
 void pickle_put_text(PickleWriter *w, const char *text)
 {
     TENSOR_CHECK(strlen(text) <= INT32_MAX, "a text of %zu bytes", strlen(text));
-    put_coded(w, BINUNICODE, strlen(text), 4);
-    put(w, text, strlen(text));
+    put_opcode_with(w, BINUNICODE, strlen(text), 4);
+    buffer_text(&w->out, text);
 }
 
 void pickle_open_dict(PickleWriter *w, bool ordered)
 {
     if (ordered) {
         put_class(w, "collections\nOrderedDict\n");
-        put_code(w, EMPTY_TUPLE);
-        put_code(w, REDUCE);
+        put_opcode(w, EMPTY_TUPLE);
+        put_opcode(w, REDUCE);
     } else {
-        put_code(w, EMPTY_DICT);
+        put_opcode(w, EMPTY_DICT);
     }
-    put_code(w, MARK);
+    put_opcode(w, MARK);
 }
 
 void pickle_close_dict(PickleWriter *w)
 {
-    put_code(w, SETITEMS);
+    put_opcode(w, SETITEMS);
 }
 
 void pickle_open_list(PickleWriter *w)
 {
-    put_code(w, EMPTY_LIST);
-    put_code(w, MARK);
+    put_opcode(w, EMPTY_LIST);
+    put_opcode(w, MARK);
 }
 
 void pickle_close_list(PickleWriter *w)
 {
-    put_code(w, APPENDS);
+    put_opcode(w, APPENDS);
 }
 
 void pickle_open_tuple(PickleWriter *w)
 {
-    put_code(w, MARK);
+    put_opcode(w, MARK);
 }
 
 void pickle_close_tuple(PickleWriter *w)
 {
-    put_code(w, TUPLE);
+    put_opcode(w, TUPLE);
 }
 
 static void put_sizes(PickleWriter *w, int rank, const size_t *sizes)
@@ -158,7 +147,7 @@ void pickle_put_floats(PickleWriter *w, const char *key, int rank, const size_t 
     pickle_put_text(w, "cpu");
     pickle_put_integer(w, (int64_t)count);
     pickle_close_tuple(w);
-    put_code(w, BINPERSID);
+    put_opcode(w, BINPERSID);
     pickle_put_integer(w, 0);
     put_sizes(w, rank, shape);
     put_sizes(w, rank, stride);
@@ -166,5 +155,5 @@ void pickle_put_floats(PickleWriter *w, const char *key, int rank, const size_t 
     pickle_open_dict(w, true);
     pickle_close_dict(w);
     pickle_close_tuple(w);
-    put_code(w, REDUCE);
+    put_opcode(w, REDUCE);
 }

@@ -6,10 +6,13 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "nn/formats/byte_order.h"
+#include "nn/formats/read_file.h"
+#include "nn/formats/torch/zip_write.h"
 #include "tensor/base/check.h"
 #include "tensor/base/memory.h"
 
-enum { NAME_TEXT = 560 };
+enum { NAME_TEXT = 560 }; /* a folder of 400 bytes, "data/" and a key of 100, and some room */
 
 /* ---- reading ---- */
 
@@ -26,10 +29,7 @@ static bool is_legacy(const char *path)
     static const unsigned char magic[] = {0x80, 0x02, 0x8a, 0x0a, 0x6c, 0xfc, 0x9c,
                                           0x46, 0xf9, 0x20, 0x6a, 0xa8, 0x50, 0x19};
     unsigned char head[512] = {0};
-    FILE *f = fopen(path, "rb");
-    const size_t n = f != NULL ? fread(head, 1, sizeof head, f) : 0;
-    if (f != NULL)
-        fclose(f);
+    const size_t n = read_file_start(path, head, sizeof head);
     return (n >= sizeof magic && memcmp(head, magic, sizeof magic) == 0) ||
            (n == sizeof head && memcmp(head + 257, "ustar", 5) == 0);
 }
@@ -129,7 +129,7 @@ void torch_free(TorchFile *f)
 }
 
 /* The tensor's bytes in row-major order. */
-static void gather(const PickleTensor *t, const unsigned char *storage, unsigned char *out)
+static void gather_entries(const PickleTensor *t, const unsigned char *storage, unsigned char *out)
 {
     size_t index[PICKLE_MAX_RANK] = {0}, at = t->offset;
     for (size_t i = 0; i < t->count; i++) {
@@ -148,15 +148,11 @@ static bool integers(const TorchFile *f, const char *name, const unsigned char *
                      float *out, Error *err)
 {
     for (size_t i = 0; i < count; i++) {
-        uint64_t v = 0;
-        for (size_t k = 8; k > 0; k--)
-            v = v << 8 | bytes[8 * i + k - 1];
-        const bool negative = v >> 63 != 0;
-        const uint64_t size = negative ? ~v + 1 : v;
-        if (size > 1 << 24)
+        const int64_t v = signed_of_bits(little_endian(bytes + 8 * i, 8), 64);
+        if (v > 1 << 24 || v < -(1 << 24))
             return error_set(err, "%.200s: tensor \"%.200s\": expected integers up to 2^24",
                              f->path, name);
-        out[i] = negative ? -(float)size : (float)size;
+        out[i] = (float)v;
     }
     return true;
 }
@@ -171,7 +167,7 @@ bool torch_floats(const TorchFile *f, const PickleTensor *t, const char *name, f
     if (bytes == NULL)
         return error_set(err, "%.200s: tensor \"%.200s\": expected one that fits in memory",
                          f->path, name);
-    gather(t, e->bytes, bytes);
+    gather_entries(t, e->bytes, bytes);
     FileTensor flat = {
         .name = (char *)name, .rank = 1, .count = t->count, .bytes = bytes, .byte_count = total};
     flat.shape[0] = t->count;
@@ -225,11 +221,8 @@ void torch_put_floats(TorchWriter *w, int rank, const size_t *shape, const float
     size_t count = 1;
     for (int i = 0; i < rank; i++)
         TENSOR_CHECK(mem_product(count, shape[i], &count), "axis %d of %zu entries", i, shape[i]);
-    if (w->count == w->capacity) {
-        const size_t more = w->capacity == 0 ? 64 : 2 * w->capacity;
-        w->storages = mem_resize(w->storages, w->capacity, more, sizeof *w->storages);
-        w->capacity = more;
-    }
+    if (w->count == w->capacity)
+        w->storages = mem_grow(w->storages, &w->capacity, 64, sizeof *w->storages);
     snprintf(key, sizeof key, "%zu", w->count);
     pickle_put_floats(&w->pickle, key, rank, shape);
     w->storages[w->count++] = (Storage){data, count};
@@ -240,12 +233,8 @@ static void add_storage(ZipWriter *zip, size_t i, const Storage *s)
 {
     char name[64];
     unsigned char *bytes = mem_alloc(s->count, 4);
-    for (size_t k = 0; k < s->count; k++) {
-        uint32_t bits;
-        memcpy(&bits, &s->data[k], sizeof bits);
-        for (size_t b = 0; b < 4; b++)
-            bytes[4 * k + b] = (unsigned char)(bits >> 8 * b);
-    }
+    for (size_t k = 0; k < s->count; k++)
+        little_endian_put(bytes + 4 * k, 4, bits_of_float(s->data[k]));
     snprintf(name, sizeof name, "archive/data/%zu", i);
     zip_add(zip, name, bytes, 4 * s->count);
     mem_free(bytes);
@@ -257,7 +246,7 @@ bool torch_write(TorchWriter *w, const char *path, Error *err)
     if (zip == NULL)
         return false;
     pickle_stop(&w->pickle);
-    zip_add(zip, "archive/data.pkl", w->pickle.bytes, w->pickle.count);
+    zip_add(zip, "archive/data.pkl", w->pickle.out.bytes, w->pickle.out.length);
     for (size_t i = 0; i < w->count; i++)
         add_storage(zip, i, &w->storages[i]);
     zip_add(zip, "archive/version", "3\n", 2);

@@ -7,8 +7,9 @@
 #include <stddef.h>
 
 #include "nn/formats/safetensors.h"
-#include "nn/formats/torch/pickle.h"
-#include "nn/formats/torch/zip.h"
+#include "nn/formats/torch/pickle_read.h"
+#include "nn/formats/torch/pickle_write.h"
+#include "nn/formats/torch/zip_read.h"
 #include "tensor/base/error.h"
 
 typedef struct TorchFile {

@@ -9,6 +9,7 @@
 #include "experiments/model/model_file.h"
 #include "experiments/model/model_meta.h"
 #include "experiments/model/torch_model.h"
+#include "nn/formats/torch/zip_write.h"
 #include "tensor/base/memory.h"
 #include "tensor/base/platform.h"
 #include "tensor/base/rng.h"

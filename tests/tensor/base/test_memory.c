@@ -89,6 +89,26 @@ START_TEST(resize_keeps_the_first_entries)
 }
 END_TEST
 
+START_TEST(growth_keeps_all_entries)
+{
+    size_t *p = NULL, capacity = 0;
+    const size_t start = mem_in_use();
+
+    for (size_t count = 0; count < 100; count++) {
+        if (count == capacity) {
+            p = mem_grow(p, &capacity, 3, sizeof *p);
+            ck_assert_uint_eq(capacity, count == 0 ? 3 : 2 * count);
+            ck_assert_uint_eq(mem_in_use(), start + capacity * sizeof *p);
+        }
+        p[count] = 7 * count;
+    }
+    for (size_t i = 0; i < 100; i++)
+        ck_assert_uint_eq(p[i], 7 * i);
+    mem_free(p);
+    ck_assert_uint_eq(mem_in_use(), start);
+}
+END_TEST
+
 START_TEST(strings_are_copied)
 {
     char text[] = "abc";
@@ -339,6 +359,7 @@ Suite *memory_suite(void)
     tcase_add_test(memory, blocks_are_aligned_and_apart);
     tcase_add_test(memory, totals_follow_the_blocks);
     tcase_add_test(memory, resize_keeps_the_first_entries);
+    tcase_add_test(memory, growth_keeps_all_entries);
     tcase_add_test(memory, strings_are_copied);
     tcase_add_test(memory, try_returns_null);
     tcase_add_exit_test(memory, out_of_memory_exits_with_1, 1);

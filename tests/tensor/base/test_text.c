@@ -359,6 +359,24 @@ START_TEST(utf8_sequences)
 }
 END_TEST
 
+START_TEST(keys_and_values)
+{
+    static const struct {
+        const char *text, *key, *value; /* NULL: refused with a room of 4 */
+    } cases[] = {{"a=b", "a", "b"}, {"abc=", "abc", ""},    {"abcd=1", NULL, NULL},
+                 {"=x", "", "x"},   {"a=b=c", "a", "b=c"},  {"abc", NULL, NULL},
+                 {"", NULL, NULL},  {"a b= c", "a b", " c"}};
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        char key[5] = "....";
+        const char *value = text_key_value(cases[i].text, key, 4);
+        ck_assert_int_eq(value == NULL, cases[i].key == NULL);
+        ck_assert_str_eq(key, value != NULL ? cases[i].key : "....");
+        if (value != NULL)
+            ck_assert_str_eq(value, cases[i].value);
+    }
+}
+END_TEST
+
 Suite *text_suite(void)
 {
     Suite *s = suite_create("text");
@@ -372,6 +390,7 @@ Suite *text_suite(void)
     tcase_add_test(tc, files_are_written_alike);
     tcase_add_test(tc, texts_are_read_alike);
     tcase_add_test(tc, utf8_sequences);
+    tcase_add_test(tc, keys_and_values);
     suite_add_tcase(s, tc);
     tc = tcase_create("mistakes");
     tcase_add_loop_test_raise_signal(tc, an_unknown_conversion_is_a_mistake, SIGABRT, 0, 4);

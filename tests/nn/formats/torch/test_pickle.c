@@ -4,14 +4,15 @@
 #include <math.h>
 #include <string.h>
 
-#include "nn/formats/torch/pickle.h"
+#include "nn/formats/torch/pickle_read.h"
+#include "nn/formats/torch/pickle_write.h"
 #include "tensor/base/memory.h"
 #include "tensor/base/rng.h"
 
 static Pickle *read_bytes(const PickleWriter *w)
 {
     Error err = {""};
-    Pickle *p = pickle_read(w->bytes, w->count, "x.pt", &err);
+    Pickle *p = pickle_read((const unsigned char *)w->out.bytes, w->out.length, "x.pt", &err);
     ck_assert_msg(p != NULL, "%s", err.text);
     return p;
 }
@@ -368,16 +369,17 @@ START_TEST(mutations_end_in_a_tree_or_a_sentence)
     Rng rng = rng_root(13);
     const size_t before = mem_in_use();
     size_t accepted = 0;
-    ck_assert_uint_lt(w.count, sizeof bytes);
+    ck_assert_uint_lt(w.out.length, sizeof bytes);
     for (int round = 0; round < 4000; round++) {
         Error err = {""};
-        memcpy(bytes, w.bytes, w.count);
+        memcpy(bytes, w.out.bytes, w.out.length);
         for (size_t i = rng_below(&rng, 4); i > 0; i--)
-            bytes[rng_below(&rng, w.count)] =
+            bytes[rng_below(&rng, w.out.length)] =
                 (unsigned char)(rng_below(&rng, 2) == 0 ? (unsigned char)codes[rng_below(&rng, 36)]
                                                         : rng_below(&rng, 256));
         Pickle *p = pickle_read(
-            bytes, rng_below(&rng, 16) == 0 ? rng_below(&rng, w.count) : w.count, "x", &err);
+            bytes, rng_below(&rng, 16) == 0 ? rng_below(&rng, w.out.length) : w.out.length, "x",
+            &err);
         ck_assert_msg(p != NULL || strlen(err.text) > 20, "round %d", round);
         if (p != NULL)
             pickle_get(pickle_get(pickle_root(p), "weights"), "a");

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "nn/formats/torch/torch_file.h"
+#include "nn/formats/torch/zip_write.h"
 #include "tensor/base/memory.h"
 #include "tensor/base/rng.h"
 

@@ -3,18 +3,23 @@
  * endless or enormous tree; a last walk counts depth and nodes and refuses those.
  *
  * Limits on the number of opcodes, of the memo and of encoded texts bound the memory that a small
- * file can claim, to some 100 MB.  A checkpoint of the published size has less than a tenth of the
- * opcodes. */
-#include "nn/formats/torch/pickle.h"
+ * file can claim, to some 100 MB: an opcode makes at most one value, of 64 bytes, and the items of
+ * a container.  A checkpoint of the published size has less than a tenth of the opcodes. */
+#include "nn/formats/torch/pickle_read.h"
 
 #include <string.h>
 
+#include "nn/formats/byte_order.h"
+#include "nn/formats/torch/pickle_classes.h"
 #include "nn/formats/torch/pickle_machine.h"
 #include "nn/formats/torch/pickle_opcodes.h"
-#include "tensor/base/check.h"
 #include "tensor/base/memory.h"
 
-enum { SIZE_LIMIT = 16 * 1024 * 1024, NODE_LIMIT = 1000 * 1000, CHUNK = 65536 };
+enum {
+    SIZE_LIMIT = 16 * 1024 * 1024, /* ten times a checkpoint's; the bytes are in the archive */
+    NODE_LIMIT = 1000 * 1000,      /* opcodes, numbers of the memo, nodes of the tree */
+    CHUNK = 65536                  /* of the arena, which takes larger ones as it needs them */
+};
 
 /* Names of opcodes that are refused, for the sentence. */
 static const struct {
@@ -39,55 +44,11 @@ static const struct {
     {0x97, "NEXT_BUFFER"},  {0x98, "READONLY_BUFFER"},
 };
 
-const char *pickle_type_name(PickleType type)
-{
-    static const char *const names[] = {"None",      "a bool",  "an integer", "a number", "a text",
-                                        "a tuple",   "a list",  "a dict",     "a tensor", "a class",
-                                        "a storage", "a dtype", "a mark"};
-    TENSOR_CHECK((size_t)type < sizeof names / sizeof names[0], "type %d", (int)type);
-    return names[type];
-}
-
-/* ---- the machine ---- */
-
-struct Pickle {
-    Arena *arena;
-    PickleValue *root;
-};
-
-bool pickle_wrong(PickleMachine *m, const char *what)
-{
-    return error_set(m->err, "%.300s: byte %zu of the pickle: %s", m->where, m->start, what);
-}
-
-PickleValue *pickle_make(PickleMachine *m, PickleType type)
-{
-    PickleValue *v = arena_zeroed(m->arena, 1, sizeof *v);
-    v->type = type;
-    return v;
-}
-
-bool pickle_push(PickleMachine *m, PickleValue *v)
-{
-    if (m->count == m->capacity) {
-        const size_t more = m->capacity == 0 ? 256 : 2 * m->capacity;
-        m->stack = mem_resize(m->stack, m->capacity, more, sizeof *m->stack);
-        m->capacity = more;
-    }
-    m->stack[m->count++] = v;
-    return true;
-}
+/* ---- what opcodes are made of ---- */
 
 static bool push_type(PickleMachine *m, PickleType type)
 {
     return pickle_push(m, pickle_make(m, type));
-}
-
-bool pickle_push_integer(PickleMachine *m, PickleType type, int64_t integer)
-{
-    PickleValue *v = pickle_make(m, type);
-    v->integer = integer;
-    return pickle_push(m, v);
 }
 
 static PickleValue *text_value(PickleMachine *m, PickleType type, const void *bytes, size_t count)
@@ -99,15 +60,6 @@ static PickleValue *text_value(PickleMachine *m, PickleType type, const void *by
     v->text = text;
     v->count = count;
     return v;
-}
-
-PickleValue *pickle_top(PickleMachine *m, size_t depth)
-{
-    if (depth >= m->count || m->stack[m->count - 1 - depth]->type == PICKLE_MARK) {
-        pickle_wrong(m, "expected a value on the stack");
-        return NULL;
-    }
-    return m->stack[m->count - 1 - depth];
 }
 
 static const unsigned char *take(PickleMachine *m, size_t count)
@@ -123,23 +75,8 @@ static const unsigned char *take(PickleMachine *m, size_t count)
 static bool take_number(PickleMachine *m, size_t width, uint64_t *value)
 {
     const unsigned char *p = take(m, width);
-    *value = 0;
-    for (size_t i = width; p != NULL && i > 0; i--)
-        *value = *value << 8 | p[i - 1];
+    *value = p != NULL ? little_endian(p, width) : 0;
     return p != NULL;
-}
-
-int64_t pickle_signed(uint64_t value, int bits)
-{
-    const uint64_t sign = (uint64_t)1 << (bits - 1);
-    return (value & sign) == 0 ? (int64_t)value : -(int64_t)(~value & (sign - 1)) - 1;
-}
-
-double pickle_double(uint64_t bits)
-{
-    double d;
-    memcpy(&d, &bits, sizeof d);
-    return d;
 }
 
 /* ---- numbers and texts ---- */
@@ -150,7 +87,7 @@ static bool read_integer(PickleMachine *m, size_t width)
     if (!take_number(m, width, &value))
         return false;
     return pickle_push_integer(m, PICKLE_INTEGER,
-                               width == 4 ? pickle_signed(value, 32) : (int64_t)value);
+                               width == 4 ? signed_of_bits(value, 32) : (int64_t)value);
 }
 
 static bool read_long(PickleMachine *m)
@@ -163,19 +100,16 @@ static bool read_long(PickleMachine *m)
     if (!take_number(m, (size_t)width, &value))
         return false;
     return pickle_push_integer(m, PICKLE_INTEGER,
-                               width == 0 ? 0 : pickle_signed(value, 8 * (int)width));
+                               width == 0 ? 0 : signed_of_bits(value, 8 * (int)width));
 }
 
 static bool read_float(PickleMachine *m)
 {
     const unsigned char *p = take(m, 8);
-    uint64_t bits = 0;
     if (p == NULL)
         return false;
-    for (int i = 0; i < 8; i++)
-        bits = bits << 8 | p[i];
     PickleValue *v = pickle_make(m, PICKLE_NUMBER);
-    v->number = pickle_double(bits);
+    v->number = double_of_bits(big_endian(p, 8));
     return pickle_push(m, v);
 }
 
@@ -412,7 +346,7 @@ static bool walk(PickleMachine *m, const PickleValue *v, int depth, size_t *node
     return true;
 }
 
-static bool run(PickleMachine *m)
+static bool run_program(PickleMachine *m)
 {
     const unsigned char *code;
     size_t nodes = 0, steps = 0;
@@ -440,11 +374,16 @@ static bool run(PickleMachine *m)
     return walk(m, m->stack[0], 0, &nodes);
 }
 
+struct Pickle {
+    Arena *arena;
+    PickleValue *root;
+};
+
 Pickle *pickle_read(const unsigned char *bytes, size_t size, const char *where, Error *err)
 {
     PickleMachine m = {.bytes = bytes, .size = size, .where = where, .err = err};
     m.arena = arena_create(CHUNK);
-    const bool ok = run(&m);
+    const bool ok = run_program(&m);
     Pickle *p = NULL;
     if (ok) {
         p = mem_zeroed(1, sizeof *p);
@@ -469,25 +408,4 @@ void pickle_free(Pickle *p)
         return;
     arena_destroy(p->arena);
     mem_free(p);
-}
-
-const PickleValue *pickle_get(const PickleValue *v, const char *key)
-{
-    if (v == NULL || v->type != PICKLE_DICT)
-        return NULL;
-    for (size_t i = v->count; i > 0; i--) { /* of two equal keys the later one holds */
-        const PickleValue *k = v->items[2 * (i - 1)];
-        if (k->type == PICKLE_TEXT && strcmp(k->text, key) == 0 && strlen(key) == k->count)
-            return v->items[2 * (i - 1) + 1];
-    }
-    return NULL;
-}
-
-bool pickle_number(const PickleValue *v, double *number)
-{
-    if (v == NULL ||
-        (v->type != PICKLE_BOOL && v->type != PICKLE_INTEGER && v->type != PICKLE_NUMBER))
-        return false;
-    *number = v->type == PICKLE_NUMBER ? v->number : (double)v->integer;
-    return true;
 }

@@ -1,22 +1,38 @@
 #!/bin/sh
-# Four properties of the source tree: every header compiles alone; includes only point from a folder to
-# itself or to a folder before it in the list; no number depends on the locale; every parallel region
-# says how many threads it takes, since a bare one takes what the environment asks for.
+# Properties of the source tree: every header compiles alone; includes only point from a room to itself
+# or to a room before it in the list; no two files need each other, not even by way of others; no
+# number depends on the locale; every parallel region says how many threads it takes, since a bare one
+# takes what the environment asks for.
 cc=${CC:-cc}
 folders="tensor autograd nn diffusion distill experiments"
+# The rooms, each after those that it may know.
+rooms="tensor/base tensor tensor/product tensor/conv autograd
+    nn/formats nn/formats/torch nn nn/mlp nn/unet
+    diffusion/process diffusion/head diffusion diffusion/sampler distill
+    experiments/cli experiments/report experiments/data experiments/model experiments/training
+    experiments/metrics experiments/theory/exact experiments/theory/trained experiments/theory
+    experiments/verify experiments/commands experiments experiments/bench"
 status=0
 for header in $(for f in $folders; do find $f -name '*.h' | sort; done); do
     printf '#include "%s"\n' "$header" |
         "$cc" -std=c99 -pedantic -Wall -Wextra -Wno-unknown-pragmas -Werror -I. -fsyntax-only -x c - ||
         { echo "structure: $header does not compile alone"; status=1; }
 done
-allowed=
-for folder in $folders; do
-    allowed="$allowed $folder"
-    pattern=$(echo $allowed | tr ' ' '|')
-    wrong=$(grep -rnE '^ *# *include "' --include='*.[ch]' $folder | grep -vE "include \"($pattern)/")
-    [ -z "$wrong" ] || { echo "structure: include of a later folder or without folder:"; echo "$wrong"; status=1; }
-done
+# A file X.c and its header X.h are one thing; "A B" says that A includes a header of B.
+needs=$(find $folders -name '*.[ch]' | sort | xargs awk '
+    /^ *# *include "/ { split($0, part, "\""); a = FILENAME; b = part[2]
+        sub(/\.[ch]$/, "", a); sub(/\.[ch]$/, "", b)
+        if (a != b) print a, b }')
+printf '%s\n' "$needs" | awk -v rooms="$rooms" '
+    BEGIN { n = split(rooms, name, /[ \n]+/); for (i = 1; i <= n; i++) rank[name[i]] = i }
+    function room(file) { sub(/\/[^\/]*$/, "", file); return file }
+    { a = room($1); b = room($2)
+      if (!(a in rank)) { print "structure: " $1 ": a room that is not in the list"; bad = 1 }
+      else if (!(b in rank)) { print "structure: " $1 " includes " $2 ", which is in no room"; bad = 1 }
+      else if (rank[b] > rank[a]) { print "structure: " $1 " includes " $2 ", of a later room"; bad = 1 } }
+    END { exit bad }' || status=1
+circles=$(printf '%s\n' "$needs" | tsort 2>&1 >/dev/null)
+[ -z "$circles" ] || { echo "structure: files in a circle:"; echo "$circles"; status=1; }
 # Numbers do not depend on the locale: outside of tensor/base/text.c no strtod or the like, no printf
 # with a list of arguments, and no double in a call of printf, fprintf or snprintf.
 for file in $(find $folders -name '*.[ch]' ! -path tensor/base/text.c | sort); do
@@ -38,5 +54,5 @@ bare=$(for f in $(find $folders -name '*.[ch]'); do
         grep '^ *# *pragma omp parallel' | grep -v 'num_threads(' | sed "s|^|$f: |"
 done)
 [ -z "$bare" ] || { echo "structure: parallel region without num_threads:"; echo "$bare"; status=1; }
-[ $status = 0 ] && echo "structure: headers, includes, numbers and parallel regions are in order"
+[ $status = 0 ] && echo "structure: headers, rooms, circles, numbers and parallel regions are in order"
 exit $status

@@ -13,7 +13,7 @@ static void usage(FILE *out)
             "usage: di4c COMMAND [options]\n\n",
             DI4C_VERSION);
     for (size_t i = 0; i < command_count; i++)
-        fprintf(out, "  %-8s  %s\n", commands[i].name, commands[i].summary);
+        fprintf(out, "  %-8s  %s\n", commands[i]->name, commands[i]->summary);
     fprintf(out, "\ndi4c COMMAND --help explains a command, with an example; di4c --version.\n"
                  "Start with:  di4c demo\n");
 }
@@ -36,8 +36,8 @@ int main(int argc, char **argv)
     provenance_set(argc, argv);
     threads_flush_denormals();
     for (size_t i = 0; i < command_count; i++)
-        if (strcmp(argv[1], commands[i].name) == 0) {
-            const int status = commands[i].run(&commands[i], argc - 2, argv + 2);
+        if (strcmp(argv[1], commands[i]->name) == 0) {
+            const int status = commands[i]->run(commands[i], argc - 2, argv + 2);
             if (fflush(stdout) != 0 || ferror(stdout)) {
                 fprintf(stderr, "di4c: standard output: could not be written\n");
                 return 1;

@@ -48,7 +48,7 @@ static void measure(const Command *self, const ConvShape *s, size_t pass, size_t
     mem_free(c.bias);
 }
 
-int bench_conv2d(const Command *self, int argc, char **argv)
+static int run_conv2d(const Command *self, int argc, char **argv)
 {
     const char *pass_name = passes[0], *algorithm_name = algorithms[0];
     int64_t b = 0, h = 0, w = 0, cin = 0, cout = 0, stride = 1;
@@ -83,3 +83,10 @@ int bench_conv2d(const Command *self, int argc, char **argv)
     measure(self, &shape, pass, algorithm, bench.reps);
     return 0;
 }
+
+const Command bench_conv2d = {.name = "conv2d",
+                              .summary = "Times a 3x3 convolution with padding 1 of pictures (B, "
+                                         "H, W, CIN), transforms of the weights "
+                                         "counted in.",
+                              .example = "bench conv2d 8 32 32 128 128 --pass weight --threads 2",
+                              .run = run_conv2d};

@@ -19,7 +19,7 @@ static void multiply(void *context)
                 0.0f, NULL, p->c, p->n);
 }
 
-int bench_gemm(const Command *self, int argc, char **argv)
+static int run_gemm(const Command *self, int argc, char **argv)
 {
     static const char *const forms[] = {"NN", "NT", "TN", "TT"}; /* in the order of GemmForm */
     const char *trans = forms[0];
@@ -54,3 +54,9 @@ int bench_gemm(const Command *self, int argc, char **argv)
     mem_free(p.c);
     return 0;
 }
+
+const Command bench_gemm = {
+    .name = "gemm",
+    .summary = "Times a matrix product C (M, N) = op(A) op(B), op(A) (M, K), in float32.",
+    .example = "bench gemm 1024 1024 1024 --trans NT --threads 2",
+    .run = run_gemm};

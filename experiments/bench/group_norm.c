@@ -44,7 +44,7 @@ static BenchTimes measure(const NormShape *s, size_t pass, int64_t reps)
     return times;
 }
 
-int bench_group_norm(const Command *self, int argc, char **argv)
+static int run_group_norm(const Command *self, int argc, char **argv)
 {
     static const char *const passes[] = {"forward", "backward"};
     const char *pass_name = passes[0];
@@ -76,3 +76,9 @@ int bench_group_norm(const Command *self, int argc, char **argv)
     bench_row_end(&row, times, 0.0);
     return 0;
 }
+
+const Command bench_group_norm = {
+    .name = "groupnorm-silu",
+    .summary = "Times group normalisation (32 groups, or one a channel) with SiLU.",
+    .example = "bench groupnorm-silu 8 32 32 128 --pass backward --threads 1",
+    .run = run_group_norm};

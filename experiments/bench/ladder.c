@@ -171,7 +171,7 @@ static bool climb(const Command *self, Matrices *m, int threads, int64_t reps)
     return same;
 }
 
-int bench_ladder(const Command *self, int argc, char **argv)
+static int run_ladder(const Command *self, int argc, char **argv)
 {
     int64_t n = 1024;
     BenchOptions bench = {.reps = 3};
@@ -201,3 +201,10 @@ int bench_ladder(const Command *self, int argc, char **argv)
     error_set(&err, "the last step shown has another product than the one before");
     return command_fail(self, &err, 1);
 }
+
+const Command bench_ladder = {.name = "ladder",
+                              .summary = "Runs one product in the steps that tensor/README.md "
+                                         "explains, from three loops to the tile,\n"
+                                         "and prints the gain of each over the one before.",
+                              .example = "bench ladder --size 1024",
+                              .run = run_ladder};

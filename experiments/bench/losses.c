@@ -99,7 +99,7 @@ static void print_row(const char *name, const Pass *p, BenchTimes times)
     bench_row_end(&row, times, 0.0);
 }
 
-int bench_losses(const Command *self, int argc, char **argv)
+static int run_losses(const Command *self, int argc, char **argv)
 {
     int64_t images = 2, lambdas = 8;
     BenchOptions bench = {.reps = 5};
@@ -125,3 +125,12 @@ int bench_losses(const Command *self, int argc, char **argv)
     diffusion_process_destroy(p.process);
     return 0;
 }
+
+const Command bench_losses = {
+    .name = "losses",
+    .summary = "Times the Di4C losses and their gradient for pictures of CIFAR-10 size (3072 "
+               "dimensions of "
+               "256\n"
+               "states, truncated logistic), and the draws of a distillation step: a row for each.",
+    .example = "bench losses --images 2 --lambdas 8 --threads 2",
+    .run = run_losses};

@@ -18,7 +18,7 @@ static void sample(void *context)
         s->failed = true;
 }
 
-int bench_sample(const Command *self, int argc, char **argv)
+static int run_sample(const Command *self, int argc, char **argv)
 {
     const char *preset = "cifar10", *role_name = "student";
     int64_t steps = 10, count = 8;
@@ -60,3 +60,9 @@ int bench_sample(const Command *self, int argc, char **argv)
     model_destroy(m);
     return status;
 }
+
+const Command bench_sample = {
+    .name = "sample",
+    .summary = "Times sampling from a model with random weights (uniform times, one batch).",
+    .example = "bench sample --preset cifar10 --role student --steps 10 --count 8",
+    .run = run_sample};

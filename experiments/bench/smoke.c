@@ -84,7 +84,7 @@ static bool fast_enough(const Command *self, size_t n, GemmForm form, double pea
     return times.minimum > 0.0 && rate >= 0.1 * peak;
 }
 
-int bench_smoke(const Command *self, int argc, char **argv)
+static int run_smoke(const Command *self, int argc, char **argv)
 {
     static const struct {
         size_t n;
@@ -112,3 +112,11 @@ int bench_smoke(const Command *self, int argc, char **argv)
     }
     return 0;
 }
+
+const Command bench_smoke = {.name = "smoke",
+                             .summary = "Fails (status 1) if products run under a tenth of this "
+                                        "machine's multiply-add rate, as they\n"
+                                        "do where the inner loop was compiled without vectors.  "
+                                        "One thread unless --threads is given.",
+                             .example = "bench smoke",
+                             .run = run_smoke};

@@ -51,7 +51,7 @@ static void measure(const Command *self, const char *preset, Model *m, Model *te
     model_destroy(teacher);
 }
 
-int bench_teacher_step(const Command *self, int argc, char **argv)
+static int run_teacher_step(const Command *self, int argc, char **argv)
 {
     const char *preset = "cifar10";
     int64_t batch = 8;
@@ -73,7 +73,7 @@ int bench_teacher_step(const Command *self, int argc, char **argv)
     return 0;
 }
 
-int bench_distill_step(const Command *self, int argc, char **argv)
+static int run_distill_step(const Command *self, int argc, char **argv)
 {
     const char *preset = "cifar10";
     int64_t images = 8, lambdas = 16, distill_lambdas = 0, chunk = -1;
@@ -106,3 +106,18 @@ int bench_distill_step(const Command *self, int argc, char **argv)
     measure(self, preset, m, teacher, (size_t)images, bench.reps);
     return 0;
 }
+
+const Command bench_teacher_step = {
+    .name = "teacher-step",
+    .summary =
+        "Times a training step of a teacher: draws, loss, gradient, clipping, Adam, averages.",
+    .example = "bench teacher-step --preset cifar10 --batch 8",
+    .run = run_teacher_step};
+
+const Command bench_distill_step = {
+    .name = "distill-step",
+    .summary =
+        "Times a distillation step: draws, the passes of teacher and student, losses, gradient, "
+        "clipping,\nAdam, averages.",
+    .example = "bench distill-step --preset cifar10 --images 8 --lambdas 16",
+    .run = run_distill_step};

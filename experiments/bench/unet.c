@@ -94,7 +94,7 @@ static void print_profile(Work *w, int64_t reps, size_t batch)
     profile_print(&profile, "unet-profile", (double)reps * (double)batch);
 }
 
-int bench_unet(const Command *self, int argc, char **argv)
+static int run_unet(const Command *self, int argc, char **argv)
 {
     const char *preset = "cifar10", *role_name = "teacher";
     int64_t batch = 8;
@@ -140,3 +140,11 @@ int bench_unet(const Command *self, int argc, char **argv)
     release(&w);
     return 0;
 }
+
+const Command bench_unet = {.name = "unet",
+                            .summary = "Times a U-Net (or a preset's other network) with random "
+                                       "weights: the forward pass, or with\n"
+                                       "--train a step of forward, backward from the sum of the "
+                                       "output, clipping, Adam and averages.",
+                            .example = "bench unet --preset cifar10 --batch 8 --train --threads 2",
+                            .run = run_unet};

@@ -409,7 +409,7 @@ static bool to_half(const char *in, const char *out, Error *err)
     return ok;
 }
 
-int command_convert(const Command *self, int argc, char **argv)
+static int run_convert(const Command *self, int argc, char **argv)
 {
     const char *in = NULL, *out = NULL;
     TextList settings = {0};
@@ -457,3 +457,9 @@ int command_convert(const Command *self, int argc, char **argv)
         printf("%s\n", out);
     return ok ? 0 : command_fail(self, &err, 1);
 }
+
+const Command command_convert = {.name = "convert",
+                                 .summary =
+                                     "Turns a PyTorch checkpoint (.pt) into a model file, or back.",
+                                 .example = "di4c convert ckpt.pt out/teacher.safetensors",
+                                 .run = run_convert};

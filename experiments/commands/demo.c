@@ -252,7 +252,7 @@ static bool run(Demo *d, Error *err)
     return true;
 }
 
-int command_demo(const Command *self, int argc, char **argv)
+static int run_demo(const Command *self, int argc, char **argv)
 {
     Demo d = {.out = "out/demo", .seed = 1};
     const Option options[] = {
@@ -272,3 +272,10 @@ int command_demo(const Command *self, int argc, char **argv)
     dataset_close(d.data);
     return ok ? 0 : command_fail(self, &err, 1);
 }
+
+const Command command_demo = {
+    .name = "demo",
+    .summary =
+        "Built-in data: trains a teacher, distills a student, samples both, writes a report.",
+    .example = "di4c demo --out out/demo",
+    .run = run_demo};

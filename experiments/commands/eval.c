@@ -335,7 +335,7 @@ static bool run(const EvalOptions *o, EvalObjects *x, Error *err)
     return (!o->json || write_json(o, x, err)) && (!o->report || write_report(o, x, err));
 }
 
-int command_eval(const Command *self, int argc, char **argv)
+static int run_eval(const Command *self, int argc, char **argv)
 {
     EvalOptions o = {.count = 2000, .seed = 1, .batch = 250};
     Error err;
@@ -354,3 +354,10 @@ int command_eval(const Command *self, int argc, char **argv)
     sampler_choice_free(&o.sampler);
     return status;
 }
+
+const Command command_eval = {
+    .name = "eval",
+    .summary = "Measures samples of teacher and student at several numbers of steps.",
+    .example = "di4c eval --model out/student.safetensors --teacher out/teacher.safetensors --data "
+               "mnist:DIR --metrics fcd --steps 1,2,4,8 --count 2000",
+    .run = run_eval};

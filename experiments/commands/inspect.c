@@ -302,7 +302,7 @@ static bool inspect_npy(const char *path, Error *err)
     return true;
 }
 
-int command_inspect(const Command *self, int argc, char **argv)
+static int run_inspect(const Command *self, int argc, char **argv)
 {
     const char *path = NULL;
     CommonOptions common = {0};
@@ -317,3 +317,8 @@ int command_inspect(const Command *self, int argc, char **argv)
         path_has_suffix(path, ".npy") ? inspect_npy(path, &err) : inspect_model(path, &err);
     return ok ? 0 : command_fail(self, &err, 1);
 }
+
+const Command command_inspect = {.name = "inspect",
+                                 .summary = "Shows what is in a model file or an .npy array.",
+                                 .example = "di4c inspect out/student.safetensors",
+                                 .run = run_inspect};

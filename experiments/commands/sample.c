@@ -191,7 +191,7 @@ static bool check(SampleOptions *o, Error *err)
     return true;
 }
 
-int command_sample(const Command *self, int argc, char **argv)
+static int run_sample(const Command *self, int argc, char **argv)
 {
     SampleOptions o = {.count = 64, .seed = 1};
     Error err;
@@ -222,3 +222,10 @@ int command_sample(const Command *self, int argc, char **argv)
     sampler_choice_free(&o.sampler);
     return status;
 }
+
+const Command command_sample = {
+    .name = "sample",
+    .summary = "Draws samples into a PNG grid or an .npy file.",
+    .example =
+        "di4c sample --model out/student.safetensors --steps 4 --count 64 --out out/samples.png",
+    .run = run_sample};

@@ -17,10 +17,10 @@ static bool known(const char *name, Error *err)
     if (strcmp(name, "all") == 0)
         return true;
     for (size_t i = 0; i < theory_experiment_count; i++) {
-        if (strcmp(theory_experiments[i].name, name) == 0)
+        if (strcmp(theory_experiments[i]->name, name) == 0)
             return true;
         snprintf(names + strlen(names), sizeof names - strlen(names), "%s, ",
-                 theory_experiments[i].name);
+                 theory_experiments[i]->name);
     }
     return error_set(err, "%.60s: expected one of %sall", name, names);
 }
@@ -28,7 +28,7 @@ static bool known(const char *name, Error *err)
 static bool run(const char *name, const TheoryOptions *options, Findings *f, Error *err)
 {
     for (size_t i = 0; i < theory_experiment_count; i++) {
-        const Experiment *e = &theory_experiments[i];
+        const Experiment *e = theory_experiments[i];
         if (strcmp(name, "all") != 0 && strcmp(name, e->name) != 0)
             continue;
         const double start = platform_seconds();
@@ -42,7 +42,7 @@ static bool run(const char *name, const TheoryOptions *options, Findings *f, Err
     return true;
 }
 
-int command_theory(const Command *self, int argc, char **argv)
+static int run_theory(const Command *self, int argc, char **argv)
 {
     const char *name = "all", *out = "out/theory", *json = NULL, *world = NULL;
     int64_t seed = 1;
@@ -77,3 +77,9 @@ int command_theory(const Command *self, int argc, char **argv)
     mem_free(results);
     return ok ? 0 : command_fail(self, &err, 1);
 }
+
+const Command command_theory = {
+    .name = "theory",
+    .summary = "Computes the theorems exactly on small worlds: plots, a page, numbers.",
+    .example = "di4c theory all --out out/theory",
+    .run = run_theory};

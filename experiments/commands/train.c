@@ -390,11 +390,24 @@ static int train_or_distill(const Command *self, ConfigRole role, int argc, char
     return status;
 }
 
-int command_train(const Command *self, int argc, char **argv)
+static int run_train(const Command *self, int argc, char **argv)
 {
     return train_or_distill(self, ROLE_TEACHER, argc, argv);
 }
-int command_distill(const Command *self, int argc, char **argv)
+static int run_distill(const Command *self, int argc, char **argv)
 {
     return train_or_distill(self, ROLE_STUDENT, argc, argv);
 }
+
+const Command command_train = {
+    .name = "train",
+    .summary = "Trains a teacher.",
+    .example = "di4c train --data mnist:DIR --preset mnist-binary --out out/teacher.safetensors",
+    .run = run_train};
+
+const Command command_distill = {
+    .name = "distill",
+    .summary = "Distills a teacher into a lambda-mixture student that needs fewer steps.",
+    .example = "di4c distill --teacher out/teacher.safetensors --data mnist:DIR --out "
+               "out/student.safetensors",
+    .run = run_distill};

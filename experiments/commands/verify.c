@@ -20,7 +20,7 @@ static bool check_name(const char *dir, const char *json, Error *err)
     return path_check_result("--json", json, err);
 }
 
-int command_verify(const Command *self, int argc, char **argv)
+static int run_verify(const Command *self, int argc, char **argv)
 {
     const char *dir = NULL, *json = NULL;
     CommonOptions common = {0};
@@ -40,3 +40,9 @@ int command_verify(const Command *self, int argc, char **argv)
         return command_fail(self, &err, 1);
     return failed > 0;
 }
+
+const Command command_verify = {.name = "verify",
+                                .summary =
+                                    "Compares this program with reference vectors, case by case.",
+                                .example = "di4c verify DIR --json out/verify.json",
+                                .run = run_verify};

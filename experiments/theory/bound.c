@@ -148,7 +148,7 @@ bool theory_bound_world(const char *name, size_t steps, uint64_t seed, Findings 
     return ok;
 }
 
-bool theory_bound(const TheoryOptions *options, Findings *f, Error *err)
+static bool run_bound(const TheoryOptions *options, Findings *f, Error *err)
 {
     findings_heading(f, "Bound: the losses hold the student's error down");
     findings_paragraph(
@@ -171,3 +171,8 @@ bool theory_bound(const TheoryOptions *options, Findings *f, Error *err)
     }
     return found || theory_bound_world(options->world, OTHER_STEPS, options->seed, f, err);
 }
+
+const Experiment theory_bound = {.name = "bound",
+                                 .summary =
+                                     "both sides of the student's error bound while it is trained",
+                                 .run = run_bound};

@@ -150,7 +150,7 @@ static bool report(const Capacity *list, size_t count, Findings *f, Error *err)
     return true;
 }
 
-bool theory_capacity(const TheoryOptions *options, Findings *f, Error *err)
+static bool run_capacity(const TheoryOptions *options, Findings *f, Error *err)
 {
     const size_t worlds = options->world == NULL ? world_count() : 1;
     Capacity list[MAX_SERIES];
@@ -165,3 +165,8 @@ bool theory_capacity(const TheoryOptions *options, Findings *f, Error *err)
     }
     return report(list, count, f, err);
 }
+
+const Experiment theory_capacity = {
+    .name = "capacity",
+    .summary = "how near to the data a mixture of K products comes in one step",
+    .run = run_capacity};

@@ -451,9 +451,14 @@ bool theory_limit_world(const char *world, size_t steps, uint64_t seed, Findings
     return ok;
 }
 
-bool theory_limit(const TheoryOptions *options, Findings *f, Error *err)
+static bool run_limit(const TheoryOptions *options, Findings *f, Error *err)
 {
     if (options->world == NULL)
         return equal_laws(options->seed, f, err);
     return theory_limit_world(options->world, OTHER_STEPS, options->seed, f, err);
 }
+
+const Experiment theory_limit = {
+    .name = "limit",
+    .summary = "the nats that lambda carries when N lambdas a picture teach it",
+    .run = run_limit};

@@ -193,7 +193,7 @@ static bool measure_world(const World *w, Rate *rates, size_t *count, Findings *
     return true;
 }
 
-bool theory_rate(const TheoryOptions *options, Findings *f, Error *err)
+static bool run_rate(const TheoryOptions *options, Findings *f, Error *err)
 {
     const size_t worlds = options->world == NULL ? world_count() : 1;
     Rate rates[MAX_SERIES];
@@ -210,3 +210,8 @@ bool theory_rate(const TheoryOptions *options, Findings *f, Error *err)
         return error_set(err, "--world %s: too many states for pairs of them", options->world);
     return report(rates, count, f, err);
 }
+
+const Experiment theory_rate = {
+    .name = "rate",
+    .summary = "how fast a product sampler's error falls with the number of steps",
+    .run = run_rate};

@@ -262,7 +262,7 @@ static void tell(Findings *f)
            "and on the glyphs more calls do not cure it.");
 }
 
-bool theory_samplers(const TheoryOptions *options, Findings *f, Error *err)
+static bool run_samplers(const TheoryOptions *options, Findings *f, Error *err)
 {
     static const char *const worlds[] = {"coupled-bits", "xor", "glyphs"};
     static const char *const kinds[] = {"absorbing", "uniform"};
@@ -280,3 +280,8 @@ bool theory_samplers(const TheoryOptions *options, Findings *f, Error *err)
     }
     return true;
 }
+
+const Experiment theory_samplers = {
+    .name = "samplers",
+    .summary = "what samplers lose with a perfect denoiser, by network calls",
+    .run = run_samplers};

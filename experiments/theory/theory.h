@@ -16,19 +16,15 @@ typedef struct TheoryOptions {
     bool quiet; /* no progress on stderr */
 } TheoryOptions;
 
-/* Adds rows, plots and text.  False and a sentence if the world makes no sense, a file cannot be
- * written, a signal came, or what the theorem says does not hold. */
-typedef bool TheoryRun(const TheoryOptions *options, Findings *f, Error *err);
-
+/* An experiment is one of these, which a file of this room defines, and a line of theory.c. */
 typedef struct Experiment {
     const char *name, *summary; /* one line */
-    TheoryRun *run;
+    /* Adds rows, plots and text.  False and a sentence if the world makes no sense, a file cannot
+     * be written, a signal came, or what the theorem says does not hold. */
+    bool (*run)(const TheoryOptions *options, Findings *f, Error *err);
 } Experiment;
 
-TheoryRun theory_rate, theory_bound, theory_capacity, theory_samplers, theory_variance,
-    theory_limit;
-
-extern const Experiment theory_experiments[];
+extern const Experiment *const theory_experiments[];
 extern const size_t theory_experiment_count;
 
 #endif

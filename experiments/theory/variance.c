@@ -79,7 +79,7 @@ static bool add_chart(const VarianceRun *run, Findings *f, Error *err)
     return findings_chart(f, "variance", &chart, err);
 }
 
-bool theory_variance(const TheoryOptions *options, Findings *f, Error *err)
+static bool run_variance(const TheoryOptions *options, Findings *f, Error *err)
 {
     World *w = world_open(options->world != NULL ? options->world : "xor", err);
     if (w == NULL)
@@ -108,3 +108,8 @@ bool theory_variance(const TheoryOptions *options, Findings *f, Error *err)
     world_free(w);
     return ok;
 }
+
+const Experiment theory_variance = {
+    .name = "variance",
+    .summary = "the noise of each loss's gradient with and without control variates",
+    .run = run_variance};

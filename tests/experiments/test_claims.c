@@ -217,8 +217,8 @@ static int inspect(const char *name)
     char path[100], *argv[] = {path};
     snprintf(path, sizeof path, "%s", toy(name));
     for (size_t i = 0; i < command_count; i++)
-        if (strcmp(commands[i].name, "inspect") == 0)
-            return commands[i].run(&commands[i], 1, argv);
+        if (strcmp(commands[i]->name, "inspect") == 0)
+            return commands[i]->run(commands[i], 1, argv);
     return -1;
 }
 

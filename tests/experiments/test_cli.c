@@ -68,11 +68,11 @@ START_TEST(help_of_every_command)
 {
     for (size_t i = 0; i < command_count; i++) {
         char line[60], first[60];
-        snprintf(line, sizeof line, "%s --help", commands[i].name);
-        snprintf(first, sizeof first, "di4c %s", commands[i].name);
+        snprintf(line, sizeof line, "%s --help", commands[i]->name);
+        snprintf(first, sizeof first, "di4c %s", commands[i]->name);
         says(line, 0, first);
-        says(line, 0, commands[i].example);
-        snprintf(line, sizeof line, "%s --nonsense", commands[i].name);
+        says(line, 0, commands[i]->example);
+        snprintf(line, sizeof line, "%s --nonsense", commands[i]->name);
         says(line, 2, "unknown option '--nonsense'");
     }
     says("train --help", 0, "Presets (--preset NAME):");
@@ -82,7 +82,7 @@ START_TEST(help_of_every_command)
     says("distill --help", 0, "Data sets (--data DATA):");
     for (size_t i = 0; i < theory_experiment_count; i++) {
         char name[40];
-        snprintf(name, sizeof name, "%s, ", theory_experiments[i].name);
+        snprintf(name, sizeof name, "%s, ", theory_experiments[i]->name);
         says("theory --help", 0, name);
         says("theory moon", 2, name);
     }

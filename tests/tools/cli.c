@@ -25,8 +25,8 @@ int run(const char *line)
     for (char *p = strtok(words, " "); p; p = strtok(NULL, " "))
         argv[argc++] = p;
     for (size_t i = 0; i < command_count; i++)
-        if (strcmp(commands[i].name, argv[0]) == 0)
-            return commands[i].run(&commands[i], argc - 1, argv + 1);
+        if (strcmp(commands[i]->name, argv[0]) == 0)
+            return commands[i]->run(commands[i], argc - 1, argv + 1);
     ck_abort_msg("no command %s", argv[0]);
     return -1;
 }

@@ -28,8 +28,8 @@ static int run(const char *line)
     for (char *p = strtok(words, " "); p; p = strtok(NULL, " "))
         argv[argc++] = p;
     for (size_t i = 0; i < bench_command_count; i++)
-        if (strcmp(bench_commands[i].name, argv[0]) == 0)
-            return bench_commands[i].run(&bench_commands[i], argc - 1, argv + 1);
+        if (strcmp(bench_commands[i]->name, argv[0]) == 0)
+            return bench_commands[i]->run(bench_commands[i], argc - 1, argv + 1);
     ck_abort_msg("no command %s", argv[0]);
     return -1;
 }
@@ -167,9 +167,9 @@ START_TEST(help_of_every_command)
 {
     for (size_t i = 0; i < bench_command_count; i++) {
         char line[60];
-        snprintf(line, sizeof line, "%s --help", bench_commands[i].name);
+        snprintf(line, sizeof line, "%s --help", bench_commands[i]->name);
         ck_assert_int_eq(run(line), 0);
-        expect(stdout, bench_commands[i].example);
+        expect(stdout, bench_commands[i]->example);
         expect(stdout, "--reps N");
     }
 }

@@ -28,8 +28,8 @@ static int inspect(const char *path)
     char *argv[] = {a};
     snprintf(a, sizeof a, "%s", path);
     for (size_t i = 0; i < command_count; i++)
-        if (strcmp(commands[i].name, "inspect") == 0)
-            return commands[i].run(&commands[i], 1, argv);
+        if (strcmp(commands[i]->name, "inspect") == 0)
+            return commands[i]->run(commands[i], 1, argv);
     return -1;
 }
 
@@ -41,8 +41,8 @@ static int convert(const char *in, const char *out, const char *setting)
     snprintf(b, sizeof b, "%s", out);
     snprintf(v, sizeof v, "%s", setting != NULL ? setting : "");
     for (size_t i = 0; i < command_count; i++)
-        if (strcmp(commands[i].name, "convert") == 0)
-            return commands[i].run(&commands[i], setting != NULL ? 4 : 2, argv);
+        if (strcmp(commands[i]->name, "convert") == 0)
+            return commands[i]->run(commands[i], setting != NULL ? 4 : 2, argv);
     return -1;
 }
 
@@ -55,8 +55,8 @@ static int run_convert(const char *in, const char *out, const char *flag)
     snprintf(b, sizeof b, "%s", out);
     snprintf(f, sizeof f, "%s", flag);
     for (size_t i = 0; i < command_count; i++)
-        if (strcmp(commands[i].name, "convert") == 0)
-            return commands[i].run(&commands[i], 3, argv);
+        if (strcmp(commands[i]->name, "convert") == 0)
+            return commands[i]->run(commands[i], 3, argv);
     return -1;
 }
 

@@ -370,7 +370,7 @@ static void note(const Option *o, void *context)
 START_TEST(every_option_does_something)
 {
     const bool shared = (size_t)_i == command_count;
-    const Command *command = &commands[shared ? 0 : _i];
+    const Command *command = commands[shared ? 0 : _i];
     const char *name = shared ? "*" : command->name;
     Names names = {0};
 

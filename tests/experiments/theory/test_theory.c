@@ -22,8 +22,8 @@ static void set_up(void)
 static const Command *theory_command(void)
 {
     for (size_t i = 0; i < command_count; i++)
-        if (strcmp(commands[i].name, "theory") == 0)
-            return &commands[i];
+        if (strcmp(commands[i]->name, "theory") == 0)
+            return commands[i];
     return NULL;
 }
 

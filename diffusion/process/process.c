@@ -178,7 +178,7 @@ static bool fill_dense(Process *p, Error *err)
 {
     double events = p->exit * diffusion_process_integral(p, 0.0, 1.0);
 
-    if (events > DBL_MAX && p->schedule.eps == 0.0 && p->schedule.kind >= SCHEDULE_COSINE)
+    if (events > DBL_MAX && diffusion_schedule_is_infinite(&p->schedule))
         return error_set(err,
                          "process %s: B(0,1) is infinite with schedule %s and alpha_eps = 0, "
                          "expected alpha_eps above 0: only uniform and absorbing noise have "

@@ -18,13 +18,15 @@
 
 #include "tensor/base/error.h"
 
+/* Adding a schedule is a kind here and a row of the table in schedule.c, in the same order. */
 typedef enum ScheduleKind {
     SCHEDULE_PUBLISHED, /* in a configuration: what the process was published with */
     SCHEDULE_CONSTANT,
     SCHEDULE_EXPONENTIAL,
     SCHEDULE_LINEAR,
     SCHEDULE_COSINE,
-    SCHEDULE_LOGLINEAR
+    SCHEDULE_LOGLINEAR,
+    SCHEDULE_KINDS
 } ScheduleKind;
 
 typedef struct Schedule {
@@ -39,6 +41,8 @@ typedef struct Schedule {
 bool diffusion_schedule_make(Schedule *schedule, ScheduleKind kind, double scale, double ratio,
                              double eps, const char *where, Error *err);
 const char *diffusion_schedule_name(ScheduleKind kind); /* "constant", ...; checked */
+/* B(0,1) is infinite. */
+bool diffusion_schedule_is_infinite(const Schedule *schedule);
 
 /* beta(t); infinite at t = 1 for cosine and loglinear with eps = 0. */
 double diffusion_schedule_rate(const Schedule *schedule, double t);

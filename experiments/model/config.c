@@ -8,7 +8,7 @@
 #include "diffusion/teacher.h"
 #include "tensor/base/check.h"
 
-typedef enum Lists { NOTHING, PROCESSES, HEADS, NETWORKS, OBJECTIVES, LISTS } Lists;
+typedef enum Lists { NOTHING, PROCESSES, HEADS, NETWORKS, OBJECTIVES, SCHEDULES, LISTS } Lists;
 
 typedef struct Key {
     Setting setting;
@@ -42,10 +42,9 @@ static const Key general[] = {
     {{"alpha_eps", SETTING_NUMBER, "0.001", 0, 0.5, NULL,
       "absorbing loglinear: alpha = 1 - (1 - alpha_eps) t; beta cosine, loglinear"},
      AT(alpha_eps)},
-    {{"beta", SETTING_CHOICE, "published", 0, 0,
-      "published|constant|exponential|linear|cosine|loglinear",
+    {{"beta", SETTING_CHOICE, "published", 0, 0, NULL,
       "how fast time runs; published: by the process's own keys above"},
-     AT(beta)},
+     CHOICE(beta, SCHEDULES)},
     {{"beta_scale", SETTING_NUMBER, "1", 1e-9, 1e9, NULL,
       "factor of beta (not published; matrix: always)"},
      AT(beta_scale)},
@@ -203,7 +202,9 @@ static void add_name(Table *t, Lists lists, const char *name)
     char *names = t->names[lists];
     const size_t used = strlen(names);
     TENSOR_CHECK(used + strlen(name) + 2 <= NAMES, "no room for the name %s", name);
-    snprintf(names + used, NAMES - used, "%s%s", used > 0 ? "|" : "", name);
+    if (used > 0)
+        strcat(names, "|");
+    strcat(names, name);
 }
 
 static void add_classes(Table *t, Lists lists)
@@ -215,6 +216,8 @@ static void add_classes(Table *t, Lists lists)
     }
     for (size_t i = 0; lists == HEADS && i < diffusion_head_count(); i++)
         add_name(t, lists, diffusion_head_class(i)->name);
+    for (int i = 0; lists == SCHEDULES && i < SCHEDULE_KINDS; i++)
+        add_name(t, lists, diffusion_schedule_name((ScheduleKind)i));
     for (size_t i = 0; lists == OBJECTIVES && i < objective_student_count; i++)
         add_name(t, lists, objective_of_student[i]->name);
     for (size_t i = 0; lists == NETWORKS && i < nn_network_count(); i++) {

@@ -213,7 +213,7 @@ Var *ag_new_view(const char *op, Tensor value, void (*backward)(Var *v), Var *in
 }
 
 /* Notes v if it is the first whose numbers, of the shape of t, are not all finite. */
-static void check(const Var *v, const float *numbers, const Tensor *t, bool gradient)
+static void check_autograd(const Var *v, const float *numbers, const Tensor *t, bool gradient)
 {
     Graph *g = v->graph;
     if (!g->check_finite || g->bad_op || tensor_all_finite(numbers, tensor_size(t)))
@@ -230,7 +230,7 @@ static void check_leaves(const Var *v)
     for (int i = 0; i < v->input_count; i++) {
         const Var *leaf = v->inputs[i] ? gradient_owner(v->inputs[i]) : NULL;
         if (leaf && leaf->needs_grad && leaf->input_count == 0)
-            check(v, leaf->grad, &leaf->value, true);
+            check_autograd(v, leaf->grad, &leaf->value, true);
     }
 }
 
@@ -239,7 +239,7 @@ Var *ag_done(Var *v)
     Graph *g = v->graph;
     if (g->observer)
         g->observer->ran(g->observer, v, false, platform_seconds() - g->observer->started);
-    check(v, v->value.data, &v->value, false);
+    check_autograd(v, v->value.data, &v->value, false);
     return v;
 }
 
@@ -353,7 +353,7 @@ static void walk(Graph *g, Var *newest)
     for (Var *u = newest; u; u = u->previous) {
         if (u->backward && u->reached == g->pass) {
             if (u->backward != twin_backward) /* it is looked at as a part of its input's */
-                check(u, u->grad, &u->value, true);
+                check_autograd(u, u->grad, &u->value, true);
             const double start = g->observer ? platform_seconds() : 0.0;
             go_back(u);
             if (g->observer)

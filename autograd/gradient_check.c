@@ -19,7 +19,7 @@ typedef struct Measure {
     double step;
 } Measure;
 
-static Var *run(const Measure *m, Graph *g)
+static Var *run_gradient_check(const Measure *m, Graph *g)
 {
     Var *inputs[AG_MAX_INPUTS];
     for (int i = 0; i < m->check->input_count; i++)
@@ -49,7 +49,7 @@ static void draw_weights(Measure *m)
         m->w[i] = 2.0f * rng_uniform24(&rng) - 1.0f;
 }
 
-static void release(Measure *m)
+static void release_gradient_check(Measure *m)
 {
     for (int i = 0; i < m->check->input_count; i++) {
         mem_free(m->inputs[i].data);
@@ -63,7 +63,7 @@ static void release(Measure *m)
  * difference between the first pass and half of both; infinity if something is not finite. */
 static double two_passes(Measure *m, Graph *g)
 {
-    Var *y = run(m, g);
+    Var *y = run_gradient_check(m, g);
     float *first[AG_MAX_INPUTS];
     double worst = 0.0;
     m->outputs = tensor_size(&y->value);
@@ -98,10 +98,10 @@ static double numeric(Measure *m, Graph *g, int i, size_t j)
     double sum = 0.0;
     *x = up;
     ag_graph_reset(g);
-    memcpy(m->plus, run(m, g)->value.data, m->outputs * sizeof(float));
+    memcpy(m->plus, run_gradient_check(m, g)->value.data, m->outputs * sizeof(float));
     *x = down;
     ag_graph_reset(g);
-    const float *minus = run(m, g)->value.data;
+    const float *minus = run_gradient_check(m, g)->value.data;
     for (size_t k = 0; k < m->outputs; k++)
         sum += m->w[k] * ((double)m->plus[k] - minus[k]);
     *x = centre;
@@ -133,7 +133,7 @@ static double check_input(Measure *m, Graph *g, int i)
 /* True if the graph g in inference mode gives the bits of y. */
 static bool same_in_inference(Measure *m, Graph *g, const Var *y)
 {
-    const Var *z = run(m, g);
+    const Var *z = run_gradient_check(m, g);
     return tensor_same_shape(&y->value, &z->value) && !z->needs_grad && !g->last &&
            memcmp(y->value.data, z->value.data, m->outputs * sizeof(float)) == 0;
 }
@@ -149,12 +149,12 @@ bool ag_gradient_check(const GradientCheck *check, double *worst)
     copy_inputs(&m);
     double error = two_passes(&m, recording);
     ag_graph_reset(recording);
-    if (!same_in_inference(&m, inference, run(&m, recording)))
+    if (!same_in_inference(&m, inference, run_gradient_check(&m, recording)))
         error = HUGE_VAL;
     for (int i = 0; i < check->input_count; i++)
         if (m.grads[i])
             error = fmax(error, check_input(&m, inference, i));
-    release(&m);
+    release_gradient_check(&m);
     ag_graph_destroy(recording);
     ag_graph_destroy(inference);
     if (worst)

@@ -249,7 +249,7 @@ static void run_prior(Bound *w)
 
 /* ---- all of it ---- */
 
-static bool check(const ElboRequest *r, const States *x0, Error *err)
+static bool check_elbo(const ElboRequest *r, const States *x0, Error *err)
 {
     const Head *head = &r->model->head;
 
@@ -330,7 +330,7 @@ static Elbo summary(const Bound *w)
 
 bool diffusion_elbo(const ElboRequest *request, const States *x0, Elbo *out, Error *err)
 {
-    if (!check(request, x0, err))
+    if (!check_elbo(request, x0, err))
         return false;
     Bound w = start(request, x0);
     bool ok = true;

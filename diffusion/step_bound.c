@@ -261,7 +261,7 @@ static void run_prior(Work *w)
 
 /* ---- all of it ---- */
 
-static bool check(const Work *w, Error *err)
+static bool check_step_bound(const Work *w, Error *err)
 {
     const StepBoundRequest *r = w->request;
     const Head *head = &r->model->head;
@@ -349,7 +349,7 @@ bool diffusion_step_bound(const StepBoundRequest *request, const States *x0, Ste
                           Error *err)
 {
     Work w = start(request, x0);
-    bool ok = check(&w, err);
+    bool ok = check_step_bound(&w, err);
 
     if (ok)
         run_prior(&w);

@@ -75,7 +75,7 @@ double nn_optimizer_rate(const Optimizer *o)
 }
 
 /* The numbers of one step that all entries share. */
-typedef struct Step {
+typedef struct AdamStep {
     float *w, *m, *v, *ema;
     const float *g;
     size_t total;
@@ -86,13 +86,13 @@ typedef struct Step {
     float root;         /* 1/sqrt(1 - beta2^n) */
     float eps;
     float average; /* 1 - decay of the averages */
-} Step;
+} AdamStep;
 
 /* g' = scale g;  m = beta1 m + (1-beta1) g';  v = beta2 v + (1-beta2) g'^2;
  * w -= rate (m/(1-beta1^n)) / (sqrt(v/(1-beta2^n)) + eps);  ema += (1-decay)(w - ema). */
 static void update_block(size_t block, void *context)
 {
-    const Step s = *(const Step *)context;
+    const AdamStep s = *(const AdamStep *)context;
     const size_t first = block * BLOCK;
     const size_t count = s.total - first < BLOCK ? s.total - first : BLOCK;
     float *restrict w = s.w + first, *restrict m = s.m + first;
@@ -121,7 +121,7 @@ double nn_optimizer_step(Optimizer *o)
     }
     const double n = (double)o->steps + 1.0;
     const double decay = fmin(c->ema_decay, (1.0 + n) / (10.0 + n));
-    Step s;
+    AdamStep s;
     s.w = p->values;
     s.m = o->m;
     s.v = o->v;

@@ -204,7 +204,7 @@ static void sort_out(size_t n, double *a, double *values, const double *d, const
 
 /* The lower triangle is copied onto the upper one and divided by the largest size of an entry, the
  * result: no square over- or underflows then.  NaN or infinity if an entry is not finite. */
-static double prepare(size_t n, double *a)
+static double prepare_eigen(size_t n, double *a)
 {
     double largest = 0.0;
 
@@ -227,7 +227,7 @@ bool tensor_eigen_symmetric(size_t n, double *a, double *values)
 {
     if (n == 0)
         return true;
-    double scale = prepare(n, a);
+    double scale = prepare_eigen(n, a);
     if (!isfinite(scale))
         return false;
     double *work = mem_zeroed(4 * n, sizeof *work);

@@ -84,7 +84,7 @@ static void kl_sample(size_t b, void *context)
     w->total[b] = sum;
 }
 
-static void check(const Head *head, const States *x, size_t batch)
+static void check_divergence(const Head *head, const States *x, size_t batch)
 {
     TENSOR_CHECK(x != NULL || head->mask < 0, "a head with mask %d needs the noised states",
                  head->mask);
@@ -98,7 +98,7 @@ void diffusion_head_entropy(const Head *head, const float *out, const States *x,
 {
     Divergence w = {head, diffusion_head_outputs(head), 1, out, NULL, x, NULL, total};
 
-    check(head, x, batch);
+    check_divergence(head, x, batch);
     threads_for(batch, entropy_sample, &w);
 }
 
@@ -108,7 +108,7 @@ void diffusion_head_kl(const Head *head, const float *p, const States *xp, size_
     Divergence w = {head, diffusion_head_outputs(head), lambdas, p, q, xp, xq, total};
 
     TENSOR_CHECK(lambdas >= 1, "%zu lambdas", lambdas);
-    check(head, xp, batch * lambdas);
-    check(head, xq, batch);
+    check_divergence(head, xp, batch * lambdas);
+    check_divergence(head, xq, batch);
     threads_for(batch, kl_sample, &w);
 }

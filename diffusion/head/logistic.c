@@ -49,7 +49,7 @@ static float width_of(const HeadLaw *law)
     return (float)(2.0 / (double)law->head->states);
 }
 
-static void open(HeadLaw *law)
+static void open_logistic(HeadLaw *law)
 {
     size_t at = place(law);
     double width = 2.0 / (double)law->head->states;
@@ -229,7 +229,7 @@ static void add_remote(const HeadLaw *law, const float *g, Slopes *mean, Slopes 
     pulled->by_scale += scale_g;
 }
 
-static void pull(const HeadLaw *law, const float *g, float *dout, float *dlevel)
+static void pull_logistic(const HeadLaw *law, const float *g, float *dout, float *dlevel)
 {
     size_t S = law->head->states, at = place(law);
     Slopes mean = {0.0, 0.0, 0.0}, pulled = {0.0, 0.0, 0.0};
@@ -312,8 +312,8 @@ static void pull_at(const HeadLaw *law, const float *dlevel, const uint16_t *x, 
 const HeadClass diffusion_logistic = {.name = "logistic",
                                       .ordinal = true,
                                       .outputs = outputs,
-                                      .open = open,
+                                      .open = open_logistic,
                                       .masses = masses,
                                       .logits_at = logits_at,
-                                      .pull = pull,
+                                      .pull = pull_logistic,
                                       .pull_at = pull_at};

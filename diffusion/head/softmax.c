@@ -16,7 +16,7 @@ static const float *numbers(const HeadLaw *law)
     return law->out + law->d * law->head->states;
 }
 
-static void open(HeadLaw *law)
+static void open_softmax(HeadLaw *law)
 {
     (void)law;
 }
@@ -65,7 +65,7 @@ static void logits_at(const HeadLaw *law, const uint16_t *x, size_t count, float
 }
 
 /* dlogit(a)/dlogit(c) = [a = c], so dlevel is p itself. */
-static void pull(const HeadLaw *law, const float *g, float *dout, float *dlevel)
+static void pull_softmax(const HeadLaw *law, const float *g, float *dout, float *dlevel)
 {
     const float *logit = numbers(law);
     float shift = law->shift, scale = law->scale;
@@ -104,8 +104,8 @@ static void pull_at(const HeadLaw *law, const float *dlevel, const uint16_t *x, 
 
 const HeadClass diffusion_softmax = {.name = "softmax",
                                      .outputs = outputs,
-                                     .open = open,
+                                     .open = open_softmax,
                                      .masses = masses,
                                      .logits_at = logits_at,
-                                     .pull = pull,
+                                     .pull = pull_softmax,
                                      .pull_at = pull_at};

@@ -36,12 +36,12 @@ static bool create_absorbing(Process *p, Error *err)
     return true;
 }
 
-static double rate(const Process *p, size_t i, size_t j)
+static double rate_absorbing(const Process *p, size_t i, size_t j)
 {
     return i + 1 < p->states && j + 1 == p->states ? 1.0 : 0.0;
 }
 
-static bool published(const Process *p, Schedule *schedule, Error *err)
+static bool published_absorbing(const Process *p, Schedule *schedule, Error *err)
 {
     const ProcessConfig *c = &p->config;
     static const char where[] = "process absorbing";
@@ -60,7 +60,7 @@ static bool published(const Process *p, Schedule *schedule, Error *err)
                      (int)c->own[SHAPE]);
 }
 
-static ProcessConstant constant(const Process *p, double factor)
+static ProcessConstant constant_absorbing(const Process *p, double factor)
 {
     double c = p->config.own[RATE_CONST], eps = p->config.eps;
 
@@ -76,6 +76,6 @@ const ProcessClass diffusion_absorbing = {.name = "absorbing",
                                           .setting_count = SETTINGS,
                                           .settings = settings,
                                           .create = create_absorbing,
-                                          .rate = rate,
-                                          .published = published,
-                                          .constant = constant};
+                                          .rate = rate_absorbing,
+                                          .published = published_absorbing,
+                                          .constant = constant_absorbing};

@@ -58,7 +58,7 @@ static bool create_birth_death(Process *p, Error *err)
     return true;
 }
 
-static bool published(const Process *p, Schedule *schedule, Error *err)
+static bool published_birth_death(const Process *p, Schedule *schedule, Error *err)
 {
     double low = p->config.own[SIGMA_MIN], high = p->config.own[SIGMA_MAX];
 
@@ -76,7 +76,7 @@ static bool published(const Process *p, Schedule *schedule, Error *err)
     return true;
 }
 
-static ProcessConstant constant(const Process *p, double factor)
+static ProcessConstant constant_birth_death(const Process *p, double factor)
 {
     double low = p->config.own[SIGMA_MIN], high = p->config.own[SIGMA_MAX];
 
@@ -91,5 +91,5 @@ const ProcessClass diffusion_birth_death = {.name = "birthdeath",
                                             .setting_count = SETTINGS,
                                             .settings = settings,
                                             .create = create_birth_death,
-                                            .published = published,
-                                            .constant = constant};
+                                            .published = published_birth_death,
+                                            .constant = constant_birth_death};

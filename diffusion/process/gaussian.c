@@ -94,7 +94,7 @@ static bool create_gaussian(Process *p, Error *err)
     return true;
 }
 
-static bool published(const Process *p, Schedule *schedule, Error *err)
+static bool published_gaussian(const Process *p, Schedule *schedule, Error *err)
 {
     const ProcessConfig *c = &p->config;
 
@@ -108,7 +108,7 @@ static bool published(const Process *p, Schedule *schedule, Error *err)
                                    c->own[TIME_EXPONENTIAL], 0.0, "process gaussian", err);
 }
 
-static ProcessConstant constant(const Process *p, double factor)
+static ProcessConstant constant_gaussian(const Process *p, double factor)
 {
     double b = p->config.own[TIME_BASE];
 
@@ -126,6 +126,6 @@ const ProcessClass diffusion_gaussian = {.name = "gaussian",
                                          .setting_count = SETTINGS,
                                          .settings = settings,
                                          .create = create_gaussian,
-                                         .published = published,
-                                         .constant = constant,
+                                         .published = published_gaussian,
+                                         .constant = constant_gaussian,
                                          .prior_constant = prior_constant};

@@ -176,13 +176,13 @@ static bool create_matrix(Process *p, Error *err)
     return ok;
 }
 
-static bool published(const Process *p, Schedule *schedule, Error *err)
+static bool published_matrix(const Process *p, Schedule *schedule, Error *err)
 {
     return diffusion_schedule_make(schedule, SCHEDULE_CONSTANT, p->config.beta_scale, 0.0, 0.0,
                                    "process matrix", err);
 }
 
-static ProcessConstant constant(const Process *p, double factor)
+static ProcessConstant constant_matrix(const Process *p, double factor)
 {
     double b = p->config.beta_scale;
 
@@ -193,5 +193,5 @@ const ProcessClass diffusion_matrix = {.name = "matrix",
                                        .help = "of --rates",
                                        .wants_rates = true,
                                        .create = create_matrix,
-                                       .published = published,
-                                       .constant = constant};
+                                       .published = published_matrix,
+                                       .constant = constant_matrix};

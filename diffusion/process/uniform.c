@@ -30,19 +30,19 @@ static bool create_uniform(Process *p, Error *err)
     return true;
 }
 
-static double rate(const Process *p, size_t i, size_t j)
+static double rate_uniform(const Process *p, size_t i, size_t j)
 {
     (void)i;
     (void)j;
     return p->config.own[RATE_CONST];
 }
 
-static bool published(const Process *p, Schedule *schedule, Error *err)
+static bool published_uniform(const Process *p, Schedule *schedule, Error *err)
 {
     return diffusion_schedule_make(schedule, SCHEDULE_CONSTANT, 1.0, 0.0, 0.0, p->class->name, err);
 }
 
-static ProcessConstant constant(const Process *p, double factor)
+static ProcessConstant constant_uniform(const Process *p, double factor)
 {
     const double c = p->config.own[RATE_CONST];
 
@@ -55,6 +55,6 @@ const ProcessClass diffusion_uniform = {.name = "uniform",
                                         .setting_count = SETTINGS,
                                         .settings = settings,
                                         .create = create_uniform,
-                                        .rate = rate,
-                                        .published = published,
-                                        .constant = constant};
+                                        .rate = rate_uniform,
+                                        .published = published_uniform,
+                                        .constant = constant_uniform};

@@ -17,7 +17,8 @@ typedef struct Candidate {
     size_t d;
 } Candidate;
 
-static size_t plan(const SamplerSettings *settings, double t, double s, SamplerCall *calls)
+static size_t plan_confidence(const SamplerSettings *settings, double t, double s,
+                              SamplerCall *calls)
 {
     (void)settings;
     if (calls != NULL)
@@ -25,7 +26,7 @@ static size_t plan(const SamplerSettings *settings, double t, double s, SamplerC
     return 1;
 }
 
-static void open(SamplerStep *step, const SamplerCall *calls, size_t count)
+static void open_confidence(SamplerStep *step, const SamplerCall *calls, size_t count)
 {
     (void)step, (void)calls, (void)count;
 }
@@ -66,7 +67,7 @@ static size_t list_masked(const SamplerBatch *b, size_t i, const uint16_t *x, Rn
     return n;
 }
 
-static void move_sample(const SamplerBatch *b, size_t i, uint16_t *x, Rng *rng)
+static void move_confidence_sample(const SamplerBatch *b, size_t i, uint16_t *x, Rng *rng)
 {
     const Process *p = b->request->process;
     size_t D = b->x.dims, S = p->states;
@@ -83,10 +84,10 @@ static void move_sample(const SamplerBatch *b, size_t i, uint16_t *x, Rng *rng)
         x[list[k].d] = states_row(&b->x0, i)[list[k].d];
 }
 
-static void move(SamplerBatch *b)
+static void move_confidence(SamplerBatch *b)
 {
     sampler_clean(b, false);
-    sampler_each(b, move_sample);
+    sampler_each(b, move_confidence_sample);
 }
 
 const SamplerClass diffusion_sampler_confidence = {
@@ -96,7 +97,7 @@ const SamplerClass diffusion_sampler_confidence = {
     .source = "MaskGIT, arXiv 2202.04200",
     .settings = "t_min last temperature schedule",
     .masks_only = true,
-    .plan = plan,
-    .open = open,
-    .move = move,
+    .plan = plan_confidence,
+    .open = open_confidence,
+    .move = move_confidence,
 };

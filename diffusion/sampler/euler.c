@@ -2,7 +2,7 @@
  * the rest; where h times the total rate exceeds 1 the jump is certain. */
 #include "diffusion/sampler/batch.h"
 
-static size_t plan(const SamplerSettings *settings, double t, double s, SamplerCall *calls)
+static size_t plan_euler(const SamplerSettings *settings, double t, double s, SamplerCall *calls)
 {
     (void)settings;
     if (calls != NULL)
@@ -10,13 +10,13 @@ static size_t plan(const SamplerSettings *settings, double t, double s, SamplerC
     return 1;
 }
 
-static void open(SamplerStep *step, const SamplerCall *calls, size_t count)
+static void open_euler(SamplerStep *step, const SamplerCall *calls, size_t count)
 {
     (void)count;
     step->rates = diffusion_reverse_create(step->plan->process, calls[0].t);
 }
 
-static void move_sample(const SamplerBatch *b, size_t i, uint16_t *x, Rng *rng)
+static void move_euler_sample(const SamplerBatch *b, size_t i, uint16_t *x, Rng *rng)
 {
     const Head *head = &b->model->head;
     double *p0 = sampler_room(b, 1);
@@ -31,13 +31,13 @@ static void move_sample(const SamplerBatch *b, size_t i, uint16_t *x, Rng *rng)
     }
 }
 
-static void move(SamplerBatch *b)
+static void move_euler(SamplerBatch *b)
 {
-    sampler_each(b, move_sample);
+    sampler_each(b, move_euler_sample);
 }
 
-static void row(const SamplerStep *step, const SamplerCall *now, size_t x, const double *p0,
-                size_t before, const double *before_p0, double *out)
+static void row_euler(const SamplerStep *step, const SamplerCall *now, size_t x, const double *p0,
+                      size_t before, const double *before_p0, double *out)
 {
     size_t S = step->plan->process->states;
     double total = 0.0;
@@ -58,8 +58,8 @@ const SamplerClass diffusion_sampler_euler = {
     .needs = "any process",
     .source = "first order in the step; rates of arXiv 2205.14987",
     .settings = "t_min last",
-    .plan = plan,
-    .open = open,
-    .move = move,
-    .row = row,
+    .plan = plan_euler,
+    .open = open_euler,
+    .move = move_euler,
+    .row = row_euler,
 };

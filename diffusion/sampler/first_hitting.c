@@ -34,7 +34,7 @@ static void next_times(SamplerBatch *b, size_t n, double *lost)
     }
 }
 
-static void move_sample(const SamplerBatch *b, size_t i, uint16_t *x, Rng *rng)
+static void move_first_hitting_sample(const SamplerBatch *b, size_t i, uint16_t *x, Rng *rng)
 {
     const Head *head = &b->model->head;
     size_t skip = rng_below(rng, masked_of(head, x)), d = 0;
@@ -59,7 +59,7 @@ bool sampler_first_hitting_run(SamplerBatch *b, Error *err)
         next_times(b, D - b->call, lost);
         ok = sampler_network(b, err);
         if (ok)
-            sampler_each(b, move_sample);
+            sampler_each(b, move_first_hitting_sample);
         sampler_progress(b, (double)(b->call + 1) / (double)D);
     }
     mem_free(lost);

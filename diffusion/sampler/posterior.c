@@ -3,7 +3,8 @@
 #include "diffusion/sampler/batch.h"
 #include "tensor/base/threads.h"
 
-static size_t plan(const SamplerSettings *settings, double t, double s, SamplerCall *calls)
+static size_t plan_posterior(const SamplerSettings *settings, double t, double s,
+                             SamplerCall *calls)
 {
     (void)settings;
     if (calls != NULL)
@@ -11,7 +12,7 @@ static size_t plan(const SamplerSettings *settings, double t, double s, SamplerC
     return 1;
 }
 
-static void open(SamplerStep *step, const SamplerCall *calls, size_t count)
+static void open_posterior(SamplerStep *step, const SamplerCall *calls, size_t count)
 {
     const SamplerPlan *p = step->plan;
 
@@ -20,7 +21,7 @@ static void open(SamplerStep *step, const SamplerCall *calls, size_t count)
         diffusion_posterior_create(p->process, calls[0].s, calls[0].t, p->settings.eps);
 }
 
-static void move_sample(size_t i, void *context)
+static void move_posterior_sample(size_t i, void *context)
 {
     const SamplerBatch *b = context;
     Rng rng = sampler_stream(b, DRAW_XS, i);
@@ -31,14 +32,14 @@ static void move_sample(size_t i, void *context)
         x[d] = (uint16_t)diffusion_posterior_draw(b->step->posterior, x[d], x0[d], &rng);
 }
 
-static void move(SamplerBatch *b)
+static void move_posterior(SamplerBatch *b)
 {
     sampler_clean(b, false);
-    threads_for(b->count, move_sample, b);
+    threads_for(b->count, move_posterior_sample, b);
 }
 
-static void row(const SamplerStep *step, const SamplerCall *now, size_t x, const double *p0,
-                size_t before, const double *before_p0, double *out)
+static void row_posterior(const SamplerStep *step, const SamplerCall *now, size_t x,
+                          const double *p0, size_t before, const double *before_p0, double *out)
 {
     const Process *p = step->plan->process;
 
@@ -52,8 +53,8 @@ const SamplerClass diffusion_sampler_posterior = {
     .needs = "any process",
     .source = "D3PM, arXiv 2107.03006",
     .settings = "eps t_min last",
-    .plan = plan,
-    .open = open,
-    .move = move,
-    .row = row,
+    .plan = plan_posterior,
+    .open = open_posterior,
+    .move = move_posterior,
+    .row = row_posterior,
 };

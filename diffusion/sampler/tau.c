@@ -5,7 +5,7 @@
 #include "diffusion/sampler/batch.h"
 #include "diffusion/sampler/leap.h"
 
-static size_t plan(const SamplerSettings *settings, double t, double s, SamplerCall *calls)
+static size_t plan_tau(const SamplerSettings *settings, double t, double s, SamplerCall *calls)
 {
     (void)settings;
     if (calls != NULL)
@@ -21,10 +21,10 @@ static size_t plan_corrected(const SamplerSettings *settings, double t, double s
 
     for (size_t k = 1; k <= more && calls != NULL; k++)
         calls[k] = (SamplerCall){.part = PART_CORRECT, .t = s, .s = s, .h = h};
-    return plan(settings, t, s, calls) + more;
+    return plan_tau(settings, t, s, calls) + more;
 }
 
-static void open(SamplerStep *step, const SamplerCall *calls, size_t count)
+static void open_tau(SamplerStep *step, const SamplerCall *calls, size_t count)
 {
     const Process *p = step->plan->process;
 
@@ -44,7 +44,7 @@ static Leap leap_of(const SamplerStep *step, const SamplerCall *now)
     return leap;
 }
 
-static void move_sample(const SamplerBatch *b, size_t i, uint16_t *x, Rng *rng)
+static void move_tau_sample(const SamplerBatch *b, size_t i, uint16_t *x, Rng *rng)
 {
     const Head *head = &b->model->head;
     double *room = sampler_room(b, 3);
@@ -63,13 +63,13 @@ static void move_sample(const SamplerBatch *b, size_t i, uint16_t *x, Rng *rng)
     }
 }
 
-static void move(SamplerBatch *b)
+static void move_tau(SamplerBatch *b)
 {
-    sampler_each(b, move_sample);
+    sampler_each(b, move_tau_sample);
 }
 
-static void row(const SamplerStep *step, const SamplerCall *now, size_t x, const double *p0,
-                size_t before, const double *before_p0, double *out)
+static void row_tau(const SamplerStep *step, const SamplerCall *now, size_t x, const double *p0,
+                    size_t before, const double *before_p0, double *out)
 {
     Leap leap = leap_of(step, now);
 
@@ -86,10 +86,10 @@ const SamplerClass diffusion_sampler_tau_leaping = {
     .needs = "any process",
     .source = "arXiv 2205.14987",
     .settings = "t_min last jumps",
-    .plan = plan,
-    .open = open,
-    .move = move,
-    .row = row,
+    .plan = plan_tau,
+    .open = open_tau,
+    .move = move_tau,
+    .row = row_tau,
 };
 
 const SamplerClass diffusion_sampler_predictor_corrector = {
@@ -99,7 +99,7 @@ const SamplerClass diffusion_sampler_predictor_corrector = {
     .source = "arXiv 2205.14987, section 4.4",
     .settings = "t_min last jumps corrector_steps corrector_size corrector_entry",
     .plan = plan_corrected,
-    .open = open,
-    .move = move,
-    .row = row,
+    .open = open_tau,
+    .move = move_tau,
+    .row = row_tau,
 };

@@ -14,7 +14,8 @@
 #include "diffusion/sampler/batch.h"
 #include "diffusion/sampler/leap.h"
 
-static size_t plan(const SamplerSettings *settings, double t, double s, SamplerCall *calls)
+static size_t plan_trapezoidal(const SamplerSettings *settings, double t, double s,
+                               SamplerCall *calls)
 {
     double first = settings->theta * (t - s), second = (1.0 - settings->theta) * (t - s);
     double middle = s + second;
@@ -26,7 +27,7 @@ static size_t plan(const SamplerSettings *settings, double t, double s, SamplerC
     return 2;
 }
 
-static void open(SamplerStep *step, const SamplerCall *calls, size_t count)
+static void open_trapezoidal(SamplerStep *step, const SamplerCall *calls, size_t count)
 {
     (void)count;
     step->rates = diffusion_reverse_create(step->plan->process, calls[0].t);
@@ -52,7 +53,7 @@ static Leap leap_of(const SamplerStep *step, const SamplerCall *now)
     return leap;
 }
 
-static void move_sample(const SamplerBatch *b, size_t i, uint16_t *x, Rng *rng)
+static void move_trapezoidal_sample(const SamplerBatch *b, size_t i, uint16_t *x, Rng *rng)
 {
     size_t S = b->request->process->states;
     double *room = sampler_room(b, 4);
@@ -74,18 +75,18 @@ static void move_sample(const SamplerBatch *b, size_t i, uint16_t *x, Rng *rng)
     }
 }
 
-static void move(SamplerBatch *b)
+static void move_trapezoidal(SamplerBatch *b)
 {
     if (b->now->part == PART_MOVE) {
         size_t outputs = diffusion_head_outputs(&b->model->head);
         memcpy(b->before.x, b->x.x, b->count * b->x.dims * sizeof *b->x.x);
         memcpy(b->before_numbers, b->numbers, b->count * outputs * sizeof *b->numbers);
     }
-    sampler_each(b, move_sample);
+    sampler_each(b, move_trapezoidal_sample);
 }
 
-static void row(const SamplerStep *step, const SamplerCall *now, size_t x, const double *p0,
-                size_t before, const double *before_p0, double *out)
+static void row_trapezoidal(const SamplerStep *step, const SamplerCall *now, size_t x,
+                            const double *p0, size_t before, const double *before_p0, double *out)
 {
     Leap leap = leap_of(step, now);
 
@@ -104,8 +105,8 @@ const SamplerClass diffusion_sampler_theta_trapezoidal = {
     .source = "arXiv 2502.00234",
     .settings = "t_min last jumps theta",
     .two_stages = true,
-    .plan = plan,
-    .open = open,
-    .move = move,
-    .row = row,
+    .plan = plan_trapezoidal,
+    .open = open_trapezoidal,
+    .move = move_trapezoidal,
+    .row = row_trapezoidal,
 };

@@ -23,8 +23,8 @@ static void convolve(void *context)
     }
 }
 
-static void measure(const Command *self, const ConvShape *s, size_t pass, size_t algorithm,
-                    int64_t reps)
+static void measure_conv2d(const Command *self, const ConvShape *s, size_t pass, size_t algorithm,
+                           int64_t reps)
 {
     static const ConvAlgorithm chosen[] = {CONV_AUTO, CONV_DIRECT, CONV_WINOGRAD, CONV_FEW};
     const size_t outputs = s->batch * tensor_conv_out_height(s) * tensor_conv_out_width(s);
@@ -80,7 +80,7 @@ static int run_conv2d(const Command *self, int argc, char **argv)
     }
     const ConvShape shape = {(size_t)b,   (size_t)h,    (size_t)w,
                              (size_t)cin, (size_t)cout, (int)stride};
-    measure(self, &shape, pass, algorithm, bench.reps);
+    measure_conv2d(self, &shape, pass, algorithm, bench.reps);
     return 0;
 }
 

@@ -20,7 +20,7 @@ static void normalise(void *context)
                                    n->beta, n->mean, n->rstd, true, &n->shape);
 }
 
-static BenchTimes measure(const NormShape *s, size_t pass, int64_t reps)
+static BenchTimes measure_group_norm(const NormShape *s, size_t pass, int64_t reps)
 {
     const size_t entries = s->batch * s->positions * s->channels;
     Normalisation n = {.shape = *s};
@@ -69,7 +69,7 @@ static int run_group_norm(const Command *self, int argc, char **argv)
     s.groups = c % 32 == 0 ? 32 : (size_t)c;
     s.eps = 1e-6;
     s.silu = true;
-    const BenchTimes times = measure(&s, pass, bench.reps);
+    const BenchTimes times = measure_group_norm(&s, pass, bench.reps);
     const size_t shape[] = {(size_t)b, (size_t)h, (size_t)w, (size_t)c};
     JsonOut row = bench_row(self->name, shape, 4);
     jsonout_string(&row, "pass", passes[pass]);

@@ -127,13 +127,13 @@ static void step_library(void *context)
     tensor_gemm(GEMM_NN, n, n, n, 1.0f, m->a, n, m->b, n, 0.0f, NULL, m->c, n);
 }
 
-typedef struct Step {
+typedef struct LadderStep {
     const char *name;
     void (*body)(void *context);
     bool all_threads;
-} Step;
+} LadderStep;
 
-static const Step steps[] = {
+static const LadderStep steps[] = {
     {"three loops, i j k", step_naive, false},   {"loop order i k j", step_order, false},
     {"blocks in the cache", step_blocks, false}, {"register tile", step_tile, false},
     {"packed panels", step_packed, false},       {"depth in blocks", step_library, false},

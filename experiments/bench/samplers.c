@@ -22,7 +22,7 @@ static Var *given_numbers(const Denoiser *d, Graph *g, const NetworkInput *in)
     return ag_constant(g, view);
 }
 
-static void run(void *context)
+static void draw_samples(void *context)
 {
     Run *r = context;
     r->request.calls = &r->calls;
@@ -56,7 +56,8 @@ static void print_row(const Command *self, const Run *r, BenchTimes whole, Bench
 }
 
 /* Samplers that know the process; not `exact`, whose number of calls depends on the numbers. */
-static bool measure(const Command *self, Run *r, const SamplerClass *only, int64_t reps, Error *err)
+static bool measure_samplers(const Command *self, Run *r, const SamplerClass *only, int64_t reps,
+                             Error *err)
 {
     for (size_t i = 0; i < diffusion_sampler_count(); i++) {
         const SamplerClass *c = r->request.sampler = diffusion_sampler_at(i);
@@ -64,7 +65,7 @@ static bool measure(const Command *self, Run *r, const SamplerClass *only, int64
         if ((only && c != only) || (c->run != NULL && !c->masks_only) ||
             (c->masks_only && r->request.process->mask < 0))
             continue;
-        const BenchTimes whole = bench_time(reps, run, r);
+        const BenchTimes whole = bench_time(reps, draw_samples, r);
         const BenchTimes setting_up = c->run ? none : bench_time(reps, set_up, r);
         if (r->failed)
             return error_set(err, "%s: %.300s", c->name, r->err.text);
@@ -115,7 +116,7 @@ static int run_samplers(const Command *self, int argc, char **argv)
     r.request.process = p;
     r.request.steps = (size_t)steps;
     r.request.batch = (size_t)count;
-    status = measure(self, &r, only, bench.reps, &err) ? 0 : command_fail(self, &err, 1);
+    status = measure_samplers(self, &r, only, bench.reps, &err) ? 0 : command_fail(self, &err, 1);
     states_free(&r.out);
     mem_free(numbers);
     diffusion_process_destroy(p);

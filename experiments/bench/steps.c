@@ -29,8 +29,8 @@ static void step(void *context)
 }
 
 /* Takes m and teacher over. */
-static void measure(const Command *self, const char *preset, Model *m, Model *teacher, size_t batch,
-                    int64_t reps)
+static void measure_steps(const Command *self, const char *preset, Model *m, Model *teacher,
+                          size_t batch, int64_t reps)
 {
     const OptimizerConfig config = training_optimizer(&m->config);
     StepWork w = {.model = m, .teacher = teacher};
@@ -69,7 +69,7 @@ static int run_teacher_step(const Command *self, int argc, char **argv)
     Model *m = bench_model(preset, ROLE_TEACHER, true, true, &err);
     if (!m)
         return command_fail(self, &err, 2);
-    measure(self, preset, m, NULL, (size_t)batch, bench.reps);
+    measure_steps(self, preset, m, NULL, (size_t)batch, bench.reps);
     return 0;
 }
 
@@ -103,7 +103,7 @@ static int run_distill_step(const Command *self, int argc, char **argv)
     m->config.distill_lambdas = distill_lambdas;
     if (chunk >= 0)
         m->config.chunk = chunk;
-    measure(self, preset, m, teacher, (size_t)images, bench.reps);
+    measure_steps(self, preset, m, teacher, (size_t)images, bench.reps);
     return 0;
 }
 

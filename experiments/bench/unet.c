@@ -28,7 +28,7 @@ static void note(const Work *w, const char *what, double *since)
     *since = now;
 }
 
-static void run(void *context)
+static void run_pass(void *context)
 {
     const Work *w = context;
     Network *net = w->model->net;
@@ -49,7 +49,7 @@ static void run(void *context)
     }
 }
 
-static Work prepare(Model *m, size_t batch, bool train)
+static Work prepare_unet(Model *m, size_t batch, bool train)
 {
     Work w = {.model = m, .graph = ag_graph_create(), .x = bench_states(m, batch)};
     const size_t lambdas = batch * m->net->lambda_dims, outputs = batch * m->net->outputs;
@@ -72,7 +72,7 @@ static Work prepare(Model *m, size_t batch, bool train)
     return w;
 }
 
-static void release(Work *w)
+static void release_unet(Work *w)
 {
     nn_optimizer_destroy(w->optimizer);
     ag_graph_destroy(w->graph);
@@ -90,7 +90,7 @@ static void print_profile(Work *w, int64_t reps, size_t batch)
     w->profile = &profile;
     w->graph->observer = &profile.observer;
     for (int64_t i = 0; i < reps; i++)
-        run(w);
+        run_pass(w);
     profile_print(&profile, "unet-profile", (double)reps * (double)batch);
 }
 
@@ -123,9 +123,9 @@ static int run_unet(const Command *self, int argc, char **argv)
     Model *m = bench_model(preset, role, train, false, &err);
     if (!m)
         return command_fail(self, &err, 2);
-    Work w = prepare(m, (size_t)batch, train);
+    Work w = prepare_unet(m, (size_t)batch, train);
     w.no_update = no_update;
-    const BenchTimes times = bench_time(bench.reps, run, &w);
+    const BenchTimes times = bench_time(bench.reps, run_pass, &w);
     const Config *c = &m->config;
     const size_t shape[] = {(size_t)batch, (size_t)c->height, (size_t)c->width,
                             (size_t)c->channels};
@@ -137,7 +137,7 @@ static int run_unet(const Command *self, int argc, char **argv)
     bench_row_end(&row, times, 0.0);
     if (profile)
         print_profile(&w, bench.reps, (size_t)batch);
-    release(&w);
+    release_unet(&w);
     return 0;
 }
 

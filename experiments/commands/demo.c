@@ -30,7 +30,7 @@ typedef struct Demo {
 } Demo;
 
 /* Trains one of the two models into DIR/NAME.safetensors and DIR/NAME.csv. */
-static bool train(const Demo *d, Model *m, const Denoiser *teacher, Error *err)
+static bool train_demo(const Demo *d, Model *m, const Denoiser *teacher, Error *err)
 {
     char name[48];
     snprintf(name, sizeof name, "%s.safetensors", model_role_name(m->role));
@@ -65,17 +65,17 @@ static Model *create(const Demo *d, ConfigRole role, Error *err)
 
 static bool train_both(Demo *d, Error *err)
 {
-    if (!(d->teacher = create(d, ROLE_TEACHER, err)) || !train(d, d->teacher, NULL, err))
+    if (!(d->teacher = create(d, ROLE_TEACHER, err)) || !train_demo(d, d->teacher, NULL, err))
         return false;
     if (!(d->student = create(d, ROLE_STUDENT, err)))
         return false;
     nn_copy_common(d->student->net, d->teacher->net);
     nn_weights_hash(d->teacher->net, d->student->teacher_hash);
-    return train(d, d->student, &d->teacher->denoiser, err);
+    return train_demo(d, d->student, &d->teacher->denoiser, err);
 }
 
 /* The evaluation, whose setting is the same for all models. */
-static Evaluation *prepare(const Demo *d, Error *err)
+static Evaluation *prepare_demo(const Demo *d, Error *err)
 {
     Evaluation *e = evaluation_create();
     e->setting = (MetricSetting){
@@ -106,9 +106,9 @@ static MetricSubject subject_of(const Demo *d, const char *name, const Denoiser 
         .name = name, .kind = name, .denoiser = model, .process = d->teacher->process};
 }
 
-static bool measure(Demo *d, Error *err)
+static bool measure_demo(Demo *d, Error *err)
 {
-    if (!(d->evaluation = prepare(d, err)))
+    if (!(d->evaluation = prepare_demo(d, err)))
         return false;
     Denoiser *exact = exact_denoiser_create(d->data->law, d->teacher->process);
     const MetricSubject subjects[] = {subject_of(d, "exact", exact),
@@ -234,7 +234,7 @@ static bool write_report(const Demo *d, const char *text, Error *err)
     return written;
 }
 
-static bool run(Demo *d, Error *err)
+static bool make_demo(Demo *d, Error *err)
 {
     char text[256];
     const DatasetOptions options = dataset_defaults();
@@ -242,7 +242,7 @@ static bool run(Demo *d, Error *err)
         return false;
     if (!(d->data = dataset_open("glyphs", false, &options, err)))
         return false;
-    if (!train_both(d, err) || !measure(d, err))
+    if (!train_both(d, err) || !measure_demo(d, err))
         return false;
     sentence(d, text, sizeof text);
     if (!write_json(d, text, err) || !write_pictures(d, err) || !write_report(d, text, err))
@@ -265,7 +265,7 @@ static int run_demo(const Command *self, int argc, char **argv)
     if (r != OPTIONS_OK)
         return r == OPTIONS_HELP ? 0 : 2;
     platform_catch_signals();
-    const bool ok = run(&d, &err);
+    const bool ok = make_demo(&d, &err);
     evaluation_destroy(d.evaluation);
     model_destroy(d.student);
     model_destroy(d.teacher);

@@ -31,8 +31,8 @@ typedef struct EvalObjects {
     Evaluation *evaluation;
 } EvalObjects;
 
-static OptionsResult parse(const Command *self, EvalOptions *o, Metrics *metrics, int argc,
-                           char **argv)
+static OptionsResult parse_eval(const Command *self, EvalOptions *o, Metrics *metrics, int argc,
+                                char **argv)
 {
     char specs[DATASET_SPECS];
     snprintf(o->data_help, sizeof o->data_help, "what the model was trained on: %s",
@@ -121,7 +121,7 @@ static MetricSetting setting_of(const EvalOptions *o)
 }
 
 /* Wrong usage; fills in setting and chooses metrics. */
-static bool check(EvalOptions *o, Evaluation *e, Error *err)
+static bool check_eval(EvalOptions *o, Evaluation *e, Error *err)
 {
     if (!sampler_choice_resolve(&o->sampler, err) || !check_steps(o, err))
         return false;
@@ -225,7 +225,7 @@ static MetricSubject subject_of(const Model *m, const char *name)
 }
 
 /* The perfect product model where the law is known, the teacher, the model, both. */
-static bool measure(const EvalOptions *o, EvalObjects *x, Error *err)
+static bool measure_eval(const EvalOptions *o, EvalObjects *x, Error *err)
 {
     enum { SUBJECTS = 4 };
     const Model *m = x->model, *t = x->teacher;
@@ -327,9 +327,9 @@ static bool write_report(const EvalOptions *o, const EvalObjects *x, Error *err)
 }
 
 /* Everything but what the command line says wrongly. */
-static bool run(const EvalOptions *o, EvalObjects *x, Error *err)
+static bool evaluate_all(const EvalOptions *o, EvalObjects *x, Error *err)
 {
-    if (!check_outputs(o, x->evaluation, err) || !open_all(o, x, err) || !measure(o, x, err))
+    if (!check_outputs(o, x->evaluation, err) || !open_all(o, x, err) || !measure_eval(o, x, err))
         return false;
     evaluation_print(x->evaluation, stdout);
     return (!o->json || write_json(o, x, err)) && (!o->report || write_report(o, x, err));
@@ -342,13 +342,13 @@ static int run_eval(const Command *self, int argc, char **argv)
     if (sampler_choice_list(stdout, argc, argv) || metrics_list(stdout, argc, argv))
         return 0;
     EvalObjects x = {.evaluation = evaluation_create()};
-    const OptionsResult r = parse(self, &o, &x.evaluation->metrics, argc, argv);
+    const OptionsResult r = parse_eval(self, &o, &x.evaluation->metrics, argc, argv);
     int status = r == OPTIONS_HELP ? 0 : 2;
-    if (r == OPTIONS_OK && !check(&o, x.evaluation, &err))
+    if (r == OPTIONS_OK && !check_eval(&o, x.evaluation, &err))
         command_fail(self, &err, 2);
     else if (r == OPTIONS_OK) {
         platform_catch_signals();
-        status = run(&o, &x, &err) ? 0 : command_fail(self, &err, 1);
+        status = evaluate_all(&o, &x, &err) ? 0 : command_fail(self, &err, 1);
     }
     close_all(&x);
     sampler_choice_free(&o.sampler);

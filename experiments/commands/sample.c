@@ -22,7 +22,7 @@ typedef struct SampleOptions {
     CommonOptions common;
 } SampleOptions;
 
-static OptionsResult parse(const Command *self, SampleOptions *o, int argc, char **argv)
+static OptionsResult parse_sample(const Command *self, SampleOptions *o, int argc, char **argv)
 {
     const Option options[] = {
         {"--model", OPTION_TEXT, &o->model, "MODEL", 0, 0, true, "teacher or student"},
@@ -166,7 +166,7 @@ static bool sample(SampleOptions *o, const Model *m, const Model *teacher, Error
 /* A picture of more is of no use to anybody. */
 enum { PNG_SAMPLES_MAX = 10000 };
 
-static bool check(SampleOptions *o, Error *err)
+static bool check_sample(SampleOptions *o, Error *err)
 {
     size_t first, count, steps = 0;
     if (!path_has_suffix(o->out, ".png") && !path_has_suffix(o->out, ".npy"))
@@ -197,10 +197,10 @@ static int run_sample(const Command *self, int argc, char **argv)
     Error err;
     if (sampler_choice_list(stdout, argc, argv))
         return 0;
-    const OptionsResult r = parse(self, &o, argc, argv);
+    const OptionsResult r = parse_sample(self, &o, argc, argv);
     if (r != OPTIONS_OK)
         return r == OPTIONS_HELP ? 0 : 2;
-    if (!check(&o, &err)) {
+    if (!check_sample(&o, &err)) {
         sampler_choice_free(&o.sampler);
         return command_fail(self, &err, 2);
     }

@@ -25,7 +25,7 @@ static bool known(const char *name, Error *err)
     return error_set(err, "%.60s: expected one of %sall", name, names);
 }
 
-static bool run(const char *name, const TheoryOptions *options, Findings *f, Error *err)
+static bool run_experiments(const char *name, const TheoryOptions *options, Findings *f, Error *err)
 {
     for (size_t i = 0; i < theory_experiment_count; i++) {
         const Experiment *e = theory_experiments[i];
@@ -70,7 +70,8 @@ static int run_theory(const Command *self, int argc, char **argv)
     platform_catch_signals();
     bool ok = platform_make_folder(out, &err) && path_check_output(results, &err);
     Findings *f = findings_create(out);
-    ok = ok && run(name, &options, f, &err) && findings_write(f, results, options.seed, &err);
+    ok = ok && run_experiments(name, &options, f, &err) &&
+         findings_write(f, results, options.seed, &err);
     if (ok && !common.quiet)
         printf("%s/index.html, %s\n", out, results);
     findings_destroy(f);

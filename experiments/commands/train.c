@@ -23,8 +23,8 @@ typedef struct TrainOptions {
     CommonOptions common;
 } TrainOptions;
 
-static OptionsResult parse(const Command *self, ConfigRole role, TrainOptions *o, int argc,
-                           char **argv)
+static OptionsResult parse_train(const Command *self, ConfigRole role, TrainOptions *o, int argc,
+                                 char **argv)
 {
     char specs[DATASET_SPECS];
     Option options[] = {
@@ -244,8 +244,8 @@ static bool start_student(Model *student, Model *teacher, const ModelFile *file,
     return !raw || model_file_weights(file, teacher, WEIGHTS_AVERAGED, err);
 }
 
-static int train(const Command *self, const TrainOptions *o, Model *m, const Model *teacher,
-                 const Dataset *data)
+static int train_train(const Command *self, const TrainOptions *o, Model *m, const Model *teacher,
+                       const Dataset *data)
 {
     Error err;
     SafetensorsFile *from = NULL;
@@ -370,7 +370,7 @@ static int train_or_distill(const Command *self, ConfigRole role, int argc, char
 {
     TrainOptions o = {.seed = -1, .save_seconds = 120, .conv = "auto"};
     Error err;
-    const OptionsResult r = parse(self, role, &o, argc, argv);
+    const OptionsResult r = parse_train(self, role, &o, argc, argv);
     if (r != OPTIONS_OK)
         return r == OPTIONS_HELP ? 0 : 2;
     TrainObjects x = {.model = NULL};
@@ -385,7 +385,7 @@ static int train_or_distill(const Command *self, ConfigRole role, int argc, char
     else if (!make_model(&o, role, &c, &x, &err))
         status = command_fail(self, &err, 1);
     else
-        status = train(self, &o, x.model, x.teacher, x.data);
+        status = train_train(self, &o, x.model, x.teacher, x.data);
     close_objects(&x);
     return status;
 }

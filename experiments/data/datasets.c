@@ -104,7 +104,7 @@ void dataset_help(FILE *out)
 /* ---- opening ---- */
 
 /* The kind of a whole spec, and what it has after the colon (NULL: no colon); NULL: none. */
-static const DatasetKind *parse(const char *spec, const char **place)
+static const DatasetKind *parse_datasets(const char *spec, const char **place)
 {
     const DatasetKind *kind = dataset_kind_of(spec);
     const char *colon = strchr(spec, ':');
@@ -118,7 +118,7 @@ static const DatasetKind *parse(const char *spec, const char **place)
 static bool read_spec(Dataset *d, const char *spec, bool test_split, Error *err)
 {
     const char *place;
-    const DatasetKind *kind = parse(spec, &place);
+    const DatasetKind *kind = parse_datasets(spec, &place);
     char specs[DATASET_SPECS];
 
     if (kind == NULL)
@@ -149,7 +149,7 @@ Dataset *dataset_open(const char *spec, bool test_split, const DatasetOptions *o
 bool dataset_has_test(const char *spec)
 {
     const char *place;
-    const DatasetKind *kind = parse(spec, &place);
+    const DatasetKind *kind = parse_datasets(spec, &place);
 
     return kind != NULL && kind->has_test != NULL && kind->has_test(place);
 }
@@ -157,7 +157,7 @@ bool dataset_has_test(const char *spec)
 bool dataset_has_law(const char *spec)
 {
     const char *place;
-    const DatasetKind *kind = parse(spec, &place);
+    const DatasetKind *kind = parse_datasets(spec, &place);
 
     return kind != NULL && kind->has_law;
 }

@@ -30,7 +30,7 @@ static const Glyph glyphs[GLYPHS] = {
 static const double shift_weight[SHIFTS * SHIFTS] = {3, 2, 2, 1};
 
 /* The glyph with its upper left corner at (row, column). */
-static void draw(uint16_t *out, const Glyph *glyph, size_t row, size_t column)
+static void draw_glyphs(uint16_t *out, const Glyph *glyph, size_t row, size_t column)
 {
     for (size_t i = 0; i < GLYPH_DIMS; i++)
         out[i] = 0;
@@ -47,7 +47,7 @@ FiniteLaw *glyphs_create(void)
 
     for (size_t g = 0; g < GLYPHS; g++)
         for (size_t shift = 0; shift < SHIFTS * SHIFTS; shift++, k++) {
-            draw(law->patterns + k * GLYPH_DIMS, &glyphs[g], shift / SHIFTS, shift % SHIFTS);
+            draw_glyphs(law->patterns + k * GLYPH_DIMS, &glyphs[g], shift / SHIFTS, shift % SHIFTS);
             law->probability[k] = glyphs[g].weight * shift_weight[shift];
             law->label[k] = (uint16_t)g;
         }

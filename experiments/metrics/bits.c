@@ -9,7 +9,7 @@
 
 enum { BOUND_DATA = 0xE1B1 }; /* a random stream */
 
-static void draw(const FiniteLaw *law, uint64_t seed, States *x0)
+static void draw_bits(const FiniteLaw *law, uint64_t seed, States *x0)
 {
     Rng rng = rng_child(rng_root(seed), BOUND_DATA);
     for (size_t b = 0; b < x0->batch; b++)
@@ -27,7 +27,7 @@ BitsPictures bits_pictures(const MetricSetting *setting)
                       : setting->test ? "test"
                                       : "training"};
     if (law)
-        draw(law, setting->sampling.seed, &p.x0);
+        draw_bits(law, setting->sampling.seed, &p.x0);
     else
         dataset_rows(data, 0, &p.x0, NULL);
     return p;

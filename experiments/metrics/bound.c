@@ -39,7 +39,7 @@ static void options(void *state, OptionTable *table)
 }
 
 /* It is that of exact draws on the grid n/N. */
-static bool check(const MetricSetting *setting, Error *err)
+static bool check_bound(const MetricSetting *setting, Error *err)
 {
     const SampleRequest *r = &setting->sampling;
     const bool plain = !r->sampler || strcmp(r->sampler->name, "posterior") == 0;
@@ -48,7 +48,7 @@ static bool check(const MetricSetting *setting, Error *err)
                           "bound it is");
 }
 
-static bool prepare(void *state, const MetricSetting *setting, Error *err)
+static bool prepare_bound(void *state, const MetricSetting *setting, Error *err)
 {
     BoundMetric *m = state;
     (void)err;
@@ -58,7 +58,7 @@ static bool prepare(void *state, const MetricSetting *setting, Error *err)
     return true;
 }
 
-static void release(void *state)
+static void release_bound(void *state)
 {
     BoundMetric *m = state;
     bits_pictures_free(&m->pictures);
@@ -91,7 +91,7 @@ static bool of_steps(void *state, const MetricSetting *setting, const MetricSubj
     return true;
 }
 
-static void print(const void *state, FILE *out)
+static void print_bound(const void *state, FILE *out)
 {
     const BoundMetric *m = state;
     char text[BITS_TEXT];
@@ -112,7 +112,7 @@ static void print(const void *state, FILE *out)
             m->pictures.split);
 }
 
-static void json(const void *state, JsonOut *j)
+static void json_bound(const void *state, JsonOut *j)
 {
     const BoundMetric *m = state;
     if (m->count == 0)
@@ -145,7 +145,7 @@ static void fill_row(const BoundResult *r, char (*cells)[BITS_TEXT])
     text_format(cells[4], BITS_TEXT, "%.5f", r->bound.lambda);
 }
 
-static void report(const void *state, Report *page)
+static void report_bound(const void *state, Report *page)
 {
     const BoundMetric *m = state;
     const char *head[COLUMNS] = {"model", "steps", "bits a dimension", "standard error",
@@ -173,11 +173,11 @@ const MetricClass metric_bound = {
     .looks_at_test = true,
     .state_bytes = sizeof(BoundMetric),
     .options = options,
-    .check = check,
-    .prepare = prepare,
-    .release = release,
+    .check = check_bound,
+    .prepare = prepare_bound,
+    .release = release_bound,
     .of_steps = of_steps,
-    .print = print,
-    .json = json,
-    .report = report,
+    .print = print_bound,
+    .json = json_bound,
+    .report = report_bound,
 };

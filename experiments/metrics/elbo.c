@@ -19,7 +19,7 @@ typedef struct ElboMetric {
     ElboResult results[RESULTS_MAX];
 } ElboMetric;
 
-static bool prepare(void *state, const MetricSetting *setting, Error *err)
+static bool prepare_elbo(void *state, const MetricSetting *setting, Error *err)
 {
     ElboMetric *m = state;
     (void)err;
@@ -27,7 +27,7 @@ static bool prepare(void *state, const MetricSetting *setting, Error *err)
     return true;
 }
 
-static void release(void *state)
+static void release_elbo(void *state)
 {
     ElboMetric *m = state;
     bits_pictures_free(&m->pictures);
@@ -59,7 +59,7 @@ static bool of_model(void *state, const MetricSetting *setting, const MetricSubj
     return true;
 }
 
-static void print(const void *state, FILE *out)
+static void print_elbo(const void *state, FILE *out)
 {
     const ElboMetric *m = state;
     char text[BITS_TEXT];
@@ -74,7 +74,7 @@ static void print(const void *state, FILE *out)
     }
 }
 
-static void json(const void *state, JsonOut *j)
+static void json_elbo(const void *state, JsonOut *j)
 {
     const ElboMetric *m = state;
     if (m->count == 0)
@@ -98,7 +98,7 @@ static void json(const void *state, JsonOut *j)
     jsonout_end(j);
 }
 
-static void report(const void *state, Report *page)
+static void report_elbo(const void *state, Report *page)
 {
     const ElboMetric *m = state;
     char text[256], error[BITS_TEXT];
@@ -123,10 +123,10 @@ const MetricClass metric_elbo = {
     .needs = "a product model: students are passed over beside their teacher, refused alone",
     .looks_at_test = true,
     .state_bytes = sizeof(ElboMetric),
-    .prepare = prepare,
-    .release = release,
+    .prepare = prepare_elbo,
+    .release = release_elbo,
     .of_model = of_model,
-    .print = print,
-    .json = json,
-    .report = report,
+    .print = print_elbo,
+    .json = json_elbo,
+    .report = report_elbo,
 };

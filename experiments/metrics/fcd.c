@@ -111,7 +111,7 @@ static Classifier *get_classifier(const char *file, const Dataset *train, bool q
     return NULL;
 }
 
-static bool prepare(void *state, const MetricSetting *setting, Error *err)
+static bool prepare_fcd(void *state, const MetricSetting *setting, Error *err)
 {
     FcdMetric *m = state;
     const Dataset *train = setting->train, *test = setting->test;
@@ -120,7 +120,7 @@ static bool prepare(void *state, const MetricSetting *setting, Error *err)
            fcd_create(&m->fcd, m->classifier, train, test, setting->count, err);
 }
 
-static void release(void *state)
+static void release_fcd(void *state)
 {
     FcdMetric *m = state;
     fcd_free(&m->fcd);
@@ -140,7 +140,7 @@ static double floor_of(const void *state, size_t column)
     return m->fcd.floor;
 }
 
-static void print(const void *state, FILE *out)
+static void print_fcd(const void *state, FILE *out)
 {
     const Fcd *f = &((const FcdMetric *)state)->fcd;
     fprintf(out, "\nFCD against %zu training pictures, classifier %.16s", f->reference_count,
@@ -150,7 +150,7 @@ static void print(const void *state, FILE *out)
                    100 * f->accuracy, f->floor_count, f->floor);
 }
 
-static void json(const void *state, JsonOut *j)
+static void json_fcd(const void *state, JsonOut *j)
 {
     const Fcd *f = &((const FcdMetric *)state)->fcd;
     jsonout_string(j, "reference", "training pictures");
@@ -161,7 +161,7 @@ static void json(const void *state, JsonOut *j)
     jsonout_count(j, "fcd_floor_count", f->floor_count);
 }
 
-static void report(const void *state, Report *r)
+static void report_fcd(const void *state, Report *r)
 {
     const Fcd *f = &((const FcdMetric *)state)->fcd;
     char text[128];
@@ -192,13 +192,13 @@ const MetricClass metric_fcd = {
     .state_bytes = sizeof(FcdMetric),
     .options = options,
     .check_files = check_files,
-    .prepare = prepare,
-    .release = release,
+    .prepare = prepare_fcd,
+    .release = release_fcd,
     .of_samples = of_samples,
     .columns = &column,
     .column_count = 1,
     .floor = floor_of,
-    .print = print,
-    .json = json,
-    .report = report,
+    .print = print_fcd,
+    .json = json_fcd,
+    .report = report_fcd,
 };

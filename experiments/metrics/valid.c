@@ -12,7 +12,7 @@ typedef struct Valid {
     double tv_floor; /* tv of as many exact samples */
 } Valid;
 
-static bool check(const MetricSetting *setting, Error *err)
+static bool check_valid(const MetricSetting *setting, Error *err)
 {
     char specs[DATASET_SPECS];
     return setting->known_law ||
@@ -20,7 +20,7 @@ static bool check(const MetricSetting *setting, Error *err)
                      dataset_law_specs(specs));
 }
 
-static bool prepare(void *state, const MetricSetting *setting, Error *err)
+static bool prepare_valid(void *state, const MetricSetting *setting, Error *err)
 {
     Valid *v = state;
     (void)err;
@@ -45,13 +45,13 @@ static double floor_of(const void *state, size_t column)
     return column == TV ? v->tv_floor : NAN;
 }
 
-static void print(const void *state, FILE *out)
+static void print_valid(const void *state, FILE *out)
 {
     const Valid *v = state;
     text_print(out, "; tv of as many exact samples: %.3f", v->tv_floor);
 }
 
-static void json(const void *state, JsonOut *j)
+static void json_valid(const void *state, JsonOut *j)
 {
     const Valid *v = state;
     jsonout_number(j, "tv_floor", v->tv_floor);
@@ -77,12 +77,12 @@ const MetricClass metric_valid = {
     .needs = "data whose law is known: glyphs",
     .when = METRIC_OF_LAW,
     .state_bytes = sizeof(Valid),
-    .check = check,
-    .prepare = prepare,
+    .check = check_valid,
+    .prepare = prepare_valid,
     .of_samples = of_samples,
     .columns = columns,
     .column_count = sizeof columns / sizeof columns[0],
     .floor = floor_of,
-    .print = print,
-    .json = json,
+    .print = print_valid,
+    .json = json_valid,
 };

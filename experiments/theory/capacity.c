@@ -57,8 +57,8 @@ static bool check_known(const World *w, size_t lambdas, double tv, Error *err)
                      lambdas, tv, least);
 }
 
-static bool measure(const World *w, const TheoryOptions *options, Capacity *c, Findings *f,
-                    Error *err)
+static bool measure_capacity(const World *w, const TheoryOptions *options, Capacity *c, Findings *f,
+                             Error *err)
 {
     Mixture *best = NULL;
     bool ok = true;
@@ -93,7 +93,7 @@ static bool measure(const World *w, const TheoryOptions *options, Capacity *c, F
     return ok;
 }
 
-static void tell(Findings *f)
+static void tell_capacity(Findings *f)
 {
     findings_heading(f, "Capacity: what K values of lambda can hold");
     findings_paragraph(
@@ -113,7 +113,7 @@ static void tell(Findings *f)
         "smallest total variation counts. A line ends where the law is reached.");
 }
 
-static bool report(const Capacity *list, size_t count, Findings *f, Error *err)
+static bool report_capacity(const Capacity *list, size_t count, Findings *f, Error *err)
 {
     static const char *const head[] = {"world", "correlation", "marginals", "K = 1", "K = 2",
                                        "K = 4", "K = 8",       "K = 16",    "K = 32"};
@@ -140,7 +140,7 @@ static bool report(const Capacity *list, size_t count, Findings *f, Error *err)
                          .markers = true,
                          .series = series,
                          .series_count = count};
-    tell(f);
+    tell_capacity(f);
     if (!findings_chart(f, "capacity", &chart, err))
         return false;
     findings_table(f,
@@ -158,12 +158,12 @@ static bool run_capacity(const TheoryOptions *options, Findings *f, Error *err)
 
     for (size_t i = 0; i < worlds && count < MAX_SERIES; i++) {
         World *w = world_open(options->world == NULL ? world_name(i) : options->world, err);
-        const bool ok = w != NULL && measure(w, options, &list[count++], f, err);
+        const bool ok = w != NULL && measure_capacity(w, options, &list[count++], f, err);
         world_free(w);
         if (!ok)
             return false;
     }
-    return report(list, count, f, err);
+    return report_capacity(list, count, f, err);
 }
 
 const Experiment theory_capacity = {

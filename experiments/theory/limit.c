@@ -239,7 +239,7 @@ static void add_student(const Subject *s, const Trained *t, size_t lambdas, cons
     findings_number(f, "kl", r->kl);
 }
 
-static bool train(const Subject *s, Trained *t, uint64_t seed, Findings *f, Error *err)
+static bool train_limit(const Subject *s, Trained *t, uint64_t seed, Findings *f, Error *err)
 {
     LimitTraining training = {0, PASSES, t->steps, seed};
 
@@ -328,7 +328,7 @@ static void trained_table(const Subject *s, const Trained *t, Findings *f)
 
 /* ---- the experiment ---- */
 
-static void tell(Findings *f)
+static void tell_limit(Findings *f)
 {
     findings_heading(f, "Limit: what N lambdas a picture can teach");
     findings_paragraph(
@@ -380,7 +380,7 @@ static bool train_all(const Subject *const *of, Trained *list, size_t count, uin
                       Findings *f, Error *err)
 {
     for (size_t k = 0; k < count; k++)
-        if (!train(of[k], &list[k], seed, f, err))
+        if (!train_limit(of[k], &list[k], seed, f, err))
             return false;
     tell_trained(f);
     if (!trained_charts(of, list, count, f, err))
@@ -391,13 +391,14 @@ static bool train_all(const Subject *const *of, Trained *list, size_t count, uin
 }
 
 /* list: all laws; shown: the one with tables; of: those to train on. */
-static bool report(Subject *list, size_t count, const Subject *shown, const Subject *const *of,
-                   Trained *students, size_t students_count, uint64_t seed, Findings *f, Error *err)
+static bool report_limit(Subject *list, size_t count, const Subject *shown,
+                         const Subject *const *of, Trained *students, size_t students_count,
+                         uint64_t seed, Findings *f, Error *err)
 {
     for (size_t i = 0; i < count; i++)
         if (!add_points(&list[i], seed, f, err))
             return false;
-    tell(f);
+    tell_limit(f);
     if (!carried_chart(list, count, f, err) || !likelihood_chart(shown, f, err))
         return false;
     exact_table(shown, f);
@@ -423,7 +424,7 @@ static bool equal_laws(uint64_t seed, Findings *f, Error *err)
                 students[k] = (Trained){.steps = trained[k].steps};
             }
     }
-    const bool ok = report(list, LAWS, &list[SHOWN], of, students, TRAINED, seed, f, err);
+    const bool ok = report_limit(list, LAWS, &list[SHOWN], of, students, TRAINED, seed, f, err);
     for (size_t i = 0; i < LAWS; i++)
         law_destroy(list[i].law);
     return ok;
@@ -444,7 +445,7 @@ bool theory_limit_world(const char *world, size_t steps, uint64_t seed, Findings
         Subject subject = subject_of(w->name, law);
         const Subject *of = &subject;
         Trained students = {.steps = steps};
-        ok = report(&subject, 1, of, &of, &students, 1, seed, f, err);
+        ok = report_limit(&subject, 1, of, &of, &students, 1, seed, f, err);
     }
     law_destroy(law);
     world_free(w);

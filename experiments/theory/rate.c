@@ -71,7 +71,7 @@ static double closed_form(const World *w, bool masks, double steps)
     return (double)NAN;
 }
 
-static bool measure(const World *w, const char *kind, Rate *r, Findings *f, Error *err)
+static bool measure_rate(const World *w, const char *kind, Rate *r, Findings *f, Error *err)
 {
     Process *process = theory_noise(kind, w->states, err);
     bool ok = process != NULL;
@@ -105,7 +105,7 @@ static bool measure(const World *w, const char *kind, Rate *r, Findings *f, Erro
 }
 
 /* The rates under masks, or the others, with a line of slope -1. */
-static bool draw(const Rate *rates, size_t count, bool masks, Findings *f, Error *err)
+static bool draw_rate(const Rate *rates, size_t count, bool masks, Findings *f, Error *err)
 {
     Series series[MAX_SERIES + 1];
     double guide[POINTS];
@@ -133,7 +133,7 @@ static bool draw(const Rate *rates, size_t count, bool masks, Findings *f, Error
     return findings_chart(f, masks ? "rate" : "rate-other", &chart, err);
 }
 
-static void tell(Findings *f)
+static void tell_rate(Findings *f)
 {
     findings_heading(f, "Rate: a product sampler's error falls like 1/N, and no faster");
     findings_paragraph(
@@ -152,7 +152,7 @@ static void tell(Findings *f)
         "wrong: (3N - 1)/(4N^2). Both closed forms are checked to 1e-12 when this page is made.");
 }
 
-static bool report(const Rate *rates, size_t count, Findings *f, Error *err)
+static bool report_rate(const Rate *rates, size_t count, Findings *f, Error *err)
 {
     static const char *const head[] = {"world, noise", "N = 1", "N = 8", "N = 64", "slope, N >= 8"};
     char cells[MAX_SERIES][5][32];
@@ -166,8 +166,8 @@ static bool report(const Rate *rates, size_t count, Findings *f, Error *err)
         for (size_t k = 0; k < 5; k++)
             pointers[5 * i + k] = k == 0 ? rates[i].name : cells[i][k];
     }
-    tell(f);
-    if (!draw(rates, count, true, f, err) || !draw(rates, count, false, f, err))
+    tell_rate(f);
+    if (!draw_rate(rates, count, true, f, err) || !draw_rate(rates, count, false, f, err))
         return false;
     findings_table(f, "Total variation distance, posterior sampler, times n/N", 5, head, count,
                    pointers);
@@ -187,7 +187,7 @@ static bool measure_world(const World *w, Rate *rates, size_t *count, Findings *
             return false;
         const bool fits = push_possible(diffusion_sampler_find("posterior", NULL), p, w->dims);
         diffusion_process_destroy(p);
-        if (fits && *count < MAX_SERIES && !measure(w, kinds[k], &rates[(*count)++], f, err))
+        if (fits && *count < MAX_SERIES && !measure_rate(w, kinds[k], &rates[(*count)++], f, err))
             return false;
     }
     return true;
@@ -208,7 +208,7 @@ static bool run_rate(const TheoryOptions *options, Findings *f, Error *err)
     }
     if (count == 0)
         return error_set(err, "--world %s: too many states for pairs of them", options->world);
-    return report(rates, count, f, err);
+    return report_rate(rates, count, f, err);
 }
 
 const Experiment theory_rate = {

@@ -242,7 +242,7 @@ static bool measure_world(const World *w, const char *process, const TheoryOptio
     return ok;
 }
 
-static void tell(Findings *f)
+static void tell_samplers(Findings *f)
 {
     findings_heading(f, "Samplers: what is the sampler's fault");
     findings_paragraph(
@@ -268,7 +268,7 @@ static bool run_samplers(const TheoryOptions *options, Findings *f, Error *err)
     static const char *const kinds[] = {"absorbing", "uniform"};
     const size_t count = options->world == NULL ? sizeof worlds / sizeof worlds[0] : 1;
 
-    tell(f);
+    tell_samplers(f);
     for (size_t i = 0; i < count; i++) {
         World *w = world_open(options->world == NULL ? worlds[i] : options->world, err);
         bool ok = w != NULL;

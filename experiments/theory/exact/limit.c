@@ -210,7 +210,7 @@ static void sums_free(Sums *s)
     mem_free(s->drawn);
 }
 
-static void draw(Sums *s)
+static void draw_limit(Sums *s)
 {
     const Rng root = rng_child(rng_child(rng_root(s->seed), DRAW_STREAM), s->lambdas);
     const size_t row = s->lambdas + 1;
@@ -229,7 +229,7 @@ static LimitValue drawn_value(Sums *s, double gain)
     double *at = mem_alloc(N, sizeof *at), carried = 0.0, sum = 0.0, squares = 0.0;
 
     if (s->drawn == NULL)
-        draw(s);
+        draw_limit(s);
     for (size_t r = 0; r < LIMIT_DRAWS; r++) {
         const uint32_t *drawn = s->drawn + r * (N + 1);
         double mean = 0.0, nats = 0.0;

@@ -129,7 +129,7 @@ static void move_block(size_t block, void *context)
 }
 
 /* next = the law after the calls that w names, over all lambdas. */
-static void move(Push *w, const double *r, double *next)
+static void move_push(Push *w, const double *r, double *next)
 {
     const TableModel *m = w->model;
     const double t = w->plan->calls[w->call].t;
@@ -161,7 +161,7 @@ static void run_step(Push *w, size_t number, double **r, double **next)
     for (size_t c = plan->first[number]; c < plan->first[number + 1]; c++) {
         w->call = c;
         w->two = c + 1 < plan->first[number + 1] && plan->calls[c + 1].part == PART_SECOND;
-        move(w, *r, *next);
+        move_push(w, *r, *next);
         c += w->two;
         double *swap = *r;
         *r = *next;

@@ -111,7 +111,8 @@ static bool is_due(size_t step, size_t steps)
     return step == steps || step % every == 0 || (step < every && (step & (step - 1)) == 0);
 }
 
-static bool train(BoundRun *run, const FiniteLaw *law, const Lab *lab, size_t steps, Error *err)
+static bool train_bound_run(BoundRun *run, const FiniteLaw *law, const Lab *lab, size_t steps,
+                            Error *err)
 {
     const DistillConfig config = training_config();
     States x0 = states_alloc(BATCH, law->dims);
@@ -143,7 +144,7 @@ BoundRun *bound_run(const FiniteLaw *law, uint64_t seed, size_t steps, Error *er
     BoundRun *run = mem_zeroed(1, sizeof *run);
     Lab lab = lab_create(law, (size_t)noised, seed, steps);
     run->rows = mem_zeroed(MOST_ROWS, sizeof *run->rows);
-    bool ok = train(run, law, &lab, steps, err);
+    bool ok = train_bound_run(run, law, &lab, steps, err);
     lab_destroy(&lab);
     if (ok)
         return run;

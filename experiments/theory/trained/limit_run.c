@@ -92,7 +92,7 @@ static Var *run_recorded(Lab *lab, size_t rows)
     return v;
 }
 
-static void pull(Lab *lab, Var *v)
+static void pull_limit_run(Lab *lab, Var *v)
 {
     nn_params_zero_grads(&lab->student->net->params);
     ag_backward_from(v, lab->dout);
@@ -230,13 +230,13 @@ static double train_step(Lab *lab, size_t N, States *x0)
         for (size_t r = b * each; r < (b + 1) * each; r++)
             add_slope(lab, r, states_row(x0, b), lab->share[r] / (double)x0->batch);
     }
-    pull(lab, v);
+    pull_limit_run(lab, v);
     nn_optimizer_step(m->optimizer);
     return N > 0 ? sum / (double)x0->batch : recognised;
 }
 
 /* What the student is: sums over grid and patterns. */
-static void measure(Lab *lab, LimitStudent *result)
+static void measure_limit_run(Lab *lab, LimitStudent *result)
 {
     const FiniteLaw *law = lab->law;
     double nats;
@@ -273,7 +273,7 @@ bool limit_train(const FiniteLaw *law, const LimitTraining *training, LimitStude
             ok = error_set(err, "theory limit: stopped by signal %d", platform_signal());
     }
     if (ok)
-        measure(&lab, result);
+        measure_limit_run(&lab, result);
     states_free(&x0);
     lab_free(&lab);
     return ok;
@@ -298,7 +298,7 @@ double limit_gradient(const FiniteLaw *law, double gain, uint64_t seed)
         for (size_t r = 0; r < LIMIT_GRID; r++)
             add_slope(&lab, r, x, law->probability[k] * lab.share[r]);
     }
-    pull(&lab, v);
+    pull_limit_run(&lab, v);
     const ParamSet *params = &lab.student->net->params;
     for (size_t i = 0; i < params->count; i++) {
         const Param *p = params->items[i];

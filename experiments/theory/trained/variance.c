@@ -28,7 +28,7 @@ typedef struct Sample {
     NetworkInput at_t, at_tm; /* of the student: (B N) and (B M) rows */
 } Sample;
 
-static float *run(const Sample *s, const Denoiser *d, const NetworkInput *in)
+static float *run_variance(const Sample *s, const Denoiser *d, const NetworkInput *in)
 {
     float *out = arena_alloc(s->arena, in->x->batch * s->outputs, sizeof *out);
 
@@ -55,19 +55,19 @@ static void fill_sample(Sample *s, const Process *p, uint64_t seed, uint64_t num
     s->M = d->xtm.batch / s->B;
     NetworkInput teacher_t = {&d->xt, d->t, d->teacher_lambda_t, NULL, NULL};
     NetworkInput teacher_tm = {&d->xtm, d->tm, d->teacher_lambda_tm, NULL, NULL};
-    s->teacher_t = run(s, s->teacher, &teacher_t);
-    s->teacher_tm = run(s, s->teacher, &teacher_tm);
+    s->teacher_t = run_variance(s, s->teacher, &teacher_t);
+    s->teacher_tm = run_variance(s, s->teacher, &teacher_tm);
     distill_draw_xu(s->config, s->teacher, p, s->teacher_t, step, s->arena, d);
     NetworkInput at_u = {&d->xu, repeat(s->arena, d->u, s->B, s->N), d->lambda_u, NULL, NULL};
-    s->student_u = run(s, s->student, &at_u);
+    s->student_u = run_variance(s, s->student, &at_u);
     diffusion_head_draw(&s->student->head, s->student_u, &d->xu,
                         distill_row_streams(s->arena, step, PASS_X0U, s->B, s->N), &d->x0u);
     States *xt = arena_alloc(s->arena, 1, sizeof *xt);
     *xt = states_repeat(s->arena, &d->xt, s->N);
     s->at_t = (NetworkInput){xt, repeat(s->arena, d->t, s->B, s->N), d->lambda_t, NULL, NULL};
     s->at_tm = (NetworkInput){&d->xtm, d->tm, d->lambda_tm, NULL, NULL};
-    s->student_t = run(s, s->student, &s->at_t);
-    s->student_tm = run(s, s->student, &s->at_tm);
+    s->student_t = run_variance(s, s->student, &s->at_t);
+    s->student_tm = run_variance(s, s->student, &s->at_tm);
 }
 
 static void losses(const Sample *s, const Di4cOptions *options, const float *teacher_t, float *dt,
@@ -104,7 +104,7 @@ static float *mean_student(const Sample *s)
 }
 
 /* grad (P) = the gradient that dout of the student's outputs means for its weights. */
-static void pull(const Sample *s, const NetworkInput *in, const float *dout, float *grad)
+static void pull_variance(const Sample *s, const NetworkInput *in, const float *dout, float *grad)
 {
     const ParamSet *params = &s->student->net->params;
 
@@ -128,9 +128,9 @@ static void fill_gradients(const Sample *s, float *grads)
     losses(s, &no_data, mean_student(s), consis, NULL);
     for (size_t i = 0; i < at_t; i++)
         both[i] -= consis[i];
-    pull(s, &s->at_tm, distill, grads + LOSS_DISTILL * P);
-    pull(s, &s->at_t, both, grads + LOSS_DATA * P);
-    pull(s, &s->at_t, consis, grads + LOSS_CONSIS * P);
+    pull_variance(s, &s->at_tm, distill, grads + LOSS_DISTILL * P);
+    pull_variance(s, &s->at_t, both, grads + LOSS_DATA * P);
+    pull_variance(s, &s->at_t, consis, grads + LOSS_CONSIS * P);
     for (size_t i = 0; i < P; i++)
         grads[LOSS_ALL * P + i] =
             grads[LOSS_DISTILL * P + i] + grads[LOSS_DATA * P + i] + grads[LOSS_CONSIS * P + i];

@@ -94,7 +94,8 @@ static bool train_student(Lab *lab, size_t until, Error *err)
 }
 
 /* Spreads of all losses over `draws` steps' draws. */
-static void measure(const Lab *lab, bool control_variates, size_t draws, Spread spreads[LOSS_PARTS])
+static void measure_variance_run(const Lab *lab, bool control_variates, size_t draws,
+                                 Spread spreads[LOSS_PARTS])
 {
     const TinyModel *m = lab->student;
     size_t P = m->net->params.total;
@@ -119,8 +120,8 @@ static void add_rows(VarianceRun *run, const Lab *lab, size_t draws)
 {
     Spread with[LOSS_PARTS], without[LOSS_PARTS];
 
-    measure(lab, true, draws, with);
-    measure(lab, false, draws, without);
+    measure_variance_run(lab, true, draws, with);
+    measure_variance_run(lab, false, draws, without);
     for (int part = 0; part < LOSS_PARTS; part++) {
         VarianceRow *row = &run->rows[run->count++];
         row->loss = (LossPart)part;

@@ -299,7 +299,7 @@ static bool fill_entries(ZipFile *z, const Record *records, size_t count, Error 
     return true;
 }
 
-static bool parse(ZipFile *z, Error *err)
+static bool parse_zip_read(ZipFile *z, Error *err)
 {
     Directory d;
     if (!read_bytes(z, err) || !parse_end(z, &d, err))
@@ -318,7 +318,7 @@ ZipFile *zip_read(const char *path, Error *err)
 {
     ZipFile *z = mem_zeroed(1, sizeof *z);
     z->path = mem_string(path);
-    if (parse(z, err))
+    if (parse_zip_read(z, err))
         return z;
     zip_free(z);
     return NULL;

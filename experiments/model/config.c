@@ -410,14 +410,28 @@ bool config_is_structure(size_t i)
     return i < index_of(first_unshared);
 }
 
-bool config_is_needed(size_t i)
+static bool has_setting(const Setting *settings, size_t count, const char *name)
 {
-    static const char *const newer[] = {"beta", "beta_scale", "beta_ratio", "state_input",
-                                        "output_kernel"};
-    for (size_t k = 0; k < sizeof newer / sizeof newer[0]; k++)
-        if (strcmp(config_key(i), newer[k]) == 0)
+    for (size_t i = 0; i < count; i++)
+        if (strcmp(settings[i].name, name) == 0)
+            return true;
+    return false;
+}
+
+bool config_is_needed(const Config *c, size_t i)
+{
+    static const char *const newer[] = {"beta", "beta_scale", "beta_ratio", "state_input"};
+    const Key *k = &table()->keys[i];
+    const char *name = k->setting.name;
+    if (!config_is_structure(i) || k->setting.newer)
+        return false;
+    for (size_t n = 0; n < sizeof newer / sizeof newer[0]; n++)
+        if (strcmp(name, newer[n]) == 0)
             return false;
-    return config_is_structure(i);
+    const ProcessClass *process = config_process(c);
+    const NetworkClass *network = config_network(c);
+    return !k->own || has_setting(process->settings, process->setting_count, name) ||
+           has_setting(network->settings, network->setting_count, name);
 }
 
 void config_copy_structure(Config *c, const Config *from)

@@ -108,9 +108,10 @@ void config_value(const Config *c, size_t i, char out[CONFIG_TEXT]);
 size_t config_difference(const Config *a, const Config *b);
 /* The keys of data and process, then those of head and network. */
 bool config_is_structure(size_t i);
-/* Those of them that a model file must have: all but the ones that came after the first version,
- * whose defaults are what older files mean. */
-bool config_is_needed(size_t i);
+/* Those of them that a model file of this configuration must have: not those of other processes and
+ * networks than its own, nor those that came after the first version, whose defaults are what older
+ * files mean. */
+bool config_is_needed(const Config *c, size_t i);
 /* Takes from `from` the keys that a student shares with its teacher: data, process, head, network.
  */
 void config_copy_structure(Config *c, const Config *from);

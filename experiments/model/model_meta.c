@@ -63,17 +63,17 @@ static bool read_config(const SafetensorsFile *f, Config *c, Error *err)
 {
     char key[CONFIG_TEXT + 8];
     config_defaults(c);
-    for (size_t i = 0; config_is_structure(i); i++) {
-        if (!config_is_needed(i))
-            continue;
-        snprintf(key, sizeof key, "%s%s", config_prefix, config_key(i));
-        if (!need_meta(f, key, err))
-            return false;
-    }
     for (size_t i = 0; i < f->meta_count; i++) { /* an unknown setting is an error here */
         const char *name = f->meta[i].key;
         if (strncmp(name, config_prefix, strlen(config_prefix)) == 0 &&
             !config_set(c, name + strlen(config_prefix), f->meta[i].value, f->path, err))
+            return false;
+    }
+    for (size_t i = 0; config_is_structure(i); i++) {
+        if (!config_is_needed(c, i))
+            continue;
+        snprintf(key, sizeof key, "%s%s", config_prefix, config_key(i));
+        if (!need_meta(f, key, err))
             return false;
     }
     return true;

@@ -30,6 +30,7 @@ typedef struct Setting {
     double low, high;    /* range of numbers, and of a list's entries */
     const char *choices; /* "a|b|c" */
     const char *help;    /* a line */
+    bool newer;          /* files of older versions lack it and mean the default */
 } Setting;
 
 /* Numbers that its value takes. */

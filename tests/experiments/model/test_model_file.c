@@ -251,6 +251,25 @@ START_TEST(newer_settings_may_be_missing)
 }
 END_TEST
 
+/* Settings of other processes and networks than the file's own, which may be younger than the file;
+ * its own are needed. */
+START_TEST(settings_of_other_classes_may_be_missing)
+{
+    Error err = {""};
+    model_destroy(saved(ROLE_TEACHER, "a.safetensors"));
+    change(toy("a.safetensors"), toy("b.safetensors"), "config.Q_sigma", NULL);
+    change(toy("b.safetensors"), toy("c.safetensors"), "config.res_blocks", NULL);
+    Model *m = load(toy("c.safetensors"), WEIGHTS_RAW);
+    model_destroy(m);
+    change(toy("c.safetensors"), toy("d.safetensors"), "config.schedule", NULL);
+    ck_assert_ptr_null(model_load(toy("d.safetensors"), WEIGHTS_RAW, &err));
+    ck_assert_msg(strstr(err.text, "has no 'config.schedule'") != NULL, "%s", err.text);
+    change(toy("c.safetensors"), toy("e.safetensors"), "config.mlp_width", NULL);
+    ck_assert_ptr_null(model_load(toy("e.safetensors"), WEIGHTS_RAW, &err));
+    ck_assert_msg(strstr(err.text, "has no 'config.mlp_width'") != NULL, "%s", err.text);
+}
+END_TEST
+
 static Config matrix_config(const RateMatrix *rates)
 {
     Config c = toy_config(ROLE_TEACHER, 10);
@@ -402,6 +421,7 @@ Suite *model_file_suite(void)
     tcase_add_loop_test(tc, broken_metadata_is_named, 0, (int)(sizeof broken / sizeof broken[0]));
     tcase_add_test(tc, settings_of_training_may_be_missing);
     tcase_add_test(tc, newer_settings_may_be_missing);
+    tcase_add_test(tc, settings_of_other_classes_may_be_missing);
     tcase_add_test(tc, a_rate_matrix_is_kept);
     tcase_add_loop_test(tc, broken_rates_in_a_file_are_named, 0,
                         sizeof bad_rates / sizeof bad_rates[0]);

@@ -8,167 +8,22 @@
 #include "diffusion/teacher.h"
 #include "tensor/base/check.h"
 
-typedef enum Lists { NOTHING, PROCESSES, HEADS, NETWORKS, OBJECTIVES, SCHEDULES, LISTS } Lists;
-
-typedef struct Key {
-    Setting setting;
-    size_t offset; /* in Config: a field of its type, or its first number in own */
-    Lists lists;   /* a choice among classes, whose settings follow */
-    bool own;
-} Key;
-
 /* The table starts with the keys that teacher and student share: all before this one. */
 static const char first_unshared[] = "dropout";
 /* ... and those with the keys of data and process. */
 static const char first_of_model[] = "head";
 
-#define AT(field)            offsetof(Config, field), NOTHING, false
-#define CHOICE(field, lists) offsetof(Config, field), lists, false
-static const Key general[] = {
-    {{"transform", SETTING_CHOICE, "none", 0, 0, "none|binary",
-      "pictures as they are, or 2x2 means cut at threshold"},
-     AT(transform)},
-    {{"threshold", SETTING_NUMBER, "0.4", 0, 1, NULL, "of the binary transform"}, AT(threshold)},
-    {{"height", SETTING_INTEGER, "32", 1, 4096, NULL, "of the pictures; set from the data"},
-     AT(height)},
-    {{"width", SETTING_INTEGER, "32", 1, 4096, NULL, "of the pictures; set from the data"},
-     AT(width)},
-    {{"channels", SETTING_INTEGER, "3", 1, 16, NULL, "of the pictures; set from the data"},
-     AT(channels)},
-    {{"states", SETTING_INTEGER, "256", 2, 65535, NULL, "of a data dimension, without mask"},
-     AT(states)},
-    {{"process", SETTING_CHOICE, "gaussian", 0, 0, NULL, "forward process; matrix: of --rates"},
-     CHOICE(process, PROCESSES)},
-    {{"alpha_eps", SETTING_NUMBER, "0.001", 0, 0.5, NULL,
-      "absorbing loglinear: alpha = 1 - (1 - alpha_eps) t; beta cosine, loglinear"},
-     AT(alpha_eps)},
-    {{"beta", SETTING_CHOICE, "published", 0, 0, NULL,
-      "how fast time runs; published: by the process's own keys above"},
-     CHOICE(beta, SCHEDULES)},
-    {{"beta_scale", SETTING_NUMBER, "1", 1e-9, 1e9, NULL,
-      "factor of beta (not published; matrix: always)"},
-     AT(beta_scale)},
-    {{"beta_ratio", SETTING_NUMBER, "100", 1.000001, 1e9, NULL,
-      "beta exponential, linear: beta(1)/beta(0)"},
-     AT(beta_ratio)},
-    {{"head", SETTING_CHOICE, "logistic", 0, 0, NULL, "categorical head"}, CHOICE(head, HEADS)},
-    {{"fix", SETTING_FLAG, "off", 0, 0, NULL, "logistic head: symmetric floor"}, AT(fix)},
-    {{"state_input", SETTING_CHOICE, "by_head", 0, 0, "by_head|numbers",
-      "unet: states enter one-hot (softmax head), as numbers (logistic head), or as numbers "
-      "anyway"},
-     AT(state_input)},
-    {{"net", SETTING_CHOICE, "unet", 0, 0, NULL, "network"}, CHOICE(net, NETWORKS)},
-    {{"time_scale", SETTING_NUMBER, "1000", 1e-3, 1e6, NULL, "multiplies t and lambda"},
-     AT(time_scale)},
-    {{"dropout", SETTING_NUMBER, "0.1", 0, 0.95, NULL, "probability of a zero"}, AT(dropout)},
-    {{"steps", SETTING_INTEGER, "800000", 1, 1e12, NULL, "training steps in all"}, AT(steps)},
-    {{"batch", SETTING_INTEGER, "128", 1, 1e6, NULL, "pictures of a step"}, AT(batch)},
-    {{"chunk", SETTING_INTEGER, "128", 1, 1e6, NULL,
-      "student: most samples run at once, at least a block of the network's; changes no number"},
-     AT(chunk)},
-    {{"seed", SETTING_INTEGER, "1", 0, 9e15, NULL, "of all random streams"}, AT(seed)},
-    {{"lr", SETTING_NUMBER, "2e-4", 0, 10, NULL, "Adam's rate"}, AT(lr)},
-    {{"lr_decay", SETTING_CHOICE, "constant", 0, 0, "constant|linear|cosine",
-      "of the rate, to 0 at the last step"},
-     AT(lr_decay)},
-    {{"warmup", SETTING_INTEGER, "5000", 0, 1e12, NULL, "steps of linear warm-up"}, AT(warmup)},
-    {{"clip", SETTING_NUMBER, "1", 0, 1e9, NULL, "largest gradient norm; 0: none"}, AT(clip)},
-    {{"ema_decay", SETTING_NUMBER, "0.9999", 0, 1, NULL, "of the averaged weights"}, AT(ema_decay)},
-    {{"flip", SETTING_FLAG, "on", 0, 0, NULL, "random horizontal flips"}, AT(flip)},
-    {{"loss", SETTING_CHOICE, "ct_elbo", 0, 0, "ct_elbo|cross_entropy", "teacher's loss"},
-     AT(loss)},
-    {{"time_weight", SETTING_CHOICE, "one", 0, 0, "one|elbo", "of the cross entropy over t"},
-     AT(time_weight)},
-    {{"t_min", SETTING_NUMBER, "0.01", 0, 0.5, NULL, "smallest time"}, AT(t_min)},
-    {{"nll_weight", SETTING_NUMBER, "0.001", 0, 1e6, NULL, "ct_elbo: cross entropy's weight"},
-     AT(nll_weight)},
-    {{"eps", SETTING_NUMBER, "1e-9", 0, 1e-3, NULL, "of the published code's denominators"},
-     AT(eps)},
-    {{"two_passes", SETTING_FLAG, "off", 0, 0, NULL, "ct_elbo: second network call at x_t"},
-     AT(two_passes)},
-    {{"stratified_times", SETTING_FLAG, "off", 0, 0, NULL, "times cut evenly"},
-     AT(stratified_times)},
-    {{"lambda_dims", SETTING_INTEGER, "1", 1, 64, NULL, "student: numbers in lambda"},
-     AT(lambda_dims)},
-    {{"lambda_gain", SETTING_NUMBER, "1", 1e-3, 100, NULL,
-      "unet student: factor on lambda's first weights; 2.45 keeps its size"},
-     AT(lambda_gain)},
-    {{"lambdas", SETTING_INTEGER, "16", 1, 4096, NULL, "student: lambdas of a picture"},
-     AT(lambdas)},
-    {{"distill_lambdas", SETTING_INTEGER, "0", 0, 4096, NULL,
-      "student: lambdas of a picture in the distillation term; 0: lambdas"},
-     AT(distill_lambdas)},
-    {{"data_weight", SETTING_CHOICE, "sigmoid", 0, 0, "sigmoid|one|linear|zero",
-      "student: w(t) of the data term"},
-     AT(data_weight)},
-    {{"control_variates", SETTING_FLAG, "on", 0, 0, NULL, "student"}, AT(control_variates)},
-    {{"stratified_lambda", SETTING_FLAG, "off", 0, 0, NULL,
-      "student: lambdas of a picture cut evenly"},
-     AT(stratified_lambda)},
-    {{"delta_min", SETTING_NUMBER, "0.001", 1e-9, 0.5, NULL, "student: least t - u"},
-     AT(delta_min)},
-    {{"delta_max", SETTING_NUMBER, "0.01", 1e-9, 0.5, NULL, "student: largest t - u"},
-     AT(delta_max)},
-    {{"tm_width", SETTING_NUMBER, "0.01", 0, 0.5, NULL, "student: spread of t in distill"},
-     AT(tm_width)},
-    {{"share_at_one", SETTING_NUMBER, "0", 0, 1, NULL, "student: pictures with t = 1"},
-     AT(share_at_one)},
-    {{"objective", SETTING_CHOICE, "published", 0, 0, NULL,
-      "student: the paper's losses over N lambdas, or an evidence bound with a recognition "
-      "network"},
-     CHOICE(objective, OBJECTIVES)},
-    {{"lambda_scope", SETTING_CHOICE, "step", 0, 0, "step|sample",
-      "student: lambda is drawn for each step, or once for the whole sample"},
-     AT(lambda_scope)},
-    {{"lambda_law", SETTING_CHOICE, "uniform", 0, 0, "uniform|normal|mixture",
-      "student: uniform on [0,1); standard normal; normal while training, then Gaussians fitted to "
-      "it"},
-     AT(lambda_law)},
-    {{"prior_components", SETTING_INTEGER, "200", 1, 4096, NULL,
-      "student, lambda_law=mixture: Gaussians of the fitted law"},
-     AT(prior_components)},
-    {{"lambda_input", SETTING_CHOICE, "sinusoids", 0, 0, "sinusoids|numbers",
-      "student: how the network is given lambda"},
-     AT(lambda_input)},
-    {{"kl_weight", SETTING_NUMBER, "1", 0, 100, NULL,
-      "variational: weight of lambda's divergence from its prior"},
-     AT(kl_weight)},
-    {{"kl_warmup", SETTING_NUMBER, "0.6", 0, 1, NULL,
-      "variational: share of the steps in which that weight rises from 0, as a square"},
-     AT(kl_warmup)},
-    {{"most_steps", SETTING_INTEGER, "32", 1, 65536, NULL,
-      "variational, sample: bounds of 1, 2, 4, ... up to so many steps are trained"},
-     AT(most_steps)},
-    {{"consistency_weight", SETTING_NUMBER, "0", 0, 100, NULL,
-      "variational, step: weight of the consistency term; 0: none"},
-     AT(consistency_weight)},
-    {{"distill_weight", SETTING_NUMBER, "0", 0, 100, NULL,
-      "variational, step: weight of the distillation term; 0: none"},
-     AT(distill_weight)},
-    {{"targets", SETTING_CHOICE, "data", 0, 0, "data|teacher|mixed",
-      "student: pictures of the data, of the teacher's own many-step chain, or half of each"},
-     AT(targets)},
-    {{"target_count", SETTING_INTEGER, "8192", 1, 1e7, NULL,
-      "targets: pictures that the teacher draws"},
-     AT(target_count)},
-    {{"target_steps", SETTING_INTEGER, "64", 1, 4096, NULL,
-      "targets: steps in which it draws them"},
-     AT(target_steps)},
-    {{"start_from", SETTING_CHOICE, "raw", 0, 0, "averaged|raw",
-      "student: teacher's weights it starts from"},
-     AT(start_from)},
-};
-enum { GENERAL = sizeof general / sizeof *general, KEYS_MAX = 128, NAMES = 128 };
+enum { KEYS_MAX = 128, NAMES = 128 };
 
 typedef struct Table {
-    Key keys[KEYS_MAX];
+    ConfigKey keys[KEYS_MAX];
     size_t count, slots;      /* slots: numbers of own in use */
-    char names[LISTS][NAMES]; /* "uniform|absorbing|...", by Lists */
+    char names[LISTS][NAMES]; /* "uniform|absorbing|...", by ConfigList */
 } Table;
 
 /* ---- the table, made once ---- */
 
-static const Key *key_in(const Table *t, const char *name)
+static const ConfigKey *key_in(const Table *t, const char *name)
 {
     for (size_t i = 0; i < t->count; i++)
         if (strcmp(t->keys[i].setting.name, name) == 0)
@@ -176,7 +31,7 @@ static const Key *key_in(const Table *t, const char *name)
     return NULL;
 }
 
-static void add_key(Table *t, const Key *key)
+static void add_key(Table *t, const ConfigKey *key)
 {
     TENSOR_CHECK(t->count < KEYS_MAX, "more than %d settings", (int)KEYS_MAX);
     t->keys[t->count++] = *key;
@@ -188,8 +43,9 @@ static void add_own(Table *t, const Setting *settings, size_t count)
     for (size_t i = 0; i < count; i++) {
         if (key_in(t, settings[i].name) != NULL)
             continue;
-        const Key key = {settings[i], offsetof(Config, own) + t->slots * sizeof(double), NOTHING,
-                         true};
+        const ConfigKey key = {.setting = settings[i],
+                               .offset = offsetof(Config, own) + t->slots * sizeof(double),
+                               .own = true};
         add_key(t, &key);
         t->slots += setting_slots(&settings[i]);
         TENSOR_CHECK(t->slots <= CONFIG_OWN, "settings of classes take more than %d numbers",
@@ -197,7 +53,7 @@ static void add_own(Table *t, const Setting *settings, size_t count)
     }
 }
 
-static void add_name(Table *t, Lists lists, const char *name)
+static void add_name(Table *t, ConfigList lists, const char *name)
 {
     char *names = t->names[lists];
     const size_t used = strlen(names);
@@ -207,20 +63,20 @@ static void add_name(Table *t, Lists lists, const char *name)
     strcat(names, name);
 }
 
-static void add_classes(Table *t, Lists lists)
+static void add_classes(Table *t, ConfigList lists)
 {
-    for (size_t i = 0; lists == PROCESSES && i < diffusion_process_count(); i++) {
+    for (size_t i = 0; lists == LIST_PROCESSES && i < diffusion_process_count(); i++) {
         const ProcessClass *class = diffusion_process_class(i);
         add_name(t, lists, class->name);
         add_own(t, class->settings, class->setting_count);
     }
-    for (size_t i = 0; lists == HEADS && i < diffusion_head_count(); i++)
+    for (size_t i = 0; lists == LIST_HEADS && i < diffusion_head_count(); i++)
         add_name(t, lists, diffusion_head_class(i)->name);
-    for (int i = 0; lists == SCHEDULES && i < SCHEDULE_KINDS; i++)
+    for (int i = 0; lists == LIST_SCHEDULES && i < SCHEDULE_KINDS; i++)
         add_name(t, lists, diffusion_schedule_name((ScheduleKind)i));
-    for (size_t i = 0; lists == OBJECTIVES && i < objective_student_count; i++)
+    for (size_t i = 0; lists == LIST_OBJECTIVES && i < objective_student_count; i++)
         add_name(t, lists, objective_of_student[i]->name);
-    for (size_t i = 0; lists == NETWORKS && i < nn_network_count(); i++) {
+    for (size_t i = 0; lists == LIST_NETWORKS && i < nn_network_count(); i++) {
         const NetworkClass *class = nn_network_class(i);
         add_name(t, lists, class->name);
         add_own(t, class->settings, class->setting_count);
@@ -231,9 +87,9 @@ static const Table *table(void)
 {
     static Table t;
     static bool made;
-    for (size_t i = 0; !made && i < GENERAL; i++) {
-        Key key = general[i];
-        if (key.lists != NOTHING)
+    for (size_t i = 0; !made && i < config_own_key_count; i++) {
+        ConfigKey key = config_own_keys[i];
+        if (key.lists != LIST_NONE)
             key.setting.choices = t.names[key.lists];
         add_key(&t, &key);
         add_classes(&t, key.lists);
@@ -248,7 +104,7 @@ static const Table *table(void)
 static const char *const older_names[][2] = {{"distil_lambdas", "distill_lambdas"},
                                              {"distil_weight", "distill_weight"}};
 
-static const Key *find_key(const char *name)
+static const ConfigKey *find_key(const char *name)
 {
     for (size_t i = 0; i < sizeof older_names / sizeof older_names[0]; i++)
         if (strcmp(name, older_names[i][0]) == 0)
@@ -256,15 +112,15 @@ static const Key *find_key(const char *name)
     return key_in(table(), name);
 }
 
-static const Key *known_key(const char *name)
+static const ConfigKey *known_key(const char *name)
 {
-    const Key *k = find_key(name);
+    const ConfigKey *k = find_key(name);
     TENSOR_CHECK(k != NULL, "no setting %s", name);
     return k;
 }
 
 /* From the numbers of a value to where it is kept, and back. */
-static void keep(Config *c, const Key *k, const double *slots)
+static void keep(Config *c, const ConfigKey *k, const double *slots)
 {
     void *at = (char *)c + k->offset;
     if (k->own) {
@@ -279,7 +135,7 @@ static void keep(Config *c, const Key *k, const double *slots)
     }
 }
 
-static void fetch(const Config *c, const Key *k, double *slots)
+static void fetch(const Config *c, const ConfigKey *k, double *slots)
 {
     const void *at = (const char *)c + k->offset;
     if (k->own) {
@@ -297,7 +153,7 @@ static void fetch(const Config *c, const Key *k, double *slots)
 bool config_set(Config *c, const char *key, const char *value, const char *where, Error *err)
 {
     double slots[SETTING_LIST_SLOTS];
-    const Key *k = find_key(key);
+    const ConfigKey *k = find_key(key);
     if (!k)
         return error_set(err, "%s: unknown key '%.60s'; see di4c train --help", where, key);
     if (!setting_read(&k->setting, value, slots, where, err))
@@ -308,7 +164,7 @@ bool config_set(Config *c, const char *key, const char *value, const char *where
 
 void config_put(Config *c, const char *key, double value)
 {
-    const Key *k = known_key(key);
+    const ConfigKey *k = known_key(key);
     TENSOR_CHECK(setting_slots(&k->setting) == 1, "%s is a list", key);
     keep(c, k, &value);
 }
@@ -382,7 +238,7 @@ const char *config_key(size_t i)
 
 void config_value(const Config *c, size_t i, char out[CONFIG_TEXT])
 {
-    const Key *k = &table()->keys[i];
+    const ConfigKey *k = &table()->keys[i];
     double slots[SETTING_LIST_SLOTS];
     fetch(c, k, slots);
     setting_text(&k->setting, slots, out, CONFIG_TEXT);
@@ -420,14 +276,10 @@ static bool has_setting(const Setting *settings, size_t count, const char *name)
 
 bool config_is_needed(const Config *c, size_t i)
 {
-    static const char *const newer[] = {"beta", "beta_scale", "beta_ratio", "state_input"};
-    const Key *k = &table()->keys[i];
+    const ConfigKey *k = &table()->keys[i];
     const char *name = k->setting.name;
     if (!config_is_structure(i) || k->setting.newer)
         return false;
-    for (size_t n = 0; n < sizeof newer / sizeof newer[0]; n++)
-        if (strcmp(name, newer[n]) == 0)
-            return false;
     const ProcessClass *process = config_process(c);
     const NetworkClass *network = config_network(c);
     return !k->own || has_setting(process->settings, process->setting_count, name) ||

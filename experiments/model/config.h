@@ -1,7 +1,8 @@
 /* Configuration: one table of typed keys serves presets, --set, --help and the metadata of files.
  *
  * A Config is plain data.  The settings of a process or a network stand with its class and come
- * into the table by themselves; any other one is a field here and a line of the table in config.c.
+ * into the table by themselves; any other one is a field in config_keys.h and a row in
+ * config_keys.c.
  */
 #ifndef DI4C_EXPERIMENTS_MODEL_CONFIG_H
 #define DI4C_EXPERIMENTS_MODEL_CONFIG_H
@@ -14,63 +15,10 @@
 #include "diffusion/head/head.h"
 #include "diffusion/process/process.h"
 #include "experiments/data/rate_matrix.h"
+#include "experiments/model/config_keys.h"
 #include "experiments/model/objective.h"
 #include "nn/network_class.h"
 #include "tensor/base/error.h"
-
-enum { CONFIG_TEXT = 64, CONFIG_OWN = 48 };
-
-typedef struct Config {
-    /* data */
-    int transform; /* CONFIG_TRANSFORM_* */
-    double threshold;
-    int64_t height, width, channels, states;
-    /* forward process */
-    int process; /* place in the list of processes */
-    double alpha_eps;
-    int beta; /* ScheduleKind */
-    double beta_scale, beta_ratio;
-    const RateMatrix *rates; /* process=matrix: R, not owned and no key; else NULL */
-    /* head and network */
-    int head, net;   /* const HeadClass *, CONFIG_NET_* */
-    int state_input; /* CONFIG_STATE_* */
-    bool fix;
-    int output_kernel; /* CONFIG_KERNEL_* */
-    int64_t ch, res_blocks, attn_scale, embed, width_mlp, blocks_mlp;
-    char ch_mult[CONFIG_TEXT]; /* "1,2,2,2" */
-    double time_scale, dropout;
-    /* training */
-    int64_t steps, batch, seed, chunk;
-    double lr, clip, ema_decay;
-    int64_t warmup;
-    int lr_decay; /* LrDecay */
-    bool flip;
-    /* teacher */
-    int loss, time_weight; /* TeacherLoss, TimeWeight */
-    double t_min, nll_weight, eps;
-    bool two_passes, stratified_times;
-    /* student */
-    int64_t lambda_dims, lambdas, distill_lambdas;
-    double lambda_gain;
-    int data_weight; /* DataWeight */
-    bool control_variates, stratified_lambda;
-    double delta_min, delta_max, tm_width, share_at_one;
-    int objective;                              /* CONFIG_OBJECTIVE_* */
-    int lambda_scope, lambda_law, lambda_input; /* 0 for LAMBDA_STEP; LambdaLaw; CONFIG_LAMBDA_* */
-    double kl_weight, kl_warmup, consistency_weight, distill_weight;
-    int64_t most_steps, prior_components;
-    int targets; /* CONFIG_TARGETS_* : where the pictures x_0 come from */
-    int64_t target_count, target_steps;
-    int start_from; /* CONFIG_START_* : which of the teacher's weights the student starts from */
-    double own[CONFIG_OWN]; /* settings of processes and networks, as config.c lays them out */
-} Config;
-
-enum { CONFIG_TRANSFORM_NONE, CONFIG_TRANSFORM_BINARY };
-enum { CONFIG_STATE_BY_HEAD, CONFIG_STATE_NUMBERS };
-enum { CONFIG_OBJECTIVE_PUBLISHED, CONFIG_OBJECTIVE_VARIATIONAL };
-enum { CONFIG_LAMBDA_SINUSOIDS, CONFIG_LAMBDA_NUMBERS };
-enum { CONFIG_TARGETS_DATA, CONFIG_TARGETS_TEACHER, CONFIG_TARGETS_MIXED };
-enum { CONFIG_START_AVERAGED, CONFIG_START_RAW };
 
 void config_defaults(Config *c); /* the paper's CIFAR-10 teacher and student */
 

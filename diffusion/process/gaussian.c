@@ -112,12 +112,12 @@ static ProcessConstant constant(const Process *p, double factor)
 {
     double b = p->config.own[TIME_BASE];
 
-    return (ProcessConstant){"time_base", b, factor * b};
+    return (ProcessConstant){.name = "time_base", .value = b, .needed = factor * b};
 }
 
 static ProcessConstant prior_constant(const Process *p)
 {
-    return (ProcessConstant){"Q_sigma", p->config.own[Q_SIGMA], 4.0};
+    return (ProcessConstant){.name = "Q_sigma", .value = p->config.own[Q_SIGMA], .needed = 4.0};
 }
 
 const ProcessClass diffusion_gaussian = {.name = "gaussian",

@@ -57,7 +57,7 @@ static double needed_factor(const Process *p)
 {
     double low = 1.0, high = 2.0;
 
-    while (stretched(p, high) > PRIOR_DISTANCE && high < 1e12) {
+    while (stretched(p, high) > PRIOR_DISTANCE && high < 1e12) { /* 40 times at most */
         low = high;
         high *= 2.0;
     }

@@ -8,7 +8,7 @@
  *
  * A Var holds a value, a gradient and the function that hands its gradient to its inputs; there are
  * no operation codes.  Small things live in the graph's arena, values and gradients in its pool, so
- * that these can go early: see ag_drop.  Operations: see the other headers here. */
+ * that these can go early: see ag_drop.  Operations: see operations.h. */
 #ifndef DI4C_AUTOGRAD_AUTOGRAD_H
 #define DI4C_AUTOGRAD_AUTOGRAD_H
 
@@ -138,9 +138,9 @@ size_t ag_memory_peak(const Graph *g);
  *   - v->grad is complete, and may be overwritten: nobody reads it afterwards (keep_grads puts it
  *     back). */
 
-/* For operations (here and in folders below):  new_var allocates the result; the operation fills
- * value.data (and saved, from graph->arena, if v->needs_grad); done() performs the finite check and
- * returns v.  All inputs must belong to one graph; an optional input may be NULL. */
+/* For operations: ag_new_var allocates the result; the operation fills value.data (and saved, from
+ * graph->arena, if v->needs_grad); ag_done performs the finite check and returns v.  All inputs
+ * must belong to one graph; an optional input may be NULL. */
 Var *ag_new_var(const char *op, int rank, const size_t *shape, void (*backward)(Var *v),
                 int input_count, Var *const *inputs);
 /* As ag_new_var, but the result shares its input's data: value is that data, or a contiguous part

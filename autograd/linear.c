@@ -103,7 +103,12 @@ static ConvShape conv_shape(const Var *x, const Var *w, const Var *b, int stride
     TENSOR_CHECK(stride == 1 || (stride == 2 && xv->shape[1] % 2 == 0 && xv->shape[2] % 2 == 0),
                  "conv3x3: stride %d on x %s; need 1, or 2 on even H and W", stride,
                  tensor_text(xv, tx));
-    ConvShape s = {xv->shape[0], xv->shape[1], xv->shape[2], xv->shape[3], wv->shape[3], stride};
+    ConvShape s = {.batch = xv->shape[0],
+                   .height = xv->shape[1],
+                   .width = xv->shape[2],
+                   .cin = xv->shape[3],
+                   .cout = wv->shape[3],
+                   .stride = stride};
     return s;
 }
 

@@ -73,7 +73,12 @@ Var *ag_group_norm_shifted(Var *x, Var *shift, Var *gamma, Var *beta, size_t gro
     Var *inputs[INPUTS] = {x, shift, gamma, beta};
     Var *v = ag_new_var("group_norm", xv->rank, xv->shape, group_norm_backward, INPUTS, inputs);
     NormSaved *saved = arena_alloc(v->graph->arena, 1, sizeof *saved);
-    const NormShape shape = {xv->shape[0], axes_positions(xv), axes_last(xv), groups, eps, silu};
+    const NormShape shape = {.batch = xv->shape[0],
+                             .positions = axes_positions(xv),
+                             .channels = axes_last(xv),
+                             .groups = groups,
+                             .eps = eps,
+                             .silu = silu};
     saved->shape = shape;
     saved->mean = arena_alloc(v->graph->arena, shape.batch * groups, sizeof(float));
     saved->rstd = arena_alloc(v->graph->arena, shape.batch * groups, sizeof(float));

@@ -54,8 +54,7 @@ Var *ag_dropout(Var *x, double p, const Rng *streams, uint64_t layer);
 
 /* ---- draw.c ---- */
 /* A reparameterised draw from N(m, diag(e^v)): stats (B, 2 L), a row is m, then the log-variances
- * v;
- * noise (B, L), standard normal (copied).  y = m + e^(v/2) noise: (B, L). */
+ * v; noise (B, L), standard normal (copied).  y = m + e^(v/2) noise: (B, L). */
 Var *ag_gaussian_draw(Var *stats, const double *noise);
 /* A reparameterised draw from the uniform law on a box of [0,1]^L: stats (B, 2 L), a row is l, then
  * r; the box leaves e^l/z below it and e^r/z above it, z = 1 + e^l + e^r.  u (B, L) in [0,1). */

@@ -92,7 +92,7 @@ static void piece(size_t i, void *context)
 static bool run_network(Bound *w, size_t count, Error *err)
 {
     const States x = states_rows(&w->x, 0, count);
-    const NetworkInput in = {&x, w->t, NULL, NULL, NULL};
+    const NetworkInput in = {.x = &x, .t = w->t};
     const size_t outputs = diffusion_head_outputs(&w->request->model->head);
 
     if (platform_signal() != 0)

@@ -172,7 +172,7 @@ static bool run_network(Work *w, Error *err)
     const Denoiser *m = w->request->model;
     size_t rows = w->count * w->K, D = w->x0->dims;
     States x = states_rows(&w->rows, 0, rows);
-    NetworkInput in = {&x, w->t, m->lambda_dims > 0 ? w->lambda : NULL, NULL, NULL};
+    NetworkInput in = {.x = &x, .t = w->t, .lambda = m->lambda_dims > 0 ? w->lambda : NULL};
     bool finite = true;
 
     if (platform_signal() != 0)

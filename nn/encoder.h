@@ -7,8 +7,8 @@
  * cannot.
  *
  * An encoder's parameters stand in its student's ParamSet under "encoder.", so that one optimiser,
- * one average and one file hold both.  mlp_encoder.h and unet_encoder.h make the two that there
- * are. */
+ * one average and one file hold both.  mlp/mlp_encoder.h and unet/unet_encoder.h make the two that
+ * there are. */
 #ifndef DI4C_NN_ENCODER_H
 #define DI4C_NN_ENCODER_H
 

@@ -1,5 +1,5 @@
 /* A network: (x, t, optional lambda) -> numbers per dimension that a categorical head reads.
- * The U-Net and the MLP are two of them; more can be added without touching what uses them. */
+ * network_class.h says what a kind of them is; there are two, the U-Net and the MLP. */
 #ifndef DI4C_NN_NETWORK_H
 #define DI4C_NN_NETWORK_H
 
@@ -28,7 +28,7 @@ typedef struct Encoder Encoder;
 
 typedef struct Network Network;
 struct Network {
-    const char *kind; /* "unet" or "mlp" */
+    const char *kind; /* its class's name, "unet" or "mlp" */
     ParamSet params;
     size_t dims;                          /* D */
     size_t states;                        /* S of the input, the mask included */

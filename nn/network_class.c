@@ -1,3 +1,4 @@
+/* A class's own settings by name. */
 #include "nn/network_class.h"
 
 #include <string.h>

@@ -1,5 +1,5 @@
-/* What a kind of network is: a file defines one of these, and a line of networks.c lists it.  The
- * settings of `--set`, help and what model files hold are made from it. */
+/* What a kind of network is: a file defines one of these, and networks.c lists it.  The settings
+ * of `--set`, help and what model files hold are made from it. */
 #ifndef DI4C_NN_NETWORK_CLASS_H
 #define DI4C_NN_NETWORK_CLASS_H
 

@@ -29,8 +29,8 @@ typedef struct Head {
 } Head;
 
 /* What a kind of head is: unnormalised probabilities of a dimension, logits, and gradients; the
- * rest (normalisation, known dimensions, batches) is made of it.  A file defines one of these, and
- * a line of heads.c lists it. */
+ * rest (normalisation, known dimensions, batches) is made of it.  A file defines one of these; it
+ * is named below and listed in heads.c. */
 struct HeadClass {
     const char *name; /* "softmax", ... */
     bool ordinal;     /* states are a scale: no mask, and a network that knows them so */

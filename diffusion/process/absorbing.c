@@ -65,8 +65,9 @@ static ProcessConstant constant_absorbing(const Process *p, double factor)
     double c = p->config.own[RATE_CONST], eps = p->config.eps;
 
     if (p->config.own[SHAPE] == LINEAR)
-        return (ProcessConstant){"rate_const", c, factor * c};
-    return (ProcessConstant){"alpha_eps", eps, pow(eps, factor)}; /* cosine ends at 0 as it is */
+        return (ProcessConstant){.name = "rate_const", .value = c, .needed = factor * c};
+    /* log-linear; cosine ends at 0 as it is */
+    return (ProcessConstant){.name = "alpha_eps", .value = eps, .needed = pow(eps, factor)};
 }
 
 const ProcessClass diffusion_absorbing = {.name = "absorbing",

@@ -80,8 +80,9 @@ static ProcessConstant constant_birth_death(const Process *p, double factor)
 {
     double low = p->config.own[SIGMA_MIN], high = p->config.own[SIGMA_MAX];
 
-    return (ProcessConstant){"sigma_max", high,
-                             sqrt(low * low + factor * (high * high - low * low))};
+    return (ProcessConstant){.name = "sigma_max",
+                             .value = high,
+                             .needed = sqrt(low * low + factor * (high * high - low * low))};
 }
 
 const ProcessClass diffusion_birth_death = {.name = "birthdeath",

@@ -11,6 +11,17 @@
 
 #include "diffusion/process/process.h"
 
+/* Least log of pi's outermost entry against the middle.  After division by the sum, which is at
+ * most the 65535 states that there can be, e^-650 is still 1e-287 and above IMPOSSIBLE, so that
+ * nothing is lost where one divides by pi.  At state S - 1 the log is -(S/2)^2/(2 Q_sigma^2): below
+ * it where Q_sigma < S/sqrt(8 650) = S/72.1. */
+static const double LEAST_LOG = -650.0;
+static const double STATES_PER_SIGMA = 72.0;
+
+/* The prior's centre is beside pi's by 1/2 where S is odd, and two Gaussians that far apart differ
+ * by 1/(2 Q_sigma sqrt(2 pi)) in total variation: PRIOR_DISTANCE at Q_sigma = 3.99. */
+static const double LEAST_Q_SIGMA = 4.0;
+
 enum { RATE_SIGMA, Q_SIGMA, TIME_EXPONENTIAL, TIME_BASE, SETTINGS };
 static const Setting settings[SETTINGS] = {
     [RATE_SIGMA] = {.name = "rate_sigma",
@@ -64,11 +75,11 @@ static bool fill_end(Process *p, Error *err)
 {
     size_t S = p->states;
 
-    if (log_weight(p, S - 1) < -650.0)
+    if (log_weight(p, S - 1) < LEAST_LOG)
         return error_set(err,
                          "process gaussian: Q_sigma = %g is too small for %zu states: "
                          "expected at least %g",
-                         p->config.own[Q_SIGMA], S, (double)S / 72.0);
+                         p->config.own[Q_SIGMA], S, (double)S / STATES_PER_SIGMA);
     fill_density(p, 0.5 * (double)S, p->end);
     fill_density(p, (double)(S / 2), p->prior);
     return true;
@@ -112,12 +123,13 @@ static ProcessConstant constant_gaussian(const Process *p, double factor)
 {
     double b = p->config.own[TIME_BASE];
 
-    return (ProcessConstant){"time_base", b, factor * b};
+    return (ProcessConstant){.name = "time_base", .value = b, .needed = factor * b};
 }
 
 static ProcessConstant prior_constant(const Process *p)
 {
-    return (ProcessConstant){"Q_sigma", p->config.own[Q_SIGMA], 4.0};
+    return (ProcessConstant){
+        .name = "Q_sigma", .value = p->config.own[Q_SIGMA], .needed = LEAST_Q_SIGMA};
 }
 
 const ProcessClass diffusion_gaussian = {.name = "gaussian",

@@ -186,7 +186,7 @@ static ProcessConstant constant_matrix(const Process *p, double factor)
 {
     double b = p->config.beta_scale;
 
-    return (ProcessConstant){"beta_scale", b, factor * b};
+    return (ProcessConstant){.name = "beta_scale", .value = b, .needed = factor * b};
 }
 
 const ProcessClass diffusion_matrix = {.name = "matrix",

@@ -43,8 +43,8 @@ typedef struct ProcessConstant {
     double value, needed;
 } ProcessConstant;
 
-/* What a process is: a file defines one of these, and a line of processes.c lists it.  All else is
- * made from it: the settings of `--set`, help, what model files hold, checks. */
+/* What a process is: a file defines one of these, and processes.c lists it.  All else is made from
+ * it: the settings of `--set`, help, what model files hold, checks. */
 struct ProcessClass {
     const char *name; /* "gaussian", ... */
     const char *help; /* a line */
@@ -103,7 +103,7 @@ bool diffusion_process_choose(ProcessConfig *c, const char *setting, const char 
  * is infinite without a closed form, and a P[0->1] with a row farther than PRIOR_DISTANCE from
  * the prior: sampling would start from the wrong law.  Exempt are the published constants with the
  * 256 states they were published for: birth-death is 0.301 away there, the others below 0.002
- * (README.md says what that costs). */
+ * (diffusion/README.md says what that costs). */
 Process *diffusion_process_create(const ProcessConfig *config, Error *err);
 void diffusion_process_destroy(Process *p);
 /* R[i][j]; for i = j minus the rate at which i is left. */

@@ -57,7 +57,7 @@ static double needed_factor(const Process *p)
 {
     double low = 1.0, high = 2.0;
 
-    while (stretched(p, high) > PRIOR_DISTANCE && high < 1e12) {
+    while (stretched(p, high) > PRIOR_DISTANCE && high < 1e12) { /* 40 times at most */
         low = high;
         high *= 2.0;
     }
@@ -102,9 +102,11 @@ bool diffusion_process_check_start(const Process *p, Error *err)
                          c.needed);
     }
     bool own = p->config.beta == SCHEDULE_PUBLISHED;
-    const ProcessConstant wanted = own ? p->class->constant(p, needed_factor(p))
-                                       : (ProcessConstant){"beta_scale", p->config.beta_scale,
-                                                           p->config.beta_scale * needed_factor(p)};
+    const ProcessConstant wanted =
+        own ? p->class->constant(p, needed_factor(p))
+            : (ProcessConstant){.name = "beta_scale",
+                                .value = p->config.beta_scale,
+                                .needed = p->config.beta_scale * needed_factor(p)};
     bool up = wanted.needed > wanted.value;
     return error_set(err,
                      "process %s: with %zu states and %s = %g, B(0,1) = %g and x_1 is %.3g "

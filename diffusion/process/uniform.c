@@ -46,7 +46,7 @@ static ProcessConstant constant_uniform(const Process *p, double factor)
 {
     const double c = p->config.own[RATE_CONST];
 
-    return (ProcessConstant){"rate_const", c, factor * c};
+    return (ProcessConstant){.name = "rate_const", .value = c, .needed = factor * c};
 }
 
 const ProcessClass diffusion_uniform = {.name = "uniform",

@@ -120,7 +120,7 @@ static void draw_lambda(SamplerBatch *b)
 
 bool sampler_network(SamplerBatch *b, Error *err)
 {
-    NetworkInput in = {&b->x, b->t, NULL, NULL, NULL};
+    NetworkInput in = {.x = &b->x, .t = b->t};
 
     if (platform_signal() != 0)
         return error_set(err, "sampling stopped by signal %d", platform_signal());

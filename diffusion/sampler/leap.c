@@ -115,6 +115,8 @@ size_t sampler_leap(const Leap *leap, Rng *rng)
     double scale = leap->earlier != NULL ? leap->a1 : 1.0, sum = (double)leap->x;
     double mean = leap->h * (scale * reverse + forward);
 
+    /* Which way is faster: a proposal walks over S states, the rates written out take up to S sums
+     * of S terms, but as vector loops.  Their law is the same. */
     if (mean > 2.0 + (double)S / 16.0)
         return leap_by_rates(leap, rng);
     size_t jumps = rng_poisson(rng, mean);
@@ -164,8 +166,10 @@ static void convolve(Tail *law)
 }
 
 /* The law of sum_k k Poisson(rate[k]), k = 1..size.  Panjer: i P(i) = sum_k k rate[k] P(i-k), for
- * the rates divided by 2^m so that P(0) is no underflow, then m convolutions.  By Bernstein's
- * inequality P(sum >= mean + y) <= exp(-y^2 / (2 (variance + size y/3))), here 1e-16. */
+ * the rates divided by 2^m so that P(0) is no underflow, then m convolutions.  P(0) = e^-500 is
+ * 7e-218; small rates have 90 powers of ten left before their products with it underflow.  By
+ * Bernstein's inequality P(sum >= mean + y) <= exp(-y^2 / (2 (variance + size y/3))), here 1e-16.
+ */
 static Tail sum_of_jumps(const double *rate, size_t size)
 {
     double total = 0.0, mean = 0.0, variance = 0.0, share = 1.0;

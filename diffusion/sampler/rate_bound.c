@@ -157,7 +157,7 @@ RateBounds *sampler_bounds_create(const Process *p, double t_min, Error *err)
     w->clock[0] = diffusion_process_integral(p, 0.0, top);
     double s = forgotten_from(p, t_min, top), end = diffusion_process_integral(p, 0.0, t_min);
     while (ok && t > t_min) {
-        if (s >= t) { /* a short window */
+        if (s >= t) { /* a short window: a tenth of its place, and e^(2 g D) at most e^0.4 */
             double clock = w->clock[w->count], step = 0.1 * clock;
             step = step * p->exit > 0.2 ? 0.2 / p->exit : step;
             s = clock - step > end ? diffusion_process_time_at(p, clock - step) : t_min;

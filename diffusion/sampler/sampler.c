@@ -1,6 +1,5 @@
-/* The loop over steps and batches.  `out` holds the states of all samples
- * and is moved from t_N to 0 step by step, or, by a sampler with times of its own, batch by batch.
- */
+/* The loop over steps and batches.  `out` holds the states of all samples and is moved from t_N to
+ * 0 step by step, or, by a sampler with times of its own, batch by batch. */
 #include "diffusion/sampler/sampler.h"
 
 #include <stdio.h>

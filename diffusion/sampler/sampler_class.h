@@ -1,5 +1,5 @@
 /* What a sampler is.  Samplers of grid times fill plan, open, move and row; those with times of
- * their own fill run.  A file defines one of these, and a line of samplers.c lists it. */
+ * their own fill run.  A file defines one of these, and samplers.c lists it. */
 #ifndef DI4C_DIFFUSION_SAMPLER_SAMPLER_CLASS_H
 #define DI4C_DIFFUSION_SAMPLER_SAMPLER_CLASS_H
 

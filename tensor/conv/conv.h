@@ -1,4 +1,5 @@
-/* 3x3 convolutions, channels-last.  1x1 convolutions are matrix products: see gemm.h.
+/* 3x3 convolutions, channels-last.  1x1 convolutions are matrix products: see
+ * tensor/product/gemm.h.
  *
  *   y[b,i,j,o] = bias[o] + sum_{p,q,c} x[b, s i + p - pad, s j + q - pad, c] w[p,q,c,o]
  *

@@ -49,7 +49,11 @@ static void fill_pass(Pass *p, size_t images, size_t lambdas)
         x0.x[i] = (uint16_t)rng_below(&rng, STATES);
     p->config = distill_defaults();
     p->config.lambdas = lambdas;
-    p->model.head = (Head){&diffusion_logistic, DIMS, STATES, CHANNELS, false, -1};
+    p->model.head = (Head){.class = &diffusion_logistic,
+                           .dims = DIMS,
+                           .states = STATES,
+                           .channels = CHANNELS,
+                           .mask = -1};
     p->step = distill_stream(1, 1);
     p->draws =
         distill_first_draws(&p->config, &p->model, &p->model, p->process, &x0, p->step, p->arena);

@@ -106,8 +106,11 @@ static int run_samplers(const Command *self, int argc, char **argv)
     Process *p = diffusion_process_create(&config, &err);
     if (!p)
         return command_fail(self, &err, 1);
-    Denoiser d = {.head = {&diffusion_logistic, (size_t)dims, (size_t)states - (p->mask >= 0), 1,
-                           false, p->mask},
+    Denoiser d = {.head = {.class = &diffusion_logistic,
+                           .dims = (size_t)dims,
+                           .states = (size_t)states - (p->mask >= 0),
+                           .channels = 1,
+                           .mask = p->mask},
                   .forward = given_numbers};
     float *numbers = bench_floats(1, (size_t)count * diffusion_head_outputs(&d.head));
     d.self = numbers;

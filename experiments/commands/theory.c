@@ -66,7 +66,7 @@ static int run_theory(const Command *self, int argc, char **argv)
     if (!known(name, &err) || !path_check_result("--json", json, &err))
         return command_fail(self, &err, 2);
     char *results = json != NULL ? mem_string(json) : path_join(out, "results.json");
-    const TheoryOptions options = {world, (uint64_t)seed, common.quiet};
+    const TheoryOptions options = {.world = world, .seed = (uint64_t)seed, .quiet = common.quiet};
     platform_catch_signals();
     bool ok = platform_make_folder(out, &err) && path_check_output(results, &err);
     Findings *f = findings_create(out);

@@ -7,7 +7,7 @@
 
 DatasetOptions dataset_defaults(void)
 {
-    DatasetOptions options = {DATA_AS_IS, 0.4};
+    DatasetOptions options = {.transform = DATA_AS_IS, .threshold = 0.4};
 
     return options;
 }

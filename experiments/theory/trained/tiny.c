@@ -46,7 +46,11 @@ TinyModel *tiny_create(const FiniteLaw *law, const Process *p, size_t lambda_dim
 {
     TinyModel *m = mem_zeroed(1, sizeof *m);
     OptimizerConfig c = nn_optimizer_defaults();
-    const Head head = {&diffusion_softmax, law->dims, law->states, 1, false, p->mask};
+    const Head head = {.class = &diffusion_softmax,
+                       .dims = law->dims,
+                       .states = law->states,
+                       .channels = 1,
+                       .mask = p->mask};
 
     m->net = create_network(law, p, lambda_dims);
     m->net->initialise(m->net, seed);

@@ -97,9 +97,10 @@ SamplerPlan *diffusion_sampler_plan(const SampleRequest *r, Error *err)
         error_set(err, "sampler %s: chooses its own times, there is no plan of its calls", c->name);
         return NULL;
     }
+    if (!sampler_check_request(r, err))
+        return NULL;
     double *times = mem_alloc(r->steps, sizeof *times);
-    if (!diffusion_sampler_times(r, times, err) || !check_first(r, times[0], err) ||
-        !sampler_check_request(r, err)) {
+    if (!diffusion_sampler_times(r, times, err) || !check_first(r, times[0], err)) {
         mem_free(times);
         return NULL;
     }

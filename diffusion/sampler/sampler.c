@@ -114,9 +114,10 @@ static bool run_grid(const SampleRequest *r, const States *out, size_t batch, Er
     size_t done = 0;
     bool ok = true;
 
-    if (plan == NULL || out->batch == 0) {
+    ok = plan != NULL && check_models(r, out, err);
+    if (!ok || out->batch == 0) {
         diffusion_sampler_plan_destroy(plan);
-        return plan != NULL;
+        return ok;
     }
     sampler_batch_init(&b, r, &plan->settings, batch);
     draw_priors(&b, out);
@@ -160,9 +161,8 @@ bool diffusion_sample(const SampleRequest *r, States *out, Error *err)
 
     if (r->calls != NULL)
         *r->calls = 0;
-    if (!sampler_check_request(r, err) || !check_models(r, out, err))
-        return false;
-    if (r->sampler != NULL && r->sampler->run != NULL)
-        return out->batch == 0 || run_own(r, &settings, out, batch, err);
-    return run_grid(r, out, batch, err);
+    if (r->sampler == NULL || r->sampler->run == NULL)
+        return run_grid(r, out, batch, err);
+    return sampler_check_request(r, err) && check_models(r, out, err) &&
+           (out->batch == 0 || run_own(r, &settings, out, batch, err));
 }

@@ -82,6 +82,7 @@ Suite *dropout_suite(void)
     tcase_add_checked_fixture(tc, setup, teardown);
     tcase_add_test(tc, dropout_follows_the_sample);
     tcase_add_test(tc, dropout_rate);
+    tcase_set_timeout(tc, 60);
     suite_add_tcase(s, tc);
     return s;
 }

@@ -141,6 +141,7 @@ Suite *paths_suite(void)
     tcase_add_test(tc, places);
     tcase_add_test(tc, the_command_line_is_remembered);
     tcase_add_test(tc, the_command_line_can_be_run_again);
+    tcase_set_timeout(tc, 60);
     suite_add_tcase(s, tc);
     return s;
 }

@@ -163,6 +163,7 @@ Suite *datasets_suite(void)
     tcase_add_test(tc, laws_are_known_by_spec);
     tcase_add_test(tc, specs_are_checked);
     tcase_add_test(tc, whole_specs_are_needed);
+    tcase_set_timeout(tc, 60);
     suite_add_tcase(suite, tc);
     tc = tcase_create("misuse");
     tcase_add_test_raise_signal(tc, no_kind_beyond_the_table, 6);

@@ -121,6 +121,7 @@ Suite *rate_matrix_suite(void)
     tcase_add_test(tc, npy_files_are_read);
     tcase_add_loop_test(tc, broken_text_is_named, 0, sizeof broken / sizeof broken[0]);
     tcase_add_test(tc, what_is_no_text_is_refused);
+    tcase_set_timeout(tc, 60);
     suite_add_tcase(s, tc);
     return s;
 }

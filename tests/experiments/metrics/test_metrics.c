@@ -224,6 +224,7 @@ Suite *metrics_suite(void)
     tcase_add_test(tc, bounds_are_taken_on_draws_of_a_known_law);
     tcase_add_test(tc, other_bounds_are_taken_on_the_first_pictures);
     tcase_add_test(tc, one_picture_has_no_standard_error);
+    tcase_set_timeout(tc, 60);
     suite_add_tcase(s, tc);
     return s;
 }

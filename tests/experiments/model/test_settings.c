@@ -295,6 +295,7 @@ Suite *settings_suite(void)
     tcase_add_test(tc, pictures_follow_the_seed);
     tcase_add_loop_test(tc, draws_follow_the_seed, 0, 2);
     tcase_add_checked_fixture(tc, set_up, toys_tear_down);
+    tcase_set_timeout(tc, 60);
     suite_add_tcase(s, tc);
     return s;
 }

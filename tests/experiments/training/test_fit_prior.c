@@ -101,6 +101,7 @@ Suite *fit_prior_suite(void)
     tcase_add_checked_fixture(tc, set_up, tear_down);
     tcase_add_test(tc, averaged_weights_are_fitted_to);
     tcase_add_test(tc, a_signal_writes_nothing);
+    tcase_set_timeout(tc, 60);
     suite_add_tcase(s, tc);
     return s;
 }

@@ -267,7 +267,7 @@ Suite *png_suite(void)
     Suite *suite = suite_create("png");
     TCase *tc = tcase_create("png");
 
-    tcase_set_timeout(tc, 20);
+    tcase_set_timeout(tc, 60);
     tcase_add_checked_fixture(tc, NULL, remove_file);
     tcase_add_test(tc, pixels_come_back);
     tcase_add_test(tc, file_with_texts);

@@ -78,6 +78,7 @@ Suite *read_file_suite(void)
     tcase_add_test(tc, bytes_and_a_nul);
     tcase_add_test(tc, sentences);
     tcase_add_test(tc, the_start);
+    tcase_set_timeout(tc, 60);
     suite_add_tcase(suite, tc);
     return suite;
 }

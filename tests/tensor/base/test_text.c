@@ -391,6 +391,7 @@ Suite *text_suite(void)
     tcase_add_test(tc, texts_are_read_alike);
     tcase_add_test(tc, utf8_sequences);
     tcase_add_test(tc, keys_and_values);
+    tcase_set_timeout(tc, 60);
     suite_add_tcase(s, tc);
     tc = tcase_create("mistakes");
     tcase_add_loop_test_raise_signal(tc, an_unknown_conversion_is_a_mistake, SIGABRT, 0, 4);

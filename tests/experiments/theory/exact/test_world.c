@@ -142,6 +142,7 @@ Suite *world_suite(void)
     tcase_add_test(tc, a_sum_that_is_nearly_1_is_divided_by);
     tcase_add_loop_test(tc, bad_tables_are_refused, 0, (int)(sizeof bad / sizeof bad[0]));
     tcase_add_test(tc, names_and_files_that_are_not_there);
+    tcase_set_timeout(tc, 60);
     suite_add_tcase(s, tc);
     return s;
 }

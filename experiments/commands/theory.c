@@ -10,19 +10,27 @@
 #include "tensor/base/platform.h"
 #include "tensor/base/text.h"
 
+enum { NAMES = 256 };
+
+/* "rate, bound, ... limit, " */
+static const char *all_names(char out[NAMES])
+{
+    out[0] = '\0';
+    for (size_t i = 0; i < theory_experiment_count; i++)
+        snprintf(out + strlen(out), NAMES - strlen(out), "%s, ", theory_experiments[i]->name);
+    return out;
+}
+
 static bool known(const char *name, Error *err)
 {
-    char names[256] = "";
+    char names[NAMES];
 
     if (strcmp(name, "all") == 0)
         return true;
-    for (size_t i = 0; i < theory_experiment_count; i++) {
+    for (size_t i = 0; i < theory_experiment_count; i++)
         if (strcmp(theory_experiments[i]->name, name) == 0)
             return true;
-        snprintf(names + strlen(names), sizeof names - strlen(names), "%s, ",
-                 theory_experiments[i]->name);
-    }
-    return error_set(err, "%.60s: expected one of %sall", name, names);
+    return error_set(err, "%.60s: expected one of %sall", name, all_names(names));
 }
 
 static bool run_experiments(const char *name, const TheoryOptions *options, Findings *f, Error *err)
@@ -47,9 +55,10 @@ static int run_theory(const Command *self, int argc, char **argv)
     const char *name = "all", *out = "out/theory", *json = NULL, *world = NULL;
     int64_t seed = 1;
     CommonOptions common = {0};
+    char names[NAMES], name_help[NAMES + 32];
+    snprintf(name_help, sizeof name_help, "%sor all (the default)", all_names(names));
     const Option table[] = {
-        {"NAME", OPTION_TEXT, &name, NULL, 0, 0, false,
-         "rate, bound, capacity, samplers, variance, limit, or all (the default)"},
+        {"NAME", OPTION_TEXT, &name, NULL, 0, 0, false, name_help},
         {"--out", OPTION_TEXT, &out, "DIR", 0, 0, false,
          "folder for index.html and the plots (out/theory)"},
         {"--json", OPTION_TEXT, &json, "FILE", 0, 0, false,

@@ -1,4 +1,5 @@
-/* The list of test suites; made by the Makefile from the names of the files tests/test_NAME.c. */
+/* The list of test suites; made by the Makefile from the names of the files test_NAME.c
+ * under tests/. */
 #ifndef DI4C_TESTS_SUITES_H
 #define DI4C_TESTS_SUITES_H
 

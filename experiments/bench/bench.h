@@ -1,8 +1,7 @@
 /* What the commands of the measuring program share: options, timing, one JSON object a line.
  *
- * A command is a function in a file of this folder, a line in bench/commands.h and a row of the
- * table in bench/commands.c.  It parses its options with bench_options, measures with bench_time,
- * and prints a row:
+ * A command is a Command that a file of this room defines, and its name in bench/commands.c.  It
+ * parses its options with bench_options, measures with bench_time, and prints a row:
  *
  *   JsonOut row = bench_row("gemm", shape, 3);
  *   jsonout_string(&row, "trans", "NN");

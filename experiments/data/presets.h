@@ -1,4 +1,4 @@
-/* Which presets suit which pictures, by the names that experiments/model/config.c gives them. */
+/* Which presets suit which pictures, by the names that experiments/model/presets.c gives them. */
 #ifndef DI4C_EXPERIMENTS_DATA_PRESETS_H
 #define DI4C_EXPERIMENTS_DATA_PRESETS_H
 

@@ -32,9 +32,9 @@ const char *toy_mnist_split(size_t count, size_t side, size_t test_count, size_t
                             unsigned seed);
 Dataset *toy_open(const char *spec, bool test_split);
 
-/* glyphs, MLP of width 16, batches of 8, `steps` steps. */
 /* config_set, which must succeed. */
 void toy_set(Config *c, const char *key, const char *value);
+/* glyphs, MLP of width 16, batches of 8, `steps` steps. */
 Config toy_config(ConfigRole role, int64_t steps);
 
 #endif

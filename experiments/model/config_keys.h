@@ -24,12 +24,9 @@ typedef struct Config {
     double beta_scale, beta_ratio;
     const RateMatrix *rates; /* process=matrix: R, not owned and no key; else NULL */
     /* head and network */
-    int head, net;   /* const HeadClass *, CONFIG_NET_* */
+    int head, net;   /* places in the lists of heads and of networks */
     int state_input; /* CONFIG_STATE_* */
     bool fix;
-    int output_kernel; /* CONFIG_KERNEL_* */
-    int64_t ch, res_blocks, attn_scale, embed, width_mlp, blocks_mlp;
-    char ch_mult[CONFIG_TEXT]; /* "1,2,2,2" */
     double time_scale, dropout;
     /* training */
     int64_t steps, batch, seed, chunk;

@@ -1,5 +1,5 @@
-/* The table of settings: the program's own, and after the choice of a process, a head or a network
- * those of every class. */
+/* The table of settings: the program's own, and after the choice of a process or a network those of
+ * every class. */
 #include "experiments/model/config.h"
 
 #include <stdlib.h>

@@ -111,9 +111,10 @@ static bool measure_demo(Demo *d, Error *err)
     if (!(d->evaluation = prepare_demo(d, err)))
         return false;
     Denoiser *exact = exact_denoiser_create(d->data->law, d->teacher->process);
-    const MetricSubject subjects[] = {subject_of(d, "exact", exact),
-                                      subject_of(d, "teacher", &d->teacher->denoiser),
-                                      subject_of(d, "student", &d->student->denoiser)};
+    MetricSubject subjects[3];
+    subjects[0] = subject_of(d, "exact", exact);
+    subjects[1] = subject_of(d, "teacher", &d->teacher->denoiser);
+    subjects[2] = subject_of(d, "student", &d->student->denoiser);
     const bool ok = evaluation_measure(d->evaluation, subjects, 3, err);
     exact_denoiser_destroy(exact);
     return ok;

@@ -38,15 +38,6 @@
 #define VERIFY_PRINTF __attribute__((format(printf, 2, 3)))
 #else
 #define VERIFY_PRINTF
-/* ---- kinds ----
- * A kind of case is a file here that defines one of these, and its name in kinds.c. */
-typedef struct VerifyKind {
-    const char *name;               /* as manifests call it */
-    void (*compare)(VerifyCase *c); /* loads inputs by role, compares results by role */
-    bool network;                   /* compared on the fast path too */
-} VerifyKind;
-const VerifyKind *verify_kind(const char *name); /* NULL: unknown */
-
 #endif
 
 enum {

@@ -8,6 +8,7 @@
 
 #include "autograd/autograd.h"
 #include "tensor/base/rng.h"
+#include "tensor/states.h"
 
 /* ---- linear.c: products ---- */
 /* y = x w + b along the last axis: x (..., K), w (K, N), b (N) or NULL -> (..., N).  A 1x1
@@ -19,6 +20,10 @@ Var *ag_conv3x3(Var *x, Var *w, Var *b, int stride);
 /* alpha (r + conv3x3(x, w, b, stride 1)): the end of a residual block in one pass; r as the result.
  */
 Var *ag_conv3x3_residual(Var *x, Var *w, Var *b, Var *r, float alpha);
+/* ---- embedding.c ---- */
+/* y[b, l] = table[x[b, l]]: table (S, C), x (B, L) numbers < S (checked, copied) -> (B, L, C). */
+Var *ag_embedding(Var *table, const States *x);
+
 /* ---- attention.c ---- */
 /* Single-head attention over positions: q, k, v (B, H, W, C);
  * y[b, i] = sum_j softmax_j(scale q[b,i].k[b,j]) v[b,j]. */

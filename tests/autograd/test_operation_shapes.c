@@ -51,6 +51,19 @@ static void misuse_conv_odd(void)
     ag_conv3x3(zeros(4, 1, 5, 4, 2), zeros(4, 3, 3, 2, 2), NULL, 2);
 }
 static void misuse_stride(void) { ag_conv3x3(zeros(4, 1, 4, 4, 2), zeros(4, 3, 3, 2, 2), NULL, 3); }
+static void misuse_embedding(void)
+{
+    const States x = states_make(pool, 1, 2);
+    x.x[0] = x.x[1] = 0;
+    ag_embedding(zeros(3, 2, 3, 4, 1), &x);
+}
+static void misuse_state(void)
+{
+    const States x = states_make(pool, 1, 2);
+    x.x[0] = 0;
+    x.x[1] = 2;
+    ag_embedding(zeros(2, 2, 3, 1, 1), &x);
+}
 static void misuse_attention(void)
 {
     ag_attention(zeros(3, 1, 4, 2, 1), zeros(3, 1, 5, 2, 1), zeros(3, 1, 4, 2, 1), 1.0f);
@@ -83,7 +96,7 @@ static void (*const misuses[])(void) = {
     misuse_conv_odd, misuse_stride, misuse_attention, misuse_groups, misuse_gamma, misuse_add,
     misuse_add_rank, misuse_multiply, misuse_channel, misuse_dropout, misuse_concat, misuse_slice,
     misuse_upsample, misuse_pool, misuse_mean_positions, misuse_softmax, misuse_mean, misuse_label,
-    misuse_logits,
+    misuse_logits, misuse_embedding, misuse_state,
 };
 /* clang-format on */
 

@@ -14,6 +14,7 @@
 #include "autograd/axes.h"
 #include "autograd/gradient_check.h"
 #include "tensor/base/threads.h"
+#include "tensor/states.h"
 
 static Arena *pool;
 
@@ -36,7 +37,8 @@ typedef struct Shape {
 
 /* What an operation takes besides Vars. */
 typedef struct Parameters {
-    size_t first, count; /* slice; count is also the number of groups */
+    size_t first, count; /* slice; count is also the number of groups, or of samples of first states
+                          */
     double p;            /* eps, dropout probability, scale */
     bool flag;           /* silu */
     int stride;
@@ -141,6 +143,33 @@ static void naive_conv(double *y, const Tensor *in, const Parameters *p)
                 for (size_t o = 0; o < cout; o++)
                     y[((b * h + i) * w + j) * cout + o] =
                         in[2].data[o] + conv_at(&in[0], &in[1], b, i, j, o, s);
+}
+
+/* States below S, of which 0 and S-1 come often and most of a large S never. */
+static States embedded(size_t S, const Parameters *p)
+{
+    States x = states_make(pool, p->count, p->first);
+    for (size_t i = 0; i < p->count * p->first; i++)
+        x.x[i] = (uint16_t)(i % 3 == 0 ? 0 : i % 3 == 1 ? S - 1 : i * 7 % S);
+    return x;
+}
+
+static Var *embedding(Graph *g, Var *const *in, void *context)
+{
+    const States x = embedded(in[0]->value.shape[0], context);
+    (void)g;
+    Var *y = ag_embedding(in[0], &x);
+    if (x.batch * x.dims > 0)
+        memset(x.x, 255, x.batch * x.dims * sizeof *x.x); /* it was copied */
+    return y;
+}
+
+static void naive_embedding(double *y, const Tensor *in, const Parameters *p)
+{
+    const size_t c = in->shape[1];
+    const States x = embedded(in->shape[0], p);
+    for (size_t i = 0; i < p->count * p->first * c; i++)
+        y[i] = in->data[x.x[i / c] * c + i % c];
 }
 
 static Var *attention(Graph *g, Var *const *in, void *context)
@@ -606,6 +635,17 @@ static const Case cases[] = {
      {.stride = 2}, false},
     {"conv without bias", conv_no_bias, NULL, 2, {{4, {1, 4, 4, 2}}, {4, {3, 3, 2, 3}}},
      {.stride = 2}, false},
+    {"embedding", embedding, naive_embedding, 1, {{2, {5, 7}}}, {.count = 3, .first = 11}, false},
+    {"embedding of one state", embedding, naive_embedding, 1, {{2, {1, 1}}},
+     {.count = 1, .first = 1}, false},
+    {"embedding wide", embedding, naive_embedding, 1, {{2, {4, 67}}}, {.count = 2, .first = 3},
+     false},
+    {"embedding many states", embedding, naive_embedding, 1, {{2, {65535, 2}}},
+     {.count = 2, .first = 8}, false},
+    {"embedding C=0", embedding, naive_embedding, 1, {{2, {4, 0}}}, {.count = 2, .first = 3},
+     false},
+    {"embedding batch 0", embedding, naive_embedding, 1, {{2, {4, 3}}}, {.count = 0, .first = 3},
+     false},
     {"attention", attention, naive_attention, 3,
      {{4, {2, 3, 2, 5}}, {4, {2, 3, 2, 5}}, {4, {2, 3, 2, 5}}}, {.p = 0.7}, false},
     {"attention rank 3", attention, naive_attention, 3,
@@ -764,6 +804,7 @@ static float *value_and_gradients(const Case *c, const Tensor *in, size_t *count
 
 /* clang-format off */
 static const Case large_cases[] = {
+    {"embedding", embedding, NULL, 1, {{2, {300, 200}}}, {.count = 8, .first = 100}, false},
     {"attention", attention, NULL, 3, {{3, {5, 49, 33}}, {3, {5, 49, 33}}, {3, {5, 49, 33}}},
      {.p = 0.2}, false},
     {"attention alone", attention, NULL, 3,

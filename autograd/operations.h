@@ -37,6 +37,13 @@ Var *ag_group_norm(Var *x, Var *gamma, Var *beta, size_t groups, double eps, boo
 Var *ag_group_norm_shifted(Var *x, Var *shift, Var *gamma, Var *beta, size_t groups, double eps,
                            bool silu);
 
+/* ---- layer_norm.c ---- */
+/* Layer normalisation LN(x) of every position over its channels, eps 1e-5 in most networks; then
+ * times gain and plus offset: x (..., C); gain, offset (C), each may be NULL. */
+Var *ag_layer_norm(Var *x, Var *gain, Var *offset, double eps);
+/* (1 + scale[b, c]) LN(x)[b, ..., c] + shift[b, c]: x (B, ..., C); scale, shift (B, C). */
+Var *ag_layer_norm_adaptive(Var *x, Var *scale, Var *shift, double eps);
+
 /* ---- pointwise.c ---- */
 Var *ag_silu(Var *x); /* x sigmoid(x) */
 Var *ag_relu(Var *x); /* max(x, 0); derivative 0 at 0 */

@@ -39,6 +39,11 @@ static Var *shifted(Var *const *in)
 {
     return ag_group_norm_shifted(in[0], in[1], in[2], in[3], 2, 0.3, true);
 }
+static Var *layer_norm(Var *const *in) { return ag_layer_norm(in[0], in[1], in[2], 0.3); }
+static Var *adaptive(Var *const *in)
+{
+    return ag_layer_norm_adaptive(in[0], in[1], in[2], 0.3);
+}
 static Var *add(Var *const *in) { return ag_add(in[0], in[1]); }
 static Var *add_scaled(Var *const *in) { return ag_add_scaled(in[0], in[1], 0.7f); }
 static Var *multiply(Var *const *in) { return ag_multiply(in[0], in[1]); }
@@ -61,6 +66,12 @@ static const Row rows[] = {
     {"ag_group_norm_shifted", shifted, 4, {{2, {3, 4}}, {2, {3, 4}}, {1, {4}}, {1, {4}}}},
     {"ag_group_norm_shifted", shifted, 4, {{4, {2, 2, 2, 4}}, {2, {2, 4}}, {1, {4}}, {1, {4}}}},
     {"ag_group_norm_shifted", shifted, 4, {{3, {1, 1, 4}}, {2, {1, 4}}, {1, {4}}, {1, {4}}}},
+    {"ag_layer_norm", layer_norm, 3, {{3, {2, 2, 4}}, {1, {4}}, {1, {4}}}},
+    {"ag_layer_norm", layer_norm, 3, {{1, {4}}, {1, {4}}, {1, {4}}}},
+    {"ag_layer_norm", layer_norm, 3, {{2, {1, 1}}, {1, {1}}, {1, {1}}}},
+    {"ag_layer_norm_adaptive", adaptive, 3, {{3, {2, 2, 4}}, {2, {2, 4}}, {2, {2, 4}}}},
+    {"ag_layer_norm_adaptive", adaptive, 3, {{2, {3, 4}}, {2, {3, 4}}, {2, {3, 4}}}},
+    {"ag_layer_norm_adaptive", adaptive, 3, {{3, {1, 1, 1}}, {2, {1, 1}}, {2, {1, 1}}}},
     {"ag_add", add, 2, {{2, {3, 5}}, {2, {3, 5}}}},
     {"ag_add_scaled", add_scaled, 2, {{2, {3, 5}}, {2, {3, 5}}}},
     {"ag_multiply", multiply, 2, {{2, {3, 5}}, {2, {3, 5}}}},

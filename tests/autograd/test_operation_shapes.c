@@ -76,6 +76,22 @@ static void misuse_gamma(void)
 {
     ag_group_norm(zeros(2, 2, 6, 1, 1), zeros(1, 5, 1, 1, 1), zeros(1, 6, 1, 1, 1), 2, 1e-6, false);
 }
+static void misuse_gain(void)
+{
+    ag_layer_norm(zeros(2, 2, 6, 1, 1), zeros(1, 5, 1, 1, 1), NULL, 1e-5);
+}
+static void misuse_gain_rank(void)
+{
+    ag_layer_norm(zeros(2, 1, 6, 1, 1), NULL, zeros(2, 1, 6, 1, 1), 1e-5);
+}
+static void misuse_adaptive(void)
+{
+    ag_layer_norm_adaptive(zeros(3, 2, 3, 4, 1), zeros(2, 2, 4, 1, 1), zeros(2, 3, 4, 1, 1), 1e-5);
+}
+static void misuse_adaptive_rank(void)
+{
+    ag_layer_norm_adaptive(zeros(1, 4, 1, 1, 1), zeros(2, 4, 4, 1, 1), zeros(2, 4, 4, 1, 1), 1e-5);
+}
 static void misuse_add(void) { ag_add(zeros(2, 2, 3, 1, 1), zeros(2, 3, 2, 1, 1)); }
 static void misuse_add_rank(void) { ag_add(zeros(2, 2, 3, 1, 1), zeros(1, 6, 1, 1, 1)); }
 static void misuse_multiply(void) { ag_multiply(zeros(1, 2, 1, 1, 1), zeros(1, 3, 1, 1, 1)); }
@@ -97,6 +113,7 @@ static void (*const misuses[])(void) = {
     misuse_add_rank, misuse_multiply, misuse_channel, misuse_dropout, misuse_concat, misuse_slice,
     misuse_upsample, misuse_pool, misuse_mean_positions, misuse_softmax, misuse_mean, misuse_label,
     misuse_logits, misuse_embedding, misuse_state,
+    misuse_gain, misuse_gain_rank, misuse_adaptive, misuse_adaptive_rank,
 };
 /* clang-format on */
 

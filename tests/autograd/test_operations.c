@@ -233,6 +233,73 @@ static void naive_group_norm(double *y, const Tensor *in, const Parameters *p)
         }
 }
 
+static Var *layer_norm(Graph *g, Var *const *in, void *context)
+{
+    const Parameters *p = context;
+    (void)g;
+    return ag_layer_norm(in[0], in[1], in[2], p->p);
+}
+
+static Var *layer_norm_plain(Graph *g, Var *const *in, void *context)
+{
+    const Parameters *p = context;
+    (void)g;
+    return ag_layer_norm(in[0], NULL, NULL, p->p);
+}
+
+static Var *layer_norm_offset(Graph *g, Var *const *in, void *context)
+{
+    const Parameters *p = context;
+    (void)g;
+    return ag_layer_norm(in[0], NULL, in[1], p->p);
+}
+
+static Var *layer_norm_adaptive(Graph *g, Var *const *in, void *context)
+{
+    const Parameters *p = context;
+    (void)g;
+    return ag_layer_norm_adaptive(in[0], in[1], in[2], p->p);
+}
+
+static void naive_layer_norm_plain(double *y, const Tensor *in, const Parameters *p)
+{
+    const size_t c = axes_last(&in[0]);
+    for (size_t r = 0; r < axes_rows(&in[0]); r++) {
+        const float *x = in[0].data + r * c;
+        double mean = 0.0, squares = 0.0;
+        for (size_t j = 0; j < c; j++)
+            mean += x[j] / (double)c;
+        for (size_t j = 0; j < c; j++)
+            squares += (x[j] - mean) * (x[j] - mean);
+        for (size_t j = 0; j < c; j++)
+            y[r * c + j] = (x[j] - mean) / sqrt(squares / (double)c + p->p);
+    }
+}
+
+static void naive_layer_norm(double *y, const Tensor *in, const Parameters *p)
+{
+    naive_layer_norm_plain(y, in, p);
+    for (size_t i = 0; i < tensor_size(in); i++)
+        y[i] = y[i] * in[1].data[i % in[1].shape[0]] + in[2].data[i % in[1].shape[0]];
+}
+
+static void naive_layer_norm_offset(double *y, const Tensor *in, const Parameters *p)
+{
+    naive_layer_norm_plain(y, in, p);
+    for (size_t i = 0; i < tensor_size(in); i++)
+        y[i] += in[1].data[i % in[1].shape[0]];
+}
+
+static void naive_layer_norm_adaptive(double *y, const Tensor *in, const Parameters *p)
+{
+    const size_t n = axes_positions(&in[0]), c = axes_last(&in[0]);
+    naive_layer_norm_plain(y, in, p);
+    for (size_t i = 0; i < tensor_size(in); i++) {
+        const size_t at = i / (n * c) * c + i % c;
+        y[i] = y[i] * (1.0 + in[1].data[at]) + in[2].data[at];
+    }
+}
+
 /* The operations of one entry. */
 static Var *silu(Graph *g, Var *const *in, void *context)
 {
@@ -666,6 +733,30 @@ static const Case cases[] = {
      {.count = 3, .p = 1e-1}, false},
     {"group_norm batch 0", group_norm, naive_group_norm, 3, {{3, {0, 4, 2}}, {1, {2}}, {1, {2}}},
      {.count = 1, .p = 1e-3}, false},
+    {"layer_norm", layer_norm, naive_layer_norm, 3, {{3, {2, 3, 7}}, {1, {7}}, {1, {7}}},
+     {.p = 1e-5}, false},
+    {"layer_norm far", layer_norm, naive_layer_norm, 3, {{2, {2, 37}}, {1, {37}}, {1, {37}}},
+     {.p = 1e-5}, true},
+    {"layer_norm vector", layer_norm, naive_layer_norm, 3, {{1, {16}}, {1, {16}}, {1, {16}}},
+     {.p = 1e-3}, false},
+    {"layer_norm C=1", layer_norm, naive_layer_norm, 3, {{3, {2, 3, 1}}, {1, {1}}, {1, {1}}},
+     {.p = 1e-1}, false},
+    {"layer_norm C=0", layer_norm, naive_layer_norm, 3, {{2, {2, 0}}, {1, {0}}, {1, {0}}},
+     {.p = 1e-5}, false},
+    {"layer_norm batch 0", layer_norm, naive_layer_norm, 3, {{3, {0, 3, 5}}, {1, {5}}, {1, {5}}},
+     {.p = 1e-5}, false},
+    {"layer_norm plain", layer_norm_plain, naive_layer_norm_plain, 1, {{4, {2, 3, 2, 18}}},
+     {.p = 1e-5}, false},
+    {"layer_norm offset", layer_norm_offset, naive_layer_norm_offset, 2,
+     {{3, {2, 3, 5}}, {1, {5}}}, {.p = 1e-5}, false},
+    {"layer_norm_adaptive", layer_norm_adaptive, naive_layer_norm_adaptive, 3,
+     {{3, {2, 5, 7}}, {2, {2, 7}}, {2, {2, 7}}}, {.p = 1e-5}, false},
+    {"layer_norm_adaptive rank 2", layer_norm_adaptive, naive_layer_norm_adaptive, 3,
+     {{2, {3, 33}}, {2, {3, 33}}, {2, {3, 33}}}, {.p = 1e-5}, false},
+    {"layer_norm_adaptive one", layer_norm_adaptive, naive_layer_norm_adaptive, 3,
+     {{3, {1, 1, 1}}, {2, {1, 1}}, {2, {1, 1}}}, {.p = 1e-1}, false},
+    {"layer_norm_adaptive batch 0", layer_norm_adaptive, naive_layer_norm_adaptive, 3,
+     {{3, {0, 2, 3}}, {2, {0, 3}}, {2, {0, 3}}}, {.p = 1e-5}, false},
     {"silu", silu, naive_silu, 1, {{3, {3, 5, 7}}}, {0}, false},
     {"silu far", silu, naive_silu, 1, {{1, {150}}}, {0}, true},
     {"silu one", silu, naive_silu, 1, {{0, {0}}}, {0}, false},
@@ -814,6 +905,10 @@ static const Case large_cases[] = {
      false},
     {"group_norm", group_norm, NULL, 3, {{3, {4, 300, 32}}, {1, {32}}, {1, {32}}},
      {.count = 8, .p = 1e-6, .flag = true}, false},
+    {"layer_norm", layer_norm, NULL, 3, {{3, {4, 99, 70}}, {1, {70}}, {1, {70}}}, {.p = 1e-5},
+     false},
+    {"layer_norm_adaptive", layer_norm_adaptive, NULL, 3,
+     {{3, {3, 99, 70}}, {2, {3, 70}}, {2, {3, 70}}}, {.p = 1e-5}, false},
     {"dropout", dropout, NULL, 1, {{3, {SAMPLES, 99, 33}}}, {.p = 0.1}, false},
     {"slice", slice, NULL, 1, {{2, {700, 99}}}, {.first = 11, .count = 80}, false},
     {"mean_positions", mean_positions, NULL, 1, {{3, {4, 300, 33}}}, {0}, false},

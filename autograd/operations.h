@@ -46,6 +46,7 @@ Var *ag_layer_norm_adaptive(Var *x, Var *scale, Var *shift, double eps);
 
 /* ---- pointwise.c ---- */
 Var *ag_silu(Var *x); /* x sigmoid(x) */
+Var *ag_gelu(Var *x); /* x (1 + tanh(sqrt(2/pi) (x + 0.044715 x^3))) / 2 */
 Var *ag_relu(Var *x); /* max(x, 0); derivative 0 at 0 */
 Var *ag_tanh(Var *x);
 Var *ag_sigmoid(Var *x);

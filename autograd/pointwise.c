@@ -48,6 +48,28 @@ Var *ag_silu(Var *x)
     return ag_done(v);
 }
 
+/* ---- gelu: y = x (1 + tanh z)/2, z = a (x + b x^3), a = sqrt(2/pi), b = 0.044715;
+ * dx = dy ((1 + t)/2 + x (1 - t^2) a (1 + 3 b x^2)/2), t = tanh z ---- */
+
+static void gelu_again(Var *v)
+{
+    tensor_gelu(v->value.data, ag_value(v->inputs[0]), size(v));
+}
+
+static void gelu_backward(Var *v)
+{
+    float *dx = ag_grad(v->inputs[0]);
+    tensor_gelu_backward(dx, v->grad, ag_value(v->inputs[0]), size(v));
+}
+
+Var *ag_gelu(Var *x)
+{
+    Var *v = like("gelu", x, gelu_backward);
+    v->forward = gelu_again;
+    tensor_gelu(v->value.data, x->value.data, size(v));
+    return ag_done(v);
+}
+
 /* ---- relu: y = max(x, 0);  dx = dy where x > 0, else 0 ---- */
 
 static void relu_again(Var *v)

@@ -10,6 +10,9 @@
 void tensor_exp(float *y, const float *x, size_t n);
 void tensor_silu(float *y, const float *x, size_t n); /* x sigmoid(x) */
 void tensor_silu_backward(float *dx, const float *dy, const float *x, size_t n);
+/* x Phi(x) by tanh: x (1 + tanh(sqrt(2/pi) (x + 0.044715 x^3))) / 2 */
+void tensor_gelu(float *y, const float *x, size_t n);
+void tensor_gelu_backward(float *dx, const float *dy, const float *x, size_t n);
 void tensor_relu(float *y, const float *x, size_t n);
 void tensor_relu_backward(float *dx, const float *dy, const float *x, size_t n);
 void tensor_tanh(float *y, const float *x, size_t n);

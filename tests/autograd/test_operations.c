@@ -307,6 +307,12 @@ static Var *silu(Graph *g, Var *const *in, void *context)
     return ag_silu(in[0]);
 }
 
+static Var *gelu(Graph *g, Var *const *in, void *context)
+{
+    (void)g, (void)context;
+    return ag_gelu(in[0]);
+}
+
 static Var *relu(Graph *g, Var *const *in, void *context)
 {
     (void)g, (void)context;
@@ -352,6 +358,10 @@ static Var *multiply(Graph *g, Var *const *in, void *context)
 }
 
 static double silu1(double x) { return x / (1.0 + exp(-x)); }
+static double gelu1(double x)
+{
+    return 0.5 * x * (1.0 + tanh(sqrt(2.0 / acos(-1.0)) * (x + 0.044715 * x * x * x)));
+}
 static double relu1(double x) { return x > 0.0 ? x : 0.0; }
 static double sigmoid1(double x) { return 1.0 / (1.0 + exp(-x)); }
 
@@ -365,6 +375,12 @@ static void naive_silu(double *y, const Tensor *in, const Parameters *p)
 {
     (void)p;
     map(y, in, silu1);
+}
+
+static void naive_gelu(double *y, const Tensor *in, const Parameters *p)
+{
+    (void)p;
+    map(y, in, gelu1);
 }
 
 static void naive_relu(double *y, const Tensor *in, const Parameters *p)
@@ -761,6 +777,10 @@ static const Case cases[] = {
     {"silu far", silu, naive_silu, 1, {{1, {150}}}, {0}, true},
     {"silu one", silu, naive_silu, 1, {{0, {0}}}, {0}, false},
     {"silu none", silu, naive_silu, 1, {{2, {0, 3}}}, {0}, false},
+    {"gelu", gelu, naive_gelu, 1, {{3, {3, 5, 7}}}, {0}, false},
+    {"gelu far", gelu, naive_gelu, 1, {{2, {3, 50}}}, {0}, true},
+    {"gelu one", gelu, naive_gelu, 1, {{0, {0}}}, {0}, false},
+    {"gelu none", gelu, naive_gelu, 1, {{2, {0, 3}}}, {0}, false},
     {"relu", relu, naive_relu, 1, {{2, {3, 37}}}, {0}, true},
     {"relu none", relu, naive_relu, 1, {{1, {0}}}, {0}, true},
     {"tanh", hyperbolic, naive_tanh, 1, {{2, {7, 19}}}, {0}, true},
@@ -913,6 +933,7 @@ static const Case large_cases[] = {
     {"slice", slice, NULL, 1, {{2, {700, 99}}}, {.first = 11, .count = 80}, false},
     {"mean_positions", mean_positions, NULL, 1, {{3, {4, 300, 33}}}, {0}, false},
     {"add_channel", add_channel, NULL, 2, {{3, {4, 300, 33}}, {2, {4, 33}}}, {0}, false},
+    {"gelu", gelu, NULL, 1, {{2, {300, 301}}}, {0}, false},
     {"multiply", multiply, NULL, 2, {{2, {300, 301}}, {2, {300, 301}}}, {0}, false},
     {"sum", sum, NULL, 1, {{2, {500, 301}}}, {0}, false},
 };

@@ -59,6 +59,9 @@ Var *ag_add_row(Var *x, Var *v);
 /* y[b, ..., c] = x[b, ..., c] + v[b, c]: x (B, ..., C), v (B, C). */
 Var *ag_add_channel(Var *x, Var *v);
 
+/* y[b, ..., c] = x[b, ..., c] + a[b, c] z[b, ..., c]: x, z (B, ..., C), a (B, C). */
+Var *ag_add_gated(Var *x, Var *a, Var *z);
+
 /* ---- dropout.c ---- */
 /* Inverted dropout: each entry is 0 with probability p, else x/(1-p).  streams: B streams, one per
  * sample; layer: number of this dropout in the network, so that each draws its own mask.  NULL

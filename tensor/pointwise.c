@@ -395,3 +395,29 @@ void tensor_add_channel(float *y, const float *x, const float *v, size_t batch, 
             y[r * c + j] = x[r * c + j] + sample[j];
     }
 }
+
+void tensor_add_gated(float *y, const float *x, const float *v, const float *z, size_t batch,
+                      size_t positions, size_t c)
+{
+#pragma omp parallel for default(none) shared(y, x, v, z, batch, positions, c) schedule(static)    \
+    num_threads(threads_team(batch *positions *c))
+    for (size_t r = 0; r < batch * positions; r++) {
+        const float *sample = v + r / positions * c;
+#pragma omp simd
+        for (size_t j = 0; j < c; j++)
+            y[r * c + j] = x[r * c + j] + sample[j] * z[r * c + j];
+    }
+}
+
+void tensor_multiply_channel(float *y, const float *v, const float *z, size_t batch,
+                             size_t positions, size_t c)
+{
+#pragma omp parallel for default(none) shared(y, v, z, batch, positions, c) schedule(static)       \
+    num_threads(threads_team(batch *positions *c))
+    for (size_t r = 0; r < batch * positions; r++) {
+        const float *sample = v + r / positions * c;
+#pragma omp simd
+        for (size_t j = 0; j < c; j++)
+            y[r * c + j] = sample[j] * z[r * c + j];
+    }
+}

@@ -35,5 +35,11 @@ void tensor_add_row(float *y, const float *x, const float *v, size_t rows, size_
 /* y (B, positions, c) = x + v[b, c]: the per-sample channel bias. */
 void tensor_add_channel(float *y, const float *x, const float *v, size_t batch, size_t positions,
                         size_t c);
+/* y (B, positions, c) = x + v[b, c] z; y may be x. */
+void tensor_add_gated(float *y, const float *x, const float *v, const float *z, size_t batch,
+                      size_t positions, size_t c);
+/* y (B, positions, c) = v[b, c] z. */
+void tensor_multiply_channel(float *y, const float *v, const float *z, size_t batch,
+                             size_t positions, size_t c);
 
 #endif

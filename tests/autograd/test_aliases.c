@@ -49,6 +49,7 @@ static Var *add_scaled(Var *const *in) { return ag_add_scaled(in[0], in[1], 0.7f
 static Var *multiply(Var *const *in) { return ag_multiply(in[0], in[1]); }
 static Var *add_row(Var *const *in) { return ag_add_row(in[0], in[1]); }
 static Var *add_channel(Var *const *in) { return ag_add_channel(in[0], in[1]); }
+static Var *add_gated(Var *const *in) { return ag_add_gated(in[0], in[1], in[2]); }
 static Var *concat(Var *const *in) { return ag_concat(in[0], in[1]); }
 
 /* The names are those of operations.h: see no_operation_is_forgotten. */
@@ -79,6 +80,9 @@ static const Row rows[] = {
     {"ag_add_row", add_row, 2, {{1, {3}}, {1, {3}}}},
     {"ag_add_channel", add_channel, 2, {{3, {2, 3, 4}}, {2, {2, 4}}}},
     {"ag_add_channel", add_channel, 2, {{2, {2, 4}}, {2, {2, 4}}}},
+    {"ag_add_gated", add_gated, 3, {{3, {2, 3, 4}}, {2, {2, 4}}, {3, {2, 3, 4}}}},
+    {"ag_add_gated", add_gated, 3, {{2, {2, 4}}, {2, {2, 4}}, {2, {2, 4}}}},
+    {"ag_add_gated", add_gated, 3, {{3, {1, 1, 1}}, {2, {1, 1}}, {3, {1, 1, 1}}}},
     {"ag_concat", concat, 2, {{2, {3, 4}}, {2, {3, 4}}}},
     {"ag_concat", concat, 2, {{2, {3, 4}}, {2, {3, 1}}}},
 };

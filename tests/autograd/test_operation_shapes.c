@@ -96,6 +96,14 @@ static void misuse_add(void) { ag_add(zeros(2, 2, 3, 1, 1), zeros(2, 3, 2, 1, 1)
 static void misuse_add_rank(void) { ag_add(zeros(2, 2, 3, 1, 1), zeros(1, 6, 1, 1, 1)); }
 static void misuse_multiply(void) { ag_multiply(zeros(1, 2, 1, 1, 1), zeros(1, 3, 1, 1, 1)); }
 static void misuse_channel(void) { ag_add_channel(zeros(3, 2, 3, 4, 1), zeros(2, 3, 4, 1, 1)); }
+static void misuse_gate(void)
+{
+    ag_add_gated(zeros(3, 2, 3, 4, 1), zeros(2, 3, 4, 1, 1), zeros(3, 2, 3, 4, 1));
+}
+static void misuse_gated(void)
+{
+    ag_add_gated(zeros(3, 2, 3, 4, 1), zeros(2, 2, 4, 1, 1), zeros(3, 2, 1, 4, 1));
+}
 static void misuse_dropout(void) { ag_dropout(zeros(1, 2, 1, 1, 1), 1.0, NULL, 0); }
 static void misuse_concat(void) { ag_concat(zeros(2, 2, 3, 1, 1), zeros(2, 3, 3, 1, 1)); }
 static void misuse_slice(void) { ag_slice(zeros(2, 2, 3, 1, 1), 2, 2); }
@@ -114,6 +122,7 @@ static void (*const misuses[])(void) = {
     misuse_upsample, misuse_pool, misuse_mean_positions, misuse_softmax, misuse_mean, misuse_label,
     misuse_logits, misuse_embedding, misuse_state,
     misuse_gain, misuse_gain_rank, misuse_adaptive, misuse_adaptive_rank,
+    misuse_gate, misuse_gated,
 };
 /* clang-format on */
 

@@ -441,6 +441,20 @@ static void naive_add_channel(double *y, const Tensor *in, const Parameters *p)
         y[i] = (double)in[0].data[i] + in[1].data[i / (n * c) * c + i % c];
 }
 
+static Var *add_gated(Graph *g, Var *const *in, void *context)
+{
+    (void)g, (void)context;
+    return ag_add_gated(in[0], in[1], in[2]);
+}
+
+static void naive_add_gated(double *y, const Tensor *in, const Parameters *p)
+{
+    const size_t n = axes_positions(&in[0]), c = axes_last(&in[0]);
+    (void)p;
+    for (size_t i = 0; i < tensor_size(&in[0]); i++)
+        y[i] = in[0].data[i] + (double)in[1].data[i / (n * c) * c + i % c] * in[2].data[i];
+}
+
 static Var *dropout(Graph *g, Var *const *in, void *context)
 {
     const Parameters *p = context;
@@ -795,6 +809,16 @@ static const Case cases[] = {
      false},
     {"add_channel rank 2", add_channel, naive_add_channel, 2, {{2, {3, 1}}, {2, {3, 1}}}, {0},
      false},
+    {"add_gated", add_gated, naive_add_gated, 3, {{3, {2, 5, 7}}, {2, {2, 7}}, {3, {2, 5, 7}}},
+     {0}, false},
+    {"add_gated rank 2", add_gated, naive_add_gated, 3, {{2, {3, 4}}, {2, {3, 4}}, {2, {3, 4}}},
+     {0}, false},
+    {"add_gated one", add_gated, naive_add_gated, 3, {{3, {1, 1, 1}}, {2, {1, 1}}, {3, {1, 1, 1}}},
+     {0}, false},
+    {"add_gated no positions", add_gated, naive_add_gated, 3,
+     {{3, {2, 0, 3}}, {2, {2, 3}}, {3, {2, 0, 3}}}, {0}, false},
+    {"add_gated batch 0", add_gated, naive_add_gated, 3,
+     {{3, {0, 2, 3}}, {2, {0, 3}}, {3, {0, 2, 3}}}, {0}, false},
     {"dropout", dropout, naive_dropout, 1, {{3, {SAMPLES, 5, 7}}}, {.p = 0.3}, false},
     {"dropout long", dropout, naive_dropout, 1, {{3, {SAMPLES, 41, 27}}}, {.p = 0.1}, false},
     {"dropout one", dropout, naive_dropout, 1, {{1, {1}}}, {.p = 0.5}, false},
@@ -934,6 +958,8 @@ static const Case large_cases[] = {
     {"mean_positions", mean_positions, NULL, 1, {{3, {4, 300, 33}}}, {0}, false},
     {"add_channel", add_channel, NULL, 2, {{3, {4, 300, 33}}, {2, {4, 33}}}, {0}, false},
     {"gelu", gelu, NULL, 1, {{2, {300, 301}}}, {0}, false},
+    {"add_gated", add_gated, NULL, 3, {{3, {4, 300, 33}}, {2, {4, 33}}, {3, {4, 300, 33}}}, {0},
+     false},
     {"multiply", multiply, NULL, 2, {{2, {300, 301}}, {2, {300, 301}}}, {0}, false},
     {"sum", sum, NULL, 1, {{2, {500, 301}}}, {0}, false},
 };

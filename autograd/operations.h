@@ -29,6 +29,13 @@ Var *ag_embedding(Var *table, const States *x);
  * y[b, i] = sum_j softmax_j(scale q[b,i].k[b,j]) v[b,j]. */
 Var *ag_attention(Var *q, Var *k, Var *v, float scale);
 
+/* ---- multihead_attention.c ---- */
+/* Attention over positions by each of the heads, which divide C, on its own C/H channels: q, k, v
+ * (B, ..., C); y[b, i] = sum_j softmax_j(q[b,i].k[b,j] / sqrt(C/H)) v[b,j].  left_out (B,
+ * positions) (copied) is not 0 where a position is left out of all sums over j, or NULL; not all of
+ * a sample. */
+Var *ag_multihead_attention(Var *q, Var *k, Var *v, size_t heads, const uint8_t *left_out);
+
 /* ---- norm.c ---- */
 /* Group normalisation with eps, then SiLU if silu; x (..., C) with x's first axis the batch;
  * gamma, beta (C).  Groups must divide C. */

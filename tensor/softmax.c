@@ -120,6 +120,17 @@ void tensor_softmax(float *y, const float *x, size_t rows, size_t c)
     }
 }
 
+void tensor_exp_rows(float *y, float *top, float *factor, const float *x, size_t rows, size_t c)
+{
+#pragma omp parallel for default(none) shared(y, top, factor, x, rows, c) schedule(static)         \
+    num_threads(threads_team(rows > 1 ? rows * c : 0))
+    for (size_t r = 0; r < rows; r++) {
+        const RowSum row = sum_row(y + r * c, x + r * c, c);
+        top[r] = row.top;
+        factor[r] = (float)(1.0 / row.sum);
+    }
+}
+
 /* sum_j a_j b_j, or sum_j a_j where b is NULL. */
 static double row_dot(const float *a, const float *b, size_t c)
 {

@@ -34,6 +34,10 @@ static Var *residual(Var *const *in)
     return ag_conv3x3_residual(in[0], in[1], in[2], in[3], 0.7f);
 }
 static Var *attention(Var *const *in) { return ag_attention(in[0], in[1], in[2], 0.7f); }
+static Var *multihead(Var *const *in)
+{
+    return ag_multihead_attention(in[0], in[1], in[2], 2, NULL);
+}
 static Var *norm(Var *const *in) { return ag_group_norm(in[0], in[1], in[2], 2, 0.3, true); }
 static Var *shifted(Var *const *in)
 {
@@ -62,6 +66,8 @@ static const Row rows[] = {
      {{4, {3, 3, 2, 2}}, {4, {3, 3, 2, 2}}, {1, {2}}, {4, {3, 3, 2, 2}}}},
     {"ag_attention", attention, 3, {{4, {2, 2, 2, 3}}, {4, {2, 2, 2, 3}}, {4, {2, 2, 2, 3}}}},
     {"ag_attention", attention, 3, {{3, {1, 3, 2}}, {3, {1, 3, 2}}, {3, {1, 3, 2}}}},
+    {"ag_multihead_attention", multihead, 3, {{3, {2, 3, 4}}, {3, {2, 3, 4}}, {3, {2, 3, 4}}}},
+    {"ag_multihead_attention", multihead, 3, {{3, {1, 1, 2}}, {3, {1, 1, 2}}, {3, {1, 1, 2}}}},
     {"ag_group_norm", norm, 3, {{4, {2, 2, 2, 4}}, {1, {4}}, {1, {4}}}},
     {"ag_group_norm", norm, 3, {{2, {1, 4}}, {1, {4}}, {1, {4}}}},
     {"ag_group_norm_shifted", shifted, 4, {{2, {3, 4}}, {2, {3, 4}}, {1, {4}}, {1, {4}}}},

@@ -1,6 +1,7 @@
 /* Operations that do the work of several in one pass, against those several; and values that are
  * dropped and computed again, against values that stay. */
 #include <check.h>
+#include <math.h>
 #include <signal.h>
 #include <string.h>
 
@@ -154,6 +155,36 @@ static Var *own_residual_in_parts(Graph *g, Var *const *in, void *context)
     return ag_add_scaled(x, ag_conv3x3(x, in[1], in[2], 1), 0.7f);
 }
 
+static Var *one_head(Graph *g, Var *const *in, void *context)
+{
+    (void)g, (void)context;
+    return ag_multihead_attention(in[0], in[1], in[3], 1, NULL);
+}
+
+static Var *one_head_in_parts(Graph *g, Var *const *in, void *context)
+{
+    (void)g, (void)context;
+    const size_t c = in[0]->value.shape[3];
+    return ag_attention(in[0], in[1], in[3], (float)(1.0 / sqrt((double)c)));
+}
+
+static Var *heads(Graph *g, Var *const *in, void *context)
+{
+    (void)g, (void)context;
+    return ag_multihead_attention(in[0], in[1], in[3], 2, NULL);
+}
+
+static Var *heads_in_parts(Graph *g, Var *const *in, void *context)
+{
+    (void)g, (void)context;
+    const size_t c = in[0]->value.shape[3] / 2;
+    Var *head[2];
+    for (size_t i = 0; i < 2; i++)
+        head[i] = ag_attention(ag_slice(in[0], i * c, c), ag_slice(in[1], i * c, c),
+                               ag_slice(in[3], i * c, c), (float)(1.0 / sqrt((double)c)));
+    return ag_concat(head[0], head[1]);
+}
+
 typedef struct Pair {
     Var *(*fused)(Graph *g, Var *const *in, void *context);
     Var *(*parts)(Graph *g, Var *const *in, void *context);
@@ -163,6 +194,8 @@ static const Pair pairs[] = {
     {shifted, shifted_in_parts},
     {residual, residual_in_parts},
     {own_residual, own_residual_in_parts},
+    {one_head, one_head_in_parts},
+    {heads, heads_in_parts},
 };
 enum { PAIRS = sizeof pairs / sizeof pairs[0] };
 
@@ -173,12 +206,14 @@ static Problem inputs_of(size_t which, size_t b, size_t h, size_t c)
     add_input(&p, 4, b, h, h + 1, c);
     if (which == 0)
         add_input(&p, 2, b, c, 1, 1);
+    else if (which >= 3)
+        add_input(&p, 4, b, h, h + 1, c);
     else
         add_input(&p, 4, 3, 3, c, c);
     add_input(&p, 1, c, 1, 1, 1);
     if (which == 0)
         add_input(&p, 1, c, 1, 1, 1);
-    if (which == 1)
+    if (which == 1 || which >= 3)
         add_input(&p, 4, b, h, h + 1, c);
     return p;
 }

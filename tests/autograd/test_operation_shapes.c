@@ -68,6 +68,27 @@ static void misuse_attention(void)
 {
     ag_attention(zeros(3, 1, 4, 2, 1), zeros(3, 1, 5, 2, 1), zeros(3, 1, 4, 2, 1), 1.0f);
 }
+static void misuse_multihead(void)
+{
+    ag_multihead_attention(zeros(3, 1, 4, 2, 1), zeros(3, 1, 4, 2, 1), zeros(3, 1, 4, 4, 1), 2,
+                           NULL);
+}
+static void misuse_heads(void)
+{
+    ag_multihead_attention(zeros(3, 1, 4, 4, 1), zeros(3, 1, 4, 4, 1), zeros(3, 1, 4, 4, 1), 3,
+                           NULL);
+}
+static void misuse_no_heads(void)
+{
+    ag_multihead_attention(zeros(3, 1, 4, 4, 1), zeros(3, 1, 4, 4, 1), zeros(3, 1, 4, 4, 1), 0,
+                           NULL);
+}
+static void misuse_no_keys(void)
+{
+    const uint8_t left_out[] = {0, 1, 1, 1};
+    ag_multihead_attention(zeros(3, 2, 2, 4, 1), zeros(3, 2, 2, 4, 1), zeros(3, 2, 2, 4, 1), 2,
+                           left_out);
+}
 static void misuse_groups(void)
 {
     ag_group_norm(zeros(2, 2, 6, 1, 1), zeros(1, 6, 1, 1, 1), zeros(1, 6, 1, 1, 1), 4, 1e-6, false);
@@ -123,6 +144,7 @@ static void (*const misuses[])(void) = {
     misuse_logits, misuse_embedding, misuse_state,
     misuse_gain, misuse_gain_rank, misuse_adaptive, misuse_adaptive_rank,
     misuse_gate, misuse_gated,
+    misuse_multihead, misuse_heads, misuse_no_heads, misuse_no_keys,
 };
 /* clang-format on */
 

@@ -203,6 +203,52 @@ static void naive_attention(double *y, const Tensor *in, const Parameters *p)
         }
 }
 
+/* Every third key is left out, where the flag says so; never the first. */
+static uint8_t *keys_left_out(const Tensor *q, const Parameters *p)
+{
+    const size_t n = axes_positions(q);
+    uint8_t *left_out = arena_alloc(pool, q->shape[0] * n, 1);
+    for (size_t i = 0; i < q->shape[0] * n; i++)
+        left_out[i] = i % n > 0 && i % 3 == 1;
+    return p->flag ? left_out : NULL;
+}
+
+static Var *multihead(Graph *g, Var *const *in, void *context)
+{
+    const Parameters *p = context;
+    uint8_t *left_out = keys_left_out(&in[0]->value, p);
+    (void)g;
+    Var *y = ag_multihead_attention(in[0], in[1], in[2], p->count, left_out);
+    for (size_t i = 0; left_out && i < axes_rows(&in[0]->value); i++)
+        left_out[i] = 1; /* it was copied */
+    return y;
+}
+
+static void naive_multihead(double *y, const Tensor *in, const Parameters *p)
+{
+    const size_t n = axes_positions(&in[0]), c = axes_last(&in[0]), width = c / p->count;
+    const uint8_t *left_out = keys_left_out(&in[0], p);
+    double *weight = arena_alloc(pool, n, sizeof *weight);
+    for (size_t i = 0; i < in[0].shape[0] * n * p->count; i++) {
+        const size_t row = i / p->count, first = row / n * n, head = i % p->count * width;
+        double total = 0.0;
+        for (size_t j = 0; j < n; j++) {
+            double dot = 0.0;
+            for (size_t k = 0; k < width; k++)
+                dot += (double)in[0].data[row * c + head + k] *
+                       in[1].data[(first + j) * c + head + k];
+            weight[j] = left_out && left_out[first + j] ? 0.0 : exp(dot / sqrt((double)width));
+            total += weight[j];
+        }
+        for (size_t k = 0; k < width; k++) {
+            double sum = 0.0;
+            for (size_t j = 0; j < n; j++)
+                sum += weight[j] / total * in[2].data[(first + j) * c + head + k];
+            y[row * c + head + k] = sum;
+        }
+    }
+}
+
 static Var *group_norm(Graph *g, Var *const *in, void *context)
 {
     const Parameters *p = context;
@@ -753,6 +799,26 @@ static const Case cases[] = {
      {{3, {0, 2, 2}}, {3, {0, 2, 2}}, {3, {0, 2, 2}}}, {.p = 1.0}, false},
     {"attention no positions", attention, naive_attention, 3,
      {{3, {2, 0, 2}}, {3, {2, 0, 2}}, {3, {2, 0, 2}}}, {.p = 1.0}, false},
+    {"multihead", multihead, naive_multihead, 3, {{3, {2, 5, 6}}, {3, {2, 5, 6}}, {3, {2, 5, 6}}},
+     {.count = 3}, false},
+    {"multihead some keys", multihead, naive_multihead, 3,
+     {{3, {3, 7, 4}}, {3, {3, 7, 4}}, {3, {3, 7, 4}}}, {.count = 2, .flag = true}, false},
+    {"multihead one head rank 4", multihead, naive_multihead, 3,
+     {{4, {2, 3, 2, 5}}, {4, {2, 3, 2, 5}}, {4, {2, 3, 2, 5}}}, {.count = 1}, false},
+    {"multihead heads of one", multihead, naive_multihead, 3,
+     {{3, {1, 4, 3}}, {3, {1, 4, 3}}, {3, {1, 4, 3}}}, {.count = 3}, false},
+    {"multihead one position", multihead, naive_multihead, 3,
+     {{3, {3, 1, 2}}, {3, {3, 1, 2}}, {3, {3, 1, 2}}}, {.count = 2, .flag = true}, false},
+    {"multihead one", multihead, naive_multihead, 3,
+     {{3, {1, 1, 1}}, {3, {1, 1, 1}}, {3, {1, 1, 1}}}, {.count = 1}, false},
+    {"multihead far", multihead, naive_multihead, 3,
+     {{3, {1, 9, 8}}, {3, {1, 9, 8}}, {3, {1, 9, 8}}}, {.count = 2, .flag = true}, true},
+    {"multihead batch 0", multihead, naive_multihead, 3,
+     {{3, {0, 2, 2}}, {3, {0, 2, 2}}, {3, {0, 2, 2}}}, {.count = 2, .flag = true}, false},
+    {"multihead no positions", multihead, naive_multihead, 3,
+     {{3, {2, 0, 2}}, {3, {2, 0, 2}}, {3, {2, 0, 2}}}, {.count = 2}, false},
+    {"multihead C=0", multihead, naive_multihead, 3,
+     {{3, {2, 2, 0}}, {3, {2, 2, 0}}, {3, {2, 2, 0}}}, {.count = 2}, false},
     {"group_norm", group_norm, naive_group_norm, 3, {{4, {2, 3, 2, 6}}, {1, {6}}, {1, {6}}},
      {.count = 3, .p = 1e-3}, false},
     {"group_norm silu", group_norm, naive_group_norm, 3, {{4, {2, 3, 3, 4}}, {1, {4}}, {1, {4}}},
@@ -944,6 +1010,10 @@ static const Case large_cases[] = {
      {.p = 0.2}, false},
     {"attention alone", attention, NULL, 3,
      {{3, {1, 130, 64}}, {3, {1, 130, 64}}, {3, {1, 130, 64}}}, {.p = 0.2}, false},
+    {"multihead", multihead, NULL, 3, {{3, {3, 75, 66}}, {3, {3, 75, 66}}, {3, {3, 75, 66}}},
+     {.count = 2, .flag = true}, false},
+    {"multihead alone", multihead, NULL, 3,
+     {{3, {1, 400, 64}}, {3, {1, 400, 64}}, {3, {1, 400, 64}}}, {.count = 1}, false},
     {"linear", linear, NULL, 3, {{2, {300, 70}}, {2, {70, 90}}, {1, {90}}}, {0}, false},
     {"conv", conv, NULL, 3, {{4, {5, 9, 9, 16}}, {4, {3, 3, 16, 24}}, {1, {24}}}, {.stride = 1},
      false},

@@ -36,6 +36,12 @@ Var *ag_attention(Var *q, Var *k, Var *v, float scale);
  * a sample. */
 Var *ag_multihead_attention(Var *q, Var *k, Var *v, size_t heads, const uint8_t *left_out);
 
+/* ---- rotary.c ---- */
+/* Rotary position embedding of x (B, ..., C) seen as heads of h = C/heads channels, h even: the
+ * pair (i, i + h/2) at position p is turned by the angle (p - first) 10000^(-2i/h); the `first`
+ * leading positions stay as they are. */
+Var *ag_rotary(Var *x, size_t heads, size_t first);
+
 /* ---- norm.c ---- */
 /* Group normalisation with eps, then SiLU if silu; x (..., C) with x's first axis the batch;
  * gamma, beta (C).  Groups must divide C. */

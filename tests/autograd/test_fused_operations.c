@@ -272,7 +272,7 @@ static Var *droppable(Graph *g, Var *const *in, void *context)
     (void)g;
     for (size_t b = 0; b < 3; b++)
         streams[b] = rng_child(rng_root(9), b);
-    Var *chain[9], *map = ag_linear(in[0], in[4], NULL);
+    Var *chain[10], *map = ag_linear(in[0], in[4], NULL);
     chain[0] = ag_concat(in[0], map);
     chain[1] = ag_group_norm_shifted(chain[0], in[1], in[2], in[3], 2, 1e-6, true);
     chain[2] = ag_dropout(chain[1], 0.3, streams, 1);
@@ -282,14 +282,15 @@ static Var *droppable(Graph *g, Var *const *in, void *context)
     chain[6] = ag_multiply(chain[5], chain[4]);
     chain[7] = ag_layer_norm(chain[6], in[2], in[3], 1e-5);
     chain[8] = ag_gelu(chain[7]);
-    Var *y = ag_add(ag_mean_positions(ag_multiply(chain[8], chain[5])),
+    chain[9] = ag_rotary(chain[8], 2, 3);
+    Var *y = ag_add(ag_mean_positions(ag_multiply(chain[9], chain[5])),
                     ag_mean_positions(ag_silu(chain[0])));
     if (drop)
         ag_drop(map);
-    for (int i = 0; drop && i < 9; i++)
+    for (int i = 0; drop && i < 10; i++)
         ag_drop(chain[i]); /* chain[6] has no forward function and stays */
     ck_assert((chain[5]->value.data == NULL) == drop);
-    for (int i = 7; i < 9; i++)
+    for (int i = 7; i < 10; i++)
         ck_assert((chain[i]->value.data == NULL) == drop);
     ck_assert_ptr_nonnull(chain[6]->value.data);
     return y;

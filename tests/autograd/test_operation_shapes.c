@@ -89,6 +89,9 @@ static void misuse_no_keys(void)
     ag_multihead_attention(zeros(3, 2, 2, 4, 1), zeros(3, 2, 2, 4, 1), zeros(3, 2, 2, 4, 1), 2,
                            left_out);
 }
+static void misuse_rotary(void) { ag_rotary(zeros(2, 3, 4, 1, 1), 1, 0); }
+static void misuse_pairs(void) { ag_rotary(zeros(3, 1, 3, 6, 1), 2, 0); }
+static void misuse_rotary_heads(void) { ag_rotary(zeros(3, 1, 3, 6, 1), 4, 0); }
 static void misuse_groups(void)
 {
     ag_group_norm(zeros(2, 2, 6, 1, 1), zeros(1, 6, 1, 1, 1), zeros(1, 6, 1, 1, 1), 4, 1e-6, false);
@@ -144,7 +147,7 @@ static void (*const misuses[])(void) = {
     misuse_logits, misuse_embedding, misuse_state,
     misuse_gain, misuse_gain_rank, misuse_adaptive, misuse_adaptive_rank,
     misuse_gate, misuse_gated,
-    misuse_multihead, misuse_heads, misuse_no_heads, misuse_no_keys,
+    misuse_multihead, misuse_heads, misuse_no_heads, misuse_no_keys, misuse_rotary, misuse_pairs, misuse_rotary_heads,
 };
 /* clang-format on */
 

@@ -249,6 +249,27 @@ static void naive_multihead(double *y, const Tensor *in, const Parameters *p)
     }
 }
 
+static Var *rotary(Graph *g, Var *const *in, void *context)
+{
+    const Parameters *p = context;
+    (void)g;
+    return ag_rotary(in[0], p->count, p->first);
+}
+
+static void naive_rotary(double *y, const Tensor *in, const Parameters *p)
+{
+    const size_t n = axes_positions(in), c = axes_last(in), h = c / p->count;
+    for (size_t r = 0; r < axes_rows(in); r++)
+        for (size_t j = 0; j < c; j++) {
+            const size_t i = j % h % (h / 2), at = r * c + j / h * h + i;
+            const double place = r % n < p->first ? 0.0 : (double)(r % n - p->first);
+            const double angle = place * pow(10000.0, -2.0 * (double)i / (double)h);
+            const double a = in->data[at], b = in->data[at + h / 2];
+            y[r * c + j] = j % h < h / 2 ? a * cos(angle) - b * sin(angle)
+                                         : a * sin(angle) + b * cos(angle);
+        }
+}
+
 static Var *group_norm(Graph *g, Var *const *in, void *context)
 {
     const Parameters *p = context;
@@ -819,6 +840,14 @@ static const Case cases[] = {
      {{3, {2, 0, 2}}, {3, {2, 0, 2}}, {3, {2, 0, 2}}}, {.count = 2}, false},
     {"multihead C=0", multihead, naive_multihead, 3,
      {{3, {2, 2, 0}}, {3, {2, 2, 0}}, {3, {2, 2, 0}}}, {.count = 2}, false},
+    {"rotary", rotary, naive_rotary, 1, {{3, {2, 5, 12}}}, {.count = 2}, false},
+    {"rotary with first positions", rotary, naive_rotary, 1, {{3, {2, 5, 12}}},
+     {.count = 1, .first = 2}, false},
+    {"rotary all first", rotary, naive_rotary, 1, {{3, {1, 3, 4}}}, {.count = 2, .first = 9}, false},
+    {"rotary one", rotary, naive_rotary, 1, {{3, {1, 1, 2}}}, {.count = 1}, false},
+    {"rotary long", rotary, naive_rotary, 1, {{4, {1, 60, 50, 4}}}, {.count = 1, .first = 1}, false},
+    {"rotary batch 0", rotary, naive_rotary, 1, {{3, {0, 3, 4}}}, {.count = 2}, false},
+    {"rotary C=0", rotary, naive_rotary, 1, {{3, {2, 3, 0}}}, {.count = 2}, false},
     {"group_norm", group_norm, naive_group_norm, 3, {{4, {2, 3, 2, 6}}, {1, {6}}, {1, {6}}},
      {.count = 3, .p = 1e-3}, false},
     {"group_norm silu", group_norm, naive_group_norm, 3, {{4, {2, 3, 3, 4}}, {1, {4}}, {1, {4}}},
@@ -1014,6 +1043,7 @@ static const Case large_cases[] = {
      {.count = 2, .flag = true}, false},
     {"multihead alone", multihead, NULL, 3,
      {{3, {1, 400, 64}}, {3, {1, 400, 64}}, {3, {1, 400, 64}}}, {.count = 1}, false},
+    {"rotary", rotary, NULL, 1, {{3, {4, 99, 96}}}, {.count = 3, .first = 1}, false},
     {"linear", linear, NULL, 3, {{2, {300, 70}}, {2, {70, 90}}, {1, {90}}}, {0}, false},
     {"conv", conv, NULL, 3, {{4, {5, 9, 9, 16}}, {4, {3, 3, 16, 24}}, {1, {24}}}, {.stride = 1},
      false},

@@ -2,7 +2,7 @@
  *
  * Scores are taken for a block of queries at a time, few enough that they stay in the second-level
  * cache.  With E = exp(S - top), P = factor E row by row; the factor is applied to the sums
- * instead:
+ * instead, and 1/sqrt(c) where E is made, as a product without a factor is the fastest:
  *
  *   y = factor (E v);  dy' = factor dy:  dv = E^T dy',  dS = E (dy' v^T - D'),  D' = dy' . y
  *
@@ -63,11 +63,11 @@ static Head head_of(const Attention *a, size_t i)
     return h;
 }
 
-/* S (queries, L) of the queries from `first` on. */
+/* q k^T (queries, L) of the queries from `first` on. */
 static void scores(const Attention *a, float *out, const Head *h, size_t first, size_t queries)
 {
     const size_t n = a->shape->positions, stride = a->shape->channels;
-    tensor_gemm(GEMM_NT, queries, n, a->width, a->scale, a->in->q + h->at + first * stride, stride,
+    tensor_gemm(GEMM_NT, queries, n, a->width, 1.0f, a->in->q + h->at + first * stride, stride,
                 a->in->k + h->at, stride, 0.0f, NULL, out, n);
     if (a->in->left_out == NULL)
         return;
@@ -90,7 +90,7 @@ static void forward_task(size_t task, void *context)
     float *y = a->y + h.at + first * stride;
     const float *factor = a->factor + h.row + first;
     scores(a, e, &h, first, queries);
-    tensor_exp_rows(e, a->top + h.row + first, a->factor + h.row + first, e, queries, n);
+    tensor_exp_rows(e, a->top + h.row + first, a->factor + h.row + first, e, a->scale, queries, n);
     tensor_gemm(GEMM_NN, queries, a->width, n, 1.0f, e, n, a->in->v + h.at, stride, 0.0f, NULL, y,
                 stride);
     for (size_t i = 0; i < queries; i++)
@@ -161,17 +161,17 @@ static void scale_rows(const Attention *a, const HeadScratch *w, const Head *h, 
     }
 }
 
-/* In: e = S, ds = dP'.  Out: e = E, ds = dS. */
+/* In: e = q k^T, ds = dP'.  Out: e = E, ds = dS / sqrt(c). */
 static void score_rows(float *restrict e, float *restrict ds, const float *top, const float *d,
-                       size_t queries, size_t n)
+                       float scale, size_t queries, size_t n)
 {
     for (size_t i = 0; i < queries; i++, e += n, ds += n) {
         const float most = top[i], level = d[i];
 #pragma omp simd
         for (size_t j = 0; j < n; j++) {
-            const float term = fast_exp(e[j] - most);
+            const float term = fast_exp(scale * (e[j] - most));
             e[j] = term;
-            ds[j] = term * (ds[j] - level);
+            ds[j] = scale * term * (ds[j] - level);
         }
     }
 }
@@ -187,15 +187,15 @@ static void backward_block(const Attention *a, const HeadScratch *w, const Head 
     scores(a, w->e, h, first, queries);
     tensor_gemm(GEMM_NT, queries, n, width, 1.0f, w->dy, width, a->in->v + h->at, stride, 0.0f,
                 NULL, w->ds, n);
-    score_rows(w->e, w->ds, a->saved_top + h->row + first, w->d, queries, n);
+    score_rows(w->e, w->ds, a->saved_top + h->row + first, w->d, a->scale, queries, n);
     if (out->dv != NULL)
         tensor_gemm(GEMM_TN, n, width, queries, 1.0f, w->e, n, w->dy, width,
                     out->add_v || first > 0 ? 1.0f : 0.0f, NULL, out->dv + h->at, stride);
     if (out->dq != NULL)
-        tensor_gemm(GEMM_NN, queries, width, n, a->scale, w->ds, n, a->in->k + h->at, stride,
+        tensor_gemm(GEMM_NN, queries, width, n, 1.0f, w->ds, n, a->in->k + h->at, stride,
                     out->add_q ? 1.0f : 0.0f, NULL, out->dq + at, stride);
     if (out->dk != NULL)
-        tensor_gemm(GEMM_TN, n, width, queries, a->scale, w->ds, n, a->in->q + at, stride,
+        tensor_gemm(GEMM_TN, n, width, queries, 1.0f, w->ds, n, a->in->q + at, stride,
                     out->add_k || first > 0 ? 1.0f : 0.0f, NULL, out->dk + h->at, stride);
 }
 

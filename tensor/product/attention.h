@@ -26,8 +26,8 @@ typedef struct AttentionInput {
                                 least must remain in each sample. */
 } AttentionInput;
 
-/* y; and of each row of S its largest entry top and the factor 1/sum_j exp(S_j - top), both
- * (B, H, L), for the backward. */
+/* y; and of each row of S sqrt(c) times its largest entry (top), and the factor
+ * 1/sum_j exp(S_ij - max_j S_ij), both (B, H, L), for the backward. */
 void tensor_attention(float *y, float *top, float *factor, const AttentionInput *in,
                       const AttentionShape *s);
 

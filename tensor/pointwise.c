@@ -89,8 +89,8 @@ void tensor_silu_backward(float *dx, const float *dy, const float *x, size_t n)
 }
 
 /* GELU by tanh: with z = sqrt(2/pi) (x + 0.044715 x^3), y = x (1 + tanh z)/2.  Since
- * (1 + tanh z)/2 = sigmoid(2 z), which does not cancel for z < 0, that is y = x s, s = sigmoid(2
- * z); dy/dx = s + x s (1 - s) 2 dz/dx, where s (1 - s) = e/(1 + e)^2, e = exp(-2 |z|). */
+ * (1 + tanh z)/2 = s with s = sigmoid(2 z), which does not cancel for z < 0, that is y = x s;
+ * dy/dx = s + x s (1 - s) 2 dz/dx, where s (1 - s) = e/(1 + e)^2, e = exp(-2 |z|). */
 static const float GELU_LINEAR = 1.5957691216f; /* 2 sqrt(2/pi) */
 static const float GELU_CUBE = 0.044715f;
 

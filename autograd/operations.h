@@ -8,6 +8,7 @@
 
 #include "autograd/autograd.h"
 #include "tensor/base/rng.h"
+#include "tensor/states.h"
 
 /* ---- linear.c: products ---- */
 /* y = x w + b along the last axis: x (..., K), w (K, N), b (N) or NULL -> (..., N).  A 1x1
@@ -19,10 +20,27 @@ Var *ag_conv3x3(Var *x, Var *w, Var *b, int stride);
 /* alpha (r + conv3x3(x, w, b, stride 1)): the end of a residual block in one pass; r as the result.
  */
 Var *ag_conv3x3_residual(Var *x, Var *w, Var *b, Var *r, float alpha);
+/* ---- embedding.c ---- */
+/* y[b, l] = table[x[b, l]]: table (S, C), x (B, L) numbers < S (checked, copied) -> (B, L, C). */
+Var *ag_embedding(Var *table, const States *x);
+
 /* ---- attention.c ---- */
 /* Single-head attention over positions: q, k, v (B, H, W, C);
  * y[b, i] = sum_j softmax_j(scale q[b,i].k[b,j]) v[b,j]. */
 Var *ag_attention(Var *q, Var *k, Var *v, float scale);
+
+/* ---- multihead_attention.c ---- */
+/* Attention over positions by each of the heads, which divide C, on its own C/H channels: q, k, v
+ * (B, ..., C); y[b, i] = sum_j softmax_j(q[b,i].k[b,j] / sqrt(C/H)) v[b,j].  left_out (B,
+ * positions) (copied) is not 0 where a position is left out of all sums over j, or NULL; not all of
+ * a sample. */
+Var *ag_multihead_attention(Var *q, Var *k, Var *v, size_t heads, const uint8_t *left_out);
+
+/* ---- rotary.c ---- */
+/* Rotary position embedding of x (B, ..., C) seen as heads of h = C/heads channels, h even: the
+ * pair (i, i + h/2) at position p is turned by the angle (p - first) 10000^(-2i/h); the `first`
+ * leading positions stay as they are. */
+Var *ag_rotary(Var *x, size_t heads, size_t first);
 
 /* ---- norm.c ---- */
 /* Group normalisation with eps, then SiLU if silu; x (..., C) with x's first axis the batch;
@@ -32,8 +50,16 @@ Var *ag_group_norm(Var *x, Var *gamma, Var *beta, size_t groups, double eps, boo
 Var *ag_group_norm_shifted(Var *x, Var *shift, Var *gamma, Var *beta, size_t groups, double eps,
                            bool silu);
 
+/* ---- layer_norm.c ---- */
+/* Layer normalisation LN(x) of every position over its channels, eps 1e-5 in most networks; then
+ * times gain and plus offset: x (..., C); gain, offset (C), each may be NULL. */
+Var *ag_layer_norm(Var *x, Var *gain, Var *offset, double eps);
+/* (1 + scale[b, c]) LN(x)[b, ..., c] + shift[b, c]: x (B, ..., C); scale, shift (B, C). */
+Var *ag_layer_norm_adaptive(Var *x, Var *scale, Var *shift, double eps);
+
 /* ---- pointwise.c ---- */
 Var *ag_silu(Var *x); /* x sigmoid(x) */
+Var *ag_gelu(Var *x); /* x (1 + tanh(sqrt(2/pi) (x + 0.044715 x^3))) / 2 */
 Var *ag_relu(Var *x); /* max(x, 0); derivative 0 at 0 */
 Var *ag_tanh(Var *x);
 Var *ag_sigmoid(Var *x);
@@ -45,6 +71,9 @@ Var *ag_scale(Var *x, float alpha);
 Var *ag_add_row(Var *x, Var *v);
 /* y[b, ..., c] = x[b, ..., c] + v[b, c]: x (B, ..., C), v (B, C). */
 Var *ag_add_channel(Var *x, Var *v);
+
+/* y[b, ..., c] = x[b, ..., c] + a[b, c] z[b, ..., c]: x, z (B, ..., C), a (B, C). */
+Var *ag_add_gated(Var *x, Var *a, Var *z);
 
 /* ---- dropout.c ---- */
 /* Inverted dropout: each entry is 0 with probability p, else x/(1-p).  streams: B streams, one per

@@ -48,6 +48,28 @@ Var *ag_silu(Var *x)
     return ag_done(v);
 }
 
+/* ---- gelu: y = x (1 + tanh z)/2, z = a (x + b x^3), a = sqrt(2/pi), b = 0.044715;
+ * dx = dy ((1 + t)/2 + x (1 - t^2) a (1 + 3 b x^2)/2), t = tanh z ---- */
+
+static void gelu_again(Var *v)
+{
+    tensor_gelu(v->value.data, ag_value(v->inputs[0]), size(v));
+}
+
+static void gelu_backward(Var *v)
+{
+    float *dx = ag_grad(v->inputs[0]);
+    tensor_gelu_backward(dx, v->grad, ag_value(v->inputs[0]), size(v));
+}
+
+Var *ag_gelu(Var *x)
+{
+    Var *v = like("gelu", x, gelu_backward);
+    v->forward = gelu_again;
+    tensor_gelu(v->value.data, x->value.data, size(v));
+    return ag_done(v);
+}
+
 /* ---- relu: y = max(x, 0);  dx = dy where x > 0, else 0 ---- */
 
 static void relu_again(Var *v)
@@ -234,5 +256,40 @@ Var *ag_add_channel(Var *x, Var *u)
     Var *v = ag_new_var("add_channel", xv->rank, xv->shape, add_channel_backward, 2, inputs);
     tensor_add_channel(v->value.data, xv->data, uv->data, xv->shape[0], axes_positions(xv),
                        axes_last(xv));
+    return ag_done(v);
+}
+
+/* ---- add_gated: y[b,p,c] = x[b,p,c] + a[b,c] z[b,p,c];
+ * dx = dy, da[b,c] = sum_p dy z, dz[b,p,c] = a[b,c] dy[b,p,c] ---- */
+
+static void add_gated_backward(Var *v)
+{
+    Var *x = v->inputs[0], *a = v->inputs[1], *z = v->inputs[2];
+    const Tensor *y = &v->value;
+    const size_t batch = y->shape[0], n = axes_positions(y), c = axes_last(y);
+    bool add;
+    float *da = ag_grad(a), *dz = ag_grad_or_write(z, &add);
+    if (da)
+        tensor_dot_positions(da, v->grad, ag_value(z), batch, n, c);
+    if (dz && add)
+        tensor_add_gated(dz, dz, ag_value(a), v->grad, batch, n, c);
+    else if (dz)
+        tensor_multiply_channel(dz, ag_value(a), v->grad, batch, n, c);
+    if (!ag_give_grad(v, x))
+        pass_on(v, x, 1.0f);
+}
+
+Var *ag_add_gated(Var *x, Var *a, Var *z)
+{
+    char tx[TENSOR_TEXT], ta[TENSOR_TEXT], tz[TENSOR_TEXT];
+    const Tensor *xv = &x->value, *av = &a->value;
+    TENSOR_CHECK(xv->rank >= 2 && av->rank == 2 && av->shape[0] == xv->shape[0] &&
+                     av->shape[1] == axes_last(xv) && tensor_same_shape(xv, &z->value),
+                 "add_gated: x %s, a %s, z %s; need (B, ..., C), (B, C) and x's shape",
+                 tensor_text(xv, tx), tensor_text(av, ta), tensor_text(&z->value, tz));
+    Var *inputs[] = {x, a, z};
+    Var *v = ag_new_var("add_gated", xv->rank, xv->shape, add_gated_backward, 3, inputs);
+    tensor_add_gated(v->value.data, xv->data, av->data, z->value.data, xv->shape[0],
+                     axes_positions(xv), axes_last(xv));
     return ag_done(v);
 }

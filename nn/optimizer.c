@@ -26,6 +26,7 @@ OptimizerConfig nn_optimizer_defaults(void)
     c.warmup = 0;
     c.decay = LR_CONSTANT;
     c.total = 0;
+    c.weight_decay = 0.0;
     c.ema_decay = 0.9999;
     return c;
 }
@@ -37,6 +38,7 @@ Optimizer *nn_optimizer_create(const OptimizerConfig *config, const ParamSet *pa
     TENSOR_CHECK(config->beta1 >= 0.0 && config->beta1 < 1.0 && config->beta2 >= 0.0 &&
                      config->beta2 < 1.0 && config->eps > 0.0,
                  "Adam with beta1 %g, beta2 %g, eps %g", config->beta1, config->beta2, config->eps);
+    TENSOR_CHECK(config->weight_decay >= 0.0, "a weight decay of %g", config->weight_decay);
     TENSOR_CHECK(config->decay == LR_CONSTANT || config->total > 0,
                  "learning rate decay %d without a last step", (int)config->decay);
     Optimizer *o = mem_zeroed(1, sizeof *o);
@@ -111,6 +113,17 @@ static void update_block(size_t block, void *context)
     }
 }
 
+/* w -= share w of the matrices and convolutions.  By a sum: 1 - share is too coarse a number in
+ * float32 where share is small. */
+static void decay_weights(const ParamSet *p, double share)
+{
+    for (size_t i = 0; share > 0.0 && i < p->count; i++) {
+        const Tensor *w = &p->items[i]->value;
+        if (w->rank >= 2)
+            tensor_axpy(w->data, (float)-share, w->data, tensor_size(w));
+    }
+}
+
 double nn_optimizer_step(Optimizer *o)
 {
     const OptimizerConfig *c = &o->config;
@@ -121,6 +134,7 @@ double nn_optimizer_step(Optimizer *o)
     }
     const double n = (double)o->steps + 1.0;
     const double decay = fmin(c->ema_decay, (1.0 + n) / (10.0 + n));
+    decay_weights(p, nn_optimizer_rate(o) * c->weight_decay);
     AdamStep s;
     s.w = p->values;
     s.m = o->m;

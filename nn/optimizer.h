@@ -1,4 +1,5 @@
-/* Adam with global-norm clipping, warm-up, learning-rate decay, and exponential moving averages. */
+/* Adam with global-norm clipping, decoupled weight decay, warm-up, learning-rate decay, and
+ * exponential moving averages. */
 #ifndef DI4C_NN_OPTIMIZER_H
 #define DI4C_NN_OPTIMIZER_H
 
@@ -15,7 +16,8 @@ typedef struct OptimizerConfig {
     uint64_t warmup;              /* rate = lr min(n/warmup, 1), n counted from 0: the first is 0 */
     LrDecay decay;                /* to 0 at step `total`, after warm-up's factor */
     uint64_t total;
-    double ema_decay; /* decay_n = min(ema_decay, (1+n)/(10+n)), n counted from 1 */
+    double weight_decay; /* of parameters of rank 2 and more, not of vectors; 0: none */
+    double ema_decay;    /* decay_n = min(ema_decay, (1+n)/(10+n)), n counted from 1 */
 } OptimizerConfig;
 
 OptimizerConfig nn_optimizer_defaults(void);
@@ -34,9 +36,10 @@ void nn_optimizer_destroy(Optimizer *o);
 double nn_optimizer_rate(const Optimizer *o);
 /* One step n = steps + 1 from g = params->grads, which is only read: with g' = g min(1, clip/|g|),
  *   m = beta1 m + (1-beta1) g';  v = beta2 v + (1-beta2) g'^2
+ *   w -= rate weight_decay w  (AdamW, arXiv 1711.05101; the rate is that of this step)
  *   w -= rate (m/(1-beta1^n)) / (sqrt(v/(1-beta2^n)) + eps);  ema += (1-decay_n)(w - ema)
- * in one pass ([Adam] arXiv 1412.6980).  Returns |g| before clipping, over all parameters; if it is
- * not finite nothing is changed. */
+ * all but the decay in one pass ([Adam] arXiv 1412.6980).  Returns |g| before clipping, over all
+ * parameters; if it is not finite nothing is changed. */
 double nn_optimizer_step(Optimizer *o);
 
 #endif

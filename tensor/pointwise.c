@@ -88,6 +88,55 @@ void tensor_silu_backward(float *dx, const float *dy, const float *x, size_t n)
     over_blocks(silu_backward_range, &t, n);
 }
 
+/* GELU by tanh: with z = sqrt(2/pi) (x + 0.044715 x^3), y = x (1 + tanh z)/2.  Since
+ * (1 + tanh z)/2 = s with s = sigmoid(2 z), which does not cancel for z < 0, that is y = x s;
+ * dy/dx = s + x s (1 - s) 2 dz/dx, where s (1 - s) = e/(1 + e)^2, e = exp(-2 |z|). */
+static const float GELU_LINEAR = 1.5957691216f; /* 2 sqrt(2/pi) */
+static const float GELU_CUBE = 0.044715f;
+
+static void gelu_range(const Terms *t, size_t first, size_t last)
+{
+    float *y = t->y;
+    const float *a = t->a;
+
+#pragma omp simd
+    for (size_t i = first; i < last; i++) {
+        float square = a[i] * a[i];
+        y[i] = a[i] * fast_sigmoid(GELU_LINEAR * a[i] * (1.0f + GELU_CUBE * square));
+    }
+}
+
+void tensor_gelu(float *y, const float *x, size_t n)
+{
+    Terms t = {y, x, NULL, 0};
+
+    over_blocks(gelu_range, &t, n);
+}
+
+static void gelu_backward_range(const Terms *t, size_t first, size_t last)
+{
+    float *dx = t->y;
+    const float *dy = t->a, *x = t->b;
+
+#pragma omp simd
+    for (size_t i = first; i < last; i++) {
+        float square = x[i] * x[i];
+        float size = fast_select(x[i] < 0.0f, -x[i], x[i]);
+        float e = fast_exp(-GELU_LINEAR * size * (1.0f + GELU_CUBE * square));
+        float r = 1.0f / (1.0f + e);
+        float s = fast_select(x[i] < 0.0f, e * r, r);
+        float slope = GELU_LINEAR * (1.0f + 3.0f * GELU_CUBE * square);
+        dx[i] += dy[i] * (s + x[i] * (e * r * r) * slope);
+    }
+}
+
+void tensor_gelu_backward(float *dx, const float *dy, const float *x, size_t n)
+{
+    Terms t = {dx, dy, x, 0};
+
+    over_blocks(gelu_backward_range, &t, n);
+}
+
 /* ReLU: y = max(x, 0), NaN stays; the derivative at 0 is 0. */
 static void relu_range(const Terms *t, size_t first, size_t last)
 {
@@ -344,5 +393,31 @@ void tensor_add_channel(float *y, const float *x, const float *v, size_t batch, 
 #pragma omp simd
         for (size_t j = 0; j < c; j++)
             y[r * c + j] = x[r * c + j] + sample[j];
+    }
+}
+
+void tensor_add_gated(float *y, const float *x, const float *v, const float *z, size_t batch,
+                      size_t positions, size_t c)
+{
+#pragma omp parallel for default(none) shared(y, x, v, z, batch, positions, c) schedule(static)    \
+    num_threads(threads_team(batch *positions *c))
+    for (size_t r = 0; r < batch * positions; r++) {
+        const float *sample = v + r / positions * c;
+#pragma omp simd
+        for (size_t j = 0; j < c; j++)
+            y[r * c + j] = x[r * c + j] + sample[j] * z[r * c + j];
+    }
+}
+
+void tensor_multiply_channel(float *y, const float *v, const float *z, size_t batch,
+                             size_t positions, size_t c)
+{
+#pragma omp parallel for default(none) shared(y, v, z, batch, positions, c) schedule(static)       \
+    num_threads(threads_team(batch *positions *c))
+    for (size_t r = 0; r < batch * positions; r++) {
+        const float *sample = v + r / positions * c;
+#pragma omp simd
+        for (size_t j = 0; j < c; j++)
+            y[r * c + j] = sample[j] * z[r * c + j];
     }
 }

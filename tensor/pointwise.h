@@ -10,6 +10,9 @@
 void tensor_exp(float *y, const float *x, size_t n);
 void tensor_silu(float *y, const float *x, size_t n); /* x sigmoid(x) */
 void tensor_silu_backward(float *dx, const float *dy, const float *x, size_t n);
+/* x Phi(x) by tanh: x (1 + tanh(sqrt(2/pi) (x + 0.044715 x^3))) / 2 */
+void tensor_gelu(float *y, const float *x, size_t n);
+void tensor_gelu_backward(float *dx, const float *dy, const float *x, size_t n);
 void tensor_relu(float *y, const float *x, size_t n);
 void tensor_relu_backward(float *dx, const float *dy, const float *x, size_t n);
 void tensor_tanh(float *y, const float *x, size_t n);
@@ -32,5 +35,11 @@ void tensor_add_row(float *y, const float *x, const float *v, size_t rows, size_
 /* y (B, positions, c) = x + v[b, c]: the per-sample channel bias. */
 void tensor_add_channel(float *y, const float *x, const float *v, size_t batch, size_t positions,
                         size_t c);
+/* y (B, positions, c) = x + v[b, c] z; y may be x. */
+void tensor_add_gated(float *y, const float *x, const float *v, const float *z, size_t batch,
+                      size_t positions, size_t c);
+/* y (B, positions, c) = v[b, c] z. */
+void tensor_multiply_channel(float *y, const float *v, const float *z, size_t batch,
+                             size_t positions, size_t c);
 
 #endif

@@ -169,16 +169,38 @@ static void sum_piece(double *partial, const float *x, const RowGrid *g, size_t 
             sum[j] += row[j];
 }
 
-void tensor_sum_positions(float *out, const float *x, size_t batch, size_t positions, size_t c)
+/* The same of x y. */
+static void dot_piece(double *partial, const float *x, const float *y, const RowGrid *g,
+                      size_t piece)
+{
+    size_t strip = piece % g->strips, k = piece / g->strips;
+    size_t first = k % g->blocks * g->block_rows, sample = k / g->blocks;
+    size_t count = smaller(g->block_rows, g->rows - first);
+    size_t start = strip * STRIP, width = smaller(STRIP, g->c - start);
+    size_t at = (sample * g->rows + first) * g->c + start;
+    double *sum = partial + k * g->c + start;
+
+    memset(sum, 0, width * sizeof *sum);
+    for (; count > 0; count--, at += g->c)
+#pragma omp simd
+        for (size_t j = 0; j < width; j++)
+            sum[j] += (double)x[at + j] * y[at + j];
+}
+
+void tensor_dot_positions(float *out, const float *x, const float *y, size_t batch,
+                          size_t positions, size_t c)
 {
     if (batch == 0 || positions == 0 || c == 0)
         return;
     RowGrid g = row_grid(batch, positions, c);
     double *partial = threads_scratch(SCRATCH_REDUCE, batch * g.blocks * c * sizeof *partial);
-#pragma omp parallel for default(none) shared(partial, x, g)                                       \
+#pragma omp parallel for default(none) shared(partial, x, y, g)                                    \
     num_threads(threads_team(g.batch *g.rows *g.c)) schedule(static)
     for (size_t piece = 0; piece < g.pieces; piece++)
-        sum_piece(partial, x, &g, piece);
+        if (y != NULL)
+            dot_piece(partial, x, y, &g, piece);
+        else
+            sum_piece(partial, x, &g, piece);
     for (size_t b = 0; b < batch; b++)
         for (size_t j = 0; j < c; j++) {
             double sum = 0.0;
@@ -186,6 +208,11 @@ void tensor_sum_positions(float *out, const float *x, size_t batch, size_t posit
                 sum += partial[(b * g.blocks + k) * c + j];
             out[b * c + j] += (float)sum;
         }
+}
+
+void tensor_sum_positions(float *out, const float *x, size_t batch, size_t positions, size_t c)
+{
+    tensor_dot_positions(out, x, NULL, batch, positions, c);
 }
 
 void tensor_sum_rows(float *out, const float *x, size_t rows, size_t c)

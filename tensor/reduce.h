@@ -14,5 +14,8 @@ bool tensor_all_finite(const float *x, size_t n);
 void tensor_sum_rows(float *out, const float *x, size_t rows, size_t c);
 /* out (B, c) += sum over positions of x (B, positions, c). */
 void tensor_sum_positions(float *out, const float *x, size_t batch, size_t positions, size_t c);
+/* out (B, c) += sum over positions of x y, both (B, positions, c). */
+void tensor_dot_positions(float *out, const float *x, const float *y, size_t batch,
+                          size_t positions, size_t c);
 
 #endif

@@ -120,6 +120,49 @@ void tensor_softmax(float *y, const float *x, size_t rows, size_t c)
     }
 }
 
+enum { PIECE = 16 * LANES };
+
+/* y = exp(scale (x - top)) of at most PIECE entries, and their sum: few enough terms in a lane that
+ * float does. */
+static double exp_piece(float *y, const float *x, float top, float scale, size_t c)
+{
+    float lane[LANES] = {0.0f};
+    double sum = 0.0;
+    size_t i = 0;
+
+    for (; i + LANES <= c; i += LANES) {
+#pragma omp simd
+        for (size_t j = 0; j < LANES; j++) {
+            const float term = fast_exp(scale * (x[i + j] - top));
+            y[i + j] = term;
+            lane[j] += term;
+        }
+    }
+    for (size_t j = 0; i + j < c; j++) {
+        y[i + j] = fast_exp(scale * (x[i + j] - top));
+        lane[j] += y[i + j];
+    }
+    for (size_t j = 0; j < LANES; j++)
+        sum += (double)lane[j];
+    return sum;
+}
+
+void tensor_exp_rows(float *y, float *top, float *factor, const float *x, float scale, size_t rows,
+                     size_t c)
+{
+#pragma omp parallel for default(none) shared(y, top, factor, x, scale, rows, c) schedule(static)  \
+    num_threads(threads_team(rows > 1 ? rows * c : 0))
+    for (size_t r = 0; r < rows; r++) {
+        double sum = 0.0;
+        top[r] = row_max(x + r * c, c);
+        for (size_t i = 0; i < c; i += PIECE) {
+            const size_t count = c - i < PIECE ? c - i : PIECE;
+            sum += exp_piece(y + r * c + i, x + r * c + i, top[r], scale, count);
+        }
+        factor[r] = (float)(1.0 / sum);
+    }
+}
+
 /* sum_j a_j b_j, or sum_j a_j where b is NULL. */
 static double row_dot(const float *a, const float *b, size_t c)
 {

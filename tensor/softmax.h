@@ -6,6 +6,10 @@
 #include <stddef.h>
 
 void tensor_softmax(float *y, const float *x, size_t rows, size_t c); /* y may be x */
+/* Softmax of scale x, scale > 0, without its last factor: top (rows) is the largest entry of a row,
+ * y = exp(scale (x - top)), and factor (rows) = 1/sum_j y; y may be x. */
+void tensor_exp_rows(float *y, float *top, float *factor, const float *x, float scale, size_t rows,
+                     size_t c);
 /* dx += y (dy - sum(y dy)), from the output y. */
 void tensor_softmax_backward(float *dx, const float *dy, const float *y, size_t rows, size_t c);
 void tensor_log_softmax(float *y, const float *x, size_t rows, size_t c); /* y may be x */

@@ -148,6 +148,14 @@ const ConfigKey config_own_keys[] = {
     {.setting =
          {.name = "clip", .initial = "1", .high = 1e9, .help = "largest gradient norm; 0: none"},
      .offset = offsetof(Config, clip)},
+    {.setting = {.name = "weight_decay",
+                 .initial = "0",
+                 .high = 10,
+                 .help =
+                     "AdamW: share of a weight, times the rate, that goes at every step; biases "
+                     "and other vectors keep theirs",
+                 .newer = true},
+     .offset = offsetof(Config, weight_decay)},
     {.setting =
          {.name = "ema_decay", .initial = "0.9999", .high = 1, .help = "of the averaged weights"},
      .offset = offsetof(Config, ema_decay)},

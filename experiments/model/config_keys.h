@@ -30,7 +30,7 @@ typedef struct Config {
     double time_scale, dropout;
     /* training */
     int64_t steps, batch, seed, chunk;
-    double lr, clip, ema_decay;
+    double lr, clip, weight_decay, ema_decay;
     int64_t warmup;
     int lr_decay; /* LrDecay */
     bool flip;

@@ -36,6 +36,7 @@ OptimizerConfig training_optimizer(const Config *c)
     OptimizerConfig o = nn_optimizer_defaults();
     o.lr = c->lr;
     o.clip = c->clip;
+    o.weight_decay = c->weight_decay;
     o.warmup = (uint64_t)c->warmup;
     o.decay = (LrDecay)c->lr_decay;
     o.total = (uint64_t)c->steps;

@@ -34,16 +34,26 @@ static Var *residual(Var *const *in)
     return ag_conv3x3_residual(in[0], in[1], in[2], in[3], 0.7f);
 }
 static Var *attention(Var *const *in) { return ag_attention(in[0], in[1], in[2], 0.7f); }
+static Var *multihead(Var *const *in)
+{
+    return ag_multihead_attention(in[0], in[1], in[2], 2, NULL);
+}
 static Var *norm(Var *const *in) { return ag_group_norm(in[0], in[1], in[2], 2, 0.3, true); }
 static Var *shifted(Var *const *in)
 {
     return ag_group_norm_shifted(in[0], in[1], in[2], in[3], 2, 0.3, true);
+}
+static Var *layer_norm(Var *const *in) { return ag_layer_norm(in[0], in[1], in[2], 0.3); }
+static Var *adaptive(Var *const *in)
+{
+    return ag_layer_norm_adaptive(in[0], in[1], in[2], 0.3);
 }
 static Var *add(Var *const *in) { return ag_add(in[0], in[1]); }
 static Var *add_scaled(Var *const *in) { return ag_add_scaled(in[0], in[1], 0.7f); }
 static Var *multiply(Var *const *in) { return ag_multiply(in[0], in[1]); }
 static Var *add_row(Var *const *in) { return ag_add_row(in[0], in[1]); }
 static Var *add_channel(Var *const *in) { return ag_add_channel(in[0], in[1]); }
+static Var *add_gated(Var *const *in) { return ag_add_gated(in[0], in[1], in[2]); }
 static Var *concat(Var *const *in) { return ag_concat(in[0], in[1]); }
 
 /* The names are those of operations.h: see no_operation_is_forgotten. */
@@ -56,11 +66,19 @@ static const Row rows[] = {
      {{4, {3, 3, 2, 2}}, {4, {3, 3, 2, 2}}, {1, {2}}, {4, {3, 3, 2, 2}}}},
     {"ag_attention", attention, 3, {{4, {2, 2, 2, 3}}, {4, {2, 2, 2, 3}}, {4, {2, 2, 2, 3}}}},
     {"ag_attention", attention, 3, {{3, {1, 3, 2}}, {3, {1, 3, 2}}, {3, {1, 3, 2}}}},
+    {"ag_multihead_attention", multihead, 3, {{3, {2, 3, 4}}, {3, {2, 3, 4}}, {3, {2, 3, 4}}}},
+    {"ag_multihead_attention", multihead, 3, {{3, {1, 1, 2}}, {3, {1, 1, 2}}, {3, {1, 1, 2}}}},
     {"ag_group_norm", norm, 3, {{4, {2, 2, 2, 4}}, {1, {4}}, {1, {4}}}},
     {"ag_group_norm", norm, 3, {{2, {1, 4}}, {1, {4}}, {1, {4}}}},
     {"ag_group_norm_shifted", shifted, 4, {{2, {3, 4}}, {2, {3, 4}}, {1, {4}}, {1, {4}}}},
     {"ag_group_norm_shifted", shifted, 4, {{4, {2, 2, 2, 4}}, {2, {2, 4}}, {1, {4}}, {1, {4}}}},
     {"ag_group_norm_shifted", shifted, 4, {{3, {1, 1, 4}}, {2, {1, 4}}, {1, {4}}, {1, {4}}}},
+    {"ag_layer_norm", layer_norm, 3, {{3, {2, 2, 4}}, {1, {4}}, {1, {4}}}},
+    {"ag_layer_norm", layer_norm, 3, {{1, {4}}, {1, {4}}, {1, {4}}}},
+    {"ag_layer_norm", layer_norm, 3, {{2, {1, 1}}, {1, {1}}, {1, {1}}}},
+    {"ag_layer_norm_adaptive", adaptive, 3, {{3, {2, 2, 4}}, {2, {2, 4}}, {2, {2, 4}}}},
+    {"ag_layer_norm_adaptive", adaptive, 3, {{2, {3, 4}}, {2, {3, 4}}, {2, {3, 4}}}},
+    {"ag_layer_norm_adaptive", adaptive, 3, {{3, {1, 1, 1}}, {2, {1, 1}}, {2, {1, 1}}}},
     {"ag_add", add, 2, {{2, {3, 5}}, {2, {3, 5}}}},
     {"ag_add_scaled", add_scaled, 2, {{2, {3, 5}}, {2, {3, 5}}}},
     {"ag_multiply", multiply, 2, {{2, {3, 5}}, {2, {3, 5}}}},
@@ -68,6 +86,9 @@ static const Row rows[] = {
     {"ag_add_row", add_row, 2, {{1, {3}}, {1, {3}}}},
     {"ag_add_channel", add_channel, 2, {{3, {2, 3, 4}}, {2, {2, 4}}}},
     {"ag_add_channel", add_channel, 2, {{2, {2, 4}}, {2, {2, 4}}}},
+    {"ag_add_gated", add_gated, 3, {{3, {2, 3, 4}}, {2, {2, 4}}, {3, {2, 3, 4}}}},
+    {"ag_add_gated", add_gated, 3, {{2, {2, 4}}, {2, {2, 4}}, {2, {2, 4}}}},
+    {"ag_add_gated", add_gated, 3, {{3, {1, 1, 1}}, {2, {1, 1}}, {3, {1, 1, 1}}}},
     {"ag_concat", concat, 2, {{2, {3, 4}}, {2, {3, 4}}}},
     {"ag_concat", concat, 2, {{2, {3, 4}}, {2, {3, 1}}}},
 };

@@ -1,6 +1,7 @@
 /* Operations that do the work of several in one pass, against those several; and values that are
  * dropped and computed again, against values that stay. */
 #include <check.h>
+#include <math.h>
 #include <signal.h>
 #include <string.h>
 
@@ -154,6 +155,36 @@ static Var *own_residual_in_parts(Graph *g, Var *const *in, void *context)
     return ag_add_scaled(x, ag_conv3x3(x, in[1], in[2], 1), 0.7f);
 }
 
+static Var *one_head(Graph *g, Var *const *in, void *context)
+{
+    (void)g, (void)context;
+    return ag_multihead_attention(in[0], in[1], in[3], 1, NULL);
+}
+
+static Var *one_head_in_parts(Graph *g, Var *const *in, void *context)
+{
+    (void)g, (void)context;
+    const size_t c = in[0]->value.shape[3];
+    return ag_attention(in[0], in[1], in[3], (float)(1.0 / sqrt((double)c)));
+}
+
+static Var *heads(Graph *g, Var *const *in, void *context)
+{
+    (void)g, (void)context;
+    return ag_multihead_attention(in[0], in[1], in[3], 2, NULL);
+}
+
+static Var *heads_in_parts(Graph *g, Var *const *in, void *context)
+{
+    (void)g, (void)context;
+    const size_t c = in[0]->value.shape[3] / 2;
+    Var *head[2];
+    for (size_t i = 0; i < 2; i++)
+        head[i] = ag_attention(ag_slice(in[0], i * c, c), ag_slice(in[1], i * c, c),
+                               ag_slice(in[3], i * c, c), (float)(1.0 / sqrt((double)c)));
+    return ag_concat(head[0], head[1]);
+}
+
 typedef struct Pair {
     Var *(*fused)(Graph *g, Var *const *in, void *context);
     Var *(*parts)(Graph *g, Var *const *in, void *context);
@@ -163,6 +194,8 @@ static const Pair pairs[] = {
     {shifted, shifted_in_parts},
     {residual, residual_in_parts},
     {own_residual, own_residual_in_parts},
+    {one_head, one_head_in_parts},
+    {heads, heads_in_parts},
 };
 enum { PAIRS = sizeof pairs / sizeof pairs[0] };
 
@@ -173,12 +206,14 @@ static Problem inputs_of(size_t which, size_t b, size_t h, size_t c)
     add_input(&p, 4, b, h, h + 1, c);
     if (which == 0)
         add_input(&p, 2, b, c, 1, 1);
+    else if (which >= 3)
+        add_input(&p, 4, b, h, h + 1, c);
     else
         add_input(&p, 4, 3, 3, c, c);
     add_input(&p, 1, c, 1, 1, 1);
     if (which == 0)
         add_input(&p, 1, c, 1, 1, 1);
-    if (which == 1)
+    if (which == 1 || which >= 3)
         add_input(&p, 4, b, h, h + 1, c);
     return p;
 }
@@ -237,7 +272,7 @@ static Var *droppable(Graph *g, Var *const *in, void *context)
     (void)g;
     for (size_t b = 0; b < 3; b++)
         streams[b] = rng_child(rng_root(9), b);
-    Var *chain[7], *map = ag_linear(in[0], in[4], NULL);
+    Var *chain[10], *map = ag_linear(in[0], in[4], NULL);
     chain[0] = ag_concat(in[0], map);
     chain[1] = ag_group_norm_shifted(chain[0], in[1], in[2], in[3], 2, 1e-6, true);
     chain[2] = ag_dropout(chain[1], 0.3, streams, 1);
@@ -245,13 +280,18 @@ static Var *droppable(Graph *g, Var *const *in, void *context)
     chain[4] = ag_silu(chain[3]);
     chain[5] = ag_relu(chain[4]);
     chain[6] = ag_multiply(chain[5], chain[4]);
-    Var *y = ag_add(ag_mean_positions(ag_multiply(chain[6], chain[5])),
+    chain[7] = ag_layer_norm(chain[6], in[2], in[3], 1e-5);
+    chain[8] = ag_gelu(chain[7]);
+    chain[9] = ag_rotary(chain[8], 2, 3);
+    Var *y = ag_add(ag_mean_positions(ag_multiply(chain[9], chain[5])),
                     ag_mean_positions(ag_silu(chain[0])));
     if (drop)
         ag_drop(map);
-    for (int i = 0; drop && i < 7; i++)
+    for (int i = 0; drop && i < 10; i++)
         ag_drop(chain[i]); /* chain[6] has no forward function and stays */
     ck_assert((chain[5]->value.data == NULL) == drop);
+    for (int i = 7; i < 10; i++)
+        ck_assert((chain[i]->value.data == NULL) == drop);
     ck_assert_ptr_nonnull(chain[6]->value.data);
     return y;
 }

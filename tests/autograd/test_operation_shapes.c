@@ -51,10 +51,47 @@ static void misuse_conv_odd(void)
     ag_conv3x3(zeros(4, 1, 5, 4, 2), zeros(4, 3, 3, 2, 2), NULL, 2);
 }
 static void misuse_stride(void) { ag_conv3x3(zeros(4, 1, 4, 4, 2), zeros(4, 3, 3, 2, 2), NULL, 3); }
+static void misuse_embedding(void)
+{
+    const States x = states_make(pool, 1, 2);
+    x.x[0] = x.x[1] = 0;
+    ag_embedding(zeros(3, 2, 3, 4, 1), &x);
+}
+static void misuse_state(void)
+{
+    const States x = states_make(pool, 1, 2);
+    x.x[0] = 0;
+    x.x[1] = 2;
+    ag_embedding(zeros(2, 2, 3, 1, 1), &x);
+}
 static void misuse_attention(void)
 {
     ag_attention(zeros(3, 1, 4, 2, 1), zeros(3, 1, 5, 2, 1), zeros(3, 1, 4, 2, 1), 1.0f);
 }
+static void misuse_multihead(void)
+{
+    ag_multihead_attention(zeros(3, 1, 4, 2, 1), zeros(3, 1, 4, 2, 1), zeros(3, 1, 4, 4, 1), 2,
+                           NULL);
+}
+static void misuse_heads(void)
+{
+    ag_multihead_attention(zeros(3, 1, 4, 4, 1), zeros(3, 1, 4, 4, 1), zeros(3, 1, 4, 4, 1), 3,
+                           NULL);
+}
+static void misuse_no_heads(void)
+{
+    ag_multihead_attention(zeros(3, 1, 4, 4, 1), zeros(3, 1, 4, 4, 1), zeros(3, 1, 4, 4, 1), 0,
+                           NULL);
+}
+static void misuse_no_keys(void)
+{
+    const uint8_t left_out[] = {0, 1, 1, 1};
+    ag_multihead_attention(zeros(3, 2, 2, 4, 1), zeros(3, 2, 2, 4, 1), zeros(3, 2, 2, 4, 1), 2,
+                           left_out);
+}
+static void misuse_rotary(void) { ag_rotary(zeros(2, 3, 4, 1, 1), 1, 0); }
+static void misuse_pairs(void) { ag_rotary(zeros(3, 1, 3, 6, 1), 2, 0); }
+static void misuse_rotary_heads(void) { ag_rotary(zeros(3, 1, 3, 6, 1), 4, 0); }
 static void misuse_groups(void)
 {
     ag_group_norm(zeros(2, 2, 6, 1, 1), zeros(1, 6, 1, 1, 1), zeros(1, 6, 1, 1, 1), 4, 1e-6, false);
@@ -63,10 +100,34 @@ static void misuse_gamma(void)
 {
     ag_group_norm(zeros(2, 2, 6, 1, 1), zeros(1, 5, 1, 1, 1), zeros(1, 6, 1, 1, 1), 2, 1e-6, false);
 }
+static void misuse_gain(void)
+{
+    ag_layer_norm(zeros(2, 2, 6, 1, 1), zeros(1, 5, 1, 1, 1), NULL, 1e-5);
+}
+static void misuse_gain_rank(void)
+{
+    ag_layer_norm(zeros(2, 1, 6, 1, 1), NULL, zeros(2, 1, 6, 1, 1), 1e-5);
+}
+static void misuse_adaptive(void)
+{
+    ag_layer_norm_adaptive(zeros(3, 2, 3, 4, 1), zeros(2, 2, 4, 1, 1), zeros(2, 3, 4, 1, 1), 1e-5);
+}
+static void misuse_adaptive_rank(void)
+{
+    ag_layer_norm_adaptive(zeros(1, 4, 1, 1, 1), zeros(2, 4, 4, 1, 1), zeros(2, 4, 4, 1, 1), 1e-5);
+}
 static void misuse_add(void) { ag_add(zeros(2, 2, 3, 1, 1), zeros(2, 3, 2, 1, 1)); }
 static void misuse_add_rank(void) { ag_add(zeros(2, 2, 3, 1, 1), zeros(1, 6, 1, 1, 1)); }
 static void misuse_multiply(void) { ag_multiply(zeros(1, 2, 1, 1, 1), zeros(1, 3, 1, 1, 1)); }
 static void misuse_channel(void) { ag_add_channel(zeros(3, 2, 3, 4, 1), zeros(2, 3, 4, 1, 1)); }
+static void misuse_gate(void)
+{
+    ag_add_gated(zeros(3, 2, 3, 4, 1), zeros(2, 3, 4, 1, 1), zeros(3, 2, 3, 4, 1));
+}
+static void misuse_gated(void)
+{
+    ag_add_gated(zeros(3, 2, 3, 4, 1), zeros(2, 2, 4, 1, 1), zeros(3, 2, 1, 4, 1));
+}
 static void misuse_dropout(void) { ag_dropout(zeros(1, 2, 1, 1, 1), 1.0, NULL, 0); }
 static void misuse_concat(void) { ag_concat(zeros(2, 2, 3, 1, 1), zeros(2, 3, 3, 1, 1)); }
 static void misuse_slice(void) { ag_slice(zeros(2, 2, 3, 1, 1), 2, 2); }
@@ -83,7 +144,10 @@ static void (*const misuses[])(void) = {
     misuse_conv_odd, misuse_stride, misuse_attention, misuse_groups, misuse_gamma, misuse_add,
     misuse_add_rank, misuse_multiply, misuse_channel, misuse_dropout, misuse_concat, misuse_slice,
     misuse_upsample, misuse_pool, misuse_mean_positions, misuse_softmax, misuse_mean, misuse_label,
-    misuse_logits,
+    misuse_logits, misuse_embedding, misuse_state,
+    misuse_gain, misuse_gain_rank, misuse_adaptive, misuse_adaptive_rank,
+    misuse_gate, misuse_gated,
+    misuse_multihead, misuse_heads, misuse_no_heads, misuse_no_keys, misuse_rotary, misuse_pairs, misuse_rotary_heads,
 };
 /* clang-format on */
 

@@ -14,6 +14,7 @@
 #include "autograd/axes.h"
 #include "autograd/gradient_check.h"
 #include "tensor/base/threads.h"
+#include "tensor/states.h"
 
 static Arena *pool;
 
@@ -36,7 +37,8 @@ typedef struct Shape {
 
 /* What an operation takes besides Vars. */
 typedef struct Parameters {
-    size_t first, count; /* slice; count is also the number of groups */
+    size_t first, count; /* slice; count is also the number of groups, or of samples of first states
+                          */
     double p;            /* eps, dropout probability, scale */
     bool flag;           /* silu */
     int stride;
@@ -143,6 +145,33 @@ static void naive_conv(double *y, const Tensor *in, const Parameters *p)
                         in[2].data[o] + conv_at(&in[0], &in[1], b, i, j, o, s);
 }
 
+/* States below S, of which 0 and S-1 come often and most of a large S never. */
+static States embedded(size_t S, const Parameters *p)
+{
+    States x = states_make(pool, p->count, p->first);
+    for (size_t i = 0; i < p->count * p->first; i++)
+        x.x[i] = (uint16_t)(i % 3 == 0 ? 0 : i % 3 == 1 ? S - 1 : i * 7 % S);
+    return x;
+}
+
+static Var *embedding(Graph *g, Var *const *in, void *context)
+{
+    const States x = embedded(in[0]->value.shape[0], context);
+    (void)g;
+    Var *y = ag_embedding(in[0], &x);
+    if (x.batch * x.dims > 0)
+        memset(x.x, 255, x.batch * x.dims * sizeof *x.x); /* it was copied */
+    return y;
+}
+
+static void naive_embedding(double *y, const Tensor *in, const Parameters *p)
+{
+    const size_t c = in->shape[1];
+    const States x = embedded(in->shape[0], p);
+    for (size_t i = 0; i < p->count * p->first * c; i++)
+        y[i] = in->data[x.x[i / c] * c + i % c];
+}
+
 static Var *attention(Graph *g, Var *const *in, void *context)
 {
     const Parameters *p = context;
@@ -171,6 +200,73 @@ static void naive_attention(double *y, const Tensor *in, const Parameters *p)
                     sum += weight[j] / total * in[2].data[(b * n + j) * c + k];
                 y[(b * n + i) * c + k] = sum;
             }
+        }
+}
+
+/* Every third key is left out, where the flag says so; never the first. */
+static uint8_t *keys_left_out(const Tensor *q, const Parameters *p)
+{
+    const size_t n = axes_positions(q);
+    uint8_t *left_out = arena_alloc(pool, q->shape[0] * n, 1);
+    for (size_t i = 0; i < q->shape[0] * n; i++)
+        left_out[i] = i % n > 0 && i % 3 == 1;
+    return p->flag ? left_out : NULL;
+}
+
+static Var *multihead(Graph *g, Var *const *in, void *context)
+{
+    const Parameters *p = context;
+    uint8_t *left_out = keys_left_out(&in[0]->value, p);
+    (void)g;
+    Var *y = ag_multihead_attention(in[0], in[1], in[2], p->count, left_out);
+    for (size_t i = 0; left_out && i < axes_rows(&in[0]->value); i++)
+        left_out[i] = 1; /* it was copied */
+    return y;
+}
+
+static void naive_multihead(double *y, const Tensor *in, const Parameters *p)
+{
+    const size_t n = axes_positions(&in[0]), c = axes_last(&in[0]), width = c / p->count;
+    const uint8_t *left_out = keys_left_out(&in[0], p);
+    double *weight = arena_alloc(pool, n, sizeof *weight);
+    for (size_t i = 0; i < in[0].shape[0] * n * p->count; i++) {
+        const size_t row = i / p->count, first = row / n * n, head = i % p->count * width;
+        double total = 0.0;
+        for (size_t j = 0; j < n; j++) {
+            double dot = 0.0;
+            for (size_t k = 0; k < width; k++)
+                dot += (double)in[0].data[row * c + head + k] *
+                       in[1].data[(first + j) * c + head + k];
+            weight[j] = left_out && left_out[first + j] ? 0.0 : exp(dot / sqrt((double)width));
+            total += weight[j];
+        }
+        for (size_t k = 0; k < width; k++) {
+            double sum = 0.0;
+            for (size_t j = 0; j < n; j++)
+                sum += weight[j] / total * in[2].data[(first + j) * c + head + k];
+            y[row * c + head + k] = sum;
+        }
+    }
+}
+
+static Var *rotary(Graph *g, Var *const *in, void *context)
+{
+    const Parameters *p = context;
+    (void)g;
+    return ag_rotary(in[0], p->count, p->first);
+}
+
+static void naive_rotary(double *y, const Tensor *in, const Parameters *p)
+{
+    const size_t n = axes_positions(in), c = axes_last(in), h = c / p->count;
+    for (size_t r = 0; r < axes_rows(in); r++)
+        for (size_t j = 0; j < c; j++) {
+            const size_t i = j % h % (h / 2), at = r * c + j / h * h + i;
+            const double place = r % n < p->first ? 0.0 : (double)(r % n - p->first);
+            const double angle = place * pow(10000.0, -2.0 * (double)i / (double)h);
+            const double a = in->data[at], b = in->data[at + h / 2];
+            y[r * c + j] = j % h < h / 2 ? a * cos(angle) - b * sin(angle)
+                                         : a * sin(angle) + b * cos(angle);
         }
 }
 
@@ -204,11 +300,84 @@ static void naive_group_norm(double *y, const Tensor *in, const Parameters *p)
         }
 }
 
+static Var *layer_norm(Graph *g, Var *const *in, void *context)
+{
+    const Parameters *p = context;
+    (void)g;
+    return ag_layer_norm(in[0], in[1], in[2], p->p);
+}
+
+static Var *layer_norm_plain(Graph *g, Var *const *in, void *context)
+{
+    const Parameters *p = context;
+    (void)g;
+    return ag_layer_norm(in[0], NULL, NULL, p->p);
+}
+
+static Var *layer_norm_offset(Graph *g, Var *const *in, void *context)
+{
+    const Parameters *p = context;
+    (void)g;
+    return ag_layer_norm(in[0], NULL, in[1], p->p);
+}
+
+static Var *layer_norm_adaptive(Graph *g, Var *const *in, void *context)
+{
+    const Parameters *p = context;
+    (void)g;
+    return ag_layer_norm_adaptive(in[0], in[1], in[2], p->p);
+}
+
+static void naive_layer_norm_plain(double *y, const Tensor *in, const Parameters *p)
+{
+    const size_t c = axes_last(&in[0]);
+    for (size_t r = 0; r < axes_rows(&in[0]); r++) {
+        const float *x = in[0].data + r * c;
+        double mean = 0.0, squares = 0.0;
+        for (size_t j = 0; j < c; j++)
+            mean += x[j] / (double)c;
+        for (size_t j = 0; j < c; j++)
+            squares += (x[j] - mean) * (x[j] - mean);
+        for (size_t j = 0; j < c; j++)
+            y[r * c + j] = (x[j] - mean) / sqrt(squares / (double)c + p->p);
+    }
+}
+
+static void naive_layer_norm(double *y, const Tensor *in, const Parameters *p)
+{
+    naive_layer_norm_plain(y, in, p);
+    for (size_t i = 0; i < tensor_size(in); i++)
+        y[i] = y[i] * in[1].data[i % in[1].shape[0]] + in[2].data[i % in[1].shape[0]];
+}
+
+static void naive_layer_norm_offset(double *y, const Tensor *in, const Parameters *p)
+{
+    naive_layer_norm_plain(y, in, p);
+    for (size_t i = 0; i < tensor_size(in); i++)
+        y[i] += in[1].data[i % in[1].shape[0]];
+}
+
+static void naive_layer_norm_adaptive(double *y, const Tensor *in, const Parameters *p)
+{
+    const size_t n = axes_positions(&in[0]), c = axes_last(&in[0]);
+    naive_layer_norm_plain(y, in, p);
+    for (size_t i = 0; i < tensor_size(in); i++) {
+        const size_t at = i / (n * c) * c + i % c;
+        y[i] = y[i] * (1.0 + in[1].data[at]) + in[2].data[at];
+    }
+}
+
 /* The operations of one entry. */
 static Var *silu(Graph *g, Var *const *in, void *context)
 {
     (void)g, (void)context;
     return ag_silu(in[0]);
+}
+
+static Var *gelu(Graph *g, Var *const *in, void *context)
+{
+    (void)g, (void)context;
+    return ag_gelu(in[0]);
 }
 
 static Var *relu(Graph *g, Var *const *in, void *context)
@@ -256,6 +425,10 @@ static Var *multiply(Graph *g, Var *const *in, void *context)
 }
 
 static double silu1(double x) { return x / (1.0 + exp(-x)); }
+static double gelu1(double x)
+{
+    return 0.5 * x * (1.0 + tanh(sqrt(2.0 / acos(-1.0)) * (x + 0.044715 * x * x * x)));
+}
 static double relu1(double x) { return x > 0.0 ? x : 0.0; }
 static double sigmoid1(double x) { return 1.0 / (1.0 + exp(-x)); }
 
@@ -269,6 +442,12 @@ static void naive_silu(double *y, const Tensor *in, const Parameters *p)
 {
     (void)p;
     map(y, in, silu1);
+}
+
+static void naive_gelu(double *y, const Tensor *in, const Parameters *p)
+{
+    (void)p;
+    map(y, in, gelu1);
 }
 
 static void naive_relu(double *y, const Tensor *in, const Parameters *p)
@@ -327,6 +506,20 @@ static void naive_add_channel(double *y, const Tensor *in, const Parameters *p)
     (void)p;
     for (size_t i = 0; i < tensor_size(&in[0]); i++)
         y[i] = (double)in[0].data[i] + in[1].data[i / (n * c) * c + i % c];
+}
+
+static Var *add_gated(Graph *g, Var *const *in, void *context)
+{
+    (void)g, (void)context;
+    return ag_add_gated(in[0], in[1], in[2]);
+}
+
+static void naive_add_gated(double *y, const Tensor *in, const Parameters *p)
+{
+    const size_t n = axes_positions(&in[0]), c = axes_last(&in[0]);
+    (void)p;
+    for (size_t i = 0; i < tensor_size(&in[0]); i++)
+        y[i] = in[0].data[i] + (double)in[1].data[i / (n * c) * c + i % c] * in[2].data[i];
 }
 
 static Var *dropout(Graph *g, Var *const *in, void *context)
@@ -606,6 +799,17 @@ static const Case cases[] = {
      {.stride = 2}, false},
     {"conv without bias", conv_no_bias, NULL, 2, {{4, {1, 4, 4, 2}}, {4, {3, 3, 2, 3}}},
      {.stride = 2}, false},
+    {"embedding", embedding, naive_embedding, 1, {{2, {5, 7}}}, {.count = 3, .first = 11}, false},
+    {"embedding of one state", embedding, naive_embedding, 1, {{2, {1, 1}}},
+     {.count = 1, .first = 1}, false},
+    {"embedding wide", embedding, naive_embedding, 1, {{2, {4, 67}}}, {.count = 2, .first = 3},
+     false},
+    {"embedding many states", embedding, naive_embedding, 1, {{2, {65535, 2}}},
+     {.count = 2, .first = 8}, false},
+    {"embedding C=0", embedding, naive_embedding, 1, {{2, {4, 0}}}, {.count = 2, .first = 3},
+     false},
+    {"embedding batch 0", embedding, naive_embedding, 1, {{2, {4, 3}}}, {.count = 0, .first = 3},
+     false},
     {"attention", attention, naive_attention, 3,
      {{4, {2, 3, 2, 5}}, {4, {2, 3, 2, 5}}, {4, {2, 3, 2, 5}}}, {.p = 0.7}, false},
     {"attention rank 3", attention, naive_attention, 3,
@@ -616,6 +820,34 @@ static const Case cases[] = {
      {{3, {0, 2, 2}}, {3, {0, 2, 2}}, {3, {0, 2, 2}}}, {.p = 1.0}, false},
     {"attention no positions", attention, naive_attention, 3,
      {{3, {2, 0, 2}}, {3, {2, 0, 2}}, {3, {2, 0, 2}}}, {.p = 1.0}, false},
+    {"multihead", multihead, naive_multihead, 3, {{3, {2, 5, 6}}, {3, {2, 5, 6}}, {3, {2, 5, 6}}},
+     {.count = 3}, false},
+    {"multihead some keys", multihead, naive_multihead, 3,
+     {{3, {3, 7, 4}}, {3, {3, 7, 4}}, {3, {3, 7, 4}}}, {.count = 2, .flag = true}, false},
+    {"multihead one head rank 4", multihead, naive_multihead, 3,
+     {{4, {2, 3, 2, 5}}, {4, {2, 3, 2, 5}}, {4, {2, 3, 2, 5}}}, {.count = 1}, false},
+    {"multihead heads of one", multihead, naive_multihead, 3,
+     {{3, {1, 4, 3}}, {3, {1, 4, 3}}, {3, {1, 4, 3}}}, {.count = 3}, false},
+    {"multihead one position", multihead, naive_multihead, 3,
+     {{3, {3, 1, 2}}, {3, {3, 1, 2}}, {3, {3, 1, 2}}}, {.count = 2, .flag = true}, false},
+    {"multihead one", multihead, naive_multihead, 3,
+     {{3, {1, 1, 1}}, {3, {1, 1, 1}}, {3, {1, 1, 1}}}, {.count = 1}, false},
+    {"multihead far", multihead, naive_multihead, 3,
+     {{3, {1, 9, 8}}, {3, {1, 9, 8}}, {3, {1, 9, 8}}}, {.count = 2, .flag = true}, true},
+    {"multihead batch 0", multihead, naive_multihead, 3,
+     {{3, {0, 2, 2}}, {3, {0, 2, 2}}, {3, {0, 2, 2}}}, {.count = 2, .flag = true}, false},
+    {"multihead no positions", multihead, naive_multihead, 3,
+     {{3, {2, 0, 2}}, {3, {2, 0, 2}}, {3, {2, 0, 2}}}, {.count = 2}, false},
+    {"multihead C=0", multihead, naive_multihead, 3,
+     {{3, {2, 2, 0}}, {3, {2, 2, 0}}, {3, {2, 2, 0}}}, {.count = 2}, false},
+    {"rotary", rotary, naive_rotary, 1, {{3, {2, 5, 12}}}, {.count = 2}, false},
+    {"rotary with first positions", rotary, naive_rotary, 1, {{3, {2, 5, 12}}},
+     {.count = 1, .first = 2}, false},
+    {"rotary all first", rotary, naive_rotary, 1, {{3, {1, 3, 4}}}, {.count = 2, .first = 9}, false},
+    {"rotary one", rotary, naive_rotary, 1, {{3, {1, 1, 2}}}, {.count = 1}, false},
+    {"rotary long", rotary, naive_rotary, 1, {{4, {1, 60, 50, 4}}}, {.count = 1, .first = 1}, false},
+    {"rotary batch 0", rotary, naive_rotary, 1, {{3, {0, 3, 4}}}, {.count = 2}, false},
+    {"rotary C=0", rotary, naive_rotary, 1, {{3, {2, 3, 0}}}, {.count = 2}, false},
     {"group_norm", group_norm, naive_group_norm, 3, {{4, {2, 3, 2, 6}}, {1, {6}}, {1, {6}}},
      {.count = 3, .p = 1e-3}, false},
     {"group_norm silu", group_norm, naive_group_norm, 3, {{4, {2, 3, 3, 4}}, {1, {4}}, {1, {4}}},
@@ -626,10 +858,38 @@ static const Case cases[] = {
      {.count = 3, .p = 1e-1}, false},
     {"group_norm batch 0", group_norm, naive_group_norm, 3, {{3, {0, 4, 2}}, {1, {2}}, {1, {2}}},
      {.count = 1, .p = 1e-3}, false},
+    {"layer_norm", layer_norm, naive_layer_norm, 3, {{3, {2, 3, 7}}, {1, {7}}, {1, {7}}},
+     {.p = 1e-5}, false},
+    {"layer_norm far", layer_norm, naive_layer_norm, 3, {{2, {2, 37}}, {1, {37}}, {1, {37}}},
+     {.p = 1e-5}, true},
+    {"layer_norm vector", layer_norm, naive_layer_norm, 3, {{1, {16}}, {1, {16}}, {1, {16}}},
+     {.p = 1e-3}, false},
+    {"layer_norm C=1", layer_norm, naive_layer_norm, 3, {{3, {2, 3, 1}}, {1, {1}}, {1, {1}}},
+     {.p = 1e-1}, false},
+    {"layer_norm C=0", layer_norm, naive_layer_norm, 3, {{2, {2, 0}}, {1, {0}}, {1, {0}}},
+     {.p = 1e-5}, false},
+    {"layer_norm batch 0", layer_norm, naive_layer_norm, 3, {{3, {0, 3, 5}}, {1, {5}}, {1, {5}}},
+     {.p = 1e-5}, false},
+    {"layer_norm plain", layer_norm_plain, naive_layer_norm_plain, 1, {{4, {2, 3, 2, 18}}},
+     {.p = 1e-5}, false},
+    {"layer_norm offset", layer_norm_offset, naive_layer_norm_offset, 2,
+     {{3, {2, 3, 5}}, {1, {5}}}, {.p = 1e-5}, false},
+    {"layer_norm_adaptive", layer_norm_adaptive, naive_layer_norm_adaptive, 3,
+     {{3, {2, 5, 7}}, {2, {2, 7}}, {2, {2, 7}}}, {.p = 1e-5}, false},
+    {"layer_norm_adaptive rank 2", layer_norm_adaptive, naive_layer_norm_adaptive, 3,
+     {{2, {3, 33}}, {2, {3, 33}}, {2, {3, 33}}}, {.p = 1e-5}, false},
+    {"layer_norm_adaptive one", layer_norm_adaptive, naive_layer_norm_adaptive, 3,
+     {{3, {1, 1, 1}}, {2, {1, 1}}, {2, {1, 1}}}, {.p = 1e-1}, false},
+    {"layer_norm_adaptive batch 0", layer_norm_adaptive, naive_layer_norm_adaptive, 3,
+     {{3, {0, 2, 3}}, {2, {0, 3}}, {2, {0, 3}}}, {.p = 1e-5}, false},
     {"silu", silu, naive_silu, 1, {{3, {3, 5, 7}}}, {0}, false},
     {"silu far", silu, naive_silu, 1, {{1, {150}}}, {0}, true},
     {"silu one", silu, naive_silu, 1, {{0, {0}}}, {0}, false},
     {"silu none", silu, naive_silu, 1, {{2, {0, 3}}}, {0}, false},
+    {"gelu", gelu, naive_gelu, 1, {{3, {3, 5, 7}}}, {0}, false},
+    {"gelu far", gelu, naive_gelu, 1, {{2, {3, 50}}}, {0}, true},
+    {"gelu one", gelu, naive_gelu, 1, {{0, {0}}}, {0}, false},
+    {"gelu none", gelu, naive_gelu, 1, {{2, {0, 3}}}, {0}, false},
     {"relu", relu, naive_relu, 1, {{2, {3, 37}}}, {0}, true},
     {"relu none", relu, naive_relu, 1, {{1, {0}}}, {0}, true},
     {"tanh", hyperbolic, naive_tanh, 1, {{2, {7, 19}}}, {0}, true},
@@ -644,6 +904,16 @@ static const Case cases[] = {
      false},
     {"add_channel rank 2", add_channel, naive_add_channel, 2, {{2, {3, 1}}, {2, {3, 1}}}, {0},
      false},
+    {"add_gated", add_gated, naive_add_gated, 3, {{3, {2, 5, 7}}, {2, {2, 7}}, {3, {2, 5, 7}}},
+     {0}, false},
+    {"add_gated rank 2", add_gated, naive_add_gated, 3, {{2, {3, 4}}, {2, {3, 4}}, {2, {3, 4}}},
+     {0}, false},
+    {"add_gated one", add_gated, naive_add_gated, 3, {{3, {1, 1, 1}}, {2, {1, 1}}, {3, {1, 1, 1}}},
+     {0}, false},
+    {"add_gated no positions", add_gated, naive_add_gated, 3,
+     {{3, {2, 0, 3}}, {2, {2, 3}}, {3, {2, 0, 3}}}, {0}, false},
+    {"add_gated batch 0", add_gated, naive_add_gated, 3,
+     {{3, {0, 2, 3}}, {2, {0, 3}}, {3, {0, 2, 3}}}, {0}, false},
     {"dropout", dropout, naive_dropout, 1, {{3, {SAMPLES, 5, 7}}}, {.p = 0.3}, false},
     {"dropout long", dropout, naive_dropout, 1, {{3, {SAMPLES, 41, 27}}}, {.p = 0.1}, false},
     {"dropout one", dropout, naive_dropout, 1, {{1, {1}}}, {.p = 0.5}, false},
@@ -764,19 +1034,32 @@ static float *value_and_gradients(const Case *c, const Tensor *in, size_t *count
 
 /* clang-format off */
 static const Case large_cases[] = {
+    {"embedding", embedding, NULL, 1, {{2, {300, 200}}}, {.count = 8, .first = 100}, false},
     {"attention", attention, NULL, 3, {{3, {5, 49, 33}}, {3, {5, 49, 33}}, {3, {5, 49, 33}}},
      {.p = 0.2}, false},
     {"attention alone", attention, NULL, 3,
      {{3, {1, 130, 64}}, {3, {1, 130, 64}}, {3, {1, 130, 64}}}, {.p = 0.2}, false},
+    {"multihead", multihead, NULL, 3, {{3, {3, 75, 66}}, {3, {3, 75, 66}}, {3, {3, 75, 66}}},
+     {.count = 2, .flag = true}, false},
+    {"multihead alone", multihead, NULL, 3,
+     {{3, {1, 400, 64}}, {3, {1, 400, 64}}, {3, {1, 400, 64}}}, {.count = 1}, false},
+    {"rotary", rotary, NULL, 1, {{3, {4, 99, 96}}}, {.count = 3, .first = 1}, false},
     {"linear", linear, NULL, 3, {{2, {300, 70}}, {2, {70, 90}}, {1, {90}}}, {0}, false},
     {"conv", conv, NULL, 3, {{4, {5, 9, 9, 16}}, {4, {3, 3, 16, 24}}, {1, {24}}}, {.stride = 1},
      false},
     {"group_norm", group_norm, NULL, 3, {{3, {4, 300, 32}}, {1, {32}}, {1, {32}}},
      {.count = 8, .p = 1e-6, .flag = true}, false},
+    {"layer_norm", layer_norm, NULL, 3, {{3, {4, 99, 70}}, {1, {70}}, {1, {70}}}, {.p = 1e-5},
+     false},
+    {"layer_norm_adaptive", layer_norm_adaptive, NULL, 3,
+     {{3, {3, 99, 70}}, {2, {3, 70}}, {2, {3, 70}}}, {.p = 1e-5}, false},
     {"dropout", dropout, NULL, 1, {{3, {SAMPLES, 99, 33}}}, {.p = 0.1}, false},
     {"slice", slice, NULL, 1, {{2, {700, 99}}}, {.first = 11, .count = 80}, false},
     {"mean_positions", mean_positions, NULL, 1, {{3, {4, 300, 33}}}, {0}, false},
     {"add_channel", add_channel, NULL, 2, {{3, {4, 300, 33}}, {2, {4, 33}}}, {0}, false},
+    {"gelu", gelu, NULL, 1, {{2, {300, 301}}}, {0}, false},
+    {"add_gated", add_gated, NULL, 3, {{3, {4, 300, 33}}, {2, {4, 33}}, {3, {4, 300, 33}}}, {0},
+     false},
     {"multiply", multiply, NULL, 2, {{2, {300, 301}}, {2, {300, 301}}}, {0}, false},
     {"sum", sum, NULL, 1, {{2, {500, 301}}}, {0}, false},
 };

@@ -165,6 +165,68 @@ START_TEST(averages_reach_their_decay)
 }
 END_TEST
 
+/* A matrix and a vector of one gradient: Adam in double, and the matrix decays before each step. */
+START_TEST(weights_decay_and_vectors_do_not)
+{
+    enum { ROWS = 30, COLUMNS = 7, N = ROWS * COLUMNS };
+    const size_t shape[] = {ROWS, COLUMNS}, n = N;
+    const double rates[] = {0, 0.5, 1, 1, 1, 1, 1, 1};
+    OptimizerConfig c = nn_optimizer_defaults();
+    ParamSet set = {0};
+    Param *w = nn_param_add(&set, "w", PARAM_LINEAR, 2, shape);
+    Param *b = nn_param_add(&set, "b", PARAM_PLAIN, 1, &n);
+    c.lr = 0.01;
+    c.warmup = 2;
+    c.weight_decay = 3.0;
+    nn_params_allocate(&set, true);
+    nn_init_default(w, 1, rng_root(5));
+    memcpy(b->value.data, w->value.data, n * sizeof(float));
+    Naive naive = naive_of(&set);
+    Optimizer *o = nn_optimizer_create(&c, &set);
+    for (int k = 0; k < 8; k++) {
+        draw_gradients(&set, (uint64_t)k);
+        memcpy(b->grad, w->grad, n * sizeof(float));
+        for (size_t i = 0; i < n; i++)
+            naive.w[w->offset + i] *= 1.0 - c.lr * rates[k] * c.weight_decay;
+        naive_step(&naive, set.grads, &c, c.lr * rates[k], k + 1);
+        nn_optimizer_step(o);
+    }
+    for (size_t i = 0; i < n; i++) {
+        ck_assert(fabs(w->value.data[i] - naive.w[w->offset + i]) < 2e-6);
+        ck_assert(fabs(b->value.data[i] - naive.w[b->offset + i]) < 2e-6);
+    }
+    ck_assert(fabs(w->value.data[0]) < 0.9 * fabs(b->value.data[0]));
+    nn_optimizer_destroy(o);
+    naive_free(&naive);
+    nn_params_free(&set);
+}
+END_TEST
+
+/* A decay far below the spacing of numbers near 1 still has its size on average. */
+START_TEST(a_small_decay_is_not_rounded_away)
+{
+    const size_t shape[] = {100, 100};
+    OptimizerConfig c = nn_optimizer_defaults();
+    ParamSet set = {0};
+    Param *w = nn_param_add(&set, "w", PARAM_LINEAR, 2, shape);
+    c.lr = 1e-5;
+    c.weight_decay = 0.01;
+    nn_params_allocate(&set, true);
+    nn_init_default(w, 1, rng_root(5));
+    double before = 0.0, after = 0.0;
+    for (size_t i = 0; i < set.total; i++)
+        before += fabs((double)set.values[i]);
+    Optimizer *o = nn_optimizer_create(&c, &set);
+    for (int k = 0; k < 50; k++)
+        nn_optimizer_step(o); /* gradients of 0 */
+    for (size_t i = 0; i < set.total; i++)
+        after += fabs((double)set.values[i]);
+    ck_assert(fabs((before - after) / before / (50 * 1e-7) - 1.0) < 0.2);
+    nn_optimizer_destroy(o);
+    nn_params_free(&set);
+}
+END_TEST
+
 START_TEST(non_finite_norm_changes_nothing)
 {
     OptimizerConfig c = nn_optimizer_defaults();
@@ -240,6 +302,8 @@ Suite *optimizer_suite(void)
     tcase_add_test(tc, clipping);
     tcase_add_test(tc, warm_up_and_decay);
     tcase_add_test(tc, averages_reach_their_decay);
+    tcase_add_test(tc, weights_decay_and_vectors_do_not);
+    tcase_add_test(tc, a_small_decay_is_not_rounded_away);
     tcase_add_test(tc, non_finite_norm_changes_nothing);
     tcase_add_test(tc, same_bits_for_any_thread_count);
     tcase_add_test_raise_signal(tc, frozen_set_stops, SIGABRT);

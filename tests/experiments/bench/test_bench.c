@@ -111,6 +111,18 @@ START_TEST(two_rows_for_the_losses)
 }
 END_TEST
 
+/* Two rows for each operation of a transformer. */
+START_TEST(rows_for_the_operations_of_a_transformer)
+{
+    ck_assert_int_eq(run("transformer-ops --batch 2 --length 5 --channels 12 --heads 3 --states 7 "
+                         "--reps 1"),
+                     0);
+    expect(stdout, "{\"name\": \"transformer-ops\", \"shape\": [2, 5, 12]");
+    expect(stdout, "\"operation\": \"embedding\", \"pass\": \"forward\"");
+    expect(stdout, "\"operation\": \"multihead_attention\", \"pass\": \"backward\"");
+}
+END_TEST
+
 static const struct {
     const char *line, *part;
 } wrong[] = {
@@ -140,6 +152,8 @@ static const struct {
     {"samplers --sampler best", "unknown sampler 'best'"},
     {"samplers --process matrix", "expected gaussian, birthdeath, uniform or absorbing"},
     {"sample --steps 0", "--steps 0: expected a whole number from 1"},
+    {"transformer-ops --heads 3", "--heads 3: expected a number that divides C/2, and C is 256"},
+    {"transformer-ops 16", "unexpected argument '16'"},
     {"ladder 1024", "unexpected argument '1024'"},
     {"ladder --size 0", "--size 0: expected a whole number from 1 to 4096"},
     {"smoke 3", "unexpected argument '3'"},
@@ -211,6 +225,7 @@ Suite *bench_suite(void)
     tcase_add_checked_fixture(tc, set_up, toys_tear_down);
     tcase_add_loop_test(tc, a_row_for_every_kernel, 0, (int)(sizeof good / sizeof good[0]));
     tcase_add_test(tc, two_rows_for_the_losses);
+    tcase_add_test(tc, rows_for_the_operations_of_a_transformer);
     tcase_add_loop_test(tc, wrong_usage_is_explained, 0, (int)(sizeof wrong / sizeof wrong[0]));
     tcase_add_test(tc, a_profile_names_the_operations);
     tcase_add_test(tc, help_of_every_command);

@@ -104,6 +104,8 @@ static const Trial trials[] = {
     {"lr_decay", MLP, "", "constant", "linear", false},
     {"warmup", MLP, "", "0", "2", false},
     {"clip", MLP, "", "1e-3", "2e-3", false},
+    {"weight_decay", MLP, "", "0", "1", false},
+    {"weight_decay", MLP, "", "0.1", "0.2", false},
     {"ema_decay", MLP, "", "0.05", "0.1", false}, /* above 2/11 the first steps are the same */
     {"flip", UNET, "", "off", "on", false},
     {"flip", UNET_STUDENT, "", "off", "on", false},

@@ -139,7 +139,7 @@ START_TEST(training_gets_its_settings)
     const OptimizerConfig o = training_optimizer(&c);
     ck_assert(o.lr == c.lr && o.clip == c.clip && o.warmup == (uint64_t)c.warmup);
     ck_assert(o.decay == (LrDecay)c.lr_decay && o.total == (uint64_t)c.steps);
-    ck_assert(o.ema_decay == c.ema_decay);
+    ck_assert(o.ema_decay == c.ema_decay && o.weight_decay == c.weight_decay);
     const TeacherConfig t = objective_teacher_config(&c);
     ck_assert(t.loss == (TeacherLoss)c.loss && t.time_weight == (TimeWeight)c.time_weight);
     ck_assert(t.t_min == c.t_min && t.nll_weight == c.nll_weight && t.eps == c.eps);

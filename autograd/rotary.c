@@ -1,0 +1,49 @@
+/* Rotary position embedding: in each head of h = C/H channels, at position p,
+ *
+ *   (y_i, y_{i + h/2}) = R(a) (x_i, x_{i + h/2}),  R(a) = (cos a, -sin a; sin a, cos a),
+ *   a = (p - first) 10000^(-2i/h), and y = x at the first positions;
+ *   dx = the same with -a of dy, since R(a)^T = R(-a).
+ * q_p . k_p' then depends on p and p' by p - p' alone. */
+#include "tensor/rotary.h"
+#include "autograd/axes.h"
+#include "autograd/operations.h"
+#include "tensor/base/check.h"
+
+static void rotary_again(Var *v)
+{
+    tensor_rotary(v->value.data, ag_value(v->inputs[0]), false, false, v->saved);
+}
+
+static void rotary_backward(Var *v)
+{
+    Var *x = v->inputs[0];
+    const float *dy = v->grad;
+    bool add = false;
+    if (!ag_give_grad(v, x)) /* else dx goes where dy is */
+        ag_grad_or_write(x, &add);
+    tensor_rotary(x->grad, dy, true, add, v->saved);
+}
+
+Var *ag_rotary(Var *x, size_t heads, size_t first)
+{
+    char text[TENSOR_TEXT];
+    const Tensor *xv = &x->value;
+    TENSOR_CHECK(xv->rank >= 3, "rotary: x %s, need (B, ..., C)", tensor_text(xv, text));
+    TENSOR_CHECK(heads >= 1 && axes_last(xv) % heads == 0 && axes_last(xv) / heads % 2 == 0,
+                 "rotary: %zu heads of x %s have no pairs of channels", heads,
+                 tensor_text(xv, text));
+    Var *v = ag_new_var("rotary", xv->rank, xv->shape, rotary_backward, 1, &x);
+    const RotaryShape shape = {.batch = xv->shape[0],
+                               .positions = axes_positions(xv),
+                               .heads = heads,
+                               .channels = axes_last(xv),
+                               .first = first};
+    v->forward = rotary_again;
+    tensor_rotary(v->value.data, xv->data, false, false, &shape);
+    if (v->needs_grad) {
+        RotaryShape *saved = arena_alloc(v->graph->arena, 1, sizeof *saved);
+        *saved = shape;
+        v->saved = saved;
+    }
+    return ag_done(v);
+}

@@ -180,8 +180,10 @@ static bool open_models(const EvalOptions *o, EvalObjects *x, Error *err)
 
 static bool open_data(const EvalOptions *o, EvalObjects *x, Error *err)
 {
-    const DatasetOptions d = model_dataset(&x->model->config);
+    DatasetOptions d = model_dataset(&x->model->config);
+    d.vocabulary = x->model->vocabulary;
     if (!(x->train = dataset_open(o->data, false, &d, err)) ||
+        !model_fits_data(x->model, o->model, x->train, err) ||
         !check_sizes(o, x->train, x->model, o->model, err))
         return false;
     if (!metrics_look_at_test(&x->evaluation->metrics) || !dataset_has_test(o->data))

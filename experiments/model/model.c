@@ -65,6 +65,7 @@ DatasetOptions model_dataset(const Config *c)
     DatasetOptions d = dataset_defaults();
     d.transform = c->transform == CONFIG_TRANSFORM_BINARY ? DATA_BINARY : DATA_AS_IS;
     d.threshold = c->threshold;
+    d.length = (size_t)c->length;
     return d;
 }
 

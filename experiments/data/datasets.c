@@ -14,6 +14,7 @@ extern const DatasetKind dataset_idx;
 extern const DatasetKind dataset_cifar10;
 extern const DatasetKind dataset_npy;
 extern const DatasetKind dataset_text;
+extern const DatasetKind dataset_text8;
 
 static const DatasetKind *const kinds[] = {
     &dataset_glyphs,
@@ -22,6 +23,7 @@ static const DatasetKind *const kinds[] = {
     &dataset_cifar10,
     &dataset_npy,
     &dataset_text,
+    &dataset_text8,
 };
 /* clang-format on */
 enum { KINDS = sizeof kinds / sizeof kinds[0] };

@@ -2,7 +2,6 @@
  * parts, or that of the model which will see it. */
 #include "experiments/data/dataset_kind.h"
 #include "experiments/data/text_reading.h"
-#include "tensor/base/platform.h"
 
 /* NULL and a sentence if there is none. */
 static Vocabulary *alphabet_of(const char *path, const Vocabulary *wanted, Error *err)
@@ -36,17 +35,11 @@ static bool open_text(TextData *t, const char *path, bool test_split, const Voca
                                                   err);
 }
 
-static bool has_test(const char *path)
-{
-    size_t bytes;
-    return platform_file_size(path, &bytes);
-}
-
 const DatasetKind dataset_text = {
     .name = "text",
     .place = "FILE",
     .help = "any file's bytes: windows of length=N; first 90 % to train, the rest to test",
     .presets = &dataset_presets_texts,
     .open_text = open_text,
-    .has_test = has_test,
+    .has_test = text_reading_there,
 };

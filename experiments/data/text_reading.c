@@ -7,6 +7,7 @@
 #include "experiments/data/reading.h"
 #include "tensor/base/check.h"
 #include "tensor/base/memory.h"
+#include "tensor/base/platform.h"
 
 enum { BLOCK = 65536 };
 
@@ -38,6 +39,12 @@ bool text_reading_size(const char *path, size_t *bytes, Error *err)
         return false;
     fclose(f);
     return true;
+}
+
+bool text_reading_there(const char *path)
+{
+    size_t bytes;
+    return platform_file_size(path, &bytes);
 }
 
 bool text_reading_present(const char *path, bool present[256], Error *err)

@@ -20,6 +20,8 @@ TextPart text_part_rest(size_t total); /* what that leaves */
 
 /* Size of the file at `path`; a sentence if it cannot be read or is empty. */
 bool text_reading_size(const char *path, size_t *bytes, Error *err);
+/* Whether there is a file: texts have a test split if there is a text (DatasetKind.has_test). */
+bool text_reading_there(const char *path);
 /* Which bytes the file has. */
 bool text_reading_present(const char *path, bool present[256], Error *err);
 /* Fills t with the vocabulary, which becomes t's in any case, and with the states of that part of

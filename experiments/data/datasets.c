@@ -15,6 +15,7 @@ extern const DatasetKind dataset_cifar10;
 extern const DatasetKind dataset_npy;
 extern const DatasetKind dataset_text;
 extern const DatasetKind dataset_text8;
+extern const DatasetKind dataset_tokens;
 
 static const DatasetKind *const kinds[] = {
     &dataset_glyphs,
@@ -24,6 +25,7 @@ static const DatasetKind *const kinds[] = {
     &dataset_npy,
     &dataset_text,
     &dataset_text8,
+    &dataset_tokens,
 };
 /* clang-format on */
 enum { KINDS = sizeof kinds / sizeof kinds[0] };

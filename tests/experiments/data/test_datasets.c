@@ -88,7 +88,7 @@ START_TEST(text_is_made_from_the_table)
         ck_assert_ptr_nonnull(strstr(text, spec));
     }
     ck_assert_str_eq(dataset_law_specs(text), "glyphs");
-    ck_assert_str_eq(dataset_text_specs(text), "text:FILE or text8:FILE");
+    ck_assert_str_eq(dataset_text_specs(text), "text:FILE, text8:FILE or tokens:FILE");
     ck_assert_ptr_nonnull(f);
     dataset_help(f);
     rewind(f);

@@ -22,9 +22,9 @@ static void set_up(void)
     for (size_t i = 0; i < sizeof files / sizeof files[0]; i++)
         toy(files[i]);
     char text[2001] = "";
-    for (size_t i = 0; i < 40; i++) /* 50 bytes each */
+    for (size_t i = 0; i < 40; i++) /* at most 50 bytes each */
         strcat(text, i % 3 ? "the quick brown fox jumps over the lazy dog again\n"
-                           : "now is the time for all good men to come to a halt");
+                           : "now is the time for all good men to come to halt\n");
     toy_text(toy("a.txt"), text);
 }
 
@@ -125,6 +125,30 @@ START_TEST(students_learn_texts)
 }
 END_TEST
 
+START_TEST(texts_are_measured)
+{
+    size_t n;
+    expect(TRAIN DATA "--out @t.safetensors", 0);
+    says("eval --quiet --model @t.safetensors " DATA "--steps 2,4 --count 20 --json @o.json "
+         "--report @o.html",
+         0, "model     steps     ngram    words  entropy  distinct4   seconds\n");
+    ck_assert_ptr_nonnull(strstr(said(stdout), "\nngram: nats a symbol under 5-grams of 1787 "));
+    ck_assert_ptr_nonnull(strstr(said(stdout), "; 20 held-out sequences -"));
+    ck_assert_ptr_nonnull(strstr(said(stdout), "\nwords: of 19 in the training text; 20 held-out"));
+    char *json = toy_read(toy("o.json"), &n);
+    ck_assert_ptr_nonnull(strstr(json, "\"ngram_own\""));
+    ck_assert_ptr_nonnull(strstr(json, "\"distinct4\""));
+    mem_free(json);
+    char *page = toy_read(toy("o.html"), &n);
+    ck_assert_ptr_nonnull(strstr(page, "<figcaption>teacher, 4 steps</figcaption>\n<pre "));
+    ck_assert_ptr_null(strstr(page, "<img"));
+    mem_free(page);
+    says("eval --quiet --model @t.safetensors " DATA "--metrics valid", 2, "--metrics valid");
+    says("eval --quiet --model @t.safetensors --data glyphs --metrics words", 2,
+         "--metrics words: expected --data text:FILE, text8:FILE or tokens:FILE");
+}
+END_TEST
+
 /* The same file, bit for bit, as without the stop. */
 START_TEST(runs_go_on)
 {
@@ -158,6 +182,7 @@ Suite *text_commands_suite(void)
     tcase_add_test(tc, pictures_are_no_texts);
     tcase_add_test(tc, other_texts_have_the_models_alphabet);
     tcase_add_test(tc, students_learn_texts);
+    tcase_add_test(tc, texts_are_measured);
     tcase_add_test(tc, runs_go_on);
     tcase_add_test(tc, alphabets_can_be_looked_at);
     suite_add_tcase(suite, tc);

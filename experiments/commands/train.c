@@ -196,8 +196,8 @@ static bool check_resume(const char *path, const Model *old, const Model *m, Err
     if (!check_same_config(path, old, m, err))
         return false;
     if (old->data_hash[0] && strcmp(old->data_hash, m->data_hash) != 0)
-        return error_set(err, "%s: trained on pictures of hash %.16s: expected the same (%.16s)",
-                         path, old->data_hash, m->data_hash);
+        return error_set(err, "%s: trained on %s of hash %.16s: expected the same (%.16s)", path,
+                         m->vocabulary ? "a text" : "pictures", old->data_hash, m->data_hash);
     if (old->step > (uint64_t)m->config.steps)
         return error_set(err, "%s: has made %llu steps: expected --steps of at least as many", path,
                          (unsigned long long)old->step);

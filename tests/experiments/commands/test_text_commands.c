@@ -8,16 +8,18 @@
 #include "tests/tools/cli.h"
 #include "tests/tools/toys.h"
 
-#define DIR   "test-text-commands.tmp.d"
-#define DATA  "--data text:" DIR "/a.txt "
-#define TINY  "--quiet --set mlp_width=16 --set mlp_blocks=1 --set embed=8 --set batch=4 "
-#define TRAIN "train " TINY "--set length=8 --steps 3 "
+#define DIR    "test-text-commands.tmp.d"
+#define DATA   "--data text:" DIR "/a.txt "
+#define TOKENS "--data tokens:" DIR "/k.bin "
+#define TINY   "--quiet --set mlp_width=16 --set mlp_blocks=1 --set embed=8 --set batch=4 "
+#define TRAIN  "train " TINY "--set length=8 --steps 3 "
 
 static void set_up(void)
 {
     static const char *const files[] = {
-        "a.txt", "b.txt", "t.safetensors", "t.csv", "s.safetensors", "s.csv",  "u.safetensors",
-        "u.csv", "o.txt", "p.txt",         "o.npy", "o.png",         "o.json", "o.html"};
+        "a.txt",         "b.txt",  "t.safetensors", "t.csv",       "s.safetensors", "s.csv",
+        "u.safetensors", "u.csv",  "o.txt",         "p.txt",       "o.npy",         "o.png",
+        "o.json",        "o.html", "k.bin",         "k.bin.vocab", "t.pt"};
     cli_set_up(DIR);
     for (size_t i = 0; i < sizeof files / sizeof files[0]; i++)
         toy(files[i]);
@@ -92,7 +94,8 @@ START_TEST(other_texts_have_the_models_alphabet)
     toy_text(toy("b.txt"),
              "a good dog jumps over all the lazy men and the brown fox comes again to "
              "a halt and jumps");
-    expect("eval --quiet --model @t.safetensors --data text:" DIR "/b.txt --metrics elbo", 0);
+    says("eval --quiet --model @t.safetensors --data text:" DIR "/b.txt --metrics elbo", 0,
+         "; 1 test sequences, ");
     toy_text(toy("b.txt"), "a good dog jumps over all the lazy men; and the brown fox comes again "
                            "to a halt and jumps");
     says("eval --quiet --model @t.safetensors --data text:" DIR "/b.txt --metrics elbo", 1,
@@ -160,6 +163,59 @@ START_TEST(runs_go_on)
                            "good men to come to the aid of the party\n");
     says(TRAIN DATA "--set lr_decay=constant --steps 5 --resume --out @t.safetensors", 1,
          "t.safetensors: states is 28 in the file and 29 in this run");
+    toy_text(toy("a.txt"), "the quick brown fox jumps over the lazy dog, now is the time for all "
+                           "good men to come to the aid of the party");
+    says(TRAIN DATA "--set lr_decay=constant --steps 5 --resume --out @t.safetensors", 1,
+         "t.safetensors: trained on a text of hash ");
+}
+END_TEST
+
+/* More tokens than a byte counts, of several bytes. */
+START_TEST(tokens_go_all_the_way)
+{
+    enum { S = 300, N = 2000 };
+    static const char *const lines[] = {"the %d\n", "\\n%d\n", "\xE2\x82\xAC%d\n"};
+    char vocabulary[S * 12] = "", *text;
+    unsigned char bytes[2 * N];
+    size_t n;
+    for (int s = 0; s < S; s++)
+        sprintf(vocabulary + strlen(vocabulary), lines[s % 3], s);
+    for (int i = 0; i < N; i++) {
+        bytes[2 * i] = (unsigned char)(i * 7 % S);
+        bytes[2 * i + 1] = (unsigned char)(i * 7 % S >> 8);
+    }
+    toy_text(toy("k.bin.vocab"), vocabulary);
+    toy_write(toy("k.bin"), bytes, sizeof bytes);
+    expect(TRAIN TOKENS "--out @t.safetensors", 0);
+    expect("sample --quiet --model @t.safetensors --count 9 --steps 2 --out @o.txt", 0);
+    text = toy_read(toy("o.txt"), &n);
+    ck_assert_ptr_nonnull(strstr(text, "the "));
+    ck_assert_ptr_nonnull(strstr(text, "\xE2\x82\xAC"));
+    ck_assert_ptr_nonnull(strstr(said(stdout), "\\n")); /* escaped on the screen */
+    mem_free(text);
+    says("eval --quiet --model @t.safetensors --steps 2 --count 9 " TOKENS, 0,
+         "under 5-grams of 1800 training symbols; 9 held-out");
+    expect("distill " TINY "--teacher @t.safetensors --set targets=teacher --set target_count=9 "
+           "--set target_steps=2 --steps 2 --out @s.safetensors",
+           0);
+    toy_text(toy("k.bin.vocab"), strchr(vocabulary, '\n') + 1);
+    says("eval --quiet --model @t.safetensors --steps 2 --count 9 " TOKENS, 1,
+         "k.bin.vocab: 299 tokens that are not the model's 300, expected the same");
+    says("eval --quiet --model @t.safetensors --steps 2 --count 9 " DATA, 1,
+         "a.txt: is a text of bytes, and the model's vocabulary is no alphabet");
+}
+END_TEST
+
+/* To PyTorch and back: the alphabet goes with the model. */
+START_TEST(alphabets_are_converted)
+{
+    expect(TRAIN DATA "--out @t.safetensors", 0);
+    expect("convert @t.safetensors @t.pt", 0);
+    expect("sample --quiet --model @t.safetensors --count 3 --steps 2 --out @o.txt", 0);
+    expect("sample --quiet --model @t.pt --count 3 --steps 2 --out @p.txt", 0);
+    ck_assert(toy_same(toy("o.txt"), toy("p.txt")));
+    expect("convert @t.pt @u.safetensors", 0);
+    ck_assert(toy_same(toy("t.safetensors"), toy("u.safetensors")));
 }
 END_TEST
 
@@ -184,6 +240,8 @@ Suite *text_commands_suite(void)
     tcase_add_test(tc, students_learn_texts);
     tcase_add_test(tc, texts_are_measured);
     tcase_add_test(tc, runs_go_on);
+    tcase_add_test(tc, tokens_go_all_the_way);
+    tcase_add_test(tc, alphabets_are_converted);
     tcase_add_test(tc, alphabets_can_be_looked_at);
     suite_add_tcase(suite, tc);
     return suite;

@@ -204,6 +204,7 @@ START_TEST(other_bounds_are_taken_on_the_first_pictures)
     setting.test = NULL;
     p = bits_pictures(&setting);
     ck_assert_str_eq(p.split, "training");
+    ck_assert_str_eq(p.name, "pictures");
     ck_assert_uint_eq(p.x0.batch, 6);
     bits_pictures_free(&p);
     states_free(&first);

@@ -250,7 +250,8 @@ double ngram_discount(const NgramModel *m, size_t k)
 static size_t find_context(const NgramModel *m, const uint16_t *context, size_t length,
                            size_t before)
 {
-    const size_t node = find_node(m, context + (length - before), before);
+    const uint16_t *last = before > 0 ? context + (length - before) : context; /* may be NULL */
+    const size_t node = find_node(m, last, before);
     return node != none && m->level[before].total[node] > 0 ? node : none;
 }
 

@@ -35,9 +35,9 @@ void ngram_free(NgramModel *m); /* NULL is allowed */
 size_t ngram_order(const NgramModel *m);
 /* D_k of 1 <= k <= order (checked). */
 double ngram_discount(const NgramModel *m, size_t k);
-/* log P(symbol | context) in nats: of the `length` symbols before it, the last order-1 count; of
- * the highest order that they allow.  A symbol or a context that is no state (a mask) is one that
- * the text has not. */
+/* log P(symbol | context) in nats: of the `length` symbols before it (NULL if there are none), the
+ * last order-1 count; of the highest order that they allow.  A symbol or a context that is no state
+ * (a mask) is one that the text has not. */
 double ngram_log_probability(const NgramModel *m, const uint16_t *context, size_t length,
                              uint16_t symbol);
 /* The mean of that over all symbols of all sequences, each of which begins without a context; at

@@ -94,7 +94,7 @@ static Evaluation *prepare_demo(const Demo *d, Error *err)
                            .columns = 16,
                            .zoom = 4,
                            .padding = 4};
-    if (metrics_choose(&e->metrics, "valid", true, err) && evaluation_prepare(e, err))
+    if (metrics_choose(&e->metrics, "valid", METRIC_OF_LAW, err) && evaluation_prepare(e, err))
         return e;
     evaluation_destroy(e);
     return NULL;

@@ -113,6 +113,7 @@ static MetricSetting setting_of(const EvalOptions *o)
         .sampling = {.batch = (size_t)o->batch, .seed = (uint64_t)o->seed},
         .eps = sampler_choice_eps(&o->sampler),
         .known_law = dataset_has_law(o->data),
+        .text = dataset_is_text(o->data),
         .beside_teacher = o->teacher != NULL,
         .quiet = o->common.quiet,
     };
@@ -130,7 +131,10 @@ static bool check_eval(EvalOptions *o, Evaluation *e, Error *err)
     if (!check_name(o, "--json", o->json, err) || !check_name(o, "--report", o->report, err))
         return false;
     e->setting = setting_of(o);
-    return metrics_choose(&e->metrics, o->metrics, e->setting.known_law, err) &&
+    const MetricDefault data = e->setting.known_law ? METRIC_OF_LAW
+                               : e->setting.text    ? METRIC_OF_TEXTS
+                                                    : METRIC_OF_PICTURES;
+    return metrics_choose(&e->metrics, o->metrics, data, err) &&
            metrics_check(&e->metrics, &e->setting, err);
 }
 
@@ -180,8 +184,10 @@ static bool open_models(const EvalOptions *o, EvalObjects *x, Error *err)
 
 static bool open_data(const EvalOptions *o, EvalObjects *x, Error *err)
 {
-    const DatasetOptions d = model_dataset(&x->model->config);
+    DatasetOptions d = model_dataset(&x->model->config);
+    d.vocabulary = x->model->vocabulary;
     if (!(x->train = dataset_open(o->data, false, &d, err)) ||
+        !model_fits_data(x->model, o->model, x->train, err) ||
         !check_sizes(o, x->train, x->model, o->model, err))
         return false;
     if (!metrics_look_at_test(&x->evaluation->metrics) || !dataset_has_test(o->data))
@@ -197,6 +203,7 @@ static bool open_all(const EvalOptions *o, EvalObjects *x, Error *err)
         return false;
     e->setting.train = x->train;
     e->setting.test = x->test;
+    e->vocabulary = x->model->vocabulary;
     e->style = (GridStyle){.height = x->train->height,
                            .width = x->train->width,
                            .channels = x->train->channels,

@@ -14,11 +14,31 @@
 #include "tensor/base/text.h"
 #include "tensor/reduce.h"
 
-/* A text from a file: control characters are not for the terminal. */
+/* Control characters are not for the terminal. */
+static void print_character(char c)
+{
+    putchar((unsigned char)c < 32 || c == 127 ? '?' : c);
+}
+
+/* A text from a file. */
 static void print_text(const char *text)
 {
     for (const char *p = text; *p; p++)
-        putchar((unsigned char)*p < 32 || *p == 127 ? '?' : *p);
+        print_character(*p);
+}
+
+/* Tokens, one a line: their number and the first of them, with blanks between. */
+static void print_alphabet(const char *text)
+{
+    enum { SHOWN = 300 };
+    const size_t length = strlen(text);
+    size_t tokens = length > 0 && text[length - 1] != '\n', shown = 0;
+    for (const char *p = text; *p; p++)
+        tokens += *p == '\n';
+    printf("%zu tokens: ", tokens);
+    for (; shown < length && (shown < SHOWN || (text[shown] & 0xC0) == 0x80); shown++)
+        print_character(text[shown] == '\n' ? ' ' : text[shown]); /* ends between characters */
+    printf("%s", shown < length ? "..." : "");
 }
 
 static void print_meta(const MetaEntry *meta, size_t count)
@@ -27,7 +47,10 @@ static void print_meta(const MetaEntry *meta, size_t count)
         printf("  ");
         print_text(meta[i].key);
         printf(" = ");
-        print_text(meta[i].value);
+        if (strcmp(meta[i].key, "alphabet") == 0)
+            print_alphabet(meta[i].value);
+        else
+            print_text(meta[i].value);
         printf("\n");
     }
 }

@@ -1,4 +1,4 @@
-/* di4c sample: samples of a model as a PNG grid or an .npy array. */
+/* di4c sample: samples of a model as a PNG grid, an .npy array, or a text. */
 #include <stdio.h>
 #include <string.h>
 
@@ -7,6 +7,7 @@
 #include "experiments/cli/provenance.h"
 #include "experiments/commands/commands.h"
 #include "experiments/commands/sampler_options.h"
+#include "experiments/data/rendering.h"
 #include "experiments/model/model_file.h"
 #include "nn/formats/npy.h"
 #include "nn/formats/png.h"
@@ -27,7 +28,7 @@ static OptionsResult parse_sample(const Command *self, SampleOptions *o, int arg
     const Option options[] = {
         {"--model", OPTION_TEXT, &o->model, "MODEL", 0, 0, true, "teacher or student"},
         {"--out", OPTION_TEXT, &o->out, "FILE", 0, 0, true,
-         ".png (a grid) or .npy (uint16, count x H x W x C)"},
+         ".png (a grid), .npy (uint16, count x H x W x C), or .txt (of texts: a block a sample)"},
         {"--steps", OPTION_COUNT, &o->steps, "N", 1, 1e6, false,
          "steps from noise to data (default 10)"},
         {"--count", OPTION_COUNT, &o->count, "M", 1, 1e9, false, "samples (default 64)"},
@@ -75,9 +76,33 @@ static GridStyle style_of(const Model *m)
                        .padding = 2};
 }
 
-static bool write_samples(const SampleOptions *o, const Model *m, const States *x, Error *err)
+/* A line with the sample's number, its bytes as they are, and an empty line; shards one behind the
+ * other are what one run would have written. */
+static bool write_text(const SampleOptions *o, const Model *m, const States *x, size_t first,
+                       Error *err)
+{
+    OutputFile out;
+    Buffer text = {0};
+    if (!output_open(&out, o->out, err))
+        return false;
+    for (size_t b = 0; b < x->batch; b++) {
+        buffer_format(&text, "=== %zu ===\n", first + b);
+        rendering_add(&text, m->vocabulary, states_row(x, b), x->dims);
+        buffer_text(&text, "\n\n");
+        fwrite(text.bytes, 1, text.length, out.file);
+        text.length = 0;
+    }
+    buffer_free(&text);
+    return output_commit(&out, err);
+}
+
+/* first: number of the first sample. */
+static bool write_samples(const SampleOptions *o, const Model *m, const States *x, size_t first,
+                          Error *err)
 {
     const Config *c = &m->config;
+    if (path_has_suffix(o->out, ".txt"))
+        return write_text(o, m, x, first, err);
     if (path_has_suffix(o->out, ".npy")) {
         const size_t shape[] = {x->batch, (size_t)c->height, (size_t)c->width, (size_t)c->channels};
         return npy_write(o->out, NPY_U2, 4, shape, x->x, err);
@@ -105,6 +130,11 @@ static bool check_model(const SampleOptions *o, const Model *m, size_t count, Er
     const int64_t channels = m->config.channels;
     const GridStyle style = style_of(m);
     const bool picture = path_has_suffix(o->out, ".png");
+    if (path_has_suffix(o->out, ".txt") && m->vocabulary == NULL)
+        return error_set(err,
+                         "%.200s: made for pictures: expected a model of texts for a .txt, or "
+                         "--out with .png or .npy",
+                         o->model);
     if (picture && channels != 1 && channels != 3)
         return error_set(err,
                          "%s: pictures of %lld channels: expected 1 or 3 for a .png, or --out "
@@ -121,6 +151,16 @@ static void print_result(const SampleOptions *o, size_t count)
         printf(" of %lld step%s", (long long)o->steps, o->steps == 1 ? "" : "s");
     text_print(stdout, ", %g network call%s each%s\n", calls, calls == 1 ? "" : "s",
                o->steps > 0 ? "" : " on average");
+}
+
+/* The beginning of the first text. */
+static void print_first(const Model *m, const States *x)
+{
+    enum { SHOWN = 200 };
+    Buffer line = {0};
+    rendering_line(&line, m->vocabulary, x->x, x->dims, SHOWN);
+    printf("%s\n", line.bytes);
+    buffer_free(&line);
 }
 
 /* Small networks take more samples a call, so that threads meet less often. */
@@ -156,10 +196,12 @@ static bool sample(SampleOptions *o, const Model *m, const Model *teacher, Error
     request.calls = &o->calls;
     bool ok = diffusion_sample(&request, &x, err);
     progress_destroy(news.progress);
-    ok = ok && write_samples(o, m, &x, err);
-    states_free(&x);
+    ok = ok && write_samples(o, m, &x, first, err);
     if (ok)
         print_result(o, count);
+    if (ok && m->vocabulary != NULL)
+        print_first(m, &x);
+    states_free(&x);
     return ok;
 }
 
@@ -169,8 +211,12 @@ enum { PNG_SAMPLES_MAX = 10000 };
 static bool check_sample(SampleOptions *o, Error *err)
 {
     size_t first, count, steps = 0;
-    if (!path_has_suffix(o->out, ".png") && !path_has_suffix(o->out, ".npy"))
-        return error_set(err, "--out %.200s: expected a name that ends in .png or .npy", o->out);
+    if (!path_has_suffix(o->out, ".png") && !path_has_suffix(o->out, ".npy") &&
+        !path_has_suffix(o->out, ".txt"))
+        return error_set(err,
+                         "--out %.200s: expected a name that ends in .png or .npy, or in .txt for "
+                         "texts",
+                         o->out);
     if (!sampler_choice_resolve(&o->sampler, err) ||
         !sampler_choice_steps(&o->sampler, o->steps, 10, &steps, err))
         return false;
@@ -225,7 +271,7 @@ static int run_sample(const Command *self, int argc, char **argv)
 
 const Command command_sample = {
     .name = "sample",
-    .summary = "Draws samples into a PNG grid or an .npy file.",
+    .summary = "Draws samples into a PNG grid, an .npy file, or a text.",
     .example =
         "di4c sample --model out/student.safetensors --steps 4 --count 64 --out out/samples.png",
     .run = run_sample};

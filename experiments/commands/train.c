@@ -123,16 +123,18 @@ static bool configure(const TrainOptions *o, ConfigRole role, const Model *teach
     return config_check(c, role, err);
 }
 
-/* No pictures, of the sizes that the teacher was trained on. */
+/* No pictures or sequences, of the sizes that the teacher was trained on. */
 static Dataset *no_data(const Model *teacher, Error *err)
 {
     const Config *c = &teacher->config;
-    if (c->states > 256) { /* a data set holds bytes */
+    TextData text = {.vocabulary = teacher->vocabulary};
+    if (c->states > 256 && !teacher->vocabulary) { /* pictures are bytes */
         error_set(err, "--teacher: %lld states: expected at most 256 where it draws the pictures",
                   (long long)c->states);
         return NULL;
     }
     const Dataset sizes = {.name = (char *)teacher->data,
+                           .text = teacher->vocabulary ? &text : NULL,
                            .height = (size_t)c->height,
                            .width = (size_t)c->width,
                            .channels = (size_t)c->channels,
@@ -144,7 +146,8 @@ static Dataset *no_data(const Model *teacher, Error *err)
 /* Opens the data and takes its sizes into the configuration. */
 static Dataset *open_data(const TrainOptions *o, const Model *teacher, Config *c, Error *err)
 {
-    const DatasetOptions d = model_dataset(c);
+    DatasetOptions d = model_dataset(c);
+    d.vocabulary = teacher ? teacher->vocabulary : NULL;
     Dataset *data = o->data ? dataset_open(o->data, false, &d, err) : no_data(teacher, err);
     if (!data)
         return NULL;
@@ -193,8 +196,8 @@ static bool check_resume(const char *path, const Model *old, const Model *m, Err
     if (!check_same_config(path, old, m, err))
         return false;
     if (old->data_hash[0] && strcmp(old->data_hash, m->data_hash) != 0)
-        return error_set(err, "%s: trained on pictures of hash %.16s: expected the same (%.16s)",
-                         path, old->data_hash, m->data_hash);
+        return error_set(err, "%s: trained on %s of hash %.16s: expected the same (%.16s)", path,
+                         m->vocabulary ? "a text" : "pictures", old->data_hash, m->data_hash);
     if (old->step > (uint64_t)m->config.steps)
         return error_set(err, "%s: has made %llu steps: expected --steps of at least as many", path,
                          (unsigned long long)old->step);
@@ -211,6 +214,7 @@ static bool open_resume(const TrainOptions *o, const Model *m, SafetensorsFile *
     *f = safetensors_read(o->out, err);
     const bool ok = *f && model_read_meta(*f, old, err) && check_resume(o->out, old, m, err);
     rate_matrix_free(old->rates);
+    vocabulary_free(old->vocabulary);
     mem_free(old);
     return ok;
 }
@@ -351,13 +355,14 @@ static bool make_model(const TrainOptions *o, ConfigRole role, Config *c, TrainO
     if (c->start_from != CONFIG_START_RAW)
         model_file_close(&x->teacher_file);
     if (!(x->data = open_data(o, x->teacher, c, err)) ||
-        (x->teacher && !config_same_structure(c, &x->teacher->config, o->teacher, err)) ||
+        (x->teacher && (!model_fits_data(x->teacher, o->teacher, x->data, err) ||
+                        !config_same_structure(c, &x->teacher->config, o->teacher, err))) ||
         !(x->model = model_create(c, role, true, err)))
         return false;
     if (o->data)
         model_set_data(x->model, x->data);
     else
-        strcpy(x->model->data, x->teacher->data);
+        model_set_data_of(x->model, x->teacher);
     if (!o->common.quiet)
         model_note_start(x->model);
     if (x->teacher && !start_student(x->model, x->teacher, &x->teacher_file, err))

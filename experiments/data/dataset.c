@@ -22,7 +22,12 @@ Dataset *dataset_like(const Dataset *d, size_t count)
     like->channels = d->channels;
     like->dims = d->dims;
     like->states = d->states;
-    like->data = mem_zeroed(count, d->dims);
+    if (d->text != NULL) {
+        like->text = text_data_create(count * d->dims, vocabulary_copy(d->text->vocabulary));
+        like->text->in_rows = true;
+    } else {
+        like->data = mem_zeroed(count, d->dims);
+    }
     return like;
 }
 
@@ -32,6 +37,7 @@ void dataset_close(Dataset *d)
         return;
     law_destroy(d->law);
     dataset_order_destroy(d->order);
+    text_data_free(d->text);
     mem_free(d->labels);
     mem_free(d->data);
     mem_free(d->name);

@@ -23,6 +23,11 @@ typedef struct DatasetKind {
      * then is freed by the caller.  place: what the spec has after the colon, never empty (NULL:
      * no colon).  test_split is never set where there is none. */
     bool (*open)(Dataset *d, const char *place, bool test_split, Error *err);
+    /* Of texts, in place of open: fills t, which is all zero, with the symbols of one split and
+     * their vocabulary.  wanted: the vocabulary of the model that will see them, which must become
+     * theirs (a sentence if it cannot), or NULL: their own. */
+    bool (*open_text)(TextData *t, const char *place, bool test_split, const Vocabulary *wanted,
+                      Error *err);
     bool (*has_test)(const char *place); /* whether there is a test split; NULL: never */
 } DatasetKind;
 

@@ -13,6 +13,9 @@ extern const DatasetKind dataset_mnist;
 extern const DatasetKind dataset_idx;
 extern const DatasetKind dataset_cifar10;
 extern const DatasetKind dataset_npy;
+extern const DatasetKind dataset_text;
+extern const DatasetKind dataset_text8;
+extern const DatasetKind dataset_tokens;
 
 static const DatasetKind *const kinds[] = {
     &dataset_glyphs,
@@ -20,6 +23,9 @@ static const DatasetKind *const kinds[] = {
     &dataset_idx,
     &dataset_cifar10,
     &dataset_npy,
+    &dataset_text,
+    &dataset_text8,
+    &dataset_tokens,
 };
 /* clang-format on */
 enum { KINDS = sizeof kinds / sizeof kinds[0] };
@@ -61,16 +67,31 @@ static void spec_of(const DatasetKind *kind, char *out, size_t size)
              kind->place ? kind->place : "");
 }
 
-/* "A, B or C" */
-static const char *join(bool with_law_only, char out[DATASET_SPECS])
+static bool any_kind(const DatasetKind *kind)
+{
+    return kind != NULL;
+}
+
+static bool kind_has_law(const DatasetKind *kind)
+{
+    return kind->has_law;
+}
+
+static bool kind_is_text(const DatasetKind *kind)
+{
+    return kind->open_text != NULL;
+}
+
+/* "A, B or C" of those that are wanted */
+static const char *join(bool (*wanted)(const DatasetKind *), char out[DATASET_SPECS])
 {
     size_t left = 0, used = 0;
 
     for (size_t i = 0; i < KINDS; i++)
-        left += !with_law_only || kinds[i]->has_law;
+        left += wanted(kinds[i]);
     out[0] = '\0';
     for (size_t i = 0; i < KINDS; i++) {
-        if (with_law_only && !kinds[i]->has_law)
+        if (!wanted(kinds[i]))
             continue;
         char spec[64];
         spec_of(kinds[i], spec, sizeof spec);
@@ -83,12 +104,17 @@ static const char *join(bool with_law_only, char out[DATASET_SPECS])
 
 const char *dataset_specs(char out[DATASET_SPECS])
 {
-    return join(false, out);
+    return join(any_kind, out);
 }
 
 const char *dataset_law_specs(char out[DATASET_SPECS])
 {
-    return join(true, out);
+    return join(kind_has_law, out);
+}
+
+const char *dataset_text_specs(char out[DATASET_SPECS])
+{
+    return join(kind_is_text, out);
 }
 
 void dataset_help(FILE *out)
@@ -115,7 +141,29 @@ static const DatasetKind *parse_datasets(const char *spec, const char **place)
     return kind;
 }
 
-static bool read_spec(Dataset *d, const char *spec, bool test_split, Error *err)
+/* A text and its windows. */
+static bool open_text(Dataset *d, const DatasetKind *kind, const char *place, bool test_split,
+                      const DatasetOptions *options, Error *err)
+{
+    const size_t length = options->length;
+
+    TENSOR_CHECK(length > 0, "%s: sequences of no symbols", d->name);
+    d->text = text_data_create(0, NULL);
+    if (!kind->open_text(d->text, place, test_split, options->vocabulary, err))
+        return false;
+    if (d->text->count < length)
+        return error_set(err,
+                         "%s: its part to %s has %zu symbols, expected at least length=%zu of them",
+                         place, test_split ? "test" : "train", d->text->count, length);
+    d->height = d->channels = 1;
+    d->width = length;
+    d->states = d->text->vocabulary->size;
+    d->count = d->text->count / length;
+    return true;
+}
+
+static bool read_spec(Dataset *d, const char *spec, bool test_split, const DatasetOptions *options,
+                      Error *err)
 {
     const char *place;
     const DatasetKind *kind = parse_datasets(spec, &place);
@@ -125,7 +173,8 @@ static bool read_spec(Dataset *d, const char *spec, bool test_split, Error *err)
         return error_set(err, "data set '%s': expected %s", spec, dataset_specs(specs));
     if (test_split && kind->has_test == NULL)
         return error_set(err, "data set '%s': %s has no test split", spec, kind->name);
-    if (!kind->open(d, place, test_split, err))
+    if (kind_is_text(kind) ? !open_text(d, kind, place, test_split, options, err)
+                           : !kind->open(d, place, test_split, err))
         return false;
     TENSOR_CHECK((d->law != NULL) == kind->has_law, "%s has%s a law", spec, d->law ? "" : " not");
     d->dims = d->height * d->width * d->channels;
@@ -140,7 +189,7 @@ Dataset *dataset_open(const char *spec, bool test_split, const DatasetOptions *o
     if (!(options->threshold > 0.0 && options->threshold < 1.0))
         ok = error_set(err, "data set '%s': threshold %g, expected between 0 and 1", spec,
                        options->threshold);
-    if (ok && read_spec(d, spec, test_split, err) && dataset_apply(d, options, err))
+    if (ok && read_spec(d, spec, test_split, options, err) && dataset_apply(d, options, err))
         return d;
     dataset_close(d);
     return NULL;
@@ -160,4 +209,12 @@ bool dataset_has_law(const char *spec)
     const DatasetKind *kind = parse_datasets(spec, &place);
 
     return kind != NULL && kind->has_law;
+}
+
+bool dataset_is_text(const char *spec)
+{
+    const char *place;
+    const DatasetKind *kind = parse_datasets(spec, &place);
+
+    return kind != NULL && kind_is_text(kind);
 }

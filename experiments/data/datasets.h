@@ -19,6 +19,9 @@ bool dataset_has_test(const char *spec);
 /* True if the data set has a law once it is open: that is known before. */
 bool dataset_has_law(const char *spec);
 
+/* True if the data set is a text: that is known before. */
+bool dataset_is_text(const char *spec);
+
 /* The kinds, in the order of the table. */
 size_t dataset_kind_count(void);
 const DatasetKind *dataset_kind(size_t i);
@@ -32,6 +35,8 @@ enum { DATASET_SPECS = 256 };
 const char *dataset_specs(char out[DATASET_SPECS]);
 /* The same of those whose law is known. */
 const char *dataset_law_specs(char out[DATASET_SPECS]);
+/* The same of texts. */
+const char *dataset_text_specs(char out[DATASET_SPECS]);
 /* A line for each: its spec and its help. */
 void dataset_help(FILE *out);
 

@@ -18,3 +18,10 @@ const DatasetPresets dataset_presets_colours = {
     .as_is = {.masks = "cifar10-small", .other = "cifar10"},
     .binary = {.masks = "cifar10-small", .other = "cifar10"},
 };
+
+/* An MLP and masks: small, and fit for short sequences. */
+const DatasetPresets dataset_presets_texts = {
+    .teacher = "glyphs",
+    .as_is = {.masks = "glyphs", .other = "glyphs-published"},
+    .binary = {.masks = "glyphs", .other = "glyphs-published"},
+};

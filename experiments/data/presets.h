@@ -12,6 +12,7 @@ typedef struct DatasetPresets {
     StudentPresets as_is, binary; /* a student's, by what its teacher made of the pictures */
 } DatasetPresets;
 
-extern const DatasetPresets dataset_presets_glyphs, dataset_presets_greys, dataset_presets_colours;
+extern const DatasetPresets dataset_presets_glyphs, dataset_presets_greys, dataset_presets_colours,
+    dataset_presets_texts;
 
 #endif

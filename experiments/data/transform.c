@@ -7,7 +7,7 @@
 
 DatasetOptions dataset_defaults(void)
 {
-    DatasetOptions options = {.transform = DATA_AS_IS, .threshold = 0.4};
+    DatasetOptions options = {.transform = DATA_AS_IS, .threshold = 0.4, .length = 256};
 
     return options;
 }
@@ -25,6 +25,8 @@ bool dataset_transform(const char *name, DataTransform *transform)
 
 static bool check_binary(const Dataset *d, Error *err)
 {
+    if (d->text != NULL)
+        return error_set(err, "%s: is a text, the transform binary needs pictures", d->name);
     if (d->states != 256)
         return error_set(err, "%s: has %zu states already, the transform binary needs 256 levels",
                          d->name, d->states);

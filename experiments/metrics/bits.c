@@ -25,7 +25,8 @@ BitsPictures bits_pictures(const MetricSetting *setting)
     BitsPictures p = {states_alloc(setting->count < most ? setting->count : most, data->dims),
                       law             ? "drawn"
                       : setting->test ? "test"
-                                      : "training"};
+                                      : "training",
+                      data->text ? "sequences" : "pictures"};
     if (law)
         draw_bits(law, setting->sampling.seed, &p.x0);
     else

@@ -8,6 +8,7 @@
 typedef struct BitsPictures {
     States x0;         /* clean */
     const char *split; /* "drawn", "test" or "training" */
+    const char *name;  /* what they are: "pictures" or "sequences" */
 } BitsPictures;
 
 /* setting->count draws of a known law, keyed by the seed; else the first of the test split, or of

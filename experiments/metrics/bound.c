@@ -83,8 +83,8 @@ static bool of_steps(void *state, const MetricSetting *setting, const MetricSubj
                                       .batch = setting->sampling.batch,
                                       .seed = setting->sampling.seed};
     if (!setting->quiet)
-        fprintf(stderr, "bound: %s, %zu step%s, %zu pictures\n", r->model, steps,
-                steps == 1 ? "" : "s", m->pictures.x0.batch);
+        fprintf(stderr, "bound: %s, %zu step%s, %zu %s\n", r->model, steps, steps == 1 ? "" : "s",
+                m->pictures.x0.batch, m->pictures.name);
     if (!diffusion_step_bound(&request, &m->pictures.x0, &r->bound, err))
         return false;
     m->count++;
@@ -108,8 +108,8 @@ static void print_bound(const void *state, FILE *out)
             fprintf(out, "  (%zu lambdas)", r->lambdas);
         fprintf(out, "\n");
     }
-    fprintf(out, "bounds of the N-step samplers, %zu %s pictures\n", m->pictures.x0.batch,
-            m->pictures.split);
+    fprintf(out, "bounds of the N-step samplers, %zu %s %s\n", m->pictures.x0.batch,
+            m->pictures.split, m->pictures.name);
 }
 
 static void json_bound(const void *state, JsonOut *j)

@@ -52,7 +52,7 @@ static bool of_model(void *state, const MetricSetting *setting, const MetricSubj
                                  .batch = setting->sampling.batch,
                                  .seed = setting->sampling.seed};
     if (!setting->quiet)
-        fprintf(stderr, "elbo: %s, %zu pictures\n", r->model, m->pictures.x0.batch);
+        fprintf(stderr, "elbo: %s, %zu %s\n", r->model, m->pictures.x0.batch, m->pictures.name);
     if (!diffusion_elbo(&request, &m->pictures.x0, &r->elbo, err))
         return false;
     m->count++;
@@ -67,10 +67,10 @@ static void print_elbo(const void *state, FILE *out)
         const ElboResult *r = &m->results[i];
         text_print(out,
                    "%-8s at most %.4f bits per dimension, +- %s (prior %.4f, diffusion %.4f, "
-                   "reconstruction %.4f; %zu %s pictures, t_min %g, eps %g)\n",
+                   "reconstruction %.4f; %zu %s %s, t_min %g, eps %g)\n",
                    r->model, r->elbo.total, bits_error_text(r->elbo.error, text), r->elbo.prior,
                    r->elbo.diffusion, r->elbo.reconstruction, m->pictures.x0.batch,
-                   m->pictures.split, r->t_min, r->eps);
+                   m->pictures.split, m->pictures.name, r->t_min, r->eps);
     }
 }
 
@@ -109,10 +109,10 @@ static void report_elbo(const void *state, Report *page)
         const ElboResult *r = &m->results[i];
         text_format(text, sizeof text,
                     "The %s needs at most %.4f bits per dimension (standard error %s) for %zu %s "
-                    "pictures: prior %.4f, diffusion %.4f, reconstruction %.4f; t_min %g, eps %g.",
+                    "%s: prior %.4f, diffusion %.4f, reconstruction %.4f; t_min %g, eps %g.",
                     r->model, r->elbo.total, bits_error_text(r->elbo.error, error),
-                    m->pictures.x0.batch, m->pictures.split, r->elbo.prior, r->elbo.diffusion,
-                    r->elbo.reconstruction, r->t_min, r->eps);
+                    m->pictures.x0.batch, m->pictures.split, m->pictures.name, r->elbo.prior,
+                    r->elbo.diffusion, r->elbo.reconstruction, r->t_min, r->eps);
         report_paragraph(page, text);
     }
 }

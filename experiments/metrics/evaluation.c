@@ -4,7 +4,7 @@
 #include <math.h>
 #include <string.h>
 
-#include "experiments/data/batches.h"
+#include "experiments/data/rendering.h"
 #include "tensor/base/check.h"
 #include "tensor/base/memory.h"
 #include "tensor/base/platform.h"
@@ -17,12 +17,18 @@ Evaluation *evaluation_create(void)
     return e;
 }
 
+static void show_nothing(EvalRow *row)
+{
+    picture_free(&row->picture);
+    mem_free(row->text);
+}
+
 void evaluation_destroy(Evaluation *e)
 {
     if (!e)
         return;
     for (size_t i = 0; i < e->row_count; i++)
-        picture_free(&e->rows[i].picture);
+        show_nothing(&e->rows[i]);
     metrics_free(&e->metrics);
     mem_free(e);
 }
@@ -79,6 +85,26 @@ static bool measure_samples(const Evaluation *e, const States *x, EvalRow *row, 
     return true;
 }
 
+/* The first samples, as people look at them: a picture, or lines and an empty line for each. */
+static void show_samples(const Evaluation *e, const States *x, EvalRow *row)
+{
+    const size_t most = e->vocabulary ? EVAL_TEXTS : EVAL_PICTURES;
+    const States first = states_rows(x, 0, x->batch < most ? x->batch : most);
+    Buffer text = {0};
+    if (!e->vocabulary) {
+        row->picture = picture_grid(&first, &e->style);
+        return;
+    }
+    for (size_t b = 0; b < first.batch; b++) {
+        rendering_add(&text, e->vocabulary, states_row(&first, b), first.dims);
+        buffer_text(&text, b + 1 < first.batch ? "\n\n" : "");
+    }
+    for (size_t i = 0; i < text.length; i++) /* a byte 0 would end it */
+        if (text.bytes[i] == '\0')
+            text.bytes[i] = ' ';
+    row->text = text.bytes;
+}
+
 bool evaluation_add(Evaluation *e, const char *model, const SampleRequest *request, Error *err)
 {
     if (e->row_count == EVAL_ROWS_MAX)
@@ -97,9 +123,7 @@ bool evaluation_add(Evaluation *e, const char *model, const SampleRequest *reque
     if (ok)
         ok = measure_samples(e, &x, &row, err);
     if (ok) {
-        const size_t shown = x.batch < EVAL_PICTURES ? x.batch : EVAL_PICTURES;
-        const States first = states_rows(&x, 0, shown);
-        row.picture = picture_grid(&first, &e->style);
+        show_samples(e, &x, &row);
         e->rows[e->row_count++] = row;
     }
     states_free(&x);

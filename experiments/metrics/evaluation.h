@@ -1,7 +1,8 @@
 /* Measuring models: samples at several numbers of network calls, the chosen metrics, and the same
  * rows as text, JSON and report.  Used by `eval` and `demo`.
  *
- *   create, choose metrics, fill in setting and style, check, prepare, measure, show, destroy */
+ *   create, choose metrics, fill in setting and style (or vocabulary), check, prepare, measure,
+ * show, destroy */
 #ifndef DI4C_EXPERIMENTS_METRICS_EVALUATION_H
 #define DI4C_EXPERIMENTS_METRICS_EVALUATION_H
 
@@ -13,7 +14,8 @@ typedef struct EvalRow {
     double calls;                      /* network calls for a sample */
     double values[METRIC_COLUMNS_MAX]; /* of Evaluation.columns */
     double seconds;                    /* for all samples; not written to files that are compared */
-    Picture picture;                   /* grid of the first samples */
+    Picture picture;                   /* grid of the first samples; none of texts */
+    char *text;                        /* of texts: the first samples; else NULL */
 } EvalRow;
 
 typedef struct EvalColumn {
@@ -21,11 +23,12 @@ typedef struct EvalColumn {
     double floor; /* NAN: not known */
 } EvalColumn;
 
-enum { EVAL_ROWS_MAX = 256, EVAL_PICTURES = 64 };
+enum { EVAL_ROWS_MAX = 256, EVAL_PICTURES = 64, EVAL_TEXTS = 4 };
 
 typedef struct Evaluation {
     MetricSetting setting;
-    GridStyle style; /* of the rows' pictures */
+    GridStyle style;              /* of the rows' pictures */
+    const Vocabulary *vocabulary; /* of texts: what their states stand for; else NULL.  Not owned */
     Metrics metrics;
     /* from evaluation_prepare: columns of all chosen metrics, in the order of their table */
     EvalColumn columns[METRIC_COLUMNS_MAX];

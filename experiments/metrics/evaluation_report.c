@@ -1,5 +1,5 @@
 /* An evaluation as parts of a page: what the metrics of models found, the table of rows, a chart
- * for each column, and pictures. */
+ * for each column, and samples. */
 #include <math.h>
 #include <string.h>
 
@@ -113,7 +113,10 @@ static void report_pictures(const Evaluation *e, Report *r)
         const EvalRow *row = &e->rows[i];
         snprintf(caption, sizeof caption, "%s, %zu step%s", row->model, row->steps,
                  row->steps == 1 ? "" : "s");
-        report_picture(r, caption, &row->picture);
+        if (row->text)
+            report_lines(r, caption, row->text);
+        else
+            report_picture(r, caption, &row->picture);
     }
 }
 

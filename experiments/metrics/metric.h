@@ -25,6 +25,7 @@ typedef struct MetricSetting {
     SampleRequest sampling; /* of all rows: all but the models, process, steps and counters */
     double eps;             /* ElboRequest.eps */
     bool known_law;         /* the data's law is known: train->law will be there */
+    bool text;              /* the data are a text: train->text will be there */
     bool beside_teacher;    /* a teacher is measured too */
     bool quiet;             /* no progress on stderr */
     const Dataset *train;   /* from prepare on */
@@ -55,8 +56,11 @@ typedef struct MetricColumn {
 
 typedef enum MetricDefault {
     METRIC_WHEN_ASKED, /* measured only if --metrics names it */
-    METRIC_OF_LAW,     /* without --metrics, where the data's law is known */
-    METRIC_OF_PICTURES /* without --metrics, where it is not */
+    /* Without --metrics: */
+    METRIC_OF_LAW,      /* where the data's law is known */
+    METRIC_OF_PICTURES, /* of other pictures */
+    METRIC_OF_TEXTS,    /* of texts */
+    METRIC_DEFAULTS
 } MetricDefault;
 
 /* Hooks that are NULL have nothing to do.  state: state_bytes bytes, zeros at first. */

@@ -6,13 +6,11 @@
 #include "tensor/base/check.h"
 #include "tensor/base/memory.h"
 
-extern const MetricClass metric_valid, metric_fcd, metric_elbo, metric_bound;
+extern const MetricClass metric_valid, metric_fcd, metric_elbo, metric_bound, metric_ngram,
+    metric_words;
 
 static const MetricClass *const table[] = {
-    &metric_valid,
-    &metric_fcd,
-    &metric_elbo,
-    &metric_bound,
+    &metric_valid, &metric_fcd, &metric_elbo, &metric_bound, &metric_ngram, &metric_words,
 };
 
 enum { METRICS = sizeof table / sizeof table[0], NAMES_ROOM = 200 };
@@ -73,12 +71,11 @@ static Metric *find(Metrics *m, const char *text, size_t n)
     return NULL;
 }
 
-bool metrics_choose(Metrics *m, const char *names, bool known_law, Error *err)
+bool metrics_choose(Metrics *m, const char *names, MetricDefault data, Error *err)
 {
     char known[NAMES_ROOM];
     for (size_t i = 0; i < m->count; i++)
-        m->at[i].chosen =
-            !names && m->at[i].kind->when == (known_law ? METRIC_OF_LAW : METRIC_OF_PICTURES);
+        m->at[i].chosen = !names && m->at[i].kind->when == data;
     for (const char *p = names; p; p++) {
         const size_t n = strcspn(p, ",");
         Metric *one = find(m, p, n);
@@ -140,13 +137,23 @@ bool metrics_look_at_samples(const Metrics *m)
 
 /* ---- help ---- */
 
+/* What is measured of one kind of data, as --metrics would say it. */
+static void standard_names(MetricDefault data, char text[NAMES_ROOM])
+{
+    text[0] = '\0';
+    for (size_t i = 0; i < METRICS; i++)
+        if (table[i]->when == data)
+            add_name(text, ",", table[i]->name);
+}
+
 void metrics_help(char text[METRICS_HELP_ROOM])
 {
-    char names[NAMES_ROOM], standard[NAMES_ROOM] = "";
+    char names[NAMES_ROOM], standard[NAMES_ROOM] = "", some[NAMES_ROOM];
     all_names(names);
-    for (size_t i = 0; i < METRICS; i++)
-        if (table[i]->when != METRIC_WHEN_ASKED)
-            add_name(standard, " or ", table[i]->name);
+    for (int data = METRIC_OF_LAW; data < METRIC_DEFAULTS; data++) {
+        standard_names((MetricDefault)data, some);
+        add_name(standard, " or ", some);
+    }
     snprintf(text, METRICS_HELP_ROOM, "of %s (default: %s, what fits the data); list explains them",
              names, standard);
 }

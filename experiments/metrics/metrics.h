@@ -17,9 +17,9 @@ void metrics_free(Metrics *m);
 
 /* Appends the options of all metrics; their targets live as long as m. */
 void metrics_options(Metrics *m, OptionTable *table);
-/* names: separated by commas; NULL: those that are measured where nothing is asked for.  False and
- * a sentence if there is no such metric. */
-bool metrics_choose(Metrics *m, const char *names, bool known_law, Error *err);
+/* names: separated by commas; NULL: those that are measured of such data where nothing is asked
+ * for.  False and a sentence if there is no such metric. */
+bool metrics_choose(Metrics *m, const char *names, MetricDefault data, Error *err);
 /* The hooks of all chosen metrics: check; check_files; prepare. */
 bool metrics_check(const Metrics *m, const MetricSetting *setting, Error *err);
 bool metrics_check_files(const Metrics *m, Error *err);

@@ -16,6 +16,7 @@ typedef struct Config {
     /* data */
     int transform; /* CONFIG_TRANSFORM_* */
     double threshold;
+    int64_t length; /* of a text: symbols of a sequence */
     int64_t height, width, channels, states;
     /* forward process */
     int process; /* place in the list of processes */

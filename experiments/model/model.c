@@ -5,7 +5,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "nn/formats/byte_order.h"
 #include "nn/formats/sha256.h"
+#include "tensor/base/check.h"
 #include "tensor/base/memory.h"
 #include "tensor/base/text.h"
 
@@ -63,6 +65,7 @@ DatasetOptions model_dataset(const Config *c)
     DatasetOptions d = dataset_defaults();
     d.transform = c->transform == CONFIG_TRANSFORM_BINARY ? DATA_BINARY : DATA_AS_IS;
     d.threshold = c->threshold;
+    d.length = (size_t)c->length;
     return d;
 }
 
@@ -166,7 +169,47 @@ void model_destroy(Model *m)
     nn_network_destroy(m->net);
     diffusion_process_destroy(m->process);
     rate_matrix_free(m->rates);
+    vocabulary_free(m->vocabulary);
     mem_free(m);
+}
+
+/* Symbols, two bytes each, and vocabulary. */
+static void hash_text(Sha256 *s, const TextData *t)
+{
+    enum { BLOCK = 4096 };
+    unsigned char bytes[2 * BLOCK];
+    char *tokens = vocabulary_text(t->vocabulary);
+    for (size_t i = 0; i < t->count;) {
+        size_t n = 0;
+        for (; n < BLOCK && i < t->count; n++)
+            little_endian_put(bytes + 2 * n, 2, t->symbols[i++]);
+        sha256_add(s, bytes, 2 * n);
+    }
+    sha256_add(s, tokens, strlen(tokens));
+    mem_free(tokens);
+}
+
+static void set_vocabulary(Model *m, const Vocabulary *v)
+{
+    vocabulary_free(m->vocabulary);
+    m->vocabulary = vocabulary_copy(v);
+}
+
+void model_set_data_of(Model *m, const Model *teacher)
+{
+    strcpy(m->data, teacher->data);
+    set_vocabulary(m, teacher->vocabulary);
+}
+
+bool model_fits_data(const Model *m, const char *path, const Dataset *d, Error *err)
+{
+    if ((m->vocabulary != NULL) != (d->text != NULL))
+        return error_set(err, "%.200s: made for %s: expected %s, as %.200s has", path,
+                         m->vocabulary ? "texts" : "pictures", d->text ? "texts" : "pictures",
+                         d->name);
+    TENSOR_CHECK(d->text == NULL || vocabulary_equal(m->vocabulary, d->text->vocabulary),
+                 "%s was opened with another vocabulary than that of %s", d->name, path);
+    return true;
 }
 
 void model_set_data(Model *m, const Dataset *d)
@@ -180,12 +223,16 @@ void model_set_data(Model *m, const Dataset *d)
         snprintf(text, sizeof text, "%zu ", sizes[i]);
         sha256_add(&s, text, strlen(text));
     }
-    sha256_add(&s, d->data, d->count * d->dims);
+    if (d->text != NULL)
+        hash_text(&s, d->text);
+    else
+        sha256_add(&s, d->data, d->count * d->dims);
     for (size_t k = 0; d->law && k < d->law->count; k++) {
         text_format(text, sizeof text, "%.9g ", d->law->probability[k]);
         sha256_add(&s, text, strlen(text));
     }
     sha256_hex(&s, m->data_hash);
+    set_vocabulary(m, d->text != NULL ? d->text->vocabulary : NULL);
 }
 
 void model_note_start(const Model *m)

@@ -15,8 +15,9 @@
 typedef struct Model {
     Config config;
     ConfigRole role;
-    bool has_encoder;  /* a student with its recognition network */
-    RateMatrix *rates; /* process=matrix: R, also config.rates; else NULL */
+    bool has_encoder;       /* a student with its recognition network */
+    RateMatrix *rates;      /* process=matrix: R, also config.rates; else NULL */
+    Vocabulary *vocabulary; /* of texts: what its states stand for; of pictures: NULL */
     Process *process;
     Network *net;
     Denoiser denoiser;     /* of net; its head carries the sizes */
@@ -34,8 +35,13 @@ DatasetOptions model_dataset(const Config *c);
 /* Builds the parts and initialises the weights from config->seed.  with_grads: for training. */
 Model *model_create(const Config *config, ConfigRole role, bool with_grads, Error *err);
 void model_destroy(Model *m); /* NULL is allowed */
-/* Notes kind and hash of the data that m is trained on. */
+/* Notes kind, hash and vocabulary of the data that m is trained on. */
 void model_set_data(Model *m, const Dataset *data);
+/* The same of a student whose teacher draws all it learns from: the teacher's, without a hash. */
+void model_set_data_of(Model *m, const Model *teacher);
+/* Whether the data are what m, which is called `path`, is made for: texts or pictures.  A text must
+ * have been opened with m's vocabulary (DatasetOptions). */
+bool model_fits_data(const Model *m, const char *path, const Dataset *data, Error *err);
 
 /* A model by steps, for the readers of files; m: zeros but for role, configuration and rates.
  * First names and shapes of the network, to be compared with the file before memory is taken; then

@@ -131,6 +131,11 @@ bool model_check_teacher(const Model *m, const Model *teacher, const ModelFile *
     const char *path = model_file_path(file);
     if (!config_same_process(&m->config, &teacher->config, path, err))
         return false;
+    if (!vocabulary_equal(m->vocabulary, teacher->vocabulary))
+        return error_set(err,
+                         "%s: its alphabet is another one: expected that which the rest of this "
+                         "command has",
+                         path);
     if (teacher->role == ROLE_TEACHER)
         return true;
     if (!model_file_hash(file, teacher, WEIGHTS_AVERAGED, hash, err))

@@ -37,8 +37,8 @@ Model *model_load(const char *path, WeightChoice which, Error *err);
 /* The same of a file whose model is to take a teacher's place beside m (model_check_teacher). */
 Model *model_load_teacher(const Model *m, const char *path, WeightChoice which, Error *err);
 /* May the model `teacher` of the file take a teacher's place beside `m`?  It must have the same
- * data sizes and process, and be a teacher, or else the very student that m was distilled from,
- * which is known by the hash of its averaged weights. */
+ * data sizes, vocabulary and process, and be a teacher, or else the very student that m was
+ * distilled from, which is known by the hash of its averaged weights. */
 bool model_check_teacher(const Model *m, const Model *teacher, const ModelFile *file, Error *err);
 
 /* Writes the file; o may be NULL (weights only). */

@@ -91,6 +91,25 @@ static bool read_rates(const SafetensorsFile *f, Model *m, Error *err)
     return m->rates != NULL;
 }
 
+/* What the states of a text stand for. */
+static bool read_alphabet(const SafetensorsFile *f, Model *m, Error *err)
+{
+    const char *text = safetensors_meta(f, "alphabet");
+    const Config *c = &m->config;
+    char where[400];
+    if (!text)
+        return true;
+    snprintf(where, sizeof where, "%.300s: alphabet", f->path);
+    m->vocabulary = vocabulary_parse(text, strlen(text), where, err);
+    if (!m->vocabulary)
+        return false;
+    if (m->vocabulary->size != (size_t)c->states)
+        return error_set(err, "%s: %zu tokens, expected %lld, as there are states", where,
+                         m->vocabulary->size, (long long)c->states);
+    return (c->height == 1 && c->channels == 1) ||
+           error_set(err, "%s: expected none, since the model is one of pictures", where);
+}
+
 bool model_read_meta(const SafetensorsFile *f, Model *m, Error *err)
 {
     const char *format = need_meta(f, "format", err);
@@ -99,7 +118,8 @@ bool model_read_meta(const SafetensorsFile *f, Model *m, Error *err)
     if (strcmp(format, "di4c-1") != 0)
         return error_set(err, "%s: format '%.40s': expected di4c-1", f->path, format);
     return read_role(f, m, err) && read_step(f, &m->step, err) && read_config(f, &m->config, err) &&
-           read_rates(f, m, err) && read_hash(f, "data_hash", m->data_hash, err) &&
+           read_rates(f, m, err) && read_alphabet(f, m, err) &&
+           read_hash(f, "data_hash", m->data_hash, err) &&
            read_hash(f, "teacher", m->teacher_hash, err);
 }
 
@@ -112,11 +132,12 @@ static void add_entry(ModelMeta *meta, const char *key, const char *value)
 
 ModelMeta model_meta_of(const Model *m)
 {
-    enum { FACTS = 6, KEY = CONFIG_TEXT + sizeof config_prefix, ROW = KEY + CONFIG_TEXT };
+    enum { FACTS = 7, KEY = CONFIG_TEXT + sizeof config_prefix, ROW = KEY + CONFIG_TEXT };
     const size_t keys = config_count();
     ModelMeta meta = {.entries = mem_alloc(FACTS + keys, sizeof *meta.entries),
                       .texts = mem_alloc(keys, ROW),
-                      .rates = m->rates != NULL ? rate_matrix_text(m->rates) : NULL};
+                      .rates = m->rates != NULL ? rate_matrix_text(m->rates) : NULL,
+                      .alphabet = m->vocabulary ? vocabulary_text(m->vocabulary) : NULL};
     add_entry(&meta, "role", model_role_name(m->role));
     add_entry(&meta, "data", m->data);
     add_entry(&meta, "version", DI4C_VERSION);
@@ -126,6 +147,8 @@ ModelMeta model_meta_of(const Model *m)
         add_entry(&meta, "teacher", m->teacher_hash);
     if (meta.rates != NULL)
         add_entry(&meta, "rates", meta.rates);
+    if (meta.alphabet != NULL)
+        add_entry(&meta, "alphabet", meta.alphabet);
     for (size_t i = 0; i < keys; i++) {
         char *key = meta.texts + i * ROW, *value = key + KEY;
         snprintf(key, KEY, "%s%s", config_prefix, config_key(i));
@@ -137,6 +160,7 @@ ModelMeta model_meta_of(const Model *m)
 
 void model_meta_free(ModelMeta *meta)
 {
+    mem_free(meta->alphabet);
     mem_free(meta->rates);
     mem_free(meta->texts);
     mem_free(meta->entries);

@@ -158,6 +158,24 @@ void report_picture(Report *r, const char *caption, const Picture *p)
     buffer_free(&png);
 }
 
+void report_lines(Report *r, const char *caption, const char *text)
+{
+    Buffer line = {0}, *out = &r->body;
+
+    element(out, "<figure><figcaption>", caption, "</figcaption>\n");
+    buffer_text(out, "<pre style=\"white-space:pre-wrap\">");
+    for (const char *p = text; *p;) {
+        const size_t n = strcspn(p, "\n");
+        line.length = 0;
+        buffer_add(&line, p, n);
+        buffer_html(out, line.bytes);
+        buffer_text(out, p[n] == '\n' ? "\n" : "");
+        p += n + (p[n] == '\n');
+    }
+    buffer_text(out, "</pre></figure>\n");
+    buffer_free(&line);
+}
+
 /* Means over runs of `every` rows: more points than pixels only make the page large. */
 static size_t thin_out(double *out, const double *in, size_t count, size_t every)
 {

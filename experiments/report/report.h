@@ -25,6 +25,8 @@ void report_table(Report *r, const char *caption, size_t columns, const char *co
                   size_t rows, const char *const *cells);
 void report_chart(Report *r, const Chart *chart);
 void report_picture(Report *r, const char *caption, const Picture *p);
+/* A text as it is, its lines kept; characters that do not show become spaces. */
+void report_lines(Report *r, const char *caption, const char *text);
 /* Curves of the CSV log at path: `column` against its first column, thin, with a smoothed line. */
 bool report_csv_curve(Report *r, const char *title, const char *path, const char *column,
                       size_t window, Error *err);

@@ -3,23 +3,16 @@
 #include "diffusion/sampler/sampler.h"
 #include "experiments/cli/progress.h"
 #include "experiments/data/batches.h"
-#include "tensor/base/memory.h"
 
 enum { BATCH = 256 };
 #define TARGETS_SEED UINT64_C(0x74677473) /* apart from the seeds of samples */
-
-static void copy_rows(uint8_t *to, const States *from)
-{
-    for (size_t i = 0; i < from->batch * from->dims; i++)
-        to[i] = (uint8_t)from->x[i];
-}
 
 /* Pictures of the data, as a batch of training would have them. */
 static void add_data(const Config *c, const Dataset *data, Dataset *to, size_t count)
 {
     States x = states_alloc(count, data->dims);
     dataset_batch(data, (uint64_t)c->seed ^ TARGETS_SEED, 0, count, false, &x, NULL);
-    copy_rows(to->data + count * to->dims, &x);
+    dataset_put(to, count, &x);
     states_free(&x);
 }
 
@@ -41,7 +34,7 @@ Dataset *targets_draw(const Config *c, const Denoiser *teacher, const Process *p
     Dataset *d = ok ? dataset_like(data, (mixed ? 2 : 1) * count) : NULL;
     progress_destroy(news.progress);
     if (ok)
-        copy_rows(d->data, &x);
+        dataset_put(d, 0, &x);
     if (ok && mixed)
         add_data(c, data, d, count);
     states_free(&x);

@@ -72,3 +72,33 @@ void data_refused(const char *spec, bool test_split, DataTransform transform, co
     ck_assert_msg(strstr(err.text, file) != NULL && strstr(err.text, piece) != NULL,
                   "%s: expected \"%s\" and \"%s\"", err.text, file, piece);
 }
+
+static Dataset *open_text(const char *spec, bool test_split, size_t length,
+                          const Vocabulary *vocabulary, Error *err)
+{
+    DatasetOptions options = dataset_defaults();
+
+    options.length = length;
+    options.vocabulary = vocabulary;
+    return dataset_open(spec, test_split, &options, err);
+}
+
+Dataset *data_open_text(const char *spec, bool test_split, size_t length,
+                        const Vocabulary *vocabulary)
+{
+    Error err = {""};
+    Dataset *d = open_text(spec, test_split, length, vocabulary, &err);
+
+    ck_assert_msg(d != NULL, "%s", err.text);
+    return d;
+}
+
+void data_text_refused(const char *spec, bool test_split, size_t length,
+                       const Vocabulary *vocabulary, const char *piece)
+{
+    Error err = {""};
+    Dataset *d = open_text(spec, test_split, length, vocabulary, &err);
+
+    ck_assert_msg(d == NULL, "accepted; expected \"%s\"", piece);
+    ck_assert_msg(strstr(err.text, piece) != NULL, "%s: expected \"%s\"", err.text, piece);
+}

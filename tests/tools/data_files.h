@@ -19,6 +19,14 @@ void data_file_labels(const char *path, size_t count);
  * (first + i + p + 50 c) mod 256. */
 void data_file_cifar(const char *path, size_t count, unsigned first);
 
+/* A text cut into sequences of `length`; vocabulary: of a model, or NULL.  Must open
+ * (dataset_close). */
+Dataset *data_open_text(const char *spec, bool test_split, size_t length,
+                        const Vocabulary *vocabulary);
+/* Must be refused with a sentence that has the piece. */
+void data_text_refused(const char *spec, bool test_split, size_t length,
+                       const Vocabulary *vocabulary, const char *piece);
+
 /* Must open (dataset_close). */
 Dataset *data_open(const char *spec, bool test_split, DataTransform transform);
 /* Must be refused with a sentence that has both pieces. */

@@ -376,7 +376,7 @@ START_TEST(every_option_does_something)
 
     if (strcmp(name, "eval") == 0) { /* two classifiers with nothing learnt yet, and a model */
         expect("train --quiet --overwrite " UNET "--out @m.safetensors", 0);
-        const DatasetOptions binary = {DATA_BINARY, 0.4};
+        const DatasetOptions binary = {.transform = DATA_BINARY, .threshold = 0.4};
         Error err = {""};
         Dataset *d = dataset_open("mnist:" DIR, false, &binary, &err);
         for (uint64_t seed = 1; seed <= 2; seed++) {

@@ -5,6 +5,7 @@
 #include "experiments/data/batches.h"
 #include "experiments/data/datasets.h"
 #include "experiments/data/glyphs.h"
+#include "nn/formats/buffer.h"
 #include "tensor/base/memory.h"
 #include "tests/tools/data_files.h"
 #include "tests/tools/toys.h"
@@ -143,6 +144,143 @@ START_TEST(glyphs_follow_their_law)
 }
 END_TEST
 
+/* ---- texts ---- */
+
+/* Symbols 0, 1, ..., count-1 of 1000. */
+static Dataset *counting_text(size_t count, size_t length)
+{
+    Buffer lines = {0};
+    Error err = {""};
+    Dataset *d = dataset_create("text:x");
+
+    for (int i = 0; i < 1000; i++)
+        buffer_format(&lines, "%d\n", i);
+    d->text = text_data_create(count, vocabulary_parse(lines.bytes, lines.length, "", &err));
+    buffer_free(&lines);
+    for (size_t i = 0; i < count; i++)
+        d->text->symbols[i] = (uint16_t)i;
+    d->height = d->channels = 1;
+    d->width = d->dims = length;
+    d->states = 1000;
+    d->count = count / length;
+    return d;
+}
+
+/* Windows that begin anywhere, the first and the last place too, and go on without a gap; a
+ * function of seed, step and place in the batch, never mirrored. */
+START_TEST(texts_give_windows)
+{
+    enum { N = 2000, LENGTH = 4, COUNT = 19 };
+    Dataset *d = counting_text(COUNT, LENGTH);
+    States s = states_alloc(N, LENGTH), part = states_alloc(7, LENGTH);
+    size_t begins[COUNT] = {0};
+
+    dataset_batch(d, 3, 5, N, true, &s, NULL);
+    for (size_t b = 0; b < N; b++) {
+        const uint16_t *row = states_row(&s, b);
+        for (size_t i = 1; i < LENGTH; i++)
+            ck_assert_uint_eq(row[i], row[0] + i);
+        begins[row[0]]++;
+    }
+    /* 16 places, 125 each on average, deviation 10.8: outside 60..190 with probability 3e-8 */
+    for (size_t i = 0; i < COUNT; i++)
+        ck_assert(i < 16 ? begins[i] >= 60 && begins[i] <= 190 : begins[i] == 0);
+    dataset_batch(d, 3, 5, 7, false, &part, NULL);
+    ck_assert_mem_eq(part.x, s.x, 7 * LENGTH * sizeof *s.x);
+    dataset_batch(d, 3, 6, 7, false, &part, NULL);
+    ck_assert_mem_ne(part.x, s.x, 7 * LENGTH * sizeof *s.x);
+    dataset_batch(d, 4, 5, 7, false, &part, NULL);
+    ck_assert_mem_ne(part.x, s.x, 7 * LENGTH * sizeof *s.x);
+    states_free(&s);
+    states_free(&part);
+    dataset_close(d);
+}
+END_TEST
+
+START_TEST(a_text_of_one_window)
+{
+    Dataset *d = counting_text(6, 6);
+    States s = states_alloc(3, 6);
+    dataset_batch(d, 1, 0, 3, false, &s, NULL);
+    for (size_t i = 0; i < 18; i++)
+        ck_assert_uint_eq(s.x[i], i % 6);
+    states_free(&s);
+    dataset_close(d);
+}
+END_TEST
+
+START_TEST(rows_of_a_text_lie_side_by_side)
+{
+    Dataset *d = counting_text(700, 3);
+    States s = states_alloc(3, 3);
+    ck_assert_uint_eq(d->count, 233);
+    dataset_rows(d, 230, &s, NULL);
+    for (size_t i = 0; i < 9; i++)
+        ck_assert_uint_eq(s.x[i], 690 + i); /* beyond a byte */
+    states_free(&s);
+    dataset_close(d);
+}
+END_TEST
+
+/* What was put in comes out, in the order of pictures: each row once in an epoch. */
+START_TEST(texts_in_rows_keep_them)
+{
+    Dataset *d = counting_text(700, 3), *like = dataset_like(d, 10);
+    States rows = states_alloc(10, 3), out = states_alloc(10, 3);
+    unsigned seen = 0;
+
+    dataset_rows(d, 200, &rows, NULL);
+    States first = states_rows(&rows, 0, 4), last = states_rows(&rows, 4, 6);
+    dataset_put(like, 0, &first);
+    dataset_put(like, 4, &last);
+    dataset_rows(like, 0, &out, NULL);
+    ck_assert_mem_eq(out.x, rows.x, 30 * sizeof *out.x);
+    dataset_batch(like, 2, 0, 10, true, &out, NULL);
+    for (size_t b = 0; b < 10; b++) {
+        const uint16_t *row = states_row(&out, b);
+        ck_assert(row[0] % 3 == 0 && row[1] == row[0] + 1 && row[2] == row[0] + 2);
+        seen |= 1u << (row[0] / 3 - 200);
+    }
+    ck_assert_uint_eq(seen, 1023);
+    states_free(&rows);
+    states_free(&out);
+    dataset_close(like);
+    dataset_close(d);
+}
+END_TEST
+
+START_TEST(pictures_can_be_put)
+{
+    data_file_pictures(PICTURES, 10, 2, 2);
+    Dataset *d = data_open("idx:" PICTURES, false, DATA_AS_IS), *like = dataset_like(d, 3);
+    States x = states_alloc(3, 4), out = states_alloc(3, 4);
+    dataset_rows(d, 7, &x, NULL);
+    dataset_put(like, 0, &x);
+    dataset_rows(like, 0, &out, NULL);
+    ck_assert_mem_eq(out.x, x.x, 12 * sizeof *x.x);
+    states_free(&x);
+    states_free(&out);
+    dataset_close(like);
+    dataset_close(d);
+}
+END_TEST
+
+START_TEST(windows_must_fit)
+{
+    Dataset *d = counting_text(5, 6);
+    States s = states_alloc(1, 6);
+    dataset_batch(d, 0, 0, 1, false, &s, NULL);
+}
+END_TEST
+
+START_TEST(rows_that_are_put_must_fit)
+{
+    Dataset *d = counting_text(12, 6);
+    States s = states_alloc(2, 6);
+    dataset_put(d, 1, &s);
+}
+END_TEST
+
 START_TEST(batch_must_fit)
 {
     Dataset *d = data_open("glyphs", false, DATA_AS_IS);
@@ -163,9 +301,16 @@ Suite *batches_suite(void)
     tcase_add_test(tc, flips_mirror_rows);
     tcase_add_test(tc, flips_change_from_step_to_step);
     tcase_add_test(tc, glyphs_follow_their_law);
+    tcase_add_test(tc, texts_give_windows);
+    tcase_add_test(tc, a_text_of_one_window);
+    tcase_add_test(tc, rows_of_a_text_lie_side_by_side);
+    tcase_add_test(tc, texts_in_rows_keep_them);
+    tcase_add_test(tc, pictures_can_be_put);
     suite_add_tcase(suite, tc);
     tc = tcase_create("misuse");
     tcase_add_test_raise_signal(tc, batch_must_fit, 6);
+    tcase_add_test_raise_signal(tc, windows_must_fit, 6);
+    tcase_add_test_raise_signal(tc, rows_that_are_put_must_fit, 6);
     suite_add_tcase(suite, tc);
     return suite;
 }

@@ -37,6 +37,27 @@ START_TEST(like_another_but_all_zero)
 }
 END_TEST
 
+START_TEST(like_a_text_has_rows)
+{
+    Error err = {""};
+    Dataset *d = dataset_create("text:x");
+    d->text = text_data_create(9, vocabulary_parse("a\nb\nc", 5, "", &err));
+    d->height = d->channels = 1;
+    d->width = d->dims = 4;
+    d->states = 3;
+    d->count = 2;
+    Dataset *like = dataset_like(d, 5);
+    ck_assert(!d->text->in_rows && like->text->in_rows);
+    ck_assert(vocabulary_equal(d->text->vocabulary, like->text->vocabulary));
+    dataset_close(d);
+    ck_assert(like->count == 5 && like->dims == 4 && like->states == 3 && like->data == NULL);
+    ck_assert_uint_eq(like->text->count, 20);
+    for (size_t i = 0; i < 20; i++)
+        ck_assert_uint_eq(like->text->symbols[i], 0);
+    dataset_close(like);
+}
+END_TEST
+
 Suite *dataset_suite(void);
 Suite *dataset_suite(void)
 {
@@ -44,6 +65,7 @@ Suite *dataset_suite(void)
     TCase *tc = tcase_create("dataset");
     tcase_add_test(tc, a_new_one_is_empty);
     tcase_add_test(tc, like_another_but_all_zero);
+    tcase_add_test(tc, like_a_text_has_rows);
     suite_add_tcase(suite, tc);
     return suite;
 }

@@ -32,7 +32,8 @@ START_TEST(kinds_are_complete)
         ck_assert_str_ne(k->name, "unknown"); /* what models are called that do not know */
         ck_assert(k->place == NULL || k->place[0] != '\0');
         ck_assert_uint_gt(strlen(k->help), 0);
-        ck_assert(k->open != NULL && k->presets != NULL);
+        ck_assert((k->open != NULL) != (k->open_text != NULL) && k->presets != NULL);
+        ck_assert(k->open_text == NULL || (k->place != NULL && !k->has_law));
         ck_assert_ptr_eq(dataset_kind_of(k->name), k); /* so no name comes twice */
     }
 }
@@ -87,6 +88,7 @@ START_TEST(text_is_made_from_the_table)
         ck_assert_ptr_nonnull(strstr(text, spec));
     }
     ck_assert_str_eq(dataset_law_specs(text), "glyphs");
+    ck_assert_str_eq(dataset_text_specs(text), "text:FILE, text8:FILE or tokens:FILE");
     ck_assert_ptr_nonnull(f);
     dataset_help(f);
     rewind(f);
@@ -111,10 +113,18 @@ START_TEST(laws_are_known_by_spec)
 }
 END_TEST
 
+START_TEST(texts_are_known_by_spec)
+{
+    ck_assert(dataset_is_text("text:/nowhere"));
+    ck_assert(!dataset_is_text("text") && !dataset_is_text("text:"));
+    ck_assert(!dataset_is_text("glyphs") && !dataset_is_text("npy:x"));
+}
+END_TEST
+
 START_TEST(specs_are_checked)
 {
     Error err = {""};
-    DatasetOptions options = {DATA_BINARY, 1.5};
+    DatasetOptions options = {.transform = DATA_BINARY, .threshold = 1.5};
 
     data_refused("glyph", false, DATA_AS_IS, "'glyph'", "expected glyphs, mnist:DIR");
     data_refused("mnist:", false, DATA_AS_IS, "'mnist:'", "expected glyphs, mnist:DIR");
@@ -161,6 +171,7 @@ Suite *datasets_suite(void)
     tcase_add_test(tc, presets_of_kinds_exist);
     tcase_add_test(tc, text_is_made_from_the_table);
     tcase_add_test(tc, laws_are_known_by_spec);
+    tcase_add_test(tc, texts_are_known_by_spec);
     tcase_add_test(tc, specs_are_checked);
     tcase_add_test(tc, whole_specs_are_needed);
     tcase_set_timeout(tc, 60);

@@ -71,7 +71,7 @@ static void add(const char *name, size_t steps)
 static void choose(const char *metrics)
 {
     Error err = {""};
-    ck_assert_msg(metrics_choose(&c.e->metrics, metrics, true, &err), "%s", err.text);
+    ck_assert_msg(metrics_choose(&c.e->metrics, metrics, METRIC_OF_LAW, &err), "%s", err.text);
     ck_assert_msg(evaluation_prepare(c.e, &err), "%s", err.text);
 }
 

@@ -60,11 +60,14 @@ START_TEST(the_data_decide_where_nothing_is_asked_for)
     Error err = {""};
     ck_assert_str_eq(chosen(), "");
     ck_assert(!metrics_look_at_test(&metrics) && !metrics_look_at_samples(&metrics));
-    ck_assert(metrics_choose(&metrics, NULL, true, &err));
+    ck_assert(metrics_choose(&metrics, NULL, METRIC_OF_LAW, &err));
     ck_assert_str_eq(chosen(), "valid ");
     ck_assert(!metrics_look_at_test(&metrics) && metrics_look_at_samples(&metrics));
-    ck_assert(metrics_choose(&metrics, NULL, false, &err));
+    ck_assert(metrics_choose(&metrics, NULL, METRIC_OF_PICTURES, &err));
     ck_assert_str_eq(chosen(), "fcd ");
+    ck_assert(metrics_look_at_test(&metrics) && metrics_look_at_samples(&metrics));
+    ck_assert(metrics_choose(&metrics, NULL, METRIC_OF_TEXTS, &err));
+    ck_assert_str_eq(chosen(), "ngram words ");
     ck_assert(metrics_look_at_test(&metrics) && metrics_look_at_samples(&metrics));
 }
 END_TEST
@@ -72,9 +75,9 @@ END_TEST
 START_TEST(lists_choose)
 {
     Error err = {""};
-    ck_assert(metrics_choose(&metrics, "bound,valid,bound", true, &err));
+    ck_assert(metrics_choose(&metrics, "bound,valid,bound", METRIC_OF_LAW, &err));
     ck_assert_str_eq(chosen(), "valid bound ");
-    ck_assert(metrics_choose(&metrics, "elbo", true, &err));
+    ck_assert(metrics_choose(&metrics, "elbo", METRIC_OF_LAW, &err));
     ck_assert_str_eq(chosen(), "elbo ");
     ck_assert(metrics_look_at_test(&metrics) && !metrics_look_at_samples(&metrics));
 }
@@ -86,7 +89,7 @@ static const char *const no_lists[] = {"",     "fid",        "valid,",   ",valid
 START_TEST(unknown_names_are_refused)
 {
     Error err = {""};
-    ck_assert(!metrics_choose(&metrics, no_lists[_i], true, &err));
+    ck_assert(!metrics_choose(&metrics, no_lists[_i], METRIC_OF_LAW, &err));
     ck_assert_msg(strstr(err.text, ": expected a list of valid, fcd, elbo, bound") != NULL, "%s",
                   err.text);
 }
@@ -96,7 +99,7 @@ START_TEST(needs_are_checked_before_work)
 {
     Error err = {""};
     MetricSetting setting = {.known_law = true};
-    ck_assert(metrics_choose(&metrics, "valid,bound", true, &err));
+    ck_assert(metrics_choose(&metrics, "valid,bound", METRIC_OF_LAW, &err));
     ck_assert(metrics_check(&metrics, &setting, &err));
     setting.sampling.grid = GRID_AUTHORS;
     ck_assert(!metrics_check(&metrics, &setting, &err));
@@ -110,7 +113,15 @@ START_TEST(needs_are_checked_before_work)
     setting.known_law = false;
     ck_assert(!metrics_check(&metrics, &setting, &err));
     ck_assert_msg(strstr(err.text, "--metrics valid: expected --data glyphs"), "%s", err.text);
-    ck_assert(metrics_choose(&metrics, "elbo", false, &err)); /* others do not ask */
+    ck_assert(metrics_choose(&metrics, "ngram", METRIC_OF_TEXTS, &err));
+    ck_assert(!metrics_check(&metrics, &setting, &err));
+    ck_assert_msg(strstr(err.text, "--metrics ngram: expected --data text:FILE, text8") != NULL,
+                  "%s", err.text);
+    ck_assert(metrics_choose(&metrics, "words", METRIC_OF_TEXTS, &err));
+    ck_assert(!metrics_check(&metrics, &setting, &err));
+    setting.text = true;
+    ck_assert(metrics_check(&metrics, &setting, &err));
+    ck_assert(metrics_choose(&metrics, "elbo", METRIC_OF_PICTURES, &err)); /* others do not ask */
     ck_assert(metrics_check(&metrics, &setting, &err));
 }
 END_TEST
@@ -137,7 +148,9 @@ START_TEST(help_names_all)
     size_t n;
     metrics_help(help);
     ck_assert_msg(strncmp(help, "of valid, fcd, elbo, bound", 26) == 0, "%s", help);
-    ck_assert_msg(strstr(help, " (default: valid or fcd, what fits the data)") != NULL, "%s", help);
+    ck_assert_msg(strstr(help, " (default: valid or fcd or ngram,words, what fits the data)") !=
+                      NULL,
+                  "%s", help);
     FILE *f = fopen(toy("list"), "wb");
     ck_assert(!metrics_list(f, 2, use) && !metrics_list(f, 0, NULL));
     ck_assert(metrics_list(f, 2, ask));
@@ -191,6 +204,7 @@ START_TEST(other_bounds_are_taken_on_the_first_pictures)
     setting.test = NULL;
     p = bits_pictures(&setting);
     ck_assert_str_eq(p.split, "training");
+    ck_assert_str_eq(p.name, "pictures");
     ck_assert_uint_eq(p.x0.batch, 6);
     bits_pictures_free(&p);
     states_free(&first);

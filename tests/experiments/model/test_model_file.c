@@ -336,6 +336,135 @@ START_TEST(broken_rates_in_a_file_are_named)
 }
 END_TEST
 
+/* ---- texts ---- */
+
+/* A text of 12 symbols and three tokens, in sequences of 4. */
+static Dataset *small_text(const char *tokens)
+{
+    Error err = {""};
+    Dataset *d = dataset_create("text:x");
+    d->text = text_data_create(12, vocabulary_parse(tokens, strlen(tokens), "", &err));
+    d->height = d->channels = 1;
+    d->width = d->dims = 4;
+    d->states = 3;
+    d->count = 3;
+    return d;
+}
+
+static Model *text_model(const Dataset *d)
+{
+    Config c = toy_config(ROLE_TEACHER, 10);
+    c.height = 1;
+    c.width = 4;
+    c.states = 3;
+    Model *m = create(&c, ROLE_TEACHER);
+    model_set_data(m, d);
+    return m;
+}
+
+/* The alphabet travels in the file, whatever its bytes are. */
+START_TEST(an_alphabet_is_kept)
+{
+    Error err = {""};
+    Dataset *d = small_text("\\n\n\\xff\n\\\\\"\xC3\xA9");
+    Model *m = text_model(d), *student = create(&m->config, ROLE_STUDENT);
+    save(m, NULL, toy("a.safetensors"));
+    Model *back = load(toy("a.safetensors"), WEIGHTS_RAW);
+    ck_assert_str_eq(back->data, "text");
+    ck_assert(vocabulary_equal(back->vocabulary, d->text->vocabulary));
+    ck_assert(model_fits_data(back, "a.safetensors", d, &err));
+    ck_assert(may_teach(m, back, "a.safetensors", &err));
+    model_set_data_of(student, back);
+    ck_assert_str_eq(student->data, "text");
+    ck_assert(vocabulary_equal(student->vocabulary, d->text->vocabulary));
+    model_destroy(student);
+    back->vocabulary->bytes[0] = 'x';
+    ck_assert(!may_teach(m, back, "a.safetensors", &err));
+    ck_assert_msg(strstr(err.text, "a.safetensors: its alphabet is another one") != NULL, "%s",
+                  err.text);
+    model_destroy(back);
+    model_destroy(m);
+    dataset_close(d);
+}
+END_TEST
+
+START_TEST(texts_and_pictures_do_not_mix)
+{
+    Error err = {""};
+    Dataset *d = small_text("a\nb\nc"), *glyphs = toy_open("glyphs", false);
+    Model *m = text_model(d), *pictures = saved(ROLE_TEACHER, "p.safetensors");
+    ck_assert(!model_fits_data(m, "m", glyphs, &err));
+    ck_assert_str_eq(err.text, "m: made for texts: expected pictures, as glyphs has");
+    ck_assert(!model_fits_data(pictures, "p", d, &err));
+    ck_assert_str_eq(err.text, "p: made for pictures: expected texts, as text:x has");
+    ck_assert(model_fits_data(pictures, "p", glyphs, &err));
+    model_destroy(pictures);
+    model_destroy(m);
+    dataset_close(glyphs);
+    dataset_close(d);
+}
+END_TEST
+
+/* Symbols beyond a byte, the vocabulary and the cut all count. */
+START_TEST(texts_have_hashes)
+{
+    char hash[65];
+    Dataset *d = small_text("a\nb\nc"), *e = small_text("a\nb\nd");
+    Model *m = text_model(d);
+    strcpy(hash, m->data_hash);
+    model_set_data(m, d);
+    ck_assert_str_eq(m->data_hash, hash);
+    model_set_data(m, e);
+    ck_assert_str_ne(m->data_hash, hash);
+    d->text->symbols[11] = 1;
+    model_set_data(m, d);
+    ck_assert_str_ne(m->data_hash, hash);
+    d->text->symbols[11] = 256;
+    model_set_data(m, d);
+    ck_assert_str_ne(m->data_hash, hash);
+    model_destroy(m);
+    dataset_close(d);
+    dataset_close(e);
+}
+END_TEST
+
+static const struct {
+    const char *value, *part;
+} bad_alphabets[] = {
+    {"", "alphabet: 0 tokens, one a line: expected 2 to 65535"},
+    {"a", "alphabet: 1 token, one a line: expected 2 to 65535"},
+    {"a\nb", "alphabet: 2 tokens, expected 3, as there are states"},
+    {"a\nb\nc\nd", "alphabet: 4 tokens, expected 3, as there are states"},
+    {"a\n\\q\nc", "alphabet: line 2: expected \\n"},
+};
+
+START_TEST(broken_alphabets_in_a_file_are_named)
+{
+    Error err = {""};
+    Dataset *d = small_text("a\nb\nc");
+    Model *m = text_model(d);
+    save(m, NULL, toy("a.safetensors"));
+    model_destroy(m);
+    dataset_close(d);
+    const size_t before = mem_in_use();
+    change(toy("a.safetensors"), toy("b.safetensors"), "alphabet", bad_alphabets[_i].value);
+    ck_assert(model_load(toy("b.safetensors"), WEIGHTS_RAW, &err) == NULL);
+    ck_assert_msg(strstr(err.text, bad_alphabets[_i].part) != NULL, "%s", err.text);
+    ck_assert_msg(strstr(err.text, "b.safetensors") != NULL, "%s", err.text);
+    ck_assert_uint_eq(mem_in_use(), before);
+}
+END_TEST
+
+START_TEST(pictures_have_no_alphabet)
+{
+    Error err = {""};
+    model_destroy(saved(ROLE_TEACHER, "a.safetensors"));
+    change(toy("a.safetensors"), toy("b.safetensors"), "alphabet", "a\nb");
+    ck_assert(model_load(toy("b.safetensors"), WEIGHTS_RAW, &err) == NULL);
+    ck_assert_msg(strstr(err.text, "alphabet: expected none") != NULL, "%s", err.text);
+}
+END_TEST
+
 START_TEST(files_that_are_no_models)
 {
     Error err = {""};
@@ -423,6 +552,12 @@ Suite *model_file_suite(void)
     tcase_add_test(tc, newer_settings_may_be_missing);
     tcase_add_test(tc, settings_of_other_classes_may_be_missing);
     tcase_add_test(tc, a_rate_matrix_is_kept);
+    tcase_add_test(tc, an_alphabet_is_kept);
+    tcase_add_test(tc, texts_and_pictures_do_not_mix);
+    tcase_add_test(tc, texts_have_hashes);
+    tcase_add_loop_test(tc, broken_alphabets_in_a_file_are_named, 0,
+                        sizeof bad_alphabets / sizeof bad_alphabets[0]);
+    tcase_add_test(tc, pictures_have_no_alphabet);
     tcase_add_loop_test(tc, broken_rates_in_a_file_are_named, 0,
                         sizeof bad_rates / sizeof bad_rates[0]);
     tcase_add_test(tc, files_that_are_no_models);

@@ -14,7 +14,7 @@
 #define DIR "test-setting-effects.tmp.d"
 
 /* Tiny trainings.  A world's teacher of students lies ready. */
-typedef enum World { MLP, UNET, GREY, MLP_STUDENT, UNET_STUDENT, NONE } World;
+typedef enum World { MLP, UNET, GREY, MLP_STUDENT, UNET_STUDENT, TEXT, NONE } World;
 enum { WORLDS = NONE };
 #define TINY                                                                                       \
     "--quiet --overwrite --set seed=5 --set batch=4 --set chunk=64 --set warmup=0 "                \
@@ -40,6 +40,7 @@ static const char *const worlds[] = {
     "distill " TINY "--data glyphs --preset glyphs-published --teacher @mlp.safetensors " FEW,
     "distill " TINY "--data mnist:" DIR " --preset mnist-binary-published --teacher "
     "@unet.safetensors " FEW,
+    "train " TINY "--data text:" DIR "/text --set length=4 --set mlp_width=16 --set mlp_blocks=1 ",
 };
 
 /* What a key is tried with: in which world, under which condition, and with which two values; more
@@ -54,6 +55,8 @@ typedef struct Trial {
 static const Trial trials[] = {
     {"transform", UNET, "--set head=softmax ", "binary", "none", false},
     {"threshold", UNET, "", "0.4", "0.2", false},
+    {"length", TEXT, "", "4", "6", false},
+    {"length", MLP, "", "4", "6", true}, /* pictures have their own size */
     {"process", MLP, "--set rate_const=2 --set time_weight=one ", "absorbing", "uniform", false},
     {"schedule", MLP, "", "loglinear", "cosine", false},
     {"rate_const", UNET, "", "2", "3", false},
@@ -109,7 +112,8 @@ static const Trial trials[] = {
     {"ema_decay", MLP, "", "0.05", "0.1", false}, /* above 2/11 the first steps are the same */
     {"flip", UNET, "", "off", "on", false},
     {"flip", UNET_STUDENT, "", "off", "on", false},
-    {"flip", MLP, "", "off", "on", true}, /* glyphs are drawn from a law, which has no mirror */
+    {"flip", TEXT, "", "off", "on", true}, /* a text has no mirror */
+    {"flip", MLP, "", "off", "on", true},  /* glyphs are drawn from a law, which has no mirror */
     {"loss", UNET, "", "ct_elbo", "cross_entropy", false},
     {"time_weight", MLP, "", "elbo", "one", false},
     {"t_min", MLP, "", "0.01", "0.2", false},
@@ -165,15 +169,16 @@ static void set_up(void)
 {
     size_t bytes;
     cli_set_up(DIR);
-    static const char *const files[] = {"o.safetensors", "o.csv",           "x.npy",
-                                        "grey",          "mlp.csv",         "mlp.safetensors",
-                                        "unet.csv",      "unet.safetensors"};
+    static const char *const files[] = {
+        "o.safetensors",    "o.csv", "x.npy", "grey", "mlp.csv", "mlp.safetensors", "unet.csv",
+        "unet.safetensors", "text"};
     for (size_t i = 0; i < sizeof files / sizeof files[0]; i++)
         toy(files[i]);
     toy_mnist(4, 4, 2); /* its pictures alone are the grey ones */
     char *pictures = toy_read(toy("train-images-idx3-ubyte"), &bytes);
     toy_write(toy("grey"), pictures, bytes);
     mem_free(pictures);
+    toy_text(toy("text"), "the quick brown fox jumps over the lazy dog");
     toy_mnist(12, 16, 1);
     expect("train " TINY NET_MLP "--out @mlp.safetensors", 0);
     expect("train " TINY NET_UNET CT_ELBO "--out @unet.safetensors", 0);

@@ -153,6 +153,7 @@ START_TEST(training_gets_its_settings)
     ck_assert(d.stratified_lambda == c.stratified_lambda);
     const DatasetOptions options = model_dataset(&c);
     ck_assert(options.transform == DATA_BINARY && options.threshold == c.threshold);
+    ck_assert(options.length == (size_t)c.length && options.vocabulary == NULL);
 }
 END_TEST
 
@@ -249,7 +250,7 @@ END_TEST
 START_TEST(draws_follow_the_seed)
 {
     const ConfigRole role = (ConfigRole)_i;
-    const DatasetOptions binary = {DATA_BINARY, 0.4};
+    const DatasetOptions binary = {.transform = DATA_BINARY, .threshold = 0.4};
     Error err = {""};
     Dataset *d = dataset_open(toy_mnist(1, 12, 1), false, &binary, &err);
     const Config c = toy_config(role, 2);

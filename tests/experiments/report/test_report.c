@@ -120,6 +120,18 @@ static Report *full_report(void)
     return r;
 }
 
+START_TEST(lines_are_kept)
+{
+    Report *r = report_create("t", "s");
+    report_lines(r, "Samples <1>", "To be,\n\n  or \x1B[2J not & <b>\n");
+    char *page = page_of(r);
+    ck_assert_ptr_nonnull(strstr(page, "<figcaption>Samples &lt;1&gt;</figcaption>\n<pre "));
+    ck_assert_ptr_nonnull(
+        strstr(page, ">To be,\n\n  or  [2J not &amp; &lt;b&gt;\n</pre></figure>"));
+    mem_free(page);
+}
+END_TEST
+
 START_TEST(page_is_sound)
 {
     char *page = page_of(full_report());
@@ -280,6 +292,7 @@ Suite *report_suite(void)
     tcase_set_timeout(tc, 20);
     tcase_add_checked_fixture(tc, NULL, remove_files);
     tcase_add_test(tc, page_is_sound);
+    tcase_add_test(tc, lines_are_kept);
     tcase_add_test(tc, equal_reports_are_equal_files);
     tcase_add_test(tc, write_fails_with_a_sentence);
     tcase_add_test(tc, curves_of_logs);

@@ -1,0 +1,219 @@
+/* words: do samples have the words of the training text, its symbols, and variety?  Three numbers:
+ * the share of words that stand in the training text; the entropy of symbols; the share of 4-grams
+ * that are different.  Words are looked for in the bytes; those at a sequence's ends, which may be
+ * pieces, are left out. */
+#include <math.h>
+#include <stdlib.h>
+
+#include "experiments/data/rendering.h"
+#include "experiments/metrics/text_metric.h"
+#include "experiments/metrics/word_set.h"
+#include "tensor/base/memory.h"
+#include "tensor/base/text.h"
+
+enum { WORDS, ENTROPY, DISTINCT, COLUMNS };
+enum { GRAM = 4 };
+
+typedef struct WordsMetric {
+    const Vocabulary *vocabulary; /* of the training data */
+    WordSet *known;
+    size_t held_out_count, wanted; /* sequences; as many as there are samples */
+    double held_out[COLUMNS];      /* NAN: there are none */
+} WordsMetric;
+
+/* ---- the three numbers ---- */
+
+static double share_of_known(const WordsMetric *m, const States *x)
+{
+    size_t known = 0, words = 0;
+    Buffer text = {0};
+    for (size_t b = 0; b < x->batch; b++) {
+        size_t at = 1, length; /* behind a first word, which has no beginning to be seen */
+        text.length = 0;
+        rendering_add(&text, m->vocabulary, states_row(x, b), x->dims);
+        for (; word_next(text.bytes, text.length, &at, &length); at += length) {
+            if (at + length == text.length)
+                break;
+            words++;
+            known += word_set_has(m->known, text.bytes + at, length);
+        }
+    }
+    buffer_free(&text);
+    return words > 0 ? (double)known / (double)words : NAN;
+}
+
+/* - sum of p log p over the shares p of symbols, in nats; a mask is a symbol too. */
+static double entropy_of(const States *x)
+{
+    const size_t count = x->batch * x->dims;
+    size_t *times = mem_zeroed((size_t)UINT16_MAX + 1, sizeof *times);
+    double sum = 0.0;
+    for (size_t i = 0; i < count; i++)
+        times[x->x[i]]++;
+    for (size_t s = 0; s <= UINT16_MAX; s++) {
+        const double p = (double)times[s] / (double)count;
+        sum -= times[s] > 0 ? p * log(p) : 0.0;
+    }
+    mem_free(times);
+    return sum;
+}
+
+static int compare_grams(const void *a, const void *b)
+{
+    const uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
+    return (x > y) - (x < y);
+}
+
+/* Of all 4-grams inside of sequences; NAN where sequences are shorter. */
+static double share_of_distinct(const States *x)
+{
+    if (x->dims < GRAM)
+        return NAN;
+    const size_t each = x->dims - GRAM + 1, count = x->batch * each;
+    uint64_t *grams = mem_alloc(count, sizeof *grams);
+    size_t distinct = 0;
+    for (size_t i = 0; i < count; i++) {
+        const uint16_t *s = states_row(x, i / each) + i % each;
+        grams[i] = (uint64_t)s[0] << 48 | (uint64_t)s[1] << 32 | (uint64_t)s[2] << 16 | s[3];
+    }
+    qsort(grams, count, sizeof *grams, compare_grams);
+    for (size_t i = 0; i < count; i++)
+        distinct += i == 0 || grams[i] != grams[i - 1];
+    mem_free(grams);
+    return (double)distinct / (double)count;
+}
+
+static void measure(const WordsMetric *m, const States *x, double *values)
+{
+    values[WORDS] = share_of_known(m, x);
+    values[ENTROPY] = entropy_of(x);
+    values[DISTINCT] = share_of_distinct(x);
+}
+
+/* ---- the metric ---- */
+
+static bool check_words(const MetricSetting *setting, Error *err)
+{
+    return text_metric_check("words", setting, err);
+}
+
+static void add_words(WordSet *s, const TextData *t)
+{
+    Buffer text = {0};
+    size_t at = 0, length;
+    rendering_add(&text, t->vocabulary, t->symbols, t->count);
+    for (; word_next(text.bytes, text.length, &at, &length); at += length)
+        word_set_add(s, text.bytes + at, length);
+    buffer_free(&text);
+}
+
+static bool prepare_words(void *state, const MetricSetting *setting, Error *err)
+{
+    WordsMetric *m = state;
+    (void)err;
+    m->vocabulary = setting->train->text->vocabulary;
+    m->known = word_set_create();
+    m->wanted = setting->count;
+    add_words(m->known, setting->train->text);
+    States held_out = text_metric_held_out(setting);
+    m->held_out_count = held_out.batch;
+    for (size_t k = 0; k < COLUMNS; k++)
+        m->held_out[k] = NAN;
+    if (held_out.batch > 0)
+        measure(m, &held_out, m->held_out);
+    states_free(&held_out);
+    return true;
+}
+
+static void release_words(void *state)
+{
+    WordsMetric *m = state;
+    word_set_free(m->known);
+}
+
+static bool of_samples(void *state, const States *samples, double *values, Error *err)
+{
+    (void)err;
+    measure(state, samples, values);
+    return true;
+}
+
+/* The share of different 4-grams falls with the number of sequences: fewer are no measure. */
+static double floor_of(const void *state, size_t column)
+{
+    const WordsMetric *m = state;
+    return column == DISTINCT && m->held_out_count < m->wanted ? NAN : m->held_out[column];
+}
+
+static void print_words(const void *state, FILE *out)
+{
+    const WordsMetric *m = state;
+    fprintf(out, "\nwords: of %zu in the training text", word_set_count(m->known));
+    if (m->held_out_count > 0)
+        text_print(out,
+                   "; %zu held-out sequences: words %.2f %%, entropy %.4f nats, distinct4 %.2f %%",
+                   m->held_out_count, 100 * m->held_out[WORDS], m->held_out[ENTROPY],
+                   100 * m->held_out[DISTINCT]);
+}
+
+static void json_words(const void *state, JsonOut *j)
+{
+    const WordsMetric *m = state;
+    jsonout_count(j, "words_known", word_set_count(m->known));
+    jsonout_count(j, "words_held_out_count", m->held_out_count);
+    jsonout_number(j, "words_held_out", m->held_out[WORDS]);
+    jsonout_number(j, "entropy_held_out", m->held_out[ENTROPY]);
+    jsonout_number(j, "distinct4_held_out", m->held_out[DISTINCT]);
+}
+
+static void report_words(const void *state, Report *r)
+{
+    const WordsMetric *m = state;
+    char text[128];
+    text_format(text, sizeof text, "%zu", word_set_count(m->known));
+    report_fact(r, "words of the training text", text);
+    if (m->held_out_count == 0)
+        return;
+    text_format(text, sizeof text, "%.2f %% words, entropy %.4f nats, %.2f %% distinct 4-grams",
+                100 * m->held_out[WORDS], m->held_out[ENTROPY], 100 * m->held_out[DISTINCT]);
+    report_fact(r, "held-out text", text);
+}
+
+static const MetricColumn columns[] = {
+    [WORDS] = {.name = "words",
+               .label = "words",
+               .unit = "%",
+               .width = 8,
+               .decimals = 2,
+               .chart = "Share of words that stand in the training text"},
+    [ENTROPY] = {.name = "entropy",
+                 .label = "entropy",
+                 .width = 8,
+                 .decimals = 4,
+                 .chart = "Entropy of symbols, nats"},
+    [DISTINCT] = {.name = "distinct4",
+                  .label = "distinct",
+                  .unit = "%",
+                  .width = 10,
+                  .decimals = 2,
+                  .chart = "Share of 4-grams that differ from all others"},
+};
+
+const MetricClass metric_words = {
+    .name = "words",
+    .help = "share of words that stand in the training text, entropy of symbols, different 4-grams",
+    .needs = "a text; the test split for the numbers of held-out text",
+    .when = METRIC_OF_TEXTS,
+    .looks_at_test = true,
+    .state_bytes = sizeof(WordsMetric),
+    .check = check_words,
+    .prepare = prepare_words,
+    .release = release_words,
+    .of_samples = of_samples,
+    .columns = columns,
+    .column_count = COLUMNS,
+    .floor = floor_of,
+    .print = print_words,
+    .json = json_words,
+    .report = report_words,
+};

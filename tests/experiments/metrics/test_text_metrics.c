@@ -1,0 +1,222 @@
+/* The metrics of texts: values of small texts, with and without a test split. */
+#include <check.h>
+#include <math.h>
+#include <string.h>
+
+#include "experiments/metrics/metrics.h"
+#include "experiments/metrics/ngram_model.h"
+#include "tensor/base/memory.h"
+#include "tests/tools/data_files.h"
+#include "tests/tools/toys.h"
+
+#define DIR   "test-text-metrics.tmp.d"
+#define FILE_ DIR "/a.txt"
+
+static Metrics metrics;
+static Dataset *train, *test;
+
+static void set_up(void)
+{
+    /* 90 bytes to train, 10 to test */
+    static const char text[] =
+        "to be or not to be that is the question whether it is nobler in the "
+        "mind to suffer the or a\nthat is o";
+    toys_set_up(DIR);
+    metrics_create(&metrics);
+    data_file(FILE_, text, 100);
+    train = data_open_text("text:" FILE_, false, 5, NULL);
+    test = data_open_text("text:" FILE_, true, 5, NULL);
+}
+
+static void tear_down(void)
+{
+    metrics_free(&metrics);
+    dataset_close(test);
+    dataset_close(train);
+    toys_tear_down();
+    ck_assert_uint_eq(mem_in_use(), 0);
+}
+
+static Metric *prepared(const char *name, size_t count, const Dataset *held_out)
+{
+    Error err = {""};
+    const MetricSetting setting = {.count = count,
+                                   .sampling = {.seed = 1},
+                                   .text = true,
+                                   .quiet = true,
+                                   .train = train,
+                                   .test = held_out};
+    ck_assert(metrics_choose(&metrics, name, METRIC_OF_TEXTS, &err));
+    ck_assert_msg(metrics_check(&metrics, &setting, &err), "%s", err.text);
+    ck_assert_msg(metrics_prepare(&metrics, &setting, &err), "%s", err.text);
+    for (size_t i = 0; i < metrics.count; i++)
+        if (metrics.at[i].chosen)
+            return &metrics.at[i];
+    ck_abort_msg("no metric %s", name);
+    return NULL;
+}
+
+/* The bytes as `rows` sequences of states, the byte ? as a mask. */
+static States states_of(const char *bytes, size_t rows)
+{
+    int state[256];
+    States x = states_alloc(rows, strlen(bytes) / rows);
+    ck_assert(vocabulary_states(train->text->vocabulary, state));
+    state['?'] = (int)train->states;
+    for (size_t i = 0; i < rows * x.dims; i++) {
+        const int s = state[(unsigned char)bytes[i]];
+        ck_assert_int_ge(s, 0);
+        x.x[i] = (uint16_t)s;
+    }
+    return x;
+}
+
+static void measure(const Metric *m, const char *bytes, size_t rows, double *values)
+{
+    Error err = {""};
+    States x = states_of(bytes, rows);
+    ck_assert_msg(m->kind->of_samples(m->state, &x, values, &err), "%s", err.text);
+    states_free(&x);
+}
+
+static void near(double value, double expected)
+{
+    ck_assert_msg(fabs(value - expected) < 1e-12, "%.15g, expected %.15g", value, expected);
+}
+
+/* What the metric says on the line below the table. */
+static char *printed(const Metric *m)
+{
+    size_t n;
+    FILE *f = fopen(toy("out"), "wb");
+    m->kind->print(m->state, f);
+    fclose(f);
+    return toy_read(toy("out"), &n);
+}
+
+static void holds(char *text, const char *part)
+{
+    ck_assert_msg(strstr(text, part) != NULL, "expected '%s' in: %s", part, text);
+    mem_free(text);
+}
+
+START_TEST(ngram_is_the_models_mean)
+{
+    Error err = {""};
+    double value;
+    const Metric *m = prepared("ngram", 50, test);
+    NgramModel *model =
+        ngram_create(train->text->symbols, train->text->count, train->states, 5, &err);
+    States x = states_of("to be suffertt?bq", 1);
+    measure(m, "to be suffertt?bq", 1, &value);
+    near(value, ngram_mean(model, &x));
+    states_free(&x);
+    States held_out = {test->text->symbols, 2, 5};
+    near(m->kind->floor(m->state, 0), ngram_mean(model, &held_out));
+    ngram_free(model);
+    holds(printed(m), "under 5-grams of 90 training symbols; 2 held-out sequences -");
+    holds(printed(m), "; text drawn from the n-grams -");
+}
+END_TEST
+
+START_TEST(known_text_is_likelier)
+{
+    double known, shuffled;
+    const Metric *m = prepared("ngram", 50, test);
+    measure(m, "that is the question", 2, &known);
+    measure(m, "qhta eh itnst uostei", 2, &shuffled);
+    ck_assert_double_gt(known, shuffled + 1);
+}
+END_TEST
+
+/* No test split: the floors are not known, and the rest is said. */
+START_TEST(held_out_text_may_be_missing)
+{
+    double values[3];
+    const Metric *m = prepared("ngram", 50, NULL);
+    measure(m, "to be", 1, values);
+    ck_assert(isfinite(values[0]) && isnan(m->kind->floor(m->state, 0)));
+    holds(printed(m), "under 5-grams of 90 training symbols; text drawn");
+    m = prepared("words", 50, NULL);
+    measure(m, "to be", 1, values);
+    for (size_t k = 0; k < 3; k++)
+        ck_assert(isnan(m->kind->floor(m->state, k)));
+    holds(printed(m), "words: of 14 in the training text");
+}
+END_TEST
+
+/* Only words with both ends inside count: "be or" and "the" of these. */
+START_TEST(words_are_looked_up)
+{
+    double values[3];
+    const Metric *m = prepared("words", 50, test);
+    measure(m, "to be or not", 1, values);
+    near(values[0], 1.0); /* be, or */
+    measure(m, "to eb or not", 1, values);
+    near(values[0], 0.5);
+    measure(m, "tot be or the be the eh ", 2, values); /* "tot be or th", "e be the eh " */
+    near(values[0], 4.0 / 5);                          /* be or, be the eh */
+    measure(m, "to be", 1, values);
+    ck_assert(isnan(values[0]));
+    measure(m, " ?or? to ", 1, values); /* [MASK]or[MASK] to */
+    near(values[0], 2.0 / 4);
+}
+END_TEST
+
+START_TEST(entropy_is_of_symbols)
+{
+    double values[3];
+    const Metric *m = prepared("words", 50, test);
+    measure(m, "aaaa", 1, values);
+    near(values[1], 0.0);
+    measure(m, "abababab", 2, values);
+    near(values[1], log(2.0));
+    measure(m, "aaab", 1, values);
+    near(values[1], -0.75 * log(0.75) - 0.25 * log(0.25));
+}
+END_TEST
+
+START_TEST(distinct_grams_are_counted)
+{
+    double values[3];
+    const Metric *m = prepared("words", 50, test);
+    measure(m, "ababababab", 1, values); /* abab baba, of 7 */
+    near(values[2], 2.0 / 7);
+    measure(m, "ababababab", 2, values); /* ababa babab: not across the rows */
+    near(values[2], 2.0 / 4);
+    measure(m, "aboret", 1, values);
+    near(values[2], 1.0);
+    measure(m, "abo", 1, values);
+    ck_assert(isnan(values[2]));
+}
+END_TEST
+
+/* Different 4-grams of fewer sequences than there are samples are no floor. */
+START_TEST(floors_are_of_as_many_sequences)
+{
+    const Metric *m = prepared("words", 2, test);
+    near(m->kind->floor(m->state, 2), 1.0); /* "a\nthat is" in rows of 5 */
+    ck_assert(isfinite(m->kind->floor(m->state, 1)));
+    metrics_free(&metrics);
+    metrics_create(&metrics);
+    m = prepared("words", 3, test);
+    ck_assert(isnan(m->kind->floor(m->state, 2)) && isfinite(m->kind->floor(m->state, 1)));
+}
+END_TEST
+
+Suite *text_metrics_suite(void);
+Suite *text_metrics_suite(void)
+{
+    Suite *suite = suite_create("text_metrics");
+    TCase *tc = tcase_create("text_metrics");
+    tcase_add_checked_fixture(tc, set_up, tear_down);
+    tcase_add_test(tc, ngram_is_the_models_mean);
+    tcase_add_test(tc, known_text_is_likelier);
+    tcase_add_test(tc, held_out_text_may_be_missing);
+    tcase_add_test(tc, words_are_looked_up);
+    tcase_add_test(tc, entropy_is_of_symbols);
+    tcase_add_test(tc, distinct_grams_are_counted);
+    tcase_add_test(tc, floors_are_of_as_many_sequences);
+    suite_add_tcase(suite, tc);
+    return suite;
+}

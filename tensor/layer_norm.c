@@ -77,7 +77,6 @@ static double add_lanes(const double *lane)
 
 static inline void add_piece(double *restrict lane, const float *restrict x, size_t count)
 {
-#pragma omp simd
     for (size_t j = 0; j < count; j++)
         lane[j] += (double)x[j];
 }
@@ -85,7 +84,6 @@ static inline void add_piece(double *restrict lane, const float *restrict x, siz
 static inline void square_piece(double *restrict lane, const float *restrict x, double mean,
                                 size_t count)
 {
-#pragma omp simd
     for (size_t j = 0; j < count; j++) {
         const double d = (double)x[j] - mean;
         lane[j] += d * d;
@@ -145,7 +143,6 @@ static inline void slope_piece(double *restrict a, double *restrict b, const flo
                                const float *x, const float *restrict factor, float mean, float rstd,
                                size_t count)
 {
-#pragma omp simd
     for (size_t j = 0; j < count; j++) {
         const double du = (double)(dy[j] * factor[j]);
         a[j] += du;

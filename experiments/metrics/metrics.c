@@ -154,8 +154,9 @@ void metrics_help(char text[METRICS_HELP_ROOM])
         standard_names((MetricDefault)data, some);
         add_name(standard, " or ", some);
     }
-    snprintf(text, METRICS_HELP_ROOM, "of %s (default: %s, what fits the data); list explains them",
-             names, standard);
+    snprintf(text, METRICS_HELP_ROOM,
+             "of %.150s (default: %.150s, what fits the data); list explains them", names,
+             standard);
 }
 
 bool metrics_list(FILE *out, int argc, char **argv)

@@ -9,7 +9,8 @@ folders="tensor autograd nn diffusion distill experiments"
 rooms="tensor/base tensor tensor/product tensor/conv autograd
     nn/formats nn/formats/torch nn nn/mlp nn/unet
     diffusion/process diffusion/head diffusion diffusion/sampler distill
-    experiments/cli experiments/report experiments/data experiments/model experiments/training
+    experiments/cli experiments/report experiments/data/law experiments/data/text
+    experiments/data experiments/data/readers experiments/model experiments/training
     experiments/metrics experiments/theory/exact experiments/theory/trained experiments/theory
     experiments/verify experiments/commands experiments experiments/bench"
 status=0

@@ -24,7 +24,7 @@ static void step(void *context)
                                .number = w->optimizer->steps,
                                .work = &w->work};
     nn_params_zero_grads(&m->net->params);
-    (w->teacher ? &objective_published : &objective_teacher)->gradient(&one, terms);
+    (w->teacher ? objective_of_student[0] : &objective_teacher)->gradient(&one, terms);
     nn_optimizer_step(w->optimizer);
 }
 

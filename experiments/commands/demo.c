@@ -7,7 +7,7 @@
 #include "experiments/cli/provenance.h"
 #include "experiments/commands/commands.h"
 #include "experiments/data/datasets.h"
-#include "experiments/data/exact_denoiser.h"
+#include "experiments/data/law/exact_denoiser.h"
 #include "experiments/metrics/evaluation.h"
 #include "experiments/model/model.h"
 #include "experiments/model/presets.h"

@@ -9,7 +9,7 @@
 #include "experiments/commands/sampler_options.h"
 #include "experiments/data/batches.h"
 #include "experiments/data/datasets.h"
-#include "experiments/data/exact_denoiser.h"
+#include "experiments/data/law/exact_denoiser.h"
 #include "experiments/metrics/evaluation.h"
 #include "experiments/model/model_file.h"
 #include "tensor/base/memory.h"

@@ -7,7 +7,7 @@
 #include "experiments/cli/provenance.h"
 #include "experiments/commands/commands.h"
 #include "experiments/commands/sampler_options.h"
-#include "experiments/data/rendering.h"
+#include "experiments/data/text/rendering.h"
 #include "experiments/model/model_file.h"
 #include "nn/formats/npy.h"
 #include "nn/formats/png.h"

@@ -4,7 +4,7 @@
 
 #include <string.h>
 
-#include "experiments/data/finite_law.h"
+#include "experiments/data/law/finite_law.h"
 #include "experiments/data/order.h"
 #include "tensor/base/check.h"
 #include "tensor/base/rng.h"

@@ -6,9 +6,9 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "experiments/data/finite_law.h"
+#include "experiments/data/law/finite_law.h"
 #include "experiments/data/order.h"
-#include "experiments/data/text_data.h"
+#include "experiments/data/text/text_data.h"
 
 typedef struct Dataset {
     char *name; /* the spec it was opened with */

@@ -5,7 +5,7 @@
 #include <math.h>
 #include <stdlib.h>
 
-#include "experiments/data/rendering.h"
+#include "experiments/data/text/rendering.h"
 #include "experiments/metrics/text_metric.h"
 #include "experiments/metrics/word_set.h"
 #include "tensor/base/memory.h"

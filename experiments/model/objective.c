@@ -1,6 +1,8 @@
 /* The table of objectives. */
 #include "experiments/model/objective.h"
 
+extern const Objective objective_published, objective_variational;
+
 const Objective *const objective_of_student[] = {
     &objective_published,
     &objective_variational,

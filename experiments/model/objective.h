@@ -45,8 +45,8 @@ typedef struct Objective {
     double (*gradient)(const ObjectiveStep *s, double terms[OBJECTIVE_TERMS_MAX]);
 } Objective;
 
-extern const Objective objective_teacher, objective_published, objective_variational;
-/* Those of students, in the order of the choices of `objective`. */
+extern const Objective objective_teacher;
+/* Those of students, in the order of the choices of `objective`; the first are the paper's losses. */
 extern const Objective *const objective_of_student[];
 extern const size_t objective_student_count;
 

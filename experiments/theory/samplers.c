@@ -5,7 +5,7 @@
 #include <string.h>
 
 #include "diffusion/sampler/sampler.h"
-#include "experiments/data/exact_denoiser.h"
+#include "experiments/data/law/exact_denoiser.h"
 #include "experiments/theory/exact/joint.h"
 #include "experiments/theory/exact/noise.h"
 #include "experiments/theory/exact/push.h"

@@ -8,7 +8,7 @@
 #include <math.h>
 #include <string.h>
 
-#include "experiments/data/exact_denoiser.h"
+#include "experiments/data/law/exact_denoiser.h"
 #include "tensor/base/memory.h"
 #include "tensor/base/threads.h"
 

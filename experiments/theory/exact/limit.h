@@ -18,7 +18,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "experiments/data/finite_law.h"
+#include "experiments/data/law/finite_law.h"
 
 enum { LIMIT_DRAWS = 1000 }; /* where N lambdas cannot be counted */
 

@@ -12,7 +12,7 @@
 
 #include <stddef.h>
 
-#include "experiments/data/finite_law.h"
+#include "experiments/data/law/finite_law.h"
 #include "tensor/base/error.h"
 
 typedef struct World {

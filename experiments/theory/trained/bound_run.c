@@ -5,7 +5,7 @@
 
 #include <math.h>
 
-#include "experiments/data/exact_denoiser.h"
+#include "experiments/data/law/exact_denoiser.h"
 #include "experiments/theory/exact/bound.h"
 #include "experiments/theory/exact/joint.h"
 #include "experiments/theory/trained/tiny.h"

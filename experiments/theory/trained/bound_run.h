@@ -7,7 +7,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "experiments/data/finite_law.h"
+#include "experiments/data/law/finite_law.h"
 #include "tensor/base/error.h"
 
 enum { BOUND_CALLS = 8 }; /* N: the teacher's calls, and terms on the right */

@@ -10,7 +10,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "experiments/data/finite_law.h"
+#include "experiments/data/law/finite_law.h"
 #include "tensor/base/error.h"
 
 enum { LIMIT_GRID = 256 };

@@ -7,7 +7,7 @@
 
 #include "diffusion/teacher.h"
 #include "distill/step.h"
-#include "experiments/data/finite_law.h"
+#include "experiments/data/law/finite_law.h"
 #include "nn/optimizer.h"
 #include "tensor/states.h"
 

@@ -10,7 +10,7 @@
 #include <stdint.h>
 
 #include "distill/step.h"
-#include "experiments/data/finite_law.h"
+#include "experiments/data/law/finite_law.h"
 #include "tensor/states.h"
 
 /* The three terms of distill/losses.h, data with its weight w(t), and their sum. */

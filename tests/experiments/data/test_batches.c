@@ -4,7 +4,7 @@
 
 #include "experiments/data/batches.h"
 #include "experiments/data/datasets.h"
-#include "experiments/data/glyphs.h"
+#include "experiments/data/readers/glyphs.h"
 #include "nn/formats/buffer.h"
 #include "tensor/base/memory.h"
 #include "tests/tools/data_files.h"

@@ -6,7 +6,7 @@
 #include <string.h>
 
 #include "experiments/data/batches.h"
-#include "experiments/data/exact_denoiser.h"
+#include "experiments/data/law/exact_denoiser.h"
 #include "experiments/metrics/classifier.h"
 #include "experiments/metrics/evaluation.h"
 #include "nn/formats/json.h"

@@ -132,11 +132,11 @@ START_TEST(a_rising_weight_settles_the_length)
     Config c = student_config(CONFIG_OBJECTIVE_VARIATIONAL);
 
     c.kl_warmup = 0.5;
-    ck_assert(objective_has_length(&objective_variational, &c));
-    ck_assert(!objective_has_length(&objective_published, &c));
+    ck_assert(objective_has_length(objective_of_student[1], &c));
+    ck_assert(!objective_has_length(objective_of_student[0], &c));
     ck_assert(!objective_has_length(&objective_teacher, &c));
     c.kl_warmup = 0;
-    ck_assert(!objective_has_length(&objective_variational, &c));
+    ck_assert(!objective_has_length(objective_of_student[1], &c));
 }
 END_TEST
 

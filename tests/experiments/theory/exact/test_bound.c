@@ -6,7 +6,7 @@
 #include <string.h>
 
 #include "diffusion/posterior.h"
-#include "experiments/data/exact_denoiser.h"
+#include "experiments/data/law/exact_denoiser.h"
 #include "experiments/theory/bound.h"
 #include "experiments/theory/exact/bound.h"
 #include "experiments/theory/trained/bound_run.h"

@@ -4,7 +4,7 @@
 #include <string.h>
 
 #include "diffusion/process/transition.h"
-#include "experiments/data/exact_denoiser.h"
+#include "experiments/data/law/exact_denoiser.h"
 #include "experiments/theory/exact/joint.h"
 #include "experiments/theory/exact/noise.h"
 #include "experiments/theory/exact/world.h"

@@ -7,8 +7,8 @@
  * cannot.
  *
  * An encoder's parameters stand in its student's ParamSet under "encoder.", so that one optimiser,
- * one average and one file hold both.  mlp/mlp_encoder.h and unet/unet_encoder.h make the two that
- * there are. */
+ * one average and one file hold both.  mlp/mlp_encoder.h, unet/unet_encoder.h and
+ * transformer/transformer_encoder.h make the three that there are. */
 #ifndef DI4C_NN_ENCODER_H
 #define DI4C_NN_ENCODER_H
 

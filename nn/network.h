@@ -1,5 +1,6 @@
 /* A network: (x, t, optional lambda) -> numbers per dimension that a categorical head reads.
- * network_class.h says what a kind of them is; there are two, the U-Net and the MLP. */
+ * network_class.h says what a kind of them is; there are three, the U-Net, the MLP and the
+ * transformer. */
 #ifndef DI4C_NN_NETWORK_H
 #define DI4C_NN_NETWORK_H
 
@@ -28,7 +29,7 @@ typedef struct Encoder Encoder;
 
 typedef struct Network Network;
 struct Network {
-    const char *kind; /* its class's name, "unet" or "mlp" */
+    const char *kind; /* its class's name: "unet", "mlp", "transformer" */
     ParamSet params;
     size_t dims;                          /* D */
     size_t states;                        /* S of the input, the mask included */

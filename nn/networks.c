@@ -4,9 +4,9 @@
 #include "nn/network_class.h"
 #include "tensor/base/check.h"
 
-extern const NetworkClass nn_unet, nn_mlp;
+extern const NetworkClass nn_unet, nn_mlp, nn_transformer;
 
-static const NetworkClass *const classes[] = {&nn_unet, &nn_mlp};
+static const NetworkClass *const classes[] = {&nn_unet, &nn_mlp, &nn_transformer};
 enum { CLASSES = sizeof classes / sizeof *classes };
 
 size_t nn_network_count(void)

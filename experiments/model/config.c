@@ -244,16 +244,20 @@ void config_value(const Config *c, size_t i, char out[CONFIG_TEXT])
     setting_text(&k->setting, slots, out, CONFIG_TEXT);
 }
 
-size_t config_difference(const Config *a, const Config *b)
+static bool same_value(const Config *a, const Config *b, size_t i)
 {
     char x[CONFIG_TEXT], y[CONFIG_TEXT];
-    for (size_t i = 0; i < config_count(); i++) {
-        config_value(a, i, x);
-        config_value(b, i, y);
-        if (strcmp(x, y) != 0)
-            return i;
-    }
-    return config_count();
+    config_value(a, i, x);
+    config_value(b, i, y);
+    return strcmp(x, y) == 0;
+}
+
+size_t config_difference(const Config *a, const Config *b)
+{
+    size_t i = 0;
+    while (i < config_count() && same_value(a, b, i))
+        i++;
+    return i;
 }
 
 static size_t index_of(const char *name)
@@ -292,6 +296,8 @@ void config_copy_structure(Config *c, const Config *from)
     for (size_t i = 0; config_is_structure(i); i++) {
         char value[CONFIG_TEXT];
         Error err;
+        if (table()->keys[i].setting.of_student)
+            continue;
         config_value(from, i, value);
         config_set(c, config_key(i), value, "teacher", &err);
     }
@@ -301,8 +307,10 @@ void config_copy_structure(Config *c, const Config *from)
 static bool same_before(size_t end, const Config *c, const Config *teacher, const char *path,
                         Error *err)
 {
-    const size_t i = config_difference(c, teacher);
-    if (i >= end)
+    size_t i = 0;
+    while (i < end && (table()->keys[i].setting.of_student || same_value(c, teacher, i)))
+        i++;
+    if (i == end)
         return rate_matrix_equal(c->rates, teacher->rates) ||
                error_set(err,
                          "%s: its rate matrix is another one: expected that which the rest of "

@@ -60,8 +60,8 @@ bool config_is_structure(size_t i);
  * networks than its own, nor those that came after the first version, whose defaults are what older
  * files mean. */
 bool config_is_needed(const Config *c, size_t i);
-/* Takes from `from` the keys that a student shares with its teacher: data, process, head, network.
- */
+/* Takes from `from` the keys that a student shares with its teacher: data, process, head, and of
+ * the network those that are not its students' own. */
 void config_copy_structure(Config *c, const Config *from);
 /* A sentence naming the key and the teacher's file if one of those keys differs. */
 bool config_same_structure(const Config *c, const Config *teacher, const char *path, Error *err);

@@ -32,9 +32,11 @@ bool config_check(const Config *c, ConfigRole role, Error *err)
         return error_set(err, "configuration: head=logistic with process=absorbing: expected "
                               "head=softmax, since the mask has no place on the grey scale");
     if (config_head(c)->ordinal && !config_network(c)->ordinal)
-        return error_set(err, "configuration: head=logistic with net=mlp: expected head=softmax");
+        return error_set(err, "configuration: head=logistic with net=%s: expected head=softmax",
+                         config_network(c)->name);
     if (c->state_input == CONFIG_STATE_NUMBERS && !config_network(c)->ordinal)
-        return error_set(err, "configuration: state_input=numbers with net=mlp: expected by_head");
+        return error_set(err, "configuration: state_input=numbers with net=%s: expected by_head",
+                         config_network(c)->name);
     return (role == ROLE_TEACHER || check_student(c, err)) &&
            config_objective(c, role)->check(c, err);
 }

@@ -215,7 +215,8 @@ const ConfigKey config_own_keys[] = {
                  .initial = "1",
                  .low = 1e-3,
                  .high = 100,
-                 .help = "unet student: factor on lambda's first weights; 2.45 keeps its size"},
+                 .help = "unet, transformer student: factor on lambda's first weights; unet: 2.45 "
+                         "keeps its size"},
      .offset = offsetof(Config, lambda_gain)},
     {.setting = {.name = "lambdas",
                  .type = SETTING_INTEGER,

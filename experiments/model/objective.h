@@ -46,7 +46,8 @@ typedef struct Objective {
 } Objective;
 
 extern const Objective objective_teacher;
-/* Those of students, in the order of the choices of `objective`; the first are the paper's losses. */
+/* Those of students, in the order of the choices of `objective`; the first are the paper's losses.
+ */
 extern const Objective *const objective_of_student[];
 extern const size_t objective_student_count;
 

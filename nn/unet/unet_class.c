@@ -39,7 +39,7 @@ static const Setting settings[] = {
      .type = SETTING_INTEGER,
      .initial = "0",
      .high = 4096,
-     .help = "width of the sinusoids; 0: ch (mlp: 64)"},
+     .help = "width of the sinusoids; 0: ch (mlp: 64, transformer: 128)"},
 };
 
 static Network *layout(const NetworkConfig *n, Error *err)

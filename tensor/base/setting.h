@@ -31,6 +31,7 @@ typedef struct Setting {
     const char *choices; /* "a|b|c" */
     const char *help;    /* a line */
     bool newer;          /* files of older versions lack it and mean the default */
+    bool of_student;     /* of a network: a student's may differ from its teacher's */
 } Setting;
 
 /* Numbers that its value takes. */

@@ -1,4 +1,4 @@
-/* nn/encoder.c and the two recognition networks: the divergence, gradients through the draw into
+/* nn/encoder.c and the three recognition networks: the divergence, gradients through the draw into
  * all parameters, and that samples need none of it. */
 #include <check.h>
 #include <math.h>
@@ -8,6 +8,7 @@
 #include "autograd/operations.h"
 #include "nn/encoder.h"
 #include "nn/mlp/mlp.h"
+#include "nn/transformer/transformer.h"
 #include "nn/unet/unet.h"
 #include "tensor/base/memory.h"
 #include "tests/tools/network_checks.h"
@@ -62,8 +63,39 @@ static Network *unet(EncoderInput input, UNetHead head, EncoderFamily family)
     return net;
 }
 
+static Network *transformer(EncoderInput input, EncoderFamily family)
+{
+    Error err = {""};
+    TransformerConfig c = nn_transformer_defaults();
+    c.dims = D;
+    c.states = 3;
+    c.out_states = 2;
+    c.width = 8;
+    c.heads = 2;
+    c.blocks = 1;
+    c.embed = 8;
+    c.condition_width = 6;
+    c.lambda_dims = L;
+    c.lambda_entry = TRANSFORMER_LAMBDA_CONDITIONING;
+    c.lambda_is_number = true;
+    c.encoder = input;
+    c.encoder_family = family;
+    c.lambda_mean = 0.25;
+    c.lambda_deviation = 0.5;
+    Network *net = nn_transformer_create(&c, true, &err);
+    ck_assert_msg(net != NULL, "%s", err.text);
+    return net;
+}
+
+/* Six of each family of the MLP and the U-Net, then the transformer's four; every second of pairs.
+ */
+enum { TRANSFORMERS = 12, KASES = 16 };
 static Network *network(int kase)
 {
+    if (kase >= TRANSFORMERS) {
+        return transformer(kase % 2 == 0 ? ENCODER_CLEAN : ENCODER_PAIR,
+                           kase - TRANSFORMERS < 2 ? ENCODER_GAUSSIAN : ENCODER_BOX);
+    }
     const EncoderInput input = kase % 2 == 0 ? ENCODER_CLEAN : ENCODER_PAIR;
     const EncoderFamily family = kase < 6 ? ENCODER_GAUSSIAN : ENCODER_BOX;
     const UNetHead head = kase % 6 < 4 ? UNET_HEAD_SOFTMAX : UNET_HEAD_LOGISTIC;
@@ -199,7 +231,8 @@ END_TEST
 /* Pairs see x_t and t, the others do not. */
 START_TEST(pairs_see_what_is_noised)
 {
-    for (int kase = 0; kase < 4; kase++) {
+    for (int i = 0; i < 6; i++) {
+        const int kase = i < 4 ? i : TRANSFORMERS + i - 4;
         Network *net = network(kase);
         Inputs in = inputs();
         Graph *g = ag_graph_create();
@@ -245,7 +278,7 @@ Suite *encoder_suite(void)
 {
     Suite *s = suite_create("encoder");
     TCase *tc = tcase_create("encoder");
-    tcase_add_loop_test(tc, gradients_reach_every_parameter, 0, 12);
+    tcase_add_loop_test(tc, gradients_reach_every_parameter, 0, KASES);
     tcase_add_test(tc, divergence_is_that_of_the_gaussians);
     tcase_add_test(tc, boxes_lie_in_the_cube);
     tcase_add_test(tc, pairs_see_what_is_noised);

@@ -1,4 +1,4 @@
-/* Checks that every network must pass, used by the tests of the U-Net and of the MLP. */
+/* Checks that every network must pass, used by the tests of each. */
 #ifndef DI4C_TESTS_TOOLS_NETWORK_CHECKS_H
 #define DI4C_TESTS_TOOLS_NETWORK_CHECKS_H
 

@@ -272,6 +272,34 @@ START_TEST(a_student_shares_its_teachers_structure)
 }
 END_TEST
 
+/* How lambda enters is no matter of a teacher's. */
+START_TEST(students_have_settings_of_their_own)
+{
+    Config teacher, c;
+    Error err = {""};
+    ck_assert(config_preset(&teacher, "glyphs", ROLE_TEACHER, &err));
+    config_put(&teacher, "tf_lambda", 1);
+    config_put(&teacher, "tf_width", 24);
+    config_defaults(&c);
+    config_copy_structure(&c, &teacher);
+    ck_assert(config_number(&c, "tf_lambda") == 0 && config_number(&c, "tf_width") == 24);
+    ck_assert(config_same_structure(&c, &teacher, "t", &err));
+    config_put(&c, "tf_heads", 2); /* after a difference that is allowed, one that is not */
+    config_put(&c, "tf_lambda", 0);
+    ck_assert(!config_same_structure(&c, &teacher, "t", &err));
+    ck_assert_msg(strstr(err.text, "t: tf_heads is 4: expected 2") != NULL, "%s", err.text);
+    config_put(&c, "tf_heads", 4);
+    config_put(&c, "embed", 12);
+    ck_assert(!config_same_structure(&c, &teacher, "t", &err));
+    c = teacher;
+    c.state_input = CONFIG_STATE_NUMBERS;
+    ck_assert(config_set(&c, "net", "transformer", "test", &err));
+    ck_assert(!config_check(&c, ROLE_TEACHER, &err));
+    ck_assert_msg(strstr(err.text, "state_input=numbers with net=transformer") != NULL, "%s",
+                  err.text);
+}
+END_TEST
+
 START_TEST(the_first_difference_is_found)
 {
     Config a, b;
@@ -354,6 +382,7 @@ Suite *config_suite(void)
     tcase_add_test(tc, data_sets_have_a_preset);
     tcase_add_loop_test(tc, keys_must_fit_each_other, 0, (int)(sizeof checks / sizeof checks[0]));
     tcase_add_test(tc, a_student_shares_its_teachers_structure);
+    tcase_add_test(tc, students_have_settings_of_their_own);
     tcase_add_test(tc, the_first_difference_is_found);
     tcase_add_test(tc, help_names_every_key_and_preset);
     tcase_set_timeout(tc, 30);

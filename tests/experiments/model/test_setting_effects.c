@@ -14,12 +14,15 @@
 #define DIR "test-setting-effects.tmp.d"
 
 /* Tiny trainings.  A world's teacher of students lies ready. */
-typedef enum World { MLP, UNET, GREY, MLP_STUDENT, UNET_STUDENT, TEXT, NONE } World;
+typedef enum World { MLP, UNET, GREY, TF, MLP_STUDENT, UNET_STUDENT, TF_STUDENT, TEXT, NONE } World;
 enum { WORLDS = NONE };
 #define TINY                                                                                       \
     "--quiet --overwrite --set seed=5 --set batch=4 --set chunk=64 --set warmup=0 "                \
     "--set lr_decay=constant --set steps=2 --out @o.safetensors "
 #define NET_MLP "--data glyphs --set mlp_width=16 --set mlp_blocks=1 --set embed=8 "
+#define NET_TF                                                                                     \
+    "--data glyphs --set net=transformer --set tf_width=8 --set tf_blocks=1 --set tf_heads=2 "     \
+    "--set tf_condition_width=6 --set embed=8 "
 #define NET_UNET                                                                                   \
     "--data mnist:" DIR " --preset mnist-binary --set ch=8 --set ch_mult=1,1 --set res_blocks=1 "  \
     "--set attn_scale=-1 --set time_scale=100 --set stratified_times=off "
@@ -37,9 +40,11 @@ static const char *const worlds[] = {
     "train " TINY NET_MLP "--set stratified_times=off ",
     "train " TINY NET_UNET CT_ELBO,
     "train " TINY GREY_UNET,
+    "train " TINY NET_TF,
     "distill " TINY "--data glyphs --preset glyphs-published --teacher @mlp.safetensors " FEW,
     "distill " TINY "--data mnist:" DIR " --preset mnist-binary-published --teacher "
     "@unet.safetensors " FEW,
+    "distill " TINY "--data glyphs --preset glyphs-published --teacher @tf.safetensors " FEW,
     "train " TINY "--data text:" DIR "/text --set length=4 --set mlp_width=16 --set mlp_blocks=1 ",
 };
 
@@ -86,10 +91,21 @@ static const Trial trials[] = {
     {"embed", MLP, "", "8", "12", false},
     {"mlp_width", MLP, "", "16", "24", false},
     {"mlp_blocks", MLP, "", "1", "2", false},
+    {"embed", TF, "", "8", "12", false},
+    {"tf_width", TF, "", "8", "12", false},
+    {"tf_blocks", TF, "", "1", "2", false},
+    {"tf_heads", TF, "", "1", "2", false},
+    {"tf_conditioning", TF, "", "on", "off", false},
+    {"tf_condition_width", TF, "", "6", "9", false},
+    {"tf_positions", TF, "", "rotary", "both", false},
+    {"tf_lambda", TF, "", "token", "conditioning", true}, /* a teacher has none */
+    {"tf_lambda", TF_STUDENT, "", "token", "conditioning", false},
     {"time_scale", UNET, "", "100", "10", false},
+    {"time_scale", TF, "", "1000", "10", false},
     {"time_scale", MLP, "", "1000", "10", false},
     {"dropout", MLP, "", "0", "0.5", false},
     {"dropout", UNET, "", "0", "0.5", false},
+    {"dropout", TF, "", "0", "0.5", false},
     {"dropout", MLP_STUDENT, "", "0", "0.5", false},
     {"dropout", UNET_STUDENT, "", "0", "0.5", false},
     {"seed", MLP, "", "5", "6", false},
@@ -129,6 +145,7 @@ static const Trial trials[] = {
     {"lambda_dims", MLP_STUDENT, "", "1", "2", false},
     {"lambda_dims", UNET_STUDENT, "", "1", "2", false},
     {"lambda_gain", UNET_STUDENT, "", "1", "2.45", false},
+    {"lambda_gain", TF_STUDENT, "", "1", "2.45", false},
     {"lambdas", MLP_STUDENT, "", "3", "4", false},
     {"distill_lambdas", MLP_STUDENT, "", "0", "1", false},
     {"data_weight", MLP_STUDENT, "", "one", "sigmoid", false},
@@ -142,6 +159,7 @@ static const Trial trials[] = {
     {"start_from", MLP_STUDENT, "", "raw", "averaged", false},
     {"objective", MLP_STUDENT, NUMBERS, "published", "variational", false},
     {"objective", UNET_STUDENT, NUMBERS, "published", "variational", false},
+    {"objective", TF_STUDENT, NUMBERS, "published", "variational", false},
     {"lambda_scope", MLP_STUDENT, BOUND, "step", "sample", false},
     {"lambda_law", MLP_STUDENT, "", "uniform", "normal", false},
     {"lambda_law", MLP_STUDENT, BOUND, "uniform", "normal", false},
@@ -151,6 +169,7 @@ static const Trial trials[] = {
      "3", "4", false},
     {"lambda_input", MLP_STUDENT, "", "sinusoids", "numbers", false},
     {"lambda_input", UNET_STUDENT, "", "sinusoids", "numbers", false},
+    {"lambda_input", TF_STUDENT, "", "sinusoids", "numbers", false},
     {"kl_weight", MLP_STUDENT, BOUND "--set kl_warmup=0 ", "1", "0.5", false},
     {"kl_warmup", MLP_STUDENT, BOUND, "0.6", "0.9", false},
     {"most_steps", MLP_STUDENT, BOUND "--set lambda_scope=sample ", "32", "4", false},
@@ -170,8 +189,9 @@ static void set_up(void)
     size_t bytes;
     cli_set_up(DIR);
     static const char *const files[] = {
-        "o.safetensors",    "o.csv", "x.npy", "grey", "mlp.csv", "mlp.safetensors", "unet.csv",
-        "unet.safetensors", "text"};
+        "o.safetensors", "o.csv",           "x.npy",         "grey",
+        "mlp.csv",       "mlp.safetensors", "unet.csv",      "unet.safetensors",
+        "text",          "tf.csv",          "tf.safetensors"};
     for (size_t i = 0; i < sizeof files / sizeof files[0]; i++)
         toy(files[i]);
     toy_mnist(4, 4, 2); /* its pictures alone are the grey ones */
@@ -182,6 +202,7 @@ static void set_up(void)
     toy_mnist(12, 16, 1);
     expect("train " TINY NET_MLP "--out @mlp.safetensors", 0);
     expect("train " TINY NET_UNET CT_ELBO "--out @unet.safetensors", 0);
+    expect("train " TINY NET_TF "--out @tf.safetensors", 0);
 }
 
 /* Weights, averages and moments of the file. */

@@ -105,15 +105,20 @@ START_TEST(own_settings_shape_the_network)
                                           {"res_blocks", "1"}, {"attn_scale", "0"},
                                           {"embed", "6"},      {"output_kernel", "1x1"}};
     static const char *const mlp[][2] = {{"mlp_width", "24"}, {"mlp_blocks", "3"}, {"embed", "10"}};
-    for (int k = 0; k < 2; k++) {
-        const size_t count = k == 0 ? sizeof unet / sizeof *unet : sizeof mlp / sizeof *mlp;
-        for (size_t i = 0; i < count; i++) {
-            const char *const *pair = k == 0 ? unet[i] : mlp[i];
+    static const char *const transformer[][2] = {
+        {"tf_width", "24"},          {"tf_blocks", "3"},       {"tf_conditioning", "off"},
+        {"tf_condition_width", "9"}, {"tf_positions", "both"}, {"embed", "10"}};
+    static const char *const(*const settings[])[2] = {unet, mlp, transformer};
+    static const size_t counts[] = {sizeof unet / sizeof *unet, sizeof mlp / sizeof *mlp,
+                                    sizeof transformer / sizeof *transformer};
+    for (size_t k = 0; k < nn_network_count(); k++) {
+        for (size_t i = 0; i < counts[k]; i++) {
+            const char *const *pair = settings[k][i];
             Config c;
             Error err = {""};
             config_defaults(&c);
             toy_set(&c, "head", "softmax");
-            toy_set(&c, "net", k == 0 ? "unet" : "mlp");
+            toy_set(&c, "net", nn_network_class(k)->name);
             c.height = c.width = 4;
             c.states = 3;
             config_put(&c, "ch", 8);

@@ -1,0 +1,246 @@
+/* The transformer, after arXiv 2212.09748 (conditioning), 2104.09864 (rotary positions), 2406.07524
+ * (masked text) and 2410.08709 (lambda as a token).  With e(.) the sinusoids:
+ *
+ *   time   = SiLU(Linear(SiLU(Linear(e(t)))))               (B, K), if time conditions
+ *   h      = Embedding(x)  (+ a learned vector a place)     (B, D, width)
+ *   token  = Linear(SiLU(Linear(e(lambda))))                (B, width), in front of h, or
+ *   lambda = SiLU(Linear(SiLU(Linear(e(lambda)))))          (B, K); numbers for e(lambda) if so
+ *   h      = block(h, time, lambda), for each block         block.h
+ *   logits = Linear(LN(h) gain), without the token          (B, D, out_states)
+ *
+ * With lambda as conditioning a new student is its teacher: the layers that bring lambda into the
+ * blocks start at zero.  The token's do not: every position pays it about one part in D + 1 of its
+ * attention, so a new student is near its teacher, the nearer the longer the sequence.  Attention
+ * of turned queries to the token, which is not turned, also tells places apart. */
+#include "nn/transformer/transformer.h"
+
+#include <stdio.h>
+
+#include "autograd/operations.h"
+#include "nn/layers.h"
+#include "nn/transformer/block.h"
+#include "nn/transformer/transformer_encoder.h"
+#include "tensor/base/memory.h"
+
+static const double OUTPUT_SCALE = 0.01; /* logits of a new network are near 0.1 */
+enum { LAMBDA_WIDER = 4 };               /* lambda's hidden layer, in units of the sinusoids */
+
+typedef struct Transformer {
+    Network base; /* first: a Network * is a Transformer * */
+    TransformerConfig config;
+    Param *embedding, *place, *gain; /* place NULL: rotary positions alone */
+    LinearLayer time0, time1, lambda0, lambda1, output;
+    TransformerBlock *blocks;
+} Transformer;
+
+static bool has_token(const TransformerConfig *c)
+{
+    return c->lambda_dims > 0 && c->lambda_entry == TRANSFORMER_LAMBDA_TOKEN;
+}
+
+/* Numbers by which one sample's lambda enters. */
+static size_t lambda_width(const TransformerConfig *c)
+{
+    return c->lambda_is_number ? c->lambda_dims : c->lambda_dims * c->embed;
+}
+
+/* ---- parameters ---- */
+
+static void add_conditions(Transformer *m)
+{
+    const TransformerConfig *c = &m->config;
+    ParamSet *set = &m->base.params;
+    if (c->time_conditioning) {
+        m->time0 = nn_linear_add(set, "time.0", c->embed, c->condition_width);
+        m->time1 = nn_linear_add(set, "time.1", c->condition_width, c->condition_width);
+    }
+    if (c->lambda_dims > 0) {
+        const size_t hidden = LAMBDA_WIDER * c->embed;
+        m->lambda0 = nn_linear_add(set, "lambda.0", lambda_width(c), hidden);
+        m->lambda1 =
+            nn_linear_add(set, "lambda.1", hidden, has_token(c) ? c->width : c->condition_width);
+    }
+}
+
+static void add_parameters(Transformer *m)
+{
+    const TransformerConfig *c = &m->config;
+    ParamSet *set = &m->base.params;
+    const size_t table[] = {c->states, c->width}, places[] = {c->dims, c->width};
+    const BlockShape shape = {.width = c->width,
+                              .heads = c->heads,
+                              .condition_width = c->condition_width,
+                              .time = c->time_conditioning,
+                              .lambda = c->lambda_dims > 0 && !has_token(c)};
+    m->embedding = nn_param_add(set, "embedding.weight", PARAM_PLAIN, 2, table);
+    if (c->learned_positions) {
+        m->place = nn_param_add(set, "place.weight", PARAM_PLAIN, 2, places);
+    }
+    add_conditions(m);
+    for (size_t i = 0; i < c->blocks; i++) {
+        char name[NN_NAME];
+        snprintf(name, sizeof name, "blocks.%zu", i);
+        m->blocks[i] = transformer_block_add(set, name, &shape, i);
+    }
+    m->gain = transformer_gain_add(set, "norm", c->width);
+    m->output = nn_linear_add(set, "output", c->width, c->out_states);
+    if (c->encoder != ENCODER_NONE) {
+        m->base.encoder = nn_transformer_encoder_add(set, c);
+    }
+}
+
+/* Weights of variance scale/fan_in, bias 0: scale 1 keeps the variance of unit inputs, 2 that of
+ * sinusoids and, nearly, of what a SiLU leaves. */
+static void init(const LinearLayer *layer, double scale, Rng rng)
+{
+    const size_t in = layer->weight->value.shape[0];
+    nn_init_fan_average(layer->weight, scale, in, in, rng);
+    nn_init_constant(layer->bias, 0.0f);
+}
+
+static void transformer_initialise(Network *net, uint64_t seed)
+{
+    Transformer *m = (Transformer *)net;
+    const TransformerConfig *c = &m->config;
+    const Rng rng = rng_root(seed);
+    nn_init_default(m->embedding, c->width, rng);
+    if (m->place != NULL) {
+        nn_init_default(m->place, c->width, rng);
+    }
+    if (c->time_conditioning) {
+        init(&m->time0, 2.0, rng);
+        init(&m->time1, 2.0, rng);
+    }
+    if (c->lambda_dims > 0) {
+        const double gain = c->lambda_gain * c->lambda_gain;
+        init(&m->lambda0, (c->lambda_is_number ? 1.0 : 2.0) * gain, rng);
+        init(&m->lambda1, 2.0, rng);
+    }
+    for (size_t i = 0; i < c->blocks; i++) {
+        transformer_block_init(&m->blocks[i], rng);
+    }
+    nn_init_constant(m->gain, 1.0f);
+    init(&m->output, OUTPUT_SCALE, rng);
+    nn_encoder_initialise(m->base.encoder, rng);
+}
+
+/* ---- forward ---- */
+
+static Var *two_layers(Graph *g, const LinearLayer *first, const LinearLayer *second, Var *x)
+{
+    return nn_linear(g, second, ag_silu(nn_linear(g, first, x)));
+}
+
+static Var *sinusoids_of(const TransformerConfig *c, Graph *g, const double *numbers, size_t batch,
+                         size_t per_sample)
+{
+    return nn_sinusoid_var(g, numbers, batch, per_sample, c->embed, c->time_scale);
+}
+
+/* lambda through its two layers: the token, or what conditions before its SiLU. */
+static Var *lambda_vector(const Transformer *m, Graph *g, const NetworkInput *in)
+{
+    const TransformerConfig *c = &m->config;
+    Var *numbers = c->lambda_is_number
+                       ? nn_lambda_var(&m->base, g, in)
+                       : sinusoids_of(c, g, in->lambda, in->x->batch, c->lambda_dims);
+    return two_layers(g, &m->lambda0, &m->lambda1, numbers);
+}
+
+/* (B, D, width), or with a token in front (B, 1 + D, width).  token: (B, width), or NULL. */
+static Var *sequence(const Transformer *m, Graph *g, const States *x, Var *token)
+{
+    const size_t row[] = {x->batch, x->dims * m->config.width};
+    const size_t shape[] = {x->batch, x->dims + (token != NULL), m->config.width};
+    Var *h = ag_reshape(ag_embedding(nn_param_var(g, m->embedding), x), 2, row);
+    if (m->place != NULL) {
+        h = ag_add_row(h, ag_reshape(nn_param_var(g, m->place), 1, row + 1));
+    }
+    return ag_reshape(token != NULL ? ag_concat(token, h) : h, 3, shape);
+}
+
+static Var *without_token(Var *h, size_t dims)
+{
+    const size_t batch = h->value.shape[0], width = h->value.shape[2];
+    const size_t row[] = {batch, (1 + dims) * width}, shape[] = {batch, dims, width};
+    return ag_reshape(ag_slice(ag_reshape(h, 2, row), width, dims * width), 3, shape);
+}
+
+static Var *transformer_forward(const Network *net, Graph *g, const NetworkInput *in)
+{
+    const Transformer *m = (const Transformer *)net;
+    const TransformerConfig *c = &m->config;
+    const AgScope whole = ag_scope_begin(g);
+    BlockInput condition = {NULL, NULL, 0, in->dropout, c->dropout};
+    Var *token = NULL;
+    if (c->time_conditioning) {
+        Var *waves = sinusoids_of(c, g, in->t, in->x->batch, 1);
+        condition.time = ag_silu(two_layers(g, &m->time0, &m->time1, waves));
+    }
+    if (has_token(c)) {
+        token = lambda_vector(m, g, in);
+        condition.front = 1;
+    } else if (c->lambda_dims > 0) {
+        condition.lambda = ag_silu(lambda_vector(m, g, in));
+    }
+    Var *h = sequence(m, g, in->x, token);
+    const AgScope scope = ag_scope_begin(g); /* in inference each block replaces its predecessor */
+    for (size_t i = 0; i < c->blocks; i++) {
+        h = ag_scope_end(scope, transformer_block(g, &m->blocks[i], h, &condition));
+    }
+    h = token != NULL ? without_token(h, c->dims) : h;
+    Var *n = transformer_norm(g, m->gain, h);
+    h = nn_linear(g, &m->output, n);
+    ag_drop(n);
+    return ag_scope_end(whole, h);
+}
+
+/* ---- making and freeing ---- */
+
+static void transformer_destroy(Network *net)
+{
+    Transformer *m = (Transformer *)net;
+    nn_params_free(&m->base.params);
+    nn_encoder_destroy(m->base.encoder);
+    mem_free(m->blocks);
+    mem_free(m);
+}
+
+static size_t gradient_block(const TransformerConfig *c)
+{
+    const size_t inside = 4 * c->width;
+    return nn_gradient_block(c->dims, inside > c->out_states ? inside : c->out_states);
+}
+
+Network *nn_transformer_layout(const TransformerConfig *config, Error *err)
+{
+    if (!nn_transformer_possible(config, err)) {
+        return NULL;
+    }
+    Transformer *m = mem_zeroed(1, sizeof *m);
+    m->config = *config;
+    m->base.kind = "transformer";
+    m->base.dims = config->dims;
+    m->base.states = config->states;
+    m->base.lambda_dims = config->lambda_dims;
+    m->base.lambda_is_number = config->lambda_is_number;
+    m->base.lambda_mean = config->lambda_mean;
+    m->base.lambda_deviation = config->lambda_deviation;
+    m->base.outputs = config->dims * config->out_states;
+    m->base.gradient_block = gradient_block(config);
+    m->base.forward = transformer_forward;
+    m->base.initialise = transformer_initialise;
+    m->base.destroy = transformer_destroy;
+    m->blocks = mem_zeroed(config->blocks, sizeof *m->blocks);
+    add_parameters(m);
+    return &m->base;
+}
+
+Network *nn_transformer_create(const TransformerConfig *config, bool with_grads, Error *err)
+{
+    Network *net = nn_transformer_layout(config, err);
+    if (net != NULL) {
+        nn_params_allocate(&net->params, with_grads);
+    }
+    return net;
+}

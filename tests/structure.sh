@@ -8,10 +8,11 @@ folders="tensor autograd nn diffusion distill experiments"
 # The rooms, each after those that it may know.
 rooms="tensor/base tensor tensor/product tensor/conv autograd
     nn/formats nn/formats/torch nn nn/mlp nn/unet nn/transformer
-    diffusion/process diffusion/head diffusion diffusion/sampler distill
+    diffusion/process diffusion/head diffusion diffusion/sampler diffusion/sampler/methods distill
     experiments/cli experiments/report experiments/data/law experiments/data/text
     experiments/data experiments/data/readers experiments/model experiments/training
-    experiments/metrics experiments/theory/exact experiments/theory/trained experiments/theory
+    experiments/metrics/features experiments/metrics/text experiments/metrics
+    experiments/theory/exact experiments/theory/trained experiments/theory
     experiments/verify experiments/commands experiments experiments/bench"
 status=0
 for header in $(for f in $folders; do find $f -name '*.h' | sort; done); do

@@ -2,8 +2,8 @@
 #ifndef DI4C_EXPERIMENTS_METRICS_FCD_H
 #define DI4C_EXPERIMENTS_METRICS_FCD_H
 
-#include "experiments/metrics/classifier.h"
-#include "experiments/metrics/frechet.h"
+#include "experiments/metrics/features/classifier.h"
+#include "experiments/metrics/features/frechet.h"
 
 typedef struct Fcd {
     Classifier *classifier; /* not owned */

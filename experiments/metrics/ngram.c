@@ -1,7 +1,7 @@
 /* ngram: how likely samples are under an n-gram model of the training text. */
 #include <math.h>
 
-#include "experiments/metrics/ngram_model.h"
+#include "experiments/metrics/text/ngram_model.h"
 #include "experiments/metrics/text_metric.h"
 #include "tensor/base/text.h"
 

@@ -6,8 +6,8 @@
 #include <stdlib.h>
 
 #include "experiments/data/text/rendering.h"
+#include "experiments/metrics/text/word_set.h"
 #include "experiments/metrics/text_metric.h"
-#include "experiments/metrics/word_set.h"
 #include "tensor/base/memory.h"
 #include "tensor/base/text.h"
 

@@ -4,7 +4,7 @@
 #define DI4C_TESTS_TOOLS_SAMPLER_WORLDS_H
 
 #include "diffusion/sampler/batch.h"
-#include "diffusion/sampler/leap.h"
+#include "diffusion/sampler/methods/leap.h"
 #include "diffusion/sampler/sampler.h"
 
 enum { WORLD_D = 2, WORLD_S = 4, WORLD_ALL = 16 };

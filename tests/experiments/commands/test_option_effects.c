@@ -12,7 +12,7 @@
 
 #include "experiments/commands/commands.h"
 #include "experiments/data/datasets.h"
-#include "experiments/metrics/classifier.h"
+#include "experiments/metrics/features/classifier.h"
 #include "nn/formats/sha256.h"
 #include "tensor/base/memory.h"
 #include "tensor/base/platform.h"

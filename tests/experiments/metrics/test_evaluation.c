@@ -7,8 +7,8 @@
 
 #include "experiments/data/batches.h"
 #include "experiments/data/law/exact_denoiser.h"
-#include "experiments/metrics/classifier.h"
 #include "experiments/metrics/evaluation.h"
+#include "experiments/metrics/features/classifier.h"
 #include "nn/formats/json.h"
 #include "tensor/base/memory.h"
 #include "tensor/base/threads.h"

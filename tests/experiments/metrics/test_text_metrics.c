@@ -4,7 +4,7 @@
 #include <string.h>
 
 #include "experiments/metrics/metrics.h"
-#include "experiments/metrics/ngram_model.h"
+#include "experiments/metrics/text/ngram_model.h"
 #include "tensor/base/memory.h"
 #include "tests/tools/data_files.h"
 #include "tests/tools/toys.h"

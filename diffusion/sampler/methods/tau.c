@@ -3,7 +3,7 @@
  * the rates R_s + R^_s, forward plus reverse, whose stationary law is that of x_s, so that it
  * repairs what the moves got wrong without changing the time. */
 #include "diffusion/sampler/batch.h"
-#include "diffusion/sampler/leap.h"
+#include "diffusion/sampler/methods/leap.h"
 
 static size_t plan_tau(const SamplerSettings *settings, double t, double s, SamplerCall *calls)
 {

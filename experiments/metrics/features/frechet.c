@@ -1,5 +1,5 @@
 /* Means, covariances and the distance between two Gaussians. */
-#include "experiments/metrics/frechet.h"
+#include "experiments/metrics/features/frechet.h"
 
 #include <math.h>
 #include <string.h>

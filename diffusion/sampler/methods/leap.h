@@ -1,6 +1,6 @@
 /* Leaps: how one dimension moves with its rates held for a time h, and the law of that. */
-#ifndef DI4C_DIFFUSION_SAMPLER_LEAP_H
-#define DI4C_DIFFUSION_SAMPLER_LEAP_H
+#ifndef DI4C_DIFFUSION_SAMPLER_METHODS_LEAP_H
+#define DI4C_DIFFUSION_SAMPLER_METHODS_LEAP_H
 
 #include "diffusion/reverse.h"
 #include "diffusion/sampler/settings.h"

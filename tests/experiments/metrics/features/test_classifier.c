@@ -7,7 +7,7 @@
 #include <string.h>
 
 #include "experiments/data/batches.h"
-#include "experiments/metrics/classifier.h"
+#include "experiments/metrics/features/classifier.h"
 #include "nn/formats/safetensors.h"
 #include "tensor/base/memory.h"
 #include "tensor/base/platform.h"

@@ -1,6 +1,6 @@
 /* The set is a table of places by hash, the next one being tried if one is taken, of at least twice
  * as many places as words. */
-#include "experiments/metrics/word_set.h"
+#include "experiments/metrics/text/word_set.h"
 
 #include <stdint.h>
 #include <string.h>

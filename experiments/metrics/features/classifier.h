@@ -3,8 +3,8 @@
  *
  *   3x3 conv C -> 32, ReLU, 2x2 max pool; 3x3 conv 32 -> 64, ReLU, 2x2 max pool;
  *   linear -> 64 features, ReLU, dropout; linear -> classes; softmax cross entropy. */
-#ifndef DI4C_EXPERIMENTS_METRICS_CLASSIFIER_H
-#define DI4C_EXPERIMENTS_METRICS_CLASSIFIER_H
+#ifndef DI4C_EXPERIMENTS_METRICS_FEATURES_CLASSIFIER_H
+#define DI4C_EXPERIMENTS_METRICS_FEATURES_CLASSIFIER_H
 
 #include <stdbool.h>
 

@@ -1,6 +1,6 @@
 /* Bounds on reverse rates that hold for a window of time and for every network. */
-#ifndef DI4C_DIFFUSION_SAMPLER_RATE_BOUND_H
-#define DI4C_DIFFUSION_SAMPLER_RATE_BOUND_H
+#ifndef DI4C_DIFFUSION_SAMPLER_METHODS_RATE_BOUND_H
+#define DI4C_DIFFUSION_SAMPLER_METHODS_RATE_BOUND_H
 
 #include "diffusion/process/process.h"
 

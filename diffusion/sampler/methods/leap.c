@@ -2,7 +2,7 @@
 #include <math.h>
 #include <string.h>
 
-#include "diffusion/sampler/leap.h"
+#include "diffusion/sampler/methods/leap.h"
 #include "tensor/base/check.h"
 #include "tensor/base/memory.h"
 

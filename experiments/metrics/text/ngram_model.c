@@ -1,7 +1,7 @@
 /* The k-grams of all orders as a tree, level by level: a node of level k is a k-gram, its children
  * are the (k+1)-grams that begin with it, in ascending order.  It is made from the text's
  * positions, sorted by the symbols that follow: then every k-gram stands together. */
-#include "experiments/metrics/ngram_model.h"
+#include "experiments/metrics/text/ngram_model.h"
 
 #include <math.h>
 #include <stdbool.h>

@@ -12,7 +12,7 @@
 #include <string.h>
 
 #include "diffusion/sampler/batch.h"
-#include "diffusion/sampler/leap.h"
+#include "diffusion/sampler/methods/leap.h"
 
 static size_t plan_trapezoidal(const SamplerSettings *settings, double t, double s,
                                SamplerCall *calls)

@@ -13,7 +13,7 @@
  * The second bound needs no short window: where noise has nearly forgotten a, one window reaches to
  * t = 1.  Below that windows are short against 1/g and against their own place, as rates grow like
  * 1/B towards 0. */
-#include "diffusion/sampler/rate_bound.h"
+#include "diffusion/sampler/methods/rate_bound.h"
 
 #include <float.h>
 #include <math.h>

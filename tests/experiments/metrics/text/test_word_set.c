@@ -3,7 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "experiments/metrics/word_set.h"
+#include "experiments/metrics/text/word_set.h"
 #include "tensor/base/memory.h"
 
 /* All words from `at` on, with a bar behind each. */

@@ -12,8 +12,8 @@
  * that the text never goes on from says nothing: P_k = P_(k-1).
  *
  * Memory is proportional to the text; every probability is positive. */
-#ifndef DI4C_EXPERIMENTS_METRICS_NGRAM_MODEL_H
-#define DI4C_EXPERIMENTS_METRICS_NGRAM_MODEL_H
+#ifndef DI4C_EXPERIMENTS_METRICS_TEXT_NGRAM_MODEL_H
+#define DI4C_EXPERIMENTS_METRICS_TEXT_NGRAM_MODEL_H
 
 #include <stddef.h>
 #include <stdint.h>

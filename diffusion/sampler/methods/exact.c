@@ -7,7 +7,7 @@
  *
  *   sum_v R^[x][v]/beta <= max_a table[x][a],   table[x][a] = sum_{v != x} q[a][v] R[v][x]/q[a][x]
  *
- * (sampler/rate_bound.c).  A sample in x at B takes an exponential step with rate L = sum_d
+ * (sampler/methods/rate_bound.c).  A sample in x at B takes an exponential step with rate L = sum_d
  * bound[x^d]; if that leaves the window, it starts again in the next one.  Otherwise the network is
  * called there, and with probability total rate / L a jump is made, drawn in proportion to its
  * rate. Calls that make no jump are part of the price.  A mixture draws its lambda anew for each
@@ -21,8 +21,8 @@
 
 #include "diffusion/process/clock.h"
 #include "diffusion/sampler/batch.h"
-#include "diffusion/sampler/first_hitting.h"
-#include "diffusion/sampler/rate_bound.h"
+#include "diffusion/sampler/methods/first_hitting.h"
+#include "diffusion/sampler/methods/rate_bound.h"
 #include "tensor/base/check.h"
 #include "tensor/base/memory.h"
 #include "tensor/base/threads.h"

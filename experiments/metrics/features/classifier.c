@@ -1,5 +1,5 @@
 /* The classifier: forward pass, training recipe, file, features. */
-#include "experiments/metrics/classifier.h"
+#include "experiments/metrics/features/classifier.h"
 
 #include <math.h>
 #include <stdio.h>

@@ -5,7 +5,7 @@
 #include <signal.h>
 #include <string.h>
 
-#include "experiments/metrics/frechet.h"
+#include "experiments/metrics/features/frechet.h"
 #include "tensor/base/memory.h"
 #include "tensor/base/rng.h"
 #include "tensor/base/threads.h"

@@ -4,7 +4,7 @@
 #include <math.h>
 #include <string.h>
 
-#include "diffusion/sampler/rate_bound.h"
+#include "diffusion/sampler/methods/rate_bound.h"
 #include "tests/tools/sampler_worlds.h"
 
 static SampleRequest request_of(const char *sampler, const SamplerSettings *settings,

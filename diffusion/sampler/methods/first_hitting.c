@@ -12,7 +12,7 @@
 
 #include "diffusion/process/clock.h"
 #include "diffusion/sampler/batch.h"
-#include "diffusion/sampler/first_hitting.h"
+#include "diffusion/sampler/methods/first_hitting.h"
 #include "tensor/base/memory.h"
 
 static size_t masked_of(const Head *head, const uint16_t *x)

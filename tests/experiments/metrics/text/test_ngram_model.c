@@ -4,7 +4,7 @@
 #include <math.h>
 #include <string.h>
 
-#include "experiments/metrics/ngram_model.h"
+#include "experiments/metrics/text/ngram_model.h"
 #include "tensor/base/memory.h"
 
 static NgramModel *create(const uint16_t *symbols, size_t count, size_t states, size_t order)

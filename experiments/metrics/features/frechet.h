@@ -1,7 +1,7 @@
 /* The Frechet distance between two sets of feature vectors, each seen as a Gaussian:
  *   |m1 - m2|^2 + tr(C1 + C2 - 2 (C1^(1/2) C2 C1^(1/2))^(1/2)).      Double throughout. */
-#ifndef DI4C_EXPERIMENTS_METRICS_FRECHET_H
-#define DI4C_EXPERIMENTS_METRICS_FRECHET_H
+#ifndef DI4C_EXPERIMENTS_METRICS_FEATURES_FRECHET_H
+#define DI4C_EXPERIMENTS_METRICS_FEATURES_FRECHET_H
 
 #include <stdbool.h>
 #include <stddef.h>

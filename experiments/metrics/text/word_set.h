@@ -1,6 +1,6 @@
 /* Words in bytes, and a set of them. */
-#ifndef DI4C_EXPERIMENTS_METRICS_WORD_SET_H
-#define DI4C_EXPERIMENTS_METRICS_WORD_SET_H
+#ifndef DI4C_EXPERIMENTS_METRICS_TEXT_WORD_SET_H
+#define DI4C_EXPERIMENTS_METRICS_TEXT_WORD_SET_H
 
 #include <stdbool.h>
 #include <stddef.h>

@@ -43,6 +43,14 @@ Var *nn_forward(const Network *net, Graph *g, const NetworkInput *in)
     return out;
 }
 
+Network *nn_network_allocate(Network *net, bool with_grads)
+{
+    if (net != NULL) {
+        nn_params_allocate(&net->params, with_grads);
+    }
+    return net;
+}
+
 void nn_network_destroy(Network *net)
 {
     if (net != NULL) {

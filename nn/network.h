@@ -48,6 +48,9 @@ struct Network {
 
 /* Checks shapes and lambda against the network, then calls net->forward. */
 Var *nn_forward(const Network *net, Graph *g, const NetworkInput *in);
+/* Gives a network that is laid out its parameters' memory, zeroed; with_grads false: only for
+ * inference. Returns net; NULL is allowed. */
+Network *nn_network_allocate(Network *net, bool with_grads);
 void nn_network_destroy(Network *net); /* NULL is allowed */
 /* Copies the values of all parameters that both have under one name in one shape; returns how many.
  * A student starts so from its teacher, and from a former student, whose lambda may have other

@@ -210,9 +210,5 @@ Network *nn_mlp_layout(const MlpConfig *config, Error *err)
 
 Network *nn_mlp_create(const MlpConfig *config, bool with_grads, Error *err)
 {
-    Network *net = nn_mlp_layout(config, err);
-    if (net != NULL) {
-        nn_params_allocate(&net->params, with_grads);
-    }
-    return net;
+    return nn_network_allocate(nn_mlp_layout(config, err), with_grads);
 }

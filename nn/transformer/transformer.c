@@ -238,9 +238,5 @@ Network *nn_transformer_layout(const TransformerConfig *config, Error *err)
 
 Network *nn_transformer_create(const TransformerConfig *config, bool with_grads, Error *err)
 {
-    Network *net = nn_transformer_layout(config, err);
-    if (net != NULL) {
-        nn_params_allocate(&net->params, with_grads);
-    }
-    return net;
+    return nn_network_allocate(nn_transformer_layout(config, err), with_grads);
 }

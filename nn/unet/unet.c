@@ -416,9 +416,5 @@ Network *nn_unet_layout(const UNetConfig *config, Error *err)
 
 Network *nn_unet_create(const UNetConfig *config, bool with_grads, Error *err)
 {
-    Network *net = nn_unet_layout(config, err);
-    if (net != NULL) {
-        nn_params_allocate(&net->params, with_grads);
-    }
-    return net;
+    return nn_network_allocate(nn_unet_layout(config, err), with_grads);
 }

@@ -328,3 +328,21 @@ void check_loss_gradient(const ParamSet *set, double (*loss)(void *context), voi
     }
     mem_free(grad);
 }
+
+void check_refused(const Network *net, const Error *err, const char *word)
+{
+    ck_assert_ptr_null(net);
+    ck_assert_msg(strstr(err->text, word) != NULL, "%s does not name %s", err->text, word);
+}
+
+void forward_once(const Network *net, size_t dims, uint16_t last, double t)
+{
+    States x = states_alloc(1, dims);
+    Graph *g = ag_graph_create();
+    NetworkInput in = {.x = &x, .t = &t};
+    memset(x.x, 0, dims * sizeof *x.x);
+    x.x[dims - 1] = last;
+    nn_forward(net, g, &in);
+    ag_graph_destroy(g);
+    states_free(&x);
+}

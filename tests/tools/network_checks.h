@@ -3,6 +3,7 @@
 #define DI4C_TESTS_TOOLS_NETWORK_CHECKS_H
 
 #include "nn/network.h"
+#include "tensor/base/error.h"
 
 /* All parameters random, those that start at zero too; gains near 1. */
 void randomise(Network *net, uint64_t seed);
@@ -28,6 +29,11 @@ void check_dropouts(const Network *net, size_t count);
 /* A new student that was given its teacher's weights returns its teacher's outputs, bit for bit,
  * for every lambda; with random weights it does not. */
 void check_student_starts_as_teacher(Network *student, Network *teacher);
+
+/* net is NULL, and the sentence names `word`. */
+void check_refused(const Network *net, const Error *err, const char *word);
+/* A forward pass of one sample of `dims` states, zeros but for the last, at time t; no lambda. */
+void forward_once(const Network *net, size_t dims, uint16_t last, double t);
 
 /* The gradient that loss(context) leaves in set->grads is `scale` times that of what it returns,
  * against central differences at a few entries of every parameter. */

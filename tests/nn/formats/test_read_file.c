@@ -57,12 +57,12 @@ END_TEST
 
 START_TEST(the_start)
 {
-    char head[8] = "xxxxxxx";
+    char head[8] = "-------";
     toy_text(toy("f"), "12345");
     ck_assert_uint_eq(read_file_start(toy("f"), head, 3), 3);
-    ck_assert_str_eq(head, "123xxxx");
+    ck_assert_str_eq(head, "123----");
     ck_assert_uint_eq(read_file_start(toy("f"), head, sizeof head), 5);
-    ck_assert_str_eq(head, "12345xx");
+    ck_assert_str_eq(head, "12345--");
     ck_assert_uint_eq(read_file_start(toy("f"), head, 0), 0);
     ck_assert_uint_eq(read_file_start(toy("absent"), head, sizeof head), 0);
     ck_assert_uint_eq(read_file_start(DIR, head, sizeof head), 0);

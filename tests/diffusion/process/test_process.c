@@ -6,77 +6,12 @@
 #include <signal.h>
 #include <string.h>
 
-#include "diffusion/process/marginal.h"
 #include "diffusion/process/process.h"
 #include "diffusion/process/transition.h"
 #include "tensor/base/memory.h"
-#include "tensor/base/threads.h"
 #include "tests/tools/mild_process.h"
+#include "tests/tools/process_cases.h"
 #include "tests/tools/statistics.h"
-
-enum { CASES = 10, LARGEST = 64 };
-
-/* A user's matrix: case 8 has no detailed balance, case 9 also a state that is left for ever. */
-static const double *matrix_of(size_t kase, size_t S)
-{
-    static double R[LARGEST * LARGEST];
-
-    memset(R, 0, sizeof R);
-    for (size_t i = 0; i < S; i++) {
-        R[i * S + (i + 1) % S] += 2.0 + (double)(i % 3);
-        R[i * S + (5 * i + 2) % S] += 0.25;
-        R[i * S] += 1.0;
-    }
-    for (size_t i = 0; i < S; i++) {
-        double sum = 0.0;
-        if (kase == 9 && S > 2)
-            R[i * S + S - 1] = 0.0;
-        R[i * S + i] = 0.0;
-        for (size_t j = 0; j < S; j++)
-            sum += R[i * S + j];
-        R[i * S + i] = -sum;
-    }
-    return R;
-}
-
-/* All kinds and published schedules; constants with which few states do not mix at once. */
-static ProcessConfig config_of(size_t kase, size_t S)
-{
-    static const char *const kinds[CASES] = {"uniform",   "absorbing",  "absorbing", "absorbing",
-                                             "absorbing", "birthdeath", "gaussian",  "gaussian",
-                                             "matrix",    "matrix"};
-    ProcessConfig c = diffusion_process_defaults(kinds[kase], S);
-
-    diffusion_process_choose(&c, "schedule",
-                             kase == 3   ? "linear"
-                             : kase == 4 ? "cosine"
-                                         : "loglinear");
-    c.eps = kase == 2 ? 0.0 : 1e-3;
-    if (kase == 5)
-        diffusion_process_set(&c, "sigma_max", 4.0);
-    if (kase == 6)
-        diffusion_process_set(&c, "time_base", 0.05);
-    if (kase == 7) { /* so uneven that the spectral form would lose digits */
-        diffusion_process_set(&c, "Q_sigma", (double)S / 12.0);
-        diffusion_process_set(&c, "rate_sigma", 1.5);
-        diffusion_process_set(&c, "time_exponential", 8.0);
-    }
-    c.any_start = true;
-    c.beta_scale = 6.0;
-    if (kase >= 8)
-        c.rates = matrix_of(kase, S);
-    return c;
-}
-
-static Process *process_of(size_t kase, size_t S)
-{
-    ProcessConfig c = config_of(kase, S);
-    Error err = {""};
-    Process *p = diffusion_process_create(&c, &err);
-
-    ck_assert_msg(p != NULL, "%s", err.text);
-    return p;
-}
 
 static void assert_near(double got, double expected, double relative)
 {
@@ -112,8 +47,8 @@ END_TEST
 
 START_TEST(rate_is_the_derivative_of_the_integral)
 {
-    for (size_t k = 0; k < CASES; k++) {
-        Process *p = process_of(k, 5);
+    for (size_t k = 0; k < PROCESS_CASES; k++) {
+        Process *p = process_case(k, 5);
         for (int i = 1; i < 10; i++) {
             double t = 0.1 * i, h = 1e-5;
             double slope = diffusion_process_integral(p, t - h, t + h) / (2.0 * h);
@@ -150,10 +85,10 @@ START_TEST(generators_are_generators)
 {
     static const size_t sizes[] = {2, 3, 7, 16, 33};
 
-    for (size_t k = 0; k < CASES; k++)
+    for (size_t k = 0; k < PROCESS_CASES; k++)
         for (size_t n = 0; n < sizeof sizes / sizeof *sizes; n++) {
             size_t S = sizes[n];
-            Process *p = process_of(k, S);
+            Process *p = process_case(k, S);
             double end = 0.0, prior = 0.0;
             for (size_t i = 0; i < S; i++) {
                 double row = 0.0, into = 0.0;
@@ -203,7 +138,7 @@ START_TEST(gaussian_rates_follow_their_definition)
 
     for (size_t n = 0; n < sizeof sizes / sizeof *sizes; n++) {
         size_t S = sizes[n];
-        Process *p = process_of(6, S);
+        Process *p = process_case(6, S);
         double R[16][16], rs = p->config.own[0], qs = p->config.own[1];
         for (size_t i = 0; i < S; i++)
             for (size_t j = 0; j < S; j++)
@@ -231,7 +166,7 @@ END_TEST
 
 START_TEST(absorbing_survival)
 {
-    Process *p = process_of(2, 4); /* alpha = 1 - t */
+    Process *p = process_case(2, 4); /* alpha = 1 - t */
     ck_assert_double_eq(diffusion_process_survival(p, 0.0, 1.0), 0.0);
     ck_assert_double_eq(diffusion_process_survival(p, 0.5, 1.0), 0.0);
     ck_assert_double_eq(diffusion_process_survival(p, 1.0, 1.0), 1.0);
@@ -239,14 +174,14 @@ START_TEST(absorbing_survival)
     ck_assert_double_gt(diffusion_process_integral(p, 0.0, 1.0), DBL_MAX);
     assert_near(diffusion_process_integral(p, 0.5, 0.75), log(2.0), 1e-15);
     diffusion_process_destroy(p);
-    p = process_of(4, 4); /* cosine */
+    p = process_case(4, 4); /* cosine */
     for (int i = 0; i < 10; i++) {
         double t = 0.1 * i;
         assert_near(diffusion_process_survival(p, 0.0, t), 1.0 - sin(0.5 * acos(-1.0) * t), 1e-14);
     }
     ck_assert_double_eq(diffusion_process_survival(p, 0.0, 1.0), 0.0);
     diffusion_process_destroy(p);
-    p = process_of(3, 4); /* linear */
+    p = process_case(3, 4); /* linear */
     assert_near(diffusion_process_survival(p, 0.2, 0.6), exp(-5.0 * 0.4), 1e-14);
     diffusion_process_destroy(p);
 }
@@ -256,7 +191,7 @@ END_TEST
 START_TEST(small_losses_keep_their_digits)
 {
     for (size_t k = 1; k <= 4; k++) {
-        Process *p = process_of(k, 3);
+        Process *p = process_case(k, 3);
         double h = ldexp(1.0, -40);
         Transition *tr = diffusion_transition_create(p, 0.5, 0.5 + h, TRANSITION_SPECTRAL);
         assert_near(diffusion_transition_at(tr, 0, 2), diffusion_process_rate(p, 0.5) * h, 1e-10);
@@ -324,8 +259,8 @@ START_TEST(impossible_values_are_named)
             ck_assert_msg(nan || strstr(err.text, bad[i].part) != NULL, "%s", err.text);
         }
     for (size_t S = 0; S < 2; S++)
-        for (size_t k = 0; k < CASES; k++) {
-            ProcessConfig c = config_of(k, S);
+        for (size_t k = 0; k < PROCESS_CASES; k++) {
+            ProcessConfig c = process_case_config(k, S);
             ck_assert(diffusion_process_create(&c, &err) == NULL);
             ck_assert(strstr(err.text, "states") != NULL);
         }
@@ -425,7 +360,7 @@ START_TEST(transitions_equal_the_exponential)
 
     for (size_t n = 0; n < sizeof sizes / sizeof *sizes; n++)
         for (size_t i = 0; i<sizeof times / sizeof *times; i += sizes[n]> 16 ? 2 : 1) {
-            Process *p = process_of((size_t)_i, sizes[n]);
+            Process *p = process_case((size_t)_i, sizes[n]);
             compare_with_naive(p, times[i][0], times[i][1]);
             diffusion_process_destroy(p);
         }
@@ -466,7 +401,7 @@ START_TEST(transitions_obey_their_laws)
     static const size_t sizes[] = {2, 3, 16, 64};
 
     for (size_t n = 0; n < sizeof sizes / sizeof *sizes; n++) {
-        Process *p = process_of((size_t)_i, sizes[n]);
+        Process *p = process_case((size_t)_i, sizes[n]);
         check_laws(p, 0.0, 0.02, 0.05);
         check_laws(p, 0.1, 0.5, 1.0);
         check_laws(p, 0.3, 0.3, 0.7);
@@ -512,7 +447,7 @@ END_TEST
 START_TEST(readers_agree)
 {
     enum { S = 9 };
-    Process *p = process_of((size_t)_i, S);
+    Process *p = process_case((size_t)_i, S);
     Transition *tr = diffusion_transition_create(p, 0.9, 0.95, TRANSITION_ACCURATE);
     Transition *other = diffusion_transition_create(p, 0.1, 0.4, TRANSITION_SPECTRAL);
     double flow[S * S], row[S], column[S], keep = -1.0, leave = -1.0;
@@ -553,7 +488,7 @@ END_TEST
 START_TEST(draws_follow_the_rows)
 {
     enum { S = 7, N = 20000 };
-    Process *p = process_of((size_t)_i, S);
+    Process *p = process_case((size_t)_i, S);
     Transition *tr = diffusion_transition_create(p, 0.05, 0.3, TRANSITION_ACCURATE);
     Rng rng = rng_root(11);
     double row[S];
@@ -576,94 +511,17 @@ START_TEST(draws_follow_the_rows)
 }
 END_TEST
 
-START_TEST(marginals_follow_the_rows)
-{
-    enum { S = 7, B = 5, D = 12000 };
-    static const double t[B] = {0.3, 0.05, 0.3, 0.0, 1.0};
-    Process *p = process_of((size_t)_i, S);
-    States x0 = states_alloc(B, D), xt = states_alloc(B, D);
-    Rng streams[B];
-
-    for (size_t b = 0; b < B; b++)
-        streams[b] = rng_child(rng_root(12), b);
-    for (size_t i = 0; i < B * D; i++) /* two states occur, the last one only in sample 2 */
-        x0.x[i] = (uint16_t)(i % 3 == 0 ? 1 : i / D == 2 ? 5 : 2);
-    diffusion_draw_marginal(p, &xt, &x0, t, streams);
-    for (size_t b = 0; b < B; b++) {
-        Transition *tr = diffusion_transition_create(p, 0.0, t[b], TRANSITION_ACCURATE);
-        for (size_t from = 0; from < S; from++) {
-            size_t count[S] = {0};
-            double row[S];
-            for (size_t d = 0; d < D; d++)
-                if (states_row(&x0, b)[d] == from)
-                    count[states_row(&xt, b)[d]]++;
-            diffusion_transition_row(tr, from, row);
-            ck_assert(statistics_fit(count, row, S));
-        }
-        diffusion_transition_destroy(tr);
-    }
-    states_free(&x0);
-    states_free(&xt);
-    diffusion_process_destroy(p);
-}
-END_TEST
-
-/* A sample's draw depends on its own t, x_0 and stream alone: alone or in a batch, for any number
- * of threads. */
-START_TEST(marginals_do_not_depend_on_company)
-{
-    enum { S = 16, B = 9, D = 101 };
-    Process *p = process_of((size_t)_i, S);
-    States x0 = states_alloc(B, D), one = states_alloc(B, D), many = states_alloc(B, D);
-    double t[B];
-    Rng streams[B], rng = rng_root(5);
-
-    for (size_t b = 0; b < B; b++) {
-        streams[b] = rng_child(rng_root(13), b);
-        t[b] = b % 3 == 0 ? 0.2 : 0.1 * (double)b;
-    }
-    for (size_t i = 0; i < B * D; i++)
-        x0.x[i] = (uint16_t)rng_below(&rng, S - 1);
-    threads_set(3);
-    diffusion_draw_marginal(p, &many, &x0, t, streams);
-    threads_set(1);
-    for (size_t b = 0; b < B; b++) {
-        States from = states_rows(&x0, b, 1), to = states_rows(&one, b, 1);
-        diffusion_draw_marginal(p, &to, &from, t + b, streams + b);
-    }
-    ck_assert_mem_eq(one.x, many.x, B * D * sizeof *one.x);
-    States none = states_rows(&x0, 0, 0);
-    diffusion_draw_marginal(p, &none, &none, t, streams);
-    states_free(&x0);
-    states_free(&one);
-    states_free(&many);
-    diffusion_process_destroy(p);
-}
-END_TEST
-
 /* ---- the caller's mistakes ---- */
-
-START_TEST(marginal_in_place_stops)
-{
-    Process *p = process_of(0, 4);
-    States x = states_alloc(1, 2);
-    Rng rng = rng_root(1);
-    double t = 0.5;
-
-    x.x[0] = x.x[1] = 0;
-    diffusion_draw_marginal(p, &x, &x, &t, &rng);
-}
-END_TEST
 
 START_TEST(survival_without_a_mask_stops)
 {
-    diffusion_process_survival(process_of(0, 4), 0.0, 0.5);
+    diffusion_process_survival(process_case(0, 4), 0.0, 0.5);
 }
 END_TEST
 
 START_TEST(times_in_the_wrong_order_stop)
 {
-    diffusion_transition_create(process_of(5, 4), 0.5, 0.4, TRANSITION_SPECTRAL);
+    diffusion_transition_create(process_case(5, 4), 0.5, 0.4, TRANSITION_SPECTRAL);
 }
 END_TEST
 
@@ -685,15 +543,12 @@ Suite *process_suite(void)
     tcase_add_test(rates, impossible_values_are_named);
     tcase_add_test(rates, fifty_thousand_states_fit);
     tcase_set_timeout(matrices, 120);
-    tcase_add_loop_test(matrices, transitions_equal_the_exponential, 0, CASES);
-    tcase_add_loop_test(matrices, transitions_obey_their_laws, 0, CASES);
-    tcase_add_loop_test(matrices, readers_agree, 0, CASES);
+    tcase_add_loop_test(matrices, transitions_equal_the_exponential, 0, PROCESS_CASES);
+    tcase_add_loop_test(matrices, transitions_obey_their_laws, 0, PROCESS_CASES);
+    tcase_add_loop_test(matrices, readers_agree, 0, PROCESS_CASES);
     tcase_add_test(matrices, both_forms_agree_at_256_states);
     tcase_set_timeout(draws, 60);
-    tcase_add_loop_test(draws, draws_follow_the_rows, 0, CASES);
-    tcase_add_loop_test(draws, marginals_follow_the_rows, 0, CASES);
-    tcase_add_loop_test(draws, marginals_do_not_depend_on_company, 0, CASES);
-    tcase_add_test_raise_signal(mistakes, marginal_in_place_stops, SIGABRT);
+    tcase_add_loop_test(draws, draws_follow_the_rows, 0, PROCESS_CASES);
     tcase_add_test_raise_signal(mistakes, survival_without_a_mask_stops, SIGABRT);
     tcase_add_test_raise_signal(mistakes, times_in_the_wrong_order_stop, SIGABRT);
     suite_add_tcase(suite, rates);

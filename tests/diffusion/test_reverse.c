@@ -16,31 +16,6 @@ static size_t known_of(const Process *p)
     return p->mask >= 0 ? S - 1 : S;
 }
 
-static void some_law(double *p0, size_t n, double shift)
-{
-    double sum = 0.0;
-
-    for (size_t a = 0; a < n; a++)
-        sum += p0[a] = exp(2.0 * sin(shift + 2.3 * (double)a));
-    for (size_t a = 0; a < n; a++)
-        p0[a] /= sum;
-}
-
-/* R_t[v][x] sum_a p(a) q[a][v]/q[a][x]. */
-static double naive(const Process *p, double t, size_t x, const double *p0, size_t v)
-{
-    Transition *tr = diffusion_transition_create(p, 0.0, t, TRANSITION_ACCURATE);
-    double sum = 0.0;
-
-    for (size_t a = 0; a < known_of(p); a++) {
-        double from = diffusion_transition_at(tr, a, x);
-        if (from > 0.0)
-            sum += p0[a] * diffusion_transition_at(tr, a, v) / from;
-    }
-    diffusion_transition_destroy(tr);
-    return v == x ? 0.0 : diffusion_process_rate(p, t) * diffusion_process_jump(p, v, x) * sum;
-}
-
 START_TEST(rates_follow_their_definition)
 {
     Process *p = world_process((size_t)_i, S);
@@ -50,11 +25,11 @@ START_TEST(rates_follow_their_definition)
         ReverseRates *r = diffusion_reverse_create(p, t);
         for (size_t x = 0; x < S; x++) {
             double p0[S], rates[S], forward[S], total = 0.0, out = 0.0;
-            some_law(p0, known_of(p), (double)x + t);
+            world_law_of_x0(p0, known_of(p), (double)x + t);
             diffusion_reverse_rates(r, x, p0, rates);
             diffusion_forward_rates(r, x, forward);
             for (size_t v = 0; v < S; v++) {
-                double expected = naive(p, t, x, p0, v);
+                double expected = world_reverse_rate(p, t, x, p0, v);
                 ck_assert_double_le(fabs(rates[v] - expected), 1e-12 * expected);
                 ck_assert_double_le(fabs(diffusion_reverse_rate(r, x, p0, v) - expected),
                                     1e-12 * expected);
@@ -83,7 +58,7 @@ START_TEST(jumps_follow_the_rates)
     for (size_t x = 0; x < S; x++) {
         double p0[S], rates[S];
         size_t count[S] = {0}, out[S] = {0};
-        some_law(p0, known_of(p), (double)x);
+        world_law_of_x0(p0, known_of(p), (double)x);
         double total = diffusion_reverse_total(r, x, p0), leave = diffusion_forward_total(r, x);
         for (size_t i = 0; i < 20000 && total > 0.0; i++)
             count[diffusion_reverse_draw(r, x, p0, &rng)]++;
@@ -111,7 +86,7 @@ START_TEST(masks_are_left_at_a_known_rate)
     Process *p = world_process(0, S);
     double p0[S - 1], rates[S];
 
-    some_law(p0, S - 1, 0.3);
+    world_law_of_x0(p0, S - 1, 0.3);
     for (size_t k = 0; k < 4; k++) {
         ReverseRates *r = diffusion_reverse_create(p, times[k]);
         ck_assert_double_le(fabs(times[k] * diffusion_reverse_total(r, S - 1, p0) - 1.0), 1e-8);

@@ -29,7 +29,8 @@ static Process *noise(bool mask)
     return p;
 }
 
-static Network *student_net(EncoderInput encoder)
+/* A teacher if lambda_dims is 0. */
+static Network *mlp_net(size_t lambda_dims, EncoderInput encoder, uint64_t seed)
 {
     Error err = {""};
     MlpConfig c = nn_mlp_defaults();
@@ -39,29 +40,23 @@ static Network *student_net(EncoderInput encoder)
     c.width = 12;
     c.blocks = 1;
     c.embed = 8;
-    c.lambda_dims = L;
-    c.lambda_is_number = true;
+    c.lambda_dims = lambda_dims;
+    c.lambda_is_number = lambda_dims > 0;
     c.encoder = encoder;
-    Network *net = nn_mlp_create(&c, true, &err);
+    Network *net = nn_mlp_create(&c, lambda_dims > 0, &err);
     ck_assert_msg(net != NULL, "%s", err.text);
-    randomise(net, 3);
+    randomise(net, seed);
     return net;
+}
+
+static Network *student_net(EncoderInput encoder)
+{
+    return mlp_net(L, encoder, 3);
 }
 
 static Network *teacher_net(void)
 {
-    Error err = {""};
-    MlpConfig c = nn_mlp_defaults();
-    c.dims = D;
-    c.states = 3;
-    c.out_states = 2;
-    c.width = 12;
-    c.blocks = 1;
-    c.embed = 8;
-    Network *net = nn_mlp_create(&c, false, &err);
-    ck_assert_msg(net != NULL, "%s", err.text);
-    randomise(net, 4);
-    return net;
+    return mlp_net(0, ENCODER_NONE, 4);
 }
 
 static Denoiser denoiser_of(Network *net, LambdaScope scope)

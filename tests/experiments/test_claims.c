@@ -308,20 +308,6 @@ static void rewrite(const SafetensorsFile *f, const char *key, const char *value
     mem_free(block);
 }
 
-static Config unet_config(void)
-{
-    Config c;
-    Error err;
-    config_defaults(&c);
-    c.height = c.width = 4;
-    c.channels = 1;
-    c.states = 5;
-    config_put(&c, "ch", 4);
-    config_put(&c, "res_blocks", 1);
-    ck_assert(config_set(&c, "ch_mult", "1,1", "test", &err));
-    return c;
-}
-
 /* Every key of the metadata, set to large values: noise of each kind, MLP and U-Net. */
 START_TEST(metadata)
 {
@@ -330,7 +316,7 @@ START_TEST(metadata)
     static const char *const kinds[] = {"uniform", "absorbing", "birthdeath", "gaussian"};
     Error err;
     size_t tried = 0;
-    Config c = _i < 4 ? unet_config() : toy_config(ROLE_TEACHER, 1);
+    Config c = _i < 4 ? toy_unet_config(4, 1) : toy_config(ROLE_TEACHER, 1);
     toy_set(&c, "process", kinds[_i % 4]);
     config_put(&c, "rate_const", 2); /* the published constant is that of 256 states */
     const bool mask = config_process(&c)->has_mask;
@@ -593,7 +579,7 @@ static void make_idx(const char *path)
 static void make_model(const char *path)
 {
     Error err;
-    const Config c = unet_config();
+    const Config c = toy_unet_config(4, 1);
     Model *m = model_create(&c, ROLE_TEACHER, false, &err);
     ck_assert(model_save(m, NULL, path, &err));
     model_destroy(m);

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "diffusion/head/batch.h"
+#include "diffusion/process/transition.h"
 #include "tensor/base/memory.h"
 #include "tests/tools/statistics.h"
 
@@ -91,6 +92,31 @@ Process *world_process(size_t kase, size_t states)
 }
 
 /* ---- laws by enumeration ---- */
+
+void world_law_of_x0(double *p0, size_t n, double shift)
+{
+    double sum = 0.0;
+
+    for (size_t a = 0; a < n; a++)
+        sum += p0[a] = exp(2.0 * sin(shift + 2.3 * (double)a));
+    for (size_t a = 0; a < n; a++)
+        p0[a] /= sum;
+}
+
+double world_reverse_rate(const Process *p, double t, size_t x, const double *p0, size_t v)
+{
+    Transition *tr = diffusion_transition_create(p, 0.0, t, TRANSITION_ACCURATE);
+    const size_t known = p->states - (p->mask >= 0 ? 1 : 0);
+    double sum = 0.0;
+
+    for (size_t a = 0; a < known; a++) {
+        const double from = diffusion_transition_at(tr, a, x);
+        if (from > 0.0)
+            sum += p0[a] * diffusion_transition_at(tr, a, v) / from;
+    }
+    diffusion_transition_destroy(tr);
+    return v == x ? 0.0 : diffusion_process_rate(p, t) * diffusion_process_jump(p, v, x) * sum;
+}
 
 void world_digits(uint16_t x[WORLD_D], size_t n, size_t S)
 {

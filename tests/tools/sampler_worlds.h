@@ -21,6 +21,11 @@ Denoiser formula_denoiser(Formula *f, const Process *p, size_t dims, size_t lamb
  * that obeys no detailed balance; mild constants. */
 Process *world_process(size_t kase, size_t states);
 
+/* A law p0 (n) that is uneven in its own way for each shift. */
+void world_law_of_x0(double *p0, size_t n, double shift);
+/* R^_t[x][v] by its definition, R_t[v][x] sum_a p0(a) q[a][v]/q[a][x]; 0 for v = x. */
+double world_reverse_rate(const Process *p, double t, size_t x, const double *p0, size_t v);
+
 void world_digits(uint16_t x[WORLD_D], size_t n, size_t S);
 /* p[d] (WORLD_S) = probabilities that m gives at state number n, time t and lambda. */
 void world_rows(const Denoiser *m, size_t n, size_t S, double t, double lambda,

@@ -146,6 +146,21 @@ void toy_set(Config *c, const char *key, const char *value)
     ck_assert_msg(config_set(c, key, value, "test", &err), "%s", err.text);
 }
 
+Config toy_unet_config(int ch, int mult)
+{
+    Config c;
+    char widths[16];
+    config_defaults(&c);
+    c.height = c.width = 4;
+    c.channels = 1;
+    c.states = 5;
+    config_put(&c, "ch", ch);
+    config_put(&c, "res_blocks", 1);
+    snprintf(widths, sizeof widths, "1,%d", mult);
+    toy_set(&c, "ch_mult", widths);
+    return c;
+}
+
 Config toy_config(ConfigRole role, int64_t steps)
 {
     Config c;

@@ -74,21 +74,6 @@ static void expect_said(const char *piece)
     expect_in(stderr, "stderr", piece);
 }
 
-/* A U-Net of the published kind, of the least size. */
-static Config small(void)
-{
-    Config c;
-    Error err;
-    config_defaults(&c);
-    c.height = c.width = 4;
-    c.channels = 1;
-    c.states = 5;
-    config_put(&c, "ch", 8);
-    config_put(&c, "res_blocks", 1);
-    ck_assert(config_set(&c, "ch_mult", "1,2", "test", &err));
-    return c;
-}
-
 static Model *trained(const Config *c, ConfigRole role, Optimizer **o)
 {
     Error err = {""};
@@ -106,7 +91,7 @@ static Model *trained(const Config *c, ConfigRole role, Optimizer **o)
 
 static Model *small_model(ConfigRole role, Optimizer **o)
 {
-    const Config c = small();
+    const Config c = toy_unet_config(8, 2);
     return trained(&c, role, o);
 }
 
@@ -122,7 +107,7 @@ START_TEST(there_and_back)
     Error err = {""};
     double x = 0;
     const ConfigRole role = _i == 1 ? ROLE_STUDENT : ROLE_TEACHER;
-    const Config c = _i == 2 ? toy_config(role, 3) : small();
+    const Config c = _i == 2 ? toy_config(role, 3) : toy_unet_config(8, 2);
     Model *m = trained(&c, role, &o);
     ck_assert(model_save(m, _i < 3 ? o : NULL, toy("a.safetensors"), &err));
     ck_assert_int_eq(convert(toy("a.safetensors"), toy("a.pt"), NULL), 0);
@@ -572,7 +557,7 @@ START_TEST(mutations_end_in_a_model_or_a_sentence)
 {
     Optimizer *o;
     Error err;
-    Config c = small();
+    Config c = toy_unet_config(8, 2);
     ConfigRole role;
     Model *m = small_model(ROLE_STUDENT, &o);
     write_foreign(m, o, &(Foreign){.prefix = "net.", .averages = true, .optimizer = true});

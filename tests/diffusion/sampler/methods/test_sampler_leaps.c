@@ -75,29 +75,6 @@ END_TEST
 
 /* ---- the laws of single calls against naive sums ---- */
 
-static void some_law(double *p0, size_t n, double shift)
-{
-    double sum = 0.0;
-
-    for (size_t a = 0; a < n; a++)
-        sum += p0[a] = exp(2.0 * sin(shift + 2.3 * (double)a));
-    for (size_t a = 0; a < n; a++)
-        p0[a] /= sum;
-}
-
-/* R^_t[x][v], by its definition. */
-static double rate(const Process *p, double t, size_t x, const double *p0, size_t v)
-{
-    Transition *tr = diffusion_transition_create(p, 0.0, t, TRANSITION_ACCURATE);
-    double sum = 0.0;
-
-    for (size_t a = 0; a < S - (p->mask >= 0 ? 1 : 0) && v != x; a++)
-        if (diffusion_transition_at(tr, a, x) > 0.0)
-            sum += p0[a] * diffusion_transition_at(tr, a, v) / diffusion_transition_at(tr, a, x);
-    diffusion_transition_destroy(tr);
-    return v == x ? 0.0 : diffusion_process_rate(p, t) * diffusion_process_jump(p, v, x) * sum;
-}
-
 /* Categorical: exactly one of independent Poisson numbers is 1 and the others 0, or x stays.
  * First: in [0, 1] the first arrival of any kind counts. */
 static void naive_single(const double *mean, size_t x, bool first, double *row)
@@ -150,12 +127,12 @@ static void naive_means(const SamplerPlan *plan, const SamplerCall *now, size_t 
     double theta = plan->settings.theta, a1 = 0.5 / (theta * (1.0 - theta));
 
     for (size_t v = 0; v < S; v++) {
-        mean[v] = rate(p, now->t, x, p0, v);
+        mean[v] = world_reverse_rate(p, now->t, x, p0, v);
         if (now->part == PART_CORRECT && v != x)
             mean[v] += diffusion_process_rate(p, now->t) * diffusion_process_jump(p, x, v);
         if (now->part == PART_SECOND) {
             size_t of = ordinal ? before + v - x : v; /* wraps below 0 */
-            double less = of < S ? rate(p, now[-1].t, before, before_p0, of) : 0.0;
+            double less = of < S ? world_reverse_rate(p, now[-1].t, before, before_p0, of) : 0.0;
             mean[v] = fmax(a1 * mean[v] - (a1 - 1.0) * less, 0.0);
         }
         mean[v] *= now->h;
@@ -170,8 +147,8 @@ static void check_call(const SamplerStep *step, size_t call, SamplerJumps jumps,
     for (size_t x = 0; x < S; x++)
         for (size_t before = 0; before < S; before++) {
             double p0[S], before_p0[S], mean[S], row[S], naive[S], total = 0.0;
-            some_law(p0, known, (double)x);
-            some_law(before_p0, known, 0.4 + 3.0 * (double)before);
+            world_law_of_x0(p0, known, (double)x);
+            world_law_of_x0(before_p0, known, 0.4 + 3.0 * (double)before);
             naive_means(plan, &plan->calls[call], x, p0, before, before_p0, jumps == JUMPS_ORDINAL,
                         mean);
             for (size_t v = 0; v < S; v++)
@@ -226,7 +203,7 @@ START_TEST(rows_of_the_last_call)
     SamplerSettings s = diffusion_sampler_defaults();
     double p0[S], row[S], mix[S];
 
-    some_law(p0, known, 1.0);
+    world_law_of_x0(p0, known, 1.0);
     for (size_t a = 1; a < known; a++)
         top = p0[a] > p0[top] ? a : top;
     for (int last = LAST_DRAW; last <= LAST_ARGMAX; last++) {
@@ -263,8 +240,8 @@ START_TEST(leaps_follow_their_law)
     Rng rng = rng_child(rng_root(9), (uint64_t)_i);
     double p0[S], before_p0[S], room[2 * S], row[S];
 
-    some_law(p0, known, 0.7);
-    some_law(before_p0, known, 2.7);
+    world_law_of_x0(p0, known, 0.7);
+    world_law_of_x0(before_p0, known, 2.7);
     diffusion_reverse_rates(now, S - 1, p0, row);
     for (size_t v = 0; v < S; v++)
         least = row[v] > 0.0 && row[v] < least ? row[v] : least;
@@ -300,7 +277,7 @@ START_TEST(laws_of_many_jumps)
     double p0[S], room[2 * S], row[S], sum = 0.0;
     Leap leap = {.rates = r, .x = 1, .p0 = p0, .jumps = JUMPS_ORDINAL, .room = room};
 
-    some_law(p0, S, 0.7);
+    world_law_of_x0(p0, S, 0.7);
     leap.h = 5000.0 / diffusion_reverse_total(r, 1, p0);
     sampler_leap_law(&leap, row);
     for (size_t v = 0; v < S; v++)

@@ -62,12 +62,12 @@ static Network *by_class(const NetworkConfig *n)
     return made(n->class->layout(n, &err), &err);
 }
 
-/* The encoder's stats of seeded pairs, (B, 2 L), by mem_alloc. */
-static float *stats_of(const Network *net)
+/* The encoder's stats of seeded pairs at `pace` times their times, (B, 2 L), by mem_alloc. */
+static float *stats_of(const Network *net, double pace)
 {
     Graph *g = ag_graph_create();
     States clean = states_make(g->arena, B, D), noised = states_make(g->arena, B, D);
-    const double t[B] = {0.1, 0.5, 0.8};
+    const double t[B] = {0.1 * pace, 0.5 * pace, 0.8 * pace};
     for (size_t i = 0; i < B * D; i++) {
         clean.x[i] = (uint16_t)(i * i % 3);
         noised.x[i] = (uint16_t)(i % 5 % 4);
@@ -110,7 +110,7 @@ static void check_same(Network *a, Network *b)
                  B * a->outputs, "outputs");
     ck_assert(a->encoder->family == ENCODER_BOX && a->encoder->input == ENCODER_PAIR);
     ck_assert(a->encoder->channels == b->encoder->channels);
-    same_numbers(stats_of(a), stats_of(b), 2 * B * L, "stats of the encoder");
+    same_numbers(stats_of(a, 1.0), stats_of(b, 1.0), 2 * B * L, "stats of the encoder");
     nn_network_destroy(a);
     nn_network_destroy(b);
 }
@@ -225,6 +225,30 @@ START_TEST(a_unet_is_as_told)
 }
 END_TEST
 
+/* Twice the scale is twice the time, for the encoder as for the network. */
+START_TEST(an_encoder_is_told_the_time_to_scale)
+{
+    static const char *const small[][3] = {
+        {"ch", "ch_mult", "attn_scale"}, {"mlp_width"}, {"tf_width", "tf_condition_width"}};
+    for (size_t i = 0; i < nn_network_count(); i++) {
+        NetworkConfig n = told(nn_network_class(i)->name, true);
+        for (size_t k = 0; k < 3 && small[i][k] != NULL; k++)
+            *nn_network_own(&n, small[i][k]) = k == 0 ? 8 : k == 1 ? 1 : -1;
+        Network *slow = by_class(&n);
+        n.time_scale *= 2.0;
+        Network *fast = by_class(&n);
+        randomise(slow, 6);
+        randomise(fast, 6);
+        float *a = stats_of(slow, 1.0), *b = stats_of(fast, 1.0);
+        ck_assert_msg(memcmp(a, b, 2 * B * L * sizeof *a) != 0, "%s", slow->kind);
+        mem_free(b);
+        same_numbers(a, stats_of(fast, 0.5), 2 * B * L, slow->kind);
+        nn_network_destroy(slow);
+        nn_network_destroy(fast);
+    }
+}
+END_TEST
+
 START_TEST(the_list)
 {
     ck_assert_uint_eq(nn_network_count(), 3); /* a test above for each */
@@ -255,6 +279,7 @@ Suite *network_class_suite(void)
     tcase_add_test(tc, an_mlp_is_as_told);
     tcase_add_test(tc, a_transformer_is_as_told);
     tcase_add_test(tc, a_unet_is_as_told);
+    tcase_add_test(tc, an_encoder_is_told_the_time_to_scale);
     tcase_add_test(tc, the_list);
     tcase_add_test_raise_signal(tc, unknown_setting_stops, SIGABRT);
     suite_add_tcase(s, tc);

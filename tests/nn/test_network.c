@@ -92,30 +92,64 @@ END_TEST
 
 /* ---- inputs that stop ---- */
 
-enum { STATE, TIME, LAMBDA, NO_LAMBDA, NEEDLESS_LAMBDA, TWO_LAMBDAS, WIDE_LAMBDA, MISTAKES };
+/* A network that checks nothing itself. */
+static Var *zeros(const Network *net, Graph *g, const NetworkInput *in)
+{
+    Tensor out = tensor_make2(g->arena, in->x->batch, D);
+    (void)net;
+    memset(out.data, 0, tensor_size(&out) * sizeof *out.data);
+    return ag_constant(g, out);
+}
 
-START_TEST(mistakes_stop)
+enum {
+    STATE,
+    DIMENSIONS,
+    TIME,
+    LAMBDA,
+    NO_LAMBDA,
+    NEEDLESS_LAMBDA,
+    TWO_LAMBDAS,
+    WIDE_LAMBDA,
+    OUTPUTS,
+    MISTAKES
+};
+
+/* One call with this mistake; MISTAKES: with none. */
+static void call_with(int mistake)
 {
     double t[B] = {0.5, 0.5}, lambda[B * L] = {0};
+    Network net = {.kind = "zeros",
+                   .dims = mistake == DIMENSIONS ? D + 1 : D,
+                   .states = 3,
+                   .lambda_dims = mistake == NEEDLESS_LAMBDA ? 0 : L,
+                   .lambda_is_number = true,
+                   .outputs = mistake == OUTPUTS ? D + 1 : D,
+                   .forward = zeros};
     Graph *g = ag_graph_create();
     States x = states_make(g->arena, B, D);
     memset(x.x, 0, B * D * sizeof *x.x);
-    Tensor value = tensor_make2(g->arena, B, _i == WIDE_LAMBDA ? L + 1 : L);
-    memset(value.data, 0, tensor_size(&value) * sizeof *value.data);
+    x.x[B * D - 1] = mistake == STATE ? 3 : 2;
+    t[B - 1] = mistake == TIME ? (double)INFINITY : 0.25;
+    lambda[B * L - 1] = mistake == LAMBDA ? (double)NAN : 0.0;
     NetworkInput in = {.x = &x, .t = t, .lambda = lambda};
-    if (_i == STATE)
-        x.x[B * D - 1] = 3;
-    else if (_i == TIME)
-        t[B - 1] = (double)INFINITY;
-    else if (_i == LAMBDA)
-        lambda[B * L - 1] = (double)NAN;
-    else if (_i == NO_LAMBDA)
+    if (mistake == TWO_LAMBDAS || mistake == WIDE_LAMBDA)
+        in.lambda_var =
+            ag_constant(g, tensor_make2(g->arena, B, mistake == WIDE_LAMBDA ? L + 1 : L));
+    if (mistake == NO_LAMBDA || mistake == WIDE_LAMBDA)
         in.lambda = NULL;
-    else if (_i == TWO_LAMBDAS || _i == WIDE_LAMBDA)
-        in.lambda_var = ag_constant(g, value);
-    if (_i == WIDE_LAMBDA)
-        in.lambda = NULL;
-    nn_forward(net_with(_i == NEEDLESS_LAMBDA ? 0 : L), g, &in);
+    nn_forward(&net, g, &in);
+    ag_graph_destroy(g);
+}
+
+START_TEST(mistakes_stop)
+{
+    call_with(_i);
+}
+END_TEST
+
+START_TEST(no_mistake_goes_on)
+{
+    call_with(MISTAKES);
 }
 END_TEST
 
@@ -126,6 +160,7 @@ Suite *network_suite(void)
     tcase_add_test(tc, lambda_is_standardised_both_ways);
     tcase_add_test(tc, only_like_parameters_are_copied);
     tcase_add_test(tc, samples_of_a_recorded_call);
+    tcase_add_test(tc, no_mistake_goes_on);
     tcase_add_loop_test_raise_signal(tc, mistakes_stop, SIGABRT, 0, MISTAKES);
     suite_add_tcase(s, tc);
     return s;

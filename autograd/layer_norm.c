@@ -68,6 +68,11 @@ static bool fits(const Var *v, int rank, const size_t *shape)
     return !v || tensor_same_shape(&v->value, &want);
 }
 
+static const char *text_or_none(const Var *v, char text[TENSOR_TEXT])
+{
+    return v ? tensor_text(&v->value, text) : "none";
+}
+
 Var *ag_layer_norm(Var *x, Var *gain, Var *offset, double eps)
 {
     char tx[TENSOR_TEXT], tg[TENSOR_TEXT], to[TENSOR_TEXT];
@@ -75,8 +80,7 @@ Var *ag_layer_norm(Var *x, Var *gain, Var *offset, double eps)
     const size_t c = axes_last(xv);
     TENSOR_CHECK(xv->rank >= 1 && fits(gain, 1, &c) && fits(offset, 1, &c),
                  "layer_norm: x %s, gain %s, offset %s; need (..., C), (C), (C)",
-                 tensor_text(xv, tx), gain ? tensor_text(&gain->value, tg) : "none",
-                 offset ? tensor_text(&offset->value, to) : "none");
+                 tensor_text(xv, tx), text_or_none(gain, tg), text_or_none(offset, to));
     const LayerNormShape shape = {
         .batch = 1, .positions = axes_rows(xv), .channels = c, .eps = eps};
     return layer_norm(x, gain, offset, &shape);
@@ -87,10 +91,10 @@ Var *ag_layer_norm_adaptive(Var *x, Var *scale, Var *shift, double eps)
     char tx[TENSOR_TEXT], ta[TENSOR_TEXT], ts[TENSOR_TEXT];
     const Tensor *xv = &x->value;
     const size_t sample[] = {xv->shape[0], axes_last(xv)};
-    TENSOR_CHECK(xv->rank >= 2 && fits(scale, 2, sample) && fits(shift, 2, sample),
+    TENSOR_CHECK(xv->rank >= 2 && scale && fits(scale, 2, sample) && shift &&
+                     fits(shift, 2, sample),
                  "layer_norm_adaptive: x %s, scale %s, shift %s; need (B, ..., C), (B, C), (B, C)",
-                 tensor_text(xv, tx), tensor_text(&scale->value, ta),
-                 tensor_text(&shift->value, ts));
+                 tensor_text(xv, tx), text_or_none(scale, ta), text_or_none(shift, ts));
     const LayerNormShape shape = {.batch = sample[0],
                                   .positions = axes_positions(xv),
                                   .channels = sample[1],

@@ -7,6 +7,7 @@
 #include "autograd/operations.h"
 #include "tensor/base/check.h"
 #include "tensor/base/constants.h"
+#include "tensor/base/memory.h"
 
 /* (B, 2 D): a pixel's clean channels, then its noised ones. */
 static States pair(const Encoder *e, Graph *g, const States *x0, const States *xt)
@@ -112,7 +113,5 @@ void nn_encoder_initialise(Encoder *e, Rng rng)
 
 void nn_encoder_destroy(Encoder *e)
 {
-    if (e != NULL) {
-        e->destroy(e);
-    }
+    mem_free(e);
 }

@@ -28,6 +28,7 @@ typedef enum EncoderInput {
     ENCODER_PAIR   /* x_0, x_t and t */
 } EncoderInput;
 
+/* The first member of each; one block of mem_zeroed. */
 struct Encoder {
     EncoderFamily family;
     EncoderInput input;
@@ -38,7 +39,6 @@ struct Encoder {
      * t (B).  -> stats (B, 2 L): the L first numbers of the family, then the L second ones. */
     Var *(*forward)(const Encoder *e, Graph *g, const States *x, const double *t);
     void (*initialise)(Encoder *e, Rng rng);
-    void (*destroy)(Encoder *e);
 };
 
 /* stats (B, 2 L) of q; xt (B, D) and t (B) are read by ENCODER_PAIR alone. */

@@ -15,7 +15,7 @@ static void check_input(const Network *net, const NetworkInput *in)
                  net->dims, x->batch, x->dims);
     TENSOR_CHECK((in->lambda != NULL || in->lambda_var != NULL) == (net->lambda_dims > 0),
                  "%s with %zu lambdas a sample was given %s", net->kind, net->lambda_dims,
-                 in->lambda == NULL ? "none" : "some");
+                 in->lambda == NULL && in->lambda_var == NULL ? "none" : "some");
     TENSOR_CHECK(in->lambda_var == NULL ||
                      (net->lambda_is_number && in->lambda == NULL &&
                       tensor_size(&in->lambda_var->value) == x->batch * net->lambda_dims),
@@ -79,9 +79,7 @@ Var *nn_lambda_var(const Network *net, Graph *g, const NetworkInput *in)
     const size_t L = net->lambda_dims;
     if (in->lambda_var != NULL) {
         Tensor shift = tensor_make1(g->arena, L);
-        for (size_t i = 0; i < L; i++) {
-            shift.data[i] = (float)-net->lambda_mean;
-        }
+        tensor_fill(shift.data, (float)-net->lambda_mean, L);
         return ag_scale(ag_add_row(in->lambda_var, ag_constant(g, shift)),
                         (float)(1.0 / net->lambda_deviation));
     }

@@ -1,10 +1,11 @@
 #include "nn/mlp/mlp_config.h"
 
-#include <math.h>
+#include "nn/possible.h"
 
 /* States are kept in 16 bits; the others are far beyond what trains, and small enough that products
  * of two of them (weights of a layer) do not overflow. */
 enum { MAX_STATES = 65536, MAX_WIDTH = 65536, MAX_BLOCKS = 256, MAX_LAMBDA_DIMS = 64 };
+static const char KIND[] = "MLP";
 static const size_t MAX_NUMBERS = (size_t)1 << 24; /* one-hot entries or logits of a sample */
 
 MlpConfig nn_mlp_defaults(void)
@@ -28,10 +29,7 @@ MlpConfig nn_mlp_defaults(void)
 
 static bool in_range(const char *field, size_t value, size_t least, size_t most, Error *err)
 {
-    if (value < least || value > most) {
-        return error_set(err, "MLP: %s is %zu; it must lie in %zu..%zu", field, value, least, most);
-    }
-    return true;
+    return nn_possible_size(KIND, field, value, least, most, err);
 }
 
 bool nn_mlp_possible(const MlpConfig *c, Error *err)
@@ -46,11 +44,6 @@ bool nn_mlp_possible(const MlpConfig *c, Error *err)
         !in_range("lambda_dims", c->lambda_dims, 0, MAX_LAMBDA_DIMS, err)) {
         return false;
     }
-    if (!(c->dropout >= 0.0 && c->dropout < 1.0)) {
-        return error_set(err, "MLP: dropout is %g; it must lie in [0, 1)", c->dropout);
-    }
-    if (!(c->time_scale > 0.0 && isfinite(c->time_scale))) {
-        return error_set(err, "MLP: time_scale is %g; it must be positive", c->time_scale);
-    }
-    return true;
+    return nn_possible_dropout(KIND, c->dropout, err) &&
+           nn_possible_time_scale(KIND, c->time_scale, err);
 }

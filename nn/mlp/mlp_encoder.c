@@ -43,11 +43,6 @@ static void encoder_initialise(Encoder *base, Rng rng)
     nn_encoder_init_output(base, &e->output, rng);
 }
 
-static void encoder_destroy(Encoder *base)
-{
-    mem_free(base);
-}
-
 Encoder *nn_mlp_encoder_add(ParamSet *set, const MlpConfig *c)
 {
     MlpEncoder *e = mem_zeroed(1, sizeof *e);
@@ -59,7 +54,6 @@ Encoder *nn_mlp_encoder_add(ParamSet *set, const MlpConfig *c)
     e->base.lambda_dims = c->lambda_dims;
     e->base.forward = encoder_forward;
     e->base.initialise = encoder_initialise;
-    e->base.destroy = encoder_destroy;
     e->states = c->states;
     e->embed = c->embed;
     e->time_scale = c->time_scale;

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "autograd/operations.h"
+#include "tensor/pointwise.h"
 
 static const double EPS = 1e-5;
 enum { WIDER = 4 };                 /* the MLP's hidden layer */
@@ -79,9 +80,7 @@ typedef struct Modulation {
 static Var *constant_rows(Graph *g, size_t batch, size_t width, float value)
 {
     Tensor t = tensor_make2(g->arena, batch, width);
-    for (size_t i = 0; i < batch * width; i++) {
-        t.data[i] = value;
-    }
+    tensor_fill(t.data, value, batch * width);
     return ag_constant(g, t);
 }
 

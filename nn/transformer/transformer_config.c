@@ -1,6 +1,6 @@
 #include "nn/transformer/transformer_config.h"
 
-#include <math.h>
+#include "nn/possible.h"
 
 /* States are kept in 16 bits; the others are far beyond what trains, and small enough that products
  * of two of them and 6 (weights of a layer) do not overflow 32 bits. */
@@ -11,6 +11,7 @@ enum {
     MAX_BLOCKS = 256,
     MAX_LAMBDA_DIMS = 64
 };
+static const char KIND[] = "transformer";
 static const size_t MAX_NUMBERS = (size_t)1 << 26; /* logits of a sample */
 
 TransformerConfig nn_transformer_defaults(void)
@@ -41,26 +42,7 @@ TransformerConfig nn_transformer_defaults(void)
 
 static bool in_range(const char *field, size_t value, size_t least, size_t most, Error *err)
 {
-    if (value < least || value > most) {
-        return error_set(err, "transformer: %s is %zu; it must lie in %zu..%zu", field, value,
-                         least, most);
-    }
-    return true;
-}
-
-static bool check_numbers(const TransformerConfig *c, Error *err)
-{
-    if (!(c->dropout >= 0.0 && c->dropout < 1.0)) {
-        return error_set(err, "transformer: dropout is %g; it must lie in [0, 1)", c->dropout);
-    }
-    if (!(c->time_scale > 0.0 && isfinite(c->time_scale))) {
-        return error_set(err, "transformer: time_scale is %g; it must be positive", c->time_scale);
-    }
-    if (!(c->lambda_gain > 0.0 && c->lambda_gain <= 100.0)) {
-        return error_set(err, "transformer: lambda_gain is %g; it must lie in (0, 100]",
-                         c->lambda_gain);
-    }
-    return true;
+    return nn_possible_size(KIND, field, value, least, most, err);
 }
 
 bool nn_transformer_possible(const TransformerConfig *c, Error *err)
@@ -83,5 +65,7 @@ bool nn_transformer_possible(const TransformerConfig *c, Error *err)
                          "since rotary positions turn pairs of a head's channels",
                          c->width, c->heads);
     }
-    return check_numbers(c, err);
+    return nn_possible_dropout(KIND, c->dropout, err) &&
+           nn_possible_time_scale(KIND, c->time_scale, err) &&
+           nn_possible_lambda_gain(KIND, c->lambda_gain, err);
 }

@@ -82,11 +82,6 @@ static void encoder_initialise(Encoder *base, Rng rng)
     nn_encoder_init_output(base, &e->output, rng);
 }
 
-static void encoder_destroy(Encoder *base)
-{
-    mem_free(base);
-}
-
 static void add_parameters(TransformerEncoder *e, ParamSet *set, const TransformerConfig *c)
 {
     const size_t table[] = {c->states, c->width}, places[] = {c->dims, c->width};
@@ -116,7 +111,6 @@ Encoder *nn_transformer_encoder_add(ParamSet *set, const TransformerConfig *c)
     e->base.lambda_dims = c->lambda_dims;
     e->base.forward = encoder_forward;
     e->base.initialise = encoder_initialise;
-    e->base.destroy = encoder_destroy;
     e->width = c->width;
     e->embed = c->embed;
     e->time_scale = c->time_scale;

@@ -4,6 +4,7 @@
 #include <stdint.h>
 #include <string.h>
 
+#include "nn/possible.h"
 #include "tensor/base/memory.h"
 
 /* States are kept in 16 bits, the largest sample is one of 2^31 - 1 numbers, going in or coming
@@ -16,6 +17,7 @@ enum {
     MAX_RES_BLOCKS = 64,
     MAX_LAMBDA_DIMS = 64
 };
+static const char KIND[] = "U-Net";
 static const size_t MAX_NUMBERS = INT32_MAX;
 
 UNetConfig nn_unet_defaults(void)
@@ -75,11 +77,7 @@ size_t unet_embed_width(const UNetConfig *c)
 
 static bool in_range(const char *field, size_t value, size_t least, size_t most, Error *err)
 {
-    if (value < least || value > most) {
-        return error_set(err, "U-Net: %s is %zu; it must lie in %zu..%zu", field, value, least,
-                         most);
-    }
-    return true;
+    return nn_possible_size(KIND, field, value, least, most, err);
 }
 
 static bool picture_is_possible(const UNetConfig *c, Error *err)
@@ -138,17 +136,12 @@ bool nn_unet_possible(const UNetConfig *c, Error *err)
         return error_set(err, "U-Net: attn_scale is %d; it must be -1 (none) or a scale in 0..%zu",
                          c->attn_scale, c->scales - 1);
     }
-    if (!(c->dropout >= 0.0 && c->dropout < 1.0)) {
-        return error_set(err, "U-Net: dropout is %g; it must lie in [0, 1)", c->dropout);
-    }
-    if (!(c->lambda_gain > 0.0 && c->lambda_gain <= 100.0)) {
-        return error_set(err, "U-Net: lambda_gain is %g; it must lie in (0, 100]", c->lambda_gain);
+    if (!nn_possible_dropout(KIND, c->dropout, err) ||
+        !nn_possible_lambda_gain(KIND, c->lambda_gain, err)) {
+        return false;
     }
     if (!(c->vmax >= 0.0 && isfinite(c->vmax))) {
         return error_set(err, "U-Net: vmax is %g; it must be positive, or 0", c->vmax);
     }
-    if (!(c->time_scale > 0.0 && isfinite(c->time_scale))) {
-        return error_set(err, "U-Net: time_scale is %g; it must be positive", c->time_scale);
-    }
-    return true;
+    return nn_possible_time_scale(KIND, c->time_scale, err);
 }

@@ -66,11 +66,6 @@ static void encoder_initialise(Encoder *base, Rng rng)
     nn_encoder_init_output(base, &e->output, rng);
 }
 
-static void encoder_destroy(Encoder *base)
-{
-    mem_free(base);
-}
-
 /* The way down; returns the channels at the bottom. */
 static size_t add_scales(UNetEncoder *e, ParamSet *set)
 {
@@ -101,7 +96,6 @@ Encoder *nn_unet_encoder_add(ParamSet *set, const UNetConfig *c)
     e->base.lambda_dims = c->lambda_dims;
     e->base.forward = encoder_forward;
     e->base.initialise = encoder_initialise;
-    e->base.destroy = encoder_destroy;
     e->config = *c;
     e->embed = unet_embed_width(c);
     e->noised = c->encoder == ENCODER_PAIR;

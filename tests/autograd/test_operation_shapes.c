@@ -116,6 +116,10 @@ static void misuse_adaptive_rank(void)
 {
     ag_layer_norm_adaptive(zeros(1, 4, 1, 1, 1), zeros(2, 4, 4, 1, 1), zeros(2, 4, 4, 1, 1), 1e-5);
 }
+static void misuse_adaptive_alone(void)
+{
+    ag_layer_norm_adaptive(zeros(3, 2, 3, 4, 1), NULL, zeros(2, 2, 4, 1, 1), 1e-5);
+}
 static void misuse_add(void) { ag_add(zeros(2, 2, 3, 1, 1), zeros(2, 3, 2, 1, 1)); }
 static void misuse_add_rank(void) { ag_add(zeros(2, 2, 3, 1, 1), zeros(1, 6, 1, 1, 1)); }
 static void misuse_multiply(void) { ag_multiply(zeros(1, 2, 1, 1, 1), zeros(1, 3, 1, 1, 1)); }
@@ -145,7 +149,7 @@ static void (*const misuses[])(void) = {
     misuse_add_rank, misuse_multiply, misuse_channel, misuse_dropout, misuse_concat, misuse_slice,
     misuse_upsample, misuse_pool, misuse_mean_positions, misuse_softmax, misuse_mean, misuse_label,
     misuse_logits, misuse_embedding, misuse_state,
-    misuse_gain, misuse_gain_rank, misuse_adaptive, misuse_adaptive_rank,
+    misuse_gain, misuse_gain_rank, misuse_adaptive, misuse_adaptive_rank, misuse_adaptive_alone,
     misuse_gate, misuse_gated,
     misuse_multihead, misuse_heads, misuse_no_heads, misuse_no_keys, misuse_rotary, misuse_pairs, misuse_rotary_heads,
 };

@@ -75,6 +75,63 @@ START_TEST(long_attention_against_double)
 }
 END_TEST
 
+/* The share of query i, head from channel `first` on, in the gradients of q, k and v, in double. */
+static void add_slopes(double d[3][LONG * WIDTH], const Tensor in[3], const uint8_t *left_out,
+                       const float *dy, size_t i, size_t first)
+{
+    const size_t h = WIDTH / HEADS;
+    const double root = sqrt((double)h);
+    double p[LONG], dp[LONG], total = 0.0, level = 0.0;
+    for (size_t j = 0; j < LONG; j++) {
+        double dot = 0.0;
+        dp[j] = 0.0;
+        for (size_t k = first; k < first + h; k++) {
+            dot += (double)in[0].data[i * WIDTH + k] * in[1].data[j * WIDTH + k];
+            dp[j] += (double)dy[i * WIDTH + k] * in[2].data[j * WIDTH + k];
+        }
+        p[j] = left_out[j] ? 0.0 : exp(dot / root);
+        total += p[j];
+        level += p[j] * dp[j];
+    }
+    for (size_t j = 0; j < LONG; j++)
+        for (size_t k = first; k < first + h; k++) {
+            const double slope = p[j] / total * (dp[j] - level / total) / root;
+            d[0][i * WIDTH + k] += slope * in[1].data[j * WIDTH + k];
+            d[1][j * WIDTH + k] += slope * in[0].data[i * WIDTH + k];
+            d[2][j * WIDTH + k] += p[j] / total * dy[i * WIDTH + k];
+        }
+}
+
+/* The gradients of k and v are sums over several blocks of queries, the first of which writes where
+ * the input is no leaf. */
+START_TEST(long_gradients_against_double)
+{
+    static double want[3][LONG * WIDTH];
+    const Tensor in[3] = {draw(1, LONG, WIDTH, 1), draw(1, LONG, WIDTH, 2),
+                          draw(1, LONG, WIDTH, 3)};
+    const Tensor dy = draw(1, LONG, WIDTH, 4);
+    uint8_t left_out[LONG];
+    Var *leaves[3], *inner[3];
+    memset(want, 0, sizeof want);
+    for (size_t i = 0; i < LONG; i++)
+        left_out[i] = i % 5 == 2;
+    for (size_t i = 0; i < LONG; i++)
+        for (size_t head = 0; head < HEADS; head++)
+            add_slopes(want, in, left_out, dy.data, i, head * (WIDTH / HEADS));
+    for (int k = 0; k < 3; k++) {
+        leaves[k] = leaf(&in[k]);
+        inner[k] = ag_scale(leaves[k], 1.0f);
+    }
+    Var *y = ag_multihead_attention(inner[0], inner[1], inner[2], HEADS, left_out);
+    ag_backward_from(y, dy.data);
+    for (int k = 0; k < 3; k++)
+        for (size_t i = 0; i < LONG * WIDTH; i++)
+            ck_assert_msg(fabs(leaves[k]->grad[i] - want[k][i]) <= 1e-5 * (0.1 + fabs(want[k][i])),
+                          "input %d, entry %zu: %g, in double %g", k, i, (double)leaves[k]->grad[i],
+                          want[k][i]);
+}
+END_TEST
+
 /* Keys that are left out change nothing and get no gradient. */
 START_TEST(keys_left_out_do_not_matter)
 {
@@ -229,6 +286,7 @@ Suite *transformer_operations_suite(void)
     tcase_add_checked_fixture(tc, setup, teardown);
     tcase_set_timeout(tc, 30);
     tcase_add_test(tc, long_attention_against_double);
+    tcase_add_test(tc, long_gradients_against_double);
     tcase_add_test(tc, keys_left_out_do_not_matter);
     tcase_add_test(tc, attention_of_large_scores);
     tcase_add_test(tc, attention_keeps_no_square);

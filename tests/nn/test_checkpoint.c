@@ -216,6 +216,15 @@ START_TEST(resuming_needs_the_optimiser)
     ck_assert(!nn_checkpoint_resume(f, net, o, &err));
     ck_assert_msg(strstr(err.text, "expected step") != NULL, "%s", err.text);
     safetensors_free(f);
+    for (uint64_t steps = 999999999999999999; steps <= 1000000000000000000; steps++) {
+        o->steps = steps; /* 18 digits, then 19 */
+        write_checkpoint(net, o);
+        f = open_file();
+        ck_assert(nn_checkpoint_resume(f, net, o, &err) == (steps < 1000000000000000000));
+        safetensors_free(f);
+    }
+    ck_assert_msg(strstr(err.text, "expected step to be a whole number") != NULL, "%s", err.text);
+    o->steps = 5;
     o->v[2] = -1;
     write_checkpoint(net, o);
     f = open_file();

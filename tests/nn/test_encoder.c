@@ -274,6 +274,45 @@ START_TEST(sinusoids_take_no_lambda_on_the_graph)
 END_TEST
 
 Suite *encoder_suite(void);
+/* ---- what an encoder is given ---- */
+
+enum { PIXELS = 2, COLOURS = 3 };
+
+/* In place of an encoder's forward: two pixels of three channels, clean beside noised. */
+static Var *expect_pairs(const Encoder *e, Graph *g, const States *x, const double *t)
+{
+    static const uint16_t want[] = {1, 2, 3, 11, 12, 13, 4, 5, 6, 14, 15, 16};
+    ck_assert(x->batch == 1 && x->dims == 2 * e->dims && t[0] == 0.25);
+    ck_assert_mem_eq(x->x, want, sizeof want);
+    return ag_constant(g, tensor_make2(g->arena, 1, 2));
+}
+
+static Var *expect_clean(const Encoder *e, Graph *g, const States *x, const double *t)
+{
+    ck_assert(x->batch == 1 && x->dims == e->dims && x->x[0] == 1 && x->x[5] == 6);
+    ck_assert(t[0] == 0.0); /* whatever the caller's */
+    return ag_constant(g, tensor_make2(g->arena, 1, 2));
+}
+
+START_TEST(pairs_lie_pixel_by_pixel)
+{
+    uint16_t clean[] = {1, 2, 3, 4, 5, 6}, noised[] = {11, 12, 13, 14, 15, 16};
+    const double t[] = {0.25};
+    const States x0 = {clean, 1, PIXELS * COLOURS}, xt = {noised, 1, PIXELS * COLOURS};
+    Encoder e = {.input = ENCODER_PAIR,
+                 .dims = PIXELS * COLOURS,
+                 .channels = COLOURS,
+                 .lambda_dims = 1,
+                 .forward = expect_pairs};
+    Graph *g = ag_graph_create();
+    nn_encode(&e, g, &x0, &xt, t);
+    e.input = ENCODER_CLEAN;
+    e.forward = expect_clean;
+    nn_encode(&e, g, &x0, &xt, t);
+    ag_graph_destroy(g);
+}
+END_TEST
+
 Suite *encoder_suite(void)
 {
     Suite *s = suite_create("encoder");
@@ -284,6 +323,7 @@ Suite *encoder_suite(void)
     tcase_add_test(tc, pairs_see_what_is_noised);
     tcase_add_test_raise_signal(tc, sinusoids_take_no_lambda_on_the_graph, SIGABRT);
     tcase_set_timeout(tc, 120);
+    tcase_add_test(tc, pairs_lie_pixel_by_pixel);
     suite_add_tcase(s, tc);
     return s;
 }

@@ -178,6 +178,33 @@ START_TEST(coordinates_share_their_component)
 }
 END_TEST
 
+/* The last entry of each parameter, at its limit and beyond; the sentence names it. */
+START_TEST(check_names_what_is_beyond)
+{
+    ToyPrior law = toy_prior(2, 3);
+    const struct {
+        const Param *p;
+        float most;
+    } rows[] = {
+        {law.prior->log_weight, 1e6f}, {law.prior->mean, 1e6f}, {law.prior->log_deviation, 20.0f}};
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        const float beyond[] = {nextafterf(rows[i].most, HUGE_VALF),
+                                -nextafterf(rows[i].most, HUGE_VALF), NAN, -HUGE_VALF};
+        float *last = rows[i].p->value.data + tensor_size(&rows[i].p->value) - 1;
+        Error err = {""};
+        *last = -rows[i].most;
+        ck_assert_msg(nn_lambda_prior_check(law.prior, &err), "%s", err.text);
+        for (size_t k = 0; k < sizeof beyond / sizeof *beyond; k++) {
+            *last = beyond[k];
+            ck_assert(!nn_lambda_prior_check(law.prior, &err));
+            ck_assert_ptr_nonnull(strstr(err.text, rows[i].p->name));
+        }
+        *last = 0.0f;
+    }
+    toy_prior_free(&law);
+}
+END_TEST
+
 START_TEST(no_components)
 {
     ParamSet set;
@@ -195,6 +222,7 @@ Suite *lambda_prior_suite(void)
     tcase_add_test(tc, density_holds_far_out);
     tcase_add_test(tc, draws_follow_the_density);
     tcase_add_test(tc, coordinates_share_their_component);
+    tcase_add_test(tc, check_names_what_is_beyond);
     tcase_add_test_raise_signal(tc, no_components, SIGABRT);
     suite_add_tcase(s, tc);
     return s;

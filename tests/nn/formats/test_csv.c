@@ -116,6 +116,7 @@ START_TEST(resume_refuses)
         {"step,loss,norm\n1,2,3\n2,2\n", "line 3: expected a step and 2 numbers"},
         {"step,loss,norm\n1,2,3\n2,2,3,4\n", "line 3: expected a step and 2 numbers"},
         {"step,loss,norm\n1,2,x\n", "line 2: expected a step and 2 numbers"},
+        {"step,loss,norm\n1, 2,3\n", "line 2: expected a step and 2 numbers"},
     };
     Error err = {""};
 
@@ -161,6 +162,7 @@ START_TEST(reader_refuses)
         {"step,loss\n1,2,3\n", "line 2: expected 2 numbers"},
         {"step,loss\n1,2\n1,abc\n", "line 3: expected 2 numbers"},
         {"step,loss\n1, \n2,3\n", "line 2: expected 2 numbers"},
+        {"step,loss\n1, 2\n", "line 2: expected 2 numbers"},
         {"step,loss\n\n", "line 2: expected 2 numbers"},
         {"step,loss\n1,\"2\"\n", "line 2: expected 2 numbers"},
         {"step,loss\n1,\n2\n", "line 3: expected 2 numbers"},

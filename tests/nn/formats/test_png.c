@@ -261,6 +261,31 @@ START_TEST(keys_must_be_printable)
 }
 END_TEST
 
+/* 79 bytes is the longest. */
+static void encode_key(size_t length)
+{
+    uint8_t pixel = 0;
+    Picture picture = {1, 1, 1, &pixel};
+    char key[81] = "";
+    PngText text = {key, ""};
+    Buffer b = {0};
+    memset(key, 'k', length);
+    png_encode(&b, &picture, &text, 1);
+    buffer_free(&b);
+}
+
+START_TEST(longest_key)
+{
+    encode_key(79);
+}
+END_TEST
+
+START_TEST(too_long_key)
+{
+    encode_key(80);
+}
+END_TEST
+
 Suite *png_suite(void);
 Suite *png_suite(void)
 {
@@ -277,6 +302,8 @@ Suite *png_suite(void)
     tcase_add_test(tc, grids_that_are_too_large_are_known);
     tcase_add_test_raise_signal(tc, states_must_fit, 6);
     tcase_add_test_raise_signal(tc, keys_must_be_printable, 6);
+    tcase_add_test(tc, longest_key);
+    tcase_add_test_raise_signal(tc, too_long_key, 6);
     suite_add_tcase(suite, tc);
     return suite;
 }

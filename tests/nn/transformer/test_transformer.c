@@ -7,6 +7,7 @@
 
 #include "autograd/operations.h"
 #include "nn/optimizer.h"
+#include "nn/transformer/block.h"
 #include "nn/transformer/transformer.h"
 #include "tensor/base/memory.h"
 #include "tensor/base/threads.h"
@@ -284,6 +285,19 @@ START_TEST(places_are_told_apart_by_learned_vectors)
 }
 END_TEST
 
+/* Of entries 0.003 and -0.003, whose variance 9e-6 is near eps: 1/sqrt(1 + eps/9e-6) of 1. */
+START_TEST(norm_has_eps)
+{
+    float one[2] = {1.0f, 1.0f}, x[2] = {3e-3f, -3e-3f};
+    const size_t shape[] = {1, 2};
+    Param gain = {.name = "gain", .value = tensor_view(one, 1, shape + 1)};
+    Graph *g = ag_graph_create();
+    const Var *y = transformer_norm(g, &gain, ag_constant(g, tensor_view(x, 2, shape)));
+    ck_assert_double_eq_tol((double)y->value.data[0], 1.0 / sqrt(1.0 + 1e-5 / 9e-6), 1e-4);
+    ag_graph_destroy(g);
+}
+END_TEST
+
 /* ---- how a student starts ---- */
 
 START_TEST(conditioned_student_starts_as_teacher)
@@ -520,6 +534,7 @@ Suite *transformer_suite(void)
     tcase_add_test(tc, parameters_have_readable_names);
     tcase_add_test(tc, time_is_read_where_it_conditions);
     tcase_add_test(tc, places_are_told_apart_by_learned_vectors);
+    tcase_add_test(tc, norm_has_eps);
     tcase_add_test(tc, conditioned_student_starts_as_teacher);
     tcase_add_test(tc, conditioned_student_of_a_trained_teacher);
     tcase_add_test(tc, token_student_starts_near_its_teacher);

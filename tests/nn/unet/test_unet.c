@@ -484,6 +484,8 @@ START_TEST(vmax_scales_the_input)
         x[i] = (uint16_t)(i % 5);
     }
     c.states = 5;
+    c.vmax = HUGE_VAL;
+    ck_assert(!nn_unet_possible(&c, NULL));
     c.vmax = 8;
     wide.states = 9;
     Network *a = create(&c), *b = create(&wide);

@@ -147,6 +147,8 @@ END_TEST
 START_TEST(not_what_it_should_be)
 {
     static const char pickle[] = ONE("Float", "\x02");
+    static const char view[] =
+        "\x80\x02" TENSOR("Float", "0", "\x02", "\x00", "K\x03", "K\x00") ".";
     static const unsigned char old[] = {0x80, 2,    0x8a, 0x0a, 0x6c, 0xfc, 0x9c, 0x46, 0xf9, 0x20,
                                         0x6a, 0xa8, 0x50, 0x19, '.',  0x80, 2,    'N',  '.'};
     unsigned char tar[1024] = {0};
@@ -160,6 +162,8 @@ START_TEST(not_what_it_should_be)
     expect_sentence("PyTorch 1.6 or later");
     write_archive(pickle, sizeof pickle - 1, tar, 7);
     expect_sentence("entry \"x/data/0\": expected 2 numbers of 4 bytes, found 7 bytes");
+    write_archive(view, sizeof view - 1, tar, 8);
+    expect_sentence("at most its 2 numbers, found a view that repeats them to 3");
     write_archive(pickle, sizeof pickle - 2, tar, 8);
     expect_sentence("cut short");
     ZipWriter *z = zip_create(path, &err);

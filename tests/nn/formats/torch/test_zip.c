@@ -268,6 +268,18 @@ START_TEST(one_value_wrong)
 }
 END_TEST
 
+START_TEST(records_beyond_their_number)
+{
+    Bytes b = by_hand();
+    set(&b, b.end64 + 24, 1, 8);
+    set(&b, b.end64 + 32, 1, 8);
+    set(&b, b.end + 8, 1, 2);
+    set(&b, b.end + 10, 1, 2);
+    write_bytes(b.at, b.count);
+    expect_sentence("expected the directory to end at byte");
+}
+END_TEST
+
 START_TEST(directories_that_contradict_the_file)
 {
     Bytes b = by_hand();
@@ -388,6 +400,7 @@ Suite *zip_suite(void)
     tcase_add_test(tc, nothing_and_nowhere);
     tcase_add_test(tc, as_torch_has_it);
     tcase_add_loop_test(tc, one_value_wrong, 0, (int)(sizeof wrong / sizeof wrong[0]));
+    tcase_add_test(tc, records_beyond_their_number);
     tcase_add_test(tc, directories_that_contradict_the_file);
     tcase_add_test(tc, overlap);
     tcase_add_test(tc, every_truncation_is_refused);

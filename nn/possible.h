@@ -1,0 +1,18 @@
+/* What any network's configuration is asked; each false with a sentence that starts with `kind`,
+ * the network's name, and says the field, its value and its range. */
+#ifndef DI4C_NN_POSSIBLE_H
+#define DI4C_NN_POSSIBLE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "tensor/base/error.h"
+
+/* least..most, both included. */
+bool nn_possible_size(const char *kind, const char *field, size_t value, size_t least, size_t most,
+                      Error *err);
+bool nn_possible_dropout(const char *kind, double dropout, Error *err);         /* [0, 1) */
+bool nn_possible_time_scale(const char *kind, double time_scale, Error *err);   /* positive */
+bool nn_possible_lambda_gain(const char *kind, double lambda_gain, Error *err); /* (0, 100] */
+
+#endif

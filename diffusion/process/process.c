@@ -28,8 +28,11 @@ ProcessConfig diffusion_process_defaults(const char *name, size_t states)
     TENSOR_CHECK(class != NULL, "process %s is unknown", name);
     TENSOR_CHECK(class->setting_count <= PROCESS_SETTINGS_MAX, "process %s: %zu settings of %d",
                  name, class->setting_count, (int)PROCESS_SETTINGS_MAX);
-    for (size_t i = 0; i < class->setting_count; i++)
+    for (size_t i = 0; i < class->setting_count; i++) {
+        TENSOR_CHECK(setting_slots(&class->settings[i]) == 1, "process %s: %s is a list", name,
+                     class->settings[i].name);
         setting_default(&class->settings[i], &config.own[i]);
+    }
     return config;
 }
 

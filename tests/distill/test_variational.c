@@ -290,6 +290,14 @@ START_TEST(one_lambda_a_sample_has_no_consistency)
 }
 END_TEST
 
+START_TEST(one_lambda_a_sample_has_no_distillation)
+{
+    Case c = case_of(LAMBDA_SAMPLE, B);
+    c.config.distill_weight = 1.0;
+    run(&c, 0, 0);
+}
+END_TEST
+
 Suite *variational_suite(void);
 Suite *variational_suite(void)
 {
@@ -302,6 +310,7 @@ Suite *variational_suite(void)
     tcase_add_test(tc, broken_weights_end_the_step);
     tcase_add_test_raise_signal(tc, a_student_without_an_encoder, SIGABRT);
     tcase_add_test_raise_signal(tc, one_lambda_a_sample_has_no_consistency, SIGABRT);
+    tcase_add_test_raise_signal(tc, one_lambda_a_sample_has_no_distillation, SIGABRT);
     tcase_set_timeout(tc, 120);
     suite_add_tcase(s, tc);
     return s;

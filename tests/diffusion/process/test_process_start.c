@@ -106,7 +106,8 @@ END_TEST
 
 START_TEST(a_prior_beside_the_end_is_refused)
 {
-    ProcessConfig c = diffusion_process_defaults("gaussian", 5); /* 5/2 is not floor(5/2) */
+    static const size_t odd[] = {5, 33, 65}; /* half of it is not its floor */
+    ProcessConfig c = diffusion_process_defaults("gaussian", odd[_i]);
     Error err = {""};
 
     diffusion_process_set(&c, "Q_sigma", 2.0);
@@ -157,6 +158,9 @@ START_TEST(published_constants_are_exempt_where_they_were_published)
     c.states = 255;
     ck_assert(diffusion_process_create(&c, &err) == NULL);
     c.states = 256;
+    c.beta = SCHEDULE_CONSTANT;
+    ck_assert(diffusion_process_create(&c, &err) == NULL);
+    c.beta = SCHEDULE_PUBLISHED;
     diffusion_process_set(&c, "sigma_max", 101.0);
     ck_assert(diffusion_process_create(&c, &err) == NULL);
     follow(&c, err.text);
@@ -192,7 +196,7 @@ Suite *process_start_suite(void)
     TCase *tc = tcase_create("start");
     tcase_add_loop_test(tc, far_starts_are_refused_with_advice, 0, 4);
     tcase_add_test(tc, survivors_are_refused);
-    tcase_add_test(tc, a_prior_beside_the_end_is_refused);
+    tcase_add_loop_test(tc, a_prior_beside_the_end_is_refused, 0, 3);
     tcase_add_test(tc, published_constants_are_exempt_where_they_were_published);
     tcase_add_test(tc, lists_of_times_start_where_the_data_are_forgotten);
     tcase_set_timeout(tc, 60);

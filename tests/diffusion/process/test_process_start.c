@@ -1,6 +1,7 @@
 /* Sampling starts from the prior: a process that has not forgotten the data by then is refused,
  * with the constant that would do; what the exempt published one costs is what README says. */
 #include <check.h>
+#include <math.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -57,6 +58,31 @@ static void follow(ProcessConfig *c, const char *text)
     ck_assert_msg(set_field(c, name, value) && strstr(text, "expected at most 0.05") != NULL, "%s",
                   text);
 }
+
+/* Half the sum of absolute differences, at the worst of all x_0. */
+START_TEST(the_distance_is_total_variation)
+{
+    for (int kase = 0; kase < CASES; kase++) {
+        ProcessConfig c = config_of(kase, 7);
+        Error err = {""};
+        double row[7], worst = 0.0;
+        c.any_start = true;
+        Process *p = diffusion_process_create(&c, &err);
+        ck_assert_msg(p != NULL, "%s", err.text);
+        Transition *tr = diffusion_transition_create(p, 0.0, 0.6, TRANSITION_ACCURATE);
+        for (size_t i = 0; i < 7; i++) {
+            double sum = 0.0;
+            diffusion_transition_row(tr, i, row);
+            for (size_t j = 0; j < 7; j++)
+                sum += 0.5 * fabs(row[j] - p->prior[j]);
+            worst = sum > worst ? sum : worst;
+        }
+        ck_assert_double_eq_tol(diffusion_process_distance(p, 0.6), worst, 1e-12);
+        diffusion_transition_destroy(tr);
+        diffusion_process_destroy(p);
+    }
+}
+END_TEST
 
 /* No more than this may be refused or let through: the distance decides, for every process. */
 START_TEST(far_starts_are_refused_with_advice)
@@ -194,6 +220,7 @@ Suite *process_start_suite(void)
 {
     Suite *s = suite_create("process_start");
     TCase *tc = tcase_create("start");
+    tcase_add_test(tc, the_distance_is_total_variation);
     tcase_add_loop_test(tc, far_starts_are_refused_with_advice, 0, 4);
     tcase_add_test(tc, survivors_are_refused);
     tcase_add_loop_test(tc, a_prior_beside_the_end_is_refused, 0, 3);

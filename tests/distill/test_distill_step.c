@@ -553,6 +553,20 @@ START_TEST(x_u_follows_the_teacher)
 }
 END_TEST
 
+/* The published posterior's: x_u moves with it. */
+START_TEST(eps_is_the_teachers_steps)
+{
+    Case c;
+
+    case_make(&c, &plain);
+    const Di4cReport r = run(&c, 1, 0);
+    c.config.eps = 0.5;
+    const Di4cReport other = run(&c, 1, 0);
+    ck_assert(other.consis_cor != r.consis_cor && other.distill == r.distill);
+    case_free(&c);
+}
+END_TEST
+
 /* Graph and arena keep what the first step took. */
 START_TEST(later_steps_take_no_more_memory)
 {
@@ -662,6 +676,7 @@ Suite *distill_step_suite(void)
     tcase_add_loop_test(tc, a_step_is_its_parts, 0, KINDS);
     tcase_add_test(tc, noised_pictures_belong_to_their_times);
     tcase_add_test(tc, x_u_follows_the_teacher);
+    tcase_add_test(tc, eps_is_the_teachers_steps);
     tcase_add_loop_test(tc, later_steps_take_no_more_memory, 0, KINDS);
     tcase_add_loop_test(tc, given_draws_make_the_same_step, 0, 2);
     tcase_add_loop_test(tc, broken_numbers_end_the_step, 0, 12);

@@ -240,7 +240,12 @@ START_TEST(anything_missing_or_unknown_fails)
     write_folder(r, NULL, "process", "");
     ck_assert_uint_eq(failures(), 1);
     fill(r);
-    r[8].values[0] = 2; /* s above t */
+    r[8].values[0] = 2; /* no time */
+    write_folder(r, NULL, "process", "");
+    ck_assert_uint_eq(failures(), 1);
+    fill(r);
+    r[8].values[0] = 0.9; /* s above t */
+    r[8].values[1] = 0.5;
     write_folder(r, NULL, "process", "");
     ck_assert_uint_eq(failures(), 1);
     fill(r);

@@ -369,6 +369,9 @@ START_TEST(impossible_data)
     ck_assert(loss == HUGE_VAL && cor[0] == HUGE_VAL && isfinite(cor[1]));
     for (size_t i = 0; i < 12 * c.outputs; i++)
         ck_assert(isfinite(grad[i]));
+    c.options.data_weight = DATA_WEIGHT_ZERO; /* of no weight: as if they were not asked for */
+    loss = distill_losses(&c.options, &c.head, &in, &terms, grad, grad + 6 * c.outputs);
+    ck_assert(cor[0] == HUGE_VAL && !isnan(loss));
     case_free(&c);
 }
 END_TEST

@@ -270,6 +270,28 @@ START_TEST(time_grids)
 }
 END_TEST
 
+START_TEST(grids_without_room_are_refused)
+{
+    SamplerSettings s = diffusion_sampler_defaults();
+    Error err = {""};
+    double t[2];
+    SampleRequest r = {.settings = &s, .steps = 0, .grid = GRID_AUTHORS};
+
+    ck_assert(!diffusion_sampler_times(&r, t, &err));
+    ck_assert(strstr(err.text, "steps = 0") != NULL);
+    r.steps = 1;
+    ck_assert(!diffusion_sampler_times(&r, t, &err));
+    ck_assert(strstr(err.text, "steps = 1, expected at least 2") != NULL);
+    r.steps = 2;
+    for (s.t_min = 0.0; s.t_min <= 1.0; s.t_min++) {
+        ck_assert(!diffusion_sampler_times(&r, t, &err));
+        ck_assert(strstr(err.text, "expected 0 < t_min < 1") != NULL);
+    }
+    s.t_min = 0.5;
+    ck_assert(diffusion_sampler_times(&r, t, &err) && t[0] == 1.0 && t[1] == 0.5);
+}
+END_TEST
+
 START_TEST(the_process_has_a_clock)
 {
     Process *p = world_process((size_t)_i, 3);
@@ -608,6 +630,7 @@ Suite *sampler_suite(void)
                         5 * (int)diffusion_sampler_count());
     tcase_add_test(rest, stratified_lambdas_cut_the_interval_evenly);
     tcase_add_test(rest, time_grids);
+    tcase_add_test(rest, grids_without_room_are_refused);
     tcase_add_loop_test(rest, the_process_has_a_clock, 0, 5);
     tcase_add_test(rest, lists_of_times);
     tcase_add_test(rest, plans_say_what_is_done);

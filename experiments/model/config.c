@@ -287,10 +287,7 @@ bool config_is_structure(size_t i)
 
 static bool has_setting(const Setting *settings, size_t count, const char *name)
 {
-    for (size_t i = 0; i < count; i++)
-        if (strcmp(settings[i].name, name) == 0)
-            return true;
-    return false;
+    return setting_place(settings, count, name) < count;
 }
 
 bool config_is_needed(const Config *c, size_t i)

@@ -225,7 +225,6 @@ size_t diffusion_reverse_draw(const ReverseRates *r, size_t x, const double *p0,
 
 void diffusion_forward_rates(const ReverseRates *r, size_t x, double *forward)
 {
-
     TENSOR_CHECK(x < r->S, "state %zu of %zu", x, r->S);
     for (size_t v = 0; v < r->S; v++)
         forward[v] = v == x ? 0.0 : r->beta * diffusion_process_jump(r->process, x, v);

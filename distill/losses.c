@@ -1,4 +1,4 @@
-/* The Di4C losses.  LossWork is cut into (picture, block of dimensions); a piece looks at one
+/* The Di4C losses.  The work is cut into (picture, block of dimensions); a piece looks at one
  * dimension at a time, and everything that couples dimensions is a sum over them.
  *
  * 1. couple_block: for every target k (k = 0: the data x_0; k = 1..N: x_0^(k) drawn through u)
@@ -92,7 +92,7 @@ static bool known_to_all(const LossWork *w, size_t b, size_t d)
     return true;
 }
 
-/* DimensionRoom of a thread for one dimension. */
+/* Room of a thread for one dimension. */
 typedef struct DimensionRoom {
     HeadLaw *laws;            /* (N): the student at t */
     float *mean, *pull, *row; /* (S): mbar; the laws that pull at it; one law */

@@ -77,12 +77,12 @@ static void sum_block(size_t block, void *context)
     f->log_density[block] = total;
 }
 
-/* to[0..count) = sums over blocks. */
-static void add_draw_blocks(const MixtureFit *f, double *from, size_t count)
+/* The first block's numbers become the sums over all blocks. */
+static void add_draw_blocks(const MixtureFit *f, double *sums, size_t count)
 {
     for (size_t block = 1; block < f->blocks; block++)
         for (size_t i = 0; i < count; i++)
-            from[i] += from[block * count + i];
+            sums[i] += sums[block * count + i];
 }
 
 static void set_levels(MixtureFit *f)

@@ -1,16 +1,18 @@
 /* A class's own settings by name. */
 #include "nn/network_class.h"
 
-#include <string.h>
-
 #include "tensor/base/check.h"
 
 double *nn_network_own(NetworkConfig *c, const char *setting)
 {
-    size_t at = 0, i = 0;
-    while (i < c->class->setting_count && strcmp(c->class->settings[i].name, setting) != 0)
-        at += setting_slots(&c->class->settings[i++]);
-    TENSOR_CHECK(i < c->class->setting_count && at < NETWORK_SLOTS_MAX, "%s has no setting %s",
-                 c->class->name, setting);
+    const NetworkClass *class = c->class;
+    const size_t place = setting_place(class->settings, class->setting_count, setting);
+    size_t at = 0;
+    TENSOR_CHECK(place < class->setting_count, "%s has no setting %s", class->name, setting);
+    for (size_t i = 0; i < place; i++)
+        at += setting_slots(&class->settings[i]);
+    TENSOR_CHECK(at + setting_slots(&class->settings[place]) <= NETWORK_SLOTS_MAX,
+                 "the settings of %s take more than %d numbers", class->name,
+                 (int)NETWORK_SLOTS_MAX);
     return c->own + at;
 }

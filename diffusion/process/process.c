@@ -6,7 +6,6 @@
 #include <float.h>
 #include <math.h>
 #include <stdio.h>
-#include <string.h>
 
 #include "tensor/base/check.h"
 #include "tensor/base/memory.h"
@@ -28,24 +27,17 @@ ProcessConfig diffusion_process_defaults(const char *name, size_t states)
     TENSOR_CHECK(class != NULL, "process %s is unknown", name);
     TENSOR_CHECK(class->setting_count <= PROCESS_SETTINGS_MAX, "process %s: %zu settings of %d",
                  name, class->setting_count, (int)PROCESS_SETTINGS_MAX);
-    for (size_t i = 0; i < class->setting_count; i++)
+    for (size_t i = 0; i < class->setting_count; i++) {
+        TENSOR_CHECK(setting_slots(&class->settings[i]) == 1, "process %s: %s is a list", name,
+                     class->settings[i].name);
         setting_default(&class->settings[i], &config.own[i]);
+    }
     return config;
-}
-
-/* The place of a setting among the class's own, or their number. */
-static size_t place_of(const ProcessClass *class, const char *setting)
-{
-    size_t i = 0;
-
-    while (i < class->setting_count && strcmp(class->settings[i].name, setting) != 0)
-        i++;
-    return i;
 }
 
 bool diffusion_process_set(ProcessConfig *c, const char *setting, double value)
 {
-    const size_t i = place_of(c->class, setting);
+    const size_t i = setting_place(c->class->settings, c->class->setting_count, setting);
 
     if (i == c->class->setting_count)
         return false;
@@ -55,7 +47,7 @@ bool diffusion_process_set(ProcessConfig *c, const char *setting, double value)
 
 bool diffusion_process_choose(ProcessConfig *c, const char *setting, const char *value)
 {
-    const size_t i = place_of(c->class, setting);
+    const size_t i = setting_place(c->class->settings, c->class->setting_count, setting);
     Error err = {""};
 
     if (i == c->class->setting_count)

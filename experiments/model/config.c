@@ -63,23 +63,38 @@ static void add_name(Table *t, ConfigList lists, const char *name)
     strcat(names, name);
 }
 
+/* The members of a list: their names, and the settings of those that have some. */
 static void add_classes(Table *t, ConfigList lists)
 {
-    for (size_t i = 0; lists == LIST_PROCESSES && i < diffusion_process_count(); i++) {
-        const ProcessClass *class = diffusion_process_class(i);
-        add_name(t, lists, class->name);
-        add_own(t, class->settings, class->setting_count);
-    }
-    for (size_t i = 0; lists == LIST_HEADS && i < diffusion_head_count(); i++)
-        add_name(t, lists, diffusion_head_class(i)->name);
-    for (int i = 0; lists == LIST_SCHEDULES && i < SCHEDULE_KINDS; i++)
-        add_name(t, lists, diffusion_schedule_name((ScheduleKind)i));
-    for (size_t i = 0; lists == LIST_OBJECTIVES && i < objective_student_count; i++)
-        add_name(t, lists, objective_of_student[i]->name);
-    for (size_t i = 0; lists == LIST_NETWORKS && i < nn_network_count(); i++) {
-        const NetworkClass *class = nn_network_class(i);
-        add_name(t, lists, class->name);
-        add_own(t, class->settings, class->setting_count);
+    switch (lists) {
+    case LIST_PROCESSES:
+        for (size_t i = 0; i < diffusion_process_count(); i++) {
+            const ProcessClass *class = diffusion_process_class(i);
+            add_name(t, lists, class->name);
+            add_own(t, class->settings, class->setting_count);
+        }
+        break;
+    case LIST_NETWORKS:
+        for (size_t i = 0; i < nn_network_count(); i++) {
+            const NetworkClass *class = nn_network_class(i);
+            add_name(t, lists, class->name);
+            add_own(t, class->settings, class->setting_count);
+        }
+        break;
+    case LIST_HEADS:
+        for (size_t i = 0; i < diffusion_head_count(); i++)
+            add_name(t, lists, diffusion_head_class(i)->name);
+        break;
+    case LIST_OBJECTIVES:
+        for (size_t i = 0; i < objective_student_count; i++)
+            add_name(t, lists, objective_of_student[i]->name);
+        break;
+    case LIST_SCHEDULES:
+        for (int i = 0; i < SCHEDULE_KINDS; i++)
+            add_name(t, lists, diffusion_schedule_name((ScheduleKind)i));
+        break;
+    case LIST_NONE:
+    case LISTS: break;
     }
 }
 
@@ -272,10 +287,7 @@ bool config_is_structure(size_t i)
 
 static bool has_setting(const Setting *settings, size_t count, const char *name)
 {
-    for (size_t i = 0; i < count; i++)
-        if (strcmp(settings[i].name, name) == 0)
-            return true;
-    return false;
+    return setting_place(settings, count, name) < count;
 }
 
 bool config_is_needed(const Config *c, size_t i)

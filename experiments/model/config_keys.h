@@ -77,7 +77,7 @@ typedef enum ConfigList {
 typedef struct ConfigKey {
     Setting setting; /* choices NULL where there is a list */
     size_t offset;   /* in Config: a field of its type (a whole number: int64_t; a choice: int), or,
-                        if   own, its first number in own */
+                        if own, its first number in own */
     ConfigList lists;
     bool own; /* of a class */
 } ConfigKey;

@@ -1,7 +1,7 @@
 /* What a model is trained for: the losses of a step, and what they ask of the settings.
  *
- * An objective is one file, objective_NAME.c, its name in the declaration below and one line of the
- * table in objective.c, from which the choices of the setting `objective` are made. */
+ * An objective is one file, objective_NAME.c, and in objective.c its declaration and one line of
+ * the table, from which the choices of the setting `objective` are made. */
 #ifndef DI4C_EXPERIMENTS_MODEL_OBJECTIVE_H
 #define DI4C_EXPERIMENTS_MODEL_OBJECTIVE_H
 

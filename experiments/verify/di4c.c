@@ -3,7 +3,7 @@
 #include "distill/step.h"
 #include "experiments/verify/verify.h"
 
-/* The terms' names in manifests, in the order of their addresses in a Di4cTerms. */
+/* The terms' names in manifests, in the order in which new_terms lists them. */
 static const char *const term_names[5] = {"data_cor", "data_indep", "distil", "consis_cor",
                                           "consis_indep"};
 

@@ -14,10 +14,9 @@ static bool set_constant(ProcessConfig *p, const char *key, const Json *value)
     }
     if (value->type == JSON_NUMBER)
         return diffusion_process_set(p, key, value->number);
-    for (size_t i = 0; value->type == JSON_STRING && i < class->setting_count; i++)
-        if (strcmp(key, class->settings[i].name) == 0)
-            return setting_read(&class->settings[i], value->string, &p->own[i], "params", &err);
-    return false;
+    const size_t i = setting_place(class->settings, class->setting_count, key);
+    return value->type == JSON_STRING && i < class->setting_count &&
+           setting_read(&class->settings[i], value->string, &p->own[i], "params", &err);
 }
 
 enum { STATES_MAX = 1024 };

@@ -8,6 +8,14 @@
 #include "tensor/base/check.h"
 #include "tensor/base/text.h"
 
+size_t setting_place(const Setting *settings, size_t count, const char *name)
+{
+    size_t i = 0;
+    while (i < count && strcmp(settings[i].name, name) != 0)
+        i++;
+    return i;
+}
+
 size_t setting_slots(const Setting *s)
 {
     return s->type == SETTING_LIST ? SETTING_LIST_SLOTS : 1;

@@ -34,6 +34,8 @@ typedef struct Setting {
     bool of_student;     /* of a network: a student's may differ from its teacher's */
 } Setting;
 
+/* The place of the setting of that name in a table, or count. */
+size_t setting_place(const Setting *settings, size_t count, const char *name);
 /* Numbers that its value takes. */
 size_t setting_slots(const Setting *s);
 /* False, and slots untouched, with "WHERE: NAME=VALUE: expected ...". */

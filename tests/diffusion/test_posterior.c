@@ -329,6 +329,50 @@ START_TEST(negative_eps_stops)
 }
 END_TEST
 
+/* y times the average for these p0. */
+static double weighed(const PosteriorStep *step, size_t xt, const double *p0, const double *y)
+{
+    double mix[S_MAX], sum = 0.0;
+    diffusion_posterior_mix(step, xt, p0, step->process->states, mix);
+    for (size_t v = 0; v < step->process->states; v++)
+        sum += y[v] * mix[v];
+    return sum;
+}
+
+/* Against differences; of the last process, states 0 and 2 are left for ever, so that not every x_0
+ * goes with every x_t. */
+START_TEST(pull_is_the_derivative_of_the_average)
+{
+    enum { S = 4 };
+    static const double left[S * S] = {-2, 1, 1, 0, 0, -1, 0, 1, 0, 1, -1, 0, 0, 3, 0, -3};
+    const double p0[S] = {0.1, 0.2, 0.3, 0.4}, y[S] = {1.0, -2.0, 0.5, 3.0}, h = 1e-6;
+    ProcessConfig c = diffusion_process_defaults("matrix", S);
+    Error err = {""};
+    c.rates = left;
+    c.any_start = true;
+    Process *p = _i < 3 ? process_of((size_t)_i, S) : diffusion_process_create(&c, &err);
+    ck_assert_msg(p != NULL, "%s", err.text);
+    PosteriorStep *step = diffusion_posterior_create(p, 0.3, 0.6, 0.0);
+
+    for (size_t xt = 0; xt < S; xt++) {
+        double mix[S], g[S];
+        diffusion_posterior_mix(step, xt, p0, S, mix);
+        diffusion_posterior_pull(step, xt, p0, mix, y, g);
+        for (size_t a = 0; a < S; a++) {
+            double more[S], less[S];
+            memcpy(more, p0, sizeof more);
+            memcpy(less, p0, sizeof less);
+            more[a] += h;
+            less[a] -= h;
+            const double want = (weighed(step, xt, more, y) - weighed(step, xt, less, y)) / (2 * h);
+            ck_assert_double_eq_tol(g[a], want, 1e-7 * (1.0 + fabs(want)));
+        }
+    }
+    diffusion_posterior_destroy(step);
+    diffusion_process_destroy(p);
+}
+END_TEST
+
 Suite *posterior_suite(void)
 {
     Suite *suite = suite_create("posterior");
@@ -340,6 +384,7 @@ Suite *posterior_suite(void)
     tcase_add_loop_test(laws, mix_is_the_average_of_posteriors, 0, CASES);
     tcase_add_loop_test(laws, eps_forms_follow_the_published_code, 0, CASES);
     tcase_add_loop_test(laws, draws_follow_the_posterior, 0, CASES);
+    tcase_add_loop_test(laws, pull_is_the_derivative_of_the_average, 0, 4);
     tcase_set_timeout(edges, 60);
     tcase_add_test(edges, absorbing_steps);
     tcase_add_loop_test(edges, steps_to_zero_give_x0, 0, CASES);

@@ -251,6 +251,7 @@ typedef struct Spy {
     struct {
         States x;
         double t[8];
+        Rng dropout[8];
         float *out;
     } seen[2];
 } Spy;
@@ -265,6 +266,7 @@ static Var *spy_forward(const Denoiser *d, Graph *g, const NetworkInput *in)
     spy->seen[call].x = states_alloc(in->x->batch, in->x->dims);
     memcpy(spy->seen[call].x.x, in->x->x, entries * sizeof *in->x->x);
     memcpy(spy->seen[call].t, in->t, in->x->batch * sizeof *in->t);
+    memcpy(spy->seen[call].dropout, in->dropout, in->x->batch * sizeof *in->dropout);
     spy->seen[call].out = mem_alloc(tensor_size(&v->value), sizeof(float));
     memcpy(spy->seen[call].out, v->value.data, tensor_size(&v->value) * sizeof(float));
     return v;
@@ -314,8 +316,37 @@ START_TEST(elbo_steps_see_x_tilde)
             changed += two.seen[0].x.x[b * D + d] != two.seen[1].x.x[b * D + d];
         ck_assert_uint_eq(changed, 1);
     }
+    for (size_t i = 0; i < 2 * B; i++) /* each picture of each pass drops out by itself */
+        for (size_t k = 0; k < i; k++) {
+            Rng a = two.seen[i / B].dropout[i % B], b = two.seen[k / B].dropout[k % B];
+            ck_assert(rng_uniform(&a) != rng_uniform(&b));
+        }
     spy_free(&one);
     spy_free(&two);
+    trainee_free(&s);
+}
+END_TEST
+
+/* One time in each slice of [t_min, 1], or, not stratified, where it falls. */
+START_TEST(times_are_stratified_if_wanted)
+{
+    Trainee s;
+    size_t astray[2] = {0, 0};
+
+    trainee_make(&s, 0);
+    for (int wanted = 0; wanted < 2; wanted++) {
+        s.config.stratified_times = wanted == 1;
+        s.config.t_min = 0.4;
+        Spy spy = spy_on(&s, false);
+        for (size_t b = 0; b < s.x0.batch; b++) {
+            const double share = (spy.seen[0].t[b] - 0.4) / 0.6 * (double)s.x0.batch;
+            ck_assert(spy.seen[0].t[b] >= 0.4 && spy.seen[0].t[b] < 1.0);
+            astray[wanted] += share < (double)b || share >= (double)b + 1.0;
+        }
+        spy_free(&spy);
+    }
+    ck_assert_uint_gt(astray[0], 0);
+    ck_assert_uint_eq(astray[1], 0);
     trainee_free(&s);
 }
 END_TEST
@@ -383,6 +414,7 @@ Suite *teacher_suite(void)
     tcase_add_loop_test(steps, blocks_add_up_and_threads_do_not_matter, 0, 4);
     tcase_add_loop_test(steps, step_gradient_matches_differences, 0, 4);
     tcase_add_test(steps, elbo_steps_see_x_tilde);
+    tcase_add_test(steps, times_are_stratified_if_wanted);
     tcase_add_loop_test(steps, broken_numbers_end_the_step, 0, 3);
     tcase_add_test(steps, absorbing_weights_make_the_elbo);
     tcase_set_timeout(steps, 120);

@@ -309,8 +309,15 @@ START_TEST(share_at_one)
     case_make(&c, &kinds[1]);
     c.config.share_at_one = 0.4;
     Di4cDraws draws = draws_of(&c, 0);
-    for (size_t b = 0; b < B; b++)
+    for (size_t b = 0; b < B; b++) {
+        const double delta = draws.t[b] - draws.u[b];
         ck_assert((draws.t[b] == 1.0) == (b < 2));
+        ck_assert(delta > c.config.delta_min - 1e-12 && delta < c.config.delta_max + 1e-12);
+    }
+    c.config.share_at_one = 0.3; /* of five: 1.5, which is rounded to 2 */
+    draws = draws_of(&c, 0);
+    ck_assert(draws.t[1] == 1.0 && draws.t[2] < 1.0);
+    c.config.share_at_one = 0.4;
     for (size_t i = 0; i < D; i++)
         ck_assert(draws.u[0] < 1.0 && draws.xt.x[i] <= S);
     ck_assert(isfinite(run(&c, 0, 0).loss));
@@ -546,6 +553,20 @@ START_TEST(x_u_follows_the_teacher)
 }
 END_TEST
 
+/* The published posterior's: x_u moves with it. */
+START_TEST(eps_is_the_teachers_steps)
+{
+    Case c;
+
+    case_make(&c, &plain);
+    const Di4cReport r = run(&c, 1, 0);
+    c.config.eps = 0.5;
+    const Di4cReport other = run(&c, 1, 0);
+    ck_assert(other.consis_cor != r.consis_cor && other.distill == r.distill);
+    case_free(&c);
+}
+END_TEST
+
 /* Graph and arena keep what the first step took. */
 START_TEST(later_steps_take_no_more_memory)
 {
@@ -569,7 +590,7 @@ END_TEST
 START_TEST(given_draws_make_the_same_step)
 {
     static const Kind calm[] = {{false, 0, 1, 0, 0}, {true, 1, 2, 0, 2}};
-    double terms[5][B], mean = 0;
+    double terms[5][B];
     Di4cTerms to = {terms[0], terms[1], terms[2], terms[3], terms[4]};
     Case c;
 
@@ -583,9 +604,14 @@ START_TEST(given_draws_make_the_same_step)
         distill_gradient_with(&c.config, &c.teacher, &c.student, &c.x0, &all.draws, &c.work, &to);
     ck_assert_double_eq_tol(got.loss, want.loss, 1e-5 * (1 + fabs(want.loss)));
     check_grads(&c, grads);
-    for (size_t b = 0; b < B; b++)
-        mean += terms[0][b] / B;
-    ck_assert_double_eq_tol(mean, got.distill, 1e-12);
+    const double means[] = {got.distill, got.data_cor, got.data_indep, got.consis_cor,
+                            got.consis_indep};
+    for (size_t k = 0; k < 5; k++) {
+        double mean = 0;
+        for (size_t b = 0; b < B; b++)
+            mean += terms[k][b] / B;
+        ck_assert_double_eq_tol(mean, means[k], 1e-12);
+    }
     mem_free(grads);
     case_free(&c);
 }
@@ -624,7 +650,14 @@ START_TEST(heads_that_differ_stop)
     Case c;
 
     case_make(&c, &plain);
-    c.teacher.head.mask = S;
+    Head *head = &c.teacher.head;
+    switch (_i) {
+    case 0: head->mask = S; break;
+    case 1: head->fix = !head->fix; break;
+    case 2: head->channels = 2; break;
+    case 3: head->states = S - 1; break;
+    case 4: head->class = &diffusion_logistic; break;
+    }
     run(&c, 1, 0);
 }
 END_TEST
@@ -643,11 +676,12 @@ Suite *distill_step_suite(void)
     tcase_add_loop_test(tc, a_step_is_its_parts, 0, KINDS);
     tcase_add_test(tc, noised_pictures_belong_to_their_times);
     tcase_add_test(tc, x_u_follows_the_teacher);
+    tcase_add_test(tc, eps_is_the_teachers_steps);
     tcase_add_loop_test(tc, later_steps_take_no_more_memory, 0, KINDS);
     tcase_add_loop_test(tc, given_draws_make_the_same_step, 0, 2);
     tcase_add_loop_test(tc, broken_numbers_end_the_step, 0, 12);
     tcase_add_test_raise_signal(tc, steps_longer_than_time_stop, SIGABRT);
-    tcase_add_test_raise_signal(tc, heads_that_differ_stop, SIGABRT);
+    tcase_add_loop_test_raise_signal(tc, heads_that_differ_stop, SIGABRT, 0, 5);
     tcase_set_timeout(tc, 120);
     suite_add_tcase(s, tc);
     return s;

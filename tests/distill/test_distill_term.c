@@ -13,7 +13,7 @@
 enum { D = 5, S = 3, L = 2, B = 7 };
 
 /* States 0..S-1 and, of masked noise, the mask S. */
-static Network *network(size_t lambdas, bool mask, uint64_t seed)
+static Network *network(size_t lambdas, bool mask, double dropout, uint64_t seed)
 {
     Error err = {""};
     MlpConfig c = nn_mlp_defaults();
@@ -23,6 +23,7 @@ static Network *network(size_t lambdas, bool mask, uint64_t seed)
     c.width = 12;
     c.blocks = 1;
     c.embed = 8;
+    c.dropout = dropout;
     c.lambda_dims = lambdas;
     c.lambda_is_number = lambdas > 0;
     Network *net = nn_mlp_create(&c, true, &err);
@@ -40,11 +41,12 @@ typedef struct Case {
     Workspace work;
 } Case;
 
-static void case_make(Case *c, bool mask)
+/* With dropout in the teacher's network and in the student's. */
+static void case_with_dropout(Case *c, bool mask, double teacher, double student)
 {
     const Head head = {&diffusion_softmax, D, S, 1, false, mask ? S : -1};
-    c->nets[0] = network(0, mask, 1);
-    c->nets[1] = network(L, mask, 2);
+    c->nets[0] = network(0, mask, teacher, 1);
+    c->nets[1] = network(L, mask, student, 2);
     c->teacher = diffusion_network_denoiser(c->nets[0], &head);
     c->student = diffusion_network_denoiser(c->nets[1], &head);
     c->xtm = states_alloc(B, D);
@@ -56,6 +58,11 @@ static void case_make(Case *c, bool mask)
         c->lambda[i] = sin((double)i);
     c->term = (DistillTerm){&c->teacher, &c->student, &c->xtm, c->tm, c->lambda, NULL, NULL, 1.5};
     c->work = (Workspace){ag_graph_create(), arena_create(1 << 16), 0};
+}
+
+static void case_make(Case *c, bool mask)
+{
+    case_with_dropout(c, mask, 0.0, 0.0);
 }
 
 static void case_free(Case *c)
@@ -132,6 +139,35 @@ START_TEST(a_student_that_is_its_teacher)
 }
 END_TEST
 
+/* Value with the streams of this seed, or without any. */
+static double dropped(Case *c, bool with, uint64_t seed)
+{
+    Rng streams[B];
+    for (size_t b = 0; b < B; b++)
+        streams[b] = rng_child(rng_root(seed), b);
+    c->term.dropout = with ? streams : NULL;
+    return run(c, 0);
+}
+
+/* The student drops out by its own streams, sample by sample; the teacher never does. */
+START_TEST(dropout_belongs_to_the_student)
+{
+    Case c;
+    case_with_dropout(&c, false, 0.4, 0.0);
+    ck_assert_double_eq(dropped(&c, true, 5), dropped(&c, false, 5));
+    case_free(&c);
+    case_with_dropout(&c, false, 0.0, 0.4);
+    const double value = dropped(&c, true, 5);
+    ck_assert_double_ne(dropped(&c, false, 5), value);
+    ck_assert_double_ne(dropped(&c, true, 6), value);
+    for (size_t block = 1; block < B; block++) {
+        c.nets[1]->gradient_block = block;
+        ck_assert_double_eq(dropped(&c, true, 5), value);
+    }
+    case_free(&c);
+}
+END_TEST
+
 START_TEST(broken_weights)
 {
     Case c;
@@ -149,6 +185,7 @@ Suite *distill_term_suite(void)
     tcase_add_loop_test(tc, value_is_the_mean_divergence, 0, 2);
     tcase_add_loop_test(tc, gradient_is_that_of_the_value, 0, 2);
     tcase_add_loop_test(tc, a_student_that_is_its_teacher, 0, 2);
+    tcase_add_test(tc, dropout_belongs_to_the_student);
     tcase_add_loop_test(tc, broken_weights, 0, 2);
     suite_add_tcase(s, tc);
     return s;

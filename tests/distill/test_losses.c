@@ -369,6 +369,9 @@ START_TEST(impossible_data)
     ck_assert(loss == HUGE_VAL && cor[0] == HUGE_VAL && isfinite(cor[1]));
     for (size_t i = 0; i < 12 * c.outputs; i++)
         ck_assert(isfinite(grad[i]));
+    c.options.data_weight = DATA_WEIGHT_ZERO; /* of no weight: as if they were not asked for */
+    loss = distill_losses(&c.options, &c.head, &in, &terms, grad, grad + 6 * c.outputs);
+    ck_assert(cor[0] == HUGE_VAL && !isnan(loss));
     case_free(&c);
 }
 END_TEST
@@ -391,7 +394,10 @@ START_TEST(wrong_shape_stops)
 
     case_make(&c, &diffusion_softmax, -1, 2, 3, 6, 4);
     Di4cInput in = input_of(&c);
-    in.xu.batch = 2;
+    if (_i == 0)
+        in.xu.batch = 2;
+    else
+        in.xtm.batch = _i == 1 ? 5 : 1; /* no multiple of two pictures */
     distill_losses(&c.options, &c.head, &in, NULL, NULL, NULL);
 }
 END_TEST
@@ -407,7 +413,7 @@ Suite *losses_suite(void)
     tcase_add_test(tc, pictures_threads_and_accumulation);
     tcase_add_test(tc, impossible_data);
     tcase_add_test_raise_signal(tc, target_against_a_known_dimension_stops, SIGABRT);
-    tcase_add_test_raise_signal(tc, wrong_shape_stops, SIGABRT);
+    tcase_add_loop_test_raise_signal(tc, wrong_shape_stops, SIGABRT, 0, 3);
     tcase_set_timeout(tc, 120);
     suite_add_tcase(s, tc);
     return s;

@@ -1,10 +1,12 @@
 /* distill/prior_fit.c: known mixtures are found again, the bound it raises, its bits. */
 #include <check.h>
 #include <math.h>
+#include <signal.h>
 #include <string.h>
 
 #include "distill/prior_fit.h"
 #include "tensor/base/memory.h"
+#include "tensor/base/platform.h"
 #include "tensor/base/threads.h"
 #include "tests/tools/toy_prior.h"
 
@@ -135,6 +137,21 @@ START_TEST(few_draws)
 }
 END_TEST
 
+START_TEST(a_signal_writes_nothing)
+{
+    const double z[] = {1, 2, 3, -1, 0, 1};
+    ToyPrior law = toy_prior(2, 3);
+    for (size_t i = 0; i < law.set.total; i++)
+        law.set.values[i] = 7;
+    platform_catch_signals();
+    raise(SIGTERM);
+    ck_assert(isnan(prior_fit(law.prior, z, 2, rng_root(3))));
+    for (size_t i = 0; i < law.set.total; i++)
+        ck_assert(law.set.values[i] == 7);
+    toy_prior_free(&law);
+}
+END_TEST
+
 Suite *prior_fit_suite(void)
 {
     Suite *s = suite_create("prior_fit");
@@ -143,6 +160,7 @@ Suite *prior_fit_suite(void)
     tcase_add_test(tc, more_components_fit_better);
     tcase_add_test(tc, threads_do_not_change_bits);
     tcase_add_test(tc, few_draws);
+    tcase_add_test(tc, a_signal_writes_nothing);
     suite_add_tcase(s, tc);
     return s;
 }

@@ -258,6 +258,63 @@ START_TEST(chunk_changes_nothing)
 }
 END_TEST
 
+static void expect_same_step(Case *c, const VariationalReport *all, const float *grad, double near)
+{
+    const VariationalReport r = run(c, 1, 0);
+    ck_assert_double_eq_tol(r.loss, all->loss, near);
+    ck_assert_double_eq_tol(r.reconstruction, all->reconstruction, near);
+    for (size_t i = 0; i < c->net->params.total; i++)
+        ck_assert_double_eq_tol((double)c->net->params.grads[i], (double)grad[i], near);
+}
+
+/* Rows go through the network in blocks of its own size: each keeps its own time, noise and step,
+ * and their parts add up. */
+START_TEST(blocks_add_up)
+{
+    Case c = case_with(_i % 2 == 0, _i < 2 ? LAMBDA_SAMPLE : LAMBDA_STEP, B);
+    const VariationalReport all = run(&c, 1, 0);
+    float *grad = mem_alloc(c.net->params.total, sizeof *grad);
+
+    memcpy(grad, c.net->params.grads, c.net->params.total * sizeof *grad);
+    for (size_t block = 1; block < B; block++) {
+        c.net->gradient_block = block;
+        expect_same_step(&c, &all, grad, 1e-5);
+    }
+    mem_free(grad);
+    case_free(&c);
+}
+END_TEST
+
+/* t - u is of no matter to those who make no step to u, and eps only to those who do. */
+START_TEST(the_teachers_step_is_the_consistency_terms)
+{
+    Case c = case_with(false, LAMBDA_STEP, 64);
+    const double with = run(&c, 1, 0).loss;
+    c.config.eps = 0.5;
+    ck_assert_double_ne(run(&c, 1, 0).loss, with);
+    c.config.consistency_weight = 0.0;
+    const double without = run(&c, 1, 0).loss;
+    c.config.eps = 0.0;
+    ck_assert_double_eq(run(&c, 1, 0).loss, without);
+    c.config.delta_min = 0.1;
+    c.config.delta_max = 0.4;
+    ck_assert_double_eq(run(&c, 1, 0).loss, without);
+    case_free(&c);
+}
+END_TEST
+
+/* Loop: which of the two terms wants one. */
+START_TEST(terms_of_a_teacher_need_one)
+{
+    Case c = case_of(LAMBDA_STEP, B);
+    if (_i == 0)
+        c.config.consistency_weight = 0.0;
+    else
+        c.config.distill_weight = 0.0;
+    variational_gradient(&c.config, NULL, &c.student, c.p, &c.x0, 11, 0, &c.work);
+}
+END_TEST
+
 START_TEST(broken_weights_end_the_step)
 {
     Case c = case_of(LAMBDA_STEP, B);
@@ -285,6 +342,14 @@ START_TEST(one_lambda_a_sample_has_no_consistency)
 }
 END_TEST
 
+START_TEST(one_lambda_a_sample_has_no_distillation)
+{
+    Case c = case_of(LAMBDA_SAMPLE, B);
+    c.config.distill_weight = 1.0;
+    run(&c, 0, 0);
+}
+END_TEST
+
 Suite *variational_suite(void);
 Suite *variational_suite(void)
 {
@@ -294,9 +359,13 @@ Suite *variational_suite(void)
     tcase_add_loop_test(tc, the_report_adds_up, 0, 2);
     tcase_add_loop_test(tc, the_mean_is_the_bound_of_the_sampler, 0, 2);
     tcase_add_test(tc, chunk_changes_nothing);
+    tcase_add_loop_test(tc, blocks_add_up, 0, 4);
+    tcase_add_test(tc, the_teachers_step_is_the_consistency_terms);
+    tcase_add_loop_test_raise_signal(tc, terms_of_a_teacher_need_one, SIGABRT, 0, 2);
     tcase_add_test(tc, broken_weights_end_the_step);
     tcase_add_test_raise_signal(tc, a_student_without_an_encoder, SIGABRT);
     tcase_add_test_raise_signal(tc, one_lambda_a_sample_has_no_consistency, SIGABRT);
+    tcase_add_test_raise_signal(tc, one_lambda_a_sample_has_no_distillation, SIGABRT);
     tcase_set_timeout(tc, 120);
     suite_add_tcase(s, tc);
     return s;

@@ -357,6 +357,18 @@ START_TEST(argmax_and_log_prob_follow_the_rows)
 }
 END_TEST
 
+START_TEST(of_equals_the_first_is_the_most_probable)
+{
+    const float out[] = {1, 3, 3, 0, 2, 2, 2, 2};
+    uint16_t found[2] = {9, 9};
+    Head head = softmax(2, 4, -1);
+    States x0 = {found, 1, 2};
+
+    diffusion_head_argmax(&head, out, NULL, &x0);
+    ck_assert(found[0] == 1 && found[1] == 0);
+}
+END_TEST
+
 START_TEST(empty_batches)
 {
     Head head = softmax(3, 4, -1);
@@ -417,6 +429,7 @@ Suite *head_suite(void)
     tcase_add_loop_test(batches, draws_follow_the_row, 0, 2);
     tcase_add_test(batches, a_sample_does_not_see_its_batch);
     tcase_add_test(batches, argmax_and_log_prob_follow_the_rows);
+    tcase_add_test(batches, of_equals_the_first_is_the_most_probable);
     tcase_add_test(batches, empty_batches);
     tcase_set_timeout(batches, 60);
     tcase_add_test_raise_signal(stops, dimension_out_of_range_stops, SIGABRT);

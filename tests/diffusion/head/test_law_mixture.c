@@ -267,6 +267,9 @@ START_TEST(laws_without_common_ground)
         pull[a] = (double)c.p[a];
     }
     check_gradient(&c, pull);
+    for (size_t a = 0; a < 256; a++) /* targets pull the other way */
+        pull[a] = -pull[a];
+    check_gradient(&c, pull);
     ck_assert(want > 80);
     ck_assert_double_eq_tol(diffusion_mixture_kl(&c.m, c.p), want, 1e-5 * want);
 }

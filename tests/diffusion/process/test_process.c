@@ -226,6 +226,34 @@ START_TEST(fifty_thousand_states_fit)
 }
 END_TEST
 
+static void create_or_not(const ProcessConfig *c, const char *part)
+{
+    Error err = {""};
+    Process *p = diffusion_process_create(c, &err);
+    ck_assert_msg((p != NULL) == (part == NULL), "%s", err.text);
+    ck_assert_msg(part == NULL || strstr(err.text, part) != NULL, "%s", err.text);
+    diffusion_process_destroy(p);
+}
+
+/* Up to the last value that is possible. */
+START_TEST(limits_are_where_they_are_said)
+{
+    ProcessConfig c = diffusion_process_defaults("absorbing", 65535);
+    create_or_not(&c, NULL);
+    c.states = 65536;
+    create_or_not(&c, "65536 states, expected 2 to 65535 (the mask counts)");
+    c = diffusion_process_defaults("birthdeath", 2); /* one jump as long as B grows by 1 */
+    c.beta = SCHEDULE_CONSTANT;
+    c.beta_scale = 1e12;
+    create_or_not(&c, NULL);
+    c.beta_scale = 1.001e12;
+    create_or_not(&c, "1.001e+12 jumps between t = 0 and 1, expected at most 1e12");
+    c = diffusion_process_defaults("birthdeath", 16);
+    diffusion_process_set(&c, "sigma_min", 100);
+    create_or_not(&c, "sigma_max = 100, expected more than sigma_min = 100");
+}
+END_TEST
+
 START_TEST(impossible_values_are_named)
 {
     static const struct {
@@ -541,6 +569,7 @@ Suite *process_suite(void)
     tcase_add_test(rates, absorbing_survival);
     tcase_add_test(rates, small_losses_keep_their_digits);
     tcase_add_test(rates, impossible_values_are_named);
+    tcase_add_test(rates, limits_are_where_they_are_said);
     tcase_add_test(rates, fifty_thousand_states_fit);
     tcase_set_timeout(matrices, 120);
     tcase_add_loop_test(matrices, transitions_equal_the_exponential, 0, PROCESS_CASES);

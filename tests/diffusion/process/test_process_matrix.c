@@ -122,6 +122,7 @@ START_TEST(priors_are_known_laws)
     ck_assert_msg(p != NULL, "%s", err.text);
     ck_assert(p->prior[0] == 0.0 && p->prior[2] == 0.0);
     ck_assert_double_le(fabs(p->prior[1] - 0.75), 1e-16);
+    ck_assert(!p->reversible);
     diffusion_process_destroy(p);
 }
 END_TEST

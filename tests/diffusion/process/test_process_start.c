@@ -1,6 +1,7 @@
 /* Sampling starts from the prior: a process that has not forgotten the data by then is refused,
  * with the constant that would do; what the exempt published one costs is what README says. */
 #include <check.h>
+#include <math.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -58,6 +59,31 @@ static void follow(ProcessConfig *c, const char *text)
                   text);
 }
 
+/* Half the sum of absolute differences, at the worst of all x_0. */
+START_TEST(the_distance_is_total_variation)
+{
+    for (int kase = 0; kase < CASES; kase++) {
+        ProcessConfig c = config_of(kase, 7);
+        Error err = {""};
+        double row[7], worst = 0.0;
+        c.any_start = true;
+        Process *p = diffusion_process_create(&c, &err);
+        ck_assert_msg(p != NULL, "%s", err.text);
+        Transition *tr = diffusion_transition_create(p, 0.0, 0.6, TRANSITION_ACCURATE);
+        for (size_t i = 0; i < 7; i++) {
+            double sum = 0.0;
+            diffusion_transition_row(tr, i, row);
+            for (size_t j = 0; j < 7; j++)
+                sum += 0.5 * fabs(row[j] - p->prior[j]);
+            worst = sum > worst ? sum : worst;
+        }
+        ck_assert_double_eq_tol(diffusion_process_distance(p, 0.6), worst, 1e-12);
+        diffusion_transition_destroy(tr);
+        diffusion_process_destroy(p);
+    }
+}
+END_TEST
+
 /* No more than this may be refused or let through: the distance decides, for every process. */
 START_TEST(far_starts_are_refused_with_advice)
 {
@@ -106,7 +132,8 @@ END_TEST
 
 START_TEST(a_prior_beside_the_end_is_refused)
 {
-    ProcessConfig c = diffusion_process_defaults("gaussian", 5); /* 5/2 is not floor(5/2) */
+    static const size_t odd[] = {5, 33, 65}; /* half of it is not its floor */
+    ProcessConfig c = diffusion_process_defaults("gaussian", odd[_i]);
     Error err = {""};
 
     diffusion_process_set(&c, "Q_sigma", 2.0);
@@ -157,6 +184,9 @@ START_TEST(published_constants_are_exempt_where_they_were_published)
     c.states = 255;
     ck_assert(diffusion_process_create(&c, &err) == NULL);
     c.states = 256;
+    c.beta = SCHEDULE_CONSTANT;
+    ck_assert(diffusion_process_create(&c, &err) == NULL);
+    c.beta = SCHEDULE_PUBLISHED;
     diffusion_process_set(&c, "sigma_max", 101.0);
     ck_assert(diffusion_process_create(&c, &err) == NULL);
     follow(&c, err.text);
@@ -190,9 +220,10 @@ Suite *process_start_suite(void)
 {
     Suite *s = suite_create("process_start");
     TCase *tc = tcase_create("start");
+    tcase_add_test(tc, the_distance_is_total_variation);
     tcase_add_loop_test(tc, far_starts_are_refused_with_advice, 0, 4);
     tcase_add_test(tc, survivors_are_refused);
-    tcase_add_test(tc, a_prior_beside_the_end_is_refused);
+    tcase_add_loop_test(tc, a_prior_beside_the_end_is_refused, 0, 3);
     tcase_add_test(tc, published_constants_are_exempt_where_they_were_published);
     tcase_add_test(tc, lists_of_times_start_where_the_data_are_forgotten);
     tcase_set_timeout(tc, 60);

@@ -270,6 +270,28 @@ START_TEST(time_grids)
 }
 END_TEST
 
+START_TEST(grids_without_room_are_refused)
+{
+    SamplerSettings s = diffusion_sampler_defaults();
+    Error err = {""};
+    double t[2];
+    SampleRequest r = {.settings = &s, .steps = 0, .grid = GRID_AUTHORS};
+
+    ck_assert(!diffusion_sampler_times(&r, t, &err));
+    ck_assert(strstr(err.text, "steps = 0") != NULL);
+    r.steps = 1;
+    ck_assert(!diffusion_sampler_times(&r, t, &err));
+    ck_assert(strstr(err.text, "steps = 1, expected at least 2") != NULL);
+    r.steps = 2;
+    for (s.t_min = 0.0; s.t_min <= 1.0; s.t_min++) {
+        ck_assert(!diffusion_sampler_times(&r, t, &err));
+        ck_assert(strstr(err.text, "expected 0 < t_min < 1") != NULL);
+    }
+    s.t_min = 0.5;
+    ck_assert(diffusion_sampler_times(&r, t, &err) && t[0] == 1.0 && t[1] == 0.5);
+}
+END_TEST
+
 START_TEST(the_process_has_a_clock)
 {
     Process *p = world_process((size_t)_i, 3);
@@ -363,14 +385,15 @@ START_TEST(plans_say_what_is_done)
 }
 END_TEST
 
+#define EVERY_SETTING                                                                              \
+    "eps t_min last jumps theta corrector_steps corrector_size corrector_entry temperature "       \
+    "schedule"
+
 /* Every key: the default is within its range and can be set; a wrong value is refused. */
 START_TEST(settings_are_read_and_checked)
 {
     SamplerSettings s = diffusion_sampler_defaults();
-    SamplerClass every = {.name = "every",
-                          .settings = "eps t_min last jumps theta corrector_steps "
-                                      "corrector_size corrector_entry temperature "
-                                      "schedule"};
+    const SamplerClass every = {.name = "every", .settings = EVERY_SETTING};
     static const char *const good[] = {"eps=1e-9",         "t_min=0.2",         "last=argmax",
                                        "jumps=first",      "theta=0.25",        "corrector_steps=3",
                                        "corrector_size=2", "corrector_entry=0", "temperature=0",
@@ -411,6 +434,57 @@ START_TEST(settings_are_read_and_checked)
     ck_assert(strstr(err.text, "sampler euler has no setting theta") != NULL);
     ck_assert(diffusion_sampler_find("best", &err) == NULL &&
               strstr(err.text, "confidence") != NULL);
+}
+END_TEST
+
+/* What the sampler draws with one setting, on the authors' grid, where t_min and last matter. */
+static void draw_with(const SamplerClass *sampler, const Denoiser *d, const Process *p,
+                      const char *setting, States *out)
+{
+    const SamplerClass every = {.name = "every", .settings = EVERY_SETTING};
+    SamplerSettings s = diffusion_sampler_defaults();
+    SampleRequest r = {.sampler = sampler,
+                       .settings = &s,
+                       .model = d,
+                       .process = p,
+                       .steps = 3,
+                       .grid = GRID_AUTHORS,
+                       .seed = 3};
+    Error err = {""};
+    ck_assert_msg(diffusion_sampler_set(&s, setting, &every, &err), "%s", err.text);
+    ck_assert_msg(diffusion_sample(&r, out, &err), "%s", err.text);
+}
+
+/* The settings that a sampler names change what it draws, and no others do. */
+START_TEST(samplers_read_the_settings_that_they_name)
+{
+    static const char *const pairs[][2] = {{"eps=0", "eps=0.2"},
+                                           {"t_min=0.01", "t_min=0.4"},
+                                           {"last=argmax", "last=draw"},
+                                           {"jumps=categorical", "jumps=first"},
+                                           {"theta=0.5", "theta=0.2"},
+                                           {"corrector_steps=1", "corrector_steps=2"},
+                                           {"corrector_size=0.5", "corrector_size=3"},
+                                           {"corrector_entry=1", "corrector_entry=0"},
+                                           {"temperature=0", "temperature=9"},
+                                           {"schedule=cosine", "schedule=linear"}};
+    const SamplerClass *sampler = diffusion_sampler_at((size_t)_i);
+    Process *p = world_process(sampler->masks_only ? 0 : 1, 3);
+    Formula f = {0.4, 0, NULL};
+    Denoiser d = formula_denoiser(&f, p, 9, 0);
+    States a = states_alloc(300, 9), b = states_alloc(300, 9);
+
+    for (size_t i = 0; i < sizeof pairs / sizeof pairs[0]; i++) {
+        SamplerSettings s;
+        const bool named = diffusion_sampler_set(&s, pairs[i][1], sampler, NULL);
+        draw_with(sampler, &d, p, pairs[i][0], &a);
+        draw_with(sampler, &d, p, pairs[i][1], &b);
+        const bool same = memcmp(a.x, b.x, 300 * 9 * sizeof *a.x) == 0;
+        ck_assert_msg(named == !same, "%s: %s", sampler->name, pairs[i][1]);
+    }
+    states_free(&a);
+    states_free(&b);
+    diffusion_process_destroy(p);
 }
 END_TEST
 
@@ -556,10 +630,13 @@ Suite *sampler_suite(void)
                         5 * (int)diffusion_sampler_count());
     tcase_add_test(rest, stratified_lambdas_cut_the_interval_evenly);
     tcase_add_test(rest, time_grids);
+    tcase_add_test(rest, grids_without_room_are_refused);
     tcase_add_loop_test(rest, the_process_has_a_clock, 0, 5);
     tcase_add_test(rest, lists_of_times);
     tcase_add_test(rest, plans_say_what_is_done);
     tcase_add_test(rest, settings_are_read_and_checked);
+    tcase_add_loop_test(rest, samplers_read_the_settings_that_they_name, 0,
+                        (int)diffusion_sampler_count());
     tcase_add_test(rest, progress_counts_network_calls);
     tcase_add_test(rest, senseless_requests_are_refused);
     tcase_add_test(rest, networks_that_give_nan_are_refused);

@@ -354,6 +354,9 @@ START_TEST(converted_files_are_models)
     nn_weights_hash(two->net, found);
     ck_assert_str_eq(wanted, found);
     ck_assert(two->config.height == 4 && two->config.states == 5 && two->step == 3);
+    ck_assert_int_eq(convert(toy("a.pt"), toy("b.safetensors"), "time_scale=10"), 1);
+    expect_said("a.pt holds its settings");
+    ck_assert(!platform_exists(toy("b.safetensors")));
     model_destroy(two);
     model_destroy(one);
     nn_optimizer_destroy(o);

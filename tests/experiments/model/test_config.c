@@ -219,6 +219,22 @@ static const struct {
       "process=absorbing"},
      ROLE_STUDENT,
      NULL},
+    {{"objective=variational", "lambda_input=numbers", "lambda_scope=sample",
+      "consistency_weight=0.5"},
+     ROLE_STUDENT,
+     "consistency_weight=0.5 with lambda_scope=sample: expected 0"},
+    {{"objective=variational", "lambda_input=numbers", "lambda_scope=sample", "distill_weight=2"},
+     ROLE_STUDENT,
+     "distill_weight=2 with lambda_scope=sample: expected 0"},
+    {{"objective=variational", "lambda_input=numbers", "consistency_weight=0.5",
+      "distill_weight=2"},
+     ROLE_STUDENT,
+     NULL},
+    {{"objective=variational", "lambda_input=numbers", "lambda_scope=sample", "most_steps=6"},
+     ROLE_STUDENT,
+     "most_steps=6: expected a power of two"},
+    {{"objective=variational", "lambda_input=numbers", "most_steps=6"}, ROLE_STUDENT, NULL},
+    {{"lambda_scope=sample"}, ROLE_STUDENT, "lambda_scope=sample with objective=published"},
     {{"net=mlp", "head=softmax", "state_input=numbers"},
      ROLE_TEACHER,
      "state_input=numbers with net=mlp"},
@@ -297,6 +313,34 @@ START_TEST(students_have_settings_of_their_own)
     ck_assert(!config_check(&c, ROLE_TEACHER, &err));
     ck_assert_msg(strstr(err.text, "state_input=numbers with net=transformer") != NULL, "%s",
                   err.text);
+}
+END_TEST
+
+/* It is no key, but belongs to the process. */
+START_TEST(a_rate_matrix_is_part_of_the_structure)
+{
+    double numbers[] = {-1, 1, 2, -2}, others[] = {-1, 1, 3, -3};
+    const RateMatrix rates = {2, numbers}, other = {2, others};
+    Config teacher, c;
+    Error err = {""};
+    config_defaults(&teacher);
+    set(&teacher, "process", "matrix");
+    set(&teacher, "head", "softmax");
+    ck_assert(!config_check(&teacher, ROLE_TEACHER, &err));
+    ck_assert_msg(strstr(err.text, "process=matrix without a rate matrix") != NULL, "%s", err.text);
+    teacher.rates = &rates;
+    ck_assert_msg(config_check(&teacher, ROLE_TEACHER, &err), "%s", err.text);
+    config_defaults(&c);
+    config_copy_structure(&c, &teacher);
+    ck_assert_ptr_eq(c.rates, &rates);
+    ck_assert_msg(config_same_structure(&c, &teacher, "t", &err), "%s", err.text);
+    c.rates = &other;
+    ck_assert(!config_same_structure(&c, &teacher, "t", &err));
+    ck_assert_msg(strstr(err.text, "t: its rate matrix is another one") != NULL, "%s", err.text);
+    ck_assert(!config_same_process(&c, &teacher, "t", &err));
+    set(&c, "process", "gaussian");
+    ck_assert(!config_check(&c, ROLE_STUDENT, &err));
+    ck_assert_msg(strstr(err.text, "a rate matrix, but another process") != NULL, "%s", err.text);
 }
 END_TEST
 
@@ -383,6 +427,7 @@ Suite *config_suite(void)
     tcase_add_loop_test(tc, keys_must_fit_each_other, 0, (int)(sizeof checks / sizeof checks[0]));
     tcase_add_test(tc, a_student_shares_its_teachers_structure);
     tcase_add_test(tc, students_have_settings_of_their_own);
+    tcase_add_test(tc, a_rate_matrix_is_part_of_the_structure);
     tcase_add_test(tc, the_first_difference_is_found);
     tcase_add_test(tc, help_names_every_key_and_preset);
     tcase_set_timeout(tc, 30);

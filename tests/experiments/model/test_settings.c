@@ -1,6 +1,7 @@
 /* Settings arrive where they are used: every one set to another value than the default, and every
  * field that it must reach compared. */
 #include <check.h>
+#include <math.h>
 #include <string.h>
 
 #include "experiments/data/batches.h"
@@ -98,6 +99,25 @@ START_TEST(networks_get_their_settings)
 }
 END_TEST
 
+/* Its mean and width are told to the network, its kind to the recognition network. */
+START_TEST(lambda_enters_as_its_law_says)
+{
+    static const char *const laws[] = {"uniform", "normal", "mixture"};
+    Config c = all_other();
+    for (size_t i = 0; i < sizeof laws / sizeof laws[0]; i++) {
+        const bool uniform = i == 0;
+        toy_set(&c, "lambda_law", laws[i]);
+        const NetworkConfig n = model_network(&c, 3, ENCODER_NONE);
+        ck_assert(n.lambda_mean == (uniform ? 0.5 : 0.0));
+        ck_assert_double_eq_tol(n.lambda_deviation, uniform ? sqrt(1.0 / 12.0) : 1.0, 1e-15);
+        ck_assert(n.encoder_family == (uniform ? ENCODER_BOX : ENCODER_GAUSSIAN));
+    }
+    ck_assert(!model_network(&c, 0, ENCODER_NONE).lambda_is_number); /* a teacher has none */
+    toy_set(&c, "lambda_input", "sinusoids");
+    ck_assert(!model_network(&c, 3, ENCODER_NONE).lambda_is_number);
+}
+END_TEST
+
 /* The adapters: what a class is told reaches the network's shapes. */
 START_TEST(own_settings_shape_the_network)
 {
@@ -162,6 +182,52 @@ START_TEST(training_gets_its_settings)
 }
 END_TEST
 
+START_TEST(bounds_get_their_settings)
+{
+    Config c = all_other();
+    const VariationalConfig v = objective_variational_config(&c, (uint64_t)c.steps);
+    ck_assert(v.kl_weight == c.kl_weight && v.most_steps == (size_t)c.most_steps);
+    ck_assert(v.share_at_one == c.share_at_one && v.t_min == c.t_min && v.eps == c.eps);
+    ck_assert(v.consistency_weight == c.consistency_weight);
+    ck_assert(v.distill_weight == c.distill_weight && v.tm_width == c.tm_width);
+    ck_assert(v.delta_min == c.delta_min && v.delta_max == c.delta_max);
+    toy_set(&c, "lambda_scope", "step");
+    ck_assert(objective_variational_config(&c, 0).scope == LAMBDA_STEP);
+    toy_set(&c, "lambda_scope", "sample");
+    ck_assert(objective_variational_config(&c, 0).scope == LAMBDA_SAMPLE);
+}
+END_TEST
+
+/* The posterior of noise with a mask needs no help from eps. */
+START_TEST(masks_have_no_eps)
+{
+    Config c = all_other();
+    for (size_t k = 0; k < diffusion_process_count(); k++) {
+        c.process = (int)k;
+        const double eps = config_process(&c)->has_mask ? 0.0 : c.eps;
+        ck_assert(objective_published_config(&c).eps == eps);
+        ck_assert(objective_variational_config(&c, 0).eps == eps);
+        ck_assert(objective_teacher_config(&c).eps == c.eps);
+    }
+}
+END_TEST
+
+/* As a square, over a share of the steps. */
+START_TEST(the_weight_of_the_divergence_rises)
+{
+    Config c = all_other();
+    c.kl_weight = 8;
+    c.kl_warmup = 0.5;
+    c.steps = 100;
+    ck_assert(objective_variational_config(&c, 0).kl_weight == 0.0);
+    ck_assert(objective_variational_config(&c, 25).kl_weight == 2.0);
+    ck_assert(objective_variational_config(&c, 50).kl_weight == 8.0);
+    ck_assert(objective_variational_config(&c, 99).kl_weight == 8.0);
+    c.kl_warmup = 0;
+    ck_assert(objective_variational_config(&c, 0).kl_weight == 8.0);
+}
+END_TEST
+
 /* The head's own, and the network asked for. */
 START_TEST(models_are_made_of_their_settings)
 {
@@ -186,6 +252,26 @@ START_TEST(models_are_made_of_their_settings)
         ck_assert(h->channels == 2 && h->fix && h->mask == -1);
         ck_assert_str_eq(m->net->kind, nn_network_class((size_t)net)->name);
         ck_assert_uint_eq(m->net->lambda_dims, 1);
+        model_destroy(m);
+    }
+}
+END_TEST
+
+START_TEST(denoisers_know_law_and_scope_of_lambda)
+{
+    static const char *const scopes[] = {"step", "sample"};
+    for (size_t i = 0; i < 4; i++) {
+        Config c = toy_config(ROLE_STUDENT, 1);
+        Error err = {""};
+        toy_set(&c, "objective", "variational");
+        toy_set(&c, "lambda_input", "numbers");
+        toy_set(&c, "lambda_scope", scopes[i % 2]);
+        toy_set(&c, "lambda_law", i < 2 ? "uniform" : "normal");
+        Model *m = model_create(&c, ROLE_STUDENT, false, &err);
+        ck_assert_msg(m != NULL, "%s", err.text);
+        ck_assert(m->denoiser.lambda_scope == (i % 2 == 0 ? LAMBDA_STEP : LAMBDA_SAMPLE));
+        ck_assert(m->denoiser.lambda_law == (i < 2 ? LAMBDA_UNIFORM : LAMBDA_NORMAL));
+        ck_assert(m->net->encoder->input == (i % 2 == 0 ? ENCODER_PAIR : ENCODER_CLEAN));
         model_destroy(m);
     }
 }
@@ -295,8 +381,13 @@ Suite *settings_suite(void)
     tcase_add_test(tc, processes_get_their_settings);
     tcase_add_test(tc, own_settings_shape_the_network);
     tcase_add_test(tc, networks_get_their_settings);
+    tcase_add_test(tc, lambda_enters_as_its_law_says);
     tcase_add_test(tc, training_gets_its_settings);
+    tcase_add_test(tc, bounds_get_their_settings);
+    tcase_add_test(tc, masks_have_no_eps);
+    tcase_add_test(tc, the_weight_of_the_divergence_rises);
     tcase_add_test(tc, models_are_made_of_their_settings);
+    tcase_add_test(tc, denoisers_know_law_and_scope_of_lambda);
     tcase_add_test(tc, first_weights_follow_the_seed);
     tcase_add_test(tc, pictures_follow_the_seed);
     tcase_add_loop_test(tc, draws_follow_the_seed, 0, 2);

@@ -240,13 +240,63 @@ START_TEST(anything_missing_or_unknown_fails)
     write_folder(r, NULL, "process", "");
     ck_assert_uint_eq(failures(), 1);
     fill(r);
-    r[8].values[0] = 2; /* s above t */
+    r[8].values[0] = 2; /* no time */
+    write_folder(r, NULL, "process", "");
+    ck_assert_uint_eq(failures(), 1);
+    fill(r);
+    r[8].values[0] = 0.9; /* s above t */
+    r[8].values[1] = 0.5;
     write_folder(r, NULL, "process", "");
     ck_assert_uint_eq(failures(), 1);
     fill(r);
     write_folder(r, NULL, "process", ""); /* and the case once more */
     write_folder(r, NULL, "process", "}}, {\"name\": \"u\", \"kind\": \"process\", \"arrays\": {");
     ck_assert_uint_eq(failures(), 1);
+}
+END_TEST
+
+/* Nothing would look at it. */
+START_TEST(an_array_of_no_case_fails)
+{
+    Error err;
+    ck_assert(platform_make_folder(dir, &err));
+    FILE *f = open_in("manifest.json");
+    fputs("{\"arrays\": {\"a\": {}, \"b\": {}, \"c\": {}}, \"cases\": [{\"name\": \"u\", \"kind\": "
+          "\"none\", \"arrays\": {\"x\": \"a\", \"y\": 3}}]}",
+          f);
+    fclose(f);
+    ck_assert_uint_eq(failures(), 3); /* the case, b and c */
+}
+END_TEST
+
+/* What the JSON file says of the first case, whose process is given by this text. */
+static void expect_error(const char *process, const char *part)
+{
+    Reference r[ROLES];
+    Error err = {""};
+    char text[8000] = "";
+    size_t failed = 0;
+    fill(r);
+    write_folder_of(r, NULL, "process", "", process);
+    ck_assert_msg(verify_run(dir, "test-verify.tmp/out.json", &failed, &err), "%s", err.text);
+    ck_assert_uint_eq(failed, 1);
+    FILE *f = fopen("test-verify.tmp/out.json", "rb");
+    ck_assert_ptr_nonnull(f);
+    const size_t n = fread(text, 1, sizeof text - 1, f);
+    fclose(f);
+    ck_assert_msg(n > 0 && strstr(text, part) != NULL, "%s", text);
+}
+
+START_TEST(processes_that_are_none_are_named)
+{
+    expect_error("\"uniform\", \"S\": 1025, \"params\": {}", "S is 1025: expected at most 1024");
+    expect_error("\"uniforn\", \"S\": 2, \"params\": {}", "expected a known one with params");
+    expect_error("\"uniform\", \"S\": 2, \"params\": 3", "expected a known one with params");
+    expect_error("\"uniform\", \"S\": 2, \"params\": {\"sigma_min\": 1}",
+                 "expected a known constant");
+    expect_error("\"absorbing\", \"S\": 2, \"params\": {\"schedule\": \"steep\"}",
+                 "expected a known constant");
+    expect_error("\"uniform\", \"S\": 2, \"params\": {\"rate_const\": -1}", "rate_const = -1");
 }
 END_TEST
 
@@ -288,6 +338,8 @@ Suite *verify_suite(void)
     tcase_add_test(tc, the_index_is_believed);
     tcase_add_test(tc, any_wrong_number_fails);
     tcase_add_test(tc, anything_missing_or_unknown_fails);
+    tcase_add_test(tc, an_array_of_no_case_fails);
+    tcase_add_test(tc, processes_that_are_none_are_named);
     tcase_add_test(tc, folders_without_a_manifest);
     suite_add_tcase(suite, tc);
     return suite;

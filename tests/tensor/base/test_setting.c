@@ -13,6 +13,17 @@ static const Setting choice = {
 static const Setting list = {
     .name = "l", .type = SETTING_LIST, .initial = "1,2", .low = 1, .high = 50, .help = "e"};
 
+START_TEST(names_have_a_place)
+{
+    const Setting table[] = {number, whole, flag};
+    ck_assert_uint_eq(setting_place(table, 3, "x"), 0);
+    ck_assert_uint_eq(setting_place(table, 3, "f"), 2);
+    ck_assert_uint_eq(setting_place(table, 3, "l"), 3);
+    ck_assert_uint_eq(setting_place(table, 2, "f"), 2);
+    ck_assert_uint_eq(setting_place(NULL, 0, "x"), 0);
+}
+END_TEST
+
 START_TEST(values_go_both_ways)
 {
     static const struct {
@@ -103,6 +114,7 @@ Suite *setting_suite(void)
 {
     Suite *s = suite_create("setting");
     TCase *tc = tcase_create("setting");
+    tcase_add_test(tc, names_have_a_place);
     tcase_add_test(tc, values_go_both_ways);
     tcase_add_test(tc, defaults_are_read);
     tcase_add_test(tc, other_values_are_refused);

@@ -355,6 +355,22 @@ START_TEST(orders_of_convergence)
 }
 END_TEST
 
+/* States that are a scale add their jumps up, others do not; what is asked for goes before. */
+START_TEST(jumps_fit_the_process)
+{
+    static const char *const scales[] = {"birthdeath", "gaussian"};
+    for (size_t i = 0; i < PROCESSES; i++) {
+        Process *p = world_process(i, 3);
+        const char *name = p->class->name;
+        const bool scale = strcmp(name, scales[0]) == 0 || strcmp(name, scales[1]) == 0;
+        ck_assert(sampler_jumps(p, JUMPS_AUTO) == (scale ? JUMPS_ORDINAL : JUMPS_CATEGORICAL));
+        for (int asked = JUMPS_ORDINAL; asked <= JUMPS_FIRST; asked++)
+            ck_assert(sampler_jumps(p, asked) == (SamplerJumps)asked);
+        diffusion_process_destroy(p);
+    }
+}
+END_TEST
+
 Suite *sampler_leaps_suite(void)
 {
     Suite *suite = suite_create("sampler_leaps");
@@ -369,6 +385,7 @@ Suite *sampler_leaps_suite(void)
     tcase_add_loop_test(rows, rows_of_the_last_call, 0, PROCESSES);
     tcase_add_loop_test(rows, leaps_follow_their_law, 0, 3 * PROCESSES);
     tcase_add_test(rows, laws_of_many_jumps);
+    tcase_add_test(rows, jumps_fit_the_process);
     suite_add_tcase(suite, laws);
     suite_add_tcase(suite, rows);
     return suite;

@@ -342,6 +342,7 @@ static const struct {
     {"train --data glyphs --out @t.bin", "expected a name that ends in .safetensors"},
     {"train --data glyphs --out @t.safetensors --log @t.safetensors",
      "another name than a model's"},
+    {"train " TINY "--out @t.safetensors --log @u.pt", "--log test-"},
     {"train " TINY "--out @t.safetensors --resume --overwrite", "expected one of them"},
     {"train " TINY "--out @t.safetensors --as-code --as-paper", "expected one of them"},
     {"sample --model @t.safetensors --out @x.png --as-code --as-paper", "expected one of them"},

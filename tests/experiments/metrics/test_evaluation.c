@@ -323,6 +323,42 @@ START_TEST(bits_come_without_rows)
 }
 END_TEST
 
+/* What is drawn against calls is not drawn against steps. */
+START_TEST(charts_are_against_calls)
+{
+    choose("valid");
+    measure();
+    char *text = report_text();
+    holds(text, ">64</text>");
+    mem_free(text);
+    c.e->rows[1].calls = 2;
+    text = report_text();
+    holds(text, ">2</text>");
+    ck_assert_ptr_null(strstr(text, ">64</text>"));
+    mem_free(text);
+}
+END_TEST
+
+/* The first texts, each whole, also where it holds bytes 0. */
+START_TEST(texts_are_shown_whole)
+{
+    bool present[256] = {[0] = true, ['a'] = true};
+    Error err = {""};
+    Vocabulary *v = vocabulary_of_bytes(present, "", &err);
+    c.e->vocabulary = v;
+    choose("valid");
+    add("exact", 64);
+    const char *text = c.e->rows[0].text;
+    const size_t each = c.data->dims + 2; /* two line ends */
+    ck_assert_uint_eq(strlen(text), EVAL_TEXTS * each - 2);
+    for (size_t b = 0; b < EVAL_TEXTS; b++) {
+        ck_assert_uint_eq(strspn(text + b * each, "a "), c.data->dims);
+        ck_assert_ptr_nonnull(memchr(text + b * each, ' ', c.data->dims));
+    }
+    vocabulary_free(v);
+}
+END_TEST
+
 /* A hybrid has rows where its model has steps of its own left, and no bound. */
 START_TEST(hybrids_have_rows_and_no_bounds)
 {
@@ -415,6 +451,8 @@ Suite *evaluation_suite(void)
     tcase_add_test(tc, the_report_holds_table_charts_and_pictures);
     tcase_add_test(tc, rows_measure_by_a_classifier);
     tcase_add_test(tc, bits_come_without_rows);
+    tcase_add_test(tc, charts_are_against_calls);
+    tcase_add_test(tc, texts_are_shown_whole);
     tcase_add_test(tc, hybrids_have_rows_and_no_bounds);
     tcase_add_test(tc, columns_are_made_from_the_class);
     tcase_set_timeout(tc, 120);

@@ -180,6 +180,20 @@ START_TEST(known_text_is_likelier)
 }
 END_TEST
 
+/* The test split is opened if one of them alone is chosen. */
+START_TEST(held_out_text_is_asked_for)
+{
+    static const char *const names[] = {"ngram", "words"};
+    Error err = {""};
+    for (size_t i = 0; i < 2; i++) {
+        ck_assert(metrics_choose(&metrics, names[i], METRIC_OF_TEXTS, &err));
+        ck_assert(metrics_look_at_test(&metrics));
+    }
+    ck_assert(metrics_choose(&metrics, "valid", METRIC_OF_TEXTS, &err));
+    ck_assert(!metrics_look_at_test(&metrics));
+}
+END_TEST
+
 /* No test split: the floors are not known, and the rest is said. */
 START_TEST(held_out_text_may_be_missing)
 {
@@ -319,6 +333,7 @@ Suite *text_metrics_suite(void)
     tcase_add_checked_fixture(tc, set_up, tear_down);
     tcase_add_test(tc, ngram_is_the_models_mean);
     tcase_add_test(tc, known_text_is_likelier);
+    tcase_add_test(tc, held_out_text_is_asked_for);
     tcase_add_test(tc, held_out_text_may_be_missing);
     tcase_add_test(tc, words_are_looked_up);
     tcase_add_test(tc, entropy_is_of_symbols);

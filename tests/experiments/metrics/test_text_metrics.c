@@ -228,6 +228,25 @@ START_TEST(words_are_looked_up)
 }
 END_TEST
 
+/* it's and don't, cut at their apostrophes, leave no s and no don. */
+START_TEST(words_may_be_cut_at_apostrophes)
+{
+    double values[3];
+    dataset_close(train);
+    data_file(FILE_, "don't say it's s don xx", 23);
+    train = data_open_text("text:" FILE_, false, 5, NULL);
+    const Metric *m = prepared("words", 50, NULL);
+    measure(m, "'s say don'", 1, values);
+    near(values[0], 1.0); /* say */
+    measure(m, "'s don'", 1, values);
+    ck_assert(isnan(values[0]));
+    measure(m, "' oas don' ", 1, values); /* no letter stands beside these */
+    near(values[0], 0.5);
+    measure(m, "'", 1, values);
+    ck_assert(isnan(values[0]));
+}
+END_TEST
+
 START_TEST(entropy_is_of_symbols)
 {
     double values[3];
@@ -336,6 +355,7 @@ Suite *text_metrics_suite(void)
     tcase_add_test(tc, held_out_text_is_asked_for);
     tcase_add_test(tc, held_out_text_may_be_missing);
     tcase_add_test(tc, words_are_looked_up);
+    tcase_add_test(tc, words_may_be_cut_at_apostrophes);
     tcase_add_test(tc, entropy_is_of_symbols);
     tcase_add_test(tc, distinct_grams_are_counted);
     tcase_add_test(tc, ngram_numbers_are_written);

@@ -359,6 +359,16 @@ const Json *json_get(const Json *object, const char *key)
     return NULL;
 }
 
+bool json_whole(const Json *j, size_t *value)
+{
+    const double limit = 9007199254740992.0; /* 2^53 */
+    if (j->type != JSON_NUMBER || !(j->number >= 0) || j->number > limit ||
+        j->number > (double)(SIZE_MAX / 2) || floor(j->number) != j->number)
+        return false;
+    *value = (size_t)j->number;
+    return true;
+}
+
 const char *json_string(const Json *object, const char *key, const char *where, Error *err)
 {
     const Json *j = json_get(object, key);
@@ -380,13 +390,9 @@ bool json_number(const Json *object, const char *key, double *value, const char 
 
 bool json_size(const Json *object, const char *key, size_t *value, const char *where, Error *err)
 {
-    const double limit = 9007199254740992.0; /* 2^53: beyond it doubles skip integers */
     const Json *j = json_get(object, key);
-    if (j == NULL || j->type != JSON_NUMBER || !(j->number >= 0) || j->number > limit ||
-        j->number > (double)(SIZE_MAX / 2) || floor(j->number) != j->number)
-        return error_set(err, "%s: expected a whole number \"%s\" from 0 to 2^53", where, key);
-    *value = (size_t)j->number;
-    return true;
+    return (j != NULL && json_whole(j, value)) ||
+           error_set(err, "%s: expected a whole number \"%s\" from 0 to 2^53", where, key);
 }
 
 void json_write_string(FILE *f, const char *text)

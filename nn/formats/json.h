@@ -32,6 +32,9 @@ struct Json {
 Json *json_parse(const char *text, size_t length, const char *name, Error *err);
 void json_free(Json *j);
 const Json *json_get(const Json *object, const char *key); /* NULL if absent or not an object */
+/* False if j is no whole number from 0 to 2^53, beyond which doubles skip some, or none that a
+ * size_t halved holds. */
+bool json_whole(const Json *j, size_t *value);
 /* The member's value, or a sentence naming `where` and the key. */
 const char *json_string(const Json *object, const char *key, const char *where, Error *err);
 bool json_number(const Json *object, const char *key, double *value, const char *where, Error *err);

@@ -55,16 +55,6 @@ static bool parse_dtype(const SafetensorsFile *f, FileTensor *t, const Json *ent
                       err);
 }
 
-/* The whole number j into *value, or false. */
-static bool whole_number(const Json *j, size_t *value)
-{
-    if (j->type != JSON_NUMBER || !(j->number >= 0) || j->number > 9007199254740992.0 ||
-        j->number > (double)(SIZE_MAX / 2) || floor(j->number) != j->number)
-        return false;
-    *value = (size_t)j->number;
-    return true;
-}
-
 static bool parse_shape(const SafetensorsFile *f, FileTensor *t, const Json *entry, size_t size,
                         Error *err)
 {
@@ -74,7 +64,7 @@ static bool parse_shape(const SafetensorsFile *f, FileTensor *t, const Json *ent
     t->rank = (int)shape->count;
     t->count = 1;
     for (size_t i = 0; i < shape->count; i++) {
-        if (!whole_number(&shape->items[i], &t->shape[i]))
+        if (!json_whole(&shape->items[i], &t->shape[i]))
             return bad_tensor(f, t, "expected whole numbers from 0 to 2^53 in \"shape\"", err);
         if (!mem_product(t->count, t->shape[i], &t->count))
             return bad_tensor(f, t, "expected a shape whose product fits in memory", err);
@@ -90,7 +80,7 @@ static bool parse_offsets(const SafetensorsFile *f, FileTensor *t, const Json *e
     size_t begin, end;
     const Json *offsets = json_get(entry, "data_offsets");
     if (offsets == NULL || offsets->type != JSON_ARRAY || offsets->count != 2 ||
-        !whole_number(&offsets->items[0], &begin) || !whole_number(&offsets->items[1], &end))
+        !json_whole(&offsets->items[0], &begin) || !json_whole(&offsets->items[1], &end))
         return bad_tensor(f, t, "expected \"data_offsets\" to be two whole numbers", err);
     if (begin > end || end > data_size)
         return error_set(err,

@@ -457,8 +457,13 @@ START_TEST(small_files_sample)
     mem_free(toy_read(toy("h.safetensors"), &small));
     ck_assert_uint_lt(small, large / 6); /* a quarter of the blocks, half of the bytes */
     expect("sample --quiet --model @h.safetensors --steps 2 --count 4 --out @x.npy", 0);
+    /* Its recognition network names the lambda of a sample, not that of a step. */
     expect("eval --quiet --model @h.safetensors --data glyphs --metrics bound --steps 1 --count 4",
            0);
+    ck_assert_ptr_null(strstr(said(stdout), " lambdas)"));
+    says("eval --quiet --model @h.safetensors --data glyphs --metrics bound --steps 1 --count 4 "
+         "--lambda step --bound-lambdas 3",
+         0, "  (3 lambdas)\n");
     expect("sample --model @h.safetensors --lambda step --count 4 --out @x.npy", 0);
     ck_assert_ptr_nonnull(strstr(said(stderr), "note: --lambda step: " DIR "/h.safetensors was "
                                                "trained for lambda_scope=sample"));

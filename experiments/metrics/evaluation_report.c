@@ -91,7 +91,7 @@ static void report_column(const Evaluation *e, size_t k, Report *r)
             floor_x[1] = fmax(floor_x[1], series[s].x[i]);
     if (isfinite(floor_value))
         series[count++] = (Series){
-            .name = "exact samples", .x = floor_x, .y = floor_y, .count = 2, .dashed = true};
+            .name = "the data", .x = floor_x, .y = floor_y, .count = 2, .dashed = true};
     label_of(c, ", ", label);
     const Chart chart = {.title = c->chart,
                          .x_label = "network calls for a sample",

@@ -161,6 +161,7 @@ START_TEST(reader_refuses)
         {"step,loss\n1,2,3\n", "line 2: expected 2 numbers"},
         {"step,loss\n1,2\n1,abc\n", "line 3: expected 2 numbers"},
         {"step,loss\n1, \n2,3\n", "line 2: expected 2 numbers"},
+        {"step,loss\n1, 2\n", "line 2: expected 2 numbers"},
         {"step,loss\n\n", "line 2: expected 2 numbers"},
         {"step,loss\n1,\"2\"\n", "line 2: expected 2 numbers"},
         {"step,loss\n1,\n2\n", "line 3: expected 2 numbers"},
@@ -239,7 +240,7 @@ Suite *csv_suite(void)
     tcase_add_test(tc, resume_creates);
     tcase_add_loop_test(tc, resume_refuses, 0, 12);
     tcase_add_test(tc, table_is_read);
-    tcase_add_loop_test(tc, reader_refuses, 0, 12);
+    tcase_add_loop_test(tc, reader_refuses, 0, 13);
     tcase_add_test(tc, what_a_resume_keeps_can_be_read);
     tcase_add_test(tc, missing_files);
     tcase_add_test_raise_signal(tc, names_must_be_plain, 6);

@@ -1,4 +1,4 @@
-# di4c: make [all|bench|demo|deps|check|install|uninstall|clean|dist]
+# di4c: make [all|bench|demo|deps|check|coverage|install|uninstall|clean|dist]
 #
 #   make demo          build, then train and distil on built-in data (minutes)
 #   make deps check    install Check if it is missing, then build and run the tests

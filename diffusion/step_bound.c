@@ -328,7 +328,7 @@ static void finish(Work *w)
 static StepBound summary(const Work *w)
 {
     const double n = (double)w->x0->batch, unit = (double)w->x0->dims * LN2;
-    StepBound s = {0, 0, 0, 0, 0};
+    StepBound s = {.lambdas = w->drawn ? w->K : 0};
     double squares = 0.0;
 
     for (size_t b = 0; b < w->x0->batch; b++) {

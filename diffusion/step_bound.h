@@ -38,6 +38,7 @@ typedef struct StepBoundRequest {
 typedef struct StepBound {       /* bits per dimension: means over the pictures */
     double total, error;         /* error: standard error of total over pictures */
     double prior, lambda, steps; /* the parts: of the prior, of lambda, of all steps */
+    size_t lambdas;              /* that were averaged over in each step; 0: none were */
 } StepBound;
 
 /* x0 (B, D), B >= 1: clean states.  False and a sentence if the model's scope has no bound here

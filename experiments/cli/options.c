@@ -29,6 +29,14 @@ void options_add(OptionTable *table, const Option *rows, size_t count)
     table->count += count;
 }
 
+bool options_ask_list(const char *option, int argc, char **argv)
+{
+    for (int i = 0; i + 1 < argc; i++)
+        if (strcmp(argv[i], option) == 0 && strcmp(argv[i + 1], "list") == 0)
+            return true;
+    return false;
+}
+
 static bool is_positional(const Option *o)
 {
     return o->name[0] != '-';

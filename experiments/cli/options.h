@@ -67,6 +67,8 @@ OptionsResult options_parse(const Command *command, const Option *options, size_
 /* Calls see for each option of a command, those of every command included, in --help's order. */
 typedef void OptionVisitor(const Option *option, void *context);
 void options_each(const Command *command, OptionVisitor *see, void *context);
+/* Whether the arguments hold "OPTION list", which a command answers before it parses them. */
+bool options_ask_list(const char *option, int argc, char **argv);
 /* The program's name in help and sentences, "di4c" until it is set. */
 void options_program(const char *name);
 /* "di4c NAME: sentence" on stderr; returns status. */

@@ -98,10 +98,7 @@ static bool check_steps(EvalOptions *o, Error *err)
             return false;
         o->steps.values[i] = (int64_t)n;
     }
-    if (o->teacher_steps > 0 && sampler_choice_own(&o->sampler))
-        return error_set(err, "--teacher-steps: sampler %s has no grid of steps to share",
-                         o->sampler.name);
-    return true;
+    return sampler_choice_teacher_steps(&o->sampler, o->teacher_steps, err);
 }
 
 /* How rows are measured, as far as the options say it. */
@@ -274,7 +271,7 @@ static bool write_json(const EvalOptions *o, const EvalObjects *x, Error *err)
     jsonout_string(&j, "command", provenance_command());
     jsonout_string(&j, "version", DI4C_VERSION);
     jsonout_count(&j, "seed", (uint64_t)o->seed);
-    jsonout_string(&j, "sampler", o->sampler.name ? o->sampler.name : "posterior");
+    jsonout_string(&j, "sampler", o->sampler.sampler->name);
     jsonout_string(&j, "grid", o->sampler.grid ? o->sampler.grid : "uniform");
     jsonout_string(&j, "lambda", sampler_choice_lambda(&o->sampler, &x->model->denoiser));
     nn_weights_hash(x->model->net, hash);

@@ -14,17 +14,21 @@
 #include "tensor/base/text.h"
 #include "tensor/reduce.h"
 
-/* Control characters are not for the terminal. */
-static void print_character(char c)
+/* Control characters are not for the terminal: neither those of ASCII nor U+0080 to U+009F. */
+static void print_bytes(const char *text, size_t count)
 {
-    putchar((unsigned char)c < 32 || c == 127 ? '?' : c);
+    for (size_t i = 0; i < count; i++) {
+        const unsigned char c = (unsigned char)text[i];
+        const bool high = c == 0xC2 && i + 1 < count && (unsigned char)text[i + 1] < 0xA0;
+        putchar(c < 32 || c == 127 || high ? '?' : c);
+        i += high;
+    }
 }
 
 /* A text from a file. */
 static void print_text(const char *text)
 {
-    for (const char *p = text; *p; p++)
-        print_character(*p);
+    print_bytes(text, strlen(text));
 }
 
 /* Tokens, one a line: their number and the first of them, with blanks between. */
@@ -32,13 +36,19 @@ static void print_alphabet(const char *text)
 {
     enum { SHOWN = 300 };
     const size_t length = strlen(text);
-    size_t tokens = length > 0 && text[length - 1] != '\n', shown = 0;
+    size_t tokens = length > 0 && text[length - 1] != '\n', end = length < SHOWN ? length : SHOWN;
     for (const char *p = text; *p; p++)
         tokens += *p == '\n';
     printf("%zu tokens: ", tokens);
-    for (; shown < length && (shown < SHOWN || (text[shown] & 0xC0) == 0x80); shown++)
-        print_character(text[shown] == '\n' ? ' ' : text[shown]); /* ends between characters */
-    printf("%s", shown < length ? "..." : "");
+    while (end < length && (text[end] & 0xC0) == 0x80) /* ends between characters */
+        end++;
+    for (size_t at = 0; at < end; at++) { /* from token to token */
+        const size_t n = strcspn(text + at, "\n"), left = end - at;
+        print_bytes(text + at, n < left ? n : left);
+        at += n;
+        printf("%s", at < end ? " " : "");
+    }
+    printf("%s", end < length ? "..." : "");
 }
 
 static void print_meta(const MetaEntry *meta, size_t count)

@@ -115,7 +115,7 @@ static bool write_samples(const SampleOptions *o, const Model *m, const States *
     const PngText text[] = {{"Software", "di4c " DI4C_VERSION},
                             {"command", provenance_command()},
                             {"model", hash},
-                            {"sampler", o->sampler.name ? o->sampler.name : "posterior"},
+                            {"sampler", o->sampler.sampler->name},
                             {"lambda", sampler_choice_lambda(&o->sampler, &m->denoiser)},
                             {"steps", steps},
                             {"seed", seed}};
@@ -223,9 +223,8 @@ static bool check_sample(SampleOptions *o, Error *err)
     o->steps = sampler_choice_own(&o->sampler) ? 0 : (int64_t)steps;
     if ((o->teacher_steps > 0) != (o->teacher != NULL))
         return error_set(err, "--teacher and --teacher-steps: expected both or neither");
-    if (o->teacher_steps > 0 && sampler_choice_own(&o->sampler))
-        return error_set(err, "--teacher-steps: sampler %s has no grid of steps to share",
-                         o->sampler.name);
+    if (!sampler_choice_teacher_steps(&o->sampler, o->teacher_steps, err))
+        return false;
     if (o->teacher_steps > o->steps)
         return error_set(err, "--teacher-steps %lld: expected at most --steps %lld",
                          (long long)o->teacher_steps, (long long)o->steps);

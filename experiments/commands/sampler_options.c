@@ -1,3 +1,4 @@
+/* The options of samplers, and what they say. */
 #include "experiments/commands/sampler_options.h"
 
 #include <stdlib.h>
@@ -127,6 +128,13 @@ bool sampler_choice_own(const SamplerChoice *c)
     return c->sampler->run != NULL;
 }
 
+bool sampler_choice_teacher_steps(const SamplerChoice *c, int64_t teacher_steps, Error *err)
+{
+    return teacher_steps == 0 || !sampler_choice_own(c) ||
+           error_set(err, "--teacher-steps: sampler %s has no grid of steps to share",
+                     c->sampler->name);
+}
+
 WeightChoice sampler_choice_weights(const SamplerChoice *c)
 {
     return c->raw ? WEIGHTS_RAW : WEIGHTS_AVERAGED;
@@ -172,9 +180,7 @@ static void print_keys(FILE *out, const char *keys)
 
 bool sampler_choice_list(FILE *out, int argc, char **argv)
 {
-    bool wanted = false;
-    for (int i = 0; i + 1 < argc; i++)
-        wanted = wanted || (strcmp(argv[i], "--sampler") == 0 && strcmp(argv[i + 1], "list") == 0);
+    const bool wanted = options_ask_list("--sampler", argc, argv);
     for (size_t i = 0; wanted && i < diffusion_sampler_count(); i++) {
         const SamplerClass *s = diffusion_sampler_at(i);
         fprintf(out, "%s: %s\n    needs: %s\n    source: %s\n", s->name, s->help, s->needs,

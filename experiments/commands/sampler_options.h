@@ -42,6 +42,8 @@ void sampler_choice_free(SamplerChoice *c);
 bool sampler_choice_steps(const SamplerChoice *c, int64_t steps, int64_t standard, size_t *out,
                           Error *err);
 bool sampler_choice_own(const SamplerChoice *c); /* the sampler has times of its own */
+/* False and a sentence if some steps are to be a teacher's and the sampler has no grid to share. */
+bool sampler_choice_teacher_steps(const SamplerChoice *c, int64_t teacher_steps, Error *err);
 WeightChoice sampler_choice_weights(const SamplerChoice *c);
 /* The fields of the request that the choice decides, steps apart. */
 void sampler_choice_apply(const SamplerChoice *c, SampleRequest *request);

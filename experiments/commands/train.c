@@ -296,8 +296,8 @@ static bool check_names(const TrainOptions *o, Error *err)
 {
     if (!path_has_suffix(o->out, ".safetensors"))
         return error_set(err, "--out %.200s: expected a name that ends in .safetensors", o->out);
-    if (o->log && path_has_suffix(o->log, ".safetensors"))
-        return error_set(err, "--log %.200s: expected another name than a model's", o->log);
+    if (!path_check_result("--log", o->log, err))
+        return false;
     if (o->teacher && strcmp(o->out, o->teacher) == 0)
         return error_set(err, "--out %.200s: expected another file than --teacher", o->out);
     if (o->resume && o->overwrite)

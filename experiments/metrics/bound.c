@@ -12,7 +12,7 @@ enum { RESULTS_MAX = 256, COLUMNS = 5, LAMBDAS = 16 };
 
 typedef struct BoundResult {
     const char *model;
-    size_t steps, lambdas; /* lambdas: K, or 0 where none are averaged over */
+    size_t steps;
     StepBound bound;
 } BoundResult;
 
@@ -68,14 +68,11 @@ static bool of_steps(void *state, const MetricSetting *setting, const MetricSubj
                      size_t steps, Error *err)
 {
     BoundMetric *m = state;
-    const Denoiser *d = subject->denoiser;
-    const bool averaged = d->lambda_dims > 0 && !(d->net && d->net->encoder);
     if (m->count == RESULTS_MAX)
         return error_set(err, "more than %d bounds", RESULTS_MAX);
     BoundResult *r = &m->results[m->count];
-    *r = (BoundResult){
-        .model = subject->name, .steps = steps, .lambdas = averaged ? (size_t)m->lambdas : 0};
-    const StepBoundRequest request = {.model = d,
+    *r = (BoundResult){.model = subject->name, .steps = steps};
+    const StepBoundRequest request = {.model = subject->denoiser,
                                       .process = subject->process,
                                       .steps = steps,
                                       .lambda_scope = setting->sampling.lambda_scope,
@@ -104,8 +101,8 @@ static void print_bound(const void *state, FILE *out)
         text_print(out, "%-8s %6zu %12.5f %8s %9.5f %9.5f %9.5f", r->model, r->steps,
                    r->bound.total, bits_error_text(r->bound.error, text), r->bound.prior,
                    r->bound.lambda, r->bound.steps);
-        if (r->lambdas > 0)
-            fprintf(out, "  (%zu lambdas)", r->lambdas);
+        if (r->bound.lambdas > 0)
+            fprintf(out, "  (%zu lambdas)", r->bound.lambdas);
         fprintf(out, "\n");
     }
     fprintf(out, "bounds of the N-step samplers, %zu %s %s\n", m->pictures.x0.batch,
@@ -125,7 +122,7 @@ static void json_bound(const void *state, JsonOut *j)
         jsonout_count(j, "steps", r->steps);
         jsonout_string(j, "split", m->pictures.split);
         jsonout_count(j, "pictures", m->pictures.x0.batch);
-        jsonout_count(j, "lambdas", r->lambdas);
+        jsonout_count(j, "lambdas", r->bound.lambdas);
         jsonout_number(j, "bits_per_dim", r->bound.total);
         jsonout_number(j, "standard_error", r->bound.error);
         jsonout_number(j, "prior", r->bound.prior);

@@ -90,8 +90,8 @@ static void report_column(const Evaluation *e, size_t k, Report *r)
         for (size_t i = 0; i < series[s].count; i++)
             floor_x[1] = fmax(floor_x[1], series[s].x[i]);
     if (isfinite(floor_value))
-        series[count++] = (Series){
-            .name = "exact samples", .x = floor_x, .y = floor_y, .count = 2, .dashed = true};
+        series[count++] =
+            (Series){.name = "the data", .x = floor_x, .y = floor_y, .count = 2, .dashed = true};
     label_of(c, ", ", label);
     const Chart chart = {.title = c->chart,
                          .x_label = "network calls for a sample",

@@ -2,10 +2,10 @@
  * defines a MetricClass and its name in metrics.c's table; options, checks, columns of the text
  * table, members of the JSON, table and charts of the report are made from the class.
  *
- * A metric looks at one of three things: the samples of a row (valid, fcd), a model by itself
- * (elbo), or a model at a number of steps (bound).  The first kind gives numbers, one for each of
- * its columns, and each row of an evaluation keeps them; the others keep what they found in their
- * state and show it themselves. */
+ * A metric looks at one of three things: the samples of a row (valid, fcd, ngram, words), a model
+ * by itself (elbo), or a model at a number of steps (bound).  The first kind gives numbers, one for
+ * each of its columns, and each row of an evaluation keeps them; the others keep what they found in
+ * their state and show it themselves. */
 #ifndef DI4C_EXPERIMENTS_METRICS_METRIC_H
 #define DI4C_EXPERIMENTS_METRICS_METRIC_H
 

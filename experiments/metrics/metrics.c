@@ -161,9 +161,7 @@ void metrics_help(char text[METRICS_HELP_ROOM])
 
 bool metrics_list(FILE *out, int argc, char **argv)
 {
-    bool wanted = false;
-    for (int i = 0; i + 1 < argc; i++)
-        wanted = wanted || (strcmp(argv[i], "--metrics") == 0 && strcmp(argv[i + 1], "list") == 0);
+    const bool wanted = options_ask_list("--metrics", argc, argv);
     for (size_t i = 0; wanted && i < METRICS; i++)
         fprintf(out, "%s: %s\n    needs: %s\n", table[i]->name, table[i]->help, table[i]->needs);
     return wanted;

@@ -23,16 +23,30 @@ typedef struct WordsMetric {
 
 /* ---- the three numbers ---- */
 
+/* Where to look for the first word: behind one that the sequence's beginning may have cut, be it
+ * at an apostrophe. */
+static size_t first_word(const Buffer *text)
+{
+    return text->length > 0 && text->bytes[0] == '\'' ? 2 : 1;
+}
+
+/* Whether a word that ends at `end` may go on behind the sequence. */
+static bool may_go_on(const Buffer *text, size_t end)
+{
+    return end == text->length || (end + 1 == text->length && text->bytes[end] == '\'');
+}
+
 static double share_of_known(const WordsMetric *m, const States *x)
 {
     size_t known = 0, words = 0;
     Buffer text = {0};
     for (size_t b = 0; b < x->batch; b++) {
-        size_t at = 1, length; /* behind a first word, which has no beginning to be seen */
+        size_t length;
         text.length = 0;
         rendering_add(&text, m->vocabulary, states_row(x, b), x->dims);
-        for (; word_next(text.bytes, text.length, &at, &length); at += length) {
-            if (at + length == text.length)
+        for (size_t at = first_word(&text); word_next(text.bytes, text.length, &at, &length);
+             at += length) {
+            if (may_go_on(&text, at + length))
                 break;
             words++;
             known += word_set_has(m->known, text.bytes + at, length);

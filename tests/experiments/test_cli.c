@@ -342,6 +342,7 @@ static const struct {
     {"train --data glyphs --out @t.bin", "expected a name that ends in .safetensors"},
     {"train --data glyphs --out @t.safetensors --log @t.safetensors",
      "another name than a model's"},
+    {"train " TINY "--out @t.safetensors --log @u.pt", "--log test-"},
     {"train " TINY "--out @t.safetensors --resume --overwrite", "expected one of them"},
     {"train " TINY "--out @t.safetensors --as-code --as-paper", "expected one of them"},
     {"sample --model @t.safetensors --out @x.png --as-code --as-paper", "expected one of them"},
@@ -380,6 +381,10 @@ static const struct {
     {"sample --model @t.safetensors --out @x.png --count 20000", "expected at most 10000"},
     {"sample --model @t.safetensors --out @x.png --teacher-steps 1", "expected both or neither"},
     {"sample --model @t.safetensors --out @x.png --teacher @s --teacher-steps 11", "at most"},
+    {"sample --model @t.safetensors --out @x.png --teacher @s --teacher-steps 1 --sampler exact",
+     "--teacher-steps: sampler exact has no grid of steps to share"},
+    {"eval --model @t.safetensors --data glyphs --teacher @s --teacher-steps 1 --sampler exact",
+     "--teacher-steps: sampler exact has no grid of steps to share"},
     {"eval --model @t.safetensors --data glyphs --metrics fid", "expected a list of valid, fcd"},
     {"eval --model @t.safetensors --data mnist:x --metrics valid", "expected --data glyphs"},
     {"eval --model @t.safetensors --data glyphs --grid authors", "at least 2"},
@@ -452,8 +457,13 @@ START_TEST(small_files_sample)
     mem_free(toy_read(toy("h.safetensors"), &small));
     ck_assert_uint_lt(small, large / 6); /* a quarter of the blocks, half of the bytes */
     expect("sample --quiet --model @h.safetensors --steps 2 --count 4 --out @x.npy", 0);
+    /* Its recognition network names the lambda of a sample, not that of a step. */
     expect("eval --quiet --model @h.safetensors --data glyphs --metrics bound --steps 1 --count 4",
            0);
+    ck_assert_ptr_null(strstr(said(stdout), " lambdas)"));
+    says("eval --quiet --model @h.safetensors --data glyphs --metrics bound --steps 1 --count 4 "
+         "--lambda step --bound-lambdas 3",
+         0, "  (3 lambdas)\n");
     expect("sample --model @h.safetensors --lambda step --count 4 --out @x.npy", 0);
     ck_assert_ptr_nonnull(strstr(said(stderr), "note: --lambda step: " DIR "/h.safetensors was "
                                                "trained for lambda_scope=sample"));

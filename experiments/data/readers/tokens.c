@@ -10,7 +10,12 @@
 #include "nn/formats/read_file.h"
 #include "tensor/base/memory.h"
 
-enum { BLOCK = 32768, VOCABULARY_BYTES = 256 << 20 };
+enum {
+    BLOCK = 32768,
+    /* A model file's header holds at most 100 MB (nn/formats/safetensors.c), and a byte may take
+     * five there: an escape in an escape. */
+    VOCABULARY_BYTES = 16 << 20
+};
 
 static Vocabulary *read_vocabulary(const char *path, Error *err)
 {

@@ -94,6 +94,7 @@ static const struct {
     {"--name|a|--flag=on", "unknown option '--flag=on'"},
     {"--name|a|in|out", "unexpected argument 'out'"},
     {"--name|a||", "unexpected argument ''"},
+    {"--name|a|", "unexpected argument ''"},
     {"--name|a|--count|0", "--count 0: expected a whole number from 1 to 1000000"},
     {"--name|a|--count|1000001", "--count 1000001: expected"},
     {"--name|a|--count|-5", "--count -5: expected"},

@@ -227,6 +227,20 @@ START_TEST(alphabets_can_be_looked_at)
 }
 END_TEST
 
+/* What a file says commands no terminal. */
+START_TEST(control_characters_are_not_shown)
+{
+    Error err = {""};
+    SafetensorsWriter *w = safetensors_writer();
+    safetensors_add_meta(w, "note", "a\x1B[2J\xC2\x9B\xC2\x9F\xC2\xA0\xC3\xA9");
+    safetensors_add_meta(w, "alphabet", "a\n\xC2\x9B\n\xC3\xA9\n\n");
+    ck_assert_msg(safetensors_write(w, toy("u.safetensors"), &err), "%s", err.text);
+    safetensors_writer_free(w);
+    says("inspect @u.safetensors", 0, "  note = a?[2J??\xC2\xA0\xC3\xA9\n");
+    says("inspect @u.safetensors", 0, "  alphabet = 4 tokens: a ? \xC3\xA9  \n");
+}
+END_TEST
+
 Suite *text_commands_suite(void);
 Suite *text_commands_suite(void)
 {
@@ -242,6 +256,7 @@ Suite *text_commands_suite(void)
     tcase_add_test(tc, runs_go_on);
     tcase_add_test(tc, tokens_go_all_the_way);
     tcase_add_test(tc, alphabets_are_converted);
+    tcase_add_test(tc, control_characters_are_not_shown);
     tcase_add_test(tc, alphabets_can_be_looked_at);
     suite_add_tcase(suite, tc);
     return suite;

@@ -197,6 +197,22 @@ START_TEST(texts_give_windows)
 }
 END_TEST
 
+/* A seed means the same windows in every version: a stream of their own, a child for each. */
+START_TEST(windows_are_those_of_the_seed)
+{
+    Dataset *d = counting_text(700, 3);
+    States s = states_alloc(5, 3);
+    const Rng draws = rng_child(rng_child(rng_root(9), 0xDA7A0005), 2);
+    dataset_batch(d, 9, 2, 5, false, &s, NULL);
+    for (size_t b = 0; b < 5; b++) {
+        Rng rng = rng_child(draws, b);
+        ck_assert_uint_eq(states_row(&s, b)[0], rng_below(&rng, 698));
+    }
+    states_free(&s);
+    dataset_close(d);
+}
+END_TEST
+
 START_TEST(a_text_of_one_window)
 {
     Dataset *d = counting_text(6, 6);
@@ -302,6 +318,7 @@ Suite *batches_suite(void)
     tcase_add_test(tc, flips_change_from_step_to_step);
     tcase_add_test(tc, glyphs_follow_their_law);
     tcase_add_test(tc, texts_give_windows);
+    tcase_add_test(tc, windows_are_those_of_the_seed);
     tcase_add_test(tc, a_text_of_one_window);
     tcase_add_test(tc, rows_of_a_text_lie_side_by_side);
     tcase_add_test(tc, texts_in_rows_keep_them);

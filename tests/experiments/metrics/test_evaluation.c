@@ -323,6 +323,73 @@ START_TEST(bits_come_without_rows)
 }
 END_TEST
 
+/* What is drawn against calls is not drawn against steps. */
+START_TEST(charts_are_against_calls)
+{
+    choose("valid");
+    measure();
+    char *text = report_text();
+    holds(text, ">64</text>");
+    mem_free(text);
+    c.e->rows[1].calls = 2;
+    text = report_text();
+    holds(text, ">2</text>");
+    ck_assert_ptr_null(strstr(text, ">64</text>"));
+    mem_free(text);
+}
+END_TEST
+
+/* The first texts, each whole, also where it holds bytes 0. */
+START_TEST(texts_are_shown_whole)
+{
+    bool present[256] = {[0] = true, ['a'] = true};
+    Error err = {""};
+    Vocabulary *v = vocabulary_of_bytes(present, "", &err);
+    c.e->vocabulary = v;
+    choose("valid");
+    add("exact", 64);
+    const char *text = c.e->rows[0].text;
+    const size_t each = c.data->dims + 2; /* two line ends */
+    ck_assert_uint_eq(strlen(text), EVAL_TEXTS * each - 2);
+    for (size_t b = 0; b < EVAL_TEXTS; b++) {
+        ck_assert_uint_eq(strspn(text + b * each, "a "), c.data->dims);
+        ck_assert_ptr_nonnull(memchr(text + b * each, ' ', c.data->dims));
+    }
+    vocabulary_free(v);
+}
+END_TEST
+
+/* The divisor's eps is the setting's: under noise that is no mask, a large one moves the bound. */
+START_TEST(bits_divide_by_the_settings_eps)
+{
+    double bits[2];
+    size_t n;
+    Error err = {""};
+    ProcessConfig uniform = diffusion_process_defaults("uniform", 2);
+    diffusion_process_set(&uniform, "rate_const", 2);
+    Process *p = diffusion_process_create(&uniform, &err);
+    ck_assert_msg(p != NULL, "%s", err.text);
+    Denoiser *exact = exact_denoiser_create(c.data->law, p);
+    const MetricSubject subject = {
+        .name = "exact", .kind = "exact", .denoiser = exact, .process = p, .t_min = 0.01};
+    choose("elbo");
+    for (size_t i = 0; i < 2; i++) {
+        c.e->setting.eps = 0.2 * (double)i;
+        ck_assert_msg(evaluation_measure(c.e, &subject, 1, &err), "%s", err.text);
+    }
+    char *text = json_text(&n);
+    Json *json = json_parse(text, n, "out.json", &err);
+    ck_assert_msg(json != NULL, "%s", err.text);
+    for (size_t i = 0; i < 2; i++)
+        bits[i] = member(&json_get(json, "elbo")->items[i], "bits_per_dim");
+    ck_assert(fabs(bits[0] - bits[1]) > 1e-3);
+    json_free(json);
+    mem_free(text);
+    exact_denoiser_destroy(exact);
+    diffusion_process_destroy(p);
+}
+END_TEST
+
 /* A hybrid has rows where its model has steps of its own left, and no bound. */
 START_TEST(hybrids_have_rows_and_no_bounds)
 {
@@ -415,6 +482,9 @@ Suite *evaluation_suite(void)
     tcase_add_test(tc, the_report_holds_table_charts_and_pictures);
     tcase_add_test(tc, rows_measure_by_a_classifier);
     tcase_add_test(tc, bits_come_without_rows);
+    tcase_add_test(tc, bits_divide_by_the_settings_eps);
+    tcase_add_test(tc, charts_are_against_calls);
+    tcase_add_test(tc, texts_are_shown_whole);
     tcase_add_test(tc, hybrids_have_rows_and_no_bounds);
     tcase_add_test(tc, columns_are_made_from_the_class);
     tcase_set_timeout(tc, 120);

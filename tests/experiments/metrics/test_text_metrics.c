@@ -5,7 +5,9 @@
 
 #include "experiments/metrics/metrics.h"
 #include "experiments/metrics/text/ngram_model.h"
+#include "nn/formats/json.h"
 #include "tensor/base/memory.h"
+#include "tensor/base/text.h"
 #include "tests/tools/data_files.h"
 #include "tests/tools/toys.h"
 
@@ -100,6 +102,55 @@ static void holds(char *text, const char *part)
     mem_free(text);
 }
 
+/* The members that the metric writes, with those of the object (json_free). */
+static Json *written(const Metric *m)
+{
+    size_t n;
+    Error err = {""};
+    FILE *f = fopen(toy("out.json"), "wb");
+    JsonOut out = jsonout_start(f);
+    jsonout_object(&out, NULL);
+    m->kind->json(m->state, &out);
+    jsonout_end(&out);
+    fclose(f);
+    char *text = toy_read(toy("out.json"), &n);
+    Json *json = json_parse(text, n, "out.json", &err);
+    ck_assert_msg(json != NULL, "%s", err.text);
+    mem_free(text);
+    return json;
+}
+
+static void member_is(const Json *json, const char *key, double expected)
+{
+    const Json *member = json_get(json, key);
+    ck_assert_msg(member != NULL, "no member %s", key);
+    if (isnan(expected))
+        ck_assert_int_eq(member->type, JSON_NULL);
+    else
+        ck_assert_msg(fabs(member->number - expected) < 1e-8, "%s: %.9g, expected %.9g", key,
+                      member->number, expected);
+}
+
+/* The page with the metric's facts. */
+static char *reported(const Metric *m)
+{
+    size_t n;
+    Error err = {""};
+    Report *r = report_create("title", "summary");
+    m->kind->report(m->state, r);
+    ck_assert_msg(report_write(r, toy("out.html"), &err), "%s", err.text);
+    report_destroy(r);
+    return toy_read(toy("out.html"), &n);
+}
+
+static void reports(const Metric *m, const char *key, const char *format, double value)
+{
+    char text[64], line[200];
+    text_format(text, sizeof text, format, value);
+    snprintf(line, sizeof line, "<dt>%s</dt><dd>%s", key, text);
+    holds(reported(m), line);
+}
+
 START_TEST(ngram_is_the_models_mean)
 {
     Error err = {""};
@@ -126,6 +177,20 @@ START_TEST(known_text_is_likelier)
     measure(m, "that is the question", 2, &known);
     measure(m, "qhta eh itnst uostei", 2, &shuffled);
     ck_assert_double_gt(known, shuffled + 1);
+}
+END_TEST
+
+/* The test split is opened if one of them alone is chosen. */
+START_TEST(held_out_text_is_asked_for)
+{
+    static const char *const names[] = {"ngram", "words"};
+    Error err = {""};
+    for (size_t i = 0; i < 2; i++) {
+        ck_assert(metrics_choose(&metrics, names[i], METRIC_OF_TEXTS, &err));
+        ck_assert(metrics_look_at_test(&metrics));
+    }
+    ck_assert(metrics_choose(&metrics, "valid", METRIC_OF_TEXTS, &err));
+    ck_assert(!metrics_look_at_test(&metrics));
 }
 END_TEST
 
@@ -163,6 +228,25 @@ START_TEST(words_are_looked_up)
 }
 END_TEST
 
+/* it's and don't, cut at their apostrophes, leave no s and no don. */
+START_TEST(words_may_be_cut_at_apostrophes)
+{
+    double values[3];
+    dataset_close(train);
+    data_file(FILE_, "don't say it's s don xx", 23);
+    train = data_open_text("text:" FILE_, false, 5, NULL);
+    const Metric *m = prepared("words", 50, NULL);
+    measure(m, "'s say don'", 1, values);
+    near(values[0], 1.0); /* say */
+    measure(m, "'s don'", 1, values);
+    ck_assert(isnan(values[0]));
+    measure(m, "' oas don' ", 1, values); /* no letter stands beside these */
+    near(values[0], 0.5);
+    measure(m, "'", 1, values);
+    ck_assert(isnan(values[0]));
+}
+END_TEST
+
 START_TEST(entropy_is_of_symbols)
 {
     double values[3];
@@ -191,6 +275,62 @@ START_TEST(distinct_grams_are_counted)
 }
 END_TEST
 
+/* The mean over text of its own is that of as many sequences as there are samples, drawn anew by
+ * the seed. */
+START_TEST(ngram_numbers_are_written)
+{
+    Error err = {""};
+    const Metric *m = prepared("ngram", 50, test);
+    NgramModel *model =
+        ngram_create(train->text->symbols, train->text->count, train->states, 5, &err);
+    States own = states_alloc(50, 5);
+    ngram_draw(model, rng_child(rng_root(1), 0x6E67), &own);
+    const double mean = ngram_mean(model, &own), held_out = m->kind->floor(m->state, 0);
+    ck_assert(fabs(mean - held_out) > 1e-3);
+    states_free(&own);
+    ngram_free(model);
+    Json *json = written(m);
+    member_is(json, "ngram_order", 5);
+    member_is(json, "ngram_symbols", 90);
+    member_is(json, "ngram_held_out", held_out);
+    member_is(json, "ngram_held_out_count", 2);
+    member_is(json, "ngram_own", mean);
+    json_free(json);
+    holds(reported(m), "<dd>order 5, 90 training symbols</dd>");
+    reports(m, "text drawn from the n-grams", "%.4f nats a symbol</dd>", mean);
+    reports(m, "held-out text under the n-grams", "%.4f nats a symbol (2 sequences)</dd>",
+            held_out);
+    metrics_free(&metrics);
+    metrics_create(&metrics);
+    m = prepared("ngram", 50, NULL);
+    json = written(m);
+    member_is(json, "ngram_held_out", NAN);
+    json_free(json);
+    char *page = reported(m);
+    ck_assert_ptr_null(strstr(page, "held-out"));
+    mem_free(page);
+}
+END_TEST
+
+START_TEST(word_numbers_are_written)
+{
+    double values[3];
+    const Metric *m = prepared("words", 50, test);
+    measure(m, "that is o", 1, values); /* no rows of the test split: other numbers */
+    Json *json = written(m);
+    member_is(json, "words_known", 14);
+    member_is(json, "words_held_out_count", 2);
+    member_is(json, "words_held_out", m->kind->floor(m->state, 0));
+    member_is(json, "entropy_held_out", m->kind->floor(m->state, 1));
+    member_is(json, "distinct4_held_out", 1.0); /* "a\nthat is" in rows of 5 */
+    json_free(json);
+    holds(reported(m), "<dt>words of the training text</dt><dd>14</dd>");
+    reports(m, "held-out text",
+            "100.00 %% words, entropy %.4f nats, 100.00 %% distinct 4-grams</dd>",
+            m->kind->floor(m->state, 1));
+}
+END_TEST
+
 /* Different 4-grams of fewer sequences than there are samples are no floor. */
 START_TEST(floors_are_of_as_many_sequences)
 {
@@ -212,10 +352,14 @@ Suite *text_metrics_suite(void)
     tcase_add_checked_fixture(tc, set_up, tear_down);
     tcase_add_test(tc, ngram_is_the_models_mean);
     tcase_add_test(tc, known_text_is_likelier);
+    tcase_add_test(tc, held_out_text_is_asked_for);
     tcase_add_test(tc, held_out_text_may_be_missing);
     tcase_add_test(tc, words_are_looked_up);
+    tcase_add_test(tc, words_may_be_cut_at_apostrophes);
     tcase_add_test(tc, entropy_is_of_symbols);
     tcase_add_test(tc, distinct_grams_are_counted);
+    tcase_add_test(tc, ngram_numbers_are_written);
+    tcase_add_test(tc, word_numbers_are_written);
     tcase_add_test(tc, floors_are_of_as_many_sequences);
     suite_add_tcase(suite, tc);
     return suite;

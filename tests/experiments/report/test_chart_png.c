@@ -52,6 +52,33 @@ START_TEST(what_cannot_be_drawn_is_left_out)
 }
 END_TEST
 
+/* Single points, each a mark of its own colour, in the order of their heights. */
+START_TEST(every_colour_has_a_mark)
+{
+    const double place[CHART_SHAPES] = {1, 2, 3, 4, 5, 6, 7, 8};
+    Series series[CHART_SHAPES];
+    for (size_t k = 0; k < CHART_SHAPES; k++)
+        series[k] = (Series){.name = "s", .x = &place[k], .y = &place[k], .count = 1};
+    const Chart chart = {"Marks", "x", "y", false, false, true, series, CHART_SHAPES};
+    Picture p = chart_picture(&chart);
+    size_t right = 100; /* where the mark before stood */
+
+    for (size_t k = 0; k < CHART_SHAPES; k++) {
+        size_t first = right;
+        while (first < p.width && !has_colour(&p, first, first + 1, 0, 520, chart_colours[k]))
+            first++;
+        ck_assert_uint_lt(first, p.width);
+        right = first;
+        while (right < p.width && has_colour(&p, right, right + 1, 0, 520, chart_colours[k]))
+            right++;
+        ck_assert_msg(right - first >= 4 && right - first < 40, "mark %zu: columns %zu to %zu", k,
+                      first, right);
+        ck_assert(!has_colour(&p, right, p.width, 0, 520, chart_colours[k]));
+    }
+    picture_free(&p);
+}
+END_TEST
+
 /* A dashed series has gaps, a solid one has none, along a level line. */
 START_TEST(dashes_have_gaps)
 {
@@ -104,6 +131,7 @@ Suite *chart_png_suite(void)
     TCase *tc = tcase_create("chart_png");
     tcase_add_test(tc, series_stand_where_their_numbers_say);
     tcase_add_test(tc, what_cannot_be_drawn_is_left_out);
+    tcase_add_test(tc, every_colour_has_a_mark);
     tcase_add_test(tc, dashes_have_gaps);
     tcase_add_test(tc, every_character_has_a_face);
     tcase_set_timeout(tc, 60);

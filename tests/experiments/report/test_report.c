@@ -228,6 +228,21 @@ static void expect_inside(const Chart *chart)
     buffer_free(&b);
 }
 
+/* A mark for each point and in the legend, none for a reference, which is dashed. */
+START_TEST(references_have_no_marks)
+{
+    const double x[] = {1, 2}, y[] = {1, 2};
+    const Series series[] = {{"solid", x, y, 2, false, false}, {"dashed", x, y, 2, false, true}};
+    const Chart chart = {"Marks", "x", "y", false, false, true, series, 2};
+    Buffer b = {0};
+
+    svg_chart(&b, &chart);
+    ck_assert_uint_eq(count_of(b.bytes, "class=\"mark c0\""), 3);
+    ck_assert_uint_eq(count_of(b.bytes, "class=\"mark "), 3);
+    buffer_free(&b);
+}
+END_TEST
+
 START_TEST(charts_of_awkward_data)
 {
     static const double zero[3] = {0, 0, 0}, same[3] = {5, 5, 5}, mixed[3] = {-1, 0, 1e-300},
@@ -296,6 +311,7 @@ Suite *report_suite(void)
     tcase_add_test(tc, equal_reports_are_equal_files);
     tcase_add_test(tc, write_fails_with_a_sentence);
     tcase_add_test(tc, curves_of_logs);
+    tcase_add_test(tc, references_have_no_marks);
     tcase_add_test(tc, charts_of_awkward_data);
     tcase_add_test(tc, many_series_differ);
     tcase_add_test(tc, smoothing);

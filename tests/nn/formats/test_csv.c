@@ -241,7 +241,7 @@ Suite *csv_suite(void)
     tcase_add_test(tc, resume_creates);
     tcase_add_loop_test(tc, resume_refuses, 0, 12);
     tcase_add_test(tc, table_is_read);
-    tcase_add_loop_test(tc, reader_refuses, 0, 12);
+    tcase_add_loop_test(tc, reader_refuses, 0, 13);
     tcase_add_test(tc, what_a_resume_keeps_can_be_read);
     tcase_add_test(tc, missing_files);
     tcase_add_test_raise_signal(tc, names_must_be_plain, 6);

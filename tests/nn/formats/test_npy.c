@@ -156,6 +156,7 @@ END_TEST
 START_TEST(bad_files)
 {
     static const unsigned char short_header[12] = {0x93, 'N', 'U', 'M', 'P', 'Y', 1, 0, 0xFF, 0xFF};
+    static const unsigned char minor[12] = {0x93, 'N', 'U', 'M', 'P', 'Y', 1, 1, 2, 0, '{', '}'};
     write_bytes("nothing of the kind", 19);
     expect_sentence("expected a .npy file");
     write_bytes("", 0);
@@ -164,6 +165,8 @@ START_TEST(bad_files)
     expect_sentence("within the file's 12 bytes");
     write_file(4, "{}", NULL, 0);
     expect_sentence("version");
+    write_bytes(minor, 12);
+    expect_sentence("expected version 1.0, 2.0 or 3.0 of .npy, found 1.1");
     remove_file();
     expect_sentence("readable");
 }

@@ -99,6 +99,20 @@ START_TEST(what_does_not_fit_is_refused)
 }
 END_TEST
 
+/* More could not be written into a model's file and read again. */
+START_TEST(vocabularies_fit_a_models_file)
+{
+    const size_t most = 16 << 20;
+    char *lines = mem_alloc(most + 1, 1);
+    memset(lines, 1, most + 1); /* each escaped, and the escape's backslash once more: five bytes */
+    lines[1] = '\n';
+    write_tokens(20, 1, 2);
+    data_file(FILE_ ".vocab", lines, most + 1);
+    data_text_refused(TOKENS, false, 4, NULL, "a.bin.vocab: expected a file of at most 16777216");
+    mem_free(lines);
+}
+END_TEST
+
 Suite *tokens_suite(void);
 Suite *tokens_suite(void)
 {
@@ -108,6 +122,7 @@ Suite *tokens_suite(void)
     tcase_add_checked_fixture(tc, set_up, toys_tear_down);
     tcase_add_test(tc, tokens_are_numbers_of_two_bytes);
     tcase_add_test(tc, vocabularies_may_be_large);
+    tcase_add_test(tc, vocabularies_fit_a_models_file);
     tcase_add_test(tc, what_does_not_fit_is_refused);
     suite_add_tcase(suite, tc);
     return suite;

@@ -32,7 +32,8 @@ START_TEST(what_does_not_show_is_named)
     escapes_to("a\0b", 3, "a\\x00b");
     escapes_to("\xC2\x9B"
                "31m",
-               5, "\\xc2\\x9b31m"); /* a terminal's CSI */
+               5, "\\xc2\\x9b31m");          /* a terminal's CSI */
+    escapes_to("\xC2\x9F", 2, "\\xc2\\x9f"); /* the last of them */
     escapes_to("\xC2\xA0", 2, "\xC2\xA0");
     escapes_to("\xE2\x82"
                "a\xFF",

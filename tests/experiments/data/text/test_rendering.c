@@ -81,6 +81,20 @@ START_TEST(long_lines_are_cut_between_characters)
 }
 END_TEST
 
+START_TEST(characters_of_four_bytes_are_not_cut)
+{
+    const uint16_t states[] = {0, 1, 0};
+    Error err = {""};
+    Vocabulary *faces = vocabulary_parse("a\n\xF0\x9F\x98\x80", 6, "", &err);
+    for (size_t most = 1; most < 6; most++) {
+        rendering_line(&out, faces, states, 3, most);
+        ck_assert_str_eq(out.bytes, most < 5 ? "a..." : "a\xF0\x9F\x98\x80...");
+        buffer_free(&out);
+    }
+    vocabulary_free(faces);
+}
+END_TEST
+
 START_TEST(bytes_that_are_no_text_are_cut_too)
 {
     const uint16_t states[] = {4, 4, 4, 4, 4, 4, 4, 4};
@@ -100,6 +114,7 @@ Suite *rendering_suite(void)
     tcase_add_test(tc, masks_show);
     tcase_add_test(tc, terminals_get_one_safe_line);
     tcase_add_test(tc, long_lines_are_cut_between_characters);
+    tcase_add_test(tc, characters_of_four_bytes_are_not_cut);
     tcase_add_test(tc, bytes_that_are_no_text_are_cut_too);
     suite_add_tcase(suite, tc);
     return suite;

@@ -17,7 +17,8 @@
 #include <stdint.h>
 
 typedef struct HeadClass HeadClass;
-typedef struct HeadLaw HeadLaw; /* head/law.h */
+typedef struct HeadLaw HeadLaw;       /* head/law.h */
+typedef struct Sharpening Sharpening; /* head/sharpen.h */
 
 typedef struct Head {
     const HeadClass *class;
@@ -45,6 +46,8 @@ struct HeadClass {
     void (*pull)(const HeadLaw *law, const float *g, float *dout, float *dlevel);
     void (*pull_at)(const HeadLaw *law, const float *dlevel, const uint16_t *x, const float *w,
                     size_t count, float *dout);
+    /* Sharpens the numbers of one dimension in place; NULL: the head cannot. */
+    void (*sharpen)(const Head *head, const Sharpening *s, float *numbers);
 };
 
 extern const HeadClass diffusion_softmax, diffusion_logistic;

@@ -1,7 +1,10 @@
 /* Softmax head: the network's numbers are the logits, (D, S) for each sample. */
 #include <math.h>
+#include <stdlib.h>
 
 #include "diffusion/head/law.h"
+#include "diffusion/head/sharpen.h"
+#include "tensor/base/threads.h"
 #include "tensor/fast_exp.h"
 
 enum { LANES = 16 };
@@ -102,10 +105,66 @@ static void pull_at(const HeadLaw *law, const float *dlevel, const uint16_t *x, 
         row[a] -= total * dlevel[a];
 }
 
+/* ---- sharper ---- */
+
+typedef struct Weight {
+    float mass;
+    uint16_t state;
+} Weight;
+
+/* Falling masses; of equals, the lower state. */
+static int compare_weights(const void *a, const void *b)
+{
+    const Weight *p = a, *q = b;
+
+    if (p->mass != q->mass)
+        return p->mass > q->mass ? -1 : 1;
+    return (p->state > q->state) - (p->state < q->state);
+}
+
+/* Keeps the fewest states that have top_p together.  Those below (1 - top_p)/S are never among
+ * them, since all of those have less than 1 - top_p: they need not be sorted. */
+static void keep_nucleus(float *logit, size_t S, double top_p)
+{
+    Weight *list = threads_scratch(SCRATCH_HEAD, S * sizeof *list);
+    double total = 0.0, sum = 0.0;
+    size_t count = 0, kept = 0;
+
+    for (size_t a = 0; a < S; a++)
+        total += (double)fast_exp(logit[a]);
+    for (size_t a = 0; a < S; a++) {
+        const float mass = fast_exp(logit[a]);
+        if ((double)mass * (double)S * (1.0 + 1e-6) >= (1.0 - top_p) * total)
+            list[count++] = (Weight){mass, (uint16_t)a};
+    }
+    qsort(list, count, sizeof *list, compare_weights);
+    while (kept < count && (kept == 0 || sum < top_p * total))
+        sum += (double)list[kept++].mass;
+    const Weight last = list[kept - 1];
+    for (size_t a = 0; a < S; a++) {
+        const Weight w = {fast_exp(logit[a]), (uint16_t)a};
+        if (compare_weights(&w, &last) > 0)
+            logit[a] = -HUGE_VALF;
+    }
+}
+
+static void sharpen_softmax(const Head *head, const Sharpening *s, float *logit)
+{
+    const size_t S = head->states;
+    const double temperature = s->temperature > 0.0 ? s->temperature : 1.0;
+    const float top = largest(logit, S);
+
+    for (size_t a = 0; a < S; a++)
+        logit[a] = (float)((double)(logit[a] - top) / temperature);
+    if (s->top_p > 0.0 && s->top_p < 1.0)
+        keep_nucleus(logit, S, s->top_p);
+}
+
 const HeadClass diffusion_softmax = {.name = "softmax",
                                      .outputs = outputs,
                                      .open = open_softmax,
                                      .masses = masses,
                                      .logits_at = logits_at,
                                      .pull = pull_softmax,
-                                     .pull_at = pull_at};
+                                     .pull_at = pull_at,
+                                     .sharpen = sharpen_softmax};

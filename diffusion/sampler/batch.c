@@ -1,9 +1,9 @@
 /* What all samplers do with a batch: streams, lambdas, the network call, clean states. */
+#include "diffusion/sampler/batch.h"
+
 #include <math.h>
 
 #include "diffusion/head/batch.h"
-#include "diffusion/sampler/batch.h"
-
 #include "diffusion/sampler/samplers.h"
 #include "tensor/base/check.h"
 #include "tensor/base/memory.h"
@@ -19,6 +19,16 @@ static size_t larger(size_t a, size_t b)
     return a > b ? a : b;
 }
 
+static size_t count_free(const SampleRequest *r)
+{
+    const size_t D = r->model->head.dims;
+    size_t count = r->given == NULL ? D : 0;
+
+    for (size_t d = 0; r->given != NULL && d < D; d++)
+        count += r->given[d] == r->process->mask;
+    return count;
+}
+
 void sampler_batch_init(SamplerBatch *b, const SampleRequest *r, const SamplerSettings *settings,
                         size_t count)
 {
@@ -27,7 +37,8 @@ void sampler_batch_init(SamplerBatch *b, const SampleRequest *r, const SamplerSe
     size_t outputs =
         larger(diffusion_head_outputs(&r->model->head), diffusion_head_outputs(&other->head));
     size_t lambda_dims = larger(r->model->lambda_dims, other->lambda_dims);
-    SamplerBatch empty = {.request = r, .settings = settings, .model = r->model};
+    SamplerBatch empty = {
+        .request = r, .settings = settings, .model = r->model, .free = count_free(r)};
 
     *b = empty;
     b->graph = ag_graph_create();
@@ -130,13 +141,27 @@ bool sampler_network(SamplerBatch *b, Error *err)
     }
     diffusion_denoise(b->model, b->graph, &in, 0, b->numbers); /* checks nothing: always true */
     b->made += b->count;
-    if (b->model->net == NULL ||
-        tensor_all_finite(b->numbers, b->count * diffusion_head_outputs(&b->model->head)))
-        return true;
-    return error_set(err,
-                     "the model gave a number that is not finite at t = %g, in samples %zu to "
-                     "%zu",
-                     b->t[0], number_of(b, 0), number_of(b, b->count - 1));
+    if (b->model->net != NULL &&
+        !tensor_all_finite(b->numbers, b->count * diffusion_head_outputs(&b->model->head)))
+        return error_set(err,
+                         "the model gave a number that is not finite at t = %g, in samples %zu to "
+                         "%zu",
+                         b->t[0], number_of(b, 0), number_of(b, b->count - 1));
+    if (diffusion_sharpening_wanted(&b->request->sharpening)) {
+        const States x = states_rows(&b->x, 0, b->count);
+        diffusion_head_sharpen(&b->model->head, &b->request->sharpening, &x, b->numbers);
+    }
+    return true;
+}
+
+void sampler_give(const SamplerBatch *b, const States *x)
+{
+    const uint16_t *given = b->request->given;
+
+    for (size_t i = 0; given != NULL && i < x->batch; i++)
+        for (size_t d = 0; d < x->dims; d++)
+            if (given[d] != b->request->process->mask)
+                states_row(x, i)[d] = given[d];
 }
 
 void sampler_clean(SamplerBatch *b, bool argmax)

@@ -27,6 +27,7 @@ struct SamplerBatch {
     size_t call;         /* number of this call in its chain: keys the streams */
     size_t first, count; /* samples of this batch, by their place among those asked for: */
     size_t all;          /* so many */
+    size_t free;         /* dimensions that are not given: D, or fewer */
     const size_t *place; /* own times: sample i is number first + place[i]; NULL: first + i */
     States x, x0;        /* states, and room for clean ones; (count, D) */
     double *t, *lambda;  /* (count), (count, lambda_dims) */
@@ -48,6 +49,8 @@ const Rng *sampler_streams(SamplerBatch *b, uint64_t purpose);
 /* A network call for the states x at the times t: fills numbers, drawing lambdas if the model is a
  * mixture.  False and a sentence if a number is not finite or a signal came. */
 bool sampler_network(SamplerBatch *b, Error *err);
+/* Puts the given states into all samples of x. */
+void sampler_give(const SamplerBatch *b, const States *x);
 /* x0 = draws of x_0 (or, if argmax, the most probable) from the numbers. */
 void sampler_clean(SamplerBatch *b, bool argmax);
 /* p (head.states) = probabilities of dimension d of sample i, from numbers that the network gave

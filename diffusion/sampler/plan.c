@@ -25,12 +25,31 @@ static bool check_settings(const SamplerClass *c, const SamplerSettings *s, cons
     return true;
 }
 
+static bool check_given(const SampleRequest *r, Error *err)
+{
+    const Process *p = r->process;
+
+    if (r->given == NULL)
+        return true;
+    if (p->mask < 0)
+        return error_set(err,
+                         "given states: absorbing noise alone leaves them as they are, the "
+                         "process is %s",
+                         p->class->name);
+    for (size_t d = 0; d < r->model->head.dims; d++)
+        TENSOR_CHECK(r->given[d] < p->states, "given state %u of %zu", (unsigned)r->given[d],
+                     p->states);
+    return true;
+}
+
 bool sampler_check_request(const SampleRequest *r, Error *err)
 {
     const SamplerClass *c = r->sampler != NULL ? r->sampler : diffusion_sampler_at(0);
     SamplerSettings defaults = diffusion_sampler_defaults();
 
-    if (!check_settings(c, r->settings != NULL ? r->settings : &defaults, r->process, err))
+    if (!check_settings(c, r->settings != NULL ? r->settings : &defaults, r->process, err) ||
+        !check_given(r, err) || !diffusion_sharpening_check(&r->sharpening, &r->model->head, err) ||
+        (r->teacher != NULL && !diffusion_sharpening_check(&r->sharpening, &r->teacher->head, err)))
         return false;
     if (c->run != NULL && r->teacher_steps > 0)
         return error_set(err,

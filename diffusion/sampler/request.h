@@ -5,6 +5,7 @@
 #include <stdint.h>
 
 #include "diffusion/denoiser.h"
+#include "diffusion/head/sharpen.h"
 #include "diffusion/process/process.h"
 #include "diffusion/sampler/settings.h"
 
@@ -35,6 +36,9 @@ typedef struct SampleRequest {
                                  64 k + 63) cut [0,1) evenly, each coordinate in its own random
                                  order */
     LambdaScope lambda_scope; /* LAMBDA_SCOPE_DEFAULT: the model's */
+    Sharpening sharpening;    /* of every p(x_0 | x_t); zeros: none */
+    const uint16_t *given;    /* or NULL; absorbing noise: (D) states that all samples have from the
+                                 start, the mask where the sampler is free; not owned */
     size_t first;             /* number of the first sample: streams are keyed by sample number */
     size_t batch;             /* samples per network call */
     uint64_t seed;

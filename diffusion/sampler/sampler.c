@@ -57,6 +57,7 @@ static void draw_priors(SamplerBatch *b, const States *out)
 
     b->call = b->first = 0;
     threads_for(out->batch, draw_prior, &start);
+    sampler_give(b, out);
 }
 
 static void set_samples(SamplerBatch *b, const States *out, size_t first, size_t batch)
@@ -84,6 +85,7 @@ static bool run_call(SamplerBatch *b, const SamplerCall *now, Error *err)
         memcpy(b->x.x, b->x0.x, b->count * b->x.dims * sizeof *b->x.x);
     } else {
         b->step->plan->sampler->move(b);
+        sampler_give(b, &b->x); /* a corrector's noise may have masked them */
     }
     return true;
 }

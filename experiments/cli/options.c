@@ -88,6 +88,17 @@ static bool parse_count(const Option *o, const char *text, size_t length, int64_
     return true;
 }
 
+static bool parse_real(const Option *o, const char *text, Error *err)
+{
+    char *end;
+    const double x = text_number(text, &end);
+    if (end == text || *end != '\0' || !(x > o->low && x <= o->high))
+        return error_set(err, "%s %.60s: expected a number above %g and at most %g", o->name, text,
+                         o->low, o->high);
+    *(double *)o->target = x;
+    return true;
+}
+
 static bool parse_list(const Option *o, const char *text, Error *err)
 {
     CountList *list = o->target;
@@ -109,6 +120,7 @@ static bool store(const Option *o, const char *text, Error *err)
     switch (o->type) {
     case OPTION_TEXT: *(const char **)o->target = text; return true;
     case OPTION_COUNT: return parse_count(o, text, strlen(text), o->target, err);
+    case OPTION_REAL: return parse_real(o, text, err);
     case OPTION_LIST: return parse_list(o, text, err);
     default: {
         TextList *list = o->target;

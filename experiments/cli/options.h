@@ -12,6 +12,7 @@ typedef enum OptionType {
     OPTION_FLAG,  /* bool */
     OPTION_TEXT,  /* const char *: points into argv */
     OPTION_COUNT, /* int64_t in low..high */
+    OPTION_REAL,  /* double, low < x <= high */
     OPTION_LIST,  /* CountList: whole numbers in low..high separated by commas */
     OPTION_REPEAT /* TextList: may be given several times */
 } OptionType;

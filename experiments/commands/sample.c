@@ -8,6 +8,7 @@
 #include "experiments/commands/commands.h"
 #include "experiments/commands/sampler_options.h"
 #include "experiments/data/text/rendering.h"
+#include "experiments/data/text/template.h"
 #include "experiments/model/model_file.h"
 #include "nn/formats/npy.h"
 #include "nn/formats/png.h"
@@ -16,7 +17,7 @@
 #include "tensor/base/text.h"
 
 typedef struct SampleOptions {
-    const char *model, *teacher, *out, *shard;
+    const char *model, *teacher, *out, *shard, *prompt, *blanks;
     SamplerChoice sampler;
     size_t calls; /* network calls of all samples */
     int64_t steps, teacher_steps, count, seed, batch;
@@ -40,6 +41,10 @@ static OptionsResult parse_sample(const Command *self, SampleOptions *o, int arg
          "of all random numbers (default 1)"},
         {"--shard", OPTION_TEXT, &o->shard, "I/N", 0, 0, false,
          "draw only part I of N (from 0) of the samples"},
+        {"--prompt", OPTION_TEXT, &o->prompt, "TEXT", 0, 0, false,
+         "of texts: what every sample begins with (\\n, \\t, \\\\, \\xHH are escapes)"},
+        {"--template", OPTION_TEXT, &o->blanks, "TEXT", 0, 0, false,
+         "of texts: the same with blanks, each _ one byte (\\x5f: the byte _ itself)"},
         {"--batch", OPTION_COUNT, &o->batch, "N", 1, 1e6, false,
          "samples in one network call (default 64 to 256, by the size of the network)"},
     };
@@ -63,6 +68,28 @@ static bool shard(const SampleOptions *o, size_t *first, size_t *count, Error *e
         return error_set(err, "--shard %s: has none of the %lld samples", o->shard,
                          (long long)o->count);
     return true;
+}
+
+/* The states that --prompt or --template give, or NULL without one (mem_free). */
+static bool given_states(const SampleOptions *o, const Model *m, uint16_t **given, Error *err)
+{
+    const char *text = o->prompt ? o->prompt : o->blanks;
+    const char *where = o->prompt ? "--prompt" : "--template";
+    *given = NULL;
+    if (!text)
+        return true;
+    if (m->vocabulary == NULL)
+        return error_set(err, "%s: %.200s is made for pictures, expected a model of texts", where,
+                         o->model);
+    if (m->process->mask < 0)
+        return error_set(err,
+                         "%s: %.200s has process=%s: expected absorbing noise, which leaves "
+                         "given states as they are",
+                         where, o->model, m->process->class->name);
+    const size_t length = m->denoiser.head.dims;
+    *given = mem_alloc(length, sizeof **given);
+    return template_states(*given, length, (uint16_t)m->process->mask, m->vocabulary, text,
+                           o->blanks != NULL, where, err);
 }
 
 static GridStyle style_of(const Model *m)
@@ -173,14 +200,20 @@ static size_t batch_of(const SampleOptions *o, const Model *m)
 static bool sample(SampleOptions *o, const Model *m, const Model *teacher, Error *err)
 {
     size_t first = 0, count = 0;
+    uint16_t *given = NULL;
     if (!shard(o, &first, &count, err) || !check_model(o, m, count, err) ||
         !path_check_output(o->out, err))
         return false;
+    if (!given_states(o, m, &given, err)) {
+        mem_free(given);
+        return false;
+    }
     SampleRequest request = {.model = &m->denoiser,
                              .teacher = teacher ? &teacher->denoiser : NULL,
                              .teacher_steps = (size_t)o->teacher_steps,
                              .process = m->process,
                              .steps = (size_t)o->steps,
+                             .given = given,
                              .first = first,
                              .batch = batch_of(o, m),
                              .seed = (uint64_t)o->seed};
@@ -202,6 +235,7 @@ static bool sample(SampleOptions *o, const Model *m, const Model *teacher, Error
     if (ok && m->vocabulary != NULL)
         print_first(m, &x);
     states_free(&x);
+    mem_free(given);
     return ok;
 }
 
@@ -221,6 +255,8 @@ static bool check_sample(SampleOptions *o, Error *err)
         !sampler_choice_steps(&o->sampler, o->steps, 10, &steps, err))
         return false;
     o->steps = sampler_choice_own(&o->sampler) ? 0 : (int64_t)steps;
+    if (o->prompt && o->blanks)
+        return error_set(err, "--prompt and --template: expected one of them");
     if ((o->teacher_steps > 0) != (o->teacher != NULL))
         return error_set(err, "--teacher and --teacher-steps: expected both or neither");
     if (!sampler_choice_teacher_steps(&o->sampler, o->teacher_steps, err))

@@ -28,6 +28,10 @@ void sampler_choice_options(SamplerChoice *c, OptionTable *table)
         {"--raw", OPTION_FLAG, &c->raw, NULL, 0, 0, false, "weights without averaging"},
         {"--stratified-lambda", OPTION_FLAG, &c->stratified, NULL, 0, 0, false,
          "lambdas of one call cut [0,1) evenly"},
+        {"--temperature", OPTION_REAL, &c->sharpening.temperature, "T", 0, 100, false,
+         "divide the logits of x_0 by T (default 1; below 1: surer, less varied)"},
+        {"--top-p", OPTION_REAL, &c->sharpening.top_p, "P", 0, 1, false,
+         "draw x_0 from its most probable states alone, as many as have P together (default 1)"},
     };
     options_add(table, rows, sizeof rows / sizeof rows[0]);
 }
@@ -148,6 +152,7 @@ void sampler_choice_apply(const SamplerChoice *c, SampleRequest *request)
     request->grid = c->kind;
     request->times = c->times;
     request->stratified_lambda = c->stratified;
+    request->sharpening = c->sharpening;
 }
 
 const char *sampler_choice_lambda(const SamplerChoice *c, const Denoiser *d)

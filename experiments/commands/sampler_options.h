@@ -18,6 +18,7 @@ typedef struct SamplerChoice {
     bool as_code, as_paper; /* --as-code (default), --as-paper: distill/README.md has the table */
     bool raw;               /* --raw: weights without averaging */
     bool stratified;        /* --stratified-lambda */
+    Sharpening sharpening;  /* --temperature, --top-p */
     /* from sampler_choice_resolve */
     const SamplerClass *sampler;
     SamplerSettings settings;

@@ -3,8 +3,8 @@
  *
  *   confidence = log p^d(x_0^d | x) + temperature s G,  G = -log(-log U),
  *
- * so that floor(D share(s)) dimensions stay masked at s, at least one fewer than before and at
- * least one until the last call, which draws all that are left. */
+ * so that floor(D share(s)) dimensions (of the D that are not given) stay masked at s, at least one
+ * fewer than before and at least one until the last call, which draws all that are left. */
 #include <math.h>
 #include <stdlib.h>
 
@@ -74,7 +74,7 @@ static void move_confidence_sample(const SamplerBatch *b, size_t i, uint16_t *x,
     double *p0 = threads_scratch(SCRATCH_SAMPLER, S * sizeof *p0 + D * sizeof(Candidate));
     Candidate *list = (Candidate *)(void *)(p0 + S);
     size_t n = list_masked(b, i, x, rng, p0, list);
-    size_t stay = (size_t)((double)D * share(p, b->settings->schedule, b->now->s));
+    size_t stay = (size_t)((double)b->free * share(p, b->settings->schedule, b->now->s));
 
     if (n < 2)
         return;

@@ -49,7 +49,7 @@ static void move_first_hitting_sample(const SamplerBatch *b, size_t i, uint16_t 
 
 bool sampler_first_hitting_run(SamplerBatch *b, Error *err)
 {
-    size_t D = b->x.dims;
+    size_t D = b->free; /* given dimensions are no masks */
     double *lost = mem_alloc(b->count, sizeof *lost);
     bool ok = true;
 

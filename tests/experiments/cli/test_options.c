@@ -16,6 +16,7 @@ typedef struct Values {
     int64_t count;
     CountList list;
     TextList set;
+    double real;
     CommonOptions common;
 } Values;
 
@@ -39,6 +40,7 @@ static OptionsResult parse(Values *v, const char *line)
         {"--name", OPTION_TEXT, &v->name, "NAME", 0, 0, true, "a name"},
         {"--flag", OPTION_FLAG, &v->flag, NULL, 0, 0, false, "a flag"},
         {"--count", OPTION_COUNT, &v->count, "N", 1, 1e6, false, "a count"},
+        {"--real", OPTION_REAL, &v->real, "X", 0, 2, false, "a number"},
         {"--list", OPTION_LIST, &v->list, "1,2", 0, 99, false, "a list"},
         {"--set", OPTION_REPEAT, &v->set, "K=V", 0, 0, false, "settings"},
     };
@@ -50,7 +52,7 @@ static OptionsResult parse(Values *v, const char *line)
             *p++ = '\0';
     }
     memset(v, 0, sizeof *v);
-    return options_parse(&command, options, 6, &v->common, argc, argv);
+    return options_parse(&command, options, 7, &v->common, argc, argv);
 }
 
 static void expect(FILE *stream, const char *name, const char *part)
@@ -65,13 +67,14 @@ static void expect(FILE *stream, const char *name, const char *part)
 START_TEST(all_kinds_are_taken)
 {
     Values v;
-    ck_assert_int_eq(parse(&v,
-                           "--name|a b|in|--flag|--count|1000000|--list|0,7,99|--set|a=1|--set|b"
-                           "|--threads|2|--quiet"),
-                     OPTIONS_OK);
+    ck_assert_int_eq(
+        parse(&v, "--name|a b|in|--flag|--count|1000000|--real|1.5|--list|0,7,99|--set|a=1|--set|b"
+                  "|--threads|2|--quiet"),
+        OPTIONS_OK);
     ck_assert_str_eq(v.name, "a b");
     ck_assert_str_eq(v.file, "in");
-    ck_assert(v.flag && v.count == 1000000 && v.common.quiet && v.common.threads == 2);
+    ck_assert(v.flag && v.count == 1000000 && v.real == 1.5 && v.common.quiet &&
+              v.common.threads == 2);
     ck_assert(v.list.count == 3 && v.list.values[0] == 0 && v.list.values[2] == 99);
     ck_assert(v.set.count == 2 && strcmp(v.set.values[1], "b") == 0);
     ck_assert_int_eq(threads_get(), 2);
@@ -105,6 +108,11 @@ static const struct {
     {"--name|a|--count|\t2", "expected a whole number"},
     {"--name|a|--count|99999999999999999999", "expected a whole number"},
     {"--name|a|--count|00000000000000000000000000000000001", "expected a whole number"},
+    {"--name|a|--real|0", "--real 0: expected a number above 0 and at most 2"},
+    {"--name|a|--real|2.01", "--real 2.01: expected"},
+    {"--name|a|--real|nan", "--real nan: expected"},
+    {"--name|a|--real|1x", "--real 1x: expected"},
+    {"--name|a|--real|x", "--real x: expected"},
     {"--name|a|--list|1,,2", "--list ,2: expected a whole number from 0 to 99"},
     {"--name|a|--list|1,2,", "expected a whole number"},
     {"--name|a|--list|1,100", "--list 100: expected"},

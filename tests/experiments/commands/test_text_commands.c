@@ -71,9 +71,50 @@ START_TEST(samples_are_texts)
 }
 END_TEST
 
+/* What is given stands in every sample; the rest is drawn. */
+START_TEST(prompts_and_templates_stand)
+{
+    static const char *const wrong[][2] = {
+        {"--prompt Z", "--prompt: byte 1 is 'Z', which is none of the alphabet's 28"},
+        {"--template the_quick", "--template: 9 bytes and blanks, the model's texts have 8"},
+        {"--prompt the\\q", "--prompt: expected \\n, \\t"},
+    };
+    size_t n;
+    expect(TRAIN DATA "--set process=absorbing --set head=softmax --out @t.safetensors", 0);
+    expect("sample --quiet --model @t.safetensors --count 2 --steps 2 --prompt fox\\n "
+           "--out @o.txt",
+           0);
+    char *text = toy_read(toy("o.txt"), &n);
+    ck_assert_msg(strncmp(text, "=== 0 ===\nfox\n", 14) == 0, "%s", text);
+    ck_assert_msg(strncmp(text + 20, "=== 1 ===\nfox\n", 14) == 0, "%s", text);
+    mem_free(text);
+    expect("sample --quiet --model @t.safetensors --count 1 --steps 2 --template t__q__s "
+           "--out @o.txt",
+           0);
+    text = toy_read(toy("o.txt"), &n);
+    ck_assert_msg(text[10] == 't' && text[13] == 'q' && text[16] == 's', "%s", text);
+    mem_free(text);
+    for (size_t i = 0; i < sizeof wrong / sizeof wrong[0]; i++) {
+        char line[200];
+        snprintf(line, sizeof line, "sample --quiet --model @t.safetensors --out @o.txt %s",
+                 wrong[i][0]);
+        says(line, 1, wrong[i][1]);
+    }
+    says("sample --quiet --model @t.safetensors --prompt a --template b --out @o.txt", 2,
+         "--prompt and --template: expected one of them");
+    expect(TRAIN DATA
+           "--set process=uniform --set time_weight=one --out @t.safetensors --overwrite",
+           0);
+    says("sample --quiet --model @t.safetensors --prompt a --out @o.txt", 1,
+         "has process=uniform: expected absorbing noise");
+}
+END_TEST
+
 START_TEST(pictures_are_no_texts)
 {
     expect("train " TINY "--data glyphs --steps 1 --out @t.safetensors", 0);
+    says("sample --quiet --model @t.safetensors --prompt a --out @o.npy", 1,
+         "t.safetensors is made for pictures, expected a model of texts");
     says("sample --quiet --model @t.safetensors --out @o.txt", 1,
          "t.safetensors: made for pictures: expected a model of texts for a .txt");
     says("eval --quiet --model @t.safetensors " DATA "--metrics elbo", 1,
@@ -249,6 +290,7 @@ Suite *text_commands_suite(void)
     tcase_set_timeout(tc, 60);
     tcase_add_checked_fixture(tc, set_up, toys_tear_down);
     tcase_add_test(tc, samples_are_texts);
+    tcase_add_test(tc, prompts_and_templates_stand);
     tcase_add_test(tc, pictures_are_no_texts);
     tcase_add_test(tc, other_texts_have_the_models_alphabet);
     tcase_add_test(tc, students_learn_texts);

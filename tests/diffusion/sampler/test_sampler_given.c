@@ -91,6 +91,39 @@ START_TEST(confidence_counts_free_dimensions)
 }
 END_TEST
 
+static size_t masks_seen[8], calls_seen;
+
+/* Sure of nothing, and notes how many masks the first sample has. */
+static Var *counting_forward(const Denoiser *self, Graph *g, const NetworkInput *in)
+{
+    Tensor out = tensor_make1(g->arena, in->x->batch * self->head.dims * S);
+    masks_seen[calls_seen] = 0;
+    for (size_t k = 0; k < in->x->dims; k++)
+        masks_seen[calls_seen] += in->x->x[k] == MASK;
+    calls_seen++;
+    memset(out.data, 0, in->x->batch * self->head.dims * S * sizeof *out.data);
+    return ag_constant(g, out);
+}
+
+/* Of 12 dimensions 6 are free: shares of 1, 2/3 and 1/3 are 6, 4 and 2. */
+START_TEST(confidence_shares_out_what_is_free)
+{
+    static const uint16_t half[12] = {0, MASK, 1, MASK, 2, MASK, 0, MASK, 1, MASK, 2, MASK};
+    SampleRequest r = request("confidence", 3);
+    Error err = {""};
+    States x = states_alloc(2, 12);
+    d.head.dims = 12;
+    d.forward = counting_forward;
+    r.given = half;
+    calls_seen = 0;
+    ck_assert_msg(diffusion_sample(&r, &x, &err), "%s", err.text);
+    ck_assert_uint_eq(calls_seen, 3);
+    for (size_t n = 0; n < 3; n++)
+        ck_assert_uint_eq(masks_seen[n], 6 - 2 * n);
+    states_free(&x);
+}
+END_TEST
+
 START_TEST(every_sampler_leaves_what_is_given)
 {
     SampleRequest r = request(diffusion_sampler_at((size_t)_i)->name, 4);
@@ -206,6 +239,7 @@ Suite *sampler_given_suite(void)
     tcase_add_test(t, posterior_fills_what_is_free);
     tcase_add_test(t, first_hitting_makes_a_call_for_each_free_dimension);
     tcase_add_test(t, confidence_counts_free_dimensions);
+    tcase_add_test(t, confidence_shares_out_what_is_free);
     tcase_add_loop_test(t, every_sampler_leaves_what_is_given, 0, (int)diffusion_sampler_count());
     tcase_add_loop_test(t, all_given_is_nothing_to_draw, 0, (int)diffusion_sampler_count());
     tcase_add_test(t, given_states_need_masks);

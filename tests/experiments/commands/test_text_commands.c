@@ -102,8 +102,8 @@ START_TEST(prompts_and_templates_stand)
     }
     says("sample --quiet --model @t.safetensors --prompt a --template b --out @o.txt", 2,
          "--prompt and --template: expected one of them");
-    expect(TRAIN DATA
-           "--set process=uniform --set time_weight=one --out @t.safetensors --overwrite",
+    expect(TRAIN DATA "--set process=uniform --set rate_const=1 --set time_weight=one --out "
+                      "@t.safetensors --overwrite",
            0);
     says("sample --quiet --model @t.safetensors --prompt a --out @o.txt", 1,
          "has process=uniform: expected absorbing noise");

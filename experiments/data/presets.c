@@ -19,9 +19,20 @@ const DatasetPresets dataset_presets_colours = {
     .binary = {.masks = "cifar10-small", .other = "cifar10"},
 };
 
-/* An MLP and masks: small, and fit for short sequences. */
-const DatasetPresets dataset_presets_texts = {
-    .teacher = "glyphs",
-    .as_is = {.masks = "glyphs", .other = "glyphs-published"},
-    .binary = {.masks = "glyphs", .other = "glyphs-published"},
+const DatasetPresets dataset_presets_characters = {
+    .teacher = "shakespeare",
+    .as_is = {.masks = "shakespeare", .other = "shakespeare-published"},
+    .binary = {.masks = "shakespeare", .other = "shakespeare-published"},
+};
+
+const DatasetPresets dataset_presets_letters = {
+    .teacher = "text8",
+    .as_is = {.masks = "text8", .other = "shakespeare-published"},
+    .binary = {.masks = "text8", .other = "shakespeare-published"},
+};
+
+const DatasetPresets dataset_presets_tokens = {
+    .teacher = "owt",
+    .as_is = {.masks = "owt", .other = "owt"},
+    .binary = {.masks = "owt", .other = "owt"},
 };

@@ -33,6 +33,13 @@ typedef struct Preset {
     "process=absorbing schedule=cosine alpha_eps=0 head=softmax state_input=numbers "              \
     "output_kernel=1x1 ch=64 ch_mult=1,2,2 res_blocks=1 attn_scale=2 dropout=0 flip=on "           \
     "lr_decay=cosine warmup=100 ema_decay=0.999 chunk=32 loss=cross_entropy time_weight=elbo"
+/* Masks tell the time themselves, so the network is not told. */
+#define TEXT                                                                                       \
+    "process=absorbing alpha_eps=0 head=softmax net=transformer tf_conditioning=off dropout=0 "    \
+    "flip=off lr_decay=cosine warmup=100 ema_decay=0.999 chunk=512 loss=cross_entropy "            \
+    "time_weight=elbo "
+#define CHARACTERS         TEXT "length=128 tf_width=192 tf_blocks=4 tf_heads=4"
+#define CHARACTERS_TEACHER "steps=3000 batch=32 lr=1.5e-3 stratified_times=on"
 /* An evidence bound, one lambda a sample. */
 #define ONE_LAMBDA                                                                                 \
     "objective=variational lambda_scope=sample lambda_law=mixture lambda_input=numbers "           \
@@ -70,6 +77,24 @@ static const Preset presets[] = {
      "steps=4000 batch=16 lr=1e-3 stratified_times=on",
      ONE_LAMBDA "lambda_dims=32 prior_components=400 kl_warmup=0.6 share_at_one=0.125 steps=3000 "
                 "batch=16 lr=1e-3"},
+    {"shakespeare", "characters of a small text, 128 at a time, small transformer, absorbing noise",
+     CHARACTERS, CHARACTERS_TEACHER,
+     ONE_LAMBDA "lambda_dims=32 prior_components=400 kl_warmup=0.6 share_at_one=0.125 steps=3000 "
+                "batch=32 lr=1e-3"},
+    {"shakespeare-published", "the same, students by the paper's losses", CHARACTERS,
+     CHARACTERS_TEACHER,
+     "steps=3000 batch=4 lambdas=8 distill_lambdas=2 lr=3e-4 data_weight=one stratified_lambda=on "
+     "delta_min=0.005 delta_max=0.05 share_at_one=0.125 start_from=averaged"},
+    {"text8", "27 letters, 256 at a time, larger transformer",
+     TEXT "length=256 tf_width=256 tf_blocks=6 tf_heads=8",
+     "steps=20000 batch=32 lr=1e-3 stratified_times=on",
+     ONE_LAMBDA "lambda_dims=64 prior_components=400 kl_warmup=0.6 share_at_one=0.125 steps=10000 "
+                "batch=32 lr=7e-4"},
+    {"owt", "tokens, 1024 at a time, transformer of the paper's size",
+     TEXT "length=1024 tf_width=768 tf_blocks=12 tf_heads=12 chunk=4 ema_decay=0.9999 warmup=2500",
+     "steps=1000000 batch=512 lr=3e-4 stratified_times=on lr_decay=constant",
+     "steps=50000 batch=16 lambdas=4 distill_lambdas=1 lr=3e-4 lr_decay=constant data_weight=one "
+     "stratified_lambda=on delta_min=0.005 delta_max=0.05 start_from=averaged"},
     {"cifar10", "CIFAR-10 at the paper's size and settings", "chunk=32", "",
      "steps=320000 batch=8 warmup=0"},
 };

@@ -29,7 +29,7 @@ const DatasetKind dataset_text8 = {
     .name = "text8",
     .place = "FILE",
     .help = "letters a to z and blanks; first 90 % to train, last 5 % to test",
-    .presets = &dataset_presets_texts,
+    .presets = &dataset_presets_letters,
     .open_text = open_text8,
     .has_test = text_reading_there,
 };

@@ -39,7 +39,7 @@ const DatasetKind dataset_text = {
     .name = "text",
     .place = "FILE",
     .help = "any file's bytes: windows of length=N; first 90 % to train, the rest to test",
-    .presets = &dataset_presets_texts,
+    .presets = &dataset_presets_characters,
     .open_text = open_text,
     .has_test = text_reading_there,
 };

@@ -94,7 +94,7 @@ const DatasetKind dataset_tokens = {
     .name = "tokens",
     .place = "FILE",
     .help = "uint16 numbers, and FILE.vocab: a token a line; first 90 % to train, the rest to test",
-    .presets = &dataset_presets_texts,
+    .presets = &dataset_presets_tokens,
     .open_text = open_tokens,
     .has_test = text_reading_there,
 };

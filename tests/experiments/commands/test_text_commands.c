@@ -11,8 +11,9 @@
 #define DIR    "test-text-commands.tmp.d"
 #define DATA   "--data text:" DIR "/a.txt "
 #define TOKENS "--data tokens:" DIR "/k.bin "
-#define TINY   "--quiet --set mlp_width=16 --set mlp_blocks=1 --set embed=8 --set batch=4 "
-#define TRAIN  "train " TINY "--set length=8 --steps 3 "
+#define TINY                                                                                       \
+    "--quiet --preset glyphs --set mlp_width=16 --set mlp_blocks=1 --set embed=8 --set batch=4 "
+#define TRAIN "train " TINY "--set length=8 --steps 3 "
 
 static void set_up(void)
 {

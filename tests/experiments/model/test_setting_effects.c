@@ -45,7 +45,8 @@ static const char *const worlds[] = {
     "distill " TINY "--data mnist:" DIR " --preset mnist-binary-published --teacher "
     "@unet.safetensors " FEW,
     "distill " TINY "--data glyphs --preset glyphs-published --teacher @tf.safetensors " FEW,
-    "train " TINY "--data text:" DIR "/text --set length=4 --set mlp_width=16 --set mlp_blocks=1 ",
+    "train " TINY "--data text:" DIR
+    "/text --preset glyphs --set length=4 --set mlp_width=16 --set mlp_blocks=1 ",
 };
 
 /* What a key is tried with: in which world, under which condition, and with which two values; more

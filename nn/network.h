@@ -34,6 +34,7 @@ struct Network {
     size_t dims;                          /* D */
     size_t states;                        /* S of the input, the mask included */
     size_t lambda_dims;                   /* 0: product network (teacher) */
+    bool timeless;                        /* t is not read */
     bool lambda_is_number;                /* lambda enters as a number; else by its sinusoids */
     double lambda_mean, lambda_deviation; /* as a number it enters as (lambda - mean)/deviation */
     size_t outputs;                       /* numbers per sample that forward returns */

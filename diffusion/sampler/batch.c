@@ -1,4 +1,4 @@
-/* What all samplers do with a batch: streams, lambdas, the network call, clean states. */
+/* What all samplers do with a batch: streams, lambdas, clean states. */
 #include "diffusion/sampler/batch.h"
 
 #include <math.h>
@@ -7,10 +7,8 @@
 #include "diffusion/sampler/samplers.h"
 #include "tensor/base/check.h"
 #include "tensor/base/memory.h"
-#include "tensor/base/platform.h"
 #include "tensor/base/threads.h"
 #include "tensor/fast_exp.h"
-#include "tensor/reduce.h"
 
 enum { STRATA = 64 };
 
@@ -61,13 +59,14 @@ void sampler_batch_free(SamplerBatch *b)
     mem_free(b->lambda);
     mem_free(b->numbers);
     mem_free(b->streams);
+    states_free(&b->kept);
     states_free(&b->before);
     mem_free(b->before_numbers);
 }
 
 /* ---- random numbers ---- */
 
-static size_t number_of(const SamplerBatch *b, size_t i)
+size_t sampler_number(const SamplerBatch *b, size_t i)
 {
     return b->request->first + b->first + (b->place != NULL ? b->place[i] : i);
 }
@@ -77,7 +76,7 @@ static Rng stream_of_call(const SamplerBatch *b, uint64_t purpose, size_t i, siz
 {
     Rng of_purpose = rng_child(rng_root(b->request->seed), purpose);
 
-    return rng_child(rng_child(of_purpose, number_of(b, i)), call);
+    return rng_child(rng_child(of_purpose, sampler_number(b, i)), call);
 }
 
 Rng sampler_stream(const SamplerBatch *b, uint64_t purpose, size_t i)
@@ -97,7 +96,7 @@ const Rng *sampler_streams(SamplerBatch *b, uint64_t purpose)
 static double stratify(const SamplerBatch *b, size_t i, size_t coordinate, size_t call, double u)
 {
     uint32_t order[STRATA];
-    size_t number = number_of(b, i);
+    size_t number = sampler_number(b, i);
     Rng rng = rng_child(rng_root(b->request->seed), DRAW_STRATA);
 
     rng = rng_child(rng_child(rng_child(rng, number / STRATA), call), coordinate);
@@ -106,15 +105,23 @@ static double stratify(const SamplerBatch *b, size_t i, size_t coordinate, size_
     return value < 1.0 ? value : nextafter(1.0, 0.0);
 }
 
+LambdaScope sampler_lambda_scope(const SamplerBatch *b)
+{
+    const LambdaScope wanted = b->request->lambda_scope;
+
+    return wanted != LAMBDA_SCOPE_DEFAULT ? wanted : b->model->lambda_scope;
+}
+
 /* One lambda for a sample is that of its first call, in every call. */
-static void draw_lambda(SamplerBatch *b)
+void sampler_draw_lambda(SamplerBatch *b)
 {
     const SampleRequest *r = b->request;
     size_t dims = b->model->lambda_dims, uniforms = diffusion_lambda_uniforms(b->model);
     double u[DIFF_LAMBDA_UNIFORMS_MAX];
-    LambdaScope scope =
-        r->lambda_scope != LAMBDA_SCOPE_DEFAULT ? r->lambda_scope : b->model->lambda_scope;
-    size_t call = scope == LAMBDA_SAMPLE ? 0 : b->call;
+
+    if (dims == 0)
+        return;
+    size_t call = sampler_lambda_scope(b) == LAMBDA_SAMPLE ? 0 : b->call;
     TENSOR_CHECK(uniforms <= DIFF_LAMBDA_UNIFORMS_MAX, "%zu lambdas a sample", dims);
 
     for (size_t i = 0; i < b->count; i++) {
@@ -125,33 +132,6 @@ static void draw_lambda(SamplerBatch *b)
         }
         diffusion_lambda_of_uniforms(b->model, u, b->lambda + i * dims);
     }
-}
-
-/* ---- the network ---- */
-
-bool sampler_network(SamplerBatch *b, Error *err)
-{
-    NetworkInput in = {.x = &b->x, .t = b->t};
-
-    if (platform_signal() != 0)
-        return error_set(err, "sampling stopped by signal %d", platform_signal());
-    if (b->model->lambda_dims > 0) {
-        draw_lambda(b);
-        in.lambda = b->lambda;
-    }
-    diffusion_denoise(b->model, b->graph, &in, 0, b->numbers); /* checks nothing: always true */
-    b->made += b->count;
-    if (b->model->net != NULL &&
-        !tensor_all_finite(b->numbers, b->count * diffusion_head_outputs(&b->model->head)))
-        return error_set(err,
-                         "the model gave a number that is not finite at t = %g, in samples %zu to "
-                         "%zu",
-                         b->t[0], number_of(b, 0), number_of(b, b->count - 1));
-    if (diffusion_sharpening_wanted(&b->request->sharpening)) {
-        const States x = states_rows(&b->x, 0, b->count);
-        diffusion_head_sharpen(&b->model->head, &b->request->sharpening, &x, b->numbers);
-    }
-    return true;
 }
 
 void sampler_give(const SamplerBatch *b, const States *x)

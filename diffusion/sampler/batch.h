@@ -24,15 +24,17 @@ struct SamplerBatch {
     const SamplerStep *step; /* grid times: the matrices */
     const SamplerCall *now;  /* grid times: what to do with the network's numbers */
     Graph *graph;
-    size_t call;         /* number of this call in its chain: keys the streams */
-    size_t first, count; /* samples of this batch, by their place among those asked for: */
-    size_t all;          /* so many */
-    size_t free;         /* dimensions that are not given: D, or fewer */
-    const size_t *place; /* own times: sample i is number first + place[i]; NULL: first + i */
-    States x, x0;        /* states, and room for clean ones; (count, D) */
-    double *t, *lambda;  /* (count), (count, lambda_dims) */
-    float *numbers;      /* the head's, (count, outputs) */
-    States before;       /* two_stages: x and numbers of the call before, kept by move */
+    size_t call;             /* number of this call in its chain: keys the streams */
+    size_t first, count;     /* samples of this batch, by their place among those asked for: */
+    size_t all;              /* so many */
+    size_t free;             /* dimensions that are not given: D, or fewer */
+    const size_t *place;     /* own times: sample i is number first + place[i]; NULL: first + i */
+    States x, x0;            /* states, and room for clean ones; (count, D) */
+    double *t, *lambda;      /* (count), (count, lambda_dims) */
+    float *numbers;          /* the head's, (count, outputs) */
+    const Denoiser *kept_of; /* whose numbers of the call before are still there; NULL: nobody's */
+    States kept;             /* the states that they belong to; see call.c */
+    States before;           /* two_stages: x and numbers of the call before, kept by move */
     float *before_numbers;
     Rng *streams; /* (count) */
     size_t made;  /* network calls so far, each sample's counted */
@@ -42,12 +44,18 @@ struct SamplerBatch {
 void sampler_batch_init(SamplerBatch *b, const SampleRequest *r, const SamplerSettings *settings,
                         size_t count);
 void sampler_batch_free(SamplerBatch *b);
+/* Sample i of the batch, by its number among all that a seed has. */
+size_t sampler_number(const SamplerBatch *b, size_t i);
 /* The stream of sample i of the batch. */
 Rng sampler_stream(const SamplerBatch *b, uint64_t purpose, size_t i);
 /* Those of all samples (count). */
 const Rng *sampler_streams(SamplerBatch *b, uint64_t purpose);
-/* A network call for the states x at the times t: fills numbers, drawing lambdas if the model is a
- * mixture.  False and a sentence if a number is not finite or a signal came. */
+/* How long the model of this call keeps a lambda. */
+LambdaScope sampler_lambda_scope(const SamplerBatch *b);
+/* lambda = those of this call, if the model is a mixture. */
+void sampler_draw_lambda(SamplerBatch *b);
+/* call.c: a network call for the states x at the times t: fills numbers, drawing lambdas if the
+ * model is a mixture.  False and a sentence if a number is not finite or a signal came. */
 bool sampler_network(SamplerBatch *b, Error *err);
 /* Puts the given states into all samples of x. */
 void sampler_give(const SamplerBatch *b, const States *x);

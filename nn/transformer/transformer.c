@@ -223,6 +223,7 @@ Network *nn_transformer_layout(const TransformerConfig *config, Error *err)
     m->base.dims = config->dims;
     m->base.states = config->states;
     m->base.lambda_dims = config->lambda_dims;
+    m->base.timeless = !config->time_conditioning;
     m->base.lambda_is_number = config->lambda_is_number;
     m->base.lambda_mean = config->lambda_mean;
     m->base.lambda_deviation = config->lambda_deviation;

@@ -28,15 +28,18 @@
 
 static volatile sig_atomic_t arrived; /* number of the first signal, 0 before */
 
+static bool again(void); /* for handlers: is this signal another one than the first? */
+
 /* A second signal gets the default action, which ends the program. */
 static void on_signal(int number)
 {
-    if (arrived != 0) {
+    if (again() && arrived != 0) { /* the first one is noted */
         signal(number, SIG_DFL);
         raise(number);
         return;
     }
-    arrived = number;
+    if (arrived == 0)
+        arrived = number;
     signal(number, on_signal); /* plain C forgets the handler when it is called */
 }
 
@@ -72,16 +75,41 @@ int platform_terminal_width(void)
     return 80;
 }
 
-void platform_catch_signals(void)
+/* One press of Ctrl-C may come several times, from the terminal and from a program that started
+ * this one; what comes within a second of the first belongs to it. */
+static bool again(void)
 {
-    struct sigaction action;
+    static struct timespec first;
+    struct timespec now;
+
+    if (clock_gettime(CLOCK_MONOTONIC, &now) != 0)
+        return true;
+    if (first.tv_sec == 0)
+        first = now;
+    return now.tv_sec - first.tv_sec > 1 ||
+           (now.tv_sec - first.tv_sec == 1 && now.tv_nsec >= first.tv_nsec);
+}
+
+/* What was ignored when the program began (nohup, a shell's background) stays so. */
+static void catch_signal(int number, void (*handler)(int))
+{
+    struct sigaction action, before;
 
     memset(&action, 0, sizeof action);
-    action.sa_handler = on_signal;
+    action.sa_handler = handler;
     sigemptyset(&action.sa_mask);
     action.sa_flags = SA_RESTART; /* a write in progress is not cut short */
-    sigaction(SIGINT, &action, NULL);
-    sigaction(SIGTERM, &action, NULL);
+    if (sigaction(number, NULL, &before) == 0 && before.sa_handler != SIG_IGN)
+        sigaction(number, &action, NULL);
+}
+
+void platform_catch_signals(void)
+{
+    catch_signal(SIGINT, on_signal);
+    catch_signal(SIGTERM, on_signal);
+    catch_signal(SIGHUP, on_signal);
+    catch_signal(SIGPIPE, SIG_IGN); /* then the write fails, and says so */
+    catch_signal(SIGXFSZ, SIG_IGN);
 }
 
 size_t platform_peak_memory(void)
@@ -196,6 +224,11 @@ bool platform_is_terminal(FILE *file)
 int platform_terminal_width(void)
 {
     return 80;
+}
+
+static bool again(void)
+{
+    return true;
 }
 
 void platform_catch_signals(void)
@@ -361,7 +394,8 @@ bool output_commit(OutputFile *out, Error *err)
         cause = errno;
     }
     bool done = written || error_set(err, "%s: writing failed: %s", out->path,
-                                     cause != 0 ? strerror(cause) : "disk full or file lost");
+                                     cause != 0 ? strerror(cause)
+                                                : "disk full, over the limit of a file, or lost");
     done = done && platform_rename(out->temporary, out->path, err);
     if (!done)
         remove(out->temporary);

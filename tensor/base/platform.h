@@ -11,7 +11,10 @@
 double platform_seconds(void);         /* monotonic where the system has such a clock */
 bool platform_is_terminal(FILE *file); /* false in plain C */
 int platform_terminal_width(void);     /* columns of stderr; 80 if unknown */
-/* SIGINT and SIGTERM set a flag instead of ending the program; a second one ends it at once. */
+/* SIGINT, SIGTERM and SIGHUP set a flag instead of ending the program, unless they were ignored; a
+ * second one ends it at once, if it comes a second or more after the first.  Writing to a pipe that
+ * nobody reads, or beyond the limit of a file's size, fails instead of ending the program.  (Plain
+ * C: SIGINT and SIGTERM, and any second one.) */
 void platform_catch_signals(void);
 int platform_signal(void);         /* 0, or the number of the signal that came */
 size_t platform_peak_memory(void); /* peak resident bytes of this process; 0 if unknown */

@@ -104,12 +104,23 @@ START_TEST(memory_use_is_known_or_zero)
 }
 END_TEST
 
+#ifndef DI4C_PLAIN_C
+static const int signals[] = {SIGTERM, SIGINT, SIGHUP};
+#else
+static const int signals[] = {SIGTERM, SIGINT};
+#endif
+enum { SIGNALS = sizeof signals / sizeof signals[0] };
+
 START_TEST(the_first_signal_sets_a_flag)
 {
     platform_catch_signals();
     ck_assert_int_eq(platform_signal(), 0);
-    raise(SIGTERM);
-    ck_assert_int_eq(platform_signal(), SIGTERM);
+    raise(signals[_i]);
+    ck_assert_int_eq(platform_signal(), signals[_i]);
+#ifndef DI4C_PLAIN_C
+    raise(SIGINT); /* the same press of a key, a moment later */
+    ck_assert_int_eq(platform_signal(), signals[_i]);
+#endif
 }
 END_TEST
 
@@ -117,9 +128,36 @@ START_TEST(the_second_signal_ends_the_program)
 {
     platform_catch_signals();
     raise(SIGINT);
+    for (double began = platform_seconds(); platform_seconds() < began + 1.1;) {
+    }
     raise(SIGINT);
 }
 END_TEST
+
+#ifndef DI4C_PLAIN_C
+START_TEST(what_was_ignored_stays_ignored)
+{
+    signal(signals[_i], SIG_IGN);
+    platform_catch_signals();
+    raise(signals[_i]);
+    ck_assert_int_eq(platform_signal(), 0);
+}
+END_TEST
+
+START_TEST(writing_in_vain_ends_nothing)
+{
+    int ends[2];
+
+    platform_catch_signals();
+    ck_assert_int_eq(pipe(ends), 0);
+    close(ends[0]);
+    ck_assert_int_eq((int)write(ends[1], "x", 1), -1);
+    close(ends[1]);
+    raise(SIGXFSZ);
+    ck_assert_int_eq(platform_signal(), 0);
+}
+END_TEST
+#endif
 
 START_TEST(folders_are_made_with_their_parents)
 {
@@ -295,7 +333,7 @@ START_TEST(an_earlier_write_error_has_no_later_cause)
     fputs("does not fit", full);
     ck_assert_int_ne(fflush(full), 0);
     ck_assert(!output_commit(&out, &err));
-    ck_assert_msg(strstr(err.text, "disk full or file lost") != NULL ||
+    ck_assert_msg(strstr(err.text, "disk full, over the limit of a file, or lost") != NULL ||
                       strstr(err.text, "o space") != NULL,
                   "%s", err.text);
 }
@@ -319,7 +357,11 @@ Suite *platform_suite(void)
     tcase_add_test(system, the_clock_runs_forward);
     tcase_add_test(system, a_file_is_no_terminal);
     tcase_add_test(system, memory_use_is_known_or_zero);
-    tcase_add_test(system, the_first_signal_sets_a_flag);
+    tcase_add_loop_test(system, the_first_signal_sets_a_flag, 0, SIGNALS);
+#ifndef DI4C_PLAIN_C
+    tcase_add_loop_test(system, what_was_ignored_stays_ignored, 0, SIGNALS);
+    tcase_add_test(system, writing_in_vain_ends_nothing);
+#endif
     tcase_add_test_raise_signal(system, the_second_signal_ends_the_program, SIGINT);
     suite_add_tcase(suite, system);
 

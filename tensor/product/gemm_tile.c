@@ -11,14 +11,15 @@
 #include "tensor/base/check.h"
 
 #if defined(__GNUC__) && !defined(__TINYC__)
-#define TILE_INLINE                 static inline __attribute__((always_inline))
+#define TILE_INLINE static inline __attribute__((always_inline))
+#else
+#define TILE_INLINE static inline
+#endif
+#if defined(__GNUC__) && !defined(__TINYC__) && !defined(DI4C_PLAIN_C)
 #define TILE_PREFETCH(address)      __builtin_prefetch((address), 1)
 #define TILE_PREFETCH_READ(address) __builtin_prefetch(address)
-#if !defined(DI4C_PLAIN_C)
 #define TILE_VECTORS
-#endif
 #else
-#define TILE_INLINE                 static inline
 #define TILE_PREFETCH(address)      ((void)(address))
 #define TILE_PREFETCH_READ(address) ((void)(address))
 #endif

@@ -46,6 +46,10 @@ typedef struct SampleRequest {
     /* Or NULL.  Grid times: network calls of batches.  Own times: hundredths of the samples. */
     void (*progress)(size_t done, size_t all, void *context);
     void *progress_context;
+    /* Or NULL.  Grid times: the states of all samples at t_N before the first step, and after each
+     * step at the time that it has come to. */
+    void (*observe)(const States *x, double t, void *context);
+    void *observe_context;
 } SampleRequest;
 
 #endif

@@ -109,6 +109,12 @@ static bool run_step(SamplerBatch *b, const SamplerPlan *plan, const States *out
     return true;
 }
 
+static void show(const SampleRequest *r, const States *out, double t)
+{
+    if (r->observe != NULL)
+        r->observe(out, t, r->observe_context);
+}
+
 static bool run_grid(const SampleRequest *r, const States *out, size_t batch, Error *err)
 {
     SamplerPlan *plan = diffusion_sampler_plan(r, err);
@@ -123,11 +129,14 @@ static bool run_grid(const SampleRequest *r, const States *out, size_t batch, Er
     }
     sampler_batch_init(&b, r, &plan->settings, batch);
     draw_priors(&b, out);
+    show(r, out, plan->times[0]);
     for (size_t n = 0; n < plan->steps && ok; n++) {
         SamplerStep *step = diffusion_sampler_open(plan, n);
         b.step = step;
         ok = run_step(&b, plan, out, batch, &done, err);
         diffusion_sampler_close(step);
+        if (ok)
+            show(r, out, n + 1 < plan->steps ? plan->times[n + 1] : 0.0);
     }
     if (r->calls != NULL)
         *r->calls = b.made;

@@ -115,37 +115,137 @@ static void add_packed(Buffer *out, const Buffer *raw, const Picture *p)
     buffer_add(out, sum, 4);
 }
 
-void png_encode(Buffer *out, const Picture *p, const PngText *text, size_t texts)
+/* data = the rows, packed. */
+static void pack(Buffer *data, const Picture *p)
+{
+    Buffer raw = {0};
+
+    add_rows(&raw, p);
+    add_packed(data, &raw, p);
+    buffer_free(&raw);
+}
+
+/* What comes before the pixels of the first picture, but for the chunks of an animation. */
+static void add_beginning(Buffer *out, const Picture *p)
 {
     static const unsigned char magic[8] = {0x89, 'P', 'N', 'G', '\r', '\n', 0x1A, '\n'};
-    Buffer none = {0}, raw = {0}, data = {0};
 
     TENSOR_CHECK(p->width >= 1 && p->height >= 1 && p->width <= INT32_MAX / 4 &&
                      p->height <= INT32_MAX / 4 && (p->channels == 1 || p->channels == 3),
                  "picture (%zu, %zu, %zu)", p->height, p->width, p->channels);
     buffer_add(out, magic, sizeof magic);
     add_header(out, p);
+}
+
+void png_encode(Buffer *out, const Picture *p, const PngText *text, size_t texts)
+{
+    Buffer none = {0}, data = {0};
+
+    add_beginning(out, p);
     for (size_t i = 0; i < texts; i++)
         add_text(out, &text[i]);
-    add_rows(&raw, p);
-    add_packed(&data, &raw, p);
+    pack(&data, p);
     add_png_chunk(out, "IDAT", &data);
     add_png_chunk(out, "IEND", &none);
-    buffer_free(&raw);
     buffer_free(&data);
+}
+
+/* ---- animation ---- */
+
+static void add_count(Buffer *out, size_t frames)
+{
+    unsigned char words[8] = {0}; /* how many; how often they are played, 0: for ever */
+    Buffer data = {0};
+
+    big_endian_put(words, 4, frames);
+    buffer_add(&data, words, sizeof words);
+    add_png_chunk(out, "acTL", &data);
+    buffer_free(&data);
+}
+
+/* Of the whole size, at (0, 0), in place of all that was there. */
+static void add_frame_control(Buffer *out, const Picture *p, unsigned milliseconds, size_t *number)
+{
+    unsigned char words[26] = {0};
+    Buffer data = {0};
+
+    big_endian_put(words, 4, (*number)++);
+    big_endian_put(words + 4, 4, p->width);
+    big_endian_put(words + 8, 4, p->height);
+    big_endian_put(words + 20, 2, milliseconds);
+    big_endian_put(words + 22, 2, 1000); /* parts of a second; then dispose 0, blend 0 */
+    buffer_add(&data, words, sizeof words);
+    add_png_chunk(out, "fcTL", &data);
+    buffer_free(&data);
+}
+
+static void add_frame(Buffer *out, const Picture *p, size_t *number)
+{
+    unsigned char word[4];
+    Buffer data = {0};
+    const bool first = *number == 1; /* after its control */
+
+    if (!first) {
+        big_endian_put(word, 4, (*number)++);
+        buffer_add(&data, word, 4);
+    }
+    pack(&data, p);
+    add_png_chunk(out, first ? "IDAT" : "fdAT", &data);
+    buffer_free(&data);
+}
+
+void png_encode_frames(Buffer *out, const Picture *frames, const unsigned *milliseconds,
+                       size_t count, const PngText *text, size_t texts)
+{
+    Buffer none = {0};
+    size_t number = 0;
+
+    TENSOR_CHECK(count >= 1, "%zu frames", count);
+    add_beginning(out, &frames[0]);
+    add_count(out, count);
+    for (size_t i = 0; i < texts; i++)
+        add_text(out, &text[i]);
+    for (size_t i = 0; i < count; i++) {
+        const Picture *p = &frames[i];
+        TENSOR_CHECK(p->width == frames->width && p->height == frames->height &&
+                         p->channels == frames->channels && milliseconds[i] <= UINT16_MAX,
+                     "frame %zu: (%zu, %zu, %zu), %u ms; the first one (%zu, %zu, %zu)", i,
+                     p->height, p->width, p->channels, milliseconds[i], frames->height,
+                     frames->width, frames->channels);
+        add_frame_control(out, p, milliseconds[i], &number);
+        add_frame(out, p, &number);
+    }
+    add_png_chunk(out, "IEND", &none);
+}
+
+/* ---- files ---- */
+
+static bool write_bytes(const char *path, Buffer *bytes, Error *err)
+{
+    OutputFile out;
+    const bool opened = output_open(&out, path, err);
+
+    if (opened)
+        fwrite(bytes->bytes, 1, bytes->length, out.file); /* output_commit reports a failure */
+    buffer_free(bytes);
+    return opened && output_commit(&out, err);
 }
 
 bool png_write(const char *path, const Picture *p, const PngText *text, size_t texts, Error *err)
 {
-    OutputFile out;
     Buffer bytes = {0};
 
-    if (!output_open(&out, path, err))
-        return false;
     png_encode(&bytes, p, text, texts);
-    fwrite(bytes.bytes, 1, bytes.length, out.file); /* output_commit reports a failure */
-    buffer_free(&bytes);
-    return output_commit(&out, err);
+    return write_bytes(path, &bytes, err);
+}
+
+bool png_write_frames(const char *path, const Picture *frames, const unsigned *milliseconds,
+                      size_t count, const PngText *text, size_t texts, Error *err)
+{
+    Buffer bytes = {0};
+
+    png_encode_frames(&bytes, frames, milliseconds, count, text, texts);
+    return write_bytes(path, &bytes, err);
 }
 
 /* ---- grids ---- */

@@ -1,4 +1,5 @@
-/* Pictures as PNG files: 8-bit gray or RGB, text chunks for provenance; and grids of samples. */
+/* Pictures as PNG files: 8-bit gray or RGB, text chunks for provenance; several one after the
+ * other, animated; and grids of samples. */
 #ifndef DI4C_NN_FORMATS_PNG_H
 #define DI4C_NN_FORMATS_PNG_H
 
@@ -23,6 +24,13 @@ typedef struct PngText {
 /* Appends the whole file to out.  text: `texts` pairs, or NULL. */
 void png_encode(Buffer *out, const Picture *p, const PngText *text, size_t texts);
 bool png_write(const char *path, const Picture *p, const PngText *text, size_t texts, Error *err);
+/* An animated PNG (the chunks acTL, fcTL, fdAT of the standard's third edition), played over and
+ * over: `count` frames of one size, each shown for its milliseconds, at most 65,535.  A viewer that
+ * knows no animation shows the first one. */
+void png_encode_frames(Buffer *out, const Picture *frames, const unsigned *milliseconds,
+                       size_t count, const PngText *text, size_t texts);
+bool png_write_frames(const char *path, const Picture *frames, const unsigned *milliseconds,
+                      size_t count, const PngText *text, size_t texts, Error *err);
 
 typedef struct GridStyle {
     size_t height, width, channels, states; /* of one sample; S without mask */

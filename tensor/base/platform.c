@@ -59,6 +59,14 @@ double platform_seconds(void)
     return (double)now.tv_sec + 1e-9 * (double)now.tv_nsec;
 }
 
+void platform_sleep(double seconds)
+{
+    const time_t whole = (time_t)seconds;
+    const struct timespec length = {whole, (long)(1e9 * (seconds - (double)whole))};
+
+    nanosleep(&length, NULL);
+}
+
 bool platform_is_terminal(FILE *file)
 {
     return isatty(fileno(file)) == 1;
@@ -213,6 +221,11 @@ static unsigned long process_number(void)
 double platform_seconds(void)
 {
     return (double)time(NULL);
+}
+
+void platform_sleep(double seconds)
+{
+    (void)seconds;
 }
 
 bool platform_is_terminal(FILE *file)

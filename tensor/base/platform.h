@@ -9,6 +9,7 @@
 #include "tensor/base/error.h"
 
 double platform_seconds(void);         /* monotonic where the system has such a clock */
+void platform_sleep(double seconds);   /* or until a signal comes; plain C: at once */
 bool platform_is_terminal(FILE *file); /* false in plain C */
 int platform_terminal_width(void);     /* columns of stderr; 80 if unknown */
 /* SIGINT, SIGTERM and SIGHUP set a flag instead of ending the program, unless they were ignored; a

@@ -175,6 +175,46 @@ START_TEST(given_states_need_masks)
 }
 END_TEST
 
+/* ---- what is observed ---- */
+
+typedef struct Seen {
+    size_t count;
+    double t[4];
+    uint16_t x[4][5 * WORLD_D];
+} Seen;
+
+static void see(const States *x, double t, void *context)
+{
+    Seen *seen = context;
+    seen->t[seen->count] = t;
+    memcpy(seen->x[seen->count++], x->x, x->batch * x->dims * sizeof *x->x);
+}
+
+/* The prior, every step, and what comes out; in batches, too. */
+START_TEST(every_step_can_be_seen)
+{
+    Seen seen = {0};
+    SampleRequest r = request("posterior", 3);
+    Error err = {""};
+    States x = states_alloc(5, WORLD_D);
+    r.given = NULL;
+    r.batch = 2;
+    r.observe = see;
+    r.observe_context = &seen;
+    ck_assert_msg(diffusion_sample(&r, &x, &err), "%s", err.text);
+    ck_assert_uint_eq(seen.count, 4);
+    for (size_t n = 0; n < 4; n++)
+        ck_assert(seen.t[n] == (double)(3 - n) / 3.0);
+    for (size_t i = 0; i < 5 * WORLD_D; i++) {
+        ck_assert_uint_eq(seen.x[0][i], MASK);
+        for (size_t n = 1; n < 4; n++) /* a state that is no mask stays */
+            ck_assert(seen.x[n - 1][i] == MASK || seen.x[n][i] == seen.x[n - 1][i]);
+    }
+    ck_assert_mem_eq(seen.x[3], x.x, 5 * WORLD_D * sizeof *x.x);
+    states_free(&x);
+}
+END_TEST
+
 /* ---- sharper ---- */
 
 /* One call at t = 1: each dimension from p^(1/T), normalised, or from its nucleus. */
@@ -243,6 +283,7 @@ Suite *sampler_given_suite(void)
     tcase_add_loop_test(t, every_sampler_leaves_what_is_given, 0, (int)diffusion_sampler_count());
     tcase_add_loop_test(t, all_given_is_nothing_to_draw, 0, (int)diffusion_sampler_count());
     tcase_add_test(t, given_states_need_masks);
+    tcase_add_test(t, every_step_can_be_seen);
     tcase_add_loop_test(t, a_call_draws_from_the_sharper_law, 0, 2);
     tcase_add_test(t, sharpness_is_checked_before_the_first_call);
     suite_add_tcase(suite, t);

@@ -34,6 +34,7 @@
     "--set attn_scale=-1 --steps 2 "
 #define NOISE   "--set time_weight=one --steps 2 "
 #define SAMPLE  "sample --quiet --count 6 "
+#define WATCH   "watch --quiet --delay 0 --count 3 --out @o.png "
 #define MODEL   "--model @s.safetensors "
 #define NPY     "--out @o.npy "
 #define EVAL    "eval --quiet --count 9 --json @o.json "
@@ -171,6 +172,31 @@ static const Row rows[] = {
     {"sample", "--template", "status", SAMPLE NPY MODEL, SAMPLE NPY MODEL "--template a", false},
     {"sample", "--lambda", "o.npy", SAMPLE NPY MODEL "--steps 4 --count 300",
      SAMPLE NPY MODEL "--steps 4 --count 300 --lambda sample", false},
+
+    {"watch", "--model", "o.png", WATCH MODEL, WATCH "--model @t.safetensors", false},
+    {"watch", "--teacher", "o.png", WATCH MODEL, WATCH MODEL TEACHER, false},
+    {"watch", "--out", "o.png", WATCH MODEL, WATCH MODEL "--out @p.png", false},
+    {"watch", "--steps", "o.png", WATCH MODEL, WATCH MODEL "--steps 3", false},
+    {"watch", "--count", "o.png", WATCH MODEL, WATCH MODEL "--count 2", false},
+    {"watch", "--seed", "o.png", WATCH MODEL, WATCH MODEL "--seed 2", false},
+    {"watch", "--delay", "o.png", WATCH MODEL, WATCH MODEL "--delay 99", false},
+    {"watch", "--sampler", "o.png", WATCH MODEL, WATCH MODEL "--sampler confidence", false},
+    {"watch", "--sampler-set", "o.png", WATCH MODEL, WATCH MODEL "--sampler-set last=argmax",
+     false},
+    {"watch", "--grid", "o.png", WATCH MODEL, WATCH MODEL "--grid authors", false},
+    {"watch", "--lambda", "o.png", WATCH MODEL "--count 200",
+     WATCH MODEL "--count 200 --lambda sample", false},
+    {"watch", "--as-code", "status", WATCH MODEL "--as-paper", WATCH MODEL "--as-paper --as-code",
+     false},
+    {"watch", "--as-paper", "o.png", WATCH MODEL STEPS "--grid authors --count 300",
+     WATCH MODEL STEPS "--grid authors --count 300 --as-paper", false},
+    {"watch", "--raw", "o.png", WATCH MODEL, WATCH MODEL "--raw", false},
+    {"watch", "--stratified-lambda", "o.png", WATCH MODEL "--count 300",
+     WATCH MODEL "--count 300 --stratified-lambda", false},
+    {"watch", "--temperature", "o.png", WATCH MODEL "--count 300",
+     WATCH MODEL "--count 300 --temperature 0.1", false},
+    {"watch", "--top-p", "o.png", WATCH MODEL "--count 300", WATCH MODEL "--count 300 --top-p 0.1",
+     false},
 
     {"eval", "--model", "o.json", EVAL STEPS DATA MODEL, EVAL STEPS DATA "--model @t.safetensors",
      false},
@@ -331,8 +357,8 @@ static char *file_text(const char *name)
 static char *look_after(const Row *r, const char *line)
 {
     static const char *const outputs[] = {
-        "o.safetensors", "o.npy",  "o.json",     "o.pt",
-        "p.csv",         "p.html", "index.html", "teacher.safetensors"};
+        "o.png", "p.png", "o.safetensors", "o.npy",      "o.json",
+        "o.pt",  "p.csv", "p.html",        "index.html", "teacher.safetensors"};
     char number[24];
     for (size_t i = 0; i < sizeof outputs / sizeof outputs[0]; i++)
         remove(toy(outputs[i]));

@@ -111,6 +111,27 @@ START_TEST(prompts_and_templates_stand)
 }
 END_TEST
 
+START_TEST(texts_can_be_watched)
+{
+    expect(TRAIN DATA "--out @t.safetensors", 0);
+    says("watch --model @t.safetensors --steps 2 --count 1", 0,
+         "t = 1.000 after 0 of 2 steps\n________\nt = 0.500 after 1 of 2 steps\n");
+    says("watch --model @t.safetensors --teacher @t.safetensors --steps 1", 0,
+         "t = 1.000 after 0 of 1 steps: teacher, model\nteacher  ________\nmodel    ________\n");
+    says("watch --model @t.safetensors --out @o.png", 1, "made for texts, expected a model of");
+    says("watch --model @t.safetensors --out @o.npy", 2, "expected a name that ends in .png");
+    says("watch --model @t.safetensors --sampler exact", 2, "chooses its own times");
+}
+END_TEST
+
+START_TEST(pictures_can_be_watched)
+{
+    expect("train " TINY "--data glyphs --steps 1 --out @t.safetensors", 0);
+    says("watch --model @t.safetensors --steps 1 --count 2 --delay 0", 0,
+         "t = 1.000 after 0 of 1 steps\n:------:------:\n:======:======:\n");
+}
+END_TEST
+
 START_TEST(pictures_are_no_texts)
 {
     expect("train " TINY "--data glyphs --steps 1 --out @t.safetensors", 0);
@@ -292,6 +313,8 @@ Suite *text_commands_suite(void)
     tcase_add_checked_fixture(tc, set_up, toys_tear_down);
     tcase_add_test(tc, samples_are_texts);
     tcase_add_test(tc, prompts_and_templates_stand);
+    tcase_add_test(tc, texts_can_be_watched);
+    tcase_add_test(tc, pictures_can_be_watched);
     tcase_add_test(tc, pictures_are_no_texts);
     tcase_add_test(tc, other_texts_have_the_models_alphabet);
     tcase_add_test(tc, students_learn_texts);

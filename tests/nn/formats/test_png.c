@@ -1,5 +1,6 @@
 /* PNG files parsed back by a reader of the test's own: chunks, sums, rows; and grids. */
 #include <check.h>
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -37,8 +38,11 @@ typedef struct Parsed {
     uint32_t width, height;
     int colour, texts;
     char text[4][200];   /* "key=value" */
-    unsigned char *rows; /* with their filter bytes */
+    unsigned char *rows; /* with their filter bytes; of the last frame */
     size_t length;
+    uint32_t frames, controls, numbers; /* of an animation: promised, begun, chunks numbered */
+    unsigned milliseconds[4];
+    unsigned char last[4][64]; /* the first rows of each frame */
 } Parsed;
 
 /* Unpacks the rows, of a known number of bytes, and checks Adler-32. */
@@ -58,6 +62,34 @@ static void unpack(Parsed *p, const unsigned char *z, size_t n)
     }
     ck_assert_uint_eq(get32(z + 2 + used), b << 16 | a);
     ck_assert_uint_eq(2 + used + 4, n);
+}
+
+/* acTL, fcTL or fdAT: false if it is none of them. */
+static bool parse_animation(Parsed *p, const unsigned char *type, const unsigned char *data,
+                            size_t length)
+{
+    if (memcmp(type, "acTL", 4) == 0) {
+        ck_assert_uint_eq(length, 8);
+        p->frames = get32(data);
+        ck_assert_uint_eq(get32(data + 4), 0);
+        return true;
+    }
+    if (memcmp(type, "fcTL", 4) != 0 && memcmp(type, "fdAT", 4) != 0)
+        return false;
+    ck_assert_uint_eq(get32(data), p->numbers++);
+    if (memcmp(type, "fcTL", 4) == 0) {
+        ck_assert_uint_eq(length, 26);
+        ck_assert_uint_eq(get32(data + 4), p->width);
+        ck_assert_uint_eq(get32(data + 8), p->height);
+        ck_assert(get32(data + 12) == 0 && get32(data + 16) == 0);
+        p->milliseconds[p->controls++] = data[20] * 256u + data[21];
+        ck_assert_mem_eq(data + 22, "\x03\xE8\0\0", 4); /* thousandths; no disposal, no blending */
+        return true;
+    }
+    mem_free(p->rows);
+    unpack(p, data + 4, length - 4);
+    memcpy(p->last[p->controls - 1], p->rows, p->length);
+    return true;
 }
 
 static Parsed parse(const unsigned char *bytes, size_t n)
@@ -85,7 +117,9 @@ static Parsed parse(const unsigned char *bytes, size_t n)
             p.text[p.texts++][strlen((const char *)data)] = '=';
         } else if (memcmp(type, "IDAT", 4) == 0) {
             unpack(&p, data, length);
-        } else {
+            if (p.controls > 0)
+                memcpy(p.last[0], p.rows, p.length);
+        } else if (!parse_animation(&p, type, data, length)) {
             ck_assert_mem_eq(type, "IEND", 4);
             ended = true;
         }
@@ -125,6 +159,39 @@ static void round_trip(size_t h, size_t w, size_t c, size_t side)
     buffer_free(&b);
     picture_free(&picture);
 }
+
+START_TEST(frames_come_back)
+{
+    uint8_t pixels[3][6] = {{1, 2, 3, 4, 5, 6}, {7, 7, 7, 7, 7, 7}, {0, 255, 0, 255, 0, 255}};
+    const Picture frames[3] = {{2, 3, 1, pixels[0]}, {2, 3, 1, pixels[1]}, {2, 3, 1, pixels[2]}};
+    const unsigned times[3] = {250, 0, 65535};
+    const PngText text = {"k", "v"};
+    Buffer b = {0};
+    png_encode_frames(&b, frames, times, 3, &text, 1);
+    Parsed p = parse((unsigned char *)b.bytes, b.length);
+    ck_assert_uint_eq(p.frames, 3);
+    ck_assert_uint_eq(p.controls, 3);
+    ck_assert_uint_eq(p.numbers, 5); /* the first frame's pixels have none */
+    ck_assert_str_eq(p.text[0], "k=v");
+    for (size_t i = 0; i < 3; i++) {
+        ck_assert_uint_eq(p.milliseconds[i], times[i]);
+        for (size_t y = 0; y < 2; y++)
+            ck_assert_mem_eq(p.last[i] + 4 * y + 1, pixels[i] + 3 * y, 3);
+    }
+    mem_free(p.rows);
+    buffer_free(&b);
+}
+END_TEST
+
+START_TEST(frames_of_two_sizes_are_a_mistake)
+{
+    uint8_t pixels[6] = {0};
+    const Picture frames[2] = {{2, 3, 1, pixels}, {3, 2, 1, pixels}};
+    const unsigned times[2] = {1, 1};
+    Buffer b = {0};
+    png_encode_frames(&b, frames, times, 2, NULL, 0);
+}
+END_TEST
 
 START_TEST(pixels_come_back)
 {
@@ -295,6 +362,8 @@ Suite *png_suite(void)
     tcase_set_timeout(tc, 60);
     tcase_add_checked_fixture(tc, NULL, remove_file);
     tcase_add_test(tc, pixels_come_back);
+    tcase_add_test(tc, frames_come_back);
+    tcase_add_test_raise_signal(tc, frames_of_two_sizes_are_a_mistake, SIGABRT);
     tcase_add_test(tc, file_with_texts);
     tcase_add_test(tc, unwritable_path);
     tcase_add_test(tc, grid_places_samples);

@@ -1,0 +1,366 @@
+/* di4c watch: the way from noise to data, in the terminal as it goes and as an animated PNG. */
+#include <stdint.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "experiments/cli/paths.h"
+#include "experiments/cli/provenance.h"
+#include "experiments/commands/commands.h"
+#include "experiments/commands/sampler_options.h"
+#include "experiments/data/text/escape.h"
+#include "experiments/model/model_file.h"
+#include "experiments/report/terminal.h"
+#include "tensor/base/memory.h"
+#include "tensor/base/platform.h"
+#include "tensor/base/text.h"
+
+typedef struct WatchOptions {
+    const char *model, *teacher, *out;
+    SamplerChoice sampler;
+    int64_t steps, count, seed, delay;
+    CommonOptions common;
+} WatchOptions;
+
+static OptionsResult parse_watch(const Command *self, WatchOptions *o, int argc, char **argv)
+{
+    const Option options[] = {
+        {"--model", OPTION_TEXT, &o->model, "MODEL", 0, 0, true, "teacher or student"},
+        {"--teacher", OPTION_TEXT, &o->teacher, "MODEL", 0, 0, false,
+         "shown beside it, on the left, at the same times"},
+        {"--out", OPTION_TEXT, &o->out, "FILE.png", 0, 0, false,
+         "an animated picture of the same (of pictures, not of texts)"},
+        {"--steps", OPTION_COUNT, &o->steps, "N", 1, 1000, false,
+         "steps from noise to data (default 8)"},
+        {"--count", OPTION_COUNT, &o->count, "M", 1, 10000, false,
+         "samples of each (default: what fits the terminal in one row; 4 in a file)"},
+        {"--seed", OPTION_COUNT, &o->seed, "N", 0, 9e15, false,
+         "of all random numbers (default 1)"},
+        {"--delay", OPTION_COUNT, &o->delay, "MS", 0, 60000, false,
+         "milliseconds between two frames (default 250)"},
+    };
+    OptionTable table = {0};
+    options_add(&table, options, sizeof options / sizeof options[0]);
+    sampler_choice_options(&o->sampler, &table);
+    return options_parse(self, table.rows, table.count, &o->common, argc, argv);
+}
+
+/* ---- the film ---- */
+
+typedef struct Film {
+    States *frames; /* (length): x at t_N, ..., at 0 */
+    double *t;
+    size_t length, room;
+} Film;
+
+static void film_free(Film *f)
+{
+    for (size_t i = 0; i < f->length; i++)
+        states_free(&f->frames[i]);
+    mem_free(f->frames);
+    mem_free(f->t);
+}
+
+static Film film_create(size_t steps)
+{
+    Film f = {.room = steps + 1};
+    f.frames = mem_zeroed(f.room, sizeof *f.frames);
+    f.t = mem_zeroed(f.room, sizeof *f.t);
+    return f;
+}
+
+static void film_add(Film *f, const States *x, double t)
+{
+    States *frame = &f->frames[f->length];
+    *frame = states_alloc(x->batch, x->dims);
+    memcpy(frame->x, x->x, x->batch * x->dims * sizeof *x->x);
+    f->t[f->length++] = t;
+}
+
+/* ---- the show ---- */
+
+typedef struct Show {
+    const WatchOptions *o;
+    const Model *model;
+    const Film *beside; /* the teacher's, or NULL */
+    Film film;
+    GridStyle style;
+    bool terminal;
+    size_t lines; /* of the frame that stands there */
+    double shown; /* when */
+} Show;
+
+/* Left and right of a gap of two pixels, the left one freed; of the right one alone if there is no
+ * left one. */
+static Picture side_by_side(Picture left, Picture right)
+{
+    enum { GAP = 2 };
+    if (left.pixels == NULL)
+        return right;
+    Picture p = {left.height, left.width + GAP + right.width, left.channels, NULL};
+    const size_t row = p.width * p.channels, of_left = left.width * p.channels;
+    p.pixels = mem_zeroed(p.height, row);
+    for (size_t y = 0; y < p.height; y++) {
+        memcpy(p.pixels + y * row, left.pixels + y * of_left, of_left);
+        memcpy(p.pixels + y * row + of_left + GAP * p.channels,
+               right.pixels + y * right.width * p.channels, right.width * p.channels);
+    }
+    picture_free(&left);
+    picture_free(&right);
+    return p;
+}
+
+static Picture picture_of(const Film *beside, const Film *film, size_t frame,
+                          const GridStyle *style)
+{
+    Picture left = {0};
+    if (beside)
+        left = picture_grid(&beside->frames[frame], style);
+    return side_by_side(left, picture_grid(&film->frames[frame], style));
+}
+
+/* A text as a line of at most so many bytes, masks as _. */
+static void add_text_line(Buffer *out, const Model *m, const States *x, size_t b, size_t most)
+{
+    const size_t start = out->length;
+    for (size_t d = 0; d < x->dims && out->length - start < most; d++) {
+        const uint16_t state = states_row(x, b)[d];
+        size_t length = 1;
+        const bool masked = state >= m->vocabulary->size;
+        const char *token = masked ? "_" : vocabulary_token(m->vocabulary, state, &length);
+        escape_add(out, token, length);
+    }
+    buffer_text(out, "\n");
+}
+
+static void add_texts(Buffer *out, const Show *s, size_t frame)
+{
+    const size_t count = s->film.frames[frame].batch, margin = 16; /* name, last token */
+    const size_t width = (size_t)platform_terminal_width();
+    const size_t most = !s->terminal ? SIZE_MAX : width > 2 * margin ? width - margin : margin;
+    for (size_t b = 0; b < count; b++) {
+        if (s->beside) {
+            buffer_text(out, "teacher  ");
+            add_text_line(out, s->model, &s->beside->frames[frame], b, most);
+            buffer_text(out, "model    ");
+        }
+        add_text_line(out, s->model, &s->film.frames[frame], b, most);
+    }
+}
+
+static size_t count_lines(const Buffer *text)
+{
+    size_t lines = 0;
+    for (size_t i = 0; i < text->length; i++)
+        lines += text->bytes[i] == '\n';
+    return lines;
+}
+
+/* Waits until the frame before has been seen long enough. */
+static void wait_for(const Show *s)
+{
+    const double until = s->shown + 1e-3 * (double)s->o->delay;
+    while (s->terminal && s->lines > 0 && platform_seconds() < until && platform_signal() == 0)
+        platform_sleep(0.01);
+}
+
+static void show_frame(Show *s, size_t frame)
+{
+    Buffer out = {0};
+    wait_for(s);
+    if (s->terminal && s->lines > 0)
+        buffer_format(&out, "\x1b[%zuA", s->lines);
+    const size_t start = out.length;
+    char t[24];
+    text_format(t, sizeof t, "%.3f", s->film.t[frame]);
+    buffer_format(&out, "t = %s after %zu of %lld steps%s\n", t, frame, (long long)s->o->steps,
+                  s->beside ? ": teacher, model" : "");
+    if (s->model->vocabulary)
+        add_texts(&out, s, frame);
+    else {
+        Picture p = picture_of(s->beside, &s->film, frame, &s->style);
+        terminal_picture(&out, &p, s->terminal);
+        picture_free(&p);
+    }
+    const Buffer drawn = {.bytes = out.bytes + start, .length = out.length - start};
+    s->lines = count_lines(&drawn);
+    fwrite(out.bytes, 1, out.length, stdout);
+    fflush(stdout);
+    s->shown = platform_seconds();
+    buffer_free(&out);
+}
+
+static void observe(const States *x, double t, void *context)
+{
+    Show *s = context;
+    film_add(&s->film, x, t);
+    if (!s->o->common.quiet)
+        show_frame(s, s->film.length - 1);
+}
+
+static void observe_silently(const States *x, double t, void *context)
+{
+    film_add(context, x, t);
+}
+
+/* ---- the file ---- */
+
+static bool write_film(const Show *s, Error *err)
+{
+    enum { LAST_FRAME = 2000 }; /* ms */
+    const size_t length = s->film.length;
+    char hash[65], steps[24], seed[24];
+    nn_weights_hash(s->model->net, hash);
+    snprintf(steps, sizeof steps, "%lld", (long long)s->o->steps);
+    snprintf(seed, sizeof seed, "%lld", (long long)s->o->seed);
+    const PngText text[] = {{"Software", "di4c " DI4C_VERSION},
+                            {"command", provenance_command()},
+                            {"model", hash},
+                            {"sampler", s->o->sampler.sampler->name},
+                            {"steps", steps},
+                            {"seed", seed}};
+    GridStyle style = s->style;
+    style.zoom = style.width <= 8 ? 8 : style.width <= 16 ? 4 : 2;
+    style.columns = 0; /* about a square, whatever the terminal */
+    style.padding = 2;
+    Picture *frames = mem_zeroed(length, sizeof *frames);
+    unsigned *milliseconds = mem_zeroed(length, sizeof *milliseconds);
+    for (size_t i = 0; i < length; i++) {
+        frames[i] = picture_of(s->beside, &s->film, i, &style);
+        milliseconds[i] = i + 1 < length ? (unsigned)s->o->delay : LAST_FRAME;
+    }
+    const bool ok = png_write_frames(s->o->out, frames, milliseconds, length, text,
+                                     sizeof text / sizeof text[0], err);
+    for (size_t i = 0; i < length; i++)
+        picture_free(&frames[i]);
+    mem_free(frames);
+    mem_free(milliseconds);
+    return ok;
+}
+
+/* ---- the command ---- */
+
+static bool run(const WatchOptions *o, const Denoiser *d, const Process *p, size_t count,
+                void (*see)(const States *, double, void *), void *context, Error *err)
+{
+    SampleRequest request = {.model = d,
+                             .process = p,
+                             .steps = (size_t)o->steps,
+                             .batch = count,
+                             .seed = (uint64_t)o->seed,
+                             .observe = see,
+                             .observe_context = context};
+    sampler_choice_apply(&o->sampler, &request);
+    States x = states_alloc(count, d->head.dims);
+    const bool ok = diffusion_sample(&request, &x, err);
+    states_free(&x);
+    return ok;
+}
+
+static GridStyle style_of(const Model *m, size_t columns)
+{
+    const Config *c = &m->config;
+    return (GridStyle){.height = (size_t)c->height,
+                       .width = (size_t)c->width,
+                       .channels = (size_t)c->channels,
+                       .states = (size_t)c->states,
+                       .mask = m->process->mask,
+                       .columns = columns,
+                       .zoom = 1,
+                       .padding = 1};
+}
+
+/* Samples side by side on the terminal, at least one. */
+static size_t fitting(const Model *m, bool beside)
+{
+    const size_t width = (size_t)platform_terminal_width(), one = (size_t)m->config.width + 1;
+    const size_t room = beside ? width / 2 : width;
+    return room > one + 3 ? (room - 3) / one : 1;
+}
+
+static bool check_model(const WatchOptions *o, const Model *m, Error *err)
+{
+    const int64_t channels = m->config.channels;
+    if (m->vocabulary && o->out)
+        return error_set(err, "--out: %.200s is made for texts, expected a model of pictures",
+                         o->model);
+    return m->vocabulary || channels == 1 || channels == 3 ||
+           error_set(err, "%.200s: pictures of %lld channels: expected 1 or 3", o->model,
+                     (long long)channels);
+}
+
+static bool watch(const WatchOptions *o, const Model *m, const Model *teacher, Error *err)
+{
+    if (!check_model(o, m, err) || (o->out && !path_check_output(o->out, err)))
+        return false;
+    const size_t fits = m->vocabulary ? 1 : fitting(m, teacher != NULL);
+    const size_t count = o->count > 0 ? (size_t)o->count : o->out ? 4 : fits;
+    Film beside = film_create((size_t)o->steps);
+    Show show = {.o = o,
+                 .model = m,
+                 .beside = teacher ? &beside : NULL,
+                 .film = film_create((size_t)o->steps),
+                 .style = style_of(m, count < fits ? count : fits),
+                 .terminal = platform_is_terminal(stdout)};
+    bool ok =
+        !teacher || run(o, &teacher->denoiser, m->process, count, observe_silently, &beside, err);
+    ok = ok && run(o, &m->denoiser, m->process, count, observe, &show, err) &&
+         (!o->out || write_film(&show, err));
+    film_free(&beside);
+    film_free(&show.film);
+    return ok;
+}
+
+static bool check_watch(WatchOptions *o, Error *err)
+{
+    size_t steps = 0;
+    if (o->out && !path_has_suffix(o->out, ".png"))
+        return error_set(err, "--out %.200s: expected a name that ends in .png", o->out);
+    if (!sampler_choice_resolve(&o->sampler, err))
+        return false;
+    if (sampler_choice_own(&o->sampler))
+        return error_set(err, "--sampler %s: chooses its own times, expected one with steps",
+                         o->sampler.sampler->name);
+    if (!sampler_choice_steps(&o->sampler, o->steps, 8, &steps, err))
+        return false;
+    o->steps = (int64_t)steps;
+    return true;
+}
+
+static int run_watch(const Command *self, int argc, char **argv)
+{
+    WatchOptions o = {.seed = 1, .delay = 250};
+    Error err;
+    if (sampler_choice_list(stdout, argc, argv))
+        return 0;
+    const OptionsResult r = parse_watch(self, &o, argc, argv);
+    if (r != OPTIONS_OK)
+        return r == OPTIONS_HELP ? 0 : 2;
+    if (!check_watch(&o, &err)) {
+        sampler_choice_free(&o.sampler);
+        return command_fail(self, &err, 2);
+    }
+    const WeightChoice which = sampler_choice_weights(&o.sampler);
+    Model *m = model_load(o.model, which, &err);
+    Model *teacher = m && o.teacher ? model_load_teacher(m, o.teacher, which, &err) : NULL;
+    int status = 1;
+    if (!m || (o.teacher && !teacher))
+        command_fail(self, &err, 1);
+    else {
+        platform_catch_signals();
+        if (watch(&o, m, teacher, &err))
+            status = 0;
+        else
+            command_fail(self, &err, 1);
+    }
+    model_destroy(teacher);
+    model_destroy(m);
+    sampler_choice_free(&o.sampler);
+    return status;
+}
+
+const Command command_watch = {
+    .name = "watch",
+    .summary = "Shows the way from noise to samples, in the terminal or as an animated picture.",
+    .example = "di4c watch --model experiments/models/mnist-binary-student.safetensors --teacher "
+               "experiments/models/mnist-binary-teacher.safetensors --steps 8",
+    .run = run_watch};

@@ -23,7 +23,9 @@ enum {
     BLOCK_SCORES = 1 << 17, /* entries of a block of S: 512 KiB */
     LEAST_QUERIES = 32,
     TASKS = 8, /* aimed at, by smaller blocks where there are few heads */
-    FEW_HEADS = 4
+    FEW_HEADS = 4,
+    ROWS = 8, /* of y and dy at once, and columns */
+    COLUMNS = 16
 };
 
 typedef struct Attention {
@@ -142,23 +144,41 @@ static HeadScratch scratch_of(const Attention *a)
     return w;
 }
 
+/* dy' and D' of `count` rows, at most ROWS.  A sum waits for each of its terms, so the rows' sums
+ * run side by side, over terms made before them. */
+static void scale_some(const Attention *a, const HeadScratch *w, const Head *h, size_t first,
+                       size_t row, size_t count)
+{
+    const size_t stride = a->shape->channels, at = h->at + (first + row) * stride;
+    const float *factor = a->saved_factor + h->row + first + row;
+    double sum[ROWS] = {0.0}, term[ROWS][COLUMNS] = {{0.0}};
+    for (size_t c0 = 0; c0 < a->width; c0 += COLUMNS) {
+        const size_t columns = cut_min(COLUMNS, a->width - c0);
+        for (size_t i = 0; i < count; i++) {
+            const float *dy = a->dy + at + i * stride + c0, *y = a->saved_y + at + i * stride + c0;
+            float *scaled = w->dy + (row + i) * a->width + c0;
+#pragma omp simd
+            for (size_t c = 0; c < columns; c++) {
+                scaled[c] = factor[i] * dy[c];
+                term[i][c] = (double)scaled[c] * (double)y[c];
+            }
+        }
+        for (size_t c = 0; c < columns; c++)
+            for (size_t i = 0; i < ROWS; i++)
+                sum[i] += term[i][c];
+    }
+    for (size_t i = 0; i < count; i++)
+        w->d[row + i] = (float)sum[i];
+}
+
 /* dy' and D' of the queries from `first` on. */
 static void scale_rows(const Attention *a, const HeadScratch *w, const Head *h, size_t first,
                        size_t queries)
 {
-    const size_t stride = a->shape->channels;
-    for (size_t i = 0; i < queries; i++) {
-        const float *dy = a->dy + h->at + (first + i) * stride;
-        const float *y = a->saved_y + h->at + (first + i) * stride;
-        const float factor = a->saved_factor[h->row + first + i];
-        double sum = 0.0;
-        for (size_t c = 0; c < a->width; c++) {
-            const float scaled = factor * dy[c];
-            w->dy[i * a->width + c] = scaled;
-            sum += (double)scaled * (double)y[c];
-        }
-        w->d[i] = (float)sum;
-    }
+    size_t row = 0;
+    for (; row + ROWS <= queries; row += ROWS)
+        scale_some(a, w, h, first, row, ROWS);
+    scale_some(a, w, h, first, row, queries - row);
 }
 
 /* In: e = q k^T, ds = dP'.  Out: e = E, ds = dS / sqrt(c). */

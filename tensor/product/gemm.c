@@ -22,12 +22,16 @@ enum {
     TASKS = 16,           /* aimed at */
     TRANSPOSED_TASKS = 6, /* the same for few panels where tasks copy their rows of A */
     FEW_PANELS = 4,
-    DIRECT_ROWS = 24 /* with so few rows the right operand is not worth copying */
+    DIRECT_ROWS = 24, /* with so few rows the right operand is not worth copying */
+    /* Entries from the first to the last of a left operand that is read across its rows where it
+     * lies: it stays in the second-level cache, and its pages are few. */
+    DIRECT_LEFT = 1 << 17
 };
 
 typedef struct Gemm {
     size_t m, n, k;
     bool left_transposed, right_transposed;
+    bool left_copied; /* columns of A, block by block */
     const float *a, *b;
     size_t lda, ldb;
     float alpha, beta;
@@ -60,15 +64,16 @@ static void pack_task(size_t i, void *context)
               g->right_transposed, depth, columns);
 }
 
-/* Row pointers of the left operand for rows i0.. and depth k0..: into A; or, where its rows are
- * columns of A, into a copy (depth, block_rows) that lies together. */
+/* Row pointers of the left operand for rows i0.. and depth k0..: into A; or into a copy (depth,
+ * block_rows) that lies together. */
 static void left_rows(const Gemm *g, const float **left, float *copy, size_t i0, size_t rows,
                       size_t k0, size_t depth)
 {
-    if (g->left_transposed)
-        tile_copy_rows(copy, g->block_rows, g->a + k0 * g->lda + i0, g->lda, depth, rows);
+    const float *a = g->a + (g->left_transposed ? k0 * g->lda + i0 : i0 * g->lda + k0);
+    if (g->left_copied)
+        tile_copy_rows(copy, g->block_rows, a, g->lda, depth, rows);
     for (size_t r = 0; r < rows; r++)
-        left[r] = g->left_transposed ? copy + r : g->a + (i0 + r) * g->lda + k0;
+        left[r] = g->left_copied ? copy + r : a + r * (g->left_transposed ? 1 : g->lda);
 }
 
 static void product_task(size_t i, void *context)
@@ -80,8 +85,9 @@ static void product_task(size_t i, void *context)
     const size_t p1 = cut_min(p0 + g->block_panels, tile_panels(g->n));
     const float *left[BLOCK_ROWS];
     float *c[BLOCK_ROWS];
+    const size_t step = g->left_copied ? g->block_rows : g->left_transposed ? g->lda : 1;
     float *copy = NULL;
-    if (g->left_transposed)
+    if (g->left_copied)
         copy = threads_scratch(SCRATCH_GEMM_LEFT, g->block_rows * g->block_depth * sizeof *copy);
     for (size_t k0 = 0; k0 < g->k; k0 += g->block_depth) {
         const size_t depth = cut_min(g->block_depth, g->k - k0), offset = 0;
@@ -93,7 +99,7 @@ static void product_task(size_t i, void *context)
             const float *right =
                 g->packed == NULL ? g->b + k0 * g->ldb + j : packed_panel(g, k0, depth, p);
             const TileProduct product = {.segments = 1,
-                                         .left_step = g->left_transposed ? g->block_rows : 1,
+                                         .left_step = step,
                                          .depth = depth,
                                          .offset = &offset,
                                          .right = &right,
@@ -116,6 +122,7 @@ static void run_chunk(Gemm *g)
     g->depth_blocks = cut_blocks(g->k, TILE_DEPTH);
     g->block_depth = cut_blocks(g->k, g->depth_blocks);
     g->depth_blocks = cut_blocks(g->k, g->block_depth);
+    g->left_copied = g->left_transposed && g->k * g->lda > DIRECT_LEFT;
     /* Where a task copies its rows of A, cutting its panels too would copy them again.  With few
      * panels there are few tasks, so their sizes matter. */
     const bool few = panels <= FEW_PANELS, rows_only = g->left_transposed && few;

@@ -157,7 +157,7 @@ TILE_INLINE void tile_run(const size_t height, const size_t width, const TilePro
     }
 }
 
-/* The three tiles of tile_isa.h, as functions of constant sizes. */
+/* The tiles of tile_isa.h, as functions of constant sizes. */
 static void tile_wide(const TileProduct *product, const float *const *left, float *const *c,
                       size_t rows, size_t columns)
 {
@@ -176,9 +176,16 @@ static void tile_narrow(const TileProduct *product, const float *const *left, fl
     tile_run(TILE_ROWS_2, TILE_COLUMNS_2, product, left, c, rows, columns);
 }
 
+static void tile_narrowest(const TileProduct *product, const float *const *left, float *const *c,
+                           size_t rows, size_t columns)
+{
+    tile_run(TILE_ROWS_3, TILE_COLUMNS_3, product, left, c, rows, columns);
+}
+
 static const Tile tiles[] = {{TILE_ROWS_0, TILE_COLUMNS_0, tile_wide},
                              {TILE_ROWS_1, TILE_COLUMNS_1, tile_middle},
-                             {TILE_ROWS_2, TILE_COLUMNS_2, tile_narrow}};
+                             {TILE_ROWS_2, TILE_COLUMNS_2, tile_narrow},
+                             {TILE_ROWS_3, TILE_COLUMNS_3, tile_narrowest}};
 
 /* ---- choosing and feeding tiles -------------------------------------------------------------- */
 

@@ -123,6 +123,57 @@ START_TEST(rows_for_the_operations_of_a_transformer)
 }
 END_TEST
 
+static Json *next_row(const char **text)
+{
+    Error err = {""};
+    const size_t n = strcspn(*text, "\n");
+    Json *row = json_parse(*text, n, "row", &err);
+    ck_assert_msg(row != NULL, "%s", err.text);
+    *text += n + 1;
+    return row;
+}
+
+/* A step, then the operations in it, whose least times are no more than the step's. */
+START_TEST(a_step_of_a_transformer_by_operation)
+{
+    size_t n, products = 0;
+    double sum = 0.0;
+    ck_assert_int_eq(
+        run("transformer --batch 2 --length 5 --width 12 --heads 3 --blocks 2 --states 7 --reps 1"),
+        0);
+    fflush(stdout);
+    char *text = toy_read(toy("stdout"), &n);
+    const char *at = text;
+    Json *row = next_row(&at);
+    const double step = number_of(row, "seconds_median");
+    json_free(row);
+    for (; *at; json_free(row)) {
+        row = next_row(&at);
+        sum += number_of(row, "seconds_min");
+        if (json_get(row, "gflops")) {
+            ck_assert_double_gt(number_of(row, "share_of_peak"), 0.0);
+            products++;
+        }
+    }
+    ck_assert_double_le(sum, step);
+    ck_assert_uint_eq(products, 2 * 5); /* layers C x C, C x 4 C, 4 C x C, C x S; attention */
+    expect(stdout, "\"shape\": [2, 5], \"threads\"");
+    expect(stdout, "\"shape\": [10, 12, 12], \"threads\"");
+    expect(stdout, "\"operation\": \"linear\", \"pass\": \"backward\", \"calls\": 8,");
+    expect(stdout, "\"operation\": \"optimizer\"");
+    mem_free(text);
+}
+END_TEST
+
+START_TEST(a_forward_pass_of_a_transformer)
+{
+    ck_assert_int_eq(run("transformer --forward --batch 2 --length 5 --width 12 --heads 3 "
+                         "--blocks 2 --states 7 --reps 1"),
+                     0);
+    expect(stdout, "\"work\": \"forward\"");
+}
+END_TEST
+
 static const struct {
     const char *line, *part;
 } wrong[] = {
@@ -153,6 +204,10 @@ static const struct {
     {"samplers --process matrix", "expected gaussian, birthdeath, uniform or absorbing"},
     {"sample --steps 0", "--steps 0: expected a whole number from 1"},
     {"transformer-ops --heads 3", "--heads 3: expected a number that divides C/2, and C is 256"},
+    {"transformer 16", "unexpected argument '16'"},
+    {"transformer --states 1", "--states 1: expected a whole number from 2"},
+    {"transformer --width 20", "width is 20; it must be a multiple of twice its 4 heads"},
+    {"transformer --width 20000", "tf_width"},
     {"transformer-ops 16", "unexpected argument '16'"},
     {"ladder 1024", "unexpected argument '1024'"},
     {"ladder --size 0", "--size 0: expected a whole number from 1 to 4096"},
@@ -226,6 +281,8 @@ Suite *bench_suite(void)
     tcase_add_loop_test(tc, a_row_for_every_kernel, 0, (int)(sizeof good / sizeof good[0]));
     tcase_add_test(tc, two_rows_for_the_losses);
     tcase_add_test(tc, rows_for_the_operations_of_a_transformer);
+    tcase_add_test(tc, a_step_of_a_transformer_by_operation);
+    tcase_add_test(tc, a_forward_pass_of_a_transformer);
     tcase_add_loop_test(tc, wrong_usage_is_explained, 0, (int)(sizeof wrong / sizeof wrong[0]));
     tcase_add_test(tc, a_profile_names_the_operations);
     tcase_add_test(tc, help_of_every_command);

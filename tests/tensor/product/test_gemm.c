@@ -78,7 +78,7 @@ START_TEST(test_sizes)
 {
     /* Below, at and above the heights and widths of all tiles, and the blocks of depth. */
     static const size_t ms[] = {0, 1, 5, 6, 7, 8, 9, 24, 25, 50};
-    static const size_t ns[] = {0, 1, 2, 15, 16, 17, 32, 33, 63, 64, 65, 72, 130};
+    static const size_t ns[] = {0, 1, 2, 15, 16, 17, 32, 33, 47, 48, 49, 64, 65, 72, 130};
     static const size_t ks[] = {0, 1, 2, 31, 33, 130};
     for (size_t i = 0; i < sizeof ms / sizeof *ms; i++)
         for (size_t j = 0; j < sizeof ns / sizeof *ns; j++)
@@ -98,9 +98,11 @@ END_TEST
 
 START_TEST(test_blocks)
 {
-    /* Sizes beyond one block of rows, of depth, and one chunk of depth and of columns. */
+    /* Sizes beyond one block of rows, of depth, and one chunk of depth and of columns; left
+     * operands that are copied where they are read across their rows, and such that are not. */
     static const size_t sizes[][3] = {{300, 70, 600}, {3000, 3, 20},   {7, 150, 2200},
-                                      {3, 2100, 40},  {150, 130, 512}, {20, 64, 1025}};
+                                      {3, 2100, 40},  {150, 130, 512}, {20, 64, 1025},
+                                      {150, 40, 1100}};
     for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++) {
         const Case t = {.form = (GemmForm)_i,
                         .m = sizes[i][0],

@@ -19,6 +19,12 @@ const DatasetPresets dataset_presets_colours = {
     .binary = {.masks = "cifar10-small", .other = "cifar10"},
 };
 
+const DatasetPresets dataset_presets_pictures = {
+    .teacher = "cifar10-small",
+    .as_is = {.masks = "cifar10-small", .other = "cifar10"},
+    .binary = {.masks = "mnist-binary", .other = "mnist-binary-published"},
+};
+
 /* An MLP and masks: small, and fit for short sequences. */
 const DatasetPresets dataset_presets_texts = {
     .teacher = "glyphs",

@@ -13,6 +13,6 @@ typedef struct DatasetPresets {
 } DatasetPresets;
 
 extern const DatasetPresets dataset_presets_glyphs, dataset_presets_greys, dataset_presets_colours,
-    dataset_presets_texts;
+    dataset_presets_pictures, dataset_presets_texts;
 
 #endif

@@ -106,11 +106,14 @@ static const char *parse_dictionary(Header *h)
             return "expected ',' or '}' in the header";
         if (!h->has_descr && take_quoted(h, "descr")) {
             if (!take_text(h, ":") || !take_descr(h))
-                return "expected descr to be one of <f4 <f8 <i4 <i8 |u1 <u2";
+                return "expected descr to be one of <f4 <f8 <i4 <i8 |u1 <u2: array.astype('<f4') "
+                       "and the "
+                       "like make them";
             h->has_descr = true;
         } else if (!h->has_order && take_quoted(h, "fortran_order")) {
             if (!take_text(h, ":") || !take_text(h, "False"))
-                return "expected fortran_order to be False";
+                return "expected fortran_order to be False: numpy.ascontiguousarray(array) has it "
+                       "so";
             h->has_order = true;
         } else if (!h->has_shape && take_quoted(h, "shape")) {
             if (!take_text(h, ":") || !take_shape(h))

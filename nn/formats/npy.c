@@ -202,7 +202,7 @@ double npy_number(const NpyArray *a, size_t i)
 /* ---- writing ---- */
 
 /* The header's text, padded so that the data starts at a multiple of 64 bytes. */
-static void write_npy_header(FILE *f, NpyType type, int rank, const size_t *shape)
+void npy_write_header(FILE *f, NpyType type, int rank, const size_t *shape)
 {
     char text[64 * 6];
     size_t n = (size_t)snprintf(
@@ -239,7 +239,7 @@ bool npy_write(const char *path, NpyType type, int rank, const size_t *shape, co
         TENSOR_CHECK(mem_product(count, shape[i], &count), "axis %d of %zu entries", i, shape[i]);
     if (!output_open(&out, path, err))
         return false;
-    write_npy_header(out.file, type, rank, shape);
+    npy_write_header(out.file, type, rank, shape);
     for (size_t i = 0; i < count; i++)
         write_npy_entry(out.file, type, data, i);
     return output_commit(&out, err);

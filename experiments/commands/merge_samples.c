@@ -93,7 +93,10 @@ static bool take_shape(const Shards *s, size_t i, const NpyArray *a, size_t shap
     if (i == 0) {
         memcpy(shape, a->shape, 4 * sizeof *shape);
         shape[0] = s->total;
-        npy_write_header(out, NPY_U2, 4, shape);
+        Buffer header = {0};
+        npy_header(&header, NPY_U2, 4, shape);
+        fwrite(header.bytes, 1, header.length, out);
+        buffer_free(&header);
     }
     return memcmp(shape + 1, a->shape + 1, 3 * sizeof *shape) == 0 ||
            error_set(err, "%.200s: samples of %zux%zux%zu, expected %zux%zux%zu as in %.200s",

@@ -5,8 +5,8 @@
 #include "experiments/cli/paths.h"
 #include "experiments/cli/progress.h"
 #include "experiments/cli/provenance.h"
-#include "experiments/cli/shard_note.h"
 #include "experiments/commands/commands.h"
+#include "experiments/commands/sample_stream.h"
 #include "experiments/commands/sampler_options.h"
 #include "experiments/data/text/rendering.h"
 #include "experiments/model/model_file.h"
@@ -110,16 +110,13 @@ static bool write_samples(const SampleOptions *o, const Model *m, const States *
     return ok;
 }
 
-/* What the shard's file is, beside it, for `merge`. */
-static bool write_note(const SampleOptions *o, const Model *m, const Model *teacher, Shard shard,
-                       Error *err)
+/* What the samples are of: options that do not change them are left out. */
+static ShardNote note_of(const SampleOptions *o, const Model *m, const Model *teacher, Shard shard)
 {
     static const char *const except[] = {"--model", "--teacher", "--out",
                                          "--shard", "--batch",   NULL};
     ShardNote note = {.total = (size_t)o->count, .shard = shard};
     char hash[65];
-    if (path_has_suffix(o->out, ".png"))
-        return true;
     run_facts_add(&note.facts, "version", DI4C_VERSION);
     nn_weights_hash(m->net, hash);
     run_facts_add(&note.facts, "model", hash);
@@ -128,9 +125,14 @@ static bool write_note(const SampleOptions *o, const Model *m, const Model *teac
         run_facts_add(&note.facts, "teacher", hash);
     }
     run_facts_options(&note.facts, &o->table, except);
-    const bool ok = shard_note_write(o->out, &note, err);
-    shard_note_free(&note);
-    return ok;
+    return note;
+}
+
+/* The note of a shard's file, for `merge`. */
+static bool write_note(const SampleOptions *o, ShardNote *note, Error *err)
+{
+    return o->shard == NULL || path_has_suffix(o->out, ".png") ||
+           shard_note_write(o->out, note, err);
 }
 
 static bool check_model(const SampleOptions *o, const Model *m, size_t count, Error *err)
@@ -178,6 +180,49 @@ static size_t batch_of(const SampleOptions *o, const Model *m)
     return o->batch > 0 ? (size_t)o->batch : fits < 64 ? 64 : fits > 256 ? 256 : fits;
 }
 
+/* More samples go to an .npy block by block, of whole network calls. */
+static size_t block_of(const SampleRequest *request)
+{
+    enum { LEAST = 1024 };
+    return (LEAST + request->batch - 1) / request->batch * request->batch;
+}
+
+/* All in memory, to be shown or written at once. */
+static bool draw_all(const SampleOptions *o, const Model *m, const SampleRequest *request,
+                     Shard shard, Error *err)
+{
+    States x = states_alloc(shard.count, m->denoiser.head.dims);
+    const ProgressNews *news = request->progress_context;
+    bool ok = diffusion_sample(request, &x, err);
+    progress_destroy(news->progress);
+    ok = ok && write_samples(o, m, &x, shard.first, err);
+    if (ok)
+        print_result(o, shard.count);
+    if (ok && m->vocabulary != NULL)
+        print_first(m, &x);
+    states_free(&x);
+    return ok;
+}
+
+/* Block by block to the .npy. */
+static bool draw_blocks(const SampleOptions *o, const Model *m, const SampleRequest *request,
+                        const ShardNote *note, Error *err)
+{
+    const Config *c = &m->config;
+    SampleStream stream = {.path = o->out,
+                           .shape = {(size_t)c->height, (size_t)c->width, (size_t)c->channels},
+                           .run = note,
+                           .block = block_of(request)};
+    const ProgressNews *news = request->progress_context;
+    const bool ok = sample_stream(&stream, request, err);
+    progress_destroy(news->progress);
+    if (ok && stream.found > 0)
+        printf("%s: %zu samples were there already\n", o->out, stream.found);
+    if (ok && stream.found < note->shard.count)
+        print_result(o, note->shard.count - stream.found);
+    return ok;
+}
+
 static bool sample(SampleOptions *o, const Model *m, const Model *teacher, Error *err)
 {
     Shard shard;
@@ -197,20 +242,18 @@ static bool sample(SampleOptions *o, const Model *m, const Model *teacher, Error
         model_note_start(m);
         sampler_choice_note(&o->sampler, &m->denoiser, o->model);
     }
-    States x = states_alloc(shard.count, m->denoiser.head.dims);
     sampler_choice_apply(&o->sampler, &request);
     request.progress_context = &news;
     request.progress = progress_news;
     request.calls = &o->calls;
-    bool ok = diffusion_sample(&request, &x, err);
-    progress_destroy(news.progress);
-    ok = ok && write_samples(o, m, &x, shard.first, err) &&
-         (o->shard == NULL || write_note(o, m, teacher, shard, err));
-    if (ok)
-        print_result(o, shard.count);
-    if (ok && m->vocabulary != NULL)
-        print_first(m, &x);
-    states_free(&x);
+    const bool many = shard.count > block_of(&request) && path_has_suffix(o->out, ".npy");
+    ShardNote note = {0};
+    if (many || o->shard != NULL)
+        note = note_of(o, m, teacher, shard);
+    const bool ok = (many && m->vocabulary == NULL ? draw_blocks(o, m, &request, &note, err)
+                                                   : draw_all(o, m, &request, shard, err)) &&
+                    write_note(o, &note, err);
+    shard_note_free(&note);
     return ok;
 }
 

@@ -5,8 +5,8 @@
 
 #include <stdbool.h>
 #include <stddef.h>
-#include <stdio.h>
 
+#include "nn/formats/buffer.h"
 #include "tensor/base/error.h"
 
 enum { NPY_MAX_RANK = 8 };
@@ -30,9 +30,9 @@ const char *npy_type_name(NpyType type); /* "float32" */
 /* Entry i as a double; exact but for 64-bit integers beyond 2^53. */
 double npy_number(const NpyArray *a, size_t i);
 
-/* What stands before the entries, to an open file: for arrays that are written piece by piece,
- * whose entries follow as little-endian bytes. */
-void npy_write_header(FILE *f, NpyType type, int rank, const size_t *shape);
+/* Appends what stands before the entries: for arrays that are written piece by piece, whose entries
+ * follow as little-endian bytes. */
+void npy_header(Buffer *out, NpyType type, int rank, const size_t *shape);
 
 /* Writes float (NPY_F4), uint8_t (NPY_U1) or uint16_t (NPY_U2) entries at data; the other types are
  * a programming error.  The file appears whole or not at all. */

@@ -91,6 +91,19 @@ START_TEST(samples_have_the_bytes_of_one_run)
 }
 END_TEST
 
+/* So many that one run writes them block by block, and a part does not. */
+START_TEST(blocks_are_as_parts)
+{
+    const char *line = "sample --quiet --steps 1 --count 1100 --model @t.safetensors";
+    says("sample --quiet --steps 1 --count 1100 --model @t.safetensors --out @all.npy", 0,
+         "all.npy: 1100 samples of 1 step, 1 network call each");
+    run_shards(line, "--out", ".npy", 3);
+    ok(merge(".npy", 3, "--out @o.npy"));
+    ck_assert(toy_same(toy("all.npy"), toy("o.npy")));
+    ck_assert(!platform_exists(DIR "/all.npy.part") && !platform_exists(DIR "/all.npy.part.json"));
+}
+END_TEST
+
 START_TEST(texts_have_the_bytes_of_one_run)
 {
     char text[601] = "";
@@ -270,6 +283,7 @@ Suite *merge_suite(void)
     TCase *tc = tcase_create("merge");
     tcase_add_checked_fixture(tc, set_up, toys_tear_down);
     tcase_add_test(tc, samples_have_the_bytes_of_one_run);
+    tcase_add_test(tc, blocks_are_as_parts);
     tcase_add_test(tc, texts_have_the_bytes_of_one_run);
     tcase_add_test(tc, rows_are_those_of_one_run);
     tcase_add_test(tc, samples_that_do_not_belong_together);

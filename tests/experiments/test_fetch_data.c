@@ -158,13 +158,11 @@ Suite *fetch_data_suite(void)
     Suite *s = suite_create("fetch_data");
     TCase *tc = tcase_create("fetch_data");
     tcase_add_checked_fixture(tc, set_up, tear_down);
-#ifndef DI4C_PLAIN_C /* which may have no shell */
-    if (system("command -v gzip tar sha256sum > /dev/null") == 0) {
+    if (system(NULL) != 0 && system("command -v gzip tar sha256sum > /dev/null") == 0) {
         tcase_add_test(tc, archives_are_checked_and_unpacked);
         tcase_add_test(tc, other_files_are_refused);
         tcase_add_test(tc, cifar_is_unpacked_to_its_folder);
     }
-#endif
     tcase_set_timeout(tc, 60);
     suite_add_tcase(s, tc);
     return s;

@@ -1,4 +1,6 @@
 /* Runs all suites, or those named on the command line: run-tests [NAME]...; --list names them all.
+ * "run-tests --program COMMAND ..." is the program di4c itself, for tests of scripts, which find it
+ * by the variable DI4C_RUN_TESTS.
  *
  * Check runs every test in a child process.  No parallel region is run here, in the parent: an
  * OpenMP pool that exists before a fork hangs in the child. */
@@ -6,6 +8,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "experiments/cli/provenance.h"
+#include "experiments/commands/commands.h"
+#include "tensor/base/platform.h"
 #include "tensor/base/threads.h"
 #include "tests/suites.h"
 
@@ -19,14 +24,28 @@ static int wanted(const char *name, int argc, char **argv)
     return 0;
 }
 
+static int run_program(int argc, char **argv)
+{
+    provenance_set(argc, argv);
+    for (size_t i = 0; argc > 1 && i < command_count; i++)
+        if (strcmp(argv[1], commands[i]->name) == 0)
+            return commands[i]->run(commands[i], argc - 2, argv + 2);
+    return 2;
+}
+
 int main(int argc, char **argv)
 {
+    if (argc > 1 && strcmp(argv[1], "--program") == 0) {
+        threads_wait_briefly(argv);
+        return run_program(argc - 1, argv + 1);
+    }
     if (argc == 2 && strcmp(argv[1], "--list") == 0) {
         for (const TestSuite *s = test_suites; s->name; s++)
             printf("%s\n", s->name);
         return EXIT_SUCCESS;
     }
     threads_wait_briefly(argv);
+    platform_set_variable("DI4C_RUN_TESTS", argv[0]);
     SRunner *runner = srunner_create(NULL);
     int count = 0;
     for (const TestSuite *s = test_suites; s->name; s++)

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "tensor/base/check.h"
+#include "tensor/base/memory.h"
 #include "tensor/base/text.h"
 #include "tensor/base/threads.h"
 
@@ -57,7 +58,7 @@ static void print_help(const Command *command, const Option *options, size_t cou
     for (size_t i = 0; i < count; i++) {
         const Option *o = &options[i];
         if (is_positional(o))
-            printf(o->required ? " %s" : " [%s]", o->name);
+            printf(o->type == OPTION_REST ? " %s..." : o->required ? " %s" : " [%s]", o->name);
         else if (o->required)
             printf(" %s %s", o->name, o->value);
     }
@@ -115,6 +116,13 @@ static bool parse_list(const Option *o, const char *text, Error *err)
     }
 }
 
+static void add_word(WordList *list, const char *text)
+{
+    if (list->count == list->capacity)
+        list->values = mem_grow(list->values, &list->capacity, 64, sizeof *list->values);
+    list->values[list->count++] = text;
+}
+
 static bool store(const Option *o, const char *text, Error *err)
 {
     switch (o->type) {
@@ -122,6 +130,7 @@ static bool store(const Option *o, const char *text, Error *err)
     case OPTION_COUNT: return parse_count(o, text, strlen(text), o->target, err);
     case OPTION_REAL: return parse_real(o, text, err);
     case OPTION_LIST: return parse_list(o, text, err);
+    case OPTION_REST: add_word(o->target, text); return true;
     default: {
         TextList *list = o->target;
         if (list->count == OPTION_REPEAT_MAX)
@@ -140,11 +149,11 @@ static const Option *find(const Option *options, size_t count, const char *name)
     return NULL;
 }
 
-/* Positional option number `index`, or NULL. */
+/* The positional option of argument number `index`, or NULL. */
 static const Option *positional(const Option *options, size_t count, size_t index)
 {
     for (size_t i = 0; i < count; i++)
-        if (is_positional(&options[i]) && index-- == 0)
+        if (is_positional(&options[i]) && (options[i].type == OPTION_REST || index-- == 0))
             return &options[i];
     return NULL;
 }
@@ -207,7 +216,8 @@ static bool parse_all(const Option *options, size_t count, const Option *common,
             return false;
     }
     const Option *next = positional(options, count, taken);
-    if (next && next->required)
+    if (next && next->required &&
+        (next->type != OPTION_REST || ((const WordList *)next->target)->count == 0))
         return error_set(err, "%s is missing", next->name);
     return true;
 }

@@ -9,12 +9,13 @@
 #include "tensor/base/error.h"
 
 typedef enum OptionType {
-    OPTION_FLAG,  /* bool */
-    OPTION_TEXT,  /* const char *: points into argv */
-    OPTION_COUNT, /* int64_t in low..high */
-    OPTION_REAL,  /* double, low < x <= high */
-    OPTION_LIST,  /* CountList: whole numbers in low..high separated by commas */
-    OPTION_REPEAT /* TextList: may be given several times */
+    OPTION_FLAG,   /* bool */
+    OPTION_TEXT,   /* const char *: points into argv */
+    OPTION_COUNT,  /* int64_t in low..high */
+    OPTION_REAL,   /* double, low < x <= high */
+    OPTION_LIST,   /* CountList: whole numbers in low..high separated by commas */
+    OPTION_REPEAT, /* TextList: may be given several times */
+    OPTION_REST    /* WordList: the last positional argument, which takes all that follow */
 } OptionType;
 
 enum { OPTION_LIST_MAX = 32, OPTION_REPEAT_MAX = 64 };
@@ -27,9 +28,14 @@ typedef struct TextList {
     const char *values[OPTION_REPEAT_MAX];
 } TextList;
 
+typedef struct WordList {
+    size_t count, capacity;
+    const char **values; /* mem_free */
+} WordList;
+
 typedef struct Option {
-    const char *name; /* "--steps"; a name without dashes is a positional argument (OPTION_TEXT or
-                         OPTION_COUNT), taken in the order of the table */
+    const char *name; /* "--steps"; a name without dashes is a positional argument (OPTION_TEXT,
+                         OPTION_COUNT or OPTION_REST), taken in the order of the table */
     OptionType type;
     void *target;
     const char *value; /* how --help calls the value: "N", "FILE" */

@@ -11,13 +11,15 @@
 #include "experiments/data/datasets.h"
 #include "experiments/data/law/exact_denoiser.h"
 #include "experiments/metrics/evaluation.h"
+#include "experiments/metrics/statistics.h"
 #include "experiments/model/model_file.h"
 #include "tensor/base/memory.h"
 #include "tensor/base/platform.h"
 
 typedef struct EvalOptions {
-    const char *model, *teacher, *data, *metrics, *json, *report;
+    const char *model, *teacher, *data, *metrics, *json, *report, *shard, *statistics;
     SamplerChoice sampler;
+    Shard part; /* of --shard */
     CountList steps;
     int64_t count, seed, batch, teacher_steps;
     CommonOptions common;
@@ -51,6 +53,10 @@ static OptionsResult parse_eval(const Command *self, EvalOptions *o, Metrics *me
         {"--json", OPTION_TEXT, &o->json, "FILE", 0, 0, false, "results as JSON"},
         {"--report", OPTION_TEXT, &o->report, "FILE.html", 0, 0, false,
          "one HTML page: table, charts, samples, loss curves"},
+        {"--shard", OPTION_TEXT, &o->shard, "I/N", 0, 0, false,
+         "measure only part I of N (from 0) of each row's samples; needs --statistics"},
+        {"--statistics", OPTION_TEXT, &o->statistics, "FILE", 0, 0, false,
+         "what was measured of the part: `di4c merge` makes the table of all parts' files"},
         {"--seed", OPTION_COUNT, &o->seed, "N", 0, 9e15, false,
          "of all random numbers (default 1)"},
         {"--batch", OPTION_COUNT, &o->batch, "N", 1, 1e6, false,
@@ -101,11 +107,27 @@ static bool check_steps(EvalOptions *o, Error *err)
     return sampler_choice_teacher_steps(&o->sampler, o->teacher_steps, err);
 }
 
+/* A part's rows are measured when all parts are there. */
+static bool check_shard(EvalOptions *o, Error *err)
+{
+    if ((o->shard == NULL) != (o->statistics == NULL))
+        return error_set(err, "--shard and --statistics: expected both or neither");
+    if (o->shard == NULL)
+        return true;
+    if (o->json || o->report)
+        return error_set(err,
+                         "--shard: expected neither --json nor --report, which are made of all "
+                         "parts");
+    return check_name(o, "--statistics", o->statistics, err) &&
+           shard_parse(o->shard, o->count, &o->part, err);
+}
+
 /* How rows are measured, as far as the options say it. */
 static MetricSetting setting_of(const EvalOptions *o)
 {
     MetricSetting setting = {
         .count = (size_t)o->count,
+        .shard = o->part,
         .steps = o->steps,
         .sampling = {.batch = (size_t)o->batch, .seed = (uint64_t)o->seed},
         .eps = sampler_choice_eps(&o->sampler),
@@ -125,14 +147,15 @@ static bool check_eval(EvalOptions *o, Evaluation *e, Error *err)
         return false;
     if (o->teacher_steps > 0 && !o->teacher)
         return error_set(err, "--teacher-steps: expected --teacher too");
-    if (!check_name(o, "--json", o->json, err) || !check_name(o, "--report", o->report, err))
+    if (!check_name(o, "--json", o->json, err) || !check_name(o, "--report", o->report, err) ||
+        !check_shard(o, err))
         return false;
     e->setting = setting_of(o);
     const MetricDefault data = e->setting.known_law ? METRIC_OF_LAW
                                : e->setting.text    ? METRIC_OF_TEXTS
                                                     : METRIC_OF_PICTURES;
     return metrics_choose(&e->metrics, o->metrics, data, err) &&
-           metrics_check(&e->metrics, &e->setting, err);
+           metrics_check(&e->metrics, &e->setting, err) && (!o->shard || statistics_check(e, err));
 }
 
 /* Before any work: can the results be written? */
@@ -140,6 +163,7 @@ static bool check_outputs(const EvalOptions *o, const Evaluation *e, Error *err)
 {
     return (!o->json || path_check_output(o->json, err)) &&
            (!o->report || path_check_output(o->report, err)) &&
+           (!o->statistics || path_check_output(o->statistics, err)) &&
            metrics_check_files(&e->metrics, err);
 }
 
@@ -285,6 +309,46 @@ static bool write_json(const EvalOptions *o, const EvalObjects *x, Error *err)
     return output_commit(&out, err);
 }
 
+/* What the run was made of: the same in all parts. */
+static void add_facts(const EvalOptions *o, const EvalObjects *x, RunFacts *f)
+{
+    static const char *const except[] = {"--model",      "--teacher",    "--data",  "--metrics",
+                                         "--json",       "--report",     "--shard", "--batch",
+                                         "--statistics", "--classifier", NULL};
+    const Metrics *m = &x->evaluation->metrics;
+    Buffer names = {0};
+    char hash[65];
+    for (size_t i = 0; i < m->count; i++)
+        if (m->at[i].chosen)
+            buffer_format(&names, names.length > 0 ? ",%s" : "%s", m->at[i].kind->name);
+    run_facts_add(f, "version", DI4C_VERSION);
+    run_facts_add(f, "metrics", names.bytes);
+    run_facts_add(f, "data", dataset_kind_of(o->data)->name);
+    run_facts_add(f, "sampler", o->sampler.sampler->name);
+    run_facts_add(f, "grid", o->sampler.grid ? o->sampler.grid : "uniform");
+    run_facts_add(f, "lambda", sampler_choice_lambda(&o->sampler, &x->model->denoiser));
+    nn_weights_hash(x->model->net, hash);
+    run_facts_add(f, "model", hash);
+    if (x->teacher) {
+        nn_weights_hash(x->teacher->net, hash);
+        run_facts_add(f, "teacher", hash);
+    }
+    run_facts_options(f, &o->table, except);
+    buffer_free(&names);
+}
+
+static bool write_statistics(const EvalOptions *o, const EvalObjects *x, Error *err)
+{
+    RunFacts facts = {0};
+    add_facts(o, x, &facts);
+    const bool ok = statistics_write(x->evaluation, &facts, o->statistics, err);
+    if (ok)
+        printf("%s: %zu of %lld samples in each of %zu rows\n", o->statistics, o->part.count,
+               (long long)o->count, x->evaluation->row_count);
+    run_facts_free(&facts);
+    return ok;
+}
+
 /* Loss curves of a model, if its log lies beside it.  A file that is not such a log is no reason to
  * lose the report. */
 static void add_curve(Report *r, const char *model, const char *title, const char *column)
@@ -335,6 +399,8 @@ static bool evaluate_all(const EvalOptions *o, EvalObjects *x, Error *err)
 {
     if (!check_outputs(o, x->evaluation, err) || !open_all(o, x, err) || !measure_eval(o, x, err))
         return false;
+    if (o->shard)
+        return write_statistics(o, x, err);
     evaluation_print(x->evaluation, stdout);
     return (!o->json || write_json(o, x, err)) && (!o->report || write_report(o, x, err));
 }

@@ -6,6 +6,7 @@
 #include "experiments/cli/progress.h"
 #include "experiments/cli/provenance.h"
 #include "experiments/commands/commands.h"
+#include "experiments/commands/sample_stream.h"
 #include "experiments/commands/sampler_options.h"
 #include "experiments/data/text/rendering.h"
 #include "experiments/data/text/template.h"
@@ -22,6 +23,7 @@ typedef struct SampleOptions {
     size_t calls; /* network calls of all samples */
     int64_t steps, teacher_steps, count, seed, batch;
     CommonOptions common;
+    OptionTable table; /* all rows, those of the sampler too */
 } SampleOptions;
 
 static OptionsResult parse_sample(const Command *self, SampleOptions *o, int argc, char **argv)
@@ -40,7 +42,7 @@ static OptionsResult parse_sample(const Command *self, SampleOptions *o, int arg
         {"--seed", OPTION_COUNT, &o->seed, "N", 0, 9e15, false,
          "of all random numbers (default 1)"},
         {"--shard", OPTION_TEXT, &o->shard, "I/N", 0, 0, false,
-         "draw only part I of N (from 0) of the samples"},
+         "draw only part I of N (from 0) of the samples; `di4c merge` joins the parts"},
         {"--prompt", OPTION_TEXT, &o->prompt, "TEXT", 0, 0, false,
          "of texts: what every sample begins with (\\n, \\t, \\\\, \\xHH are escapes)"},
         {"--template", OPTION_TEXT, &o->blanks, "TEXT", 0, 0, false,
@@ -48,26 +50,9 @@ static OptionsResult parse_sample(const Command *self, SampleOptions *o, int arg
         {"--batch", OPTION_COUNT, &o->batch, "N", 1, 1e6, false,
          "samples in one network call (default 64 to 256, by the size of the network)"},
     };
-    OptionTable table = {0};
-    options_add(&table, options, sizeof options / sizeof options[0]);
-    sampler_choice_options(&o->sampler, &table);
-    return options_parse(self, table.rows, table.count, &o->common, argc, argv);
-}
-
-/* First sample and number of samples of the shard "I/N" (NULL: all). */
-static bool shard(const SampleOptions *o, size_t *first, size_t *count, Error *err)
-{
-    long long i = 0, n = 1;
-    char end;
-    if (o->shard && (sscanf(o->shard, "%lld/%lld%c", &i, &n, &end) != 2 || n < 1 || n > 1000000 ||
-                     i < 0 || i >= n))
-        return error_set(err, "--shard %.40s: expected I/N with 0 <= I < N", o->shard);
-    *first = (size_t)(o->count * i / n);
-    *count = (size_t)(o->count * (i + 1) / n) - *first;
-    if (*count == 0)
-        return error_set(err, "--shard %s: has none of the %lld samples", o->shard,
-                         (long long)o->count);
-    return true;
+    options_add(&o->table, options, sizeof options / sizeof options[0]);
+    sampler_choice_options(&o->sampler, &o->table);
+    return options_parse(self, o->table.rows, o->table.count, &o->common, argc, argv);
 }
 
 /* The states that --prompt or --template give, or NULL without one (mem_free). */
@@ -152,6 +137,31 @@ static bool write_samples(const SampleOptions *o, const Model *m, const States *
     return ok;
 }
 
+/* What the samples are of: options that do not change them are left out. */
+static ShardNote note_of(const SampleOptions *o, const Model *m, const Model *teacher, Shard shard)
+{
+    static const char *const except[] = {"--model", "--teacher", "--out",
+                                         "--shard", "--batch",   NULL};
+    ShardNote note = {.total = (size_t)o->count, .shard = shard};
+    char hash[65];
+    run_facts_add(&note.facts, "version", DI4C_VERSION);
+    nn_weights_hash(m->net, hash);
+    run_facts_add(&note.facts, "model", hash);
+    if (teacher != NULL) {
+        nn_weights_hash(teacher->net, hash);
+        run_facts_add(&note.facts, "teacher", hash);
+    }
+    run_facts_options(&note.facts, &o->table, except);
+    return note;
+}
+
+/* The note of a shard's file, for `merge`. */
+static bool write_note(const SampleOptions *o, ShardNote *note, Error *err)
+{
+    return o->shard == NULL || path_has_suffix(o->out, ".png") ||
+           shard_note_write(o->out, note, err);
+}
+
 static bool check_model(const SampleOptions *o, const Model *m, size_t count, Error *err)
 {
     const int64_t channels = m->config.channels;
@@ -197,11 +207,54 @@ static size_t batch_of(const SampleOptions *o, const Model *m)
     return o->batch > 0 ? (size_t)o->batch : fits < 64 ? 64 : fits > 256 ? 256 : fits;
 }
 
+/* More samples go to an .npy block by block, of whole network calls. */
+static size_t block_of(const SampleRequest *request)
+{
+    enum { LEAST = 1024 };
+    return (LEAST + request->batch - 1) / request->batch * request->batch;
+}
+
+/* All in memory, to be shown or written at once. */
+static bool draw_all(const SampleOptions *o, const Model *m, const SampleRequest *request,
+                     Shard shard, Error *err)
+{
+    States x = states_alloc(shard.count, m->denoiser.head.dims);
+    const ProgressNews *news = request->progress_context;
+    bool ok = diffusion_sample(request, &x, err);
+    progress_destroy(news->progress);
+    ok = ok && write_samples(o, m, &x, shard.first, err);
+    if (ok)
+        print_result(o, shard.count);
+    if (ok && m->vocabulary != NULL)
+        print_first(m, &x);
+    states_free(&x);
+    return ok;
+}
+
+/* Block by block to the .npy. */
+static bool draw_blocks(const SampleOptions *o, const Model *m, const SampleRequest *request,
+                        const ShardNote *note, Error *err)
+{
+    const Config *c = &m->config;
+    SampleStream stream = {.path = o->out,
+                           .shape = {(size_t)c->height, (size_t)c->width, (size_t)c->channels},
+                           .run = note,
+                           .block = block_of(request)};
+    const ProgressNews *news = request->progress_context;
+    const bool ok = sample_stream(&stream, request, err);
+    progress_destroy(news->progress);
+    if (ok && stream.found > 0)
+        printf("%s: %zu samples were there already\n", o->out, stream.found);
+    if (ok && stream.found < note->shard.count)
+        print_result(o, note->shard.count - stream.found);
+    return ok;
+}
+
 static bool sample(SampleOptions *o, const Model *m, const Model *teacher, Error *err)
 {
-    size_t first = 0, count = 0;
+    Shard shard;
     uint16_t *given = NULL;
-    if (!shard(o, &first, &count, err) || !check_model(o, m, count, err) ||
+    if (!shard_parse(o->shard, o->count, &shard, err) || !check_model(o, m, shard.count, err) ||
         !path_check_output(o->out, err))
         return false;
     if (!given_states(o, m, &given, err)) {
@@ -214,7 +267,7 @@ static bool sample(SampleOptions *o, const Model *m, const Model *teacher, Error
                              .process = m->process,
                              .steps = (size_t)o->steps,
                              .given = given,
-                             .first = first,
+                             .first = shard.first,
                              .batch = batch_of(o, m),
                              .seed = (uint64_t)o->seed};
     ProgressNews news = {.file = stderr, .label = "sample", .quiet = o->common.quiet};
@@ -222,19 +275,18 @@ static bool sample(SampleOptions *o, const Model *m, const Model *teacher, Error
         model_note_start(m);
         sampler_choice_note(&o->sampler, &m->denoiser, o->model);
     }
-    States x = states_alloc(count, m->denoiser.head.dims);
     sampler_choice_apply(&o->sampler, &request);
     request.progress_context = &news;
     request.progress = progress_news;
     request.calls = &o->calls;
-    bool ok = diffusion_sample(&request, &x, err);
-    progress_destroy(news.progress);
-    ok = ok && write_samples(o, m, &x, first, err);
-    if (ok)
-        print_result(o, count);
-    if (ok && m->vocabulary != NULL)
-        print_first(m, &x);
-    states_free(&x);
+    const bool many = shard.count > block_of(&request) && path_has_suffix(o->out, ".npy");
+    ShardNote note = {0};
+    if (many || o->shard != NULL)
+        note = note_of(o, m, teacher, shard);
+    const bool ok = (many && m->vocabulary == NULL ? draw_blocks(o, m, &request, &note, err)
+                                                   : draw_all(o, m, &request, shard, err)) &&
+                    write_note(o, &note, err);
+    shard_note_free(&note);
     mem_free(given);
     return ok;
 }
@@ -244,7 +296,8 @@ enum { PNG_SAMPLES_MAX = 10000 };
 
 static bool check_sample(SampleOptions *o, Error *err)
 {
-    size_t first, count, steps = 0;
+    Shard shard;
+    size_t steps = 0;
     if (!path_has_suffix(o->out, ".png") && !path_has_suffix(o->out, ".npy") &&
         !path_has_suffix(o->out, ".txt"))
         return error_set(err,
@@ -264,11 +317,11 @@ static bool check_sample(SampleOptions *o, Error *err)
     if (o->teacher_steps > o->steps)
         return error_set(err, "--teacher-steps %lld: expected at most --steps %lld",
                          (long long)o->teacher_steps, (long long)o->steps);
-    if (!shard(o, &first, &count, err))
+    if (!shard_parse(o->shard, o->count, &shard, err))
         return false;
-    if (path_has_suffix(o->out, ".png") && count > PNG_SAMPLES_MAX)
+    if (path_has_suffix(o->out, ".png") && shard.count > PNG_SAMPLES_MAX)
         return error_set(err, "--count: %zu samples in one .png: expected at most %d, or an .npy",
-                         count, PNG_SAMPLES_MAX);
+                         shard.count, PNG_SAMPLES_MAX);
     return true;
 }
 

@@ -13,6 +13,7 @@ extern const DatasetKind dataset_mnist;
 extern const DatasetKind dataset_idx;
 extern const DatasetKind dataset_cifar10;
 extern const DatasetKind dataset_npy;
+extern const DatasetKind dataset_png;
 extern const DatasetKind dataset_text;
 extern const DatasetKind dataset_text8;
 extern const DatasetKind dataset_tokens;
@@ -23,6 +24,7 @@ static const DatasetKind *const kinds[] = {
     &dataset_idx,
     &dataset_cifar10,
     &dataset_npy,
+    &dataset_png,
     &dataset_text,
     &dataset_text8,
     &dataset_tokens,

@@ -19,6 +19,12 @@ const DatasetPresets dataset_presets_colours = {
     .binary = {.masks = "cifar10-small", .other = "cifar10"},
 };
 
+const DatasetPresets dataset_presets_pictures = {
+    .teacher = "cifar10-small",
+    .as_is = {.masks = "cifar10-small", .other = "cifar10"},
+    .binary = {.masks = "mnist-binary", .other = "mnist-binary-published"},
+};
+
 const DatasetPresets dataset_presets_characters = {
     .teacher = "shakespeare",
     .as_is = {.masks = "shakespeare", .other = "shakespeare-published"},

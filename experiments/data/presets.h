@@ -13,6 +13,7 @@ typedef struct DatasetPresets {
 } DatasetPresets;
 
 extern const DatasetPresets dataset_presets_glyphs, dataset_presets_greys, dataset_presets_colours,
-    dataset_presets_characters, dataset_presets_letters, dataset_presets_tokens;
+    dataset_presets_pictures, dataset_presets_characters, dataset_presets_letters,
+    dataset_presets_tokens;
 
 #endif

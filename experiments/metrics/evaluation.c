@@ -17,10 +17,12 @@ Evaluation *evaluation_create(void)
     return e;
 }
 
-static void show_nothing(EvalRow *row)
+static void free_row(EvalRow *row)
 {
     picture_free(&row->picture);
     mem_free(row->text);
+    for (size_t i = 0; i < METRICS_MAX; i++)
+        mem_free(row->records[i]);
 }
 
 void evaluation_destroy(Evaluation *e)
@@ -28,15 +30,13 @@ void evaluation_destroy(Evaluation *e)
     if (!e)
         return;
     for (size_t i = 0; i < e->row_count; i++)
-        show_nothing(&e->rows[i]);
+        free_row(&e->rows[i]);
     metrics_free(&e->metrics);
     mem_free(e);
 }
 
-bool evaluation_prepare(Evaluation *e, Error *err)
+void evaluation_columns(Evaluation *e)
 {
-    if (!metrics_prepare(&e->metrics, &e->setting, err))
-        return false;
     e->column_count = 0;
     for (size_t i = 0; i < e->metrics.count; i++) {
         const Metric *m = &e->metrics.at[i];
@@ -47,6 +47,13 @@ bool evaluation_prepare(Evaluation *e, Error *err)
                 &m->kind->columns[k], m->kind->floor ? m->kind->floor(m->state, k) : NAN};
         }
     }
+}
+
+bool evaluation_prepare(Evaluation *e, Error *err)
+{
+    if (!metrics_prepare(&e->metrics, &e->setting, err))
+        return false;
+    evaluation_columns(e);
     return true;
 }
 
@@ -105,27 +112,46 @@ static void show_samples(const Evaluation *e, const States *x, EvalRow *row)
     row->text = text.bytes;
 }
 
+void evaluation_count_calls(EvalRow *row, size_t samples)
+{
+    row->calls = (double)row->all_calls / (double)samples;
+    row->steps = row->asked > 0 ? row->asked : (size_t)(row->calls + 0.5);
+}
+
+/* What each chosen metric keeps of a shard's samples; all of them have parts (checked). */
+static void keep_records(const Evaluation *e, const States *x, EvalRow *row)
+{
+    for (size_t i = 0; i < e->metrics.count; i++) {
+        const Metric *m = &e->metrics.at[i];
+        if (!m->chosen)
+            continue;
+        TENSOR_CHECK(m->kind->parts, "%s has no parts", m->kind->name);
+        row->records[i] = mem_alloc(x->batch, m->kind->parts->record_bytes(m->state));
+        m->kind->parts->records(m->state, x, row->records[i]);
+    }
+}
+
 bool evaluation_add(Evaluation *e, const char *model, const SampleRequest *request, Error *err)
 {
     if (e->row_count == EVAL_ROWS_MAX)
         return error_set(err, "more than %d rows", EVAL_ROWS_MAX);
-    EvalRow row = {.model = model, .steps = request->steps};
-    States x = states_alloc(e->setting.count, request->model->head.dims);
+    const Shard shard = e->setting.shard;
+    EvalRow row = {.model = model, .steps = request->steps, .asked = request->steps};
+    States x =
+        states_alloc(shard.count > 0 ? shard.count : e->setting.count, request->model->head.dims);
     SampleRequest counted = *request;
-    size_t calls = 0;
-    counted.calls = &calls;
+    counted.calls = &row.all_calls;
+    counted.first += shard.first;
     const double start = platform_seconds();
     bool ok = diffusion_sample(&counted, &x, err);
     row.seconds = platform_seconds() - start;
-    row.calls = (double)calls / (double)x.batch;
-    if (row.steps == 0)
-        row.steps = (size_t)(row.calls + 0.5);
-    if (ok)
-        ok = measure_samples(e, &x, &row, err);
-    if (ok) {
+    evaluation_count_calls(&row, x.batch);
+    if (ok && shard.count > 0)
+        keep_records(e, &x, &row);
+    else if (ok && (ok = measure_samples(e, &x, &row, err)))
         show_samples(e, &x, &row);
+    if (ok)
         e->rows[e->row_count++] = row;
-    }
     states_free(&x);
     return ok;
 }

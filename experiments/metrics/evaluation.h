@@ -9,13 +9,15 @@
 #include "experiments/metrics/metrics.h"
 
 typedef struct EvalRow {
-    const char *model;                 /* MetricSubject.name */
-    size_t steps;                      /* of the time grid; own times: network calls, rounded */
-    double calls;                      /* network calls for a sample */
-    double values[METRIC_COLUMNS_MAX]; /* of Evaluation.columns */
-    double seconds;                    /* for all samples; not written to files that are compared */
-    Picture picture;                   /* grid of the first samples; none of texts */
-    char *text;                        /* of texts: the first samples; else NULL */
+    const char *model;                   /* MetricSubject.name */
+    size_t steps;                        /* of the time grid; own times: network calls, rounded */
+    double calls;                        /* network calls for a sample */
+    double values[METRIC_COLUMNS_MAX];   /* of Evaluation.columns; of a shard: none */
+    size_t asked, all_calls;             /* SampleRequest.steps; network calls of all samples */
+    unsigned char *records[METRICS_MAX]; /* of a shard: by each metric; NULL: not by this one */
+    double seconds;  /* for all samples; not written to files that are compared */
+    Picture picture; /* grid of the first samples; none of texts */
+    char *text;      /* of texts: the first samples; else NULL */
 } EvalRow;
 
 typedef struct EvalColumn {
@@ -41,12 +43,17 @@ Evaluation *evaluation_create(void);    /* no metric is chosen */
 void evaluation_destroy(Evaluation *e); /* NULL is allowed */
 /* Once, with setting filled in and metrics chosen: metrics_prepare, and the columns. */
 bool evaluation_prepare(Evaluation *e, Error *err);
+/* The columns alone, where the metrics' states are there otherwise. */
+void evaluation_columns(Evaluation *e);
 /* All chosen metrics of all subjects: first those of models, then, if a metric looks at samples, a
  * row for each number of steps.  A hybrid has no bounds, and rows where its model has steps of its
  * own left. */
 bool evaluation_measure(Evaluation *e, const MetricSubject *subjects, size_t count, Error *err);
-/* Draws setting.count samples by the request and appends a row. */
+/* Draws setting.count samples, or those of setting.shard, by the request and appends a row. */
 bool evaluation_add(Evaluation *e, const char *model, const SampleRequest *request, Error *err);
+
+/* calls and steps of a row, from its calls of all samples and the steps asked for. */
+void evaluation_count_calls(EvalRow *row, size_t samples);
 
 const EvalRow *evaluation_find(const Evaluation *e, const char *model, size_t steps); /* or NULL */
 /* The row's number in the column of that name (MetricColumn.name); NAN if there is none. */

@@ -2,10 +2,12 @@
 #include "experiments/metrics/fcd.h"
 
 #include <math.h>
+#include <string.h>
 
 #include "experiments/cli/paths.h"
 #include "experiments/data/batches.h"
 #include "experiments/metrics/metric.h"
+#include "nn/formats/byte_order.h"
 #include "tensor/base/memory.h"
 #include "tensor/base/platform.h"
 #include "tensor/base/text.h"
@@ -52,6 +54,24 @@ bool fcd_create(Fcd *f, Classifier *c, const Dataset *train, const Dataset *test
     f->floor_count = count < test->count ? count : test->count;
     Moments m = moments_of_pictures(c, test, f->floor_count);
     const bool ok = frechet_distance(&m, &f->reference, &f->floor, err);
+    moments_free(&m);
+    return ok;
+}
+
+void fcd_restore(Fcd *f, const double *mean, const double *covariance)
+{
+    const size_t n = CLASSIFIER_FEATURES;
+    f->reference = (Moments){n, f->reference_count, mem_alloc(n, sizeof(double)),
+                             mem_alloc(n * n, sizeof(double))};
+    memcpy(f->reference.mean, mean, n * sizeof(double));
+    memcpy(f->reference.covariance, covariance, n * n * sizeof(double));
+}
+
+bool fcd_distance_of_features(const Fcd *f, const float *features, size_t count, double *distance,
+                              Error *err)
+{
+    Moments m = moments_of(features, count, CLASSIFIER_FEATURES);
+    const bool ok = frechet_distance(&m, &f->reference, distance, err);
     moments_free(&m);
     return ok;
 }
@@ -133,6 +153,75 @@ static bool of_samples(void *state, const States *samples, double *values, Error
     return fcd_distance(&m->fcd, samples, values, err);
 }
 
+/* ---- in shards: a sample's features ---- */
+
+static size_t record_bytes(const void *state)
+{
+    (void)state;
+    return CLASSIFIER_FEATURES * sizeof(float);
+}
+
+static void records(void *state, const States *samples, unsigned char *out)
+{
+    const FcdMetric *m = state;
+    const size_t count = samples->batch * CLASSIFIER_FEATURES;
+    float *f = mem_alloc(count, sizeof(float));
+    classifier_features(m->classifier, samples, f);
+    for (size_t i = 0; i < count; i++)
+        little_endian_put(out + 4 * i, 4, bits_of_float(f[i]));
+    mem_free(f);
+}
+
+static bool of_records(void *state, const unsigned char *records, size_t count, double *values,
+                       Error *err)
+{
+    const FcdMetric *m = state;
+    if (count < 2)
+        return error_set(err, "%zu samples: the FCD needs at least 2", count);
+    float *f = mem_alloc(count * CLASSIFIER_FEATURES, sizeof(float));
+    for (size_t i = 0; i < count * CLASSIFIER_FEATURES; i++)
+        f[i] = float_of_bits((uint32_t)little_endian(records + 4 * i, 4));
+    const bool ok = fcd_distance_of_features(&m->fcd, f, count, values, err);
+    mem_free(f);
+    return ok;
+}
+
+static void save(const void *state, RunFacts *facts, Numbers *numbers)
+{
+    const Fcd *f = &((const FcdMetric *)state)->fcd;
+    const size_t n = f->reference.features;
+    run_facts_add(facts, "classifier", f->classifier_hash);
+    numbers_put(numbers, "mean", f->reference.mean, n);
+    numbers_put(numbers, "covariance", f->reference.covariance, n * n);
+    numbers_put_count(numbers, "reference_count", f->reference_count);
+    numbers_put_count(numbers, "floor_count", f->floor_count);
+    numbers_put_one(numbers, "floor", f->floor);
+    numbers_put_one(numbers, "accuracy", f->accuracy);
+}
+
+static bool restore(void *state, const RunFacts *facts, const Numbers *numbers, Error *err)
+{
+    const size_t n = CLASSIFIER_FEATURES;
+    Fcd *f = &((FcdMetric *)state)->fcd;
+    const char *hash = run_facts_find(facts, "classifier");
+    const NumberList *mean = numbers_get(numbers, "mean", n, err);
+    const NumberList *covariance = mean ? numbers_get(numbers, "covariance", n * n, err) : NULL;
+    if (!covariance || !numbers_get_count(numbers, "reference_count", &f->reference_count, err) ||
+        !numbers_get_count(numbers, "floor_count", &f->floor_count, err) ||
+        !numbers_get_one(numbers, "floor", &f->floor, err) ||
+        !numbers_get_one(numbers, "accuracy", &f->accuracy, err))
+        return false;
+    if (!hash || strlen(hash) != sizeof f->classifier_hash - 1)
+        return error_set(err, "classifier: expected a hash of 64 digits");
+    strcpy(f->classifier_hash, hash);
+    fcd_restore(f, mean->values, covariance->values);
+    return true;
+}
+
+static const MetricParts parts = {record_bytes, records, of_records, save, restore};
+
+/* ---- what is shown ---- */
+
 static double floor_of(const void *state, size_t column)
 {
     const FcdMetric *m = state;
@@ -198,6 +287,7 @@ const MetricClass metric_fcd = {
     .columns = &column,
     .column_count = 1,
     .floor = floor_of,
+    .parts = &parts,
     .print = print_fcd,
     .json = json_fcd,
     .report = report_fcd,

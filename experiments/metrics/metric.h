@@ -14,13 +14,17 @@
 
 #include "diffusion/sampler/sampler.h"
 #include "experiments/cli/options.h"
+#include "experiments/cli/run_facts.h"
+#include "experiments/cli/shard.h"
 #include "experiments/data/dataset.h"
+#include "experiments/metrics/numbers.h"
 #include "experiments/report/report.h"
 #include "nn/formats/json_writer.h"
 
 /* How it is measured: the same for all metrics and models of an evaluation. */
 typedef struct MetricSetting {
     size_t count;           /* samples of a row; a bound is taken on at most so many pictures */
+    Shard shard;            /* those of them that are drawn here; count 0: all */
     CountList steps;        /* a row of each model for each; a sampler with times of its own: one */
     SampleRequest sampling; /* of all rows: all but the models, process, steps and counters */
     double eps;             /* ElboRequest.eps */
@@ -63,6 +67,21 @@ typedef enum MetricDefault {
     METRIC_DEFAULTS
 } MetricDefault;
 
+/* Measuring in shards: what each sample adds is kept as a record, and the numbers of all samples
+ * are made of all records in the order of the samples, with the bits that of_samples has. */
+typedef struct MetricParts {
+    size_t (*record_bytes)(const void *state);
+    /* out (samples->batch, record_bytes). */
+    void (*records)(void *state, const States *samples, unsigned char *out);
+    /* Of count records; values: (column_count). */
+    bool (*of_records)(void *state, const unsigned char *records, size_t count, double *values,
+                       Error *err);
+    /* What a prepared state holds that of_records, floor, print and json need; and a state of zeros
+     * with that again.  False and a sentence if something is not there, or cannot be. */
+    void (*save)(const void *state, RunFacts *facts, Numbers *numbers);
+    bool (*restore)(void *state, const RunFacts *facts, const Numbers *numbers, Error *err);
+} MetricParts;
+
 /* Hooks that are NULL have nothing to do.  state: state_bytes bytes, zeros at first. */
 typedef struct MetricClass {
     const char *name;  /* for --metrics */
@@ -94,6 +113,7 @@ typedef struct MetricClass {
     const MetricColumn *columns;
     size_t column_count;
     double (*floor)(const void *state, size_t column);
+    const MetricParts *parts; /* NULL: it cannot be measured in shards */
 
     /* What there is to say beside the table.  of_samples: goes on the line below the table with
      * "; ...", or begins the next one; ends without a newline.  Others: whole lines above it. */

@@ -3,6 +3,8 @@
 
 #include "experiments/metrics/text/ngram_model.h"
 #include "experiments/metrics/text_metric.h"
+#include "nn/formats/byte_order.h"
+#include "tensor/base/memory.h"
 #include "tensor/base/text.h"
 
 enum { ORDER = 5, OWN_STREAM = 0x6E67 /* apart from the other uses of the seed */ };
@@ -10,6 +12,7 @@ enum { ORDER = 5, OWN_STREAM = 0x6E67 /* apart from the other uses of the seed *
 typedef struct NgramMetric {
     NgramModel *model;
     size_t symbols; /* that it was made of */
+    size_t dims;    /* symbols of a sample */
     size_t held_out_count;
     double held_out, own; /* means over held-out text (NAN: there is none), and over its own */
 } NgramMetric;
@@ -39,6 +42,7 @@ static bool prepare_ngram(void *state, const MetricSetting *setting, Error *err)
     if (!m->model)
         return false;
     m->symbols = text->count;
+    m->dims = setting->train->dims;
     States held_out = text_metric_held_out(setting);
     m->held_out_count = held_out.batch;
     m->held_out = held_out.batch > 0 ? ngram_mean(m->model, &held_out) : NAN;
@@ -60,6 +64,62 @@ static bool of_samples(void *state, const States *samples, double *values, Error
     values[0] = ngram_mean(m->model, samples);
     return true;
 }
+
+/* ---- in shards: the log-likelihood of each of a sample's symbols ---- */
+
+static size_t record_bytes(const void *state)
+{
+    return ((const NgramMetric *)state)->dims * sizeof(double);
+}
+
+static void records(void *state, const States *samples, unsigned char *out)
+{
+    const NgramMetric *m = state;
+    const size_t count = samples->batch * samples->dims;
+    double *logs = mem_alloc(count, sizeof *logs);
+    ngram_log_probabilities(m->model, samples, logs);
+    for (size_t i = 0; i < count; i++)
+        little_endian_put(out + 8 * i, 8, bits_of_double(logs[i]));
+    mem_free(logs);
+}
+
+static bool of_records(void *state, const unsigned char *records, size_t count, double *values,
+                       Error *err)
+{
+    const NgramMetric *m = state;
+    double sum = 0.0;
+    (void)err;
+    for (size_t i = 0; i < count * m->dims; i++)
+        sum += double_of_bits(little_endian(records + 8 * i, 8));
+    values[0] = sum / ((double)count * (double)m->dims);
+    return true;
+}
+
+static void save(const void *state, RunFacts *facts, Numbers *numbers)
+{
+    const NgramMetric *m = state;
+    (void)facts;
+    numbers_put_count(numbers, "dims", m->dims);
+    numbers_put_count(numbers, "symbols", m->symbols);
+    numbers_put_count(numbers, "held_out_count", m->held_out_count);
+    numbers_put_one(numbers, "held_out", m->held_out);
+    numbers_put_one(numbers, "own", m->own);
+}
+
+static bool restore(void *state, const RunFacts *facts, const Numbers *numbers, Error *err)
+{
+    NgramMetric *m = state;
+    (void)facts;
+    return numbers_get_count(numbers, "dims", &m->dims, err) &&
+           numbers_get_count(numbers, "symbols", &m->symbols, err) &&
+           numbers_get_count(numbers, "held_out_count", &m->held_out_count, err) &&
+           numbers_get_one(numbers, "held_out", &m->held_out, err) &&
+           numbers_get_one(numbers, "own", &m->own, err);
+}
+
+static const MetricParts parts = {record_bytes, records, of_records, save, restore};
+
+/* ---- what is shown ---- */
 
 static double floor_of(const void *state, size_t column)
 {
@@ -124,6 +184,7 @@ const MetricClass metric_ngram = {
     .columns = &column,
     .column_count = 1,
     .floor = floor_of,
+    .parts = &parts,
     .print = print_ngram,
     .json = json_ngram,
     .report = report_ngram,

@@ -1,15 +1,19 @@
 /* valid and tv: how far samples are from a law that is known exactly. */
 #include "experiments/data/datasets.h"
 #include "experiments/metrics/metric.h"
+#include "nn/formats/byte_order.h"
+#include "tensor/base/memory.h"
 #include "tensor/base/text.h"
 
 #include <math.h>
+#include <string.h>
 
 enum { FLOOR_DRAWS = 20, VALID = 0, TV = 1 };
 
 typedef struct Valid {
     const FiniteLaw *law;
-    double tv_floor; /* tv of as many exact samples */
+    double tv_floor;  /* tv of as many exact samples */
+    FiniteLaw merged; /* of shards: law, with its count and probabilities alone */
 } Valid;
 
 static bool check_valid(const MetricSetting *setting, Error *err)
@@ -38,6 +42,77 @@ static bool of_samples(void *state, const States *samples, double *values, Error
     values[TV] = fit.tv;
     return true;
 }
+
+/* ---- in shards: the number of each sample's pattern, from 1 on; 0: it is none ---- */
+
+enum { RECORD = 4 };
+
+static size_t record_bytes(const void *state)
+{
+    (void)state;
+    return RECORD;
+}
+
+static void records(void *state, const States *samples, unsigned char *out)
+{
+    const Valid *v = state;
+    for (size_t b = 0; b < samples->batch; b++)
+        little_endian_put(out + b * RECORD, RECORD,
+                          (uint64_t)(law_lookup(v->law, states_row(samples, b)) + 1));
+}
+
+static bool of_records(void *state, const unsigned char *records, size_t count, double *values,
+                       Error *err)
+{
+    const Valid *v = state;
+    size_t *seen = mem_zeroed(v->law->count, sizeof *seen);
+    bool ok = true;
+    for (size_t b = 0; ok && b < count; b++) {
+        const size_t k = (size_t)little_endian(records + b * RECORD, RECORD);
+        if (k > v->law->count)
+            ok = error_set(err, "sample %zu: pattern %zu, expected at most %zu", b, k,
+                           v->law->count);
+        else if (k > 0)
+            seen[k - 1]++;
+    }
+    const LawFit fit = law_fit_counts(v->law, seen, count);
+    values[VALID] = fit.valid;
+    values[TV] = fit.tv;
+    mem_free(seen);
+    return ok;
+}
+
+static void save(const void *state, RunFacts *facts, Numbers *numbers)
+{
+    const Valid *v = state;
+    (void)facts;
+    numbers_put_one(numbers, "tv_floor", v->tv_floor);
+    numbers_put(numbers, "law", v->law->probability, v->law->count);
+}
+
+static bool restore(void *state, const RunFacts *facts, const Numbers *numbers, Error *err)
+{
+    Valid *v = state;
+    (void)facts;
+    const NumberList *law = numbers_get(numbers, "law", 0, err);
+    if (law == NULL || !numbers_get_one(numbers, "tv_floor", &v->tv_floor, err))
+        return false;
+    v->merged =
+        (FiniteLaw){.count = law->count, .probability = mem_alloc(law->count, sizeof(double))};
+    memcpy(v->merged.probability, law->values, law->count * sizeof(double));
+    v->law = &v->merged;
+    return true;
+}
+
+static void release(void *state)
+{
+    Valid *v = state;
+    mem_free(v->merged.probability);
+}
+
+static const MetricParts parts = {record_bytes, records, of_records, save, restore};
+
+/* ---- what is shown ---- */
 
 static double floor_of(const void *state, size_t column)
 {
@@ -79,10 +154,12 @@ const MetricClass metric_valid = {
     .state_bytes = sizeof(Valid),
     .check = check_valid,
     .prepare = prepare_valid,
+    .release = release,
     .of_samples = of_samples,
     .columns = columns,
     .column_count = sizeof columns / sizeof columns[0],
     .floor = floor_of,
+    .parts = &parts,
     .print = print_valid,
     .json = json_valid,
 };

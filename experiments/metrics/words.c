@@ -4,10 +4,12 @@
  * pieces, are left out. */
 #include <math.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "experiments/data/text/rendering.h"
 #include "experiments/metrics/text/word_set.h"
 #include "experiments/metrics/text_metric.h"
+#include "nn/formats/byte_order.h"
 #include "tensor/base/memory.h"
 #include "tensor/base/text.h"
 
@@ -17,6 +19,7 @@ enum { GRAM = 4 };
 typedef struct WordsMetric {
     const Vocabulary *vocabulary; /* of the training data */
     WordSet *known;
+    size_t known_count, dims;      /* words of the training text; symbols of a sample */
     size_t held_out_count, wanted; /* sequences; as many as there are samples */
     double held_out[COLUMNS];      /* NAN: there are none */
 } WordsMetric;
@@ -36,24 +39,44 @@ static bool may_go_on(const Buffer *text, size_t end)
     return end == text->length || (end + 1 == text->length && text->bytes[end] == '\'');
 }
 
+typedef struct WordCount {
+    size_t words, known;
+} WordCount;
+
+/* Of one sequence; text: room for it. */
+static WordCount count_words(const WordsMetric *m, const uint16_t *symbols, size_t dims,
+                             Buffer *text)
+{
+    WordCount n = {0, 0};
+    size_t length;
+    text->length = 0;
+    rendering_add(text, m->vocabulary, symbols, dims);
+    for (size_t at = first_word(text); word_next(text->bytes, text->length, &at, &length);
+         at += length) {
+        if (may_go_on(text, at + length))
+            break;
+        n.words++;
+        n.known += word_set_has(m->known, text->bytes + at, length);
+    }
+    return n;
+}
+
+static double share_of_words(WordCount n)
+{
+    return n.words > 0 ? (double)n.known / (double)n.words : NAN;
+}
+
 static double share_of_known(const WordsMetric *m, const States *x)
 {
-    size_t known = 0, words = 0;
+    WordCount all = {0, 0};
     Buffer text = {0};
     for (size_t b = 0; b < x->batch; b++) {
-        size_t length;
-        text.length = 0;
-        rendering_add(&text, m->vocabulary, states_row(x, b), x->dims);
-        for (size_t at = first_word(&text); word_next(text.bytes, text.length, &at, &length);
-             at += length) {
-            if (may_go_on(&text, at + length))
-                break;
-            words++;
-            known += word_set_has(m->known, text.bytes + at, length);
-        }
+        const WordCount n = count_words(m, states_row(x, b), x->dims, &text);
+        all.words += n.words;
+        all.known += n.known;
     }
     buffer_free(&text);
-    return words > 0 ? (double)known / (double)words : NAN;
+    return share_of_words(all);
 }
 
 /* - sum of p log p over the shares p of symbols, in nats; a mask is a symbol too. */
@@ -129,6 +152,8 @@ static bool prepare_words(void *state, const MetricSetting *setting, Error *err)
     m->known = word_set_create();
     m->wanted = setting->count;
     add_words(m->known, setting->train->text);
+    m->known_count = word_set_count(m->known);
+    m->dims = setting->train->dims;
     States held_out = text_metric_held_out(setting);
     m->held_out_count = held_out.batch;
     for (size_t k = 0; k < COLUMNS; k++)
@@ -152,6 +177,80 @@ static bool of_samples(void *state, const States *samples, double *values, Error
     return true;
 }
 
+/* ---- in shards: a sample's words, how many of them are known, and its symbols ---- */
+
+enum { COUNTS = 8 }; /* bytes before the symbols, of which each has two */
+
+static size_t record_bytes(const void *state)
+{
+    return COUNTS + 2 * ((const WordsMetric *)state)->dims;
+}
+
+static void records(void *state, const States *samples, unsigned char *out)
+{
+    const WordsMetric *m = state;
+    Buffer text = {0};
+    for (size_t b = 0; b < samples->batch; b++) {
+        const uint16_t *row = states_row(samples, b);
+        const WordCount n = count_words(m, row, samples->dims, &text);
+        little_endian_put(out, 4, n.words);
+        little_endian_put(out + 4, 4, n.known);
+        for (size_t i = 0; i < samples->dims; i++)
+            little_endian_put(out + COUNTS + 2 * i, 2, row[i]);
+        out += record_bytes(m);
+    }
+    buffer_free(&text);
+}
+
+static bool of_records(void *state, const unsigned char *records, size_t count, double *values,
+                       Error *err)
+{
+    const WordsMetric *m = state;
+    States x = states_alloc(count, m->dims);
+    WordCount all = {0, 0};
+    (void)err;
+    for (size_t b = 0; b < count; b++, records += record_bytes(m)) {
+        all.words += (size_t)little_endian(records, 4);
+        all.known += (size_t)little_endian(records + 4, 4);
+        for (size_t i = 0; i < m->dims; i++)
+            x.x[b * m->dims + i] = (uint16_t)little_endian(records + COUNTS + 2 * i, 2);
+    }
+    values[WORDS] = share_of_words(all);
+    values[ENTROPY] = entropy_of(&x);
+    values[DISTINCT] = share_of_distinct(&x);
+    states_free(&x);
+    return true;
+}
+
+static void save(const void *state, RunFacts *facts, Numbers *numbers)
+{
+    const WordsMetric *m = state;
+    (void)facts;
+    numbers_put_count(numbers, "dims", m->dims);
+    numbers_put_count(numbers, "known_count", m->known_count);
+    numbers_put_count(numbers, "held_out_count", m->held_out_count);
+    numbers_put_count(numbers, "wanted", m->wanted);
+    numbers_put(numbers, "held_out", m->held_out, COLUMNS);
+}
+
+static bool restore(void *state, const RunFacts *facts, const Numbers *numbers, Error *err)
+{
+    WordsMetric *m = state;
+    (void)facts;
+    const NumberList *held_out = numbers_get(numbers, "held_out", COLUMNS, err);
+    if (held_out == NULL || !numbers_get_count(numbers, "dims", &m->dims, err) ||
+        !numbers_get_count(numbers, "known_count", &m->known_count, err) ||
+        !numbers_get_count(numbers, "held_out_count", &m->held_out_count, err) ||
+        !numbers_get_count(numbers, "wanted", &m->wanted, err))
+        return false;
+    memcpy(m->held_out, held_out->values, sizeof m->held_out);
+    return true;
+}
+
+static const MetricParts parts = {record_bytes, records, of_records, save, restore};
+
+/* ---- what is shown ---- */
+
 /* The share of different 4-grams falls with the number of sequences: fewer are no measure. */
 static double floor_of(const void *state, size_t column)
 {
@@ -162,7 +261,7 @@ static double floor_of(const void *state, size_t column)
 static void print_words(const void *state, FILE *out)
 {
     const WordsMetric *m = state;
-    fprintf(out, "\nwords: of %zu in the training text", word_set_count(m->known));
+    fprintf(out, "\nwords: of %zu in the training text", m->known_count);
     if (m->held_out_count > 0)
         text_print(out,
                    "; %zu held-out sequences: words %.2f %%, entropy %.4f nats, distinct4 %.2f %%",
@@ -173,7 +272,7 @@ static void print_words(const void *state, FILE *out)
 static void json_words(const void *state, JsonOut *j)
 {
     const WordsMetric *m = state;
-    jsonout_count(j, "words_known", word_set_count(m->known));
+    jsonout_count(j, "words_known", m->known_count);
     jsonout_count(j, "words_held_out_count", m->held_out_count);
     jsonout_number(j, "words_held_out", m->held_out[WORDS]);
     jsonout_number(j, "entropy_held_out", m->held_out[ENTROPY]);
@@ -184,7 +283,7 @@ static void report_words(const void *state, Report *r)
 {
     const WordsMetric *m = state;
     char text[128];
-    text_format(text, sizeof text, "%zu", word_set_count(m->known));
+    text_format(text, sizeof text, "%zu", m->known_count);
     report_fact(r, "words of the training text", text);
     if (m->held_out_count == 0)
         return;
@@ -227,6 +326,7 @@ const MetricClass metric_words = {
     .columns = columns,
     .column_count = COLUMNS,
     .floor = floor_of,
+    .parts = &parts,
     .print = print_words,
     .json = json_words,
     .report = report_words,

@@ -106,11 +106,14 @@ static const char *parse_dictionary(Header *h)
             return "expected ',' or '}' in the header";
         if (!h->has_descr && take_quoted(h, "descr")) {
             if (!take_text(h, ":") || !take_descr(h))
-                return "expected descr to be one of <f4 <f8 <i4 <i8 |u1 <u2";
+                return "expected descr to be one of <f4 <f8 <i4 <i8 |u1 <u2: array.astype('<f4') "
+                       "and the "
+                       "like make them";
             h->has_descr = true;
         } else if (!h->has_order && take_quoted(h, "fortran_order")) {
             if (!take_text(h, ":") || !take_text(h, "False"))
-                return "expected fortran_order to be False";
+                return "expected fortran_order to be False: numpy.ascontiguousarray(array) has it "
+                       "so";
             h->has_order = true;
         } else if (!h->has_shape && take_quoted(h, "shape")) {
             if (!take_text(h, ":") || !take_shape(h))
@@ -199,7 +202,7 @@ double npy_number(const NpyArray *a, size_t i)
 /* ---- writing ---- */
 
 /* The header's text, padded so that the data starts at a multiple of 64 bytes. */
-static void write_npy_header(FILE *f, NpyType type, int rank, const size_t *shape)
+void npy_header(Buffer *out, NpyType type, int rank, const size_t *shape)
 {
     char text[64 * 6];
     size_t n = (size_t)snprintf(
@@ -211,8 +214,8 @@ static void write_npy_header(FILE *f, NpyType type, int rank, const size_t *shap
     unsigned char start[10] = {[6] = 1}; /* magic, version 1.0, length of the text */
     memcpy(start, magic, sizeof magic);
     little_endian_put(start + 8, 2, length);
-    fwrite(start, 1, sizeof start, f);
-    fprintf(f, "%-*s\n", (int)length - 1, text);
+    buffer_add(out, start, sizeof start);
+    buffer_format(out, "%-*s\n", (int)length - 1, text);
 }
 
 static void write_npy_entry(FILE *f, NpyType type, const void *data, size_t i)
@@ -229,6 +232,7 @@ bool npy_write(const char *path, NpyType type, int rank, const size_t *shape, co
                Error *err)
 {
     OutputFile out;
+    Buffer header = {0};
     size_t count = 1;
     TENSOR_CHECK(type == NPY_F4 || type == NPY_U1 || type == NPY_U2, "type %d", (int)type);
     TENSOR_CHECK(rank >= 0 && rank <= NPY_MAX_RANK, "rank %d", rank);
@@ -236,7 +240,9 @@ bool npy_write(const char *path, NpyType type, int rank, const size_t *shape, co
         TENSOR_CHECK(mem_product(count, shape[i], &count), "axis %d of %zu entries", i, shape[i]);
     if (!output_open(&out, path, err))
         return false;
-    write_npy_header(out.file, type, rank, shape);
+    npy_header(&header, type, rank, shape);
+    fwrite(header.bytes, 1, header.length, out.file);
+    buffer_free(&header);
     for (size_t i = 0; i < count; i++)
         write_npy_entry(out.file, type, data, i);
     return output_commit(&out, err);

@@ -6,6 +6,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+#include "nn/formats/buffer.h"
 #include "tensor/base/error.h"
 
 enum { NPY_MAX_RANK = 8 };
@@ -28,6 +29,10 @@ void npy_free(NpyArray *a);              /* NULL is allowed */
 const char *npy_type_name(NpyType type); /* "float32" */
 /* Entry i as a double; exact but for 64-bit integers beyond 2^53. */
 double npy_number(const NpyArray *a, size_t i);
+
+/* Appends what stands before the entries: for arrays that are written piece by piece, whose entries
+ * follow as little-endian bytes. */
+void npy_header(Buffer *out, NpyType type, int rank, const size_t *shape);
 
 /* Writes float (NPY_F4), uint8_t (NPY_U1) or uint16_t (NPY_U2) entries at data; the other types are
  * a programming error.  The file appears whole or not at all. */

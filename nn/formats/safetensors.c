@@ -305,6 +305,8 @@ typedef struct WriterTensor {
     size_t shape[SAFETENSORS_MAX_RANK];
     size_t count;
     const float *data;
+    const char *dtype;          /* of bytes; NULL: data, F32 or F16 */
+    const unsigned char *bytes; /* in place of data */
 } WriterTensor;
 
 struct SafetensorsWriter {
@@ -337,6 +339,17 @@ void safetensors_add(SafetensorsWriter *w, const char *name, int rank, const siz
     }
 }
 
+void safetensors_add_bytes(SafetensorsWriter *w, const char *name, const char *dtype, int rank,
+                           const size_t *shape, const unsigned char *bytes)
+{
+    static const char *const known[] = {"F64", "U8"};
+    const bool wide = strcmp(dtype, known[0]) == 0;
+    TENSOR_CHECK(wide || strcmp(dtype, known[1]) == 0, "type %s of %s", dtype, name);
+    safetensors_add(w, name, rank, shape, NULL);
+    w->tensors[w->count - 1].dtype = wide ? known[0] : known[1];
+    w->tensors[w->count - 1].bytes = bytes;
+}
+
 void safetensors_add_meta(SafetensorsWriter *w, const char *key, const char *value)
 {
     for (size_t i = 0; i < w->meta_count; i++)
@@ -365,19 +378,23 @@ static uint32_t half_of_float(float x)
     return sign | ((bits >> 13) - (112u << 10));
 }
 
-static size_t number_bytes(const SafetensorsWriter *w)
+static size_t tensor_bytes(const SafetensorsWriter *w, const WriterTensor *t)
 {
-    return w->half ? 2 : 4;
+    const size_t size = t->dtype == NULL ? (w->half ? 2 : 4) : strcmp(t->dtype, "F64") == 0 ? 8 : 1;
+    return size * t->count;
 }
 
 static void describe_tensor(FILE *f, const SafetensorsWriter *w, const WriterTensor *t,
                             size_t offset)
 {
     json_write_string(f, t->name);
-    fprintf(f, ":{\"dtype\":\"%s\",\"shape\":[", w->half ? "F16" : "F32");
+    fprintf(f, ":{\"dtype\":\"%s\",\"shape\":[",
+            t->dtype != NULL ? t->dtype
+            : w->half        ? "F16"
+                             : "F32");
     for (int i = 0; i < t->rank; i++)
         fprintf(f, "%s%zu", i > 0 ? "," : "", t->shape[i]);
-    fprintf(f, "],\"data_offsets\":[%zu,%zu]}", offset, offset + number_bytes(w) * t->count);
+    fprintf(f, "],\"data_offsets\":[%zu,%zu]}", offset, offset + tensor_bytes(w, t));
 }
 
 static bool write_json_header(const SafetensorsWriter *w, FILE *f)
@@ -397,7 +414,7 @@ static bool write_json_header(const SafetensorsWriter *w, FILE *f)
         if (i > 0 || w->meta_count > 0)
             putc(',', f);
         describe_tensor(f, w, &w->tensors[i], offset);
-        offset += number_bytes(w) * w->tensors[i].count;
+        offset += tensor_bytes(w, &w->tensors[i]);
     }
     putc('}', f);
     long end = ftell(f);
@@ -414,7 +431,7 @@ static bool write_json_header(const SafetensorsWriter *w, FILE *f)
 static void write_floats(FILE *f, const SafetensorsWriter *w, const float *data, size_t count)
 {
     unsigned char bytes[4 * CHUNK];
-    const size_t size = number_bytes(w);
+    const size_t size = w->half ? 2 : 4;
     for (size_t first = 0; first < count; first += CHUNK) {
         size_t n = count - first < CHUNK ? count - first : CHUNK;
         for (size_t i = 0; i < n; i++) {
@@ -434,7 +451,7 @@ void safetensors_use_half(SafetensorsWriter *w)
 static bool fits_half(const SafetensorsWriter *w, const char *path, Error *err)
 {
     for (size_t i = 0; i < w->count && w->half; i++)
-        for (size_t k = 0; k < w->tensors[i].count; k++)
+        for (size_t k = 0; w->tensors[i].data != NULL && k < w->tensors[i].count; k++)
             if (!(fabsf(w->tensors[i].data[k]) < 65520.0f))
                 return error_set(err,
                                  "%.200s: tensor \"%.200s\": expected numbers within 65504, "
@@ -454,8 +471,13 @@ bool safetensors_write(SafetensorsWriter *w, const char *path, Error *err)
         output_cancel(&out);
         return error_set(err, "%.200s: could not write the header; expected a seekable file", path);
     }
-    for (size_t i = 0; i < w->count; i++)
-        write_floats(out.file, w, w->tensors[i].data, w->tensors[i].count);
+    for (size_t i = 0; i < w->count; i++) {
+        const WriterTensor *t = &w->tensors[i];
+        if (t->dtype == NULL)
+            write_floats(out.file, w, t->data, t->count);
+        else
+            fwrite(t->bytes, 1, tensor_bytes(w, t), out.file);
+    }
     return output_commit(&out, err);
 }
 

@@ -50,6 +50,10 @@ SafetensorsWriter *safetensors_writer(void);
 void safetensors_add(SafetensorsWriter *w, const char *name, int rank, const size_t *shape,
                      const float *data);
 void safetensors_add_meta(SafetensorsWriter *w, const char *key, const char *value);
+/* Entries of another type, little-endian bytes that live until write: dtype "F64" or "U8"
+ * (checked), which safetensors_use_half leaves as they are. */
+void safetensors_add_bytes(SafetensorsWriter *w, const char *name, const char *dtype, int rank,
+                           const size_t *shape, const unsigned char *bytes);
 /* Numbers are written as F16, rounded to nearest, halfway to even.  safetensors_write then refuses
  * numbers that F16 does not reach, over 65504. */
 void safetensors_use_half(SafetensorsWriter *w);

@@ -18,6 +18,7 @@
 #include <time.h>
 
 #ifdef HAVE_POSIX
+#include <dirent.h>
 #include <sys/ioctl.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
@@ -211,6 +212,26 @@ bool platform_exists(const char *path)
     return stat(path, &info) == 0;
 }
 
+static bool read_names(const char *path, FolderNames *names)
+{
+    DIR *folder = opendir(path);
+
+    if (folder == NULL)
+        return false;
+    errno = 0;
+    for (const struct dirent *e; (e = readdir(folder)) != NULL;) {
+        if (e->d_name[0] == '.')
+            continue;
+        if (names->count == names->capacity)
+            names->name = mem_grow(names->name, &names->capacity, 64, sizeof *names->name);
+        names->name[names->count++] = mem_string(e->d_name);
+    }
+    const int cause = errno;
+    closedir(folder);
+    errno = cause;
+    return cause == 0;
+}
+
 static unsigned long process_number(void)
 {
     return (unsigned long)getpid();
@@ -335,12 +356,47 @@ bool platform_exists(const char *path)
     return file != NULL || is_folder(path);
 }
 
+static bool read_names(const char *path, FolderNames *names)
+{
+    (void)path;
+    (void)names;
+    errno = 0;
+    return false;
+}
+
 static unsigned long process_number(void)
 {
     return 0;
 }
 
 #endif
+
+static int compare_names(const void *a, const void *b)
+{
+    return strcmp(*(char *const *)a, *(char *const *)b);
+}
+
+bool platform_list_folder(const char *path, FolderNames *names, Error *err)
+{
+    *names = (FolderNames){0};
+    if (!read_names(path, names)) {
+        const int cause = errno;
+        platform_free_names(names);
+        return error_set(err, "%.300s: cannot be read as a folder: %s", path,
+                         cause != 0 ? strerror(cause) : "this program was built without folders");
+    }
+    if (names->count > 0)
+        qsort(names->name, names->count, sizeof *names->name, compare_names);
+    return true;
+}
+
+void platform_free_names(FolderNames *names)
+{
+    for (size_t i = 0; i < names->count; i++)
+        mem_free(names->name[i]);
+    mem_free(names->name);
+    *names = (FolderNames){0};
+}
 
 bool platform_make_folder(const char *path, Error *err)
 {

@@ -36,6 +36,14 @@ bool platform_rename(const char *from, const char *to, Error *err);
 bool platform_file_size(const char *path, size_t *bytes);
 /* Whether anything has this name: a file, readable or not, a folder, a device. */
 bool platform_exists(const char *path);
+/* The names in the folder, in the order of their bytes, hidden ones left out (platform_free_names).
+ * False and a sentence if it cannot be read; plain C can read none. */
+typedef struct FolderNames {
+    char **name;
+    size_t count, capacity;
+} FolderNames;
+bool platform_list_folder(const char *path, FolderNames *names, Error *err);
+void platform_free_names(FolderNames *names);
 
 /* Whole-file output that is never seen half-written: open writes path.tmp.PID beside it, commit
  * flushes and renames, cancel removes it (and does nothing after commit or a failed open). */

@@ -37,6 +37,7 @@ static const char *const files[] = {
     "x.csv",         "new.safetensors", "folder.safetensors",
     "rates.csv",     "none.csv",        "a.npy",
     "b.npy",         "c.npy",           "d.npy",
+    "y.npy.json",
 };
 
 static void set_up(void)

@@ -65,7 +65,7 @@ size_t law_draw(const FiniteLaw *law, Rng *rng)
     return rng_categorical(rng, law->probability, law->count);
 }
 
-static LawFit fit_of_counts(const FiniteLaw *law, const size_t *seen, size_t samples)
+LawFit law_fit_counts(const FiniteLaw *law, const size_t *seen, size_t samples)
 {
     LawFit fit = {samples, 0.0, 0.0, 0};
     double total = samples > 0 ? (double)samples : 1.0, distance = 0.0;
@@ -91,7 +91,7 @@ LawFit law_fit(const FiniteLaw *law, const States *samples)
         if (k >= 0)
             seen[k]++;
     }
-    LawFit fit = fit_of_counts(law, seen, samples->batch);
+    LawFit fit = law_fit_counts(law, seen, samples->batch);
     mem_free(seen);
     return fit;
 }
@@ -108,7 +108,7 @@ double law_tv_floor(const FiniteLaw *law, size_t samples, size_t draws, uint64_t
         memset(seen, 0, law->count * sizeof *seen);
         for (size_t b = 0; b < samples; b++)
             seen[law_draw(law, &rng)]++;
-        sum += fit_of_counts(law, seen, samples).tv;
+        sum += law_fit_counts(law, seen, samples).tv;
     }
     mem_free(seen);
     return sum / (double)draws;

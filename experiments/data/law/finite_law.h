@@ -33,6 +33,9 @@ typedef struct LawFit {
     size_t covered; /* patterns seen at least once */
 } LawFit;
 LawFit law_fit(const FiniteLaw *law, const States *samples);
+/* The same of samples that were looked up: seen (law->count) says how many are each pattern.  Looks
+ * at the law's count and probabilities alone. */
+LawFit law_fit_counts(const FiniteLaw *law, const size_t *seen, size_t samples);
 /* The tv that as many exact samples have, averaged over `draws` seeded sets of them. */
 double law_tv_floor(const FiniteLaw *law, size_t samples, size_t draws, uint64_t seed);
 

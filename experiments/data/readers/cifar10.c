@@ -1,4 +1,5 @@
-/* The data set `cifar10`: the binary version, files of records. */
+/* The data set `cifar10`: the binary version, files of records, in the folder that is named or in
+ * cifar-10-batches-bin within it, which is what the archive unpacks to. */
 #include <stdio.h>
 
 #include "experiments/data/dataset_kind.h"
@@ -42,22 +43,48 @@ static bool cifar_file(Dataset *d, const char *path, Error *err)
     return ok && reading_check_labels(d->labels + count, more, d->classes, path, err);
 }
 
-static bool open_cifar(Dataset *d, const char *folder, bool test_split, Error *err)
+static bool has_files(const char *folder)
+{
+    return reading_there(folder, "data_batch_1.bin") || reading_there(folder, "test_batch.bin");
+}
+
+/* Where the files are (mem_free): the folder itself, if they are nowhere. */
+static char *folder_of(const char *place)
+{
+    char *inner = reading_path(place, "cifar-10-batches-bin");
+
+    if (!has_files(place) && has_files(inner))
+        return inner;
+    mem_free(inner);
+    return mem_string(place);
+}
+
+/* An archive, or the files of pickles. */
+static bool check_version(const char *place, Error *err)
+{
+    size_t bytes;
+
+    if (platform_file_size(place, &bytes))
+        return error_set(
+            err,
+            "%.300s: is a file, expected the folder of the binary version of CIFAR-10, "
+            "which tar -xzf cifar-10-binary.tar.gz unpacks",
+            place);
+    if (!has_files(place) && (reading_there(place, "data_batch_1") ||
+                              reading_there(place, "cifar-10-batches-py/data_batch_1")))
+        return error_set(err,
+                         "%.300s: has the python version of CIFAR-10 (pickles), expected the "
+                         "binary version: data_batch_1.bin and so on, of cifar-10-binary.tar.gz",
+                         place);
+    return true;
+}
+
+/* data_batch_1.bin and those that follow. */
+static bool training_files(Dataset *d, const char *folder, Error *err)
 {
     char *missing = NULL;
     bool ok = true;
 
-    d->height = d->width = CIFAR_SIDE;
-    d->channels = 3;
-    d->dims = 3 * CIFAR_PLANE;
-    d->states = 256;
-    d->classes = 10;
-    if (test_split) {
-        char *path = reading_path(folder, "test_batch.bin");
-        ok = cifar_file(d, path, err);
-        mem_free(path);
-        return ok;
-    }
     for (int i = 1; ok && i <= CIFAR_FILES; i++) {
         char name[32];
         size_t bytes;
@@ -77,9 +104,37 @@ static bool open_cifar(Dataset *d, const char *folder, bool test_split, Error *e
     return ok;
 }
 
-static bool has_test(const char *folder)
+static bool test_file(Dataset *d, const char *folder, Error *err)
 {
-    return reading_there(folder, "test_batch.bin");
+    char *path = reading_path(folder, "test_batch.bin");
+    const bool ok = cifar_file(d, path, err);
+
+    mem_free(path);
+    return ok;
+}
+
+static bool open_cifar(Dataset *d, const char *place, bool test_split, Error *err)
+{
+    d->height = d->width = CIFAR_SIDE;
+    d->channels = 3;
+    d->dims = 3 * CIFAR_PLANE;
+    d->states = 256;
+    d->classes = 10;
+    if (!check_version(place, err))
+        return false;
+    char *folder = folder_of(place);
+    const bool ok = test_split ? test_file(d, folder, err) : training_files(d, folder, err);
+    mem_free(folder);
+    return ok;
+}
+
+static bool has_test(const char *place)
+{
+    char *folder = folder_of(place);
+    const bool there = reading_there(folder, "test_batch.bin");
+
+    mem_free(folder);
+    return there;
 }
 
 const DatasetKind dataset_cifar10 = {

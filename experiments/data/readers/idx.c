@@ -1,10 +1,13 @@
 /* idx files, and the data set `idx`: the pictures of one of them. */
 #include "experiments/data/readers/idx.h"
 
+#include <string.h>
+
 #include "experiments/data/dataset_kind.h"
 #include "experiments/data/readers/reading.h"
 #include "nn/formats/byte_order.h"
 #include "tensor/base/memory.h"
+#include "tensor/base/platform.h"
 
 enum { MAX_SIDE = 4096 };
 
@@ -19,7 +22,8 @@ static bool idx_header(FILE *f, const char *path, size_t bytes, int sizes, size_
     if (!reading_bytes(f, path, h, header, err))
         return false;
     if (h[0] == 0x1F && h[1] == 0x8B)
-        return error_set(err, "%s: is compressed with gzip, unpack it first", path);
+        return error_set(
+            err, "%.300s: is compressed with gzip, unpack it first: gzip -dc FILE.gz > FILE", path);
     size_t magic = (size_t)big_endian(h, 4);
     if (magic != 0x800 + (size_t)sizes)
         return error_set(err, "%s: magic number 0x%08zx, expected 0x%08zx (bytes, %d axes)", path,
@@ -40,10 +44,26 @@ static bool idx_header(FILE *f, const char *path, size_t bytes, int sizes, size_
     return true;
 }
 
+/* The file and its length; a sentence, which names the command that unpacks FILE.gz if only that is
+ * there. */
+static FILE *open_file(const char *path, size_t *bytes, Error *err)
+{
+    char *packed = mem_alloc(strlen(path) + 4, 1);
+    FILE *f = reading_open(path, bytes, err);
+
+    strcat(strcpy(packed, path), ".gz");
+    if (f == NULL && platform_file_size(packed, bytes))
+        error_set(err,
+                  "%.200s: is not there, but compressed: expected it unpacked, by gzip -d '%.200s'",
+                  path, packed);
+    mem_free(packed);
+    return f;
+}
+
 bool idx_pictures(Dataset *d, const char *path, Error *err)
 {
     size_t bytes, size[3];
-    FILE *f = reading_open(path, &bytes, err);
+    FILE *f = open_file(path, &bytes, err);
 
     if (f == NULL)
         return false;
@@ -65,7 +85,7 @@ bool idx_pictures(Dataset *d, const char *path, Error *err)
 bool idx_labels(Dataset *d, const char *path, Error *err)
 {
     size_t bytes, count = 0;
-    FILE *f = reading_open(path, &bytes, err);
+    FILE *f = open_file(path, &bytes, err);
 
     if (f == NULL)
         return false;

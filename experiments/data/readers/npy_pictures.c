@@ -1,17 +1,22 @@
-/* The data set `npy`: pictures of bytes in an array, such as numpy.save writes. */
+/* The data set `npy`: pictures of bytes in an array, such as numpy.save writes.  All of NAME.npy
+ * are learnt from; the test split is an array beside it, NAME.test.npy. */
 #include <string.h>
 
+#include "experiments/cli/paths.h"
 #include "experiments/data/dataset_kind.h"
 #include "nn/formats/npy.h"
 #include "tensor/base/memory.h"
+#include "tensor/base/platform.h"
 
 enum { MAX_SIDE = 4096 };
 
 static bool check_array(const NpyArray *a, const char *path, Error *err)
 {
     if (a->type != NPY_U1)
-        return error_set(err, "%.300s: entries of %s, expected uint8", path,
-                         npy_type_name(a->type));
+        return error_set(err,
+                         "%.300s: entries of %s, expected uint8: array.astype('uint8') makes them, "
+                         "of numbers from 0 to 255",
+                         path, npy_type_name(a->type));
     if (a->rank != 3 && a->rank != 4)
         return error_set(err,
                          "%.300s: %d axes, expected 3 (pictures, height, width) or 4 (then "
@@ -42,20 +47,39 @@ static bool take_pictures(Dataset *d, const NpyArray *a, const char *path, Error
     return true;
 }
 
+/* NAME.test.npy of NAME.npy (mem_free). */
+static char *test_path(const char *path)
+{
+    return path_with_suffix(path, ".test.npy");
+}
+
 static bool open_npy(Dataset *d, const char *path, bool test_split, Error *err)
 {
-    NpyArray *a = npy_read(path, err);
-    const bool ok = a != NULL && take_pictures(d, a, path, err);
+    char *file = test_split ? test_path(path) : mem_string(path);
+    NpyArray *a = npy_read(file, err);
+    const bool ok = a != NULL && take_pictures(d, a, file, err);
 
-    (void)test_split; /* there is none */
     npy_free(a);
+    mem_free(file);
     return ok;
+}
+
+static bool has_test(const char *path)
+{
+    size_t bytes;
+    char *file = test_path(path);
+    const bool there = platform_file_size(file, &bytes);
+
+    mem_free(file);
+    return there;
 }
 
 const DatasetKind dataset_npy = {
     .name = "npy",
     .place = "FILE",
-    .help = "a uint8 array (pictures, height, width) or (..., channels), no labels, no test split",
+    .help = "a uint8 array (pictures, height, width) or (..., channels), no labels; NAME.test.npy "
+            "to test",
     .presets = &dataset_presets_greys,
     .open = open_npy,
+    .has_test = has_test,
 };

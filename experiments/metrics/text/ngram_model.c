@@ -272,6 +272,17 @@ double ngram_log_probability(const NgramModel *m, const uint16_t *context, size_
     return log(p);
 }
 
+void ngram_log_probabilities(const NgramModel *m, const States *x, double *out)
+{
+    for (size_t b = 0; b < x->batch; b++) {
+        const uint16_t *row = states_row(x, b);
+        for (size_t i = 0; i < x->dims; i++) {
+            const size_t length = i < m->order - 1 ? i : m->order - 1;
+            out[b * x->dims + i] = ngram_log_probability(m, row + i - length, length, row[i]);
+        }
+    }
+}
+
 double ngram_mean(const NgramModel *m, const States *x)
 {
     double sum = 0.0;

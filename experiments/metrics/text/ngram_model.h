@@ -40,6 +40,8 @@ double ngram_discount(const NgramModel *m, size_t k);
  * (a mask) is one that the text has not. */
 double ngram_log_probability(const NgramModel *m, const uint16_t *context, size_t length,
                              uint16_t symbol);
+/* That of each symbol of each sequence, which begins without a context: out (batch, dims). */
+void ngram_log_probabilities(const NgramModel *m, const States *x, double *out);
 /* The mean of that over all symbols of all sequences, each of which begins without a context; at
  * least one symbol (checked). */
 double ngram_mean(const NgramModel *m, const States *x);

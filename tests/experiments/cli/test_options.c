@@ -152,6 +152,36 @@ START_TEST(repeats_have_an_end)
 }
 END_TEST
 
+/* All words that are no options, wherever they stand. */
+START_TEST(the_rest_is_taken)
+{
+    WordList files = {0};
+    const char *out = NULL;
+    bool flag = false;
+    const Option options[] = {
+        {"OUT", OPTION_TEXT, &out, NULL, 0, 0, true, "a file"},
+        {"FILES", OPTION_REST, &files, NULL, 0, 0, true, "files"},
+        {"--flag", OPTION_FLAG, &flag, NULL, 0, 0, false, "a flag"},
+    };
+    char words[202][8], *argv[202];
+    CommonOptions common = {0};
+    for (int i = 0; i < 202; i++)
+        argv[i] = (snprintf(words[i], sizeof words[i], "f%d", i), words[i]);
+    strcpy(words[100], "--flag");
+    ck_assert_int_eq(options_parse(&command, options, 3, &common, 202, argv), OPTIONS_OK);
+    ck_assert(flag && strcmp(out, "f0") == 0 && files.count == 200);
+    ck_assert(strcmp(files.values[0], "f1") == 0 && strcmp(files.values[98], "f99") == 0);
+    ck_assert(strcmp(files.values[99], "f101") == 0 && strcmp(files.values[199], "f201") == 0);
+    mem_free(files.values);
+    files = (WordList){0};
+    ck_assert_int_eq(options_parse(&command, options, 3, &common, 1, argv), OPTIONS_WRONG);
+    expect(stderr, "stderr", "FILES is missing");
+    strcpy(words[0], "--help");
+    ck_assert_int_eq(options_parse(&command, options, 3, &common, 1, argv), OPTIONS_HELP);
+    expect(stdout, "stdout", "di4c toy OUT FILES... [options]");
+}
+END_TEST
+
 START_TEST(tables_are_put_together)
 {
     int64_t steps = 0;
@@ -209,6 +239,7 @@ Suite *options_suite(void)
     tcase_add_test(tc, all_kinds_are_taken);
     tcase_add_loop_test(tc, mistakes_are_explained, 0, (int)(sizeof wrong / sizeof wrong[0]));
     tcase_add_test(tc, repeats_have_an_end);
+    tcase_add_test(tc, the_rest_is_taken);
     tcase_add_test(tc, tables_are_put_together);
     tcase_add_test_raise_signal(tc, tables_have_an_end, SIGABRT);
     tcase_add_test(tc, help_wins);

@@ -42,6 +42,8 @@
 #define PAGE    "--report @p.html "
 #define MNIST   EVAL STEPS "--model @m.safetensors --data mnist:" DIR " --metrics "
 #define CONVERT "convert @t.safetensors "
+#define PART    "eval --quiet --count 9 " STEPS DATA MODEL "--statistics @o.stats "
+#define PARTS   "merge @a.stats @b.stats "
 #define THEORY  "theory --quiet --out @ --json @o.json "
 
 /* Where to look: a file of the folder, or "status", "stdout", "stderr", "threads" or "kill": is the
@@ -221,6 +223,9 @@ static const Row rows[] = {
      false},
     {"eval", "--report", "p.html", EVAL STEPS DATA MODEL, EVAL STEPS DATA MODEL "--report @p.html",
      false},
+    {"eval", "--shard", "o.stats", PART "--shard 0/2", PART "--shard 1/2", false},
+    {"eval", "--statistics", "o.stats", PART "--shard 0/2",
+     PART "--shard 0/2 --statistics @p.stats", false},
     {"eval", "--seed", "p.html", EVAL STEPS DATA MODEL PAGE, EVAL STEPS DATA MODEL PAGE "--seed 2",
      false},
     {"eval", "--batch", "p.html", EVAL STEPS DATA MODEL PAGE,
@@ -242,6 +247,11 @@ static const Row rows[] = {
      EVAL STEPS DATA MODEL PAGE "--count 64 --lambda sample", false},
     {"eval", "--bound-lambdas", "o.json", EVAL STEPS DATA MODEL "--metrics bound",
      EVAL STEPS DATA MODEL "--metrics bound --bound-lambdas 2", false},
+
+    {"merge", "FILES", "o.json", PARTS "--json @o.json", "merge @c.stats --json @o.json", false},
+    {"merge", "--out", "o.npy", "merge @a.npy @b.npy --out @o.npy",
+     "merge @a.npy @b.npy --out @p.npy", false},
+    {"merge", "--json", "o.json", PARTS, PARTS "--json @o.json", false},
 
     {"inspect", "FILE", "stdout", "inspect @t.safetensors", "inspect @s.safetensors", false},
     {"convert", "IN", "o.pt", "convert @t.safetensors @o.pt", "convert @u.safetensors @o.pt",
@@ -273,11 +283,13 @@ enum { ROWS = sizeof rows / sizeof rows[0] };
 static void set_up(void)
 {
     static const char *const files[] = {
-        "t.safetensors", "t.csv",         "u.safetensors", "u.csv",         "s.safetensors",
-        "s.csv",         "o.safetensors", "o.csv",         "p.safetensors", "p.csv",
-        "o.npy",         "p.npy",         "o.json",        "p.json",        "p.html",
-        "o.pt",          "p.pt",          "m.safetensors", "m.csv",         "c.safetensors",
-        "c2.safetensors"};
+        "t.safetensors",  "t.csv",         "u.safetensors", "u.csv",         "s.safetensors",
+        "s.csv",          "o.safetensors", "o.csv",         "p.safetensors", "p.csv",
+        "o.npy",          "p.npy",         "o.json",        "p.json",        "p.html",
+        "o.pt",           "p.pt",          "m.safetensors", "m.csv",         "c.safetensors",
+        "c2.safetensors", "o.npy.json",    "a.npy",         "a.npy.json",    "b.npy",
+        "b.npy.json",     "a.stats",       "b.stats",       "c.stats",       "o.stats",
+        "p.stats"};
     cli_set_up(DIR);
     for (size_t i = 0; i < sizeof files / sizeof files[0]; i++)
         toy(files[i]);
@@ -357,8 +369,8 @@ static char *file_text(const char *name)
 static char *look_after(const Row *r, const char *line)
 {
     static const char *const outputs[] = {
-        "o.png", "p.png", "o.safetensors", "o.npy",      "o.json",
-        "o.pt",  "p.csv", "p.html",        "index.html", "teacher.safetensors"};
+        "o.png", "p.png",  "o.stats",    "o.safetensors",      "o.npy", "o.json", "o.pt",
+        "p.csv", "p.html", "index.html", "teacher.safetensors"};
     char number[24];
     for (size_t i = 0; i < sizeof outputs / sizeof outputs[0]; i++)
         remove(toy(outputs[i]));
@@ -422,6 +434,13 @@ START_TEST(every_option_does_something)
             classifier_destroy(c);
         }
         dataset_close(d);
+    }
+    if (strcmp(name, "merge") == 0) { /* two halves, and a whole of another seed */
+        expect(SAMPLE MODEL "--shard 0/2 --out @a.npy", 0);
+        expect(SAMPLE MODEL "--shard 1/2 --out @b.npy", 0);
+        expect(PART "--shard 0/2 --statistics @a.stats", 0);
+        expect(PART "--shard 1/2 --statistics @b.stats", 0);
+        expect(PART "--shard 0/1 --seed 2 --statistics @c.stats", 0);
     }
     if (strcmp(name, "verify") == 0) /* a case that fails is reported, too */
         toy_text(toy("manifest.json"), "{\"arrays\": {}, \"models\": {}, \"cases\": "

@@ -18,9 +18,9 @@
 static void set_up(void)
 {
     static const char *const files[] = {
-        "a.txt",         "b.txt",  "t.safetensors", "t.csv",       "s.safetensors", "s.csv",
-        "u.safetensors", "u.csv",  "o.txt",         "p.txt",       "o.npy",         "o.png",
-        "o.json",        "o.html", "k.bin",         "k.bin.vocab", "t.pt"};
+        "a.txt",         "b.txt",  "t.safetensors", "t.csv", "s.safetensors", "s.csv",
+        "u.safetensors", "u.csv",  "o.txt",         "p.txt", "o.npy",         "o.png",
+        "p.txt.json",    "o.json", "o.html",        "k.bin", "k.bin.vocab",   "t.pt"};
     cli_set_up(DIR);
     for (size_t i = 0; i < sizeof files / sizeof files[0]; i++)
         toy(files[i]);

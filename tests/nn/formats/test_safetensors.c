@@ -76,6 +76,41 @@ START_TEST(round_trip)
 }
 END_TEST
 
+/* Bytes of other types beside floats, which halves leave alone. */
+START_TEST(other_types_are_written_as_they_are)
+{
+    static const unsigned char bytes[16] = {1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16};
+    const float one = 0.5f;
+    for (int half = 0; half < 2; half++) {
+        Error err = {""};
+        SafetensorsWriter *w = safetensors_writer();
+        safetensors_add_bytes(w, "wide", "F64", 1, (size_t[]){2}, bytes);
+        safetensors_add(w, "one", 0, NULL, &one);
+        safetensors_add_bytes(w, "small", "U8", 2, (size_t[]){3, 5}, bytes);
+        if (half == 1)
+            safetensors_use_half(w);
+        ck_assert_msg(safetensors_write(w, path, &err), "%s", err.text);
+        safetensors_writer_free(w);
+        SafetensorsFile *f = safetensors_read(path, &err);
+        ck_assert_msg(f != NULL, "%s", err.text);
+        const FileTensor *wide = safetensors_find(f, "wide"), *small = safetensors_find(f, "small");
+        ck_assert(strcmp(wide->dtype, "F64") == 0 && wide->byte_count == 16);
+        ck_assert(strcmp(small->dtype, "U8") == 0 && small->byte_count == 15);
+        ck_assert(small->rank == 2 && small->shape[0] == 3 && small->shape[1] == 5);
+        ck_assert_mem_eq(wide->bytes, bytes, 16);
+        ck_assert_mem_eq(small->bytes, bytes, 15);
+        ck_assert_str_eq(safetensors_find(f, "one")->dtype, half == 1 ? "F16" : "F32");
+        safetensors_free(f);
+    }
+}
+END_TEST
+
+START_TEST(other_types_are_checked)
+{
+    safetensors_add_bytes(safetensors_writer(), "x", "I64", 0, NULL, (const unsigned char *)"");
+}
+END_TEST
+
 START_TEST(nothing_to_write)
 {
     Error err = {""};
@@ -332,6 +367,8 @@ Suite *safetensors_suite(void)
     tcase_add_checked_fixture(tc, NULL, remove_file);
     tcase_add_test(tc, round_trip);
     tcase_add_test(tc, halves_round_to_nearest);
+    tcase_add_test(tc, other_types_are_written_as_they_are);
+    tcase_add_test_raise_signal(tc, other_types_are_checked, 6);
     tcase_add_test(tc, nothing_to_write);
     tcase_add_test(tc, number_formats);
     tcase_add_test(tc, doubles_beyond_float_are_refused);

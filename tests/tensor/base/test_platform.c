@@ -209,6 +209,36 @@ START_TEST(names_that_exist)
 }
 END_TEST
 
+/* In the order of their bytes, without hidden ones; nothing is kept of a folder that is none. */
+START_TEST(names_in_a_folder)
+{
+    static const char *const made[] = {FOLDER "/list-b", FOLDER "/list-B", FOLDER "/.list-c",
+                                       FOLDER "/list-a"};
+    const size_t before = mem_in_use();
+    FolderNames names;
+    Error err = {""};
+    ck_assert(!platform_list_folder(FOLDER "/none", &names, &err));
+    ck_assert(names.name == NULL && names.count == 0);
+    ck_assert_ptr_nonnull(strstr(err.text, FOLDER "/none: cannot be read as a folder: "));
+    for (size_t i = 0; i < 4; i++)
+        write_file(made[i], "");
+#ifdef DI4C_PLAIN_C
+    ck_assert(!platform_list_folder(folder, &names, &err));
+#else
+    ck_assert_msg(platform_list_folder(folder, &names, &err), "%s", err.text);
+    ck_assert_uint_eq(names.count, 3);
+    ck_assert_str_eq(names.name[0], "list-B");
+    ck_assert_str_eq(names.name[1], "list-a");
+    ck_assert_str_eq(names.name[2], "list-b");
+    platform_free_names(&names);
+    ck_assert(!platform_list_folder(made[0], &names, &err)); /* a file */
+#endif
+    for (size_t i = 0; i < 4; i++)
+        remove(made[i]);
+    ck_assert_uint_eq(mem_in_use(), before);
+}
+END_TEST
+
 START_TEST(commit_replaces_the_file)
 {
     OutputFile out;
@@ -370,6 +400,7 @@ Suite *platform_suite(void)
     tcase_add_test(files, folders_are_made_with_their_parents);
     tcase_add_test(files, sizes_of_plain_files);
     tcase_add_test(files, names_that_exist);
+    tcase_add_test(files, names_in_a_folder);
     tcase_add_test(files, commit_replaces_the_file);
     tcase_add_test(files, cancel_leaves_nothing);
     tcase_add_test(files, a_path_that_cannot_be_written);

@@ -1,8 +1,10 @@
 /* Files of CIFAR-10: the order of their bytes, and every kind of damage. */
 #include <check.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "experiments/data/datasets.h"
+#include "tensor/base/platform.h"
 #include "tests/tools/data_files.h"
 #include "tests/tools/toys.h"
 
@@ -55,6 +57,53 @@ START_TEST(bad_cifar_files)
 }
 END_TEST
 
+/* The folder that the archive unpacks to, or the one around it; files of the outer come first. */
+START_TEST(the_archives_folder_is_found)
+{
+    Error err = {""};
+    toy("cifar-10-batches-bin"); /* a folder: removed after the files */
+    ck_assert(platform_make_folder(FOLDER "/cifar-10-batches-bin", &err));
+    toy("cifar-10-batches-bin/data_batch_1.bin");
+    toy("cifar-10-batches-bin/test_batch.bin");
+    ck_assert(!dataset_has_test(CIFAR));
+    data_file_cifar(FOLDER "/data_batch_1.bin", 3, 2);
+    ck_assert_int_eq(
+        rename(toy("data_batch_1.bin"), FOLDER "/cifar-10-batches-bin/data_batch_1.bin"), 0);
+    data_file_cifar(FOLDER "/test_batch.bin", 1, 6);
+    ck_assert_int_eq(rename(toy("test_batch.bin"), FOLDER "/cifar-10-batches-bin/test_batch.bin"),
+                     0);
+    for (int i = 0; i < 2; i++) {
+        const char *spec = i == 0 ? CIFAR : CIFAR "/cifar-10-batches-bin";
+        Dataset *d = data_open(spec, false, DATA_AS_IS), *t = data_open(spec, true, DATA_AS_IS);
+        ck_assert(d->count == 3 && d->labels[0] == 2 && t->count == 1 && t->labels[0] == 6);
+        ck_assert(dataset_has_test(spec));
+        dataset_close(d);
+        dataset_close(t);
+    }
+    data_file_cifar(FOLDER "/data_batch_1.bin", 1, 5);
+    Dataset *d = data_open(CIFAR, false, DATA_AS_IS);
+    ck_assert(d->count == 1 && d->labels[0] == 5);
+    dataset_close(d);
+}
+END_TEST
+
+START_TEST(other_versions_are_named)
+{
+    Error err = {""};
+    data_file(FOLDER "/cifar-10-python.tar.gz", "\x1F\x8B", 2);
+    data_refused("cifar10:" FOLDER "/cifar-10-python.tar.gz", false, DATA_AS_IS, "python.tar.gz",
+                 "expected the folder of the binary version");
+    data_file(FOLDER "/data_batch_1", "\x80\2", 2);
+    data_refused(CIFAR, false, DATA_AS_IS, FOLDER,
+                 "has the python version of CIFAR-10 (pickles), expected the binary version");
+    data_refused(CIFAR, true, DATA_AS_IS, FOLDER, "cifar-10-binary.tar.gz");
+    toy("cifar-10-batches-py");
+    ck_assert(platform_make_folder(FOLDER "/cifar-10-batches-py", &err));
+    ck_assert_int_eq(rename(toy("data_batch_1"), toy("cifar-10-batches-py/data_batch_1")), 0);
+    data_refused(CIFAR, false, DATA_AS_IS, FOLDER, "has the python version of CIFAR-10");
+}
+END_TEST
+
 Suite *cifar10_suite(void);
 Suite *cifar10_suite(void)
 {
@@ -65,6 +114,8 @@ Suite *cifar10_suite(void)
     tcase_add_checked_fixture(tc, set_up, toys_tear_down);
     tcase_add_test(tc, cifar_planes_become_channels);
     tcase_add_test(tc, bad_cifar_files);
+    tcase_add_test(tc, the_archives_folder_is_found);
+    tcase_add_test(tc, other_versions_are_named);
     suite_add_tcase(suite, tc);
     return suite;
 }

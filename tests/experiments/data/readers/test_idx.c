@@ -1,5 +1,6 @@
 /* One idx file of pictures. */
 #include <check.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "experiments/data/datasets.h"
@@ -33,6 +34,18 @@ START_TEST(labels_are_no_pictures)
 }
 END_TEST
 
+START_TEST(packed_files_are_refused_with_the_command)
+{
+    data_file(PICTURES, "\x1F\x8B\x08 and so on to sixteen", 24);
+    data_refused("idx:" PICTURES, false, DATA_AS_IS, PICTURES,
+                 "is compressed with gzip, unpack it first: gzip -dc FILE.gz > FILE");
+    remove(PICTURES);
+    data_file(PICTURES ".gz", "\x1F\x8B\x08", 3);
+    data_refused("idx:" PICTURES, false, DATA_AS_IS, PICTURES, "gzip -d '" PICTURES ".gz'");
+    data_refused("mnist:" FOLDER, false, DATA_AS_IS, PICTURES, "gzip -d '" PICTURES ".gz'");
+}
+END_TEST
+
 Suite *idx_suite(void);
 Suite *idx_suite(void)
 {
@@ -43,6 +56,7 @@ Suite *idx_suite(void)
     tcase_add_checked_fixture(tc, set_up, toys_tear_down);
     tcase_add_test(tc, idx_file_has_no_labels);
     tcase_add_test(tc, labels_are_no_pictures);
+    tcase_add_test(tc, packed_files_are_refused_with_the_command);
     suite_add_tcase(suite, tc);
     return suite;
 }

@@ -52,11 +52,19 @@ START_TEST(pictures_are_read)
 }
 END_TEST
 
-START_TEST(there_is_no_test_split)
+START_TEST(the_test_split_lies_beside)
 {
+    Error err = {""};
+    const uint8_t other[2 * 3 * 4] = {9, 8};
     write_array(NPY_U1, 3, (size_t[]){5, 3, 4});
     ck_assert(!dataset_has_test(NPY));
-    data_refused(NPY, true, DATA_AS_IS, NPY, "npy has no test split");
+    data_refused(NPY, true, DATA_AS_IS, "x.test.npy", "expected a readable .npy file");
+    ck_assert(npy_write(toy("x.test.npy"), NPY_U1, 3, (size_t[]){2, 3, 4}, other, &err));
+    ck_assert(dataset_has_test(NPY));
+    Dataset *d = data_open(NPY, true, DATA_AS_IS);
+    ck_assert(d->count == 2 && d->data[0] == 9 && d->data[1] == 8);
+    dataset_close(d);
+    dataset_close(open_with(5, 3, 4, 1)); /* all of it, as without */
 }
 END_TEST
 
@@ -68,7 +76,7 @@ START_TEST(other_arrays_are_refused)
         size_t shape[5];
         const char *piece;
     } cases[] = {
-        {NPY_F4, 3, {5, 3, 4}, "entries of float32, expected uint8"},
+        {NPY_F4, 3, {5, 3, 4}, "entries of float32, expected uint8: array.astype('uint8')"},
         {NPY_U1, 0, {0}, "0 axes, expected 3"},
         {NPY_U1, 2, {5, 12}, "2 axes, expected 3"},
         {NPY_U1, 5, {5, 3, 2, 2, 1}, "5 axes, expected 3"},
@@ -118,7 +126,7 @@ Suite *npy_pictures_suite(void)
     tcase_set_timeout(tc, 20);
     tcase_add_checked_fixture(tc, set_up, toys_tear_down);
     tcase_add_test(tc, pictures_are_read);
-    tcase_add_test(tc, there_is_no_test_split);
+    tcase_add_test(tc, the_test_split_lies_beside);
     tcase_add_loop_test(tc, other_arrays_are_refused, 0, 8);
     tcase_add_test(tc, sides_have_a_limit);
     tcase_add_test(tc, damaged_files_are_refused);

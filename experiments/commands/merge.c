@@ -1,0 +1,116 @@
+/* di4c merge: the parts of `sample --shard` and `eval --shard` as one run would have made them. */
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "experiments/cli/paths.h"
+#include "experiments/cli/provenance.h"
+#include "experiments/commands/commands.h"
+#include "experiments/commands/merge_samples.h"
+#include "experiments/metrics/statistics.h"
+#include "tensor/base/memory.h"
+#include "tensor/base/platform.h"
+
+typedef struct MergeOptions {
+    WordList files;
+    const char *out, *json;
+    CommonOptions common;
+} MergeOptions;
+
+static OptionsResult parse_merge(const Command *self, MergeOptions *o, int argc, char **argv)
+{
+    const Option options[] = {
+        {"FILES", OPTION_REST, &o->files, NULL, 0, 0, true,
+         "all parts, in any order: samples (.npy or .txt, each with its note FILE.json beside it), "
+         "or files of eval --statistics"},
+        {"--out", OPTION_TEXT, &o->out, "FILE", 0, 0, false, "of samples: all of them"},
+        {"--json", OPTION_TEXT, &o->json, "FILE", 0, 0, false,
+         "of statistics: results as eval --json writes them"},
+    };
+    return options_parse(self, options, sizeof options / sizeof options[0], &o->common, argc, argv);
+}
+
+/* Wrong usage: the first file says of what kind all are. */
+static bool check_merge(const MergeOptions *o, Error *err)
+{
+    const char *first = o->files.values[0];
+    if (merge_are_samples(first))
+        return o->json ? error_set(err, "--json: expected files of statistics, found %.200s", first)
+               : !o->out
+                   ? error_set(err, "--out is missing: expected the name of a file for all samples")
+                   : merge_are_samples(o->out) ||
+                         error_set(err, "--out %.200s: expected a name that ends in .npy or .txt",
+                                   o->out);
+    return o->out ? error_set(err, "--out: expected files of samples, found %.200s", first)
+                  : path_check_result("--json", o->json, err);
+}
+
+/* ---- statistics ---- */
+
+/* As write_json of eval.c, but for the command. */
+static bool write_json(const Statistics *s, const char *path, Error *err)
+{
+    static const char *const texts[] = {"sampler", "grid", "lambda", "model", "teacher"};
+    OutputFile out;
+    const char *version = run_facts_find(&s->facts, "version");
+    const char *seed = run_facts_find(&s->facts, "--seed");
+    if (!output_open(&out, path, err))
+        return false;
+    JsonOut j = jsonout_start(out.file);
+    jsonout_object(&j, NULL);
+    jsonout_string(&j, "command", provenance_command());
+    jsonout_string(&j, "version", version);
+    jsonout_count(&j, "seed", seed ? strtoull(seed, NULL, 10) : 0);
+    for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++)
+        if (run_facts_find(&s->facts, texts[i]))
+            jsonout_string(&j, texts[i], run_facts_find(&s->facts, texts[i]));
+    evaluation_json(s->evaluation, &j);
+    jsonout_end(&j);
+    return output_commit(&out, err);
+}
+
+static bool merge_rows(const MergeOptions *o, Error *err)
+{
+    if (o->json && !path_check_output(o->json, err))
+        return false;
+    Statistics *s = statistics_merge(o->files.values, o->files.count, err);
+    if (!s)
+        return false;
+    evaluation_print(s->evaluation, stdout);
+    const bool ok = !o->json || write_json(s, o->json, err);
+    statistics_free(s);
+    return ok;
+}
+
+/* ---- the command ---- */
+
+static bool merge_all(const MergeOptions *o, Error *err)
+{
+    size_t total;
+    if (!merge_are_samples(o->files.values[0]))
+        return merge_rows(o, err);
+    if (!merge_samples(o->out, o->files.values, o->files.count, &total, err))
+        return false;
+    printf("%s: %zu sample%s of %zu part%s\n", o->out, total, total == 1 ? "" : "s", o->files.count,
+           o->files.count == 1 ? "" : "s");
+    return true;
+}
+
+static int run_merge(const Command *self, int argc, char **argv)
+{
+    MergeOptions o = {.files = {0}};
+    Error err;
+    const OptionsResult r = parse_merge(self, &o, argc, argv);
+    int status = r == OPTIONS_HELP ? 0 : 2;
+    if (r == OPTIONS_OK && !check_merge(&o, &err))
+        command_fail(self, &err, 2);
+    else if (r == OPTIONS_OK)
+        status = merge_all(&o, &err) ? 0 : command_fail(self, &err, 1);
+    mem_free(o.files.values);
+    return status;
+}
+
+const Command command_merge = {
+    .name = "merge",
+    .summary = "Joins the parts of `sample --shard` or `eval --shard` to what one run makes.",
+    .example = "di4c merge out/part-0.npy out/part-1.npy --out out/samples.npy",
+    .run = run_merge};

@@ -1,0 +1,420 @@
+/* Statistics are .safetensors files.  Metadata: format, samples, first, count; "run.KEY" for each
+ * fact of the run, "METRIC.KEY" for each of a metric; "row.I.model", "row.I.steps", "row.I.calls"
+ * and "row.I.seconds" of row I.  Tensors: "METRIC.NAME" (F64), what the metric keeps;
+ * "row.I.METRIC" (U8), the records of the shard's samples.  Everything but the first sample, the
+ * count, calls, seconds and records is the same in all shards, which is checked bit for bit. */
+#include "experiments/metrics/statistics.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "nn/formats/byte_order.h"
+#include "nn/formats/safetensors.h"
+#include "tensor/base/check.h"
+#include "tensor/base/memory.h"
+#include "tensor/base/text.h"
+
+enum { KEY = 96 };
+static const char format[] = "di4c-statistics-1";
+
+bool statistics_check(const Evaluation *e, Error *err)
+{
+    for (size_t i = 0; i < e->metrics.count; i++) {
+        const Metric *m = &e->metrics.at[i];
+        if (m->chosen && !m->kind->parts)
+            return error_set(err,
+                             "--shard: expected --metrics of samples that can be measured in "
+                             "shards, %s cannot",
+                             m->kind->name);
+    }
+    return true;
+}
+
+/* ---- writing ---- */
+
+static void add_meta(SafetensorsWriter *w, const char *key, const char *format_of, size_t value)
+{
+    char text[32];
+    snprintf(text, sizeof text, format_of, value);
+    safetensors_add_meta(w, key, text);
+}
+
+static void add_facts(SafetensorsWriter *w, const char *prefix, const RunFacts *facts)
+{
+    for (size_t i = 0; i < facts->count; i++) {
+        char key[KEY];
+        snprintf(key, sizeof key, "%s.%s", prefix, facts->at[i].key);
+        safetensors_add_meta(w, key, facts->at[i].value);
+    }
+}
+
+/* Little-endian bytes of the numbers, kept in `kept` until the file is written. */
+typedef struct Kept {
+    unsigned char *blocks[METRICS_MAX * 16];
+    size_t count;
+} Kept;
+
+static void add_numbers(SafetensorsWriter *w, const char *metric, const Numbers *numbers,
+                        Kept *kept)
+{
+    for (size_t i = 0; i < numbers->count; i++) {
+        const NumberList *n = &numbers->at[i];
+        char name[KEY];
+        unsigned char *bytes = mem_alloc(n->count, 8);
+        for (size_t k = 0; k < n->count; k++)
+            little_endian_put(bytes + 8 * k, 8, bits_of_double(n->values[k]));
+        snprintf(name, sizeof name, "%s.%s", metric, n->name);
+        safetensors_add_bytes(w, name, "F64", 1, &n->count, bytes);
+        TENSOR_CHECK(kept->count < sizeof kept->blocks / sizeof kept->blocks[0], "%zu lists",
+                     kept->count);
+        kept->blocks[kept->count++] = bytes;
+    }
+}
+
+static void add_metric(SafetensorsWriter *w, const Metric *m, Kept *kept)
+{
+    RunFacts facts = {0};
+    Numbers numbers = {0};
+    m->kind->parts->save(m->state, &facts, &numbers);
+    add_facts(w, m->kind->name, &facts);
+    add_numbers(w, m->kind->name, &numbers, kept);
+    run_facts_free(&facts);
+    numbers_free(&numbers);
+}
+
+static void add_row(SafetensorsWriter *w, const Evaluation *e, size_t r)
+{
+    const EvalRow *row = &e->rows[r];
+    char key[KEY], text[32];
+    snprintf(key, sizeof key, "row.%zu.model", r);
+    safetensors_add_meta(w, key, row->model);
+    snprintf(key, sizeof key, "row.%zu.steps", r);
+    add_meta(w, key, "%zu", row->asked);
+    snprintf(key, sizeof key, "row.%zu.calls", r);
+    add_meta(w, key, "%zu", row->all_calls);
+    snprintf(key, sizeof key, "row.%zu.seconds", r);
+    text_format(text, sizeof text, "%.2f", row->seconds);
+    safetensors_add_meta(w, key, text);
+    for (size_t i = 0; i < e->metrics.count; i++) {
+        const Metric *m = &e->metrics.at[i];
+        if (!m->chosen)
+            continue;
+        const size_t shape[2] = {e->setting.shard.count, m->kind->parts->record_bytes(m->state)};
+        snprintf(key, sizeof key, "row.%zu.%s", r, m->kind->name);
+        safetensors_add_bytes(w, key, "U8", 2, shape, row->records[i]);
+    }
+}
+
+bool statistics_write(const Evaluation *e, const RunFacts *facts, const char *path, Error *err)
+{
+    SafetensorsWriter *w = safetensors_writer();
+    Kept kept = {.count = 0};
+    safetensors_add_meta(w, "format", format);
+    add_meta(w, "samples", "%zu", e->setting.count);
+    add_meta(w, "first", "%zu", e->setting.shard.first);
+    add_meta(w, "count", "%zu", e->setting.shard.count);
+    add_meta(w, "rows", "%zu", e->row_count);
+    add_facts(w, "run", facts);
+    for (size_t i = 0; i < e->metrics.count; i++)
+        if (e->metrics.at[i].chosen)
+            add_metric(w, &e->metrics.at[i], &kept);
+    for (size_t r = 0; r < e->row_count; r++)
+        add_row(w, e, r);
+    const bool ok = safetensors_write(w, path, err);
+    safetensors_writer_free(w);
+    while (kept.count > 0)
+        mem_free(kept.blocks[--kept.count]);
+    return ok;
+}
+
+/* ---- reading one file ---- */
+
+static bool meta_text(const SafetensorsFile *f, const char *key, const char **value, Error *err)
+{
+    *value = safetensors_meta(f, key);
+    return *value != NULL || error_set(err, "%.200s: %.90s is missing", f->path, key);
+}
+
+static bool meta_count(const SafetensorsFile *f, const char *key, size_t *value, Error *err)
+{
+    const char *text;
+    char end;
+    if (!meta_text(f, key, &text, err))
+        return false;
+    return (text[0] >= '0' && text[0] <= '9' && strlen(text) < 16 &&
+            sscanf(text, "%zu%c", value, &end) == 1) ||
+           error_set(err, "%.200s: %.90s is %.40s, expected a whole number", f->path, key, text);
+}
+
+static bool row_count_of(const SafetensorsFile *f, size_t row, const char *what, size_t *value,
+                         Error *err)
+{
+    char key[KEY];
+    snprintf(key, sizeof key, "row.%zu.%s", row, what);
+    return meta_count(f, key, value, err);
+}
+
+/* Entries of the metadata that begin with "PREFIX.". */
+static void take_facts(const SafetensorsFile *f, const char *prefix, RunFacts *facts)
+{
+    const size_t n = strlen(prefix);
+    for (size_t i = 0; i < f->meta_count; i++)
+        if (strncmp(f->meta[i].key, prefix, n) == 0 && f->meta[i].key[n] == '.')
+            run_facts_add(facts, f->meta[i].key + n + 1, f->meta[i].value);
+}
+
+static void take_numbers(const SafetensorsFile *f, const char *metric, Numbers *numbers)
+{
+    const size_t n = strlen(metric);
+    for (size_t i = 0; i < f->tensor_count; i++) {
+        const FileTensor *t = &f->tensors[i];
+        if (strncmp(t->name, metric, n) != 0 || t->name[n] != '.' || strcmp(t->dtype, "F64") != 0)
+            continue;
+        double *values = mem_alloc(t->count, sizeof *values);
+        for (size_t k = 0; k < t->count; k++)
+            values[k] = double_of_bits(little_endian(t->bytes + 8 * k, 8));
+        numbers_put(numbers, t->name + n + 1, values, t->count);
+        mem_free(values);
+    }
+}
+
+/* The metrics of --metrics, as the first file has them. */
+static bool restore_metric(Metric *m, const SafetensorsFile *f, Error *err)
+{
+    RunFacts facts = {0};
+    Numbers numbers = {0};
+    Error inner = {""};
+    take_facts(f, m->kind->name, &facts);
+    take_numbers(f, m->kind->name, &numbers);
+    const bool ok = m->kind->parts->restore(m->state, &facts, &numbers, &inner);
+    run_facts_free(&facts);
+    numbers_free(&numbers);
+    return ok || error_set(err, "%.200s: %s: %.300s", f->path, m->kind->name, inner.text);
+}
+
+/* ---- joining ---- */
+
+typedef struct Merge {
+    Statistics *s;
+    SafetensorsFile *first; /* the file named first, with which the others are compared */
+    ShardPart *parts;
+    size_t part_count;
+} Merge;
+
+static bool is_statistics(const SafetensorsFile *f)
+{
+    const char *found = safetensors_meta(f, "format");
+    return found != NULL && strcmp(found, format) == 0;
+}
+
+static bool read_shard(const SafetensorsFile *f, Shard *s, Error *err)
+{
+    size_t samples;
+    if (!meta_count(f, "samples", &samples, err) || !meta_count(f, "first", &s->first, err) ||
+        !meta_count(f, "count", &s->count, err))
+        return false;
+    return (s->count >= 1 && s->first <= samples && s->count <= samples - s->first) ||
+           error_set(err, "%.200s: %zu samples from %zu on, expected some of %zu", f->path,
+                     s->count, s->first, samples);
+}
+
+/* Room for the rows and the records of all samples. */
+static bool start_rows(Merge *m, Error *err)
+{
+    const SafetensorsFile *f = m->first;
+    Evaluation *e = m->s->evaluation;
+    if (!meta_count(f, "rows", &e->row_count, err))
+        return false;
+    if (e->row_count > EVAL_ROWS_MAX) {
+        const size_t found = e->row_count;
+        e->row_count = 0;
+        return error_set(err, "%.200s: %zu rows, expected at most %d", f->path, found,
+                         (int)EVAL_ROWS_MAX);
+    }
+    m->s->models = mem_zeroed(e->row_count, sizeof *m->s->models);
+    for (size_t r = 0; r < e->row_count; r++) {
+        const char *model;
+        char key[KEY];
+        snprintf(key, sizeof key, "row.%zu.model", r);
+        if (!meta_text(f, key, &model, err) || !row_count_of(f, r, "steps", &e->rows[r].asked, err))
+            return false;
+        e->rows[r].model = m->s->models[r] = mem_string(model);
+        for (size_t i = 0; i < e->metrics.count; i++) {
+            const Metric *one = &e->metrics.at[i];
+            if (!one->chosen)
+                continue;
+            const size_t bytes = one->kind->parts->record_bytes(one->state);
+            e->rows[r].records[i] = mem_try(e->setting.count, bytes);
+            if (e->rows[r].records[i] == NULL)
+                return error_set(err, "%.200s: no memory for %zu samples of %zu bytes", f->path,
+                                 e->setting.count, bytes);
+        }
+    }
+    return true;
+}
+
+/* Metrics, facts and rows, as the first file has them. */
+static bool start(Merge *m, Error *err)
+{
+    const SafetensorsFile *f = m->first;
+    Evaluation *e = m->s->evaluation;
+    const char *names;
+    if (!meta_text(f, "run.metrics", &names, err) ||
+        !metrics_choose(&e->metrics, names, METRIC_WHEN_ASKED, err) || !statistics_check(e, err) ||
+        !meta_count(f, "samples", &e->setting.count, err))
+        return false;
+    take_facts(f, "run", &m->s->facts);
+    for (size_t i = 0; i < e->metrics.count; i++)
+        if (e->metrics.at[i].chosen && !restore_metric(&e->metrics.at[i], f, err))
+            return false;
+    evaluation_columns(e);
+    return start_rows(m, err);
+}
+
+/* Whether the metadata of this name may differ from shard to shard. */
+static bool is_own(const char *key)
+{
+    const char *end = strrchr(key, '.');
+    if (strncmp(key, "row.", 4) == 0)
+        return strcmp(end, ".calls") == 0 || strcmp(end, ".seconds") == 0;
+    return strcmp(key, "first") == 0 || strcmp(key, "count") == 0;
+}
+
+static void take_common(const SafetensorsFile *f, RunFacts *facts)
+{
+    for (size_t i = 0; i < f->meta_count; i++)
+        if (!is_own(f->meta[i].key))
+            run_facts_add(facts, f->meta[i].key, f->meta[i].value);
+}
+
+static bool same_numbers(const SafetensorsFile *a, const SafetensorsFile *b, Error *err)
+{
+    for (size_t i = 0; i < a->tensor_count; i++) {
+        const FileTensor *t = &a->tensors[i], *u = safetensors_find(b, t->name);
+        if (strncmp(t->name, "row.", 4) == 0)
+            continue;
+        if (u == NULL || strcmp(u->dtype, t->dtype) != 0 || u->byte_count != t->byte_count ||
+            memcmp(u->bytes, t->bytes, t->byte_count) != 0)
+            return error_set(err,
+                             "%.200s: %.60s is not that of %.200s: expected the same data, "
+                             "classifier and machine code",
+                             b->path, t->name, a->path);
+    }
+    return true;
+}
+
+static bool same_run(const SafetensorsFile *a, const SafetensorsFile *b, Error *err)
+{
+    RunFacts x = {0}, y = {0};
+    take_common(a, &x);
+    take_common(b, &y);
+    const bool ok = run_facts_same(&x, a->path, &y, b->path, err) && same_numbers(a, b, err);
+    run_facts_free(&x);
+    run_facts_free(&y);
+    return ok;
+}
+
+/* The records of one row and metric to their places. */
+static bool take_records(Merge *m, const SafetensorsFile *f, Shard shard, size_t r, size_t i,
+                         Error *err)
+{
+    const Metric *one = &m->s->evaluation->metrics.at[i];
+    const size_t bytes = one->kind->parts->record_bytes(one->state);
+    char name[KEY];
+    snprintf(name, sizeof name, "row.%zu.%s", r, one->kind->name);
+    const FileTensor *t = safetensors_find(f, name);
+    if (t == NULL || strcmp(t->dtype, "U8") != 0 || t->rank != 2 || t->shape[0] != shard.count ||
+        t->shape[1] != bytes)
+        return error_set(err, "%.200s: %.90s: expected U8 (%zu, %zu)", f->path, name, shard.count,
+                         bytes);
+    memcpy(m->s->evaluation->rows[r].records[i] + shard.first * bytes, t->bytes, t->byte_count);
+    return true;
+}
+
+static bool take_rows(Merge *m, const SafetensorsFile *f, Shard shard, Error *err)
+{
+    Evaluation *e = m->s->evaluation;
+    for (size_t r = 0; r < e->row_count; r++) {
+        size_t calls;
+        char key[KEY];
+        const char *seconds;
+        snprintf(key, sizeof key, "row.%zu.seconds", r);
+        if (!row_count_of(f, r, "calls", &calls, err) || !meta_text(f, key, &seconds, err))
+            return false;
+        e->rows[r].all_calls += calls;
+        e->rows[r].seconds += text_number(seconds, NULL);
+        for (size_t i = 0; i < e->metrics.count; i++)
+            if (e->metrics.at[i].chosen && !take_records(m, f, shard, r, i, err))
+                return false;
+    }
+    return true;
+}
+
+static bool take_file(Merge *m, const char *path, Error *err)
+{
+    Shard shard;
+    SafetensorsFile *f = safetensors_read(path, err);
+    if (f == NULL)
+        return false;
+    const bool first = m->first == NULL;
+    bool ok = is_statistics(f) ||
+              error_set(err, "%.300s: expected statistics that eval --shard wrote", path);
+    if (first)
+        m->first = f;
+    if (ok)
+        ok = (first ? start(m, err) : same_run(m->first, f, err)) && read_shard(f, &shard, err) &&
+             take_rows(m, f, shard, err);
+    if (ok)
+        m->parts[m->part_count++] = (ShardPart){path, shard};
+    if (!first)
+        safetensors_free(f);
+    return ok;
+}
+
+/* The numbers of each row, from the records of all its samples. */
+static bool measure_rows(Evaluation *e, Error *err)
+{
+    for (size_t r = 0; r < e->row_count; r++) {
+        double *values = e->rows[r].values;
+        evaluation_count_calls(&e->rows[r], e->setting.count);
+        for (size_t i = 0; i < e->metrics.count; i++) {
+            const Metric *m = &e->metrics.at[i];
+            if (!m->chosen)
+                continue;
+            if (!m->kind->parts->of_records(m->state, e->rows[r].records[i], e->setting.count,
+                                            values, err))
+                return false;
+            values += m->kind->column_count;
+        }
+    }
+    return true;
+}
+
+Statistics *statistics_merge(const char *const *paths, size_t count, Error *err)
+{
+    Merge m = {.s = mem_zeroed(1, sizeof *m.s), .parts = mem_alloc(count, sizeof *m.parts)};
+    bool ok = true;
+    m.s->evaluation = evaluation_create();
+    for (size_t i = 0; ok && i < count; i++)
+        ok = take_file(&m, paths[i], err);
+    ok = ok && shard_cover(m.parts, m.part_count, m.s->evaluation->setting.count, err) &&
+         measure_rows(m.s->evaluation, err);
+    safetensors_free(m.first);
+    mem_free(m.parts);
+    if (ok)
+        return m.s;
+    statistics_free(m.s);
+    return NULL;
+}
+
+void statistics_free(Statistics *s)
+{
+    if (s == NULL)
+        return;
+    for (size_t r = 0; s->models != NULL && r < s->evaluation->row_count; r++)
+        mem_free(s->models[r]);
+    mem_free(s->models);
+    evaluation_destroy(s->evaluation);
+    run_facts_free(&s->facts);
+    mem_free(s);
+}

@@ -33,7 +33,7 @@ int run(const char *line)
 
 const char *said(FILE *stream)
 {
-    static char text[2][60000];
+    static char text[2][400000];
     char *to = text[stream == stderr];
     fflush(stream);
     FILE *f = fopen(toy(stream == stderr ? "stderr" : "stdout"), "rb");

@@ -47,6 +47,9 @@ bool evaluation_prepare(Evaluation *e, Error *err);
 bool evaluation_measure(Evaluation *e, const MetricSubject *subjects, size_t count, Error *err);
 /* Draws setting.count samples by the request and appends a row. */
 bool evaluation_add(Evaluation *e, const char *model, const SampleRequest *request, Error *err);
+/* Appends a row of samples that came from elsewhere: no steps, no calls; seconds are the metrics'.
+ */
+bool evaluation_add_samples(Evaluation *e, const char *name, const States *x, Error *err);
 
 const EvalRow *evaluation_find(const Evaluation *e, const char *model, size_t steps); /* or NULL */
 /* The row's number in the column of that name (MetricColumn.name); NAN if there is none. */

@@ -192,7 +192,7 @@ static bool read_network(Inception *net, Reading *r, Error *err)
 
 Inception *inception_read(const char *path, Error *err)
 {
-    TorchFile *file = torch_read(path, err);
+    TorchFile *file = torch_read_any(path, err);
     if (file == NULL)
         return NULL;
     Inception *net = mem_zeroed(1, sizeof *net);

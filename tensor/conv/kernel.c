@@ -6,7 +6,8 @@
  * source rows are copied between zeros first, where a tap lies at the same distance from every
  * pixel.
  *
- * The sum is cut into pieces, each some whole kernel rows or a part of one, so that a piece of a
+ * 3x3 kernels with enough channels are left to Winograd's algorithm.  Elsewhere the sum is cut into
+ * pieces, each some whole kernel rows or a part of one, so that a piece of a
  * panel of weights stays in the second-level cache while tiles run down the pixels. */
 #include "tensor/conv/kernel.h"
 
@@ -16,12 +17,16 @@
 #include "tensor/base/cut.h"
 #include "tensor/base/memory.h"
 #include "tensor/base/threads.h"
+#include "tensor/conv/winograd.h"
 #include "tensor/product/gemm_tile.h"
 
 enum {
     TASK_PIXELS = 288, /* at least so many output pixels a task, where the batch has them */
     TASKS = 8,         /* aimed at, by sharing out the panels of few pixels */
-    MOST_ROWS = 16     /* kernel rows of a piece */
+    MOST_ROWS = 16,    /* kernel rows of a piece */
+    SQUARES_CHANNELS = 16,
+    SQUARES_PAIRS = 2048,  /* of channels, from which Winograd's algorithm pays */
+    SQUARES_ROOM = 6000000 /* numbers of its whole output kept aside: pictures run in parts */
 };
 
 size_t kernel_out_height(const KernelShape *k, size_t height)
@@ -42,6 +47,60 @@ static void check_kernel(const KernelShape *k)
                      k->pad_height < k->height && k->pad_width < k->width,
                  "kernel (%zu, %zu, %zu, %zu), stride %zu, padding %zu and %zu", k->height,
                  k->width, k->cin, k->cout, k->stride, k->pad_height, k->pad_width);
+}
+
+/* ---- Winograd's algorithm -------------------------------------------------------------------- */
+
+/* Decided by the kernel alone: weights are packed before a picture is seen. */
+static bool by_squares(const KernelShape *k)
+{
+    return k->height == 3 && k->width == 3 && k->stride == 1 && k->pad_height == k->pad_width &&
+           k->pad_height <= 1 && k->cin >= SQUARES_CHANNELS && k->cout >= SQUARES_CHANNELS &&
+           k->cin * k->cout >= SQUARES_PAIRS;
+}
+
+/* y = act of the `count` pictures in `whole`, of an output for each pixel: all of them if the
+ * kernel pads, else those that are not at the border. */
+static void copy_inside(const KernelShape *k, const KernelCall *call, float *y, const float *whole,
+                        size_t count)
+{
+    const size_t rows = kernel_out_height(k, call->height);
+    const size_t columns = kernel_out_width(k, call->width), margin = 1 - k->pad_height;
+    const size_t cout = k->cout;
+#pragma omp parallel for default(none)                                                             \
+    shared(k, call, y, whole, count, rows, columns, margin, cout) schedule(static)                 \
+        num_threads(threads_team(count *rows *columns *cout))
+    for (size_t r = 0; r < count * rows; r++) {
+        const float *from =
+            whole + ((r / rows * call->height + r % rows + margin) * call->width + margin) * cout;
+        float *to = y + r * columns * call->y_stride;
+        for (size_t j = 0; j < columns; j++, from += cout, to += call->y_stride) {
+#pragma omp simd
+            for (size_t o = 0; o < cout; o++)
+                to[o] = call->relu && from[o] < 0.0f ? 0.0f : from[o];
+        }
+    }
+}
+
+/* The padded convolution as a whole, and from it what is wanted, some pictures at a time. */
+static void run_squares(const KernelShape *k, const KernelCall *call)
+{
+    const size_t pixels = call->height * call->width, whole_size = pixels * k->cout;
+    const size_t outputs =
+        kernel_out_height(k, call->height) * kernel_out_width(k, call->width) * call->y_stride;
+    const size_t part = cut_min(call->batch, SQUARES_ROOM / whole_size + 1);
+    float *whole = threads_scratch(SCRATCH_NORM, part * whole_size * sizeof *whole);
+    for (size_t b = 0; b < call->batch; b += part) {
+        const ConvShape s = {.batch = cut_min(part, call->batch - b),
+                             .height = call->height,
+                             .width = call->width,
+                             .cin = k->cin,
+                             .cout = k->cout,
+                             .stride = 1};
+        conv_winograd_forward(whole, call->x + b * pixels * k->cin, call->packed, call->bias, NULL,
+                              1.0f, &s);
+        copy_inside(k, call, call->y + b * outputs, whole, s.batch);
+    }
 }
 
 /* ---- pieces of the sum ----------------------------------------------------------------------- */
@@ -93,7 +152,12 @@ float *kernel_pack(const KernelShape *k, const float *w)
 {
     check_kernel(k);
     const Cut cut = cut_of(k);
-    float *packed = mem_alloc(k->height * cut.terms, tile_padded(k->cout) * sizeof *packed);
+    const size_t columns_padded = by_squares(k) ? k->cout : tile_padded(k->cout);
+    float *packed = mem_alloc(k->height * cut.terms, columns_padded * sizeof *packed);
+    if (by_squares(k)) {
+        memcpy(packed, w, k->height * cut.terms * k->cout * sizeof *packed);
+        return packed;
+    }
     for (Piece piece = {0}; next_piece(k, &cut, &piece);)
         for (size_t p = 0; p < tile_panels(k->cout); p++) {
             const size_t j = p * TILE_MAX_COLUMNS;
@@ -254,6 +318,10 @@ void tensor_conv_kernel(const KernelShape *k, const KernelCall *call)
     g.columns = kernel_out_width(k, call->width);
     if (call->batch * g.rows * g.columns == 0)
         return;
+    if (by_squares(k)) {
+        run_squares(k, call);
+        return;
+    }
     g.copies = k->pad_height + k->pad_width > 0;
     g.line = g.copies ? ((g.columns - 1) * k->stride + k->width) * k->cin : call->width * k->cin;
     g.bands = cut_blocks(g.rows, cut_min(cut_blocks(TASK_PIXELS, g.columns), g.rows));

@@ -158,7 +158,8 @@ static bool check_eval(EvalOptions *o, Evaluation *e, Error *err)
         return false;
     if (o->teacher_steps > 0 && !o->teacher)
         return error_set(err, "--teacher-steps: expected --teacher too");
-    if (!check_name(o, "--json", o->json, err) || !check_name(o, "--report", o->report, err))
+    if (!check_name(o, "--json", o->json, err) || !check_name(o, "--report", o->report, err) ||
+        !check_name(o, "--save-statistics", e->metrics.eye.statistics, err))
         return false;
     e->setting = setting_of(o);
     e->setting.eye = &e->metrics.eye;

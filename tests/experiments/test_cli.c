@@ -396,6 +396,9 @@ static const struct {
      "--count of at least 10"},
     {"eval --model @t.safetensors --data mnist:x --metrics fid --inception @i --save-statistics @s",
      "ends in .npz"},
+    {"eval --model @t.safetensors --data mnist:x --metrics fid --inception @i --reference @s.npz "
+     "--save-statistics @s.npz",
+     "--save-statistics " DIR "/s.npz: expected another file than --reference"},
     {"eval --samples @x.npy --model @t.safetensors", "--samples: expected no --model"},
     {"eval --samples @x.npy --data glyphs", "--samples: expected no --data"},
     {"eval --samples @x.npy --report @r.html", "--samples: expected no --report"},

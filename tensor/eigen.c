@@ -1,115 +1,26 @@
 /* Symmetric eigenproblems in three steps (Golub and Van Loan, Matrix Computations, ch. 8):
  *
- * 1. Householder reflections H_k = I - beta_k v_k v_k^T, chosen one row after the other, make A
- *    tridiagonal: T = Q^T A Q with Q = H_0 H_1 ... H_{n-3}.
+ * 1. Householder reflections make A tridiagonal: T = Q^T A Q (tridiagonal.h).
  * 2. Z = Q^T is multiplied out.
  * 3. Implicit QL steps make T diagonal.  Each is a chain of plane rotations of neighbouring rows;
  *    the same rotations applied to the rows of Z end with Z = V^T.
  *
- * Everything runs along rows, which are contiguous, and dot products are in LANES interleaved sums,
- * so that the loops become vector code.  One thread: n = 1024 takes about half a second, and the
- * thousands of short loops would not pay for as many parallel regions. */
+ * The rotations of many steps are kept and then applied together, to a band of Z's columns after
+ * the other, which stays in the cache meanwhile; threads take bands. */
 #include "tensor/eigen.h"
 
 #include <float.h>
 #include <math.h>
-#include <string.h>
 
+#include "tensor/base/cut.h"
 #include "tensor/base/memory.h"
+#include "tensor/tridiagonal.h"
 
 enum {
-    LANES = 16,
-    MOST_STEPS = 60 /* QL steps for one eigenvalue; two are usual */
+    MOST_STEPS = 60, /* QL steps for one eigenvalue; two are usual */
+    KEPT_STEPS = 32, /* whose rotations are applied together */
+    BAND = 32        /* columns */
 };
-
-static const double NO_TAIL = DBL_MIN / DBL_EPSILON; /* a sum of squares: entries below 1e-146 */
-
-static double dot(const double *x, const double *y, size_t n)
-{
-    double lane[LANES] = {0.0}, sum = 0.0;
-    size_t i = 0;
-
-    for (; i + LANES <= n; i += LANES) {
-#pragma omp simd
-        for (size_t j = 0; j < LANES; j++)
-            lane[j] += x[i + j] * y[i + j];
-    }
-    for (size_t j = 0; i + j < n; j++)
-        lane[j] += x[i + j] * y[i + j];
-    for (size_t j = 0; j < LANES; j++)
-        sum += lane[j];
-    return sum;
-}
-
-/* Turns x (n) into v with (I - beta v v^T) x = alpha e_0; returns beta, 0 if x is alpha e_0
- * already.  The sign of alpha avoids cancellation in v_0.  Beside entries of size 1 a tail below
- * NO_TAIL is nothing, and would make beta overflow. */
-static double reflection(double *x, size_t n, double *alpha)
-{
-    double tail = dot(x + 1, x + 1, n - 1), norm = sqrt(x[0] * x[0] + tail);
-
-    *alpha = x[0];
-    if (tail < NO_TAIL)
-        return 0.0;
-    *alpha = x[0] > 0.0 ? -norm : norm;
-    x[0] -= *alpha;
-    return 2.0 / (x[0] * x[0] + tail);
-}
-
-/* B <- H B H with H = I - beta v v^T for the m x m block B (row stride n):
- * B - v w^T - w v^T, p = beta B v, w = p - (beta/2)(p.v) v. */
-static void reflect_both_sides(double *b, size_t m, size_t n, const double *v, double beta,
-                               double *w)
-{
-    for (size_t i = 0; i < m; i++)
-        w[i] = beta * dot(b + i * n, v, m);
-    double half = 0.5 * beta * dot(w, v, m);
-    for (size_t i = 0; i < m; i++)
-        w[i] -= half * v[i];
-    for (size_t i = 0; i < m; i++) {
-        double *row = b + i * n, vi = v[i], wi = w[i];
-#pragma omp simd
-        for (size_t j = 0; j < m; j++)
-            row[j] -= vi * w[j] + wi * v[j];
-    }
-}
-
-/* Step 1.  T's diagonal goes to d (n), its off-diagonal to e (n - 1), beta_k to beta (n); v_k stays
- * in row k of a, right of the diagonal. */
-static void tridiagonalise(size_t n, double *a, double *d, double *e, double *beta, double *w)
-{
-    for (size_t k = 0; k + 1 < n; k++) {
-        double *v = a + k * n + k + 1;
-        size_t m = n - k - 1;
-        beta[k] = reflection(v, m, &e[k]);
-        if (beta[k] != 0.0)
-            reflect_both_sides(a + (k + 1) * n + k + 1, m, n, v, beta[k], w);
-    }
-    for (size_t k = 0; k < n; k++)
-        d[k] = a[k * n + k];
-}
-
-/* Step 2: z (n, n) <- H_{n-2} ... H_1 H_0.  From the last factor on, so that only the lower right
- * block differs from the identity and is touched. */
-static void multiply_reflections(size_t n, double *z, const double *a, const double *beta)
-{
-    memset(z, 0, n * n * sizeof *z);
-    for (size_t i = 0; i < n; i++)
-        z[i * n + i] = 1.0;
-    for (size_t k = n - 1; k-- > 0;) {
-        const double *v = a + k * n + k + 1;
-        size_t m = n - k - 1;
-        double b = beta[k];
-        if (b == 0.0)
-            continue;
-        for (size_t i = k + 1; i < n; i++) {
-            double *row = z + i * n + k + 1, s = b * dot(row, v, m);
-#pragma omp simd
-            for (size_t j = 0; j < m; j++)
-                row[j] -= s * v[j];
-        }
-    }
-}
 
 typedef struct Rotation {
     double c, s;
@@ -148,23 +59,41 @@ static size_t ql_step(size_t l, size_t m, double *d, double *e, Rotation *rotati
     return l;
 }
 
-/* Applies rotations m - 1, m - 2, ..., first to the rows of z (n columns). */
-static void rotate_rows(double *z, size_t n, size_t first, size_t m, const Rotation *rotation)
+/* QL steps that are not applied to Z yet. */
+typedef struct Steps {
+    size_t n;
+    double *z;                                 /* NULL: no vectors are wanted */
+    Rotation *rotation;                        /* (KEPT_STEPS, n) */
+    size_t first[KEPT_STEPS], end[KEPT_STEPS]; /* step k has rotations end - 1, ..., first */
+    size_t count;
+} Steps;
+
+static void rotate_band(size_t band, void *context)
 {
-    for (size_t i = m; i-- > first;) {
-        double *upper = z + i * n, *lower = upper + n;
-        double c = rotation[i].c, s = rotation[i].s;
+    const Steps *g = context;
+    const size_t n = g->n, j0 = band * BAND, columns = cut_min(BAND, n - j0);
+    for (size_t k = 0; k < g->count; k++)
+        for (size_t i = g->end[k]; i-- > g->first[k];) {
+            double *upper = g->z + i * n + j0, *lower = upper + n;
+            const double c = g->rotation[k * n + i].c, s = g->rotation[k * n + i].s;
 #pragma omp simd
-        for (size_t j = 0; j < n; j++) {
-            double x = upper[j], y = lower[j];
-            lower[j] = s * x + c * y;
-            upper[j] = c * x - s * y;
+            for (size_t j = 0; j < columns; j++) {
+                double x = upper[j], y = lower[j];
+                lower[j] = s * x + c * y;
+                upper[j] = c * x - s * y;
+            }
         }
-    }
+}
+
+static void rotate_all(Steps *g)
+{
+    if (g->z != NULL)
+        cut_run(cut_blocks(g->n, BAND), rotate_band, g, g->n * g->n < CUT_SERIAL_COPY);
+    g->count = 0;
 }
 
 /* Step 3.  An off-diagonal entry counts as zero below DBL_EPSILON times the norm of T. */
-static bool diagonalise(size_t n, double *d, double *e, double *z, Rotation *rotation)
+static bool diagonalise(size_t n, double *d, double *e, Steps *steps)
 {
     double norm = 0.0;
 
@@ -179,15 +108,18 @@ static bool diagonalise(size_t n, double *d, double *e, double *z, Rotation *rot
                 break;
             if (step == MOST_STEPS)
                 return false;
-            size_t first = ql_step(l, m, d, e, rotation);
-            rotate_rows(z, n, first, m, rotation);
+            const size_t k = steps->count++;
+            steps->first[k] = ql_step(l, m, d, e, steps->rotation + k * n);
+            steps->end[k] = m;
+            if (steps->count == KEPT_STEPS)
+                rotate_all(steps);
         }
+    rotate_all(steps);
     return true;
 }
 
-/* Values in ascending order into values; a (n, n) <- columns of eigenvectors from the rows of z. */
-static void sort_out(size_t n, double *a, double *values, const double *d, const double *z,
-                     size_t *order)
+/* order (n): of the ascending values. */
+static void sort_values(size_t n, const double *d, size_t *order)
 {
     for (size_t i = 0; i < n; i++) { /* insertion: QL leaves the values nearly sorted */
         size_t k = i;
@@ -195,11 +127,6 @@ static void sort_out(size_t n, double *a, double *values, const double *d, const
             order[k] = order[k - 1];
         order[k] = i;
     }
-    for (size_t k = 0; k < n; k++)
-        values[k] = d[order[k]];
-    for (size_t i = 0; i < n; i++)
-        for (size_t k = 0; k < n; k++)
-            a[i * n + k] = z[order[k] * n + i];
 }
 
 /* The lower triangle is copied onto the upper one and divided by the largest size of an entry, the
@@ -223,28 +150,43 @@ static double prepare_eigen(size_t n, double *a)
     return largest;
 }
 
-bool tensor_eigen_symmetric(size_t n, double *a, double *values)
+/* Values in ascending order; a <- columns of eigenvectors if they are wanted, else destroyed. */
+static bool solve(size_t n, double *a, double *values, bool vectors)
 {
     if (n == 0)
         return true;
     double scale = prepare_eigen(n, a);
     if (!isfinite(scale))
         return false;
-    double *work = mem_zeroed(4 * n, sizeof *work);
-    double *d = work, *e = work + n, *beta = work + 2 * n, *w = work + 3 * n;
-    double *z = mem_alloc(n, n * sizeof *z);
-    Rotation *rotation = mem_alloc(n, sizeof *rotation);
+    double *d = mem_zeroed(3 * n, sizeof *d), *e = d + n, *beta = d + 2 * n;
+    Steps steps = {.n = n};
     size_t *order = mem_alloc(n, sizeof *order);
-
-    tridiagonalise(n, a, d, e, beta, w);
-    multiply_reflections(n, z, a, beta);
-    bool converged = diagonalise(n, d, e, z, rotation);
-    sort_out(n, a, values, d, z, order);
+    tensor_tridiagonalise(n, a, d, e, beta);
+    if (vectors) {
+        steps.z = mem_alloc(n, n * sizeof *steps.z);
+        tensor_reflections(n, steps.z, a, beta);
+    }
+    steps.rotation = mem_alloc(KEPT_STEPS * n, sizeof *steps.rotation);
+    bool converged = diagonalise(n, d, e, &steps);
+    sort_values(n, d, order);
     for (size_t k = 0; k < n; k++)
-        values[k] *= scale;
+        values[k] = d[order[k]] * scale;
+    for (size_t i = 0; vectors && i < n; i++)
+        for (size_t k = 0; k < n; k++)
+            a[i * n + k] = steps.z[order[k] * n + i];
+    mem_free(steps.rotation);
+    mem_free(steps.z);
     mem_free(order);
-    mem_free(rotation);
-    mem_free(z);
-    mem_free(work);
+    mem_free(d);
     return converged;
+}
+
+bool tensor_eigen_symmetric(size_t n, double *a, double *values)
+{
+    return solve(n, a, values, true);
+}
+
+bool tensor_eigen_values(size_t n, double *a, double *values)
+{
+    return solve(n, a, values, false);
 }

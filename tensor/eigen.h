@@ -1,4 +1,4 @@
-/* Symmetric eigenproblems and functions of symmetric matrices, in double, written for reading. */
+/* Symmetric eigenproblems in double.  Results have the same bits for every number of threads. */
 #ifndef DI4C_TENSOR_EIGEN_H
 #define DI4C_TENSOR_EIGEN_H
 
@@ -9,5 +9,7 @@
  * values ascend.  Householder tridiagonalisation, then implicit QL (Golub and Van Loan, ch. 8).
  * False if QL does not converge (never seen for finite input; true NaN/inf input gives false). */
 bool tensor_eigen_symmetric(size_t n, double *a, double *values);
+/* The same values without their vectors; a is destroyed. */
+bool tensor_eigen_values(size_t n, double *a, double *values);
 
 #endif

@@ -7,7 +7,7 @@ cc=${CC:-cc}
 folders="tensor autograd nn diffusion distill experiments"
 # The rooms, each after those that it may know.
 rooms="tensor/base tensor tensor/product tensor/conv autograd
-    nn/formats nn/formats/torch nn nn/mlp nn/unet nn/transformer
+    nn/formats nn/formats/torch nn nn/mlp nn/unet nn/transformer nn/inception
     diffusion/process diffusion/head diffusion diffusion/sampler diffusion/sampler/methods distill
     experiments/cli experiments/report experiments/data/law experiments/data/text
     experiments/data experiments/data/readers experiments/model experiments/training

@@ -1,5 +1,5 @@
-/* di4c eval: teacher and student on the same time grids, measured by the metrics that fit the data.
- */
+/* di4c eval: teacher and student on the same time grids, measured by the metrics that fit the data;
+ * or pictures that came from elsewhere (--samples). */
 #include <stdio.h>
 #include <string.h>
 
@@ -11,25 +11,28 @@
 #include "experiments/data/datasets.h"
 #include "experiments/data/law/exact_denoiser.h"
 #include "experiments/metrics/evaluation.h"
+#include "experiments/metrics/outside_samples.h"
 #include "experiments/metrics/statistics.h"
 #include "experiments/model/model_file.h"
+#include "nn/formats/sha256.h"
 #include "tensor/base/memory.h"
 #include "tensor/base/platform.h"
 
 typedef struct EvalOptions {
-    const char *model, *teacher, *data, *metrics, *json, *report, *shard, *statistics;
+    const char *model, *teacher, *data, *samples, *metrics, *json, *report, *shard, *statistics;
     SamplerChoice sampler;
     Shard part; /* of --shard */
     CountList steps;
     int64_t count, seed, batch, teacher_steps;
     CommonOptions common;
-    char metrics_help[METRICS_HELP_ROOM], data_help[DATASET_SPECS + 40];
+    char metrics_help[METRICS_HELP_ROOM], data_help[DATASET_SPECS + 60];
     OptionTable table; /* all rows, those of the sampler and of the metrics too */
 } EvalOptions;
 
 typedef struct EvalObjects {
     Model *model, *teacher;
     Dataset *train, *test;
+    OutsideSamples outside;
     Evaluation *evaluation;
 } EvalObjects;
 
@@ -37,12 +40,15 @@ static OptionsResult parse_eval(const Command *self, EvalOptions *o, Metrics *me
                                 char **argv)
 {
     char specs[DATASET_SPECS];
-    snprintf(o->data_help, sizeof o->data_help, "what the model was trained on: %s",
+    snprintf(o->data_help, sizeof o->data_help, "what the model was trained on (required): %s",
              dataset_specs(specs));
     metrics_help(o->metrics_help);
     const Option options[] = {
-        {"--model", OPTION_TEXT, &o->model, "MODEL", 0, 0, true, "teacher or student"},
-        {"--data", OPTION_TEXT, &o->data, "DATA", 0, 0, true, o->data_help},
+        {"--model", OPTION_TEXT, &o->model, "MODEL", 0, 0, false,
+         "teacher or student (required, but with --samples)"},
+        {"--data", OPTION_TEXT, &o->data, "DATA", 0, 0, false, o->data_help},
+        {"--samples", OPTION_TEXT, &o->samples, "FILE.npy", 0, 0, false,
+         "fid and is of these pictures (pictures, height, width, 1 or 3), levels 0 to 255"},
         {"--teacher", OPTION_TEXT, &o->teacher, "MODEL", 0, 0, false,
          "measured beside the model: its teacher"},
         {"--teacher-steps", OPTION_COUNT, &o->teacher_steps, "K", 0, 1e5, false,
@@ -131,8 +137,8 @@ static MetricSetting setting_of(const EvalOptions *o)
         .steps = o->steps,
         .sampling = {.batch = (size_t)o->batch, .seed = (uint64_t)o->seed},
         .eps = sampler_choice_eps(&o->sampler),
-        .known_law = dataset_has_law(o->data),
-        .text = dataset_is_text(o->data),
+        .known_law = o->data != NULL && dataset_has_law(o->data),
+        .text = o->data != NULL && dataset_is_text(o->data),
         .beside_teacher = o->teacher != NULL,
         .quiet = o->common.quiet,
     };
@@ -140,21 +146,50 @@ static MetricSetting setting_of(const EvalOptions *o)
     return setting;
 }
 
+/* With --samples there is neither a model nor its data; without, both are there. */
+static bool check_source(const EvalOptions *o, Error *err)
+{
+    if (!o->samples)
+        return (o->model || error_set(err, "--model is missing")) &&
+               (o->data || error_set(err, "--data is missing"));
+    if (o->model || o->data || o->teacher || o->report)
+        return error_set(err, "--samples: expected no %s",
+                         o->model     ? "--model"
+                         : o->data    ? "--data"
+                         : o->teacher ? "--teacher"
+                                      : "--report");
+    return true;
+}
+
+/* What is measured of samples from elsewhere: metrics that look at nothing else. */
+static bool check_metrics(const EvalOptions *o, const Evaluation *e, Error *err)
+{
+    const char *other = o->samples ? metrics_need_more(&e->metrics) : NULL;
+    if (o->samples && !o->metrics)
+        return error_set(err, "--samples: expected --metrics fid, is or both");
+    if (other)
+        return error_set(err, "--samples: expected --metrics fid, is or both, found %s", other);
+    return !o->samples || e->metrics.eye.reference || !strstr(o->metrics, "fid") ||
+           error_set(err, "--samples: expected --reference, what fid is to compare with");
+}
+
 /* Wrong usage; fills in setting and chooses metrics. */
 static bool check_eval(EvalOptions *o, Evaluation *e, Error *err)
 {
-    if (!sampler_choice_resolve(&o->sampler, err) || !check_steps(o, err))
+    if (!check_source(o, err) || !sampler_choice_resolve(&o->sampler, err) || !check_steps(o, err))
         return false;
     if (o->teacher_steps > 0 && !o->teacher)
         return error_set(err, "--teacher-steps: expected --teacher too");
     if (!check_name(o, "--json", o->json, err) || !check_name(o, "--report", o->report, err) ||
-        !check_shard(o, err))
+        !check_name(o, "--save-statistics", e->metrics.eye.statistics, err) || !check_shard(o, err))
         return false;
     e->setting = setting_of(o);
+    e->setting.eye = &e->metrics.eye;
+    e->metrics.eye.quiet = o->common.quiet;
     const MetricDefault data = e->setting.known_law ? METRIC_OF_LAW
                                : e->setting.text    ? METRIC_OF_TEXTS
                                                     : METRIC_OF_PICTURES;
-    return metrics_choose(&e->metrics, o->metrics, data, err) &&
+    return metrics_choose(&e->metrics, o->metrics, data, err) && check_metrics(o, e, err) &&
            metrics_check(&e->metrics, &e->setting, err) && (!o->shard || statistics_check(e, err));
 }
 
@@ -217,6 +252,23 @@ static bool open_data(const EvalOptions *o, EvalObjects *x, Error *err)
            check_test(o, x->train, x->test, err);
 }
 
+/* How the rows' samples are shown, and seen by the Inception network. */
+static void shape_samples(Evaluation *e, size_t height, size_t width, size_t channels,
+                          size_t states, int mask)
+{
+    InceptionEye *eye = &e->metrics.eye;
+    e->style = (GridStyle){.height = height,
+                           .width = width,
+                           .channels = channels,
+                           .states = states,
+                           .mask = mask,
+                           .padding = 2};
+    eye->height = height;
+    eye->width = width;
+    eye->channels = channels;
+    eye->states = states;
+}
+
 static bool open_all(const EvalOptions *o, EvalObjects *x, Error *err)
 {
     Evaluation *e = x->evaluation;
@@ -225,18 +277,27 @@ static bool open_all(const EvalOptions *o, EvalObjects *x, Error *err)
     e->setting.train = x->train;
     e->setting.test = x->test;
     e->vocabulary = x->model->vocabulary;
-    e->style = (GridStyle){.height = x->train->height,
-                           .width = x->train->width,
-                           .channels = x->train->channels,
-                           .states = x->train->states,
-                           .mask = x->model->process->mask,
-                           .padding = 2};
+    shape_samples(e, x->train->height, x->train->width, x->train->channels, x->train->states,
+                  x->model->process->mask);
+    return evaluation_prepare(e, err);
+}
+
+static bool open_samples(const EvalOptions *o, EvalObjects *x, Error *err)
+{
+    enum { LEVELS = 256 };
+    Evaluation *e = x->evaluation;
+    OutsideSamples *s = &x->outside;
+    if (!outside_samples_read(s, o->samples, LEVELS, err))
+        return false;
+    e->setting.count = s->x.batch;
+    shape_samples(e, s->height, s->width, s->channels, LEVELS, -1);
     return evaluation_prepare(e, err);
 }
 
 static void close_all(EvalObjects *x)
 {
     evaluation_destroy(x->evaluation);
+    states_free(&x->outside.x);
     dataset_close(x->test);
     dataset_close(x->train);
     model_destroy(x->teacher);
@@ -284,10 +345,36 @@ static bool measure_eval(const EvalOptions *o, EvalObjects *x, Error *err)
     return ok;
 }
 
+/* Which models were measured, and how they were sampled. */
+static void json_models(const EvalOptions *o, const EvalObjects *x, JsonOut *j)
+{
+    char hash[65];
+    jsonout_string(j, "sampler", o->sampler.sampler->name);
+    jsonout_string(j, "grid", o->sampler.grid ? o->sampler.grid : "uniform");
+    jsonout_string(j, "lambda", sampler_choice_lambda(&o->sampler, &x->model->denoiser));
+    nn_weights_hash(x->model->net, hash);
+    jsonout_string(j, "model", hash);
+    if (x->teacher)
+        nn_weights_hash(x->teacher->net, hash);
+    if (x->teacher)
+        jsonout_string(j, "teacher", hash);
+}
+
+/* SHA-256 of samples from elsewhere, as numbers of 16 bits. */
+static void json_samples(const EvalObjects *x, JsonOut *j)
+{
+    const States *s = &x->outside.x;
+    char hash[65];
+    Sha256 sha;
+    sha256_init(&sha);
+    sha256_add(&sha, s->x, s->batch * s->dims * sizeof *s->x);
+    sha256_hex(&sha, hash);
+    jsonout_string(j, "samples_hash", hash);
+}
+
 static bool write_json(const EvalOptions *o, const EvalObjects *x, Error *err)
 {
     OutputFile out;
-    char hash[65];
     if (!output_open(&out, o->json, err))
         return false;
     JsonOut j = jsonout_start(out.file);
@@ -295,15 +382,10 @@ static bool write_json(const EvalOptions *o, const EvalObjects *x, Error *err)
     jsonout_string(&j, "command", provenance_command());
     jsonout_string(&j, "version", DI4C_VERSION);
     jsonout_count(&j, "seed", (uint64_t)o->seed);
-    jsonout_string(&j, "sampler", o->sampler.sampler->name);
-    jsonout_string(&j, "grid", o->sampler.grid ? o->sampler.grid : "uniform");
-    jsonout_string(&j, "lambda", sampler_choice_lambda(&o->sampler, &x->model->denoiser));
-    nn_weights_hash(x->model->net, hash);
-    jsonout_string(&j, "model", hash);
-    if (x->teacher)
-        nn_weights_hash(x->teacher->net, hash);
-    if (x->teacher)
-        jsonout_string(&j, "teacher", hash);
+    if (o->samples)
+        json_samples(x, &j);
+    else
+        json_models(o, x, &j);
     evaluation_json(x->evaluation, &j);
     jsonout_end(&j);
     return output_commit(&out, err);
@@ -397,7 +479,11 @@ static bool write_report(const EvalOptions *o, const EvalObjects *x, Error *err)
 /* Everything but what the command line says wrongly. */
 static bool evaluate_all(const EvalOptions *o, EvalObjects *x, Error *err)
 {
-    if (!check_outputs(o, x->evaluation, err) || !open_all(o, x, err) || !measure_eval(o, x, err))
+    if (!check_outputs(o, x->evaluation, err))
+        return false;
+    if (o->samples ? !open_samples(o, x, err) ||
+                         !evaluation_add_samples(x->evaluation, "samples", &x->outside.x, err)
+                   : !open_all(o, x, err) || !measure_eval(o, x, err))
         return false;
     if (o->shard)
         return write_statistics(o, x, err);

@@ -78,9 +78,10 @@ static bool measure_model(const Evaluation *e, const Metric *m, const MetricSubj
 
 /* ---- rows of samples ---- */
 
-static bool measure_samples(const Evaluation *e, const States *x, EvalRow *row, Error *err)
+static bool measure_samples(Evaluation *e, const States *x, EvalRow *row, Error *err)
 {
     double *values = row->values;
+    inception_eye_forget(&e->metrics.eye);
     for (size_t i = 0; i < e->metrics.count; i++) {
         const Metric *m = &e->metrics.at[i];
         if (!m->chosen || !m->kind->of_samples)
@@ -154,6 +155,20 @@ bool evaluation_add(Evaluation *e, const char *model, const SampleRequest *reque
         e->rows[e->row_count++] = row;
     states_free(&x);
     return ok;
+}
+
+bool evaluation_add_samples(Evaluation *e, const char *name, const States *x, Error *err)
+{
+    EvalRow row = {.model = name};
+    const double start = platform_seconds();
+    if (e->row_count == EVAL_ROWS_MAX)
+        return error_set(err, "more than %d rows", EVAL_ROWS_MAX);
+    if (!measure_samples(e, x, &row, err))
+        return false;
+    row.seconds = platform_seconds() - start;
+    show_samples(e, x, &row);
+    e->rows[e->row_count++] = row;
+    return true;
 }
 
 static bool add_rows(Evaluation *e, const MetricSubject *subject, Error *err)

@@ -2,10 +2,10 @@
  * defines a MetricClass and its name in metrics.c's table; options, checks, columns of the text
  * table, members of the JSON, table and charts of the report are made from the class.
  *
- * A metric looks at one of three things: the samples of a row (valid, fcd, ngram, words), a model
- * by itself (elbo), or a model at a number of steps (bound).  The first kind gives numbers, one for
- * each of its columns, and each row of an evaluation keeps them; the others keep what they found in
- * their state and show it themselves. */
+ * A metric looks at one of three things: the samples of a row (valid, fcd, fid, is, ngram, words),
+ * a model by itself (elbo), or a model at a number of steps (bound).  The first kind gives numbers,
+ * one for each of its columns, and each row of an evaluation keeps them; the others keep what they
+ * found in their state and show it themselves. */
 #ifndef DI4C_EXPERIMENTS_METRICS_METRIC_H
 #define DI4C_EXPERIMENTS_METRICS_METRIC_H
 
@@ -17,6 +17,7 @@
 #include "experiments/cli/run_facts.h"
 #include "experiments/cli/shard.h"
 #include "experiments/data/dataset.h"
+#include "experiments/metrics/features/inception_eye.h"
 #include "experiments/metrics/numbers.h"
 #include "experiments/report/report.h"
 #include "nn/formats/json_writer.h"
@@ -32,6 +33,7 @@ typedef struct MetricSetting {
     bool text;              /* the data are a text: train->text will be there */
     bool beside_teacher;    /* a teacher is measured too */
     bool quiet;             /* no progress on stderr */
+    InceptionEye *eye;      /* of the metrics that look through the Inception network; or NULL */
     const Dataset *train;   /* from prepare on */
     const Dataset *test;    /* the same; NULL: there is none, or no chosen metric looks at it */
 } MetricSetting;
@@ -89,6 +91,7 @@ typedef struct MetricClass {
     const char *needs; /* one line: what must be there */
     MetricDefault when;
     bool looks_at_test; /* wants the test split, if the data have one */
+    bool without_data;  /* of_samples: can do without a data set (setting->train is NULL) */
     size_t state_bytes;
 
     /* Appends options of its own, whose targets are in the state. */

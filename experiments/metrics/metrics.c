@@ -7,10 +7,11 @@
 #include "tensor/base/memory.h"
 
 extern const MetricClass metric_valid, metric_fcd, metric_elbo, metric_bound, metric_ngram,
-    metric_words;
+    metric_words, metric_fid, metric_is;
 
 static const MetricClass *const table[] = {
-    &metric_valid, &metric_fcd, &metric_elbo, &metric_bound, &metric_ngram, &metric_words,
+    &metric_valid, &metric_fcd,   &metric_elbo, &metric_bound,
+    &metric_ngram, &metric_words, &metric_fid,  &metric_is,
 };
 
 enum { METRICS = sizeof table / sizeof table[0], NAMES_ROOM = 200 };
@@ -34,6 +35,7 @@ void metrics_free(Metrics *m)
             m->at[i].kind->release(m->at[i].state);
         mem_free(m->at[i].state);
     }
+    inception_eye_close(&m->eye);
     m->count = 0;
 }
 
@@ -42,6 +44,15 @@ void metrics_options(Metrics *m, OptionTable *options)
     for (size_t i = 0; i < m->count; i++)
         if (m->at[i].kind->options)
             m->at[i].kind->options(m->at[i].state, options);
+    const Option eye[] = {
+        {"--inception", OPTION_TEXT, &m->eye.file, "FILE", 0, 0, false,
+         "weights for fid and is: pytorch-fid's pt_inception-2015-12-05-6726825d.pth"},
+        {"--reference", OPTION_TEXT, &m->eye.reference, "FILE.npz|DATA", 0, 0, false,
+         "fid's other side: mu and sigma, or pictures (default: --data's training pictures)"},
+        {"--save-statistics", OPTION_TEXT, &m->eye.statistics, "FILE.npz", 0, 0, false,
+         "fid's other side is written as mu and sigma"},
+    };
+    options_add(options, eye, sizeof eye / sizeof eye[0]);
 }
 
 /* ---- the choice ---- */
@@ -133,6 +144,14 @@ bool metrics_look_at_samples(const Metrics *m)
     for (size_t i = 0; i < m->count; i++)
         any = any || (m->at[i].chosen && m->at[i].kind->of_samples);
     return any;
+}
+
+const char *metrics_need_more(const Metrics *m)
+{
+    for (size_t i = 0; i < m->count; i++)
+        if (m->at[i].chosen && !m->at[i].kind->without_data)
+            return m->at[i].kind->name;
+    return NULL;
 }
 
 /* ---- help ---- */

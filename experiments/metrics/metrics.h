@@ -10,6 +10,7 @@ enum { METRICS_MAX = 32, METRIC_COLUMNS_MAX = 16 }; /* in the table; columns of 
 typedef struct Metrics {
     size_t count;
     Metric at[METRICS_MAX];
+    InceptionEye eye; /* shared by fid and is: for MetricSetting.eye */
 } Metrics;
 
 void metrics_create(Metrics *m);
@@ -27,6 +28,8 @@ bool metrics_prepare(Metrics *m, const MetricSetting *setting, Error *err);
 /* Does a chosen metric look at test pictures?  At samples? */
 bool metrics_look_at_test(const Metrics *m);
 bool metrics_look_at_samples(const Metrics *m);
+/* The first chosen metric that needs a data set or a model, by name; NULL: samples are enough. */
+const char *metrics_need_more(const Metrics *m);
 
 /* Help of --metrics: "of NAME, ... (default: ...)". */
 enum { METRICS_HELP_ROOM = 400 };

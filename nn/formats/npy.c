@@ -163,13 +163,21 @@ static bool parse_npy(NpyArray *a, const char *path, size_t size, Error *err)
 
 NpyArray *npy_read(const char *path, Error *err)
 {
+    size_t size = 0;
+    unsigned char *bytes =
+        read_file(path, "expected a readable .npy file", READ_ANY_SIZE, &size, err);
+    return bytes == NULL ? NULL : npy_of_bytes(bytes, size, path, err);
+}
+
+NpyArray *npy_of_bytes(unsigned char *bytes, size_t size, const char *path, Error *err)
+{
     NpyArray *a = mem_zeroed(1, sizeof *a);
-    a->buffer = read_file(path, "expected a readable .npy file", READ_ANY_SIZE, &a->size, err);
-    if (a->buffer == NULL || !parse_npy(a, path, a->size, err)) {
-        npy_free(a);
-        return NULL;
-    }
-    return a;
+    a->buffer = bytes;
+    a->size = size;
+    if (parse_npy(a, path, size, err))
+        return a;
+    npy_free(a);
+    return NULL;
 }
 
 void npy_free(NpyArray *a)
@@ -201,21 +209,22 @@ double npy_number(const NpyArray *a, size_t i)
 
 /* ---- writing ---- */
 
-/* The header's text, padded so that the data starts at a multiple of 64 bytes. */
+/* Magic, version 1.0, length of the text and the text, padded so that the data starts at a multiple
+ * of 64 bytes. */
 void npy_header(Buffer *out, NpyType type, int rank, const size_t *shape)
 {
-    char text[64 * 6];
-    size_t n = (size_t)snprintf(
-        text, sizeof text, "{'descr': '%s', 'fortran_order': False, 'shape': (", types[type].name);
+    Buffer text = {0};
+    unsigned char start[10] = {[6] = 1};
+    buffer_format(&text, "{'descr': '%s', 'fortran_order': False, 'shape': (", types[type].name);
     for (int i = 0; i < rank; i++)
-        n += (size_t)snprintf(text + n, sizeof text - n, i > 0 ? ", %zu" : "%zu", shape[i]);
-    n += (size_t)snprintf(text + n, sizeof text - n, rank == 1 ? ",), }" : "), }");
-    size_t length = (n + 1 + 10 + 63) / 64 * 64 - 10;
-    unsigned char start[10] = {[6] = 1}; /* magic, version 1.0, length of the text */
+        buffer_format(&text, i > 0 ? ", %zu" : "%zu", shape[i]);
+    buffer_text(&text, rank == 1 ? ",), }" : "), }");
+    const size_t length = (text.length + 1 + 10 + 63) / 64 * 64 - 10;
     memcpy(start, magic, sizeof magic);
     little_endian_put(start + 8, 2, length);
     buffer_add(out, start, sizeof start);
-    buffer_format(out, "%-*s\n", (int)length - 1, text);
+    buffer_format(out, "%s%*s", text.bytes, (int)(length - text.length), "\n");
+    buffer_free(&text);
 }
 
 static void write_npy_entry(FILE *f, NpyType type, const void *data, size_t i)
@@ -246,4 +255,18 @@ bool npy_write(const char *path, NpyType type, int rank, const size_t *shape, co
     for (size_t i = 0; i < count; i++)
         write_npy_entry(out.file, type, data, i);
     return output_commit(&out, err);
+}
+
+void npy_put_doubles(Buffer *out, int rank, const size_t *shape, const double *data)
+{
+    size_t count = 1;
+    TENSOR_CHECK(rank >= 0 && rank <= NPY_MAX_RANK, "rank %d", rank);
+    for (int i = 0; i < rank; i++)
+        TENSOR_CHECK(mem_product(count, shape[i], &count), "axis %d of %zu entries", i, shape[i]);
+    npy_header(out, NPY_F8, rank, shape);
+    for (size_t i = 0; i < count; i++) {
+        unsigned char bytes[8];
+        little_endian_put(bytes, sizeof bytes, bits_of_double(data[i]));
+        buffer_add(out, bytes, sizeof bytes);
+    }
 }

@@ -25,6 +25,9 @@ typedef struct NpyArray {
 
 /* Reads versions 1, 2 and 3 of the format; NULL and a sentence naming the file otherwise. */
 NpyArray *npy_read(const char *path, Error *err);
+/* The same from bytes in memory, which become the array's, or are freed (mem_free); path: how
+ * sentences call them. */
+NpyArray *npy_of_bytes(unsigned char *bytes, size_t size, const char *path, Error *err);
 void npy_free(NpyArray *a);              /* NULL is allowed */
 const char *npy_type_name(NpyType type); /* "float32" */
 /* Entry i as a double; exact but for 64-bit integers beyond 2^53. */
@@ -38,5 +41,7 @@ void npy_header(Buffer *out, NpyType type, int rank, const size_t *shape);
  * a programming error.  The file appears whole or not at all. */
 bool npy_write(const char *path, NpyType type, int rank, const size_t *shape, const void *data,
                Error *err);
+/* Appends what a file of doubles (NPY_F8) would hold. */
+void npy_put_doubles(Buffer *out, int rank, const size_t *shape, const double *data);
 
 #endif

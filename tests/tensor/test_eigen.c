@@ -6,6 +6,7 @@
 
 #include "tensor/base/memory.h"
 #include "tensor/base/rng.h"
+#include "tensor/base/threads.h"
 #include "tensor/eigen.h"
 
 static double *random_symmetric(size_t n, double scale, uint64_t seed)
@@ -179,6 +180,71 @@ START_TEST(the_lower_triangle_is_read)
 }
 END_TEST
 
+/* From 512 on reflections are collected in panels of 32. */
+START_TEST(large_matrices)
+{
+    static const size_t sizes[] = {511, 512, 513, 544, 577};
+    size_t n = sizes[_i];
+    double *a = random_symmetric(n, 1.0, 20 + (uint64_t)_i);
+    mem_free(check_solution(n, a));
+    mem_free(a);
+}
+END_TEST
+
+/* Blocks, so that some reflections are none; the identity, where all are; a product of a thin
+ * matrix with itself, whose other values are 0. */
+START_TEST(large_matrices_with_little_in_them)
+{
+    enum { N = 530, THIN = 7 };
+    double *a = random_symmetric(N, 1.0, 30), *b = random_symmetric(N, 1.0, 31);
+    for (size_t i = 0; i < N; i++)
+        for (size_t j = 0; j < N; j++) {
+            double sum = 0.0;
+            for (size_t k = 0; k < THIN; k++)
+                sum += b[i * N + k] * b[j * N + k];
+            if (_i == 0 && (i < 100) != (j < 100))
+                a[i * N + j] = 0.0;
+            else if (_i > 0)
+                a[i * N + j] = _i == 1 ? (i == j) : sum;
+        }
+    double *values = check_solution(N, a);
+    if (_i == 2)
+        for (size_t k = 0; k < N - THIN; k++)
+            ck_assert_double_le(fabs(values[k]), 1e-11);
+    mem_free(values);
+    mem_free(a), mem_free(b);
+}
+END_TEST
+
+START_TEST(bits_do_not_depend_on_threads)
+{
+    const size_t n = _i == 0 ? 400 : 600;
+    double *a = random_symmetric(n, 1.0, 32), *b = random_symmetric(n, 1.0, 32);
+    double *va = mem_alloc(n, sizeof *va), *vb = mem_alloc(n, sizeof *vb);
+    threads_set(1);
+    ck_assert(tensor_eigen_symmetric(n, a, va));
+    threads_set(3);
+    ck_assert(tensor_eigen_symmetric(n, b, vb));
+    ck_assert_mem_eq(va, vb, n * sizeof *va);
+    ck_assert_mem_eq(a, b, n * n * sizeof *a);
+    mem_free(va), mem_free(vb);
+    mem_free(a), mem_free(b);
+}
+END_TEST
+
+START_TEST(values_alone_are_the_same)
+{
+    static const size_t sizes[] = {0, 1, 2, 33, 530};
+    const size_t n = sizes[_i];
+    double *a = random_symmetric(n, 1.0, 33), *b = random_symmetric(n, 1.0, 33);
+    double *va = mem_alloc(n, sizeof *va), *vb = mem_alloc(n, sizeof *vb);
+    ck_assert(tensor_eigen_symmetric(n, a, va) && tensor_eigen_values(n, b, vb));
+    ck_assert(n == 0 || memcmp(va, vb, n * sizeof *va) == 0);
+    mem_free(va), mem_free(vb);
+    mem_free(a), mem_free(b);
+}
+END_TEST
+
 START_TEST(what_is_not_finite_is_refused)
 {
     const double bad[3] = {NAN, INFINITY, -INFINITY};
@@ -188,6 +254,7 @@ START_TEST(what_is_not_finite_is_refused)
         double *a = random_symmetric(4, 1.0, 8);
         a[2 * 4 + 1] = bad[k];
         ck_assert(!tensor_eigen_symmetric(4, a, values));
+        ck_assert(!tensor_eigen_values(4, a, values));
         mem_free(a);
     }
 }
@@ -198,7 +265,7 @@ Suite *eigen_suite(void)
     Suite *suite = suite_create("eigen");
     TCase *eigen = tcase_create("eigen");
 
-    tcase_set_timeout(eigen, 30);
+    tcase_set_timeout(eigen, 60);
     tcase_add_loop_test(eigen, random_matrices, 0, 10);
     tcase_add_test(eigen, no_matrix);
     tcase_add_test(eigen, second_differences);
@@ -207,6 +274,10 @@ Suite *eigen_suite(void)
     tcase_add_loop_test(eigen, extreme_scales, 0, 3);
     tcase_add_test(eigen, tiny_entries_among_large_ones);
     tcase_add_test(eigen, the_lower_triangle_is_read);
+    tcase_add_loop_test(eigen, large_matrices, 0, 5);
+    tcase_add_loop_test(eigen, large_matrices_with_little_in_them, 0, 3);
+    tcase_add_loop_test(eigen, bits_do_not_depend_on_threads, 0, 2);
+    tcase_add_loop_test(eigen, values_alone_are_the_same, 0, 5);
     tcase_add_test(eigen, what_is_not_finite_is_refused);
     suite_add_tcase(suite, eigen);
     return suite;

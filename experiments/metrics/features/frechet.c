@@ -37,55 +37,89 @@ void moments_free(Moments *m)
     memset(m, 0, sizeof *m);
 }
 
-/* root (n, n) = square root of the symmetric, non-negative a (destroyed).  scratch (n, n). */
-static bool symmetric_root(size_t n, double *a, double *root, double *scratch, double *values)
+/* root (n, n) = square root of the covariance; negative eigenvalues count as 0.  *least, *largest:
+ * its eigenvalues. */
+static bool root_of(const Moments *m, double *root, double *least, double *largest)
 {
-    if (!tensor_eigen_symmetric(n, a, values))
-        return false;
-    for (size_t i = 0; i < n; i++)
+    const size_t n = m->features;
+    double *vectors = mem_alloc(n * n, sizeof(double)), *values = mem_zeroed(n, sizeof(double));
+    memcpy(vectors, m->covariance, n * n * sizeof(double));
+    const bool ok = tensor_eigen_symmetric(n, vectors, values);
+    double *scaled = mem_alloc(n * n, sizeof(double));
+    for (size_t i = 0; ok && i < n; i++)
         for (size_t k = 0; k < n; k++)
-            scratch[i * n + k] = a[i * n + k] * sqrt(fmax(values[k], 0));
-    tensor_dgemm(GEMM_NT, n, n, n, scratch, a, root);
-    return true;
+            scaled[i * n + k] = vectors[i * n + k] * sqrt(fmax(values[k], 0));
+    if (ok)
+        tensor_dgemm(GEMM_NT, n, n, n, scaled, vectors, root);
+    *least = n > 0 ? values[0] : 0;
+    *largest = n > 0 ? values[n - 1] : 0;
+    mem_free(scaled);
+    mem_free(values);
+    mem_free(vectors);
+    return ok;
 }
 
-/* tr (A^(1/2) B A^(1/2))^(1/2), from the eigenvalues of the symmetric product. */
-static bool trace_of_root(const Moments *a, const Moments *b, double *trace)
+/* tr (root B root)^(1/2), from the eigenvalues of the symmetric product. */
+static bool trace_of_root(const double *root, const Moments *b, double *trace)
 {
-    const size_t n = a->features;
-    double *work = mem_alloc(n * n, sizeof(double)), *root = mem_alloc(n * n, sizeof(double));
-    double *product = mem_alloc(n * n, sizeof(double)), *values = mem_alloc(n, sizeof(double));
-    memcpy(work, a->covariance, n * n * sizeof(double));
-    bool ok = symmetric_root(n, work, root, product, values);
-    if (ok) {
-        tensor_dgemm(GEMM_NN, n, n, n, root, b->covariance, product);
-        tensor_dgemm(GEMM_NN, n, n, n, product, root, work);
-        for (size_t i = 0; i < n; i++) /* rounding breaks the symmetry a little */
-            for (size_t j = 0; j < i; j++)
-                work[i * n + j] = work[j * n + i] = (work[i * n + j] + work[j * n + i]) / 2;
-        ok = tensor_eigen_symmetric(n, work, values);
-    }
+    const size_t n = b->features;
+    double *work = mem_alloc(n * n, sizeof(double)), *product = mem_alloc(n * n, sizeof(double));
+    double *values = mem_alloc(n, sizeof(double));
+    tensor_dgemm(GEMM_NN, n, n, n, root, b->covariance, product);
+    tensor_dgemm(GEMM_NN, n, n, n, product, root, work);
+    for (size_t i = 0; i < n; i++) /* rounding breaks the symmetry a little */
+        for (size_t j = 0; j < i; j++)
+            work[i * n + j] = work[j * n + i] = (work[i * n + j] + work[j * n + i]) / 2;
+    const bool ok = tensor_eigen_values(n, work, values);
     *trace = 0;
     for (size_t i = 0; ok && i < n; i++)
         *trace += sqrt(fmax(values[i], 0));
     mem_free(values);
     mem_free(product);
-    mem_free(root);
     mem_free(work);
     return ok;
 }
 
-bool frechet_distance(const Moments *a, const Moments *b, double *distance, Error *err)
+static bool not_finite(Error *err)
+{
+    return error_set(err, "Frechet distance: the features are not finite numbers");
+}
+
+bool frechet_root(const Moments *a, double *root, Error *err)
+{
+    static const double tolerance = 1e-5; /* of the largest; float32 statistics have some 1e-6 */
+    double least, largest;
+    if (!root_of(a, root, &least, &largest))
+        return not_finite(err);
+    return least >= -tolerance * largest ||
+           error_set(err, "expected a covariance without negative directions, found an eigenvalue "
+                          "below 0 by more than rounding");
+}
+
+bool frechet_distance_from(const Moments *a, const double *root, const Moments *b, double *distance,
+                           Error *err)
 {
     const size_t n = a->features;
     double sum = 0, cross;
     TENSOR_CHECK(n == b->features, "features: %zu against %zu", n, b->features);
-    if (!trace_of_root(a, b, &cross))
-        return error_set(err, "Frechet distance: the features are not finite numbers");
+    if (!trace_of_root(root, b, &cross))
+        return not_finite(err);
     for (size_t f = 0; f < n; f++) {
         const double d = a->mean[f] - b->mean[f];
         sum += d * d + a->covariance[f * n + f] + b->covariance[f * n + f];
     }
     *distance = fmax(sum - 2 * cross, 0); /* rounding may go below zero for equal sets */
     return true;
+}
+
+bool frechet_distance(const Moments *a, const Moments *b, double *distance, Error *err)
+{
+    const size_t n = a->features;
+    double least, largest, *root;
+    TENSOR_CHECK(n == b->features, "features: %zu against %zu", n, b->features);
+    root = mem_alloc(n * n, sizeof(double));
+    bool ok = root_of(a, root, &least, &largest) || not_finite(err);
+    ok = ok && frechet_distance_from(a, root, b, distance, err);
+    mem_free(root);
+    return ok;
 }

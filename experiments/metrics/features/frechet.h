@@ -9,9 +9,9 @@
 #include "tensor/base/error.h"
 
 typedef struct Moments {
-    size_t features, count;
-    double *mean;       /* (F) */
-    double *covariance; /* (F, F), divided by count - 1 */
+    size_t features, count; /* count: vectors; 0: not known */
+    double *mean;           /* (F) */
+    double *covariance;     /* (F, F), divided by count - 1 */
 } Moments;
 
 /* x (count, features), count >= 2 (checked). */
@@ -19,5 +19,11 @@ Moments moments_of(const float *x, size_t count, size_t features);
 void moments_free(Moments *m);
 /* False and a sentence if an eigenproblem does not converge (features that are not finite). */
 bool frechet_distance(const Moments *a, const Moments *b, double *distance, Error *err);
+
+/* The same in two steps, for many b against one a: root (F, F) = C_a^(1/2), and the distance with
+ * it.  The first refuses a covariance with a clearly negative eigenvalue. */
+bool frechet_root(const Moments *a, double *root, Error *err);
+bool frechet_distance_from(const Moments *a, const double *root, const Moments *b, double *distance,
+                           Error *err);
 
 #endif

@@ -114,10 +114,12 @@ bool pickle_read_storage(PickleMachine *m)
     const PickleValue *id = pickle_top(m, 0);
     if (id == NULL)
         return false;
-    if (!is_tuple(id, 5, 5) || id->items[0]->type != PICKLE_TEXT ||
-        strcmp(id->items[0]->text, "storage") != 0 || !is_class(id->items[1], CLASS_STORAGE) ||
-        id->items[2]->type != PICKLE_TEXT || id->items[3]->type != PICKLE_TEXT ||
-        id->items[4]->type != PICKLE_INTEGER || id->items[4]->integer < 0)
+    const size_t parts = m->first ? 6 : 5;
+    if (!is_tuple(id, parts, parts) || (m->first && id->items[5]->type != PICKLE_NONE) ||
+        id->items[0]->type != PICKLE_TEXT || strcmp(id->items[0]->text, "storage") != 0 ||
+        !is_class(id->items[1], CLASS_STORAGE) || id->items[2]->type != PICKLE_TEXT ||
+        id->items[3]->type != PICKLE_TEXT || id->items[4]->type != PICKLE_INTEGER ||
+        id->items[4]->integer < 0)
         return pickle_wrong(m,
                             "expected a persistent id (\"storage\", class, key, device, entries)");
     const char *key = id->items[2]->text;

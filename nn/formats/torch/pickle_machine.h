@@ -4,6 +4,8 @@
 #ifndef DI4C_NN_FORMATS_TORCH_PICKLE_MACHINE_H
 #define DI4C_NN_FORMATS_TORCH_PICKLE_MACHINE_H
 
+#include <stdbool.h>
+
 #include "nn/formats/torch/pickle_value.h"
 #include "tensor/base/arena.h"
 #include "tensor/base/error.h"
@@ -12,6 +14,7 @@ typedef struct PickleMachine {
     const unsigned char *bytes;
     size_t size, at, start; /* start: of the present opcode */
     const char *where;
+    bool first; /* others may follow: pickle_read_first */
     Arena *arena;
     PickleValue **stack, **memo;
     size_t count, capacity, memo_count;

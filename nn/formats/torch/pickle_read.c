@@ -367,7 +367,7 @@ static bool run_program(PickleMachine *m)
         if (!run_opcode(m, *code))
             return false;
     }
-    if (m->at != m->size)
+    if (m->at != m->size && !m->first)
         return pickle_wrong(m, "expected the pickle to end here");
     if (m->count != 1)
         return pickle_wrong(m, "expected one value at the end");
@@ -379,11 +379,12 @@ struct Pickle {
     PickleValue *root;
 };
 
-Pickle *pickle_read(const unsigned char *bytes, size_t size, const char *where, Error *err)
+/* m: what is to be read, and how. */
+static Pickle *run_machine(PickleMachine m, size_t *used)
 {
-    PickleMachine m = {.bytes = bytes, .size = size, .where = where, .err = err};
     m.arena = arena_create(CHUNK);
     const bool ok = run_program(&m);
+    *used = m.at;
     Pickle *p = NULL;
     if (ok) {
         p = mem_zeroed(1, sizeof *p);
@@ -395,6 +396,22 @@ Pickle *pickle_read(const unsigned char *bytes, size_t size, const char *where, 
     mem_free(m.stack);
     mem_free(m.memo);
     return p;
+}
+
+Pickle *pickle_read(const unsigned char *bytes, size_t size, const char *where, Error *err)
+{
+    size_t used;
+    return run_machine((PickleMachine){.bytes = bytes, .size = size, .where = where, .err = err},
+                       &used);
+}
+
+Pickle *pickle_read_first(const unsigned char *bytes, size_t size, size_t *used, const char *where,
+                          Error *err)
+{
+    const size_t most = size < SIZE_LIMIT ? size : SIZE_LIMIT;
+    return run_machine(
+        (PickleMachine){.bytes = bytes, .size = most, .where = where, .err = err, .first = true},
+        used);
 }
 
 const PickleValue *pickle_root(const Pickle *p)

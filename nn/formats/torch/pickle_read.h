@@ -16,6 +16,10 @@ typedef struct Pickle Pickle;
 /* `where` is how sentences call the pickle.  The values do not point into `bytes`.  A tree is at
  * most PICKLE_MAX_DEPTH deep, without cycles. */
 Pickle *pickle_read(const unsigned char *bytes, size_t size, const char *where, Error *err);
+/* The same of a pickle that others may follow: *used bytes.  Storages have a sixth part, None, as
+ * before PyTorch 1.6. */
+Pickle *pickle_read_first(const unsigned char *bytes, size_t size, size_t *used, const char *where,
+                          Error *err);
 const PickleValue *pickle_root(const Pickle *p);
 void pickle_free(Pickle *p); /* NULL is allowed */
 

@@ -8,6 +8,7 @@
 
 #include "nn/formats/byte_order.h"
 #include "nn/formats/read_file.h"
+#include "nn/formats/torch/torch_legacy.h"
 #include "nn/formats/torch/zip_write.h"
 #include "tensor/base/check.h"
 #include "tensor/base/memory.h"
@@ -112,6 +113,28 @@ TorchFile *torch_read(const char *path, Error *err)
     TorchFile *f = mem_zeroed(1, sizeof *f);
     f->path = mem_string(path);
     if (open_file(f, err))
+        return f;
+    torch_free(f);
+    return NULL;
+}
+
+static bool open_legacy(TorchFile *f, Error *err)
+{
+    f->zip = torch_legacy_read(f->path, &f->pickle, err);
+    if (f->zip == NULL)
+        return false;
+    f->folder = mem_string(TORCH_LEGACY_FOLDER);
+    f->root = pickle_root(f->pickle);
+    return check_tensors(f, f->root, err);
+}
+
+TorchFile *torch_read_any(const char *path, Error *err)
+{
+    if (!torch_legacy_recognises(path))
+        return torch_read(path, err);
+    TorchFile *f = mem_zeroed(1, sizeof *f);
+    f->path = mem_string(path);
+    if (open_legacy(f, err))
         return f;
     torch_free(f);
     return NULL;

@@ -23,6 +23,8 @@ typedef struct TorchFile {
 /* NULL and a sentence if the file is no such archive, or older than they are (PyTorch 1.5), or
  * anything in it is wrong.  No tensor has more entries than its storage. */
 TorchFile *torch_read(const char *path, Error *err);
+/* Older files too (torch_legacy.h), but for the tar archives of the first versions. */
+TorchFile *torch_read_any(const char *path, Error *err);
 void torch_free(TorchFile *f); /* NULL is allowed */
 /* The tensor's entries in row-major order, as float32 (F32, F64, F16, BF16; I64 too: a number that
  * float32 holds exactly).  name: how sentences call it.  out: t->count floats. */

@@ -2,11 +2,13 @@
  * its header, and then all together, sorted by place: no two may overlap. */
 #include "nn/formats/torch/zip_read.h"
 
+#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "nn/formats/byte_order.h"
 #include "nn/formats/crc32.h"
+#include "nn/formats/inflate.h"
 #include "nn/formats/read_file.h"
 #include "nn/formats/torch/zip_format.h"
 #include "tensor/base/memory.h"
@@ -17,10 +19,12 @@ enum {
 };
 /* Bits of the flags: 0, 6 and 13 of encryption, 5 of patches, 3 of a descriptor behind the data. */
 enum { FLAG_ENCRYPTED = 0x2041, FLAG_PATCH = 0x20, FLAG_DESCRIPTOR = 8 };
+enum { METHOD_STORED = 0, METHOD_DEFLATED = 8 };
 
 typedef struct Directory {
     uint64_t entries, size, offset;
-    size_t end; /* where the directory must end */
+    size_t end;    /* where the directory must end */
+    bool deflated; /* such entries are allowed */
 } Directory;
 
 typedef struct Record {
@@ -85,7 +89,7 @@ static bool parse_end64(const ZipFile *z, size_t end, Directory *d, Error *err)
                          z->path, (double)at, z->size);
     const unsigned char *p = z->buffer + at;
     const Directory wide = {little_endian(p + 32, 8), little_endian(p + 40, 8),
-                            little_endian(p + 48, 8), (size_t)at};
+                            little_endian(p + 48, 8), (size_t)at, d->deflated};
     if (little_endian(p + 16, 8) != 0 || little_endian(p + 24, 8) != wide.entries)
         return error_set(err, "%.200s: expected an archive in one file", z->path);
     if (!agrees(d->entries, ZIP_NONE16, wide.entries) || !agrees(d->size, ZIP_NONE32, wide.size) ||
@@ -106,7 +110,7 @@ static bool parse_end(const ZipFile *z, Directory *d, Error *err)
         return false;
     const unsigned char *p = z->buffer + at;
     *d = (Directory){little_endian(p + 10, 2), little_endian(p + 12, 4), little_endian(p + 16, 4),
-                     at};
+                     at, d->deflated};
     if (little_endian(p + 4, 4) != 0 || little_endian(p + 8, 2) != d->entries)
         return error_set(err, "%.200s: expected an archive in one file", z->path);
     if (at >= ZIP_LOCATOR_SIZE && little_endian(p - ZIP_LOCATOR_SIZE, 4) == ZIP_SIGN_LOCATOR &&
@@ -190,7 +194,10 @@ static bool parse_record(const ZipFile *z, const Directory *d, size_t *at, Recor
         return bad_entry(z, r, "expected an archive in one file", err);
     if ((r->flags & FLAG_ENCRYPTED) != 0)
         return bad_entry(z, r, "expected no encryption", err);
-    if (r->method != 0 || r->packed != r->size || (r->flags & FLAG_PATCH) != 0)
+    const bool stored = r->method == METHOD_STORED && r->packed == r->size;
+    if (d->deflated && !stored && r->method != METHOD_DEFLATED)
+        return bad_entry(z, r, "expected stored or deflated bytes", err);
+    if ((!stored && !d->deflated) || (r->flags & FLAG_PATCH) != 0)
         return bad_entry(z, r, "expected stored bytes, found compressed ones", err);
     *at += length;
     return true;
@@ -228,7 +235,7 @@ static bool check_header(const ZipFile *z, const Directory *d, Record *r, Error 
                          err);
     const size_t name = (size_t)little_endian(p + 26, 2);
     const size_t before = ZIP_HEADER_SIZE + name + (size_t)little_endian(p + 28, 2);
-    if (before > limit - r->header || r->size > limit - r->header - before)
+    if (before > limit - r->header || r->packed > limit - r->header - before)
         return bad_entry(z, r, "expected its bytes to end before the directory", err);
     if (name != r->name_length || memcmp(p + ZIP_HEADER_SIZE, r->name, name) != 0)
         return bad_entry(z, r, "expected the same name in header and directory", err);
@@ -242,8 +249,8 @@ static bool check_header(const ZipFile *z, const Directory *d, Record *r, Error 
         (crc != r->crc && !(later && crc == 0)))
         return bad_entry(z, r, "expected the same CRC and sizes in header and directory", err);
     r->data = (size_t)r->header + before;
-    r->end = r->data + (size_t)r->size;
-    if (crc32_of(z->buffer + r->data, (size_t)r->size) != r->crc)
+    r->end = r->data + (size_t)r->packed;
+    if (r->method == METHOD_STORED && crc32_of(z->buffer + r->data, (size_t)r->size) != r->crc)
         return bad_entry(z, r, "its bytes are damaged: their CRC-32 is not the one noted", err);
     return !later || check_descriptor(z, r, limit, err);
 }
@@ -287,7 +294,8 @@ static bool fill_entries(ZipFile *z, const Record *records, size_t count, Error 
         const Record *r = &records[i];
         char *name = mem_zeroed(r->name_length + 1, 1);
         memcpy(name, r->name, r->name_length);
-        z->entries[i] = (ZipEntry){name, z->buffer + r->data, (size_t)r->size};
+        z->entries[i] = (ZipEntry){name, z->buffer + r->data, (size_t)r->size,
+                                   r->method == METHOD_STORED ? 0 : (size_t)r->packed, r->crc};
         z->count++;
     }
     if (count > 0)
@@ -299,9 +307,9 @@ static bool fill_entries(ZipFile *z, const Record *records, size_t count, Error 
     return true;
 }
 
-static bool parse_zip_read(ZipFile *z, Error *err)
+static bool parse_zip_read(ZipFile *z, bool deflated, Error *err)
 {
-    Directory d;
+    Directory d = {.deflated = deflated};
     if (!read_bytes(z, err) || !parse_end(z, &d, err))
         return false;
     Record *records = mem_try((size_t)d.entries, sizeof *records);
@@ -314,13 +322,47 @@ static bool parse_zip_read(ZipFile *z, Error *err)
     return ok;
 }
 
-ZipFile *zip_read(const char *path, Error *err)
+static ZipFile *read_archive(const char *path, bool deflated, Error *err)
 {
     ZipFile *z = mem_zeroed(1, sizeof *z);
     z->path = mem_string(path);
-    if (parse_zip_read(z, err))
+    if (parse_zip_read(z, deflated, err))
         return z;
     zip_free(z);
+    return NULL;
+}
+
+ZipFile *zip_read(const char *path, Error *err)
+{
+    return read_archive(path, false, err);
+}
+
+ZipFile *zip_read_any(const char *path, Error *err)
+{
+    return read_archive(path, true, err);
+}
+
+unsigned char *zip_unpack(const ZipFile *z, const ZipEntry *e, Error *err)
+{
+    const bool possible = e->packed == 0 || e->size / INFLATE_RATIO <= e->packed;
+    unsigned char *bytes = possible ? mem_try(e->size, 1) : NULL;
+    const char *wrong = NULL;
+    size_t used = 0;
+    if (!possible)
+        wrong = "more than can become of";
+    else if (bytes == NULL)
+        wrong = "more than memory has of";
+    else if (e->packed == 0)
+        memcpy(bytes, e->bytes, e->size);
+    else if (inflate_exact(e->bytes, e->packed, &used, bytes, e->size) != NULL || used != e->packed)
+        wrong = "no well packed bytes in";
+    else if (crc32_of(bytes, e->size) != e->crc)
+        wrong = "damaged bytes, by their CRC-32, in";
+    if (wrong == NULL)
+        return bytes;
+    error_set(err, "%.200s: entry \"%.200s\": expected %zu bytes, found %s %zu packed ones",
+              z->path, e->name, e->size, wrong, e->packed);
+    mem_free(bytes);
     return NULL;
 }
 

@@ -41,6 +41,8 @@
 #define STEPS   "--steps 2 "
 #define PAGE    "--report @p.html "
 #define MNIST   EVAL STEPS "--model @m.safetensors --data mnist:" DIR " --metrics "
+#define SEE     "eval --quiet --model @m.safetensors --data mnist:" DIR " --count 12 "
+#define LOOK    "eval --quiet --metrics is --inception @none.pth "
 #define CONVERT "convert @t.safetensors "
 #define PART    "eval --quiet --count 9 " STEPS DATA MODEL "--statistics @o.stats "
 #define PARTS   "merge @a.stats @b.stats "
@@ -247,6 +249,14 @@ static const Row rows[] = {
      EVAL STEPS DATA MODEL PAGE "--count 64 --lambda sample", false},
     {"eval", "--bound-lambdas", "o.json", EVAL STEPS DATA MODEL "--metrics bound",
      EVAL STEPS DATA MODEL "--metrics bound --bound-lambdas 2", false},
+
+    {"eval", "--samples", "stderr", LOOK "--samples @none.npy", LOOK "--samples @t.csv", false},
+    {"eval", "--inception", "stderr", SEE "--metrics is --inception @none.pth",
+     SEE "--metrics is --inception @t.csv", false}, /* more in test_fid.c */
+    {"eval", "--reference", "stderr", SEE "--metrics fid --inception @none.pth",
+     SEE "--metrics fid --inception @none.pth --reference @none.npz", false},
+    {"eval", "--save-statistics", "status", SEE "--metrics fid --inception @none.pth",
+     SEE "--metrics fid --inception @none.pth --save-statistics @s.txt", false},
 
     {"merge", "FILES", "o.json", PARTS "--json @o.json", "merge @c.stats --json @o.json", false},
     {"merge", "--out", "o.npy", "merge @a.npy @b.npy --out @o.npy",

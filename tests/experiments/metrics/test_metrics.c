@@ -83,7 +83,7 @@ START_TEST(lists_choose)
 }
 END_TEST
 
-static const char *const no_lists[] = {"",     "fid",        "valid,",   ",valid",
+static const char *const no_lists[] = {"",     "foo",        "valid,",   ",valid",
                                        "vali", "valid,,fcd", "valid fcd"};
 
 START_TEST(unknown_names_are_refused)

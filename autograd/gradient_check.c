@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "tensor/base/check.h"
+#include "tensor/base/larger.h"
 #include "tensor/base/memory.h"
 #include "tensor/base/rng.h"
 
@@ -83,7 +84,7 @@ static double two_passes(Measure *m, Graph *g)
         for (size_t j = 0; j < n; j++) {
             const double difference = fabs(0.5 * m->grads[i][j] - first[i][j]);
             const double scale = 0.1 + fabs(first[i][j]);
-            worst = fmax(worst, isfinite(difference) ? difference / scale : HUGE_VAL);
+            worst = larger_of(worst, isfinite(difference) ? difference / scale : HUGE_VAL);
         }
     }
     return worst;
@@ -119,12 +120,12 @@ static double check_input(Measure *m, Graph *g, int i)
     double largest = 0.0, worst = 0.0;
     rng_permutation(&rng, order, n);
     for (size_t j = 0; j < n; j++)
-        largest = fmax(largest, fabs(0.5 * m->grads[i][j]));
+        largest = larger_of(largest, fabs(0.5 * m->grads[i][j]));
     for (size_t k = 0; k < tries; k++) {
         const double expected = numeric(m, g, i, order[k]);
         const double error = fabs(0.5 * m->grads[i][order[k]] - expected);
         const double scale = 0.1 + fmax(largest, fabs(expected));
-        worst = fmax(worst, isfinite(error / scale) ? error / scale : HUGE_VAL);
+        worst = larger_of(worst, isfinite(error / scale) ? error / scale : HUGE_VAL);
     }
     mem_free(order);
     return worst;
@@ -153,7 +154,7 @@ bool ag_gradient_check(const GradientCheck *check, double *worst)
         error = HUGE_VAL;
     for (int i = 0; i < check->input_count; i++)
         if (m.grads[i])
-            error = fmax(error, check_input(&m, inference, i));
+            error = larger_of(error, check_input(&m, inference, i));
     release_gradient_check(&m);
     ag_graph_destroy(recording);
     ag_graph_destroy(inference);

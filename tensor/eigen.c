@@ -13,6 +13,7 @@
 #include <math.h>
 
 #include "tensor/base/cut.h"
+#include "tensor/base/larger.h"
 #include "tensor/base/memory.h"
 #include "tensor/tridiagonal.h"
 
@@ -98,7 +99,7 @@ static bool diagonalise(size_t n, double *d, double *e, Steps *steps)
     double norm = 0.0;
 
     for (size_t i = 0; i < n; i++)
-        norm = fmax(norm, fabs(d[i]) + (i + 1 < n ? fabs(e[i]) : 0.0));
+        norm = larger_of(norm, fabs(d[i]) + (i + 1 < n ? fabs(e[i]) : 0.0));
     for (size_t l = 0; l < n; l++)
         for (int step = 0;; step++) {
             size_t m = l;

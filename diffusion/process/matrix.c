@@ -10,6 +10,7 @@
 #include <math.h>
 
 #include "diffusion/process/process.h"
+#include "tensor/base/larger.h"
 #include "tensor/base/memory.h"
 
 /* Rows must sum to 0 within this share of their largest entry: files have rounded numbers. */
@@ -31,7 +32,7 @@ static bool check_row(const double *row, size_t S, size_t i, Error *err)
                              "off the diagonal",
                              i, j, row[j]);
         sum += row[j];
-        largest = fmax(largest, fabs(row[j]));
+        largest = larger_of(largest, fabs(row[j]));
     }
     if (fabs(sum) > ROW_TOLERANCE * largest)
         return error_set(err,

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "diffusion/process/transition.h"
+#include "tensor/base/larger.h"
 #include "tensor/base/memory.h"
 
 /* Number of states that the published constants are made for: CIFAR-10's levels. */
@@ -27,7 +28,7 @@ double diffusion_process_distance(const Process *p, double t)
     if (p->class->closed && p->class->prior_constant == NULL) { /* k (1 - pi_i) in row i */
         diffusion_process_keep(p, 0.0, t, &keep, &leave);
         for (size_t i = 0; i < S; i++)
-            far = fmax(far, keep * (1.0 - p->prior[i]));
+            far = larger_of(far, keep * (1.0 - p->prior[i]));
         return far;
     }
     double *row = mem_alloc(S, sizeof *row);
@@ -35,7 +36,7 @@ double diffusion_process_distance(const Process *p, double t)
 
     for (size_t i = 0; i < S; i++) {
         diffusion_transition_row(tr, i, row);
-        far = fmax(far, distance(row, p->prior, S));
+        far = larger_of(far, distance(row, p->prior, S));
     }
     diffusion_transition_destroy(tr);
     mem_free(row);

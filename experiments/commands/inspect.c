@@ -10,6 +10,7 @@
 #include "nn/formats/npy.h"
 #include "nn/formats/sha256.h"
 #include "nn/formats/torch/torch_file.h"
+#include "tensor/base/larger.h"
 #include "tensor/base/memory.h"
 #include "tensor/base/text.h"
 #include "tensor/reduce.h"
@@ -318,7 +319,7 @@ static bool inspect_npy(const char *path, Error *err)
     for (size_t i = 0; i < a->count; i++) {
         const double x = npy_number(a, i);
         low = fmin(low, x);
-        high = fmax(high, x);
+        high = larger_of(high, x);
         sum += x;
         squares += x * x;
     }

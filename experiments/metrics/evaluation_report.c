@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "experiments/metrics/evaluation.h"
+#include "tensor/base/larger.h"
 #include "tensor/base/memory.h"
 #include "tensor/base/text.h"
 
@@ -88,7 +89,7 @@ static void report_column(const Evaluation *e, size_t k, Report *r)
     size_t count = lines_of(e, k, series, points);
     for (size_t s = 0; s < count; s++)
         for (size_t i = 0; i < series[s].count; i++)
-            floor_x[1] = fmax(floor_x[1], series[s].x[i]);
+            floor_x[1] = larger_of(floor_x[1], series[s].x[i]);
     if (isfinite(floor_value))
         series[count++] =
             (Series){.name = "the data", .x = floor_x, .y = floor_y, .count = 2, .dashed = true};

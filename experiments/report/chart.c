@@ -1,5 +1,6 @@
 /* Ranges and ticks of a chart's axes. */
 #include "experiments/report/chart.h"
+#include "tensor/base/larger.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -39,7 +40,7 @@ static void find_range(ChartAxis *a, const Chart *chart, bool along_y)
             if (chart_usable(chart, &chart->series[k], i)) {
                 double v = scaled(along_y ? chart->series[k].y[i] : chart->series[k].x[i], a->log);
                 a->low = fmin(a->low, v);
-                a->high = fmax(a->high, v);
+                a->high = larger_of(a->high, v);
             }
     if (a->low > a->high) { /* nothing to draw: an empty frame */
         a->low = 0.0;

@@ -11,6 +11,7 @@
 #include "experiments/theory/exact/push.h"
 #include "experiments/theory/exact/world.h"
 #include "experiments/theory/theory.h"
+#include "tensor/base/larger.h"
 #include "tensor/base/memory.h"
 #include "tensor/base/platform.h"
 
@@ -184,7 +185,7 @@ static bool draw_chart(const Scene *s, const Curve *curves, size_t count, bool d
     for (size_t i = 0; i < count; i++) {
         const Curve *c = &curves[i];
         series[i] = (Series){.name = c->name, .x = c->calls, .y = c->tv, .count = c->count};
-        floor_x[1] = fmax(floor_x[1], c->calls[c->count - 1]);
+        floor_x[1] = larger_of(floor_x[1], c->calls[c->count - 1]);
     }
     if (drawn)
         series[count++] = (Series){

@@ -13,6 +13,7 @@
 
 #include "autograd/axes.h"
 #include "autograd/gradient_check.h"
+#include "tensor/base/larger.h"
 #include "tensor/base/threads.h"
 #include "tensor/states.h"
 
@@ -618,7 +619,7 @@ static void naive_max_pool2(double *y, const Tensor *in, const Parameters *p)
         const size_t b = i / c / (w / 2) / (h / 2);
         double top = -HUGE_VAL;
         for (size_t q = 0; q < 4; q++)
-            top = fmax(top, in->data[((b * h + 2 * row + q / 2) * w + 2 * column + q % 2) * c + k]);
+            top = larger_of(top, in->data[((b * h + 2 * row + q / 2) * w + 2 * column + q % 2) * c + k]);
         y[i] = top;
     }
 }

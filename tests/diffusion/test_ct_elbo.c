@@ -2,6 +2,7 @@
 #include "diffusion/head/batch.h"
 #include "diffusion/process/transition.h"
 #include "diffusion/teacher.h"
+#include "tensor/base/larger.h"
 
 #include <check.h>
 #include <math.h>
@@ -296,8 +297,8 @@ START_TEST(gradient_keeps_its_digits_where_noise_forgets)
         for (size_t d = 0; d < c.D; d++) {
             naive_softmax_gradient(&c, &n, d, norm, grad);
             for (size_t a = 0; a < c.S; a++) {
-                worst = fmax(worst, fabs(grad[a] - dout[b * c.outputs + d * c.S + a]));
-                largest = fmax(largest, fabs(grad[a]));
+                worst = larger_of(worst, fabs(grad[a] - dout[b * c.outputs + d * c.S + a]));
+                largest = larger_of(largest, fabs(grad[a]));
             }
         }
         diffusion_transition_destroy(n.tr);

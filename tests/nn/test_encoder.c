@@ -10,6 +10,7 @@
 #include "nn/mlp/mlp.h"
 #include "nn/transformer/transformer.h"
 #include "nn/unet/unet.h"
+#include "tensor/base/larger.h"
 #include "tensor/base/memory.h"
 #include "tests/tools/network_checks.h"
 
@@ -164,9 +165,9 @@ START_TEST(gradients_reach_every_parameter)
         const size_t n = tensor_size(&p->value);
         double largest = 0.0;
         for (size_t k = 0; k < n; k++)
-            largest = fmax(largest, fabs((double)p->grad[k]));
+            largest = larger_of(largest, fabs((double)p->grad[k]));
         ck_assert_msg(largest > 0.0, "%s has no gradient", p->name);
-        largest = fmax(largest, 0.05);
+        largest = larger_of(largest, 0.05);
         for (size_t k = 0; k < n; k += 1 + n / 5) {
             const float kept = p->value.data[k];
             p->value.data[k] = kept + (float)step;

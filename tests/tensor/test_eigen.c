@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "tensor/base/larger.h"
 #include "tensor/base/memory.h"
 #include "tensor/base/rng.h"
 #include "tensor/base/threads.h"
@@ -25,7 +26,7 @@ static double largest_size(const double *a, size_t n)
     double size = 0.0;
 
     for (size_t i = 0; i < n * n; i++)
-        size = fmax(size, fabs(a[i]));
+        size = larger_of(size, fabs(a[i]));
     return size;
 }
 
@@ -45,8 +46,8 @@ static double *check_solution(size_t n, const double *a)
                 sum += v[i * n + k] * (values[k] / (size > 0.0 ? size : 1.0)) * v[j * n + k];
                 product += v[k * n + i] * v[k * n + j];
             }
-            residual = fmax(residual, fabs(sum - (size > 0.0 ? a[i * n + j] / size : 0.0)));
-            angle = fmax(angle, fabs(product - (i == j)));
+            residual = larger_of(residual, fabs(sum - (size > 0.0 ? a[i * n + j] / size : 0.0)));
+            angle = larger_of(angle, fabs(product - (i == j)));
         }
     ck_assert_double_le(residual, 1e-14 * (10.0 + (double)n));
     ck_assert_double_le(angle, 1e-13);

@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "tensor/base/larger.h"
 #include "tensor/base/memory.h"
 #include "tensor/base/rng.h"
 #include "tensor/fast_exp.h"
@@ -334,7 +335,7 @@ static void exact_softmax(double *p, double *l, const float *x, size_t rows, siz
     for (size_t r = 0; r < rows; r++) {
         double top = -HUGE_VAL, sum = 0;
         for (size_t j = 0; j < c; j++)
-            top = fmax(top, x[r * c + j]);
+            top = larger_of(top, x[r * c + j]);
         for (size_t j = 0; j < c; j++)
             sum += exp(x[r * c + j] - top);
         for (size_t j = 0; j < c; j++) {

@@ -4,6 +4,7 @@
 #include <signal.h>
 #include <string.h>
 
+#include "tensor/base/larger.h"
 #include "tensor/base/memory.h"
 #include "tensor/base/rng.h"
 #include "tensor/base/threads.h"
@@ -27,7 +28,7 @@ static double naive(const WindowShape *s, const float *x, size_t b, size_t i, si
             const double v =
                 (double)x[((b * s->height + p - s->pad) * s->width + q - s->pad) * s->channels + k];
             sum += v;
-            largest = fmax(largest, v);
+            largest = larger_of(largest, v);
             count += 1.0;
         }
     return mean ? sum / count : largest;

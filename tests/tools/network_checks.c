@@ -1,4 +1,5 @@
 #include "tests/tools/network_checks.h"
+#include "tensor/base/larger.h"
 
 #include <check.h>
 #include <math.h>
@@ -206,7 +207,7 @@ void check_parameter_gradients(Network *net, double tolerance)
         size_t size = tensor_size(&p->value);
         double largest = 0.0;
         for (size_t k = 0; k < size; k++) {
-            largest = fmax(largest, fabs((double)p->grad[k]));
+            largest = larger_of(largest, fabs((double)p->grad[k]));
         }
         for (int e = 0; e < ENTRIES; e++) {
             size_t k = rng_below(&rng, size);
@@ -228,7 +229,7 @@ void check_parameter_matters(Network *net, Param *p)
     float *after = outputs_of(net, 1, true, false, NULL);
     double change = 0.0;
     for (size_t i = 0; i < net->outputs; i++) {
-        change = fmax(change, fabs((double)after[i] - before[i]));
+        change = larger_of(change, fabs((double)after[i] - before[i]));
     }
     ck_assert_msg(change > 1e-4, "%s: outputs move by %g", p->name, change);
     tensor_scale(p->value.data, 0.5f, p->value.data, tensor_size(&p->value));
@@ -293,7 +294,7 @@ void check_student_starts_as_teacher(Network *student, Network *teacher)
     float *moved = outputs_of(student, BATCH, true, false, other);
     double change = 0.0;
     for (size_t i = 0; i < n; i++) {
-        change = fmax(change, fabs((double)expected[i] - moved[i]));
+        change = larger_of(change, fabs((double)expected[i] - moved[i]));
     }
     ck_assert(change > 1e-3);
     mem_free(expected);
@@ -312,7 +313,7 @@ void check_loss_gradient(const ParamSet *set, double (*loss)(void *context), voi
         const size_t n = tensor_size(&p->value);
         double largest = 0.01;
         for (size_t k = 0; k < n; k++)
-            largest = fmax(largest, fabs((double)grad[p->offset + k]));
+            largest = larger_of(largest, fabs((double)grad[p->offset + k]));
         for (size_t k = 0; k < n; k += 1 + n / 4) {
             const float kept = p->value.data[k];
             p->value.data[k] = kept + h;

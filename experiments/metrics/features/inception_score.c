@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "tensor/base/check.h"
+#include "tensor/base/larger.h"
 #include "tensor/base/memory.h"
 
 ScoreSums score_create(size_t classes, size_t total)
@@ -31,7 +32,7 @@ static void add_picture(ScoreSums *s, size_t part, const float *logits)
 {
     double largest = -INFINITY, sum = 0.0;
     for (size_t c = 0; c < s->classes; c++)
-        largest = fmax(largest, (double)logits[c]);
+        largest = larger_of(largest, (double)logits[c]);
     for (size_t c = 0; c < s->classes; c++)
         sum += exp((double)logits[c] - largest);
     const double log_sum = largest + log(sum);

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "nn/formats/torch/npz.h"
+#include "tensor/base/larger.h"
 #include "tensor/base/memory.h"
 
 static const double ASYMMETRY = 1e-5; /* of the largest entry: float32 would have 1e-7 */
@@ -45,7 +46,7 @@ static bool check_covariance(const Moments *m, const char *path, Error *err)
     const size_t n = m->features;
     double largest = 0.0;
     for (size_t i = 0; i < n * n; i++)
-        largest = fmax(largest, fabs(m->covariance[i]));
+        largest = larger_of(largest, fabs(m->covariance[i]));
     for (size_t i = 0; i < n; i++) {
         if (m->covariance[i * n + i] < 0.0)
             return error_set(err,

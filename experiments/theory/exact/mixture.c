@@ -15,6 +15,7 @@
 
 #include "experiments/theory/exact/joint.h"
 #include "tensor/base/check.h"
+#include "tensor/base/larger.h"
 #include "tensor/base/memory.h"
 #include "tensor/base/rng.h"
 #include "tensor/base/threads.h"
@@ -246,7 +247,7 @@ static void descend(Fit *f)
     double *square = moments + K + f->rows;
 
     for (size_t i = 0; i < f->law->count; i++)
-        largest = fmax(largest, f->law->probability[i]);
+        largest = larger_of(largest, f->law->probability[i]);
     inner_logits(logit, m->weight, K);
     for (size_t r = 0; r < K * m->dims; r++)
         inner_logits(logit + K + r * S, m->rows + r * S, S);

@@ -8,6 +8,7 @@
 #include "diffusion/head/batch.h"
 #include "experiments/theory/trained/tiny.h"
 #include "tensor/base/check.h"
+#include "tensor/base/larger.h"
 #include "tensor/base/memory.h"
 #include "tensor/base/platform.h"
 
@@ -128,7 +129,7 @@ static double posterior(Lab *lab, const uint16_t *x, size_t first, size_t count,
 
     for (size_t i = 0; i < count; i++) {
         joint[i] = log_chance(lab, first + i, x);
-        top = fmax(top, joint[i]);
+        top = larger_of(top, joint[i]);
     }
     for (size_t i = 0; i < count; i++)
         sum += share[i] = exp(joint[i] - top);

@@ -1,6 +1,7 @@
 /* Heads: rows against the published formula in double, gradients by differences of it, draws. */
 #include "diffusion/head/batch.h"
 #include "diffusion/head/head.h"
+#include "tensor/base/larger.h"
 
 #include <check.h>
 #include <math.h>
@@ -39,7 +40,7 @@ static void naive_normalise(double *x, size_t n)
     double top = -HUGE_VAL, sum = 0;
 
     for (size_t j = 0; j < n; j++)
-        top = fmax(top, x[j]);
+        top = larger_of(top, x[j]);
     for (size_t j = 0; j < n; j++)
         sum += exp(x[j] - top);
     for (size_t j = 0; j < n; j++)

@@ -6,6 +6,7 @@
 
 #include "diffusion/head/batch.h"
 #include "diffusion/head/sharpen.h"
+#include "tensor/base/larger.h"
 #include "tensor/base/memory.h"
 #include "tensor/base/rng.h"
 #include "tensor/base/threads.h"
@@ -22,7 +23,7 @@ static void naive(const float *logit, size_t S, Sharpening s, double *p)
     double T = s.temperature > 0.0 ? s.temperature : 1.0, total = 0.0;
     double *q = mem_alloc(S, sizeof *q), top = -HUGE_VAL, kept = 0.0;
     for (size_t a = 0; a < S; a++)
-        top = fmax(top, (double)logit[a]);
+        top = larger_of(top, (double)logit[a]);
     for (size_t a = 0; a < S; a++)
         total += q[a] = exp(((double)logit[a] - top) / T);
     for (size_t a = 0; a < S; a++) {

@@ -9,6 +9,7 @@
 #include "nn/optimizer.h"
 #include "nn/transformer/block.h"
 #include "nn/transformer/transformer.h"
+#include "tensor/base/larger.h"
 #include "tensor/base/memory.h"
 #include "tensor/base/threads.h"
 #include "tests/tools/network_checks.h"
@@ -274,8 +275,8 @@ START_TEST(places_are_told_apart_by_learned_vectors)
         float *out = outputs_at(net, x, t);
         double apart = 0.0, ordered = 0.0;
         for (size_t i = 0; i < 3; i++) {
-            apart = fmax(apart, fabs((double)out[i] - out[3 * 3 + i]));
-            ordered = fmax(ordered, fabs((double)out[15 + 6 + i] - out[15 + 9 + i]));
+            apart = larger_of(apart, fabs((double)out[i] - out[3 * 3 + i]));
+            ordered = larger_of(ordered, fabs((double)out[15 + 6 + i] - out[15 + 9 + i]));
         }
         ck_assert(learned ? apart > 1e-3 : apart < 1e-5);
         ck_assert(ordered > 1e-4);
@@ -358,8 +359,8 @@ static double change_by_token(size_t dims)
     float *b = outputs_of(student, 3, true, false, NULL);
     double most = 0.0, size = 0.0;
     for (size_t i = 0; i < 3 * teacher->outputs; i++) {
-        most = fmax(most, fabs((double)a[i] - b[i]));
-        size = fmax(size, fabs((double)a[i]));
+        most = larger_of(most, fabs((double)a[i] - b[i]));
+        size = larger_of(size, fabs((double)a[i]));
     }
     mem_free(a);
     mem_free(b);

@@ -8,6 +8,7 @@
 
 #include "nn/unet/input.h"
 #include "nn/unet/unet.h"
+#include "tensor/base/larger.h"
 #include "tensor/base/memory.h"
 #include "tests/tools/network_checks.h"
 
@@ -388,7 +389,7 @@ START_TEST(initial_values)
         const bool closed = strstr(p->name, "NIN_3.W") != NULL;
         double largest = 0.0;
         for (size_t k = 0; k < tensor_size(&p->value); k++) {
-            largest = fmax(largest, fabs((double)p->value.data[k]));
+            largest = larger_of(largest, fabs((double)p->value.data[k]));
         }
         ck_assert(!zero || largest == 0.0);
         ck_assert(!closed || (largest > 0.0 && largest < 1e-5));

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "diffusion/sampler/methods/rate_bound.h"
+#include "tensor/base/larger.h"
 #include "tests/tools/sampler_worlds.h"
 
 static SampleRequest request_of(const char *sampler, const SamplerSettings *settings,
@@ -102,7 +103,7 @@ START_TEST(first_times_have_their_law)
         size_t below = 0;
         for (size_t k = 0; k < RUNS; k++)
             below += first_times[k] <= first_times[i];
-        worst = fmax(worst, fabs((double)below / RUNS - pow(first_times[i], WIDE)));
+        worst = larger_of(worst, fabs((double)below / RUNS - pow(first_times[i], WIDE)));
     }
     ck_assert_double_lt(sqrt(RUNS) * worst, 2.69);
     states_free(&out);
@@ -129,7 +130,7 @@ START_TEST(bounds_hold_within_their_windows)
                 for (size_t a = 0; a < 4; a++) {
                     double rate = diffusion_reverse_table(r, x, a) / diffusion_reverse_beta(r);
                     ck_assert_double_le(rate, bound[x] * (1.0 + 1e-12));
-                    closest = fmax(closest, rate / bound[x]);
+                    closest = larger_of(closest, rate / bound[x]);
                 }
             diffusion_reverse_destroy(r);
         }

@@ -9,6 +9,7 @@
 #include "experiments/data/batches.h"
 #include "experiments/metrics/features/classifier.h"
 #include "nn/formats/safetensors.h"
+#include "tensor/base/larger.h"
 #include "tensor/base/memory.h"
 #include "tensor/base/platform.h"
 #include "tensor/base/threads.h"
@@ -166,7 +167,7 @@ START_TEST(features_follow_the_definition)
     naive(c, x, d->states, expected);
     for (size_t i = 0; i < CLASSIFIER_FEATURES; i++) {
         ck_assert_double_eq_tol(f[CLASSIFIER_FEATURES + i], expected[i], 1e-5);
-        largest = fmax(largest, expected[i]);
+        largest = larger_of(largest, expected[i]);
     }
     ck_assert_double_gt(largest, 0.05);
     mem_free(f);

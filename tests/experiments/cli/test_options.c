@@ -163,7 +163,7 @@ START_TEST(the_rest_is_taken)
         {"FILES", OPTION_REST, &files, NULL, 0, 0, true, "files"},
         {"--flag", OPTION_FLAG, &flag, NULL, 0, 0, false, "a flag"},
     };
-    char words[202][8], *argv[202];
+    char words[202][16], *argv[202];
     CommonOptions common = {0};
     for (int i = 0; i < 202; i++)
         argv[i] = (snprintf(words[i], sizeof words[i], "f%d", i), words[i]);

@@ -188,18 +188,20 @@ static void modulation(const PlainTransformer *m, const PlainBlock *b, const Tol
 static void attend(Rows q, Rows k, Rows v, size_t rows, size_t first, size_t h, Rows y)
 {
     for (size_t i = 0; i < rows; i++) {
-        double weight[PLAIN_ROWS], total = 0.0;
+        double score[PLAIN_ROWS] = {0.0}, top = -HUGE_VAL, total = 0.0;
         for (size_t j = 0; j < rows; j++) {
-            double score = 0.0;
             for (size_t c = first; c < first + h; c++) {
-                score += q[i][c] * k[j][c];
+                score[j] += q[i][c] * k[j][c] / sqrt((double)h);
             }
-            total += weight[j] = exp(score / sqrt((double)h));
+            top = fmax(top, score[j]);
+        }
+        for (size_t j = 0; j < rows; j++) {
+            total += exp(score[j] - top);
         }
         for (size_t c = first; c < first + h; c++) {
             y[i][c] = 0.0;
             for (size_t j = 0; j < rows; j++) {
-                y[i][c] += weight[j] / total * v[j][c];
+                y[i][c] += exp(score[j] - top) / total * v[j][c];
             }
         }
     }

@@ -222,31 +222,33 @@ static void check_mean(const char *what, const double *value, size_t n, double e
     ck_assert_msg(error < 0.03 * fabs(exact), "%s: %g +- %g tells little", what, mean, error);
 }
 
-/* Loss and gradient of training steps, over their random times and masks.  The gradient is looked
- * at along the direction in which the loss falls most in the first step, with each parameter's
- * share changed at random. */
+/* Loss and gradient of training steps, over their random times and masks; so few pictures a step
+ * that its slices of time are wide.  The gradient is looked at along the one of a large step, with
+ * each parameter's share changed at random. */
 START_TEST(what_is_trained_on)
 {
-    enum { STEPS = 64 };
+    enum { STEPS = 1600, BATCH = 8, FIRST = 512 };
     const TransformerConfig c = config_of(0);
     MaskedWorld w;
-    double loss[STEPS], slope[STEPS] = {0.0};
+    double *loss = mem_alloc(STEPS, sizeof *loss), *slope = mem_zeroed(STEPS, sizeof *slope);
     TeacherConfig config = diffusion_teacher_defaults();
     masked_world_make(&w, &c, _i == 1, 7);
     const size_t n = w.net->params.total;
     double *v = mem_alloc(n, sizeof *v);
     Rng rng = rng_root(6);
     Workspace work = diffusion_workspace_create(0);
+    States x = masked_data(64, 5);
+    ck_assert_uint_ge(x.batch, (size_t)STEPS * BATCH);
     config.loss = TEACHER_CROSS_ENTROPY;
     config.time_weight = TIME_WEIGHT_ELBO;
     config.t_min = T_MIN;
     config.stratified_times = true;
     for (uint64_t step = 0; step <= STEPS; step++) {
-        States x = masked_data(1, step);
+        const States some = step == 0 ? states_rows(&x, 0, FIRST)
+                                      : states_rows(&x, (size_t)(step - 1) * BATCH, BATCH);
         nn_params_zero_grads(&w.net->params);
         const double now =
-            diffusion_teacher_gradient(&config, &w.model, w.process, &x, 5, step, &work);
-        states_free(&x);
+            diffusion_teacher_gradient(&config, &w.model, w.process, &some, 5, step, &work);
         for (size_t i = 0; i < n && step == 0; i++) {
             v[i] = (double)w.net->params.grads[i] * 2.0 * rng_uniform(&rng);
         }
@@ -257,7 +259,10 @@ START_TEST(what_is_trained_on)
     }
     check_mean("loss", loss, STEPS, exact_loss(&w));
     check_mean("slope", slope, STEPS, exact_slope(&w, v));
+    mem_free(loss);
+    mem_free(slope);
     mem_free(v);
+    states_free(&x);
     diffusion_workspace_destroy(&work);
     masked_world_free(&w);
 }

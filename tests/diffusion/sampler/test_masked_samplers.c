@@ -383,12 +383,19 @@ static void check_samples(const Way *way, LambdaScope scope, const double *law, 
     states_free(&out);
 }
 
+/* Seeds of networks whose law in one step is far from that in four (total variation 0.4 to 0.5), so
+ * that what is revealed when is seen in the texts. */
+static uint64_t seed_of(const TransformerConfig *c)
+{
+    return c->lambda_dims == 0 ? 59 : c->lambda_entry == TRANSFORMER_LAMBDA_TOKEN ? 9 : 60;
+}
+
 static void check_world(const TransformerConfig *c, bool cosine, Kind kind, size_t steps,
                         LambdaScope scope)
 {
     MaskedWorld w;
     double law[MASKED_ALL];
-    masked_world_make(&w, c, cosine, 9);
+    masked_world_make(&w, c, cosine, seed_of(c));
     const Way way = {&w, kind, steps, w.nodes > 1 ? MASKED_NODES : 0};
     law_in_scope(&way, scope, law);
     check_samples(&way, scope, law, 100 + (uint64_t)kind);

@@ -1,6 +1,5 @@
 /* Confidence ordering: which dimensions stay masked, and the law of samples where all orders can be
- * enumerated.  Log p + temperature times Gumbel noise, sorted, is a draw without replacement with
- * weights p^(1/temperature) (Plackett and Luce). */
+ * enumerated. */
 #include <check.h>
 #include <math.h>
 #include <string.h>
@@ -9,6 +8,7 @@
 #include "tensor/base/memory.h"
 #include "tests/tools/sampler_worlds.h"
 #include "tests/tools/statistics.h"
+#include "tests/tools/surest.h"
 
 enum { D = 3, S = 3, ALL = 27, MASK = 2 };
 
@@ -39,33 +39,6 @@ static void rows(const Denoiser *m, uint16_t x[D], double t, double p[D][2])
     ag_graph_destroy(g);
 }
 
-/* Keeps `keep` more of the masked dimensions of x with the drawn values y, one by one: next[.] +=
- * weight times the probability of each choice.  temperature 0: the largest weight. */
-static void keep_surest(double *next, double weight, uint16_t x[D], const uint16_t y[D],
-                        double p[D][2], size_t keep, double temperature)
-{
-    double w[D] = {0.0}, total = 0.0, top = 0.0;
-
-    if (keep == 0) {
-        next[number(x)] += weight;
-        return;
-    }
-    for (size_t d = 0; d < D; d++)
-        if (x[d] == MASK) {
-            w[d] = temperature > 0.0 ? pow(p[d][y[d]], 1.0 / temperature) : p[d][y[d]];
-            total += w[d];
-            top = w[d] > top ? w[d] : top;
-        }
-    for (size_t d = 0; d < D; d++) {
-        double share = temperature > 0.0 ? w[d] / total : (double)(w[d] == top);
-        if (x[d] != MASK || share == 0.0)
-            continue;
-        x[d] = y[d];
-        keep_surest(next, weight * share, x, y, p, keep - 1, temperature);
-        x[d] = MASK;
-    }
-}
-
 static void step(double *law, const Denoiser *m, double t, size_t stay, double temperature)
 {
     double next[ALL] = {0.0};
@@ -73,17 +46,19 @@ static void step(double *law, const Denoiser *m, double t, size_t stay, double t
     for (size_t n = 0; n < ALL; n++)
         for (size_t k = 0; k < ALL && law[n] > 0.0; k++) {
             uint16_t x[D], y[D];
-            double p[D][2], weight = law[n];
+            double p[D][2], drawn[D], weight = law[n];
             size_t masked = 0;
             digits(x, n);
             digits(y, k);
             rows(m, x, t, p);
             for (size_t d = 0; d < D; d++) {
                 masked += x[d] == MASK;
+                drawn[d] = y[d] == MASK ? 0.0 : p[d][y[d]];
                 weight *= y[d] == MASK ? 0.0 : x[d] == MASK ? p[d][y[d]] : (double)(x[d] == y[d]);
             }
             if (weight > 0.0)
-                keep_surest(next, weight, x, y, p, masked > stay ? masked - stay : 0, temperature);
+                surest_keep(next, weight, x, y, drawn, D, S, masked > stay ? masked - stay : 0,
+                            temperature);
         }
     memcpy(law, next, sizeof next);
 }

@@ -1,6 +1,7 @@
-# di4c: make [all|bench|demo|deps|check|coverage|install|uninstall|clean|dist]
+# di4c: make [all|bench|demo|tour|deps|check|coverage|install|uninstall|clean|dist]
 #
 #   make demo          build, then train and distil on built-in data (minutes)
+#   make tour          build and run the small programs of experiments/tour, in reading order
 #   make deps check    install Check if it is missing, then build and run the tests
 #   make VARIANT=asan check      under the address and undefined-behaviour sanitizers
 #   make bench         build/bench, which times the kernels: build/bench --help
@@ -20,11 +21,14 @@ FOLDERS := tensor autograd nn diffusion distill
 sources = $(wildcard $(1)/*.$(2) $(1)/*/*.$(2) $(1)/*/*/*.$(2) $(1)/*/*/*/*.$(2))
 LIB_SRC := $(foreach f,$(FOLDERS),$(call sources,$(f),c))
 BENCH_SRC := $(call sources,experiments/bench,c)
-APP_SRC := $(filter-out $(BENCH_SRC),$(call sources,experiments,c))
+TOUR_SRC := $(call sources,experiments/tour,c)
+APP_SRC := $(filter-out $(BENCH_SRC) $(TOUR_SRC),$(call sources,experiments,c))
 TEST_SRC := $(call sources,tests,c)
 LIB_OBJ := $(LIB_SRC:%.c=$(OUT)/%.o)
 APP_OBJ := $(APP_SRC:%.c=$(OUT)/%.o)
 BENCH_OBJ := $(BENCH_SRC:%.c=$(OUT)/%.o)
+# Each of the tour's files is a program.
+TOUR := $(TOUR_SRC:experiments/%.c=$(OUT)/%)
 TEST_OBJ := $(TEST_SRC:%.c=$(OUT)/%.o) $(OUT)/tests/suites.o
 
 WARN := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wvla -Wno-unknown-pragmas
@@ -89,6 +93,9 @@ $(OUT)/di4c: $(APP_OBJ) $(OUT)/libdi4c.a
 	$(CC) $(LDFLAGS) -o $@ $(APP_OBJ) $(OUT)/libdi4c.a -lm
 $(OUT)/bench: $(BENCH_OBJ) $(filter-out $(OUT)/experiments/main.o,$(APP_OBJ)) $(OUT)/libdi4c.a
 	$(CC) $(LDFLAGS) -o $@ $^ -lm
+$(TOUR): $(OUT)/tour/%: $(OUT)/experiments/tour/%.o $(OUT)/libdi4c.a
+	@mkdir -p $(@D)
+	$(CC) $(LDFLAGS) -o $@ $< $(OUT)/libdi4c.a -lm
 build/%: $(OUT)/%
 	cp $< $@
 
@@ -106,6 +113,13 @@ demo:
 	@$(MAKE) -s --no-print-directory -j$(JOBS) build/di4c
 	build/di4c demo --out out/demo
 
+# One thread is enough for them.
+tour:
+	@echo "Building with $(CC) ..."
+	@$(MAKE) -s --no-print-directory -j$(JOBS) $(TOUR)
+	@for program in $(sort $(TOUR)); do \
+	  printf '\n== %s ==\n' "$$program"; OMP_NUM_THREADS=1 "$$program" || exit 1; done
+
 # Check is looked for when the recipe runs, so that `make -j deps check` works.
 check: $(filter deps,$(MAKECMDGOALS))
 	@if ! sh tests/deps.sh --probe "$(CC)"; then \
@@ -114,8 +128,10 @@ check: $(filter deps,$(MAKECMDGOALS))
 	sh tests/run.sh $(OUT)/run-tests $(JOBS)
 
 CHECK_LIBS = $(shell pkg-config --libs check 2>/dev/null || echo -lcheck)
-$(OUT)/run-tests: $(TEST_OBJ) $(filter-out %/main.o,$(APP_OBJ) $(BENCH_OBJ)) $(OUT)/libdi4c.a
+$(OUT)/run-tests: $(TEST_OBJ) $(filter-out %/main.o,$(APP_OBJ) $(BENCH_OBJ)) $(OUT)/libdi4c.a | $(TOUR)
 	$(CC) $(LDFLAGS) -o $@ $^ $(CHECK_LIBS) -lm -lpthread
+# test_tour.c runs the tour's programs.
+$(OUT)/tests/experiments/tour/test_tour.o: override CFLAGS += -DTOUR='"$(OUT)/tour"'
 # Every test_NAME.c under tests/ defines NAME_suite; the list is made from the file names, so that no
 # file can be forgotten.
 TEST_NAMES := $(sort $(patsubst test_%.c,%,$(filter test_%.c,$(notdir $(TEST_SRC)))))
@@ -156,6 +172,7 @@ dist:
 	mkdir -p build
 	git archive --prefix=di4c-$(VERSION)/ -o build/di4c-$(VERSION).tar.gz HEAD
 
-.PHONY: all bench demo check deps coverage install uninstall clean distclean dist
+.PHONY: all bench demo tour check deps coverage install uninstall clean distclean dist
 .SECONDARY:
 -include $(LIB_OBJ:.o=.d) $(APP_OBJ:.o=.d) $(BENCH_OBJ:.o=.d) $(TEST_OBJ:.o=.d)
+-include $(TOUR_SRC:%.c=$(OUT)/%.d)

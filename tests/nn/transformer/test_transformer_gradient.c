@@ -6,6 +6,7 @@
 
 #include "autograd/operations.h"
 #include "nn/transformer/transformer.h"
+#include "tensor/base/larger.h"
 #include "tensor/base/memory.h"
 #include "tensor/base/threads.h"
 #include "tests/tools/network_checks.h"
@@ -201,8 +202,8 @@ static void check_values(Case *c)
         plain_transformer_forward(&c->plain, states_row(&c->x, b), c->t[b],
                                   c->lambda + b * c->config.lambda_dims, out);
         for (size_t i = 0; i < c->net->outputs; i++) {
-            worst = fmax(worst, fabs(out[i] - (double)c->out[b * c->net->outputs + i]));
-            size = fmax(size, fabs(out[i]));
+            worst = larger_of(worst, fabs(out[i] - (double)c->out[b * c->net->outputs + i]));
+            size = larger_of(size, fabs(out[i]));
         }
     }
     ck_assert(size > 0.3); /* no near-zero outputs */

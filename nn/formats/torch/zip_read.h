@@ -1,8 +1,9 @@
 /* Reading zip archives whose entries are stored as they are, which is what torch.save writes.
  *
  * The reader believes nothing: the directory at the end and the header before each entry must
- * agree, entries may not overlap, sizes must fit the file, CRC-32s must be right.  Compressed and
- * encrypted entries are refused.  Zip64 records and data descriptors are understood. */
+ * agree, entries may not overlap, sizes must fit the file, CRC-32s must be right unless the writer
+ * left all of them at 0.  Compressed and encrypted entries are refused.  Zip64 records and data
+ * descriptors are understood. */
 #ifndef DI4C_NN_FORMATS_TORCH_ZIP_READ_H
 #define DI4C_NN_FORMATS_TORCH_ZIP_READ_H
 

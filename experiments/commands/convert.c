@@ -68,7 +68,8 @@ static bool add_group(const TorchModel *t, SafetensorsWriter *w, Error *err)
     char key[TEXT], text[TEXT];
     for (size_t i = 0; t->group != NULL && i < t->group->count; i++) {
         const PickleValue *k = t->group->items[2 * i];
-        if (k->type == PICKLE_TEXT && strcmp(k->text, "params") == 0)
+        if ((k->type == PICKLE_TEXT && strcmp(k->text, "params") == 0) ||
+            t->group->items[2 * i + 1]->type == PICKLE_OPAQUE)
             continue;
         if (k->type != PICKLE_TEXT || strlen(k->text) > 60 || !text_is_utf8(k->text) ||
             !value_text(t, t->group->items[2 * i + 1], text, sizeof text))
@@ -145,6 +146,7 @@ static bool from_torch(const char *in, const char *out, const TextList *settings
     TorchFile *file = torch_read(in, err);
     bool ok = file != NULL && torch_import_of(&t, file, settings, err);
     if (ok) {
+        torch_import_note(file);
         ok = write_safetensors(&t, out, err);
         torch_import_close(&t);
     }

@@ -100,7 +100,7 @@ START_TEST(texts_of_many_values)
     Error err;
     Buffer b = {0};
     buffer_text(&b, json_pieces[_i][0]);
-    repeat(&b, json_pieces[_i][1], (1 << 19) / (_i == 1 || _i == 2 ? 2 : 1) - 3);
+    repeat(&b, json_pieces[_i][1], (1 << 20) / (_i == 1 || _i == 2 ? 2 : 1) - 3);
     buffer_text(&b, json_pieces[_i][2]);
     start();
     Json *j = json_parse(b.bytes, b.length, "t", &err);

@@ -434,7 +434,7 @@ static int run_convert(const Command *self, int argc, char **argv)
     const bool from = path_has_suffix(in, ".pt") && path_has_suffix(out, ".safetensors");
     const bool to = path_has_suffix(in, ".safetensors") && path_has_suffix(out, ".pt");
     const bool half = path_has_suffix(in, ".safetensors") && path_has_suffix(out, ".safetensors") &&
-                      strcmp(in, out) != 0;
+                      !platform_same_file(in, out);
     if (!from && !to && !half) {
         error_set(&err,
                   "%.100s to %.100s: expected .pt to .safetensors, or back, or another "

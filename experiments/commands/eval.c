@@ -77,7 +77,7 @@ static bool check_name(const EvalOptions *o, const char *option, const char *nam
     for (size_t i = 0; name && i < o->table.count; i++) {
         const Option *row = &o->table.rows[i];
         const char *other = file_of(row);
-        if (other && strcmp(row->name, option) != 0 && strcmp(other, name) == 0)
+        if (other && strcmp(row->name, option) != 0 && platform_same_file(other, name))
             return error_set(err, "%s %.200s: expected another file than %s", option, name,
                              row->name);
     }

@@ -277,6 +277,31 @@ START_TEST(go_on_from_nothing)
 }
 END_TEST
 
+/* What a run leaves that was killed before its first save does not stop the same command. */
+START_TEST(a_log_without_its_model)
+{
+    size_t n, m;
+    expect("train " TINY "--out @t.safetensors", 0);
+    for (int i = 1; i <= 2; i++) {
+        char aside[40];
+        char *before = toy_read(toy("t.csv"), &n);
+        ck_assert_int_eq(remove(toy("t.safetensors")), 0);
+        says("train " TINY "--out @t.safetensors", 0,
+             "t.csv, of a run that saved no model, is now");
+        snprintf(aside, sizeof aside, "t.before-%d.csv", i);
+        char *after = toy_read(toy(aside), &m);
+        ck_assert(n == m && memcmp(before, after, n) == 0);
+        mem_free(before);
+        mem_free(after);
+    }
+    ck_assert_int_eq(remove(toy("t.safetensors")), 0);
+    toy_text(toy("t.csv"), "name,price\n1,2\n"); /* somebody's */
+    says("train " TINY "--out @t.safetensors", 1, "t.csv: exists: expected --resume");
+    expect("train " TINY "--out @new.safetensors", 0);
+    says("train " TINY "--out @t.safetensors --log @new.csv", 1, "new.csv: exists");
+}
+END_TEST
+
 /* Refusals: status, sentence, and the files as they were. */
 START_TEST(nothing_is_lost)
 {
@@ -664,6 +689,7 @@ Suite *cli_suite(void)
     tcase_add_test(tc, a_picture_that_is_too_large_is_refused_at_once);
     tcase_add_test(tc, samplers_and_grids);
     tcase_add_test(tc, go_on_from_nothing);
+    tcase_add_test(tc, a_log_without_its_model);
     tcase_add_test(tc, nothing_is_lost);
     tcase_add_test(tc, other_data_do_not_resume);
     tcase_add_loop_test(tc, wrong_use_is_status_2, 0,

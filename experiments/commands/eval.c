@@ -228,6 +228,16 @@ static MetricSubject subject_of(const Model *m, const char *name)
                            .t_min = m->config.t_min};
 }
 
+/* Models and data of the same sizes may still not belong together. */
+static void note_data(const EvalOptions *o, const EvalObjects *x)
+{
+    char hash[65];
+    model_data_hash(x->train, hash);
+    model_note_data(x->model, o->model, x->train, hash);
+    if (x->teacher)
+        model_note_data(x->teacher, o->teacher, x->train, hash);
+}
+
 /* The perfect product model where the law is known, the teacher, the model, both. */
 static bool measure_eval(const EvalOptions *o, EvalObjects *x, Error *err)
 {
@@ -239,6 +249,7 @@ static bool measure_eval(const EvalOptions *o, EvalObjects *x, Error *err)
     if (!o->common.quiet) {
         model_note_start(m);
         sampler_choice_note(&o->sampler, &m->denoiser, o->model);
+        note_data(o, x);
     }
     Denoiser *exact = law ? exact_denoiser_create(law, m->process) : NULL;
     if (exact) {

@@ -401,8 +401,11 @@ static bool make_model(const TrainOptions *o, ConfigRole role, Config *c, TrainO
         model_set_data(x->model, x->data);
     else
         model_set_data_of(x->model, x->teacher);
-    if (!o->common.quiet)
+    if (!o->common.quiet) {
         model_note_start(x->model);
+        if (x->teacher && o->data)
+            model_note_data(x->teacher, o->teacher, x->data, x->model->data_hash);
+    }
     if (x->teacher && !start_student(x->model, x->teacher, &x->teacher_file, err))
         return false;
     model_file_close(&x->teacher_file);

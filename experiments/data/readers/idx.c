@@ -65,18 +65,22 @@ bool idx_pictures(Dataset *d, const char *path, Error *err)
 bool idx_labels(Dataset *d, const char *path, Error *err)
 {
     size_t bytes, count = 0;
-    FILE *f = reading_open(path, &bytes, err);
+    Error cause = {""};
+    FILE *f = reading_open(path, &bytes, &cause);
 
-    if (f == NULL)
-        return false;
+    if (f == NULL) {
+        dataset_without_labels(d, cause.text);
+        return true;
+    }
     bool ok = idx_header(f, path, bytes, 1, &count, err);
     if (ok && count != d->count)
         ok = error_set(err, "%s: %zu labels, but there are %zu pictures", path, count, d->count);
     if (ok) {
         d->classes = 10;
         d->labels = mem_alloc(count, 1);
-        ok = reading_bytes(f, path, d->labels, count, err) &&
-             reading_check_labels(d->labels, count, d->classes, path, err);
+        ok = reading_bytes(f, path, d->labels, count, err);
+        if (ok && !reading_check_labels(d->labels, count, d->classes, path, &cause))
+            dataset_without_labels(d, cause.text);
     }
     fclose(f);
     return ok;

@@ -68,7 +68,8 @@ static bool add_group(const TorchModel *t, SafetensorsWriter *w, Error *err)
     char key[TEXT], text[TEXT];
     for (size_t i = 0; t->group != NULL && i < t->group->count; i++) {
         const PickleValue *k = t->group->items[2 * i];
-        if (k->type == PICKLE_TEXT && strcmp(k->text, "params") == 0)
+        if ((k->type == PICKLE_TEXT && strcmp(k->text, "params") == 0) ||
+            t->group->items[2 * i + 1]->type == PICKLE_OPAQUE)
             continue;
         if (k->type != PICKLE_TEXT || strlen(k->text) > 60 || !text_is_utf8(k->text) ||
             !value_text(t, t->group->items[2 * i + 1], text, sizeof text))
@@ -145,6 +146,7 @@ static bool from_torch(const char *in, const char *out, const TextList *settings
     TorchFile *file = torch_read(in, err);
     bool ok = file != NULL && torch_import_of(&t, file, settings, err);
     if (ok) {
+        torch_import_note(file);
         ok = write_safetensors(&t, out, err);
         torch_import_close(&t);
     }
@@ -432,7 +434,7 @@ static int run_convert(const Command *self, int argc, char **argv)
     const bool from = path_has_suffix(in, ".pt") && path_has_suffix(out, ".safetensors");
     const bool to = path_has_suffix(in, ".safetensors") && path_has_suffix(out, ".pt");
     const bool half = path_has_suffix(in, ".safetensors") && path_has_suffix(out, ".safetensors") &&
-                      strcmp(in, out) != 0;
+                      !platform_same_file(in, out);
     if (!from && !to && !half) {
         error_set(&err,
                   "%.100s to %.100s: expected .pt to .safetensors, or back, or another "

@@ -89,7 +89,7 @@ static bool check_name(const EvalOptions *o, const char *option, const char *nam
     for (size_t i = 0; name && i < o->table.count; i++) {
         const Option *row = &o->table.rows[i];
         const char *other = file_of(row);
-        if (other && strcmp(row->name, option) != 0 && strcmp(other, name) == 0)
+        if (other && strcmp(row->name, option) != 0 && platform_same_file(other, name))
             return error_set(err, "%s %.200s: expected another file than %s", option, name,
                              row->name);
     }
@@ -313,6 +313,16 @@ static MetricSubject subject_of(const Model *m, const char *name)
                            .t_min = m->config.t_min};
 }
 
+/* Models and data of the same sizes may still not belong together. */
+static void note_data(const EvalOptions *o, const EvalObjects *x)
+{
+    char hash[65];
+    model_data_hash(x->train, hash);
+    model_note_data(x->model, o->model, x->train, hash);
+    if (x->teacher)
+        model_note_data(x->teacher, o->teacher, x->train, hash);
+}
+
 /* The perfect product model where the law is known, the teacher, the model, both. */
 static bool measure_eval(const EvalOptions *o, EvalObjects *x, Error *err)
 {
@@ -324,6 +334,7 @@ static bool measure_eval(const EvalOptions *o, EvalObjects *x, Error *err)
     if (!o->common.quiet) {
         model_note_start(m);
         sampler_choice_note(&o->sampler, &m->denoiser, o->model);
+        note_data(o, x);
     }
     Denoiser *exact = law ? exact_denoiser_create(law, m->process) : NULL;
     if (exact) {

@@ -221,8 +221,8 @@ static bool print_torch_tensor(const TorchFile *f, const PickleTensor *t, const 
 /* No dict, list, tuple or tensor. */
 static bool is_plain(const PickleValue *v)
 {
-    return v->type == PICKLE_NONE || v->type == PICKLE_BOOL || v->type == PICKLE_INTEGER ||
-           v->type == PICKLE_NUMBER || v->type == PICKLE_TEXT;
+    return v->type == PICKLE_OPAQUE || v->type == PICKLE_NONE || v->type == PICKLE_BOOL ||
+           v->type == PICKLE_INTEGER || v->type == PICKLE_NUMBER || v->type == PICKLE_TEXT;
 }
 
 static bool all_plain(const PickleValue *list)
@@ -237,6 +237,8 @@ static void print_plain(const PickleValue *v)
 {
     if (v->type == PICKLE_TEXT)
         print_text(v->text);
+    else if (v->type == PICKLE_OPAQUE)
+        printf("%s, not read", v->text);
     else if (v->type == PICKLE_INTEGER)
         printf("%lld", (long long)v->integer);
     else if (v->type == PICKLE_NUMBER)
@@ -282,7 +284,7 @@ static bool print_tree(const TorchFile *f, const PickleValue *v, const char *nam
             snprintf(path, sizeof path, "%.400s%s%.150s", name, dot, key->text);
         else
             snprintf(path, sizeof path, "%.400s%s%lld", name, dot,
-                     key ? (long long)key->integer : (long long)i);
+                     key && key->type == PICKLE_INTEGER ? (long long)key->integer : (long long)i);
         if (!print_tree(f, dict ? v->items[2 * i + 1] : v->items[i], path, err))
             return false;
     }

@@ -10,6 +10,7 @@
 #include "experiments/model/model_meta.h"
 #include "experiments/model/presets.h"
 #include "experiments/training/training.h"
+#include "nn/formats/csv.h"
 #include "tensor/base/memory.h"
 #include "tensor/base/platform.h"
 #include "tensor/base/text.h"
@@ -229,11 +230,48 @@ static bool check_new(const TrainOptions *o, const char *path, const char *optio
                      path, option);
 }
 
+/* Whether the file is a log of a training. */
+static bool is_log(const char *path)
+{
+    Error err;
+    CsvTable table;
+    if (!csv_read(path, &table, &err))
+        return false;
+    const bool is =
+        csv_column(&table, "step") == table.values && csv_column(&table, "loss") != NULL;
+    csv_free(&table);
+    return is;
+}
+
+/* A log under the model's name, without the model: its run was killed before it saved anything.
+ * The log steps aside, to the first free name, so that the run can begin again. */
+static bool keep_lone_log(const TrainOptions *o, const char *log, Error *err)
+{
+    char suffix[32];
+    char *aside = NULL;
+    if (o->resume || o->overwrite || o->log || platform_exists(o->out) || !is_log(log))
+        return true;
+    for (unsigned n = 1; aside == NULL; n++) {
+        snprintf(suffix, sizeof suffix, ".before-%u.csv", n);
+        aside = path_with_suffix(log, suffix);
+        if (platform_exists(aside)) {
+            mem_free(aside);
+            aside = NULL;
+        }
+    }
+    const bool ok = platform_rename(log, aside, err);
+    if (ok)
+        text_print(stderr, "note: %s, of a run that saved no model, is now %s\n", log, aside);
+    mem_free(aside);
+    return ok;
+}
+
 /* Nothing that exists is lost without --overwrite, and what will be written can be written. */
 static bool check_outputs(const TrainOptions *o, const char *log, Error *err)
 {
-    return check_new(o, o->out, "--out", err) && check_new(o, log, "--log", err) &&
-           path_check_output(o->out, err) && path_check_output(log, err);
+    return keep_lone_log(o, log, err) && check_new(o, o->out, "--out", err) &&
+           check_new(o, log, "--log", err) && path_check_output(o->out, err) &&
+           path_check_output(log, err);
 }
 
 /* A student with the starting weights that the configuration asks for.  The teacher, which holds
@@ -298,7 +336,7 @@ static bool check_names(const TrainOptions *o, Error *err)
         return error_set(err, "--out %.200s: expected a name that ends in .safetensors", o->out);
     if (!path_check_result("--log", o->log, err))
         return false;
-    if (o->teacher && strcmp(o->out, o->teacher) == 0)
+    if (o->teacher && platform_same_file(o->out, o->teacher))
         return error_set(err, "--out %.200s: expected another file than --teacher", o->out);
     if (o->resume && o->overwrite)
         return error_set(err, "--resume and --overwrite: expected one of them");
@@ -363,8 +401,11 @@ static bool make_model(const TrainOptions *o, ConfigRole role, Config *c, TrainO
         model_set_data(x->model, x->data);
     else
         model_set_data_of(x->model, x->teacher);
-    if (!o->common.quiet)
+    if (!o->common.quiet) {
         model_note_start(x->model);
+        if (x->teacher && o->data)
+            model_note_data(x->teacher, o->teacher, x->data, x->model->data_hash);
+    }
     if (x->teacher && !start_student(x->model, x->teacher, &x->teacher_file, err))
         return false;
     model_file_close(&x->teacher_file);

@@ -1,10 +1,9 @@
 /* di4c verify: is this program right, number by number? */
-#include <string.h>
-
+#include "experiments/verify/verify.h"
 #include "experiments/cli/paths.h"
 #include "experiments/commands/commands.h"
-#include "experiments/verify/verify.h"
 #include "tensor/base/memory.h"
+#include "tensor/base/platform.h"
 
 /* The results may fall neither on a model nor on what is read. */
 static bool check_name(const char *dir, const char *json, Error *err)
@@ -12,7 +11,7 @@ static bool check_name(const char *dir, const char *json, Error *err)
     static const char *const names[] = {"manifest.json", "index.tsv"};
     for (size_t i = 0; json && i < sizeof names / sizeof names[0]; i++) {
         char *path = path_join(dir, names[i]);
-        const bool same = strcmp(path, json) == 0;
+        const bool same = platform_same_file(path, json);
         mem_free(path);
         if (same)
             return error_set(err, "--json %.200s: expected another file than those of DIR", json);

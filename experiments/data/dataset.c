@@ -31,6 +31,15 @@ Dataset *dataset_like(const Dataset *d, size_t count)
     return like;
 }
 
+void dataset_without_labels(Dataset *d, const char *sentence)
+{
+    mem_free(d->labels);
+    mem_free(d->no_labels);
+    d->labels = NULL;
+    d->classes = 0;
+    d->no_labels = mem_string(sentence);
+}
+
 void dataset_close(Dataset *d)
 {
     if (d == NULL)
@@ -39,6 +48,7 @@ void dataset_close(Dataset *d)
     dataset_order_destroy(d->order);
     text_data_free(d->text);
     mem_free(d->labels);
+    mem_free(d->no_labels);
     mem_free(d->data);
     mem_free(d->name);
     mem_free(d);

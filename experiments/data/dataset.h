@@ -18,6 +18,7 @@ typedef struct Dataset {
     uint8_t *data;       /* (count, D), pictures in (H, W, C) order; NULL if it is a text */
     TextData *text;      /* of count windows side by side, and a rest; NULL: pictures */
     uint8_t *labels;     /* (count), or NULL */
+    char *no_labels;     /* a sentence: what is wrong with them; NULL: nothing, or none expected */
     FiniteLaw *law;      /* NULL, or known: data are its patterns, drawn with its probabilities */
     DatasetOrder *order; /* permutation of the epoch used last */
 } Dataset;
@@ -27,6 +28,8 @@ Dataset *dataset_create(const char *name);
 /* `count` pictures or sequences of d's sizes, all zero, for the caller to fill (dataset_put); no
  * labels, no law.  Sequences are rows of a text with d's vocabulary. */
 Dataset *dataset_like(const Dataset *d, size_t count);
+/* Drops the labels and notes why, for those who ask for them: most work needs none. */
+void dataset_without_labels(Dataset *d, const char *sentence);
 void dataset_close(Dataset *d); /* NULL is allowed; frees all that it holds */
 
 #endif

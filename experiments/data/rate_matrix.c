@@ -6,6 +6,7 @@
 
 #include "experiments/cli/paths.h"
 #include "nn/formats/buffer.h"
+#include "nn/formats/csv_plain.h"
 #include "nn/formats/npy.h"
 #include "nn/formats/read_file.h"
 #include "tensor/base/memory.h"
@@ -65,39 +66,43 @@ static const char *skip_blanks(const char *p)
     return p;
 }
 
-/* One line of `states` numbers; *at moves behind it. */
-static bool parse_line(const char **at, size_t line, size_t states, double *row, const char *where,
-                       Error *err)
+/* One line of `states` numbers, as the line `first` has; *at moves behind it. */
+static bool parse_line(const char **at, size_t line, size_t first, size_t states, double *row,
+                       const char *where, Error *err)
 {
     const char *p = *at;
     const size_t cells = count_cells(p);
     if (cells != states)
         return error_set(err,
-                         "%.300s: line %zu has %zu numbers, expected %zu as in line 1: the "
+                         "%.300s: line %zu has %zu numbers, expected %zu as in line %zu: the "
                          "matrix must be square",
-                         where, line, cells, states);
+                         where, line, cells, states, first);
     for (size_t j = 0; j < states; j++) {
         char *end;
         p = skip_blanks(p);
         const size_t length = strcspn(p, ",\n");
         row[j] = text_number(p, &end);
         const char *rest = skip_blanks(end);
-        if (end == p || rest != p + length || memchr(p, 'x', length) != NULL)
-            return error_set(err, "%.300s: line %zu, column %zu: '%.*s', expected a number", where,
-                             line, j + 1, (int)(length < 40 ? length : 40), p);
+        if (end == p || rest != p + length || memchr(p, 'x', length) != NULL) {
+            char seen[CSV_VISIBLE];
+            return error_set(err, "%.300s: line %zu, column %zu: '%s', expected a number", where,
+                             line, j + 1, csv_visible(seen, p, length));
+        }
         p = *rest == '\0' ? rest : rest + 1;
     }
     *at = p;
     return true;
 }
 
-static bool parse_lines(RateMatrix *m, const char *text, const char *where, Error *err)
+/* first: the number of the text's first line. */
+static bool parse_lines(RateMatrix *m, const char *text, size_t first, const char *where,
+                        Error *err)
 {
     const size_t S = m->states;
     const char *p = text;
     size_t line = 0;
     for (; line < S && *p != '\0'; line++)
-        if (!parse_line(&p, line + 1, S, m->rates + line * S, where, err))
+        if (!parse_line(&p, first + line, first, S, m->rates + line * S, where, err))
             return false;
     if (line < S)
         return error_set(err,
@@ -115,24 +120,27 @@ static bool parse_lines(RateMatrix *m, const char *text, const char *where, Erro
 
 RateMatrix *rate_matrix_parse(const char *text, const char *where, Error *err)
 {
+    size_t first = 1;
+    for (; *text == '\n'; text++) /* in place of names and comments */
+        first++;
     const size_t states = count_cells(text);
     if (states < 2 || states > LARGEST) {
-        error_set(err, "%.300s: line 1 has %zu numbers, expected 2 to %d, separated by commas",
-                  where, states, (int)LARGEST);
+        error_set(err, "%.300s: line %zu has %zu numbers, expected 2 to %d, separated by commas",
+                  where, first, states, (int)LARGEST);
         return NULL;
     }
     /* A number takes a digit and what is behind it.  Small ones are read for a better sentence. */
     if (states > SMALL && strlen(text) + 1 < 2 * states * states) {
         error_set(err,
-                  "%.300s: line 1 has %zu numbers, expected as many lines of as many: the matrix "
+                  "%.300s: line %zu has %zu numbers, expected as many lines of as many: the matrix "
                   "must be square, and %zu bytes cannot hold it",
-                  where, states, strlen(text));
+                  where, first, states, strlen(text));
         return NULL;
     }
     RateMatrix *m = make(states);
     if (m->rates == NULL)
         error_set(err, "%.300s: %zu x %zu numbers do not fit in memory", where, states, states);
-    else if (parse_lines(m, text, where, err))
+    else if (parse_lines(m, text, first, where, err))
         return m;
     rate_matrix_free(m);
     return NULL;
@@ -178,7 +186,8 @@ RateMatrix *rate_matrix_read(const char *path, Error *err)
     if (path_has_suffix(path, ".npy"))
         return read_npy(path, err);
     char *text = read_text(path, err);
-    RateMatrix *m = text != NULL ? rate_matrix_parse(text, path, err) : NULL;
+    const bool plain = text != NULL && csv_plain(text, path, err);
+    RateMatrix *m = plain ? rate_matrix_parse(text, path, err) : NULL;
     mem_free(text);
     return m;
 }

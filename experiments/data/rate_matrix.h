@@ -13,8 +13,9 @@ typedef struct RateMatrix {
 } RateMatrix;
 
 /* Reads a file: .npy with S x S numbers, or else text of S lines with S numbers each, separated by
- * commas.  NULL and a sentence with file and line if it is not square or not numbers; what rates
- * must obey is the process's to say (diffusion/process/matrix.c). */
+ * commas or as csv_plain understands it.  NULL and a sentence with file and line if it is not
+ * square or not numbers; what rates must obey is the process's to say (diffusion/process/matrix.c).
+ */
 RateMatrix *rate_matrix_read(const char *path, Error *err);
 /* The same from text; `where` stands for the file's name in the sentence. */
 RateMatrix *rate_matrix_parse(const char *text, const char *where, Error *err);

@@ -212,12 +212,11 @@ bool model_fits_data(const Model *m, const char *path, const Dataset *d, Error *
     return true;
 }
 
-void model_set_data(Model *m, const Dataset *d)
+void model_data_hash(const Dataset *d, char out[65])
 {
     const size_t sizes[] = {d->count, d->height, d->width, d->channels, d->states};
     Sha256 s;
     char text[32];
-    snprintf(m->data, sizeof m->data, "%.*s", (int)strcspn(d->name, ":"), d->name);
     sha256_init(&s);
     for (size_t i = 0; i < sizeof sizes / sizeof sizes[0]; i++) {
         snprintf(text, sizeof text, "%zu ", sizes[i]);
@@ -231,7 +230,13 @@ void model_set_data(Model *m, const Dataset *d)
         text_format(text, sizeof text, "%.9g ", d->law->probability[k]);
         sha256_add(&s, text, strlen(text));
     }
-    sha256_hex(&s, m->data_hash);
+    sha256_hex(&s, out);
+}
+
+void model_set_data(Model *m, const Dataset *d)
+{
+    snprintf(m->data, sizeof m->data, "%.*s", (int)strcspn(d->name, ":"), d->name);
+    model_data_hash(d, m->data_hash);
     set_vocabulary(m, d->text != NULL ? d->text->vocabulary : NULL);
 }
 
@@ -246,6 +251,15 @@ void model_note_start(const Model *m)
                "from the law that sampling starts from; where 80 %% of pixels are black and the "
                "rest white, a perfect denoiser draws 70 %% black; sigma_max=190 would do\n",
                p->class->name, p->states, c.name, c.value, diffusion_process_distance(p, 1.0));
+}
+
+void model_note_data(const Model *m, const char *path, const Dataset *d, const char *hash)
+{
+    if (m->data_hash[0] != '\0' && strcmp(m->data_hash, hash) != 0)
+        text_print(stderr,
+                   "note: %s: trained on other data of this size: %s of hash %.16s, while %s has "
+                   "%.16s\n",
+                   path, m->data, m->data_hash, d->name, hash);
 }
 
 const char *model_role_name(ConfigRole role)

@@ -35,6 +35,8 @@ DatasetOptions model_dataset(const Config *c);
 /* Builds the parts and initialises the weights from config->seed.  with_grads: for training. */
 Model *model_create(const Config *config, ConfigRole role, bool with_grads, Error *err);
 void model_destroy(Model *m); /* NULL is allowed */
+/* SHA-256 of sizes and pictures, or symbols and vocabulary, and of the law if it is known. */
+void model_data_hash(const Dataset *data, char out[65]);
 /* Notes kind, hash and vocabulary of the data that m is trained on. */
 void model_set_data(Model *m, const Dataset *data);
 /* The same of a student whose teacher draws all it learns from: the teacher's, without a hash. */
@@ -53,6 +55,9 @@ enum { MODEL_FILE_MEMORY = 128 << 20 };
 /* Says on stderr what published constants cost that are exempt from diffusion_process_check_start;
  * nothing of other processes. */
 void model_note_start(const Model *m);
+/* Says on stderr if m, of the file at path, was trained on other data than these, of that hash;
+ * nothing of a model that knows no hash. */
+void model_note_data(const Model *m, const char *path, const Dataset *data, const char *hash);
 const char *model_role_name(ConfigRole role); /* "teacher", "student" */
 
 #endif

@@ -16,6 +16,8 @@ bool model_file_open(ModelFile *f, const char *path, Error *err)
         f->torch = torch_read(path, err);
     else
         f->own = safetensors_read(path, err);
+    if (f->torch != NULL)
+        torch_import_note(f->torch);
     return f->torch != NULL || f->own != NULL;
 }
 

@@ -1,6 +1,7 @@
 /* Role, configuration and step of a .pt file, then its weights. */
 #include "experiments/model/torch_import.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #include "experiments/cli/paths.h"
@@ -16,6 +17,14 @@ bool torch_import_recognises(const char *path)
     const size_t n = read_file_start(path, head, sizeof head);
     return (n == sizeof head && memcmp(head, zip, sizeof zip) == 0) ||
            path_has_suffix(path, ".pt") || path_has_suffix(path, ".pth");
+}
+
+void torch_import_note(const TorchFile *file)
+{
+    const char *foreign = pickle_foreign(file->pickle);
+    if (*foreign != '\0')
+        text_print(stderr, "note: %.200s: not read, as they are no numbers, texts or tensors: %s\n",
+                   file->path, foreign);
 }
 
 /* A text without NUL that a .safetensors file can hold too. */

@@ -21,6 +21,8 @@ typedef struct TorchImport {
 /* Whether the file is to be read as PyTorch's: a zip archive, or a name that ends in .pt or .pth.
  */
 bool torch_import_recognises(const char *path);
+/* A line on stderr that names what the file holds beside what can be read, if it does. */
+void torch_import_note(const TorchFile *file);
 /* Of an open file, which must live as long.  settings (may be NULL): KEY=VALUE for what names and
  * shapes do not tell; unset, the paper's CIFAR-10.  On false everything is released. */
 bool torch_import_of(TorchImport *t, TorchFile *file, const TextList *settings, Error *err);

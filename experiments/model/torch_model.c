@@ -15,17 +15,18 @@ static bool wrong_entry(const TorchModel *t, const char *key, const char *what, 
     return error_set(err, "%.200s: %.200s: %s", t->file->path, key, what);
 }
 
-/* The name without all "net." and "module." in front. */
+/* The name without what wrappers of modules put in front: training, several devices, compilers. */
 static const char *bare_name(const char *name)
 {
-    for (;;) {
-        if (strncmp(name, "net.", 4) == 0)
-            name += 4;
-        else if (strncmp(name, "module.", 7) == 0)
-            name += 7;
-        else
-            return name;
+    static const char *const prefixes[] = {"net.", "module.", "_orig_mod."};
+    size_t i = 0;
+    while (i < sizeof prefixes / sizeof prefixes[0]) {
+        const size_t length = strlen(prefixes[i]);
+        const bool found = strncmp(name, prefixes[i], length) == 0;
+        name += found ? length : 0;
+        i = found ? 0 : i + 1; /* behind one there may be any other */
     }
+    return name;
 }
 
 static size_t find_weight(const TorchModel *t, const char *name)
@@ -56,7 +57,8 @@ static bool read_weights(TorchModel *t, const PickleValue *state, Error *err)
             continue;
         const char *name = bare_name(key->text);
         if (v->type != PICKLE_TENSOR)
-            return wrong_entry(t, key->text, "expected a tensor", err);
+            return error_set(err, "%.200s: %.200s: expected a tensor, found %.100s", t->file->path,
+                             key->text, pickle_found(v));
         if (find_weight(t, name) < t->count)
             return wrong_entry(t, key->text, "expected every weight once", err);
         const size_t length = (size_t)(name - key->text);
@@ -169,7 +171,10 @@ static bool read_optimizer(TorchModel *t, Error *err)
 /* Finished steps: Adam's, or those of the averages, or one more than the last step's number. */
 static bool read_parts(TorchModel *t, Error *err)
 {
-    const PickleValue *root = t->file->root, *state = pickle_get(root, "model");
+    static const char *const around[] = {"model", "state_dict", "model_state_dict"};
+    const PickleValue *root = t->file->root, *state = NULL;
+    for (size_t i = 0; state == NULL && i < sizeof around / sizeof around[0]; i++)
+        state = pickle_get(root, around[i]);
     state = state != NULL ? state : root;
     t->step = -1;
     if (state->type != PICKLE_DICT)

@@ -6,7 +6,8 @@
  *   n_iter     the last finished step, counted from 0
  *   di4c       only in files by `di4c convert`: the metadata of the .safetensors file
  *
- * A file may also be the dict of names alone.  Names may start with "net." and "module.". */
+ * A file may also be the dict of names alone, and "model" may be called "state_dict" or
+ * "model_state_dict".  Names may start with "net.", "module." and "_orig_mod.", in any order. */
 #ifndef DI4C_EXPERIMENTS_MODEL_TORCH_MODEL_H
 #define DI4C_EXPERIMENTS_MODEL_TORCH_MODEL_H
 

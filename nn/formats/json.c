@@ -16,7 +16,7 @@
 
 enum {
     MAX_DEPTH = 64,       /* of recursion; headers and manifests have a few levels */
-    MAX_VALUES = 1 << 19, /* of 48 bytes, three times that while an array doubles, and a name */
+    MAX_VALUES = 1 << 20, /* of 48 bytes, 2.5 times that while an array grows, and a name */
     MAX_NUMBER = 64       /* characters; a double needs 24 */
 };
 
@@ -238,7 +238,7 @@ static bool check_duplicates(const Parser *p, const Json *object)
 static void grow(Json *out, size_t *capacity)
 {
     if (out->count == *capacity) {
-        size_t more = *capacity == 0 ? 4 : 2 * *capacity;
+        const size_t more = *capacity < 2 ? 2 : *capacity + *capacity / 2;
         out->items = mem_resize(out->items, *capacity, more, sizeof *out->items);
         if (out->type == JSON_OBJECT)
             out->keys = mem_resize(out->keys, *capacity, more, sizeof *out->keys);
@@ -295,7 +295,7 @@ static bool parse_container(Parser *p, Json *out, JsonType type)
 static bool parse_value(Parser *p, Json *out)
 {
     if (++p->values > MAX_VALUES)
-        return fail(p, "expected at most 524288 values");
+        return fail(p, "expected at most 1048576 values");
     switch (peek(p)) {
     case '{': return parse_container(p, out, JSON_OBJECT);
     case '[': return parse_container(p, out, JSON_ARRAY);

@@ -25,12 +25,16 @@ enum {
     CHUNK = 1024                      /* numbers turned into bytes at once */
 };
 
+/* All types of the format; only the first four are turned into float32. */
 static const struct {
-    char name[8];
-    size_t size;
-} dtypes[] = {{"F32", 4}, {"F64", 8}, {"F16", 2},  {"BF16", 2},    {"I64", 8},
-              {"I32", 4}, {"I16", 2}, {"I8", 1},   {"U64", 8},     {"U32", 4},
-              {"U16", 2}, {"U8", 1},  {"BOOL", 1}, {"F8_E4M3", 1}, {"F8_E5M2", 1}};
+    char name[SAFETENSORS_DTYPE];
+    size_t bits;
+} dtypes[] = {{"F32", 32},    {"F64", 64},        {"F16", 16},        {"BF16", 16},
+              {"I64", 64},    {"I32", 32},        {"I16", 16},        {"I8", 8},
+              {"U64", 64},    {"U32", 32},        {"U16", 16},        {"U8", 8},
+              {"BOOL", 8},    {"C64", 64},        {"F8_E4M3", 8},     {"F8_E5M2", 8},
+              {"F8_E8M0", 8}, {"F8_E4M3FNUZ", 8}, {"F8_E5M2FNUZ", 8}, {"F6_E2M3", 6},
+              {"F6_E3M2", 6}, {"F4", 4}};
 
 /* ---- reading ---- */
 
@@ -39,7 +43,7 @@ static bool bad_tensor(const SafetensorsFile *f, const FileTensor *t, const char
     return error_set(err, "%.200s: tensor \"%.200s\": %s", f->path, t->name, what);
 }
 
-static bool parse_dtype(const SafetensorsFile *f, FileTensor *t, const Json *entry, size_t *size,
+static bool parse_dtype(const SafetensorsFile *f, FileTensor *t, const Json *entry, size_t *bits,
                         Error *err)
 {
     const Json *dtype = json_get(entry, "dtype");
@@ -48,14 +52,26 @@ static bool parse_dtype(const SafetensorsFile *f, FileTensor *t, const Json *ent
     for (size_t i = 0; i < sizeof dtypes / sizeof dtypes[0]; i++)
         if (strcmp(dtypes[i].name, dtype->string) == 0) {
             memcpy(t->dtype, dtypes[i].name, sizeof t->dtype);
-            *size = dtypes[i].size;
+            *bits = dtypes[i].bits;
             return true;
         }
-    return bad_tensor(f, t, "expected \"dtype\" to be a known type such as F32, F64, F16 or BF16",
-                      err);
+    return error_set(err,
+                     "%.200s: tensor \"%.200s\": expected \"dtype\" to be a known type such as "
+                     "F32, F64, F16 or BF16, found %.40s",
+                     f->path, t->name, dtype->string);
 }
 
-static bool parse_shape(const SafetensorsFile *f, FileTensor *t, const Json *entry, size_t size,
+/* Numbers of 4 and 6 bits fill whole bytes together. */
+static bool whole_bytes(size_t count, size_t bits, size_t *bytes)
+{
+    if (bits % 8 == 0)
+        return mem_product(count, bits / 8, bytes);
+    const bool whole = mem_product(count, bits, bytes) && *bytes % 8 == 0;
+    *bytes /= 8;
+    return whole;
+}
+
+static bool parse_shape(const SafetensorsFile *f, FileTensor *t, const Json *entry, size_t bits,
                         Error *err)
 {
     const Json *shape = json_get(entry, "shape");
@@ -69,8 +85,8 @@ static bool parse_shape(const SafetensorsFile *f, FileTensor *t, const Json *ent
         if (!mem_product(t->count, t->shape[i], &t->count))
             return bad_tensor(f, t, "expected a shape whose product fits in memory", err);
     }
-    if (!mem_product(t->count, size, &t->byte_count))
-        return bad_tensor(f, t, "expected a shape whose product fits in memory", err);
+    if (!whole_bytes(t->count, bits, &t->byte_count))
+        return bad_tensor(f, t, "expected a shape of whole bytes whose number fits in memory", err);
     return true;
 }
 
@@ -107,7 +123,7 @@ static bool plain_name(const char *name)
 static bool parse_tensor(SafetensorsFile *f, const char *name, const Json *entry,
                          const unsigned char *data, size_t data_size, Error *err)
 {
-    size_t size = 0;
+    size_t bits = 0;
     if (!plain_name(name))
         return error_set(err,
                          "%.200s: expected names of tensors to be 1 to 400 bytes long "
@@ -117,12 +133,14 @@ static bool parse_tensor(SafetensorsFile *f, const char *name, const Json *entry
     t->name = mem_string(name);
     if (entry->type != JSON_OBJECT || entry->count != 3)
         return bad_tensor(f, t, "expected exactly dtype, shape and data_offsets", err);
-    return parse_dtype(f, t, entry, &size, err) && parse_shape(f, t, entry, size, err) &&
+    return parse_dtype(f, t, entry, &bits, err) && parse_shape(f, t, entry, bits, err) &&
            parse_offsets(f, t, entry, data, data_size, err);
 }
 
 static bool parse_meta(SafetensorsFile *f, const Json *meta, Error *err)
 {
+    if (meta->type == JSON_NULL) /* some writers' word for none */
+        return true;
     if (meta->type != JSON_OBJECT)
         return error_set(err, "%.200s: expected __metadata__ to be an object", f->path);
     f->meta = mem_zeroed(meta->count, sizeof *f->meta);

@@ -11,11 +11,11 @@
 #include "tensor/base/error.h"
 #include "tensor/tensor.h"
 
-enum { SAFETENSORS_MAX_RANK = 8 };
+enum { SAFETENSORS_MAX_RANK = 8, SAFETENSORS_DTYPE = 16 };
 
 typedef struct FileTensor {
     char *name;
-    char dtype[8]; /* "F32", "F64", "F16", "BF16", "I64", ... */
+    char dtype[SAFETENSORS_DTYPE]; /* "F32", "F64", "F16", "BF16", "I64", ... */
     int rank;
     size_t shape[SAFETENSORS_MAX_RANK];
     size_t count;               /* entries */

@@ -177,7 +177,7 @@ static bool read_network(Inception *net, Reading *r, Error *err)
     const size_t matrix[2] = {INCEPTION_CLASSES, INCEPTION_FEATURES};
     if (r->file->root->type != PICKLE_DICT)
         return error_set(err, "%.200s: expected a dict of tensors, found %s", r->file->path,
-                         pickle_type_name(r->file->root->type));
+                         pickle_found(r->file->root));
     size_t conv = 0;
     for (size_t i = 0; i < net->layout.count; i++)
         if (net->layout.layers[i].kind == INCEPTION_CONV &&

@@ -19,6 +19,7 @@
 
 #ifdef HAVE_POSIX
 #include <dirent.h>
+#include <fcntl.h>
 #include <sys/ioctl.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
@@ -232,9 +233,96 @@ static bool read_names(const char *path, FolderNames *names)
     return cause == 0;
 }
 
-static unsigned long process_number(void)
+bool platform_same_file(const char *a, const char *b)
 {
-    return (unsigned long)getpid();
+    struct stat of_a, of_b;
+
+    if (stat(a, &of_a) != 0 || stat(b, &of_b) != 0)
+        return strcmp(a, b) == 0;
+    return of_a.st_dev == of_b.st_dev && of_a.st_ino == of_b.st_ino;
+}
+
+/* What a symbolic link at `path` says, seen from where `path` is seen from; NULL and errno. */
+static char *read_link(const char *path)
+{
+    char text[4096];
+    const char *slash = strrchr(path, '/');
+    const ssize_t length = readlink(path, text, sizeof text);
+
+    if (length <= 0 || (size_t)length == sizeof text) {
+        errno = length > 0 ? ENAMETOOLONG : errno;
+        return NULL;
+    }
+    const size_t folder = slash != NULL && text[0] != '/' ? (size_t)(slash + 1 - path) : 0;
+    char *there = mem_zeroed(folder + (size_t)length + 1, 1);
+    memcpy(there, path, folder);
+    memcpy(there + folder, text, (size_t)length);
+    return there;
+}
+
+/* Where a write to `path` goes, behind all symbolic links, also if nothing is there yet; NULL and
+ * errno if the links go on and on, or a name is too long. */
+static char *follow_links(const char *path)
+{
+    struct stat info;
+    char *at = mem_string(path), *next = NULL;
+    int links = 0;
+
+    while ((next = read_link(at)) != NULL && ++links < 40) {
+        mem_free(at);
+        at = next;
+    }
+    const bool endless = next != NULL;
+    mem_free(next);
+    if (!endless && (lstat(at, &info) == 0 || errno != ENAMETOOLONG))
+        return at;
+    mem_free(at);
+    errno = endless ? ELOOP : ENAMETOOLONG;
+    return NULL;
+}
+
+/* The new file gets the owner, if that is allowed, and the permissions of the one that it is to
+ * replace; a group that cannot be had gets nothing. */
+static void take_permissions(int file, const char *from)
+{
+    struct stat info;
+
+    if (stat(from, &info) != 0 || !S_ISREG(info.st_mode))
+        return;
+    mode_t mode = info.st_mode & 0777;
+    if (fchown(file, info.st_uid, info.st_gid) != 0 && fchown(file, (uid_t)-1, info.st_gid) != 0)
+        mode &= ~(mode_t)070;
+    fchmod(file, mode); /* not allowed: the file is as private as a new one */
+}
+
+/* A file that was not there before, beside `target` and with its permissions: target.tmp.PID, with
+ * a number behind it if another process, which may have the same one elsewhere, has that; .tmp.PID
+ * alone if the name would be too long. */
+static FILE *create_beside(const char *target, char *name, size_t room)
+{
+    const char *slash = strrchr(target, '/');
+    int length = (int)strlen(target), file = -1;
+    FILE *out;
+
+    for (unsigned n = 0; file < 0 && n < 1000; n++) {
+        const int used =
+            snprintf(name, room, "%.*s.tmp.%lu", length, target, (unsigned long)getpid());
+        if (n > 0)
+            snprintf(name + used, room - (size_t)used, ".%u", n);
+        file = open(name, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
+        if (file < 0 && errno == ENAMETOOLONG)
+            length = slash != NULL ? (int)(slash + 1 - target) : 0;
+        else if (file < 0 && errno != EEXIST)
+            return NULL;
+    }
+    if (file < 0)
+        return NULL;
+    take_permissions(file, target);
+    if ((out = fdopen(file, "wb")) == NULL) {
+        close(file);
+        remove(name);
+    }
+    return out;
 }
 
 #else /* plain C */
@@ -364,9 +452,20 @@ static bool read_names(const char *path, FolderNames *names)
     return false;
 }
 
-static unsigned long process_number(void)
+bool platform_same_file(const char *a, const char *b)
 {
-    return 0;
+    return strcmp(a, b) == 0;
+}
+
+static char *follow_links(const char *path)
+{
+    return mem_string(path);
+}
+
+static FILE *create_beside(const char *target, char *name, size_t room)
+{
+    snprintf(name, room, "%s.tmp.0", target);
+    return fopen(name, "wb");
 }
 
 #endif
@@ -431,19 +530,23 @@ bool platform_rename(const char *from, const char *to, Error *err)
 static void forget(OutputFile *out)
 {
     mem_free(out->path);
+    mem_free(out->target);
     mem_free(out->temporary);
-    out->path = out->temporary = NULL;
+    out->path = out->target = out->temporary = NULL;
     out->file = NULL;
 }
 
 bool output_open(OutputFile *out, const char *path, Error *err)
 {
-    size_t room = strlen(path) + 32;
-
     out->path = mem_string(path);
-    out->temporary = mem_alloc(room, 1);
-    snprintf(out->temporary, room, "%s.tmp.%lu", path, process_number());
-    out->file = fopen(out->temporary, "wb");
+    out->temporary = NULL;
+    out->file = NULL;
+    out->target = follow_links(path);
+    if (out->target != NULL) {
+        const size_t room = strlen(out->target) + 48;
+        out->temporary = mem_alloc(room, 1);
+        out->file = create_beside(out->target, out->temporary, room);
+    }
     if (out->file == NULL) {
         error_set(err, "%s: cannot be written: %s", path, strerror(errno));
         forget(out);
@@ -465,7 +568,7 @@ bool output_commit(OutputFile *out, Error *err)
     bool done = written || error_set(err, "%s: writing failed: %s", out->path,
                                      cause != 0 ? strerror(cause)
                                                 : "disk full, over the limit of a file, or lost");
-    done = done && platform_rename(out->temporary, out->path, err);
+    done = done && platform_rename(out->temporary, out->target, err);
     if (!done)
         remove(out->temporary);
     forget(out);

@@ -45,11 +45,17 @@ typedef struct FolderNames {
 bool platform_list_folder(const char *path, FolderNames *names, Error *err);
 void platform_free_names(FolderNames *names);
 
-/* Whole-file output that is never seen half-written: open writes path.tmp.PID beside it, commit
- * flushes and renames, cancel removes it (and does nothing after commit or a failed open). */
+/* Whether both names lead to one file; where nothing is there, or in plain C, whether they are the
+ * same name. */
+bool platform_same_file(const char *a, const char *b);
+
+/* Whole-file output that is never seen half-written: open writes a new file path.tmp.PID beside it,
+ * commit flushes and renames, cancel removes it (and does nothing after commit or a failed open).
+ * A symbolic link is written through, and a file that is replaced hands on its permissions.  (Plain
+ * C: a link is replaced, and path.tmp.0 may be shared.) */
 typedef struct OutputFile {
     FILE *file;
-    char *path, *temporary;
+    char *path, *target, *temporary; /* target: path behind all symbolic links */
 } OutputFile;
 bool output_open(OutputFile *out, const char *path, Error *err);
 bool output_commit(OutputFile *out, Error *err); /* also reports any earlier write error */

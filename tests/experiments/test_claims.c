@@ -100,7 +100,7 @@ START_TEST(texts_of_many_values)
     Error err;
     Buffer b = {0};
     buffer_text(&b, json_pieces[_i][0]);
-    repeat(&b, json_pieces[_i][1], (1 << 19) / (_i == 1 || _i == 2 ? 2 : 1) - 3);
+    repeat(&b, json_pieces[_i][1], (1 << 20) / (_i == 1 || _i == 2 ? 2 : 1) - 3);
     buffer_text(&b, json_pieces[_i][2]);
     start();
     Json *j = json_parse(b.bytes, b.length, "t", &err);
@@ -113,6 +113,8 @@ END_TEST
 
 /* ---- pickles ---- */
 
+#define LONG_NAME "abcdefghijklmnopqrstuvwxyzabcdefghijklmnopqrstuvwxyzabcdefghijklmnopqrstuvwxyz"
+#define TWO_NAMES "\x8c\x9c" LONG_NAME LONG_NAME "q\x01\x8c\x9c" LONG_NAME LONG_NAME "q\x02"
 static const struct {
     const char *start, *piece, *end;
     size_t times;
@@ -125,6 +127,8 @@ static const struct {
      "a",
      "t.", 900000, true},
     {"\x80\x02(", "N\x85", "t.", 400000, true},
+    {"\x80\x02(cx\ny\nq\x01)q\x02", "h\x01h\x02\x81", "t.", 300000, true},
+    {"\x80\x04(" TWO_NAMES, "h\x01h\x02\x93", "t.", 300000, true},
 };
 
 START_TEST(pickles_of_many_values)

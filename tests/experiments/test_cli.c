@@ -26,17 +26,18 @@
 
 /* Every file that a test may leave: named before it is made, it is also cleared of older runs. */
 static const char *const files[] = {
-    "h.safetensors", "t.safetensors",   "t.csv",
-    "s.safetensors", "s.csv",           "u.safetensors",
-    "u.csv",         "t2.safetensors",  "log",
-    "d.safetensors", "d.csv",           "r.safetensors",
-    "r.csv",         "m.safetensors",   "m.csv",
-    "k.safetensors", "e.json",          "e.html",
-    "r.html",        "x.npy",           "y.npy",
-    "p.png",         "x.png",           "x.safetensors",
-    "x.csv",         "new.safetensors", "folder.safetensors",
-    "rates.csv",     "none.csv",        "a.npy",
-    "b.npy",         "c.npy",           "d.npy",
+    "t.before-1.csv", "t.before-2.csv",  "new.csv",
+    "h.safetensors",  "t.safetensors",   "t.csv",
+    "s.safetensors",  "s.csv",           "u.safetensors",
+    "u.csv",          "t2.safetensors",  "log",
+    "d.safetensors",  "d.csv",           "r.safetensors",
+    "r.csv",          "m.safetensors",   "m.csv",
+    "k.safetensors",  "e.json",          "e.html",
+    "r.html",         "x.npy",           "y.npy",
+    "p.png",          "x.png",           "x.safetensors",
+    "x.csv",          "new.safetensors", "folder.safetensors",
+    "rates.csv",      "none.csv",        "a.npy",
+    "b.npy",          "c.npy",           "d.npy",
     "y.npy.json",
 };
 
@@ -278,6 +279,31 @@ START_TEST(go_on_from_nothing)
 }
 END_TEST
 
+/* What a run leaves that was killed before its first save does not stop the same command. */
+START_TEST(a_log_without_its_model)
+{
+    size_t n, m;
+    expect("train " TINY "--out @t.safetensors", 0);
+    for (int i = 1; i <= 2; i++) {
+        char aside[40];
+        char *before = toy_read(toy("t.csv"), &n);
+        ck_assert_int_eq(remove(toy("t.safetensors")), 0);
+        expect("train " TINY "--out @t.safetensors", 0);
+        ck_assert_ptr_nonnull(strstr(said(stderr), "t.csv, of a run that saved no model, is now"));
+        snprintf(aside, sizeof aside, "t.before-%d.csv", i);
+        char *after = toy_read(toy(aside), &m);
+        ck_assert(n == m && memcmp(before, after, n) == 0);
+        mem_free(before);
+        mem_free(after);
+    }
+    ck_assert_int_eq(remove(toy("t.safetensors")), 0);
+    toy_text(toy("t.csv"), "name,price\n1,2\n"); /* somebody's */
+    says("train " TINY "--out @t.safetensors", 1, "t.csv: exists: expected --resume");
+    expect("train " TINY "--out @new.safetensors", 0);
+    says("train " TINY "--out @t.safetensors --log @new.csv", 1, "new.csv: exists");
+}
+END_TEST
+
 /* Refusals: status, sentence, and the files as they were. */
 START_TEST(nothing_is_lost)
 {
@@ -333,6 +359,37 @@ START_TEST(other_data_do_not_resume)
     toy_mnist(12, 12, 1);
     says("eval --quiet --model @m.safetensors --data mnist:" DIR, 1,
          "m.safetensors: made for pictures of 4x4x1 with 2 states: expected 6x6x1 with 2");
+}
+END_TEST
+
+/* Data that a model was not trained on, though of the same sizes, are named beside its own. */
+START_TEST(other_data_are_named)
+{
+    static const char note[] = "m.safetensors: trained on other data of this size: mnist of hash ";
+    static const char tiny[] = "--steps 2 --set batch=2 --set ch=8 --set ch_mult=1 --set "
+                               "attn_scale=-1 --data mnist:" DIR " --out @";
+    static const char evaluate[] =
+        "eval --model @m.safetensors --data mnist:" DIR " --metrics bound --steps 1 --count 2";
+    char train[300], distill[300];
+    snprintf(train, sizeof train, "train --quiet %sm.safetensors", tiny);
+    snprintf(distill, sizeof distill,
+             "distill --set lambdas=2 --teacher @m.safetensors %st.safetensors", tiny);
+    toy_mnist(12, 8, 1);
+    expect(train, 0);
+    expect(evaluate, 0);
+    expect(distill, 0);
+    ck_assert_ptr_null(strstr(said(stderr), note));
+    toy_mnist(12, 8, 2);
+    expect(evaluate, 0);
+    ck_assert_ptr_nonnull(strstr(said(stderr), note));
+    ck_assert_ptr_nonnull(freopen(toy("stderr"), "w", stderr));
+    expect("eval --quiet --model @m.safetensors --data mnist:" DIR
+           " --metrics bound --steps 1 --count 2",
+           0);
+    ck_assert_ptr_null(strstr(said(stderr), note));
+    strcat(distill, " --overwrite");
+    expect(distill, 0);
+    ck_assert_ptr_nonnull(strstr(said(stderr), note));
 }
 END_TEST
 
@@ -683,8 +740,10 @@ Suite *cli_suite(void)
     tcase_add_test(tc, a_picture_that_is_too_large_is_refused_at_once);
     tcase_add_test(tc, samplers_and_grids);
     tcase_add_test(tc, go_on_from_nothing);
+    tcase_add_test(tc, a_log_without_its_model);
     tcase_add_test(tc, nothing_is_lost);
     tcase_add_test(tc, other_data_do_not_resume);
+    tcase_add_test(tc, other_data_are_named);
     tcase_add_loop_test(tc, wrong_use_is_status_2, 0,
                         (int)(sizeof wrong_use / sizeof wrong_use[0]));
     tcase_add_loop_test(tc, failures_are_status_1, 0, (int)(sizeof failures / sizeof failures[0]));

@@ -1,13 +1,10 @@
 /* idx files, and the data set `idx`: the pictures of one of them. */
 #include "experiments/data/readers/idx.h"
 
-#include <string.h>
-
 #include "experiments/data/dataset_kind.h"
 #include "experiments/data/readers/reading.h"
 #include "nn/formats/byte_order.h"
 #include "tensor/base/memory.h"
-#include "tensor/base/platform.h"
 
 enum { MAX_SIDE = 4096 };
 
@@ -44,26 +41,10 @@ static bool idx_header(FILE *f, const char *path, size_t bytes, int sizes, size_
     return true;
 }
 
-/* The file and its length; a sentence, which names the command that unpacks FILE.gz if only that is
- * there. */
-static FILE *open_file(const char *path, size_t *bytes, Error *err)
-{
-    char *packed = mem_alloc(strlen(path) + 4, 1);
-    FILE *f = reading_open(path, bytes, err);
-
-    strcat(strcpy(packed, path), ".gz");
-    if (f == NULL && platform_file_size(packed, bytes))
-        error_set(err,
-                  "%.200s: is not there, but compressed: expected it unpacked, by gzip -d '%.200s'",
-                  path, packed);
-    mem_free(packed);
-    return f;
-}
-
 bool idx_pictures(Dataset *d, const char *path, Error *err)
 {
     size_t bytes, size[3];
-    FILE *f = open_file(path, &bytes, err);
+    FILE *f = reading_open(path, &bytes, err);
 
     if (f == NULL)
         return false;
@@ -85,18 +66,22 @@ bool idx_pictures(Dataset *d, const char *path, Error *err)
 bool idx_labels(Dataset *d, const char *path, Error *err)
 {
     size_t bytes, count = 0;
-    FILE *f = open_file(path, &bytes, err);
+    Error cause = {""};
+    FILE *f = reading_open(path, &bytes, &cause);
 
-    if (f == NULL)
-        return false;
+    if (f == NULL) {
+        dataset_without_labels(d, cause.text);
+        return true;
+    }
     bool ok = idx_header(f, path, bytes, 1, &count, err);
     if (ok && count != d->count)
         ok = error_set(err, "%s: %zu labels, but there are %zu pictures", path, count, d->count);
     if (ok) {
         d->classes = 10;
         d->labels = mem_alloc(count, 1);
-        ok = reading_bytes(f, path, d->labels, count, err) &&
-             reading_check_labels(d->labels, count, d->classes, path, err);
+        ok = reading_bytes(f, path, d->labels, count, err);
+        if (ok && !reading_check_labels(d->labels, count, d->classes, path, &cause))
+            dataset_without_labels(d, cause.text);
     }
     fclose(f);
     return ok;

@@ -15,11 +15,25 @@ char *reading_path(const char *folder, const char *name)
     return b.bytes;
 }
 
+static bool is_compressed(const char *path)
+{
+    Buffer b = {0};
+    size_t bytes;
+
+    buffer_format(&b, "%s.gz", path);
+    const bool there = platform_file_size(b.bytes, &bytes);
+    buffer_free(&b);
+    return there;
+}
+
 FILE *reading_open(const char *path, size_t *bytes, Error *err)
 {
     FILE *f = platform_file_size(path, bytes) ? fopen(path, "rb") : NULL;
 
-    if (f == NULL)
+    if (f == NULL && is_compressed(path))
+        error_set(err, "%.200s: is there as .gz alone: unpack it first: gzip -d '%.200s.gz'", path,
+                  path);
+    else if (f == NULL)
         error_set(err, "%s: cannot be read as a file", path);
     return f;
 }

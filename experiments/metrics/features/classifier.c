@@ -96,6 +96,8 @@ static double train_step(Classifier *c, const Dataset *d, uint64_t seed, uint64_
 
 static bool check_data(const Dataset *d, Error *err)
 {
+    if (!d->labels && d->no_labels)
+        return error_set(err, "%.400s: the FCD's classifier needs labelled pictures", d->no_labels);
     if (!d->labels || d->classes < 2)
         return error_set(err, "%s: has no labels: the FCD's classifier needs labelled pictures",
                          d->name);

@@ -8,6 +8,7 @@
 
 #include "experiments/cli/paths.h"
 #include "experiments/theory/exact/joint.h"
+#include "nn/formats/csv_plain.h"
 #include "nn/formats/read_file.h"
 #include "tensor/base/memory.h"
 #include "tensor/base/text.h"
@@ -160,9 +161,11 @@ static bool parse_line(Table *t, char *text, Error *err)
         if (fields > JOINT_MAX_DIMS)
             return error_set(err, "%s line %zu: expected at most %d values and a probability",
                              t->path, t->line, (int)JOINT_MAX_DIMS);
+        char seen[CSV_VISIBLE];
+        const char *start = at;
         if (!field(&at, &value[fields++]))
-            return error_set(err, "%s line %zu: field %zu: expected a number", t->path, t->line,
-                             fields);
+            return error_set(err, "%s line %zu: field %zu: expected a number, found '%s'", t->path,
+                             t->line, fields, csv_visible(seen, start, strcspn(start, ",\r")));
     }
     if (t->rows == 0)
         t->dims = fields < 2 ? 1 : fields - 1;
@@ -242,8 +245,10 @@ static World *open_table(const char *path, Error *err)
     char *text = read_text(path, err);
     World *w = NULL;
 
-    if (text == NULL)
+    if (text == NULL || !csv_plain(text, path, err)) {
+        mem_free(text);
         return NULL;
+    }
     size_t lines = 1;
     for (const char *c = text; *c != '\0'; c++)
         lines += *c == '\n';

@@ -1,5 +1,6 @@
 /* The classes of state dicts.  A class is a value on the stack; REDUCE "calls" it, which here
- * means: builds the value that stands for the result out of the arguments. */
+ * means: builds the value that stands for the result out of the arguments.  A call of an unknown
+ * class, or with an opaque value where its bytes should be, is an opaque value. */
 #include "nn/formats/torch/pickle_classes.h"
 
 #include <string.h>
@@ -30,6 +31,7 @@ static const struct {
     {"collections", "OrderedDict", CLASS_ORDERED_DICT, NULL, 0},
     {"torch._utils", "_rebuild_tensor_v2", CLASS_TENSOR, NULL, 0},
     {"torch._utils", "_rebuild_parameter", CLASS_PARAMETER, NULL, 0},
+    {"torch._utils", "_rebuild_parameter_with_state", CLASS_PARAMETER, NULL, 0},
     {"torch", "FloatStorage", CLASS_STORAGE, "F32", 4},
     {"torch", "DoubleStorage", CLASS_STORAGE, "F64", 8},
     {"torch", "HalfStorage", CLASS_STORAGE, "F16", 2},
@@ -46,8 +48,14 @@ static const struct {
     {"numpy", "dtype", CLASS_DTYPE, NULL, 0},
     {"_codecs", "encode", CLASS_ENCODE, NULL, 0},
     {"__builtin__", "bytes", CLASS_BYTES, NULL, 0},
+    {"builtins", "bytes", CLASS_BYTES, NULL, 0},
 };
 enum { CLASS_COUNT = sizeof classes / sizeof classes[0] };
+
+enum {
+    NAME_LIMIT = 200, /* of a module or a class, in bytes */
+    NAME_KEPT = 100   /* of both in an opaque value: a few opcodes make one out of shared texts */
+};
 
 /* ---- names ---- */
 
@@ -56,7 +64,7 @@ static const char *take_line(PickleMachine *m, size_t *length)
 {
     const char *text = (const char *)m->bytes + m->at;
     const char *end = memchr(text, '\n', m->size - m->at);
-    if (end == NULL || end - text > 200) {
+    if (end == NULL || end - text > NAME_LIMIT) {
         pickle_wrong(m, "expected the name of a class");
         return NULL;
     }
@@ -71,12 +79,28 @@ static bool same(const char *name, const char *text, size_t length)
 }
 
 /* Copies for a sentence: letters, digits and the like only. */
-static void plain_text(char *out, size_t most, const char *text, size_t length)
+static char *plain_text(char *out, const char *text, size_t length)
 {
-    size_t n = 0;
-    for (; n < length && n + 1 < most; n++)
-        out[n] = text[n] > ' ' && text[n] < 127 ? text[n] : '?';
-    out[n] = '\0';
+    for (size_t i = 0; i < length; i++)
+        *out++ = text[i] > ' ' && text[i] < 127 ? text[i] : '?';
+    return out;
+}
+
+static bool push_class(PickleMachine *m, const char *module, size_t module_length, const char *name,
+                       size_t name_length)
+{
+    for (size_t i = 0; i < CLASS_COUNT; i++)
+        if (same(classes[i].module, module, module_length) &&
+            same(classes[i].name, name, name_length))
+            return pickle_push_integer(m, PICKLE_CLASS, (int64_t)i);
+    char both[2 * NAME_LIMIT + 2];
+    char *dot = plain_text(both, module, module_length);
+    *dot = '.';
+    const size_t length = (size_t)(plain_text(dot + 1, name, name_length) - both);
+    const size_t kept = length < NAME_KEPT ? length : NAME_KEPT;
+    char *text = arena_zeroed(m->arena, kept + 1, 1);
+    memcpy(text, both, kept);
+    return pickle_push_opaque(m, text);
 }
 
 bool pickle_read_class(PickleMachine *m)
@@ -84,19 +108,26 @@ bool pickle_read_class(PickleMachine *m)
     size_t module_length, name_length;
     const char *module = take_line(m, &module_length);
     const char *name = module != NULL ? take_line(m, &name_length) : NULL;
-    if (name == NULL)
+    return name != NULL && push_class(m, module, module_length, name, name_length);
+}
+
+bool pickle_class_of_texts(PickleMachine *m)
+{
+    const PickleValue *name = pickle_top(m, 0), *module = pickle_top(m, 1);
+    if (name == NULL || module == NULL)
         return false;
-    for (size_t i = 0; i < CLASS_COUNT; i++)
-        if (same(classes[i].module, module, module_length) &&
-            same(classes[i].name, name, name_length))
-            return pickle_push_integer(m, PICKLE_CLASS, (int64_t)i);
-    char module_text[100], name_text[100];
-    plain_text(module_text, sizeof module_text, module, module_length);
-    plain_text(name_text, sizeof name_text, name, name_length);
-    return error_set(m->err,
-                     "%.200s: byte %zu of the pickle: expected only tensors, numbers, texts, lists "
-                     "and dicts, found %s.%s",
-                     m->where, m->start, module_text, name_text);
+    if (name->type != PICKLE_TEXT || module->type != PICKLE_TEXT || name->count > NAME_LIMIT ||
+        module->count > NAME_LIMIT)
+        return pickle_wrong(m, "expected the name of a class");
+    m->count -= 2;
+    return push_class(m, module->text, module->count, name->text, name->count);
+}
+
+static bool make_opaque(PickleValue *out, const char *class_name)
+{
+    out->type = PICKLE_OPAQUE;
+    out->text = class_name;
+    return true;
 }
 
 static bool is_tuple(const PickleValue *v, size_t least, size_t most)
@@ -117,14 +148,18 @@ bool pickle_read_storage(PickleMachine *m)
     const size_t parts = m->first ? 6 : 5;
     if (!is_tuple(id, parts, parts) || (m->first && id->items[5]->type != PICKLE_NONE) ||
         id->items[0]->type != PICKLE_TEXT || strcmp(id->items[0]->text, "storage") != 0 ||
-        !is_class(id->items[1], CLASS_STORAGE) || id->items[2]->type != PICKLE_TEXT ||
-        id->items[3]->type != PICKLE_TEXT || id->items[4]->type != PICKLE_INTEGER ||
-        id->items[4]->integer < 0)
+        (!is_class(id->items[1], CLASS_STORAGE) && id->items[1]->type != PICKLE_OPAQUE) ||
+        id->items[2]->type != PICKLE_TEXT || id->items[3]->type != PICKLE_TEXT ||
+        id->items[4]->type != PICKLE_INTEGER || id->items[4]->integer < 0)
         return pickle_wrong(m,
                             "expected a persistent id (\"storage\", class, key, device, entries)");
     const char *key = id->items[2]->text;
     if (*key == '\0' || strlen(key) != id->items[2]->count || strlen(key) > 100)
         return pickle_wrong(m, "expected a storage's key to be a short text");
+    if (id->items[1]->type == PICKLE_OPAQUE) { /* of numbers that are not computed with */
+        m->stack[m->count - 1] = id->items[1];
+        return true;
+    }
     PickleValue *v = pickle_make(m, PICKLE_STORAGE);
     v->tensor = arena_zeroed(m->arena, 1, sizeof *v->tensor);
     v->tensor->dtype = classes[id->items[1]->integer].dtype;
@@ -171,6 +206,10 @@ static bool bounds(PickleTensor *t)
 static bool reduce_tensor(PickleMachine *m, const PickleValue *args, PickleValue *out)
 {
     size_t offset = 0;
+    if (is_tuple(args, 6, 7) && args->items[0]->type == PICKLE_OPAQUE) {
+        *out = *args->items[0];
+        return true;
+    }
     if (!is_tuple(args, 6, 7) || args->items[0]->type != PICKLE_STORAGE ||
         args->items[1]->type != PICKLE_INTEGER || args->items[1]->integer < 0 ||
         !is_tuple(args->items[2], 0, PICKLE_MAX_RANK) ||
@@ -223,24 +262,28 @@ static bool reduce_encode(PickleMachine *m, const PickleValue *args, PickleValue
     return true;
 }
 
-/* dtype("f8", align, copy). */
+/* dtype("f8", align, copy).  Texts, objects, halves and the like are of no use here. */
 static bool reduce_dtype(PickleMachine *m, const PickleValue *args, PickleValue *out)
 {
     static const char *const known[] = {"f8", "f4", "i8", "i4", "i2", "i1",
                                         "u8", "u4", "u2", "u1", "b1"};
-    if (is_tuple(args, 1, 3) && args->items[0]->type == PICKLE_TEXT)
+    if (!is_tuple(args, 1, 3))
+        return pickle_wrong(m, "expected the arguments of numpy's dtype");
+    if (args->items[0]->type == PICKLE_TEXT)
         for (size_t i = 0; i < sizeof known / sizeof known[0]; i++)
             if (strcmp(args->items[0]->text, known[i]) == 0) {
                 out->type = PICKLE_DTYPE;
                 out->text = known[i];
                 return true;
             }
-    return pickle_wrong(m, "expected numpy's dtype to be f4, f8, i1 ... i8, u1 ... u8 or b1");
+    return make_opaque(out, "numpy.dtype");
 }
 
 /* scalar(dtype, bytes), little-endian. */
 static bool reduce_scalar(PickleMachine *m, const PickleValue *args, PickleValue *out)
 {
+    if (is_tuple(args, 2, 2) && args->items[0]->type == PICKLE_OPAQUE)
+        return make_opaque(out, "numpy.generic");
     if (!is_tuple(args, 2, 2) || args->items[0]->type != PICKLE_DTYPE ||
         args->items[1]->type != PICKLE_TEXT ||
         args->items[1]->count != (size_t)(args->items[0]->text[1] - '0'))
@@ -267,8 +310,9 @@ static bool reduce_class(PickleMachine *m, ClassKind kind, const PickleValue *ar
         out->type = PICKLE_DICT;
         return args->count == 0 || pickle_wrong(m, "expected an OrderedDict that starts empty");
     case CLASS_TENSOR: return reduce_tensor(m, args, out);
-    case CLASS_PARAMETER: /* (tensor, requires_grad, hooks) */
-        if (!is_tuple(args, 3, 3) || args->items[0]->type != PICKLE_TENSOR)
+    case CLASS_PARAMETER: /* (tensor, requires_grad, hooks[, attributes]) */
+        if (!is_tuple(args, 3, 4) ||
+            (args->items[0]->type != PICKLE_TENSOR && args->items[0]->type != PICKLE_OPAQUE))
             return pickle_wrong(m, "expected a parameter's tensor");
         *out = *args->items[0];
         return true;
@@ -288,32 +332,61 @@ static bool reduce_class(PickleMachine *m, ClassKind kind, const PickleValue *ar
     }
 }
 
-bool pickle_reduce(PickleMachine *m)
+/* Whose object a call of an unknown function makes: numpy's and Python's functions that put objects
+ * together are told the class first. */
+static const PickleValue *maker(const PickleValue *what, const PickleValue *args)
 {
-    const PickleValue *args = pickle_top(m, 0), *what = pickle_top(m, 1);
-    if (args == NULL || what == NULL)
-        return false;
-    if (what->type != PICKLE_CLASS || args->type != PICKLE_TUPLE)
+    const bool told = strstr(what->text, "._reconstruct") != NULL && args->count > 0 &&
+                      args->items[0]->type == PICKLE_OPAQUE;
+    return told ? args->items[0] : what;
+}
+
+/* The class and its arguments, the upper `count` values, become what it makes of them. */
+static bool call(PickleMachine *m, const PickleValue *what, const PickleValue *args, size_t count)
+{
+    if ((what->type != PICKLE_CLASS && what->type != PICKLE_OPAQUE) || args->type != PICKLE_TUPLE)
         return pickle_wrong(m, "expected a class and the tuple of its arguments");
     PickleValue *out = pickle_make(m, PICKLE_NONE);
-    if (!reduce_class(m, classes[what->integer].kind, args, out))
+    if (what->type == PICKLE_OPAQUE)
+        *out = *maker(what, args);
+    else if (!reduce_class(m, classes[what->integer].kind, args, out))
         return false;
-    m->count -= 2;
+    m->count -= count;
     return pickle_push(m, out);
 }
 
-/* Attributes of an OrderedDict ("_metadata" of state dicts) are dropped.  Of numpy's dtype they
- * say, among other things, the byte order. */
+bool pickle_reduce(PickleMachine *m)
+{
+    const PickleValue *args = pickle_top(m, 0), *what = pickle_top(m, 1);
+    return args != NULL && what != NULL && call(m, what, args, 2);
+}
+
+bool pickle_new(PickleMachine *m, bool keywords)
+{
+    const size_t count = keywords ? 3 : 2;
+    const PickleValue *named = pickle_top(m, 0), *args = pickle_top(m, count - 2),
+                      *what = pickle_top(m, count - 1);
+    if (named == NULL || args == NULL || what == NULL)
+        return false;
+    if (keywords &&
+        (named->type != PICKLE_DICT || (named->count > 0 && what->type == PICKLE_CLASS)))
+        return pickle_wrong(m, "expected a class of which no keywords are known");
+    return call(m, what, args, count);
+}
+
+/* Attributes of an OrderedDict ("_metadata" of state dicts) and of opaque objects are dropped.  Of
+ * numpy's dtype they say, among other things, the byte order. */
 bool pickle_build(PickleMachine *m)
 {
-    const PickleValue *state = pickle_top(m, 0), *v = pickle_top(m, 1);
+    const PickleValue *state = pickle_top(m, 0);
+    PickleValue *v = pickle_top(m, 1);
     if (state == NULL || v == NULL)
         return false;
     if (v->type == PICKLE_DTYPE) {
         if (!is_tuple(state, 2, 9) || state->items[1]->type != PICKLE_TEXT ||
             (strcmp(state->items[1]->text, "<") != 0 && strcmp(state->items[1]->text, "|") != 0))
-            return pickle_wrong(m, "expected numpy's numbers to be little-endian");
-    } else if (v->type != PICKLE_DICT || state->type != PICKLE_DICT) {
+            make_opaque(v, "numpy.dtype"); /* of big-endian numbers, say */
+    } else if (v->type != PICKLE_OPAQUE && (v->type != PICKLE_DICT || state->type != PICKLE_DICT)) {
         return pickle_wrong(m, "expected attributes of an OrderedDict only");
     }
     m->count--;

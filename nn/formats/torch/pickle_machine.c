@@ -29,6 +29,13 @@ bool pickle_push_integer(PickleMachine *m, PickleType type, int64_t integer)
     return pickle_push(m, v);
 }
 
+bool pickle_push_opaque(PickleMachine *m, const char *class_name)
+{
+    PickleValue *v = pickle_make(m, PICKLE_OPAQUE);
+    v->text = class_name;
+    return pickle_push(m, v);
+}
+
 PickleValue *pickle_top(PickleMachine *m, size_t depth)
 {
     if (depth >= m->count || m->stack[m->count - 1 - depth]->type == PICKLE_MARK) {

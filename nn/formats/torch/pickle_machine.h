@@ -18,7 +18,8 @@ typedef struct PickleMachine {
     Arena *arena;
     PickleValue **stack, **memo;
     size_t count, capacity, memo_count;
-    size_t encoded; /* characters that reduce_encode has copied */
+    size_t memo_used; /* entries of the memo that are not NULL */
+    size_t encoded;   /* characters that reduce_encode has copied */
     Error *err;
 } PickleMachine;
 
@@ -27,6 +28,8 @@ bool pickle_wrong(PickleMachine *m, const char *what);
 PickleValue *pickle_make(PickleMachine *m, PickleType type);
 bool pickle_push(PickleMachine *m, PickleValue *v);
 bool pickle_push_integer(PickleMachine *m, PickleType type, int64_t integer);
+/* An object that is not read; the class's name, which must live in the arena. */
+bool pickle_push_opaque(PickleMachine *m, const char *class_name);
 /* The value `depth` below the top, which may not be a mark. */
 PickleValue *pickle_top(PickleMachine *m, size_t depth);
 

@@ -7,8 +7,10 @@
  * a container.  A checkpoint of the published size has less than a tenth of the opcodes. */
 #include "nn/formats/torch/pickle_read.h"
 
+#include <stdio.h>
 #include <string.h>
 
+#include "nn/formats/buffer.h"
 #include "nn/formats/byte_order.h"
 #include "nn/formats/torch/pickle_classes.h"
 #include "nn/formats/torch/pickle_machine.h"
@@ -26,22 +28,10 @@ static const struct {
     unsigned char code;
     const char *name;
 } refused[] = {
-    {'i', "INST"},          {'o', "OBJ"},
-    {'P', "PERSID"},        {'I', "INT"},
-    {'L', "LONG"},          {'F', "FLOAT"},
-    {'S', "STRING"},        {'V', "UNICODE"},
-    {'p', "PUT"},           {'g', "GET"},
-    {'1', "POP_MARK"},      {'2', "DUP"},
-    {'B', "BINBYTES"},      {'C', "SHORT_BINBYTES"},
-    {0x81, "NEWOBJ"},       {0x82, "EXT1"},
-    {0x83, "EXT2"},         {0x84, "EXT4"},
-    {0x8b, "LONG4"},        {0x8c, "SHORT_BINUNICODE"},
-    {0x8d, "BINUNICODE8"},  {0x8e, "BINBYTES8"},
-    {0x8f, "EMPTY_SET"},    {0x90, "ADDITEMS"},
-    {0x91, "FROZENSET"},    {0x92, "NEWOBJ_EX"},
-    {0x93, "STACK_GLOBAL"}, {0x94, "MEMOIZE"},
-    {0x95, "FRAME"},        {0x96, "BYTEARRAY8"},
-    {0x97, "NEXT_BUFFER"},  {0x98, "READONLY_BUFFER"},
+    {'i', "INST"},  {'o', "OBJ"},   {'P', "PERSID"},       {'I', "INT"},
+    {'L', "LONG"},  {'F', "FLOAT"}, {'S', "STRING"},       {'V', "UNICODE"},
+    {'p', "PUT"},   {'g', "GET"},   {'2', "DUP"},          {0x82, "EXT1"},
+    {0x83, "EXT2"}, {0x84, "EXT4"}, {0x97, "NEXT_BUFFER"}, {0x98, "READONLY_BUFFER"},
 };
 
 /* ---- what opcodes are made of ---- */
@@ -90,17 +80,29 @@ static bool read_integer(PickleMachine *m, size_t width)
                                width == 4 ? signed_of_bits(value, 32) : (int64_t)value);
 }
 
-static bool read_long(PickleMachine *m)
+/* An integer of any length, the lowest byte first, in two's complement, as a double. */
+static double number_of_long(const unsigned char *p, size_t count)
 {
-    uint64_t width, value;
-    if (!take_number(m, 1, &width))
+    const unsigned char flip = p[count - 1] >= 0x80 ? 0xFF : 0; /* -x - 1 = not x */
+    double x = 0;
+    for (size_t i = count; i-- > 0;)
+        x = 256 * x + (double)(p[i] ^ flip);
+    return flip ? -x - 1 : x;
+}
+
+static bool read_long(PickleMachine *m, size_t width)
+{
+    uint64_t count;
+    const unsigned char *p = take_number(m, width, &count) ? take(m, (size_t)count) : NULL;
+    if (p == NULL)
         return false;
-    if (width > 8)
-        return pickle_wrong(m, "expected integers of at most 8 bytes");
-    if (!take_number(m, (size_t)width, &value))
-        return false;
-    return pickle_push_integer(m, PICKLE_INTEGER,
-                               width == 0 ? 0 : signed_of_bits(value, 8 * (int)width));
+    if (count <= 8)
+        return pickle_push_integer(
+            m, PICKLE_INTEGER,
+            count == 0 ? 0 : signed_of_bits(little_endian(p, (size_t)count), 8 * (int)count));
+    PickleValue *v = pickle_make(m, PICKLE_NUMBER);
+    v->number = number_of_long(p, (size_t)count);
+    return pickle_push(m, v);
 }
 
 static bool read_float(PickleMachine *m)
@@ -181,16 +183,22 @@ static bool pack_few(PickleMachine *m, size_t count)
 static bool fill(PickleMachine *m, PickleType type, size_t keep, size_t first)
 {
     const size_t step = type == PICKLE_DICT ? 2 : 1, count = m->count - first;
-    if (keep == 0 || m->stack[keep - 1]->type != type)
-        return pickle_wrong(m, type == PICKLE_DICT ? "expected a dict to set items of"
-                                                   : "expected a list to append to");
+    const PickleType under = keep > 0 ? m->stack[keep - 1]->type : PICKLE_MARK;
+    if (under == PICKLE_OPAQUE) { /* what is in it is dropped */
+        m->count = keep;
+        return true;
+    }
+    if (under != type)
+        return pickle_wrong(m, type == PICKLE_DICT   ? "expected a dict to set items of"
+                               : type == PICKLE_LIST ? "expected a list to append to"
+                                                     : "expected a set to add to");
     if (count % step != 0)
         return pickle_wrong(m, "expected a value for every key");
     PickleValue *v = m->stack[keep - 1];
     for (size_t i = 0; i < count; i += step) {
         const PickleType key = m->stack[first + i]->type;
-        if (step == 2 && key != PICKLE_TEXT && key != PICKLE_INTEGER)
-            return pickle_wrong(m, "expected keys to be texts or integers");
+        if (step == 2 && (key == PICKLE_LIST || key == PICKLE_DICT))
+            return pickle_wrong(m, "expected keys to be neither lists nor dicts");
         for (size_t k = 0; k < step; k++)
             append(m, v, m->stack[first + i + k], v->count * step + k);
         v->count++;
@@ -214,6 +222,16 @@ static bool fill_one(PickleMachine *m, PickleType type)
     return fill(m, type, m->count - count, m->count - count);
 }
 
+/* The opaque frozenset of what is above the mark, or with `push` false nothing in its place. */
+static bool drop_marked(PickleMachine *m, bool push)
+{
+    size_t mark = 0;
+    if (!find_mark(m, &mark))
+        return false;
+    m->count = mark;
+    return !push || pickle_push_opaque(m, "builtins.frozenset");
+}
+
 static bool read_dict(PickleMachine *m)
 {
     size_t mark = 0;
@@ -225,11 +243,10 @@ static bool read_dict(PickleMachine *m)
 
 /* ---- the memo ---- */
 
-static bool memo_put(PickleMachine *m, size_t width)
+static bool memo_set(PickleMachine *m, uint64_t at)
 {
-    uint64_t at;
     PickleValue *v = pickle_top(m, 0);
-    if (v == NULL || !take_number(m, width, &at))
+    if (v == NULL)
         return false;
     if (at >= m->size || at >= NODE_LIMIT) /* one opcode each: honest numbers are smaller */
         return pickle_wrong(m, "expected a smaller memo number");
@@ -240,8 +257,15 @@ static bool memo_put(PickleMachine *m, size_t width)
         memset(m->memo + m->memo_count, 0, (more - m->memo_count) * sizeof *m->memo);
         m->memo_count = more;
     }
+    m->memo_used += m->memo[at] == NULL;
     m->memo[at] = v;
     return true;
+}
+
+static bool memo_put(PickleMachine *m, size_t width)
+{
+    uint64_t at;
+    return take_number(m, width, &at) && memo_set(m, at);
 }
 
 static bool memo_get(PickleMachine *m, size_t width)
@@ -264,7 +288,7 @@ static bool refuse(PickleMachine *m, unsigned char code)
             name = refused[i].name;
     return error_set(m->err,
                      "%.300s: byte %zu of the pickle: expected the opcodes of a state dict saved "
-                     "with protocol 2, found %s (0x%02x)",
+                     "with protocol 2 to 5, found %s (0x%02x)",
                      m->where, m->start, name, code);
 }
 
@@ -273,7 +297,17 @@ static bool read_proto(PickleMachine *m)
     uint64_t version;
     if (!take_number(m, 1, &version))
         return false;
-    return version == 2 || pickle_wrong(m, "expected protocol 2");
+    return (version >= 2 && version <= 5) || pickle_wrong(m, "expected protocol 2, 3, 4 or 5");
+}
+
+/* A length, which only says how much to read at once. */
+static bool read_frame(PickleMachine *m)
+{
+    uint64_t length;
+    if (!take_number(m, 8, &length))
+        return false;
+    return length <= m->size - m->at ||
+           pickle_wrong(m, "expected a frame that ends within the pickle");
 }
 
 static bool run_container(PickleMachine *m, unsigned char code)
@@ -293,7 +327,37 @@ static bool run_container(PickleMachine *m, unsigned char code)
     case SETITEM: return fill_one(m, PICKLE_DICT);
     case SETITEMS: return fill_marked(m, PICKLE_DICT);
     case DICT: return read_dict(m);
+    case EMPTY_SET: return pickle_push_opaque(m, "builtins.set");
+    case ADDITEMS: return fill_marked(m, PICKLE_OPAQUE);
+    case FROZENSET: return drop_marked(m, true);
+    case POP_MARK: return drop_marked(m, false);
     default: return refuse(m, code);
+    }
+}
+
+/* Numbers, texts and containers. */
+static bool run_value(PickleMachine *m, unsigned char code)
+{
+    switch (code) {
+    case NONE: return push_type(m, PICKLE_NONE);
+    case NEWTRUE: return pickle_push_integer(m, PICKLE_BOOL, 1);
+    case NEWFALSE: return pickle_push_integer(m, PICKLE_BOOL, 0);
+    case BININT: return read_integer(m, 4);
+    case BININT1: return read_integer(m, 1);
+    case BININT2: return read_integer(m, 2);
+    case LONG1: return read_long(m, 1);
+    case LONG4: return read_long(m, 4);
+    case BINFLOAT: return read_float(m);
+    case BINUNICODE:
+    case BINBYTES:
+    case BINSTRING: return read_text(m, 4);
+    case SHORT_BINUNICODE:
+    case SHORT_BINBYTES:
+    case SHORT_BINSTRING: return read_text(m, 1);
+    case BINUNICODE8:
+    case BINBYTES8:
+    case BYTEARRAY8: return read_text(m, 8);
+    default: return run_container(m, code);
     }
 }
 
@@ -301,23 +365,17 @@ static bool run_opcode(PickleMachine *m, unsigned char code)
 {
     switch (code) {
     case PROTO: return read_proto(m);
-    case NONE: return push_type(m, PICKLE_NONE);
-    case NEWTRUE: return pickle_push_integer(m, PICKLE_BOOL, 1);
-    case NEWFALSE: return pickle_push_integer(m, PICKLE_BOOL, 0);
-    case BININT: return read_integer(m, 4);
-    case BININT1: return read_integer(m, 1);
-    case BININT2: return read_integer(m, 2);
-    case LONG1: return read_long(m);
-    case BINFLOAT: return read_float(m);
-    case BINUNICODE:
-    case BINSTRING: return read_text(m, 4);
-    case SHORT_BINSTRING: return read_text(m, 1);
+    case FRAME: return read_frame(m);
     case BINPUT: return memo_put(m, 1);
     case LONG_BINPUT: return memo_put(m, 4);
     case BINGET: return memo_get(m, 1);
     case LONG_BINGET: return memo_get(m, 4);
+    case MEMOIZE: return memo_set(m, m->memo_used);
     case GLOBAL: return pickle_read_class(m);
+    case STACK_GLOBAL: return pickle_class_of_texts(m);
     case REDUCE: return pickle_reduce(m);
+    case NEWOBJ: return pickle_new(m, false);
+    case NEWOBJ_EX: return pickle_new(m, true);
     case BUILD: return pickle_build(m);
     case BINPERSID: return pickle_read_storage(m);
     case POP:
@@ -325,36 +383,106 @@ static bool run_opcode(PickleMachine *m, unsigned char code)
             return false;
         m->count--;
         return true;
-    default: return run_container(m, code);
+    default: return run_value(m, code);
     }
 }
 
-/* Counts nodes as often as they are reached; stops at cycles by their depth. */
-static bool walk(PickleMachine *m, const PickleValue *v, int depth, size_t *nodes)
+/* ---- the finished tree ---- */
+
+enum { NAMED = 8, PLACE_TEXT = 80, CLASS_TEXT = 80 }; /* of opaque values, in a sentence */
+
+/* Where a value is: by key, or by number where that is no text, in the container above. */
+typedef struct Place {
+    const struct Place *above;
+    const PickleValue *key;
+    size_t number;
+} Place;
+
+typedef struct Walk {
+    PickleMachine *machine;
+    size_t nodes, foreign;
+    Buffer list; /* of the foreign values */
+} Walk;
+
+/* From the top down: a.b[3].c, cut at PLACE_TEXT bytes. */
+static size_t put_place(char *text, const Place *p)
 {
-    if (++*nodes > NODE_LIMIT || depth > PICKLE_MAX_DEPTH)
+    const bool named = p->key != NULL && p->key->type == PICKLE_TEXT;
+    size_t used = p->above != NULL ? put_place(text, p->above) : 0;
+    if (named && p->above != NULL && used + 1 < PLACE_TEXT)
+        text[used++] = '.';
+    for (size_t i = 0; named && i < p->key->count && used + 1 < PLACE_TEXT; i++) {
+        const char c = p->key->text[i];
+        text[used++] = (char)(c >= ' ' && c < 127 ? c : '?');
+    }
+    if (!named)
+        used += (size_t)snprintf(text + used, PLACE_TEXT - used, "[%zu]", p->number);
+    used = used < PLACE_TEXT ? used : PLACE_TEXT - 1;
+    text[used] = '\0';
+    return used;
+}
+
+/* Classes, storages and dtypes by themselves are no values: they join the opaque ones, and all of
+ * these the list. */
+static void note_foreign(Walk *w, PickleValue *v, const Place *place)
+{
+    char text[PLACE_TEXT];
+    if (v->type > PICKLE_OPAQUE) {
+        v->text = pickle_found(v);
+        v->type = PICKLE_OPAQUE;
+    }
+    put_place(text, place);
+    if (w->foreign++ < NAMED)
+        buffer_format(&w->list, "%s%s (%.*s)", w->foreign > 1 ? ", " : "", text, CLASS_TEXT,
+                      v->text);
+}
+
+/* Counts nodes as often as they are reached; stops at cycles by their depth. */
+static bool walk(Walk *w, PickleValue *v, const Place *place, int depth)
+{
+    PickleMachine *m = w->machine;
+    if (++w->nodes > NODE_LIMIT || depth > PICKLE_MAX_DEPTH)
         return error_set(m->err, "%.300s: expected a tree of at most %d levels and %d values",
                          m->where, PICKLE_MAX_DEPTH, NODE_LIMIT);
-    if (v->type > PICKLE_TENSOR)
-        return error_set(m->err, "%.300s: expected values, found %s", m->where,
-                         pickle_type_name(v->type));
-    const bool holds = v->type == PICKLE_DICT || v->type == PICKLE_LIST || v->type == PICKLE_TUPLE;
-    const size_t count = !holds ? 0 : v->type == PICKLE_DICT ? 2 * v->count : v->count;
-    for (size_t i = 0; i < count; i++)
-        if (!walk(m, v->items[i], depth + 1, nodes))
+    if (v->type >= PICKLE_OPAQUE && place == NULL)
+        return error_set(m->err, "%.300s: expected values, found %.200s%s", m->where,
+                         pickle_found(v),
+                         v->type == PICKLE_OPAQUE ? ": save its state_dict() instead" : "");
+    if (v->type >= PICKLE_OPAQUE)
+        note_foreign(w, v, place);
+    const bool dict = v->type == PICKLE_DICT;
+    const bool holds = dict || v->type == PICKLE_LIST || v->type == PICKLE_TUPLE;
+    for (size_t i = 0; holds && i < v->count; i++) {
+        const Place below = {place, dict ? v->items[2 * i] : NULL, i};
+        if ((dict && !walk(w, v->items[2 * i], &below, depth + 1)) ||
+            !walk(w, v->items[dict ? 2 * i + 1 : i], &below, depth + 1))
             return false;
+    }
     return true;
 }
+
+/* The list of the foreign values in *list, which is to be freed. */
+static bool finish(PickleMachine *m, Buffer *list)
+{
+    Walk w = {.machine = m};
+    const bool ok = walk(&w, m->stack[0], NULL, 0);
+    if (w.foreign > NAMED)
+        buffer_format(&w.list, ", and %zu more", w.foreign - NAMED);
+    *list = w.list;
+    return ok;
+}
+
+/* ---- the program ---- */
 
 static bool run_program(PickleMachine *m)
 {
     const unsigned char *code;
-    size_t nodes = 0, steps = 0;
+    size_t steps = 0;
     if (m->size > SIZE_LIMIT)
         return error_set(m->err, "%.300s: expected a pickle of at most %d bytes, found %zu",
                          m->where, SIZE_LIMIT, m->size);
     if (m->size < 2 || m->bytes[0] != PROTO)
-        return pickle_wrong(m, "expected a pickle of protocol 2");
+        return pickle_wrong(m, "expected a pickle of protocol 2, 3, 4 or 5");
     for (;;) {
         m->start = m->at;
         code = take(m, 1);
@@ -371,31 +499,31 @@ static bool run_program(PickleMachine *m)
         return pickle_wrong(m, "expected the pickle to end here");
     if (m->count != 1)
         return pickle_wrong(m, "expected one value at the end");
-    return walk(m, m->stack[0], 0, &nodes);
+    return true;
 }
 
 struct Pickle {
     Arena *arena;
     PickleValue *root;
+    Buffer foreign;
 };
 
 /* m: what is to be read, and how. */
 static Pickle *run_machine(PickleMachine m, size_t *used)
 {
     m.arena = arena_create(CHUNK);
-    const bool ok = run_program(&m);
+    Pickle *p = mem_zeroed(1, sizeof *p);
+    p->arena = m.arena;
+    const bool ok = run_program(&m) && finish(&m, &p->foreign);
     *used = m.at;
-    Pickle *p = NULL;
-    if (ok) {
-        p = mem_zeroed(1, sizeof *p);
-        p->arena = m.arena;
+    if (ok)
         p->root = m.stack[0];
-    } else {
-        arena_destroy(m.arena);
-    }
     mem_free(m.stack);
     mem_free(m.memo);
-    return p;
+    if (ok)
+        return p;
+    pickle_free(p);
+    return NULL;
 }
 
 Pickle *pickle_read(const unsigned char *bytes, size_t size, const char *where, Error *err)
@@ -419,10 +547,16 @@ const PickleValue *pickle_root(const Pickle *p)
     return p->root;
 }
 
+const char *pickle_foreign(const Pickle *p)
+{
+    return p->foreign.bytes != NULL ? p->foreign.bytes : "";
+}
+
 void pickle_free(Pickle *p)
 {
     if (p == NULL)
         return;
     arena_destroy(p->arena);
+    buffer_free(&p->foreign);
     mem_free(p);
 }

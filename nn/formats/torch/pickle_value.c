@@ -4,13 +4,13 @@
 
 #include "tensor/base/check.h"
 
-const char *pickle_type_name(PickleType type)
+const char *pickle_found(const PickleValue *v)
 {
-    static const char *const names[] = {"None",      "a bool",  "an integer", "a number", "a text",
-                                        "a tuple",   "a list",  "a dict",     "a tensor", "a class",
-                                        "a storage", "a dtype", "a mark"};
-    TENSOR_CHECK((size_t)type < sizeof names / sizeof names[0], "type %d", (int)type);
-    return names[type];
+    static const char *const names[] = {"None",    "a bool",    "an integer", "a number", "a text",
+                                        "a tuple", "a list",    "a dict",     "a tensor", NULL,
+                                        "a class", "a storage", "a dtype",    "a mark"};
+    TENSOR_CHECK((size_t)v->type < sizeof names / sizeof names[0], "type %d", (int)v->type);
+    return v->type == PICKLE_OPAQUE ? v->text : names[v->type];
 }
 
 const PickleValue *pickle_get(const PickleValue *v, const char *key)

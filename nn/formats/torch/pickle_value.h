@@ -11,12 +11,13 @@ typedef enum PickleType {
     PICKLE_NONE,
     PICKLE_BOOL,    /* integer: 0 or 1 */
     PICKLE_INTEGER, /* integer */
-    PICKLE_NUMBER,  /* number; also numpy's scalars of any type */
+    PICKLE_NUMBER,  /* number; also numpy's scalars of any type, and integers over 64 bits */
     PICKLE_TEXT,    /* text, ended by a 0 that `count` does not count; also Python's bytes */
     PICKLE_TUPLE,   /* items: count values */
     PICKLE_LIST,
     PICKLE_DICT,   /* items: key, value, key, value ...; count pairs.  Also OrderedDict */
     PICKLE_TENSOR, /* tensor */
+    PICKLE_OPAQUE, /* anything else, of which nothing is read; text: its class, as MODULE.NAME */
     /* The rest appears while reading, never in a finished tree. */
     PICKLE_CLASS,   /* integer: index in the list of classes */
     PICKLE_STORAGE, /* tensor, without shape */
@@ -54,6 +55,7 @@ struct PickleValue {
 const PickleValue *pickle_get(const PickleValue *v, const char *key);
 /* Number of a bool, integer or number. */
 bool pickle_number(const PickleValue *v, double *number);
-const char *pickle_type_name(PickleType type);
+/* What a sentence says was found: the class of an opaque object, or else its type. */
+const char *pickle_found(const PickleValue *v);
 
 #endif

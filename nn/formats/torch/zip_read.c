@@ -224,8 +224,18 @@ static bool check_descriptor(const ZipFile *z, Record *r, size_t limit, Error *e
     return true;
 }
 
-/* The header in front of the entry, which must say what the directory says. */
-static bool check_header(const ZipFile *z, const Directory *d, Record *r, Error *err)
+/* Whether the writer has left all CRCs out, as PyTorch's does if told to; entries of 0 bytes have
+ * that of 0 anyway. */
+static bool without_sums(const Record *records, size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        if (records[i].crc != 0)
+            return false;
+    return true;
+}
+
+/* The header in front of the entry, which must say what the directory says; sums: CRCs count. */
+static bool check_header(const ZipFile *z, const Directory *d, bool sums, Record *r, Error *err)
 {
     const size_t limit = (size_t)d->offset;
     const bool inside = r->header <= limit && limit - r->header >= ZIP_HEADER_SIZE;
@@ -250,7 +260,8 @@ static bool check_header(const ZipFile *z, const Directory *d, Record *r, Error 
         return bad_entry(z, r, "expected the same CRC and sizes in header and directory", err);
     r->data = (size_t)r->header + before;
     r->end = r->data + (size_t)r->packed;
-    if (r->method == METHOD_STORED && crc32_of(z->buffer + r->data, (size_t)r->size) != r->crc)
+    if (sums && r->method == METHOD_STORED &&
+        crc32_of(z->buffer + r->data, (size_t)r->size) != r->crc)
         return bad_entry(z, r, "its bytes are damaged: their CRC-32 is not the one noted", err);
     return !later || check_descriptor(z, r, limit, err);
 }
@@ -278,8 +289,9 @@ static bool parse_records(const ZipFile *z, const Directory *d, Record *records,
                          z->path, d->end, at);
     if (count > 0)
         qsort(records, count, sizeof *records, compare_places);
+    const bool sums = !without_sums(records, count);
     for (size_t i = 0; i < count; i++) {
-        if (!check_header(z, d, &records[i], err))
+        if (!check_header(z, d, sums, &records[i], err))
             return false;
         if (i > 0 && records[i].header < records[i - 1].end)
             return bad_entry(z, &records[i], "expected no overlap with another entry", err);

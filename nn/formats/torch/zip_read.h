@@ -2,9 +2,9 @@
  * that may be deflated too, which is what numpy.savez_compressed writes.
  *
  * The reader believes nothing: the directory at the end and the header before each entry must
- * agree, entries may not overlap, sizes must fit the file, CRC-32s must be right.  Entries packed
- * in other ways and encrypted ones are refused.  Zip64 records and data descriptors are understood.
- */
+ * agree, entries may not overlap, sizes must fit the file, CRC-32s must be right unless the writer
+ * left all of them at 0.  Entries packed in other ways and encrypted ones are refused.  Zip64
+ * records and data descriptors are understood. */
 #ifndef DI4C_NN_FORMATS_TORCH_ZIP_READ_H
 #define DI4C_NN_FORMATS_TORCH_ZIP_READ_H
 

@@ -28,6 +28,18 @@ START_TEST(text_files_are_read)
 }
 END_TEST
 
+/* As R and spreadsheets have it: a mark, names of rows and columns, decimal commas. */
+START_TEST(tables_of_others_are_read)
+{
+    Error err = {""};
+    toy_text(toy("r.csv"), "\xEF\xBB\xBF\"\";\"V1\";\"V2\"\r\n\"1\";-0,5;0,5\r\n\"2\";1;-1\r\n");
+    RateMatrix *m = rate_matrix_read(toy("r.csv"), &err);
+    ck_assert_msg(m != NULL, "%s", err.text);
+    ck_assert(m->states == 2 && m->rates[0] == -0.5 && m->rates[1] == 0.5 && m->rates[3] == -1);
+    rate_matrix_free(m);
+}
+END_TEST
+
 START_TEST(text_gives_the_same_numbers_back)
 {
     double rates[4] = {-1.0 / 3.0, 1.0 / 3.0, 5e-324, -1e300};
@@ -76,7 +88,12 @@ static const struct {
 } broken[] = {
     {"", "line 1 has 1 numbers, expected 2 to 65535"},
     {"-1", "line 1 has 1 numbers"},
-    {"-1 1\n1 -1\n", "line 1 has 1 numbers"},
+    {"-1 1\n1 -1 0\n", "line 2 has 3 numbers, expected 2 as in line 1"},
+    {"a,b\n-1,1\n1,-1,0\n", "line 3 has 3 numbers, expected 2 as in line 2"},
+    {"-1;1\n1;\xe2\x88\x92"
+     "1\n",
+     "line 2, column 2: '\\xE2\\x88\\x921', expected a number"},
+    {"0;1.000,5\n0;0\n", "line 1: '1.000,5': expected a number with one decimal"},
     {"-1,1\n1,-1,0\n", "line 2 has 3 numbers, expected 2 as in line 1"},
     {"-1,1,0\n1,-1,0\n", "2 lines of 3 numbers, expected 3 lines"},
     {"-1,1\n1,-1\n1,-1\n", "more than 2 lines of 2 numbers"},
@@ -85,7 +102,7 @@ static const struct {
     {"-1,\n1,-1\n", "line 1, column 2: '', expected a number"},
     {"-1,1 2\n1,-1\n", "line 1, column 2: '1 2', expected a number"},
     {"-1,0x1\n1,-1\n", "line 1, column 2: '0x1', expected a number"},
-    {"a,b\n-1,1\n1,-1\n", "line 1, column 1: 'a'"},
+    {"a,1\n-1,1\n", "line 1, column 1: 'a'"},
 };
 
 START_TEST(broken_text_is_named)
@@ -117,6 +134,7 @@ Suite *rate_matrix_suite(void)
     TCase *tc = tcase_create("rate_matrix");
     tcase_add_checked_fixture(tc, set_up, toys_tear_down);
     tcase_add_test(tc, text_files_are_read);
+    tcase_add_test(tc, tables_of_others_are_read);
     tcase_add_test(tc, text_gives_the_same_numbers_back);
     tcase_add_test(tc, npy_files_are_read);
     tcase_add_loop_test(tc, broken_text_is_named, 0, sizeof broken / sizeof broken[0]);

@@ -21,6 +21,11 @@
 #define DIR  "test-fid.tmp.d"
 #define EVAL "eval --quiet --samples @a.npy --inception @w.pth "
 
+#ifdef DI4C_POISON
+enum { SANITIZED = 1 };
+#else
+enum { SANITIZED = 0 };
+#endif
 enum { COUNT = 11, SIDE = 6, PIXELS = SIDE * SIDE, F = INCEPTION_FEATURES };
 
 static void set_up(void)
@@ -190,9 +195,11 @@ Suite *fid_suite(void)
     TCase *tc = tcase_create("fid");
     tcase_add_checked_fixture(tc, set_up, toys_tear_down);
     tcase_set_timeout(tc, 600);
-    tcase_add_test(tc, numbers_are_those_of_the_definitions);
     tcase_add_test(tc, bad_files_are_refused);
-    tcase_add_test(tc, few_samples_are_said_to_be_few);
+    if (!SANITIZED) { /* minutes each; the parts have suites of their own, which are sanitized */
+        tcase_add_test(tc, numbers_are_those_of_the_definitions);
+        tcase_add_test(tc, few_samples_are_said_to_be_few);
+    }
     suite_add_tcase(suite, tc);
     return suite;
 }

@@ -133,7 +133,7 @@ END_TEST
 
 START_TEST(depth_and_size_are_limited)
 {
-    enum { MANY = 1200000 };
+    enum { MANY = 2400000 };
     char *text = mem_alloc(MANY, 1);
     Error err = {""};
     memset(text, '[', MANY);

@@ -173,6 +173,70 @@ START_TEST(doubles_beyond_float_are_refused)
 }
 END_TEST
 
+/* Types that are not computed with: listed, and nothing beside them is hidden; no metadata. */
+START_TEST(types_of_others)
+{
+    static const struct {
+        const char *name;
+        size_t count, bytes;
+    } types[] = {{"C64", 2, 16},        {"F8_E4M3", 3, 3},     {"F8_E5M2", 3, 3}, {"F8_E8M0", 1, 1},
+                 {"F8_E4M3FNUZ", 5, 5}, {"F8_E5M2FNUZ", 2, 2}, {"F6_E2M3", 4, 3}, {"F6_E3M2", 8, 6},
+                 {"F4", 6, 3},          {"U64", 1, 8},         {"I16", 2, 4}};
+    enum { TYPES = sizeof types / sizeof types[0] };
+    static const unsigned char zeros[80];
+    char header[2000] = "{\"__metadata__\":null";
+    size_t at = 0;
+    float x;
+    Error err = {""};
+    for (size_t i = 0; i <= TYPES; i++) {
+        const size_t bytes = i < TYPES ? types[i].bytes : 4, used = strlen(header);
+        snprintf(header + used, sizeof header - used,
+                 ",\"%s\":{\"dtype\":\"%s\",\"shape\":[%zu],\"data_offsets\":[%zu,%zu]}%s",
+                 i < TYPES ? types[i].name : "weight", i < TYPES ? types[i].name : "F32",
+                 i < TYPES ? types[i].count : 1, at, at + bytes, i < TYPES ? "" : "}");
+        at += bytes;
+    }
+    write_file(header, strlen(header), zeros, at);
+    SafetensorsFile *f = safetensors_read(path, &err);
+    ck_assert_msg(f != NULL, "%s", err.text);
+    ck_assert(f->meta_count == 0 && f->tensor_count == TYPES + 1);
+    ck_assert(safetensors_floats(safetensors_find(f, "weight"), &x, path, &err));
+    for (size_t i = 0; i < TYPES; i++) {
+        const FileTensor *t = safetensors_find(f, types[i].name);
+        ck_assert_str_eq(t->dtype, types[i].name);
+        ck_assert(t->count == types[i].count && t->byte_count == types[i].bytes);
+        ck_assert(!safetensors_floats(t, &x, path, &err));
+        ck_assert_ptr_nonnull(strstr(err.text, types[i].name));
+    }
+    safetensors_free(f);
+}
+END_TEST
+
+/* As many as the largest models have, four axes each. */
+START_TEST(a_hundred_thousand_tensors)
+{
+    enum { COUNT = 100000, ROOM = 120 * COUNT };
+    char *header = mem_alloc(ROOM, 1);
+    size_t used = (size_t)sprintf(header, "{\"__metadata__\":{\"format\":\"pt\"}");
+    Error err = {""};
+    for (size_t i = 0; i < COUNT; i++)
+        used += (size_t)snprintf(header + used, ROOM - used,
+                                 ",\"layers.%zu.weight\":{\"dtype\":\"F16\",\"shape\":[1,1,1,1],"
+                                 "\"data_offsets\":[%zu,%zu]}",
+                                 i, 2 * i, 2 * i + 2);
+    used += (size_t)snprintf(header + used, ROOM - used, "}");
+    unsigned char *zeros = mem_zeroed(2, COUNT);
+    write_file(header, used, zeros, 2 * COUNT);
+    SafetensorsFile *f = safetensors_read(path, &err);
+    ck_assert_msg(f != NULL, "%s", err.text);
+    ck_assert_uint_eq(f->tensor_count, COUNT);
+    ck_assert(safetensors_find(f, "layers.99999.weight")->rank == 4);
+    safetensors_free(f);
+    mem_free(zeros);
+    mem_free(header);
+}
+END_TEST
+
 #define F4(shape, offsets) "{\"dtype\":\"F32\",\"shape\":" shape ",\"data_offsets\":" offsets "}"
 
 /* Header, and a piece of the sentence; every file has 16 bytes of data. */
@@ -207,7 +271,10 @@ static const struct {
     {"{\"a\":{\"dtype\":\"F32\",\"shape\":[4]}}", "exactly dtype"},
     {"{\"a\":{\"dtype\":\"F32\",\"shape\":[4],\"data_offsets\":[0,16],\"x\":1}}", "exactly dtype"},
     {"{\"a\":{\"dtype\":\"F32\",\"shape\":[4],\"offsets\":[0,16]}}", "data_offsets"},
-    {"{\"a\":{\"dtype\":\"F33\",\"shape\":[4],\"data_offsets\":[0,16]}}", "known type"},
+    {"{\"a\":{\"dtype\":\"F33\",\"shape\":[4],\"data_offsets\":[0,16]}}", "BF16, found F33"},
+    {"{\"a\":{\"dtype\":\"F4\",\"shape\":[3],\"data_offsets\":[0,2]}}", "whole bytes"},
+    {"{\"a\":{\"dtype\":\"F6_E2M3\",\"shape\":[2],\"data_offsets\":[0,2]}}", "whole bytes"},
+    {"{\"a\":{\"dtype\":\"F4\",\"shape\":[4],\"data_offsets\":[0,4]}}", "expected 2 bytes"},
     {"{\"a\":{\"dtype\":32,\"shape\":[4],\"data_offsets\":[0,16]}}", "dtype"},
     {"{\"\":" F4("[4]", "[0,16]") "}", "control characters"},
     {"{\"a\\u001b[2J\":" F4("[4]", "[0,16]") "}", "control characters"},
@@ -372,6 +439,8 @@ Suite *safetensors_suite(void)
     tcase_add_test(tc, nothing_to_write);
     tcase_add_test(tc, number_formats);
     tcase_add_test(tc, doubles_beyond_float_are_refused);
+    tcase_add_test(tc, types_of_others);
+    tcase_add_test(tc, a_hundred_thousand_tensors);
     tcase_add_loop_test(tc, hostile_headers, 0, (int)(sizeof hostile / sizeof hostile[0]));
     tcase_add_test(tc, lengths);
     tcase_add_test(tc, every_truncation_is_refused);

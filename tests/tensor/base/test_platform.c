@@ -2,7 +2,7 @@
  * folder below the current one and removed again; plain C, which cannot make it, uses the current
  * one. */
 #ifndef DI4C_PLAIN_C
-#define _POSIX_C_SOURCE 200809L /* seteuid */
+#define _XOPEN_SOURCE 700 /* realpath, seteuid */
 #endif
 #include <check.h>
 #include <signal.h>
@@ -261,6 +261,146 @@ START_TEST(commit_replaces_the_file)
 }
 END_TEST
 
+#ifndef DI4C_PLAIN_C
+static void write_output(const char *path, const char *text)
+{
+    OutputFile out;
+    Error err = {""};
+
+    ck_assert_msg(output_open(&out, path, &err), "%s", err.text);
+    fputs(text, out.file);
+    ck_assert_msg(output_commit(&out, &err), "%s", err.text);
+}
+
+static bool is_link(const char *path)
+{
+    struct stat info;
+
+    return lstat(path, &info) == 0 && S_ISLNK(info.st_mode);
+}
+
+/* Through a link to a link in another folder, to a file that is there or not yet. */
+START_TEST(links_are_written_through)
+{
+    Error err;
+
+    ck_assert(platform_make_folder(FOLDER "/a", &err));
+    ck_assert_int_eq(symlink("a/second", FOLDER "/first"), 0);
+    ck_assert_int_eq(symlink("../test-platform.file", FOLDER "/a/second"), 0);
+    for (int i = 0; i < 2; i++) {
+        write_output(FOLDER "/first", i == 0 ? "new" : "newer");
+        ck_assert(holds(target, i == 0 ? "new" : "newer"));
+        ck_assert(is_link(FOLDER "/first") && is_link(FOLDER "/a/second"));
+    }
+    ck_assert(platform_same_file(FOLDER "/first", target));
+    ck_assert(!platform_same_file(FOLDER, target));
+    ck_assert(platform_same_file("no/where", "no/where") && !platform_same_file("no", target));
+    char *absolute = realpath(target, NULL);
+    ck_assert_int_eq(remove(FOLDER "/first"), 0);
+    ck_assert_int_eq(symlink(absolute, FOLDER "/first"), 0);
+    write_output(FOLDER "/first", "newest");
+    ck_assert(holds(target, "newest") && is_link(FOLDER "/first"));
+    free(absolute);
+    ck_assert_int_eq(remove(FOLDER "/first"), 0);
+    ck_assert_int_eq(remove(FOLDER "/a/second"), 0);
+    ck_assert_int_eq(remove(FOLDER "/a"), 0);
+    ck_assert_uint_eq(mem_in_use(), 0);
+}
+END_TEST
+
+START_TEST(links_without_end)
+{
+    OutputFile out;
+    Error err = {""};
+
+    ck_assert_int_eq(symlink("loop", FOLDER "/loop"), 0);
+    ck_assert(!output_open(&out, FOLDER "/loop", &err));
+    ck_assert_ptr_nonnull(strstr(err.text, FOLDER "/loop: cannot be written: "));
+    output_cancel(&out);
+    ck_assert_int_eq(remove(FOLDER "/loop"), 0);
+    ck_assert_uint_eq(mem_in_use(), 0);
+}
+END_TEST
+
+/* Those of the file that was there; of a new one, what the umask leaves. */
+START_TEST(permissions_are_kept)
+{
+    static const mode_t modes[] = {0600, 0640, 0444, 0755};
+    struct stat info;
+
+    umask(027);
+    write_output(target, "new");
+    ck_assert(stat(target, &info) == 0 && (info.st_mode & 07777) == 0640);
+    for (size_t i = 0; i < sizeof modes / sizeof modes[0]; i++) {
+        ck_assert_int_eq(chmod(target, modes[i]), 0);
+        write_output(target, "again");
+        ck_assert(stat(target, &info) == 0 && (info.st_mode & 07777) == modes[i]);
+    }
+    if (geteuid() == 0 && chown(target, 65534, 65534) == 0) {
+        write_output(target, "of another");
+        ck_assert(stat(target, &info) == 0 && info.st_uid == 65534 && info.st_gid == 65534);
+    }
+}
+END_TEST
+
+/* Two processes of the same number, in containers of their own that share a folder. */
+START_TEST(temporaries_are_not_shared)
+{
+    OutputFile one, two;
+    Error err;
+
+    ck_assert(output_open(&one, target, &err));
+    ck_assert(output_open(&two, target, &err));
+    ck_assert_str_ne(one.temporary, two.temporary);
+    fputs("one", one.file);
+    fputs("two", two.file);
+    ck_assert(output_commit(&one, &err));
+    ck_assert(holds(target, "one"));
+    ck_assert(output_commit(&two, &err));
+    ck_assert(holds(target, "two"));
+    ck_assert_uint_eq(mem_in_use(), 0);
+}
+END_TEST
+
+/* A link that waits under the temporary name is not followed. */
+START_TEST(temporaries_are_new)
+{
+    char name[200];
+
+    write_file(FOLDER "/kept", "kept");
+    snprintf(name, sizeof name, "%s.tmp.%lu", target, (unsigned long)getpid());
+    ck_assert_int_eq(symlink("kept", name), 0);
+    write_output(target, "new");
+    ck_assert(holds(target, "new") && holds(FOLDER "/kept", "kept") && is_link(name));
+    ck_assert_int_eq(remove(name), 0);
+    ck_assert_int_eq(remove(FOLDER "/kept"), 0);
+}
+END_TEST
+
+START_TEST(names_as_long_as_may_be)
+{
+    OutputFile out;
+    Error err = {""};
+    char name[400] = FOLDER "/";
+    const size_t start = strlen(name);
+
+    memset(name + start, 'n', 250);
+    write_output(name, "long");
+    ck_assert(holds(name, "long"));
+    ck_assert(output_open(&out, name, &err));
+    OutputFile other;
+    ck_assert(output_open(&other, name, &err));
+    output_cancel(&out);
+    output_cancel(&other);
+    ck_assert_int_eq(remove(name), 0);
+    memset(name + start, 'n', 300);
+    ck_assert(!output_open(&out, name, &err)); /* at once, not at the end */
+    ck_assert_ptr_nonnull(strstr(err.text, "cannot be written: File name too long"));
+    ck_assert_uint_eq(mem_in_use(), 0);
+}
+END_TEST
+#endif
+
 START_TEST(cancel_leaves_nothing)
 {
     OutputFile out;
@@ -402,6 +542,14 @@ Suite *platform_suite(void)
     tcase_add_test(files, names_that_exist);
     tcase_add_test(files, names_in_a_folder);
     tcase_add_test(files, commit_replaces_the_file);
+#ifndef DI4C_PLAIN_C
+    tcase_add_test(files, links_are_written_through);
+    tcase_add_test(files, links_without_end);
+    tcase_add_test(files, permissions_are_kept);
+    tcase_add_test(files, temporaries_are_not_shared);
+    tcase_add_test(files, temporaries_are_new);
+    tcase_add_test(files, names_as_long_as_may_be);
+#endif
     tcase_add_test(files, cancel_leaves_nothing);
     tcase_add_test(files, a_path_that_cannot_be_written);
     tcase_add_test(files, a_folder_is_not_replaced);

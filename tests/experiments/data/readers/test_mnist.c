@@ -4,6 +4,7 @@
 
 #include "experiments/data/batches.h"
 #include "experiments/data/datasets.h"
+#include "tensor/base/platform.h"
 #include "tests/tools/data_files.h"
 #include "tests/tools/toys.h"
 
@@ -90,14 +91,68 @@ START_TEST(gzip_is_named)
 }
 END_TEST
 
+/* Pictures and labels by other names and in other places; the labels are those beside. */
+START_TEST(other_names)
+{
+    static const char *const names[][2] = {
+        {"train-images.idx3-ubyte", "train-labels.idx1-ubyte"},
+        {"MNIST/raw/train-images-idx3-ubyte", "MNIST/raw/train-labels-idx1-ubyte"},
+        {"raw/train-images.idx3-ubyte", "raw/train-labels-idx1-ubyte"},
+    };
+    Error err;
+    char path[2][100];
+
+    ck_assert(platform_make_folder(FOLDER "/MNIST/raw", &err));
+    ck_assert(platform_make_folder(FOLDER "/raw", &err));
+    snprintf(path[0], sizeof path[0], FOLDER "/%s", names[_i][0]);
+    snprintf(path[1], sizeof path[1], FOLDER "/%s", names[_i][1]);
+    data_file_pictures(path[0], 3, 2, 2);
+    data_file_labels(path[1], 3);
+    if (_i > 0) /* of other pictures, which are not there */
+        data_file_labels(LABELS, 7);
+    ck_assert(!dataset_has_test(MNIST));
+    Dataset *d = data_open(MNIST, false, DATA_AS_IS);
+    ck_assert(d->count == 3 && d->classes == 10 && d->labels != NULL && d->no_labels == NULL);
+    dataset_close(d);
+    ck_assert(remove(path[0]) == 0 && remove(path[1]) == 0);
+    data_refused(MNIST, false, DATA_AS_IS, PICTURES, "cannot be read");
+    snprintf(path[1], sizeof path[1], "%.90s.gz", path[0]);
+    data_file(path[1], "", 0);
+    data_refused(MNIST, false, DATA_AS_IS, path[0], ".gz alone: unpack it first");
+    remove(path[1]);
+    remove(FOLDER "/raw");
+    remove(FOLDER "/MNIST/raw");
+    remove(FOLDER "/MNIST");
+}
+END_TEST
+
+/* Labels that are missing or out of range are missed only where they are asked for. */
+START_TEST(labels_that_nobody_needs)
+{
+    unsigned char bytes[16] = {0, 0, 8, 1, 0, 0, 0, 2, 3, 10};
+
+    data_file_pictures(PICTURES, 2, 3, 3);
+    for (int i = 0; i < 3; i++) {
+        if (i == 1)
+            data_file(LABELS ".gz", bytes, 10);
+        if (i == 2)
+            data_file(LABELS, bytes, 10);
+        Dataset *d = data_open(MNIST, false, DATA_AS_IS);
+        ck_assert(d->labels == NULL && d->classes == 0);
+        ck_assert_ptr_nonnull(strstr(d->no_labels, LABELS ": "));
+        ck_assert_ptr_nonnull(strstr(d->no_labels, i == 0   ? "cannot be read"
+                                                   : i == 1 ? "unpack it first"
+                                                            : "label 10 of picture 1"));
+        dataset_close(d);
+    }
+}
+END_TEST
+
 START_TEST(bad_label_files)
 {
     unsigned char bytes[16] = {0, 0, 8, 1, 0, 0, 0, 2, 3, 10};
 
     data_file_pictures(PICTURES, 2, 3, 3);
-    data_refused(MNIST, false, DATA_AS_IS, LABELS, "cannot be read");
-    data_file(LABELS, bytes, 10);
-    data_refused(MNIST, false, DATA_AS_IS, LABELS, "label 10 of picture 1, expected 0 to 9");
     data_file(LABELS, bytes, 9);
     data_refused(MNIST, false, DATA_AS_IS, LABELS, "1 bytes after the header");
     data_file_labels(LABELS, 3);
@@ -117,6 +172,8 @@ Suite *mnist_suite(void)
     tcase_add_checked_fixture(tc, set_up, toys_tear_down);
     tcase_add_test(tc, mnist_is_read);
     tcase_add_loop_test(tc, bad_picture_files, 0, 14);
+    tcase_add_loop_test(tc, other_names, 0, 3);
+    tcase_add_test(tc, labels_that_nobody_needs);
     tcase_add_test(tc, gzip_is_named);
     tcase_add_test(tc, bad_label_files);
     suite_add_tcase(suite, tc);

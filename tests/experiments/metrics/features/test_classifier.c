@@ -242,6 +242,10 @@ START_TEST(data_that_cannot_be_classified)
     ck_assert(classifier_train(plain, 1, true, &err) == NULL);
     ck_assert_msg(strstr(err.text, "has no labels") != NULL, "%s", err.text);
     ck_assert(classifier_load("x", plain, &err) == NULL);
+    dataset_without_labels(plain, "l: label 10 of picture 3");
+    ck_assert(classifier_train(plain, 1, true, &err) == NULL);
+    ck_assert_str_eq(err.text,
+                     "l: label 10 of picture 3: the FCD's classifier needs labelled pictures");
     dataset_close(plain);
     dataset_close(tiny);
 }

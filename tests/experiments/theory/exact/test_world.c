@@ -63,6 +63,12 @@ START_TEST(a_table_is_read)
     ck_assert_uint_eq(w->dims, 2);
     ck_assert_double_eq(w->p[1], 0.5);
     world_free(w);
+    w = open_text("\"x\"\t\"p\"\n0\t0,25\n1\t0,75\n", &err); /* a comma, or two numbers? */
+    ck_assert(w == NULL);
+    w = open_text("\xEF\xBB\xBF\"x\";\"p\"\r0;0,25\r1;0,75\r", &err);
+    ck_assert_msg(w != NULL, "%s", err.text);
+    ck_assert(w->p[0] == 0.25 && w->p[1] == 0.75);
+    world_free(w);
 }
 END_TEST
 
@@ -95,7 +101,7 @@ static const struct {
     {"0,0.5\n1,nan\n", "line 2: field 2: expected a number"},
     {"0,0.5\n1,inf\n", "line 2: field 2: expected a number"},
     {"0,0.5\n1,\n", "line 2"},
-    {"0,0.5\none,0.5\n", "line 2: field 1: expected a number"},
+    {"0,0.5\none,0.5\n", "line 2: field 1: expected a number, found 'one'"},
     {"0,0.5\n1 2,0.5\n", "line 2: field 1: expected a number"},
     {"0,0.5\n1,0.25\n0,0.25\n", "given twice"},
     {"0,0,1\n", "expected at least 2"},

@@ -6,6 +6,7 @@
  * a factor of 20 without any warning: measure after every change. */
 #include "tensor/product/gemm_tile.h"
 
+#include <float.h>
 #include <string.h>
 
 #include "tensor/base/check.h"
@@ -18,7 +19,10 @@
 #if defined(__GNUC__) && !defined(__TINYC__) && !defined(DI4C_PLAIN_C)
 #define TILE_PREFETCH(address)      __builtin_prefetch((address), 1)
 #define TILE_PREFETCH_READ(address) __builtin_prefetch(address)
+#if FLT_EVAL_METHOD == 0 /* else a float beside a vector is a wider number, and does not compile   \
+                          */
 #define TILE_VECTORS
+#endif
 #else
 #define TILE_PREFETCH(address)      ((void)(address))
 #define TILE_PREFETCH_READ(address) ((void)(address))

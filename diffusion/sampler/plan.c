@@ -36,10 +36,16 @@ static bool check_given(const SampleRequest *r, Error *err)
                          "given states: absorbing noise alone leaves them as they are, the "
                          "process is %s",
                          p->class->name);
-    for (size_t d = 0; d < r->model->head.dims; d++)
+    for (size_t d = 0; r->model != NULL && d < r->model->head.dims; d++)
         TENSOR_CHECK(r->given[d] < p->states, "given state %u of %zu", (unsigned)r->given[d],
                      p->states);
     return true;
+}
+
+/* A plan may be asked for without models. */
+static bool check_sharpening(const SampleRequest *r, const Denoiser *d, Error *err)
+{
+    return d == NULL || diffusion_sharpening_check(&r->sharpening, &d->head, err);
 }
 
 bool sampler_check_request(const SampleRequest *r, Error *err)
@@ -48,8 +54,8 @@ bool sampler_check_request(const SampleRequest *r, Error *err)
     SamplerSettings defaults = diffusion_sampler_defaults();
 
     if (!check_settings(c, r->settings != NULL ? r->settings : &defaults, r->process, err) ||
-        !check_given(r, err) || !diffusion_sharpening_check(&r->sharpening, &r->model->head, err) ||
-        (r->teacher != NULL && !diffusion_sharpening_check(&r->sharpening, &r->teacher->head, err)))
+        !check_given(r, err) || !check_sharpening(r, r->model, err) ||
+        !check_sharpening(r, r->teacher, err))
         return false;
     if (c->run != NULL && r->teacher_steps > 0)
         return error_set(err,

@@ -149,6 +149,11 @@ const char *config_preset_of(const char *data, const Config *teacher)
     return config_process(teacher)->has_mask ? student->masks : student->other;
 }
 
+const char *config_preset_name(size_t i)
+{
+    return i < PRESET_COUNT ? presets[i].name : NULL;
+}
+
 void config_presets_help(FILE *out)
 {
     fprintf(out, "Presets (--preset NAME):\n");

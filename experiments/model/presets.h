@@ -11,6 +11,7 @@
 bool config_preset(Config *c, const char *name, ConfigRole role, Error *err);
 /* Name of the preset that fits a data set and, for a student, its teacher (NULL: none). */
 const char *config_preset_of(const char *data, const Config *teacher);
+const char *config_preset_name(size_t i); /* number i of the table; NULL from the end on */
 void config_presets_help(FILE *out);
 
 #endif

@@ -5,13 +5,9 @@
 #include <string.h>
 
 #include "diffusion/process/process.h"
+#include "experiments/data/datasets.h"
 #include "experiments/model/config.h"
 #include "experiments/model/presets.h"
-
-static const char *const preset_names[] = {
-    "glyphs", "glyphs-published", "mnist-binary",  "mnist-binary-published",
-    "mnist",  "mnist-gaussian",   "cifar10-small", "cifar10"};
-enum { PRESETS = sizeof preset_names / sizeof preset_names[0] };
 
 static size_t key_index(const char *name)
 {
@@ -47,8 +43,9 @@ START_TEST(values_survive_the_way_through_text)
     char text[CONFIG_TEXT];
     Error err = {""};
     config_defaults(&a);
-    for (int p = 0; p < PRESETS; p++) {
-        ck_assert(config_preset(&a, preset_names[p], p % 2 ? ROLE_TEACHER : ROLE_STUDENT, &err));
+    for (size_t p = 0; config_preset_name(p) != NULL; p++) {
+        const ConfigRole role = p % 2 ? ROLE_TEACHER : ROLE_STUDENT;
+        ck_assert(config_preset(&a, config_preset_name(p), role, &err));
         config_defaults(&b);
         for (size_t i = 0; i < config_count(); i++) {
             config_value(&a, i, text);
@@ -149,15 +146,35 @@ START_TEST(presets_are_possible)
 {
     Config c;
     Error err = {""};
-    for (int p = 0; p < PRESETS; p++)
+    for (size_t p = 0; config_preset_name(p) != NULL; p++)
         for (int role = 0; role < 2; role++) {
-            ck_assert_msg(config_preset(&c, preset_names[p], (ConfigRole)role, &err), "%s",
-                          err.text);
-            ck_assert_msg(config_check(&c, (ConfigRole)role, &err), "%s", err.text);
+            const char *name = config_preset_name(p);
+            ck_assert_msg(config_preset(&c, name, (ConfigRole)role, &err), "%s", err.text);
+            ck_assert_msg(config_check(&c, (ConfigRole)role, &err), "%s: %s", name, err.text);
         }
     ck_assert(!config_preset(&c, "mnist2", ROLE_TEACHER, &err));
     ck_assert_ptr_nonnull(
         strstr(err.text, "'mnist2'; expected one of glyphs, glyphs-published, mnist-binary"));
+}
+END_TEST
+
+static void exists(const char *name)
+{
+    Config c;
+    Error err = {""};
+    ck_assert_msg(config_preset(&c, name, ROLE_STUDENT, &err), "%s", err.text);
+}
+
+START_TEST(presets_of_data_sets_exist)
+{
+    for (size_t i = 0; i < dataset_kind_count(); i++) {
+        const DatasetPresets *p = dataset_kind(i)->presets;
+        exists(p->teacher);
+        exists(p->as_is.masks);
+        exists(p->as_is.other);
+        exists(p->binary.masks);
+        exists(p->binary.other);
+    }
 }
 END_TEST
 
@@ -180,6 +197,12 @@ START_TEST(data_sets_have_a_preset)
     ck_assert_str_eq(config_preset_of("cifar10:x", &masks), "cifar10-small");
     ck_assert_str_eq(config_preset_of("mnist:x", NULL), "mnist-binary");
     ck_assert_str_eq(config_preset_of("idx:x", NULL), "mnist-binary");
+    ck_assert_str_eq(config_preset_of("text:x", NULL), "shakespeare");
+    ck_assert_str_eq(config_preset_of("text:x", &masks), "shakespeare");
+    ck_assert_str_eq(config_preset_of("text:x", &other), "shakespeare-published");
+    ck_assert_str_eq(config_preset_of("text8:x", NULL), "text8");
+    ck_assert_str_eq(config_preset_of("tokens:x", &masks), "owt");
+    ck_assert_str_eq(config_preset_of("png:x", NULL), "cifar10-small");
     set(&teacher, "process", "gaussian");
     ck_assert_str_eq(config_preset_of("mnist:x", &teacher), "mnist-gaussian");
     set(&teacher, "process", "absorbing");
@@ -372,8 +395,8 @@ START_TEST(help_names_every_key_and_preset)
         snprintf(line, sizeof line, "\n  %s ", config_key(i));
         ck_assert_msg(strstr(text, line) != NULL, "%s", config_key(i));
     }
-    for (int p = 0; p < PRESETS; p++)
-        ck_assert_ptr_nonnull(strstr(text, preset_names[p]));
+    for (size_t p = 0; config_preset_name(p) != NULL; p++)
+        ck_assert_ptr_nonnull(strstr(text, config_preset_name(p)));
 }
 END_TEST
 
@@ -423,6 +446,7 @@ Suite *config_suite(void)
     tcase_add_test(tc, values_reach_their_field);
     tcase_add_test(tc, values_out_of_range_are_refused);
     tcase_add_test(tc, presets_are_possible);
+    tcase_add_test(tc, presets_of_data_sets_exist);
     tcase_add_test(tc, data_sets_have_a_preset);
     tcase_add_loop_test(tc, keys_must_fit_each_other, 0, (int)(sizeof checks / sizeof checks[0]));
     tcase_add_test(tc, a_student_shares_its_teachers_structure);

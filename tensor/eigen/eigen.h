@@ -1,6 +1,6 @@
 /* Symmetric eigenproblems in double.  Results have the same bits for every number of threads. */
-#ifndef DI4C_TENSOR_EIGEN_H
-#define DI4C_TENSOR_EIGEN_H
+#ifndef DI4C_TENSOR_EIGEN_EIGEN_H
+#define DI4C_TENSOR_EIGEN_EIGEN_H
 
 #include <stdbool.h>
 #include <stddef.h>

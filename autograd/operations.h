@@ -1,6 +1,6 @@
 /* The operations.  Each comment gives the formula and shapes; C is always the last axis.  The
  * result belongs to the graph of its inputs.  Wrong shapes stop the program.  Gradients are checked
- * in tests/autograd/test_operations.c. */
+ * in tests/autograd, row by row of tables (tests/tools/operation_cases.h). */
 #ifndef DI4C_AUTOGRAD_OPERATIONS_H
 #define DI4C_AUTOGRAD_OPERATIONS_H
 

@@ -19,7 +19,7 @@ bool nn_possible_dropout(const char *kind, double dropout, Error *err)
 bool nn_possible_time_scale(const char *kind, double time_scale, Error *err)
 {
     return (time_scale > 0.0 && isfinite(time_scale)) ||
-           error_set(err, "%s: time_scale is %g; it must be positive", kind, time_scale);
+           error_set(err, "%s: time_scale is %g; it must be finite and positive", kind, time_scale);
 }
 
 bool nn_possible_lambda_gain(const char *kind, double lambda_gain, Error *err)

@@ -12,7 +12,7 @@
 bool nn_possible_size(const char *kind, const char *field, size_t value, size_t least, size_t most,
                       Error *err);
 bool nn_possible_dropout(const char *kind, double dropout, Error *err);         /* [0, 1) */
-bool nn_possible_time_scale(const char *kind, double time_scale, Error *err);   /* positive */
+bool nn_possible_time_scale(const char *kind, double time_scale, Error *err);   /* (0, infinity) */
 bool nn_possible_lambda_gain(const char *kind, double lambda_gain, Error *err); /* (0, 100] */
 
 #endif

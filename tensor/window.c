@@ -8,20 +8,20 @@
 #include "tensor/base/check.h"
 #include "tensor/base/threads.h"
 
-static size_t window_out(const WindowShape *s, size_t side)
+size_t window_places(size_t side, size_t size, size_t stride, size_t pad)
 {
-    const size_t padded = side + 2 * s->pad;
-    return padded < s->size ? 0 : (padded - s->size) / s->stride + 1;
+    const size_t padded = side + 2 * pad;
+    return padded < size ? 0 : (padded - size) / stride + 1;
 }
 
 size_t window_out_height(const WindowShape *s)
 {
-    return window_out(s, s->height);
+    return window_places(s->height, s->size, s->stride, s->pad);
 }
 
 size_t window_out_width(const WindowShape *s)
 {
-    return window_out(s, s->width);
+    return window_places(s->width, s->size, s->stride, s->pad);
 }
 
 /* The part of window i that lies inside `side` rows or columns: from..end. */

@@ -10,7 +10,11 @@ typedef struct WindowShape {
     size_t pad;                            /* on each side, fewer than size */
 } WindowShape;
 
-size_t window_out_height(const WindowShape *s); /* (height + 2 pad - size) / stride + 1, or 0 */
+/* Where windows of `size` fit among `side` rows with `pad` more on each side, one every `stride` >=
+ * 1: (side + 2 pad - size) / stride + 1, or 0. */
+size_t window_places(size_t side, size_t size, size_t stride, size_t pad);
+/* Rows (or columns) of the output. */
+size_t window_out_height(const WindowShape *s);
 size_t window_out_width(const WindowShape *s);
 
 /* y[b,i,j,:] = maximum (or mean) of x over rows i stride - pad to i stride - pad + size - 1 and the

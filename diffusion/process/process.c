@@ -9,7 +9,7 @@
 
 #include "tensor/base/check.h"
 #include "tensor/base/memory.h"
-#include "tensor/eigen.h"
+#include "tensor/eigen/eigen.h"
 #include "tensor/product/gemm.h"
 
 enum { MAX_STATES = 65535 };

@@ -1,6 +1,6 @@
 /* bench transformer: a training step of a masked text model without conditioning, as di4c train
- * makes it, or its forward pass alone; then where its time goes, operation by operation, and for
- * products the share of what the processors could do. */
+ * makes it, and where its time goes, operation by operation, for products with the share of what
+ * the processors could do; or the forward pass alone. */
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
@@ -15,6 +15,7 @@
 #include "tensor/base/platform.h"
 
 enum { ROWS = 64, NAME = 40, AXES = 3 };
+static const char WHERE[] = "bench transformer";
 
 /* An operation of one pass and one size: sums over a step. */
 typedef struct Row {
@@ -185,15 +186,12 @@ static void measure(const Command *self, Model *m, size_t batch, bool train, int
 
 /* ---- the model ---- */
 
-static bool set_count(Config *c, const char *key, int64_t value, Error *err)
-{
-    char text[32];
-    snprintf(text, sizeof text, "%lld", (long long)value);
-    return config_set(c, key, text, "bench transformer", err);
-}
+typedef struct Size {
+    const char *key;
+    int64_t value;
+} Size;
 
-static Model *masked_text_model(int64_t length, int64_t states, bool with_grads, Config *c,
-                                Error *err)
+static Model *masked_text_model(const Size *sizes, size_t count, bool with_grads, Error *err)
 {
     static const char *const settings[][2] = {
         {"process", "absorbing"},   {"alpha_eps", "0"},       {"head", "softmax"},
@@ -201,13 +199,19 @@ static Model *masked_text_model(int64_t length, int64_t states, bool with_grads,
         {"channels", "1"},          {"warmup", "0"},          {"loss", "cross_entropy"},
         {"time_weight", "elbo"},    {"weight_decay", "0.01"}, {"stratified_times", "on"},
         {"tf_conditioning", "off"}, {"flip", "off"}};
+    Config c;
+    config_defaults(&c);
     for (size_t i = 0; i < sizeof settings / sizeof *settings; i++)
-        if (!config_set(c, settings[i][0], settings[i][1], "bench transformer", err))
+        if (!config_set(&c, settings[i][0], settings[i][1], WHERE, err))
             return NULL;
-    if (!set_count(c, "width", length, err) || !set_count(c, "states", states, err) ||
-        !config_check(c, ROLE_TEACHER, err))
-        return NULL;
-    return model_create(c, ROLE_TEACHER, with_grads, err);
+    for (size_t i = 0; i < count; i++) {
+        char text[32];
+        snprintf(text, sizeof text, "%lld", (long long)sizes[i].value);
+        if (!config_set(&c, sizes[i].key, text, WHERE, err))
+            return NULL;
+    }
+    return config_check(&c, ROLE_TEACHER, err) ? model_create(&c, ROLE_TEACHER, with_grads, err)
+                                               : NULL;
 }
 
 static int run_transformer(const Command *self, int argc, char **argv)
@@ -229,14 +233,13 @@ static int run_transformer(const Command *self, int argc, char **argv)
     if (!bench_options(&bench, self, options, sizeof options / sizeof options[0], argc, argv,
                        &status))
         return status;
+    const Size sizes[] = {{"width", length},
+                          {"states", states},
+                          {"tf_width", width},
+                          {"tf_blocks", blocks},
+                          {"tf_heads", heads}};
     Error err;
-    Config c;
-    config_defaults(&c);
-    Model *m = NULL;
-    if (config_set(&c, "net", "transformer", self->name, &err) &&
-        set_count(&c, "tf_width", width, &err) && set_count(&c, "tf_blocks", blocks, &err) &&
-        set_count(&c, "tf_heads", heads, &err))
-        m = masked_text_model(length, states, !forward, &c, &err);
+    Model *m = masked_text_model(sizes, sizeof sizes / sizeof sizes[0], !forward, &err);
     if (m == NULL)
         return command_fail(self, &err, 2);
     measure(self, m, (size_t)batch, !forward, bench.reps);

@@ -46,7 +46,6 @@ static const Row halved_once[] = {
     {"branch3x3dbl_1", INCEPTION_CONV, IN, LEFT, 64, 1, 1, 1, 0, 0},
     {"branch3x3dbl_2", INCEPTION_CONV, LEFT, RIGHT, 96, 3, 3, 1, 1, 1},
     {"branch3x3dbl_3", INCEPTION_CONV, RIGHT, OUT, 96, 3, 3, 2, 0, 0},
-    {NULL, INCEPTION_MAX, IN, OUT, 0, 3, 3, 2, 0, 0},
 };
 
 static const Row lines[] = {
@@ -59,8 +58,6 @@ static const Row lines[] = {
     {"branch7x7dbl_3", INCEPTION_CONV, RIGHT, LEFT, 0, 1, 7, 1, 0, 3},
     {"branch7x7dbl_4", INCEPTION_CONV, LEFT, RIGHT, 0, 7, 1, 1, 3, 0},
     {"branch7x7dbl_5", INCEPTION_CONV, RIGHT, OUT, 192, 1, 7, 1, 0, 3},
-    {NULL, INCEPTION_MEAN, IN, LEFT, 0, 3, 3, 1, 1, 1},
-    {"branch_pool", INCEPTION_CONV, LEFT, OUT, 192, 1, 1, 1, 0, 0},
 };
 
 static const Row halved_twice[] = {
@@ -70,55 +67,61 @@ static const Row halved_twice[] = {
     {"branch7x7x3_2", INCEPTION_CONV, LEFT, RIGHT, 192, 1, 7, 1, 0, 3},
     {"branch7x7x3_3", INCEPTION_CONV, RIGHT, LEFT, 192, 7, 1, 1, 3, 0},
     {"branch7x7x3_4", INCEPTION_CONV, LEFT, OUT, 192, 3, 3, 2, 0, 0},
+};
+
+static const Row wide[] = {
+    {"branch1x1", INCEPTION_CONV, IN, OUT, 320, 1, 1, 1, 0, 0},
+    {"branch3x3_1", INCEPTION_CONV, IN, LEFT, 384, 1, 1, 1, 0, 0},
+    {"branch3x3_2a", INCEPTION_CONV, LEFT, OUT, 384, 1, 3, 1, 0, 1},
+    {"branch3x3_2b", INCEPTION_CONV, LEFT, OUT, 384, 3, 1, 1, 1, 0},
+    {"branch3x3dbl_1", INCEPTION_CONV, IN, LEFT, 448, 1, 1, 1, 0, 0},
+    {"branch3x3dbl_2", INCEPTION_CONV, LEFT, RIGHT, 384, 3, 3, 1, 1, 1},
+    {"branch3x3dbl_3a", INCEPTION_CONV, RIGHT, OUT, 384, 1, 3, 1, 0, 1},
+    {"branch3x3dbl_3b", INCEPTION_CONV, RIGHT, OUT, 384, 3, 1, 1, 1, 0},
+};
+
+/* How a block pools: it halves the picture, or makes channels of a mean or, in the last one, of a
+ * maximum. */
+static const Row halve[] = {
     {NULL, INCEPTION_MAX, IN, OUT, 0, 3, 3, 2, 0, 0},
 };
 
-/* The two widest blocks differ in how they pool. */
-#define WIDE_BRANCHES                                                                              \
-    {"branch1x1", INCEPTION_CONV, IN, OUT, 320, 1, 1, 1, 0, 0},                                    \
-        {"branch3x3_1", INCEPTION_CONV, IN, LEFT, 384, 1, 1, 1, 0, 0},                             \
-        {"branch3x3_2a", INCEPTION_CONV, LEFT, OUT, 384, 1, 3, 1, 0, 1},                           \
-        {"branch3x3_2b", INCEPTION_CONV, LEFT, OUT, 384, 3, 1, 1, 1, 0},                           \
-        {"branch3x3dbl_1", INCEPTION_CONV, IN, LEFT, 448, 1, 1, 1, 0, 0},                          \
-        {"branch3x3dbl_2", INCEPTION_CONV, LEFT, RIGHT, 384, 3, 3, 1, 1, 1},                       \
-        {"branch3x3dbl_3a", INCEPTION_CONV, RIGHT, OUT, 384, 1, 3, 1, 0, 1},                       \
-    {                                                                                              \
-        "branch3x3dbl_3b", INCEPTION_CONV, RIGHT, OUT, 384, 3, 1, 1, 1, 0                          \
-    }
-
-static const Row wide[] = {
-    WIDE_BRANCHES,
+static const Row mean[] = {
     {NULL, INCEPTION_MEAN, IN, LEFT, 0, 3, 3, 1, 1, 1},
     {"branch_pool", INCEPTION_CONV, LEFT, OUT, 192, 1, 1, 1, 0, 0},
 };
 
-static const Row wide_maximum[] = {
-    WIDE_BRANCHES,
+static const Row maximum[] = {
     {NULL, INCEPTION_MAX, IN, LEFT, 0, 3, 3, 1, 1, 1},
     {"branch_pool", INCEPTION_CONV, LEFT, OUT, 192, 1, 1, 1, 0, 0},
 };
 
+/* Its rows in turn are those of its parts. */
+enum { PARTS = 2 };
 typedef struct Block {
     const char *name; /* before the rows' names */
-    const Row *rows;
-    size_t count, channels; /* channels: where a row has 0 */
+    size_t channels;  /* where a row has 0 */
+    struct {
+        const Row *rows;
+        size_t count;
+    } parts[PARTS];
 } Block;
 
 #define ROWS(table) (table), sizeof(table) / sizeof(table)[0]
 
 static const Block blocks[] = {
-    {"", ROWS(stem), 0},
-    {"Mixed_5b.", ROWS(squares), 32},
-    {"Mixed_5c.", ROWS(squares), 64},
-    {"Mixed_5d.", ROWS(squares), 64},
-    {"Mixed_6a.", ROWS(halved_once), 0},
-    {"Mixed_6b.", ROWS(lines), 128},
-    {"Mixed_6c.", ROWS(lines), 160},
-    {"Mixed_6d.", ROWS(lines), 160},
-    {"Mixed_6e.", ROWS(lines), 192},
-    {"Mixed_7a.", ROWS(halved_twice), 0},
-    {"Mixed_7b.", ROWS(wide), 0},
-    {"Mixed_7c.", ROWS(wide_maximum), 0},
+    {"", 0, {{ROWS(stem)}}},
+    {"Mixed_5b.", 32, {{ROWS(squares)}}},
+    {"Mixed_5c.", 64, {{ROWS(squares)}}},
+    {"Mixed_5d.", 64, {{ROWS(squares)}}},
+    {"Mixed_6a.", 0, {{ROWS(halved_once)}, {ROWS(halve)}}},
+    {"Mixed_6b.", 128, {{ROWS(lines)}, {ROWS(mean)}}},
+    {"Mixed_6c.", 160, {{ROWS(lines)}, {ROWS(mean)}}},
+    {"Mixed_6d.", 160, {{ROWS(lines)}, {ROWS(mean)}}},
+    {"Mixed_6e.", 192, {{ROWS(lines)}, {ROWS(mean)}}},
+    {"Mixed_7a.", 0, {{ROWS(halved_twice)}, {ROWS(halve)}}},
+    {"Mixed_7b.", 0, {{ROWS(wide)}, {ROWS(mean)}}},
+    {"Mixed_7c.", 0, {{ROWS(wide)}, {ROWS(maximum)}}},
 };
 
 /* What is in a place at the moment. */
@@ -154,30 +157,35 @@ static Content size_layer(InceptionLayer *layer, const Row *row, const Content *
                      in->channels};
 }
 
-/* Appends the layers of a block.  buffer[place]: which buffer it is; in: what is in IN.  Returns
- * what is in OUT. */
+/* Appends a layer of the block.  buffer[place]: which buffer it is. */
+static void add_layer(InceptionLayout *layout, const Block *block, const Row *row,
+                      const int buffer[PLACES], Content content[PLACES])
+{
+    TENSOR_CHECK(layout->count < INCEPTION_LAYERS, "room for %d layers", INCEPTION_LAYERS);
+    InceptionLayer *layer = &layout->layers[layout->count++];
+    Content made = size_layer(layer, row, &content[row->from], block->channels);
+    if (row->name != NULL)
+        snprintf(layer->name, sizeof layer->name, "%s%s", block->name, row->name);
+    layer->from = buffer[row->from];
+    layer->to = buffer[row->to];
+    layer->first = row->to == OUT ? content[OUT].channels : 0;
+    layer->stride = made.channels;
+    made.channels += layer->first;
+    content[row->to] = made;
+    const size_t numbers = made.height * made.width * made.channels;
+    if (layout->room[layer->to] < numbers)
+        layout->room[layer->to] = numbers;
+}
+
+/* Appends the layers of a block.  in: what is in IN.  Returns what is in OUT. */
 static Content add_block(InceptionLayout *layout, const Block *block, const int buffer[PLACES],
                          Content in)
 {
     Content content[PLACES] = {[IN] = in};
     InceptionLayer *const first = layout->layers + layout->count;
-    for (size_t i = 0; i < block->count; i++) {
-        const Row *row = &block->rows[i];
-        TENSOR_CHECK(layout->count < INCEPTION_LAYERS, "room for %d layers", INCEPTION_LAYERS);
-        InceptionLayer *layer = &layout->layers[layout->count++];
-        Content made = size_layer(layer, row, &content[row->from], block->channels);
-        if (row->name != NULL)
-            snprintf(layer->name, sizeof layer->name, "%s%s", block->name, row->name);
-        layer->from = buffer[row->from];
-        layer->to = buffer[row->to];
-        layer->first = row->to == OUT ? content[OUT].channels : 0;
-        layer->stride = made.channels;
-        made.channels += layer->first;
-        content[row->to] = made;
-        const size_t numbers = made.height * made.width * made.channels;
-        if (layout->room[layer->to] < numbers)
-            layout->room[layer->to] = numbers;
-    }
+    for (size_t p = 0; p < PARTS; p++)
+        for (size_t i = 0; i < block->parts[p].count; i++)
+            add_layer(layout, block, &block->parts[p].rows[i], buffer, content);
     for (InceptionLayer *l = first; l < layout->layers + layout->count; l++)
         if (l->to == buffer[OUT])
             l->stride = content[OUT].channels;

@@ -6,7 +6,6 @@
 #ifndef DI4C_NN_INCEPTION_LAYOUT_H
 #define DI4C_NN_INCEPTION_LAYOUT_H
 
-#include <stdbool.h>
 #include <stddef.h>
 
 #include "tensor/conv/kernel.h"

@@ -141,7 +141,7 @@ bool nn_unet_possible(const UNetConfig *c, Error *err)
         return false;
     }
     if (!(c->vmax >= 0.0 && isfinite(c->vmax))) {
-        return error_set(err, "U-Net: vmax is %g; it must be positive, or 0", c->vmax);
+        return error_set(err, "U-Net: vmax is %g; it must be finite and positive, or 0", c->vmax);
     }
     return nn_possible_time_scale(KIND, c->time_scale, err);
 }

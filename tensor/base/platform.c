@@ -219,8 +219,7 @@ static bool read_names(const char *path, FolderNames *names)
 
     if (folder == NULL)
         return false;
-    errno = 0;
-    for (const struct dirent *e; (e = readdir(folder)) != NULL;) {
+    for (const struct dirent *e; errno = 0, (e = readdir(folder)) != NULL;) {
         if (e->d_name[0] == '.')
             continue;
         if (names->count == names->capacity)
@@ -319,8 +318,10 @@ static FILE *create_beside(const char *target, char *name, size_t room)
         return NULL;
     take_permissions(file, target);
     if ((out = fdopen(file, "wb")) == NULL) {
+        const int cause = errno;
         close(file);
         remove(name);
+        errno = cause;
     }
     return out;
 }

@@ -7,8 +7,8 @@
  * pixel.
  *
  * 3x3 kernels with enough channels are left to Winograd's algorithm.  Elsewhere the sum is cut into
- * pieces, each some whole kernel rows or a part of one, so that a piece of a
- * panel of weights stays in the second-level cache while tiles run down the pixels. */
+ * pieces, each some whole kernel rows or a part of one, so that a piece of a panel of weights stays
+ * in the second-level cache while tiles run down the pixels. */
 #include "tensor/conv/kernel.h"
 
 #include <string.h>
@@ -19,6 +19,7 @@
 #include "tensor/base/threads.h"
 #include "tensor/conv/winograd.h"
 #include "tensor/product/gemm_tile.h"
+#include "tensor/window.h"
 
 enum {
     TASK_PIXELS = 288, /* at least so many output pixels a task, where the batch has them */
@@ -31,14 +32,12 @@ enum {
 
 size_t kernel_out_height(const KernelShape *k, size_t height)
 {
-    const size_t padded = height + 2 * k->pad_height;
-    return padded < k->height ? 0 : (padded - k->height) / k->stride + 1;
+    return window_places(height, k->height, k->stride, k->pad_height);
 }
 
 size_t kernel_out_width(const KernelShape *k, size_t width)
 {
-    const size_t padded = width + 2 * k->pad_width;
-    return padded < k->width ? 0 : (padded - k->width) / k->stride + 1;
+    return window_places(width, k->width, k->stride, k->pad_width);
 }
 
 static void check_kernel(const KernelShape *k)

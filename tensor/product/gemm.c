@@ -123,7 +123,7 @@ static void run_chunk(Gemm *g)
     g->block_depth = cut_blocks(g->k, g->depth_blocks);
     g->depth_blocks = cut_blocks(g->k, g->block_depth);
     g->left_copied = g->left_transposed && g->k * g->lda > DIRECT_LEFT;
-    /* Where a task copies its rows of A, cutting its panels too would copy them again.  With few
+    /* Where a task may copy its rows of A, cutting its panels too would copy them again.  With few
      * panels there are few tasks, so their sizes matter. */
     const bool few = panels <= FEW_PANELS, rows_only = g->left_transposed && few;
     const size_t wanted = rows_only ? TRANSPOSED_TASKS : TASKS;
@@ -132,8 +132,7 @@ static void run_chunk(Gemm *g)
     if (few)
         g->block_rows = cut_even(g->m, tile_for(g->n)->rows, g->block_rows);
     g->row_blocks = cut_blocks(g->m, g->block_rows);
-    g->panel_blocks =
-        cut_min(panels, cut_blocks(rows_only ? TRANSPOSED_TASKS : TASKS, g->row_blocks));
+    g->panel_blocks = cut_min(panels, cut_blocks(wanted, g->row_blocks));
     g->block_panels = cut_blocks(panels, g->panel_blocks);
     g->panel_blocks = cut_blocks(panels, g->block_panels);
     g->packed = NULL;

@@ -19,8 +19,8 @@
 #if defined(__GNUC__) && !defined(__TINYC__) && !defined(DI4C_PLAIN_C)
 #define TILE_PREFETCH(address)      __builtin_prefetch((address), 1)
 #define TILE_PREFETCH_READ(address) __builtin_prefetch(address)
-#if FLT_EVAL_METHOD == 0 /* else a float beside a vector is a wider number, and does not compile   \
-                          */
+/* Elsewhere a float beside a vector is a wider number, and does not compile. */
+#if FLT_EVAL_METHOD == 0
 #define TILE_VECTORS
 #endif
 #else

@@ -1,5 +1,5 @@
 /* Dropout: whose masks are whose, and how many entries become zero.  Value and gradient are in
- * test_operations.c. */
+ * test_pointwise_operations.c. */
 #include "autograd/operations.h"
 
 #include <check.h>

@@ -19,22 +19,10 @@ enum { B = 3, L = 2, D = 24 };
 static Network *mlp(EncoderInput input, EncoderFamily family)
 {
     Error err = {""};
-    MlpConfig c = nn_mlp_defaults();
-    c.dims = D;
-    c.states = 3;
-    c.out_states = 2;
-    c.width = 16;
-    c.blocks = 1;
-    c.embed = 8;
-    c.lambda_dims = L;
-    c.lambda_is_number = true;
+    MlpConfig c = small_mlp(D, 3, 2, L);
     c.encoder = input;
     c.encoder_family = family;
-    c.lambda_mean = 0.25;
-    c.lambda_deviation = 0.5;
-    Network *net = nn_mlp_create(&c, true, &err);
-    ck_assert_msg(net != NULL, "%s", err.text);
-    return net;
+    return made(nn_mlp_create(&c, true, &err), &err);
 }
 
 static Network *unet(EncoderInput input, UNetHead head, EncoderFamily family)
@@ -59,9 +47,7 @@ static Network *unet(EncoderInput input, UNetHead head, EncoderFamily family)
     c.encoder_family = family;
     c.lambda_mean = 0.25;
     c.lambda_deviation = 0.5;
-    Network *net = nn_unet_create(&c, true, &err);
-    ck_assert_msg(net != NULL, "%s", err.text);
-    return net;
+    return made(nn_unet_create(&c, true, &err), &err);
 }
 
 static Network *transformer(EncoderInput input, EncoderFamily family)
@@ -83,9 +69,7 @@ static Network *transformer(EncoderInput input, EncoderFamily family)
     c.encoder_family = family;
     c.lambda_mean = 0.25;
     c.lambda_deviation = 0.5;
-    Network *net = nn_transformer_create(&c, true, &err);
-    ck_assert_msg(net != NULL, "%s", err.text);
-    return net;
+    return made(nn_transformer_create(&c, true, &err), &err);
 }
 
 /* Six of each family of the MLP and the U-Net, then the transformer's four; every second of pairs.

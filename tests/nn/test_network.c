@@ -15,20 +15,8 @@ enum { B = 2, L = 3, D = 4 };
 static Network *net_with(size_t lambdas)
 {
     Error err = {""};
-    MlpConfig c = nn_mlp_defaults();
-    c.dims = D;
-    c.states = 3;
-    c.width = 8;
-    c.blocks = 1;
-    c.embed = 8;
-    c.lambda_dims = lambdas;
-    c.lambda_is_number = true;
-    c.lambda_mean = 0.25;
-    c.lambda_deviation = 0.5;
-    Network *net = nn_mlp_layout(&c, &err);
-    ck_assert_msg(net != NULL, "%s", err.text);
-    nn_params_allocate(&net->params, false);
-    return net;
+    const MlpConfig c = small_mlp(D, 3, 2, lambdas);
+    return made(nn_mlp_create(&c, false, &err), &err);
 }
 
 /* (lambda - mean)/deviation of numbers, and of a Var, whose gradient is 1/deviation. */

@@ -49,17 +49,10 @@ static NetworkConfig told(const char *class, bool is_number)
     return n;
 }
 
-static Network *made(Network *net, const Error *err)
-{
-    ck_assert_msg(net != NULL, "%s", err->text);
-    nn_params_allocate(&net->params, true);
-    return net;
-}
-
 static Network *by_class(const NetworkConfig *n)
 {
     Error err = {""};
-    return made(n->class->layout(n, &err), &err);
+    return made(nn_network_allocate(n->class->layout(n, &err), true), &err);
 }
 
 /* The encoder's stats of seeded pairs at `pace` times their times, (B, 2 L), by mem_alloc. */
@@ -136,7 +129,7 @@ START_TEST(an_mlp_is_as_told)
                              .lambda_deviation = DEVIATION,
                              .encoder_family = ENCODER_BOX,
                              .encoder = ENCODER_PAIR};
-        check_same(by_class(&n), made(nn_mlp_layout(&c, &err), &err));
+        check_same(by_class(&n), made(nn_mlp_create(&c, true, &err), &err));
     }
 }
 END_TEST
@@ -178,7 +171,7 @@ START_TEST(a_transformer_is_as_told)
                                      .lambda_gain = GAIN,
                                      .encoder_family = ENCODER_BOX,
                                      .encoder = ENCODER_PAIR};
-        check_same(by_class(&n), made(nn_transformer_layout(&c, &err), &err));
+        check_same(by_class(&n), made(nn_transformer_create(&c, true, &err), &err));
     }
 }
 END_TEST
@@ -220,7 +213,7 @@ START_TEST(a_unet_is_as_told)
                               .lambda_deviation = DEVIATION,
                               .encoder_family = ENCODER_BOX,
                               .encoder = ENCODER_PAIR};
-        check_same(by_class(&n), made(nn_unet_layout(&c, &err), &err));
+        check_same(by_class(&n), made(nn_unet_create(&c, true, &err), &err));
     }
 }
 END_TEST

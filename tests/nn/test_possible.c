@@ -35,7 +35,7 @@ START_TEST(numbers)
         {nn_possible_time_scale,
          {1e-9, 1e300},
          {0.0, -1.0, (double)NAN, HUGE_VAL},
-         "net: time_scale is 0; it must be positive"},
+         "net: time_scale is 0; it must be finite and positive"},
         {nn_possible_lambda_gain,
          {1e-9, 100.0},
          {100.5, 0.0, (double)NAN, HUGE_VAL},

@@ -9,6 +9,28 @@
 #include "tensor/base/threads.h"
 #include "tensor/pointwise.h"
 
+Network *made(Network *net, const Error *err)
+{
+    ck_assert_msg(net != NULL, "%s", err->text);
+    return net;
+}
+
+MlpConfig small_mlp(size_t dims, size_t states, size_t out_states, size_t lambda_dims)
+{
+    MlpConfig c = nn_mlp_defaults();
+    c.dims = dims;
+    c.states = states;
+    c.out_states = out_states;
+    c.width = 8;
+    c.blocks = 1;
+    c.embed = 8;
+    c.lambda_dims = lambda_dims;
+    c.lambda_is_number = lambda_dims > 0;
+    c.lambda_mean = 0.25;
+    c.lambda_deviation = 0.5;
+    return c;
+}
+
 void randomise(Network *net, uint64_t seed)
 {
     for (size_t i = 0; i < net->params.count; i++) {

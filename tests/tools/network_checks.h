@@ -2,8 +2,16 @@
 #ifndef DI4C_TESTS_TOOLS_NETWORK_CHECKS_H
 #define DI4C_TESTS_TOOLS_NETWORK_CHECKS_H
 
+#include "nn/mlp/mlp.h"
 #include "nn/network.h"
 #include "tensor/base/error.h"
+
+/* net; the test fails with the sentence if it is NULL. */
+Network *made(Network *net, const Error *err);
+
+/* An MLP of one block with few channels.  lambda_dims 0: a teacher; else lambda enters as a number
+ * of mean 0.25 and deviation 0.5. */
+MlpConfig small_mlp(size_t dims, size_t states, size_t out_states, size_t lambda_dims);
 
 /* All parameters random, those that start at zero too; gains near 1. */
 void randomise(Network *net, uint64_t seed);

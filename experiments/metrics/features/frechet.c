@@ -6,7 +6,7 @@
 
 #include "tensor/base/check.h"
 #include "tensor/base/memory.h"
-#include "tensor/eigen.h"
+#include "tensor/eigen/eigen.h"
 #include "tensor/product/gemm.h"
 
 Moments moments_of(const float *x, size_t count, size_t features)

@@ -13,7 +13,7 @@
 #include "tensor/base/memory.h"
 #include "tensor/base/rng.h"
 #include "tensor/base/text.h"
-#include "tensor/eigen.h"
+#include "tensor/eigen/eigen.h"
 #include "tests/tools/cli.h"
 #include "tests/tools/inception_file.h"
 #include "tests/tools/toys.h"

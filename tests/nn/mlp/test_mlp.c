@@ -28,10 +28,8 @@ static MlpConfig tiny(size_t lambda_dims)
 
 static Network *create(const MlpConfig *c)
 {
-    Error err;
-    Network *net = nn_mlp_create(c, true, &err);
-    ck_assert_msg(net != NULL, "%s", err.text);
-    return net;
+    Error err = {""};
+    return made(nn_mlp_create(c, true, &err), &err);
 }
 
 START_TEST(every_network)

@@ -67,8 +67,7 @@ static void case_make(Case *c, int number)
     Error err = {""};
     c->config = config_of(s, number / SIZES);
     c->batch = s->batch;
-    c->net = nn_transformer_create(&c->config, true, &err);
-    ck_assert_msg(c->net != NULL, "%s", err.text);
+    c->net = made(nn_transformer_create(&c->config, true, &err), &err);
     randomise(c->net, 100 + (uint64_t)number);
     for (size_t i = 0; i < c->net->params.total; i++) {
         c->net->params.values[i] *= 1.7f; /* attention that chooses, a GELU that bends */

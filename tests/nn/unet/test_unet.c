@@ -73,10 +73,8 @@ static const size_t RES_BLOCKS[] = {2 + 2 + 4, 4 + 2 + 6, 1 + 2 + 2, 1 + 2 + 2};
 
 static Network *create(const UNetConfig *c)
 {
-    Error err;
-    Network *net = nn_unet_create(c, true, &err);
-    ck_assert_msg(net != NULL, "%s", err.text);
-    return net;
+    Error err = {""};
+    return made(nn_unet_create(c, true, &err), &err);
 }
 
 START_TEST(paper_sizes)

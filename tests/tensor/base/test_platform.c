@@ -85,6 +85,18 @@ START_TEST(the_clock_runs_forward)
 }
 END_TEST
 
+#ifndef DI4C_PLAIN_C
+START_TEST(sleep_is_as_long_as_told)
+{
+    const double since = platform_seconds();
+    platform_sleep(0.05);
+    const double slept = platform_seconds() - since;
+    ck_assert_double_ge(slept, 0.05);
+    ck_assert_double_lt(slept, 5.0);
+}
+END_TEST
+#endif
+
 START_TEST(a_file_is_no_terminal)
 {
     FILE *file = tmpfile();
@@ -531,6 +543,7 @@ Suite *platform_suite(void)
     tcase_add_test(system, memory_use_is_known_or_zero);
     tcase_add_loop_test(system, the_first_signal_sets_a_flag, 0, SIGNALS);
 #ifndef DI4C_PLAIN_C
+    tcase_add_test(system, sleep_is_as_long_as_told);
     tcase_add_loop_test(system, what_was_ignored_stays_ignored, 0, SIGNALS);
     tcase_add_test(system, writing_in_vain_ends_nothing);
 #endif

@@ -7,7 +7,7 @@
  *
  * The rotations of many steps are kept and then applied together, to a band of Z's columns after
  * the other, which stays in the cache meanwhile; threads take bands. */
-#include "tensor/eigen.h"
+#include "tensor/eigen/eigen.h"
 
 #include <float.h>
 #include <math.h>
@@ -15,7 +15,7 @@
 #include "tensor/base/cut.h"
 #include "tensor/base/larger.h"
 #include "tensor/base/memory.h"
-#include "tensor/tridiagonal.h"
+#include "tensor/eigen/tridiagonal.h"
 
 enum {
     MOST_STEPS = 60, /* QL steps for one eigenvalue; two are usual */

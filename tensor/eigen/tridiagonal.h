@@ -1,6 +1,6 @@
 /* A symmetric matrix to a tridiagonal one by reflections: the first two steps of eigen.h. */
-#ifndef DI4C_TENSOR_TRIDIAGONAL_H
-#define DI4C_TENSOR_TRIDIAGONAL_H
+#ifndef DI4C_TENSOR_EIGEN_TRIDIAGONAL_H
+#define DI4C_TENSOR_EIGEN_TRIDIAGONAL_H
 
 #include <stddef.h>
 

@@ -11,7 +11,7 @@
  *
  * Everything runs along rows, which are contiguous, and dot products are in LANES interleaved sums,
  * so that the loops become vector code.  Rows belong to one piece of work each. */
-#include "tensor/tridiagonal.h"
+#include "tensor/eigen/tridiagonal.h"
 
 #include <float.h>
 #include <math.h>

@@ -8,7 +8,7 @@
 #include "tensor/base/memory.h"
 #include "tensor/base/rng.h"
 #include "tensor/base/threads.h"
-#include "tensor/eigen.h"
+#include "tensor/eigen/eigen.h"
 
 static double *random_symmetric(size_t n, double scale, uint64_t seed)
 {

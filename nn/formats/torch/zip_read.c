@@ -7,8 +7,8 @@
 #include <string.h>
 
 #include "nn/formats/byte_order.h"
-#include "nn/formats/crc32.h"
-#include "nn/formats/inflate.h"
+#include "nn/formats/packed/crc32.h"
+#include "nn/formats/packed/inflate.h"
 #include "nn/formats/read_file.h"
 #include "nn/formats/torch/zip_format.h"
 #include "tensor/base/memory.h"

@@ -1,13 +1,13 @@
 /* Chunks, then the zlib stream that the IDAT chunks hold together, then rows with their filters
  * (ISO 15948, sections 5, 10 and 9). */
-#include "nn/formats/png_read.h"
+#include "nn/formats/packed/png_read.h"
 
 #include <stdint.h>
 #include <string.h>
 
 #include "nn/formats/byte_order.h"
-#include "nn/formats/crc32.h"
-#include "nn/formats/inflate.h"
+#include "nn/formats/packed/crc32.h"
+#include "nn/formats/packed/inflate.h"
 #include "nn/formats/read_file.h"
 #include "tensor/base/memory.h"
 

@@ -1,12 +1,12 @@
 /* PNG (ISO 15948).  Rows are not filtered: what repeats in a grid, deflate finds. */
-#include "nn/formats/png.h"
+#include "nn/formats/packed/png.h"
 
 #include <math.h>
 #include <string.h>
 
 #include "nn/formats/byte_order.h"
-#include "nn/formats/crc32.h"
-#include "nn/formats/deflate.h"
+#include "nn/formats/packed/crc32.h"
+#include "nn/formats/packed/deflate.h"
 #include "tensor/base/check.h"
 #include "tensor/base/memory.h"
 #include "tensor/base/platform.h"

@@ -5,9 +5,9 @@
 #include <string.h>
 
 #include "nn/formats/byte_order.h"
-#include "nn/formats/crc32.h"
-#include "nn/formats/deflate.h"
-#include "nn/formats/png_read.h"
+#include "nn/formats/packed/crc32.h"
+#include "nn/formats/packed/deflate.h"
+#include "nn/formats/packed/png_read.h"
 #include "tensor/base/memory.h"
 #include "tensor/base/rng.h"
 

@@ -72,7 +72,8 @@ static bool next_storage(Legacy *l, const PickleValue *root, const char *key, Zi
                          z->path, key, t->storage, t->item,
                          there && count == t->storage ? ", found the file to end before" : "");
     snprintf(name, sizeof name, "%sdata/%.100s", TORCH_LEGACY_FOLDER, key);
-    *entry = (ZipEntry){.name = mem_string(name), .bytes = z->buffer + l->at + 8, .size = bytes};
+    *entry = (ZipEntry){
+        .name = mem_string(name), .bytes = z->buffer + l->at + 8, .size = bytes, .packed = bytes};
     l->at += 8 + bytes;
     return true;
 }

@@ -2,7 +2,6 @@
  * its header, and then all together, sorted by place: no two may overlap. */
 #include "nn/formats/torch/zip_read.h"
 
-#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -306,8 +305,12 @@ static bool fill_entries(ZipFile *z, const Record *records, size_t count, Error 
         const Record *r = &records[i];
         char *name = mem_zeroed(r->name_length + 1, 1);
         memcpy(name, r->name, r->name_length);
-        z->entries[i] = (ZipEntry){name, z->buffer + r->data, (size_t)r->size,
-                                   r->method == METHOD_STORED ? 0 : (size_t)r->packed, r->crc};
+        z->entries[i] = (ZipEntry){.name = name,
+                                   .bytes = z->buffer + r->data,
+                                   .size = (size_t)r->size,
+                                   .packed = (size_t)r->packed,
+                                   .crc = r->crc,
+                                   .deflated = r->method == METHOD_DEFLATED};
         z->count++;
     }
     if (count > 0)
@@ -356,7 +359,7 @@ ZipFile *zip_read_any(const char *path, Error *err)
 
 unsigned char *zip_unpack(const ZipFile *z, const ZipEntry *e, Error *err)
 {
-    const bool possible = e->packed == 0 || e->size / INFLATE_RATIO <= e->packed;
+    const bool possible = !e->deflated || e->size / INFLATE_RATIO <= e->packed;
     unsigned char *bytes = possible ? mem_try(e->size, 1) : NULL;
     const char *wrong = NULL;
     size_t used = 0;
@@ -364,7 +367,7 @@ unsigned char *zip_unpack(const ZipFile *z, const ZipEntry *e, Error *err)
         wrong = "more than can become of";
     else if (bytes == NULL)
         wrong = "more than memory has of";
-    else if (e->packed == 0)
+    else if (!e->deflated)
         memcpy(bytes, e->bytes, e->size);
     else if (inflate_exact(e->bytes, e->packed, &used, bytes, e->size) != NULL || used != e->packed)
         wrong = "no well packed bytes in";

@@ -110,29 +110,35 @@ static void change_both(unsigned char *bytes, size_t place, uint64_t value)
     little_endian_put(bytes + record + place + 2, 4, value);
 }
 
-static void refused(size_t place, uint64_t value, const char *piece)
+enum { METHOD = 8, CRC = 14, PACKED = 18, SIZE = 22 };
+
+static const struct {
+    size_t place;
+    uint64_t value;
+    const char *piece;
+} wrong[] = {
+    {SIZE, 151, "expected 151 bytes, found no well packed bytes"},
+    {SIZE, 0xFFFFFF00, "found more than can become of"},
+    {CRC, 1, "found damaged bytes, by their CRC-32"},
+    {CRC, 0, "found damaged bytes, by their CRC-32"}, /* while the other is there */
+    {PACKED, 100000, "expected its bytes to end before the directory"},
+    {PACKED, 0, "expected 152 bytes, found no well packed bytes in 0 packed ones"},
+    {METHOD, 12, "expected stored or deflated bytes"},
+};
+
+START_TEST(wrong_sizes_and_bytes)
 {
     unsigned char bytes[sizeof packed_npz];
     Error err = {""};
     memcpy(bytes, packed_npz, sizeof bytes);
-    change_both(bytes, place, value);
+    change_both(bytes, wrong[_i].place, wrong[_i].value);
     toy_write(path, bytes, sizeof bytes);
     ZipFile *z = zip_read_any(path, &err);
     NpyArray *a = z == NULL ? NULL : npz_array(z, "mu", &err);
     ck_assert_ptr_null(a);
     zip_free(z);
-    ck_assert_msg(strstr(err.text, piece) != NULL && strstr(err.text, path) != NULL, "%s",
+    ck_assert_msg(strstr(err.text, wrong[_i].piece) != NULL && strstr(err.text, path) != NULL, "%s",
                   err.text);
-}
-
-START_TEST(wrong_sizes_and_bytes)
-{
-    enum { CRC = 14, PACKED = 18, SIZE = 22, METHOD = 8 };
-    refused(SIZE, 151, "expected 151 bytes, found no well packed bytes");
-    refused(SIZE, 0xFFFFFF00, "found more than can become of");
-    refused(CRC, 1, "found damaged bytes, by their CRC-32");
-    refused(PACKED, 100000, "expected its bytes to end before the directory");
-    refused(METHOD, 12, "expected stored or deflated bytes");
 }
 END_TEST
 
@@ -164,7 +170,7 @@ Suite *npz_suite(void)
     tcase_add_test(tc, what_numpy_deflated);
     tcase_add_test(tc, what_is_written_is_read);
     tcase_add_test(tc, models_may_not_be_deflated);
-    tcase_add_test(tc, wrong_sizes_and_bytes);
+    tcase_add_loop_test(tc, wrong_sizes_and_bytes, 0, (int)(sizeof wrong / sizeof wrong[0]));
     tcase_add_test(tc, changed_bits_do_no_harm);
     suite_add_tcase(suite, tc);
     return suite;

@@ -233,8 +233,8 @@ static bool without_sums(const Record *records, size_t count)
     return true;
 }
 
-/* The header in front of the entry, which must say what the directory says; sums: CRCs count. */
-static bool check_header(const ZipFile *z, const Directory *d, bool sums, Record *r, Error *err)
+/* The header in front of the entry, which must say what the directory says. */
+static bool check_header(const ZipFile *z, const Directory *d, Record *r, Error *err)
 {
     const size_t limit = (size_t)d->offset;
     const bool inside = r->header <= limit && limit - r->header >= ZIP_HEADER_SIZE;
@@ -259,7 +259,7 @@ static bool check_header(const ZipFile *z, const Directory *d, bool sums, Record
         return bad_entry(z, r, "expected the same CRC and sizes in header and directory", err);
     r->data = (size_t)r->header + before;
     r->end = r->data + (size_t)r->packed;
-    if (sums && r->method == METHOD_STORED &&
+    if (z->sums && r->method == METHOD_STORED &&
         crc32_of(z->buffer + r->data, (size_t)r->size) != r->crc)
         return bad_entry(z, r, "its bytes are damaged: their CRC-32 is not the one noted", err);
     return !later || check_descriptor(z, r, limit, err);
@@ -276,7 +276,7 @@ static int compare_names(const void *a, const void *b)
     return strcmp(((const ZipEntry *)a)->name, ((const ZipEntry *)b)->name);
 }
 
-static bool parse_records(const ZipFile *z, const Directory *d, Record *records, Error *err)
+static bool parse_records(ZipFile *z, const Directory *d, Record *records, Error *err)
 {
     const size_t count = (size_t)d->entries;
     size_t at = (size_t)d->offset;
@@ -288,9 +288,9 @@ static bool parse_records(const ZipFile *z, const Directory *d, Record *records,
                          z->path, d->end, at);
     if (count > 0)
         qsort(records, count, sizeof *records, compare_places);
-    const bool sums = !without_sums(records, count);
+    z->sums = !without_sums(records, count);
     for (size_t i = 0; i < count; i++) {
-        if (!check_header(z, d, sums, &records[i], err))
+        if (!check_header(z, d, &records[i], err))
             return false;
         if (i > 0 && records[i].header < records[i - 1].end)
             return bad_entry(z, &records[i], "expected no overlap with another entry", err);
@@ -371,7 +371,7 @@ unsigned char *zip_unpack(const ZipFile *z, const ZipEntry *e, Error *err)
         memcpy(bytes, e->bytes, e->size);
     else if (inflate_exact(e->bytes, e->packed, &used, bytes, e->size) != NULL || used != e->packed)
         wrong = "no well packed bytes in";
-    else if (crc32_of(bytes, e->size) != e->crc)
+    else if (z->sums && crc32_of(bytes, e->size) != e->crc)
         wrong = "damaged bytes, by their CRC-32, in";
     if (wrong == NULL)
         return bytes;

@@ -29,12 +29,13 @@ typedef struct ZipFile {
     size_t count;
     unsigned char *buffer; /* owns all bytes */
     size_t size;
+    bool sums; /* CRC-32s count; false: the writer left all of them at 0 */
 } ZipFile;
 
 /* NULL and a sentence naming file and entry if anything is wrong. */
 ZipFile *zip_read(const char *path, Error *err);     /* deflated entries are refused */
 ZipFile *zip_read_any(const char *path, Error *err); /* and here read by zip_unpack */
-/* A copy of the entry's e->size bytes, unpacked and compared with its CRC-32
+/* A copy of the entry's e->size bytes, unpacked and, where sums count, compared with its CRC-32
  * (mem_free); NULL and a sentence if they are not well packed, or more than memory has or that can
  * become of their bytes.
  */

@@ -142,6 +142,25 @@ START_TEST(wrong_sizes_and_bytes)
 }
 END_TEST
 
+/* All sums left at 0: the bytes are taken as they unpack. */
+START_TEST(archives_without_sums)
+{
+    unsigned char bytes[sizeof packed_npz];
+    size_t cleared = 0;
+    memcpy(bytes, packed_npz, sizeof bytes);
+    for (size_t i = 0; i + 4 <= sizeof bytes; i++) { /* headers, then the directory's records */
+        const uint64_t sign = little_endian(bytes + i, 4);
+        if (sign == 0x04034b50 || sign == 0x02014b50) {
+            little_endian_put(bytes + i + (sign == 0x04034b50 ? CRC : CRC + 2), 4, 0);
+            cleared++;
+        }
+    }
+    ck_assert_uint_eq(cleared, 4);
+    toy_write(path, bytes, sizeof bytes);
+    check_arrays();
+}
+END_TEST
+
 /* Each bit of the archive turned over in turn: refused, or the same arrays. */
 START_TEST(changed_bits_do_no_harm)
 {
@@ -171,6 +190,7 @@ Suite *npz_suite(void)
     tcase_add_test(tc, what_is_written_is_read);
     tcase_add_test(tc, models_may_not_be_deflated);
     tcase_add_loop_test(tc, wrong_sizes_and_bytes, 0, (int)(sizeof wrong / sizeof wrong[0]));
+    tcase_add_test(tc, archives_without_sums);
     tcase_add_test(tc, changed_bits_do_no_harm);
     suite_add_tcase(suite, tc);
     return suite;

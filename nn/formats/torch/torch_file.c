@@ -77,9 +77,7 @@ static bool check_tensors(const TorchFile *f, const PickleValue *v, Error *err)
 {
     if (v->type == PICKLE_TENSOR)
         return check_tensor(f, v->tensor, err);
-    const bool holds = v->type == PICKLE_DICT || v->type == PICKLE_LIST || v->type == PICKLE_TUPLE;
-    const size_t count = !holds ? 0 : v->type == PICKLE_DICT ? 2 * v->count : v->count;
-    for (size_t i = 0; i < count; i++)
+    for (size_t i = 0; i < pickle_item_count(v); i++)
         if (!check_tensors(f, v->items[i], err))
             return false;
     return true;

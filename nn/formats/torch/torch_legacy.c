@@ -45,10 +45,8 @@ static const PickleTensor *storage_of(const PickleValue *v, const char *key)
 {
     if (v->type == PICKLE_TENSOR)
         return strcmp(v->tensor->key, key) == 0 ? v->tensor : NULL;
-    const bool holds = v->type == PICKLE_DICT || v->type == PICKLE_LIST || v->type == PICKLE_TUPLE;
-    const size_t count = !holds ? 0 : v->type == PICKLE_DICT ? 2 * v->count : v->count;
     const PickleTensor *found = NULL;
-    for (size_t i = 0; found == NULL && i < count; i++)
+    for (size_t i = 0; found == NULL && i < pickle_item_count(v); i++)
         found = storage_of(v->items[i], key);
     return found;
 }

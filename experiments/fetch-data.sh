@@ -106,7 +106,7 @@ for file in $files; do
     get "$file" "$new/$file"
     check "$file" "$new/$file"
     if ! have gzip; then
-        mv "$new/$file" "$to/$file"
+        mv "$new/$file" "$to/$file" || fail "$to/$file: cannot be written"
         echo "fetch-data.sh: no gzip: $to/$file stays packed: unpack it to $to/$made" >&2
         continue
     fi

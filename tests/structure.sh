@@ -8,7 +8,7 @@ folders="tensor autograd nn diffusion distill experiments"
 # The rooms, each after those that it may know.  The tour comes before the rest of experiments: it
 # stands for a program outside the tree, which has the library's headers and no others.
 rooms="tensor/base tensor tensor/eigen tensor/product tensor/conv autograd
-    nn/formats nn/formats/torch nn nn/mlp nn/unet nn/transformer nn/inception
+    nn/formats nn/formats/packed nn/formats/torch nn nn/mlp nn/unet nn/transformer nn/inception
     diffusion/process diffusion/head diffusion diffusion/sampler diffusion/sampler/methods distill
     experiments/tour experiments/tour/solutions
     experiments/cli experiments/report experiments/data/law experiments/data/text

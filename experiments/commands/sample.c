@@ -12,7 +12,7 @@
 #include "experiments/data/text/template.h"
 #include "experiments/model/model_file.h"
 #include "nn/formats/npy.h"
-#include "nn/formats/png.h"
+#include "nn/formats/packed/png.h"
 #include "tensor/base/memory.h"
 #include "tensor/base/platform.h"
 #include "tensor/base/text.h"

@@ -3,7 +3,7 @@
 #define DI4C_EXPERIMENTS_REPORT_CHART_PNG_H
 
 #include "experiments/report/chart.h"
-#include "nn/formats/png.h"
+#include "nn/formats/packed/png.h"
 
 /* An RGB picture of the chart with its title and legend, 1080 pixels wide; picture_free frees. */
 Picture chart_picture(const Chart *chart);

@@ -7,7 +7,7 @@
 #include <stddef.h>
 
 #include "experiments/report/svg.h"
-#include "nn/formats/png.h"
+#include "nn/formats/packed/png.h"
 #include "tensor/base/error.h"
 
 typedef struct Report Report;

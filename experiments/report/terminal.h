@@ -5,7 +5,7 @@
 #include <stdbool.h>
 
 #include "nn/formats/buffer.h"
-#include "nn/formats/png.h"
+#include "nn/formats/packed/png.h"
 
 /* Appends the picture, two rows of pixels to a line.  colours: the upper and lower halves of a
  * block character (UTF-8), in the 256 colours that terminals have (ECMA-48); else one of

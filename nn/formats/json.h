@@ -5,6 +5,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdio.h>
 
 #include "tensor/base/error.h"
 
@@ -28,9 +29,10 @@ struct Json {
     char **keys;  /* object members' names, in file order */
 };
 
-/* Parses text (length bytes); name is used in the sentence. */
+/* Parses text (length bytes), which is copied where it is kept (json_free).  NULL and a sentence
+ * with `name`, the byte's place and what was expected there. */
 Json *json_parse(const char *text, size_t length, const char *name, Error *err);
-void json_free(Json *j);
+void json_free(Json *j);                                   /* NULL is allowed */
 const Json *json_get(const Json *object, const char *key); /* NULL if absent or not an object */
 /* False if j is not a whole number from 0 to 2^53, or more than memory has bytes; NULL is allowed.
  */
@@ -41,7 +43,6 @@ bool json_number(const Json *object, const char *key, double *value, const char 
 bool json_size(const Json *object, const char *key, size_t *value, const char *where, Error *err);
 
 /* Appends text as a JSON string with quotes to a file; a byte that is not UTF-8 becomes U+FFFD. */
-#include <stdio.h>
 void json_write_string(FILE *f, const char *text);
 
 #endif

@@ -227,6 +227,15 @@ void npy_header(Buffer *out, NpyType type, int rank, const size_t *shape)
     buffer_free(&text);
 }
 
+static size_t count_entries(int rank, const size_t *shape)
+{
+    size_t count = 1;
+    TENSOR_CHECK(rank >= 0 && rank <= NPY_MAX_RANK, "rank %d", rank);
+    for (int i = 0; i < rank; i++)
+        TENSOR_CHECK(mem_product(count, shape[i], &count), "axis %d of %zu entries", i, shape[i]);
+    return count;
+}
+
 static void write_npy_entry(FILE *f, NpyType type, const void *data, size_t i)
 {
     unsigned char bytes[8];
@@ -242,11 +251,8 @@ bool npy_write(const char *path, NpyType type, int rank, const size_t *shape, co
 {
     OutputFile out;
     Buffer header = {0};
-    size_t count = 1;
+    const size_t count = count_entries(rank, shape);
     TENSOR_CHECK(type == NPY_F4 || type == NPY_U1 || type == NPY_U2, "type %d", (int)type);
-    TENSOR_CHECK(rank >= 0 && rank <= NPY_MAX_RANK, "rank %d", rank);
-    for (int i = 0; i < rank; i++)
-        TENSOR_CHECK(mem_product(count, shape[i], &count), "axis %d of %zu entries", i, shape[i]);
     if (!output_open(&out, path, err))
         return false;
     npy_header(&header, type, rank, shape);
@@ -259,10 +265,7 @@ bool npy_write(const char *path, NpyType type, int rank, const size_t *shape, co
 
 void npy_put_doubles(Buffer *out, int rank, const size_t *shape, const double *data)
 {
-    size_t count = 1;
-    TENSOR_CHECK(rank >= 0 && rank <= NPY_MAX_RANK, "rank %d", rank);
-    for (int i = 0; i < rank; i++)
-        TENSOR_CHECK(mem_product(count, shape[i], &count), "axis %d of %zu entries", i, shape[i]);
+    const size_t count = count_entries(rank, shape);
     npy_header(out, NPY_F8, rank, shape);
     for (size_t i = 0; i < count; i++) {
         unsigned char bytes[8];

@@ -353,7 +353,8 @@ void safetensors_add(SafetensorsWriter *w, const char *name, int rank, const siz
     *t = (WriterTensor){.name = mem_string(name), .rank = rank, .count = 1, .data = data};
     for (int i = 0; i < rank; i++) {
         t->shape[i] = shape[i];
-        t->count *= shape[i];
+        TENSOR_CHECK(mem_product(t->count, shape[i], &t->count), "axis %d of %s: %zu entries", i,
+                     name, shape[i]);
     }
 }
 

@@ -37,11 +37,14 @@ typedef struct SafetensorsFile {
     size_t size;           /* of the file */
 } SafetensorsFile;
 
+/* The whole file, its tensors in the order of their bytes (safetensors_free).  NULL and a sentence
+ * naming file and tensor if anything in it is wrong. */
 SafetensorsFile *safetensors_read(const char *path, Error *err);
-void safetensors_free(SafetensorsFile *f);
-const FileTensor *safetensors_find(const SafetensorsFile *f, const char *name);
-const char *safetensors_meta(const SafetensorsFile *f, const char *key); /* NULL if absent */
-/* Converts to float32 (F32, F64, F16, BF16 accepted); a sentence otherwise. */
+void safetensors_free(SafetensorsFile *f); /* NULL is allowed */
+const FileTensor *safetensors_find(const SafetensorsFile *f, const char *name); /* NULL if absent */
+const char *safetensors_meta(const SafetensorsFile *f, const char *key);        /* NULL if absent */
+/* All t->count entries as float32 (F32, F64, F16, BF16).  A sentence naming path and tensor if it
+ * is of another type, or a finite F64 is beyond the range. */
 bool safetensors_floats(const FileTensor *t, float *out, const char *path, Error *err);
 
 /* Writer: describe, then write.  data is float32, in file layout, and must live until write. */
@@ -57,7 +60,8 @@ void safetensors_add_bytes(SafetensorsWriter *w, const char *name, const char *d
 /* Numbers are written as F16, rounded to nearest, halfway to even.  safetensors_write then refuses
  * numbers that F16 does not reach, over 65504. */
 void safetensors_use_half(SafetensorsWriter *w);
+/* The file appears whole or not at all: false and a sentence. */
 bool safetensors_write(SafetensorsWriter *w, const char *path, Error *err);
-void safetensors_writer_free(SafetensorsWriter *w);
+void safetensors_writer_free(SafetensorsWriter *w); /* NULL is allowed */
 
 #endif

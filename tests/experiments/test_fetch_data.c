@@ -121,7 +121,8 @@ START_TEST(other_files_are_refused)
     says("fashion-mnist --to " TO " --from " FROM,
          "expected 3aede38d61863908ad78613f6a32ed271626dd12800ba2636569512369268a84");
     ck_assert_int_eq(shell("test -z \"$(ls -A " TO ")\""), 0);
-    ck_assert_int_eq(shell("sed -i 2d " DIR "/sums"), 0);
+    ck_assert_int_eq(shell("sed 2d " DIR "/sums > " DIR "/fewer && mv " DIR "/fewer " DIR "/sums"),
+                     0);
     says(MADE, "train-labels-idx1-ubyte.gz: " DIR "/sums has no sum of it");
     ck_assert(platform_exists(TO "/train-images-idx3-ubyte")); /* the first one was well */
     says("mnist --from " FROM " --to " TO " --sums " DIR "/none", "none: cannot be read");

@@ -1,4 +1,4 @@
-/* Tables as the RFC prints them, bit by bit: slow, and of another make than deflate.c. */
+/* Tables as the RFC prints them (3.2.5), bit by bit: slow. */
 #include "tests/tools/inflate.h"
 
 #include <check.h>

@@ -1,4 +1,6 @@
-/* Deflate unpacked as RFC 1951 describes it, stored blocks and fixed codes only, for tests. */
+/* Deflate unpacked as RFC 1951 describes it, stored blocks and fixed codes only, for tests of what
+ * packs.  The program's own inflate works out lengths and distances as its deflate does, by
+ * classes, so that the two would agree on a mistake in them; here stand the tables of the RFC. */
 #ifndef DI4C_TESTS_TOOLS_INFLATE_H
 #define DI4C_TESTS_TOOLS_INFLATE_H
 

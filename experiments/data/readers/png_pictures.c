@@ -5,7 +5,7 @@
 
 #include "experiments/data/dataset_kind.h"
 #include "experiments/data/readers/reading.h"
-#include "nn/formats/png_read.h"
+#include "nn/formats/packed/png_read.h"
 #include "tensor/base/memory.h"
 #include "tensor/base/platform.h"
 

@@ -79,12 +79,9 @@ bool text_reading_room(TextData *t, const char *path, size_t count, Error *err)
 static bool refuse_byte(const char *path, unsigned char byte, size_t at, const char *expected,
                         Error *err)
 {
-    Buffer shown = {0};
-    escape_add(&shown, (const char *)&byte, 1);
-    error_set(err, "%s: byte 0x%02x ('%s') at %zu: expected %s", path, (unsigned)byte, shown.bytes,
-              at, expected);
-    buffer_free(&shown);
-    return false;
+    char shown[ESCAPED_BYTE];
+    return error_set(err, "%s: byte 0x%02x ('%s') at %zu: expected %s", path, (unsigned)byte,
+                     escape_byte(shown, byte), at, expected);
 }
 
 /* Bytes `at` and following, as far as they are in the part. */

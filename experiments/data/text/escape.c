@@ -36,6 +36,16 @@ void escape_add(Buffer *out, const char *bytes, size_t count)
     }
 }
 
+const char *escape_byte(char out[ESCAPED_BYTE], unsigned char byte)
+{
+    Buffer b = {0};
+    const char bytes[1] = {(char)byte};
+    escape_add(&b, bytes, 1);
+    memcpy(out, b.bytes, b.length + 1);
+    buffer_free(&b);
+    return out;
+}
+
 /* -1: no hexadecimal digit. */
 static int hex_digit(char c)
 {

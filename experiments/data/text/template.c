@@ -9,13 +9,9 @@
 static bool unknown_byte(const Vocabulary *v, unsigned char byte, size_t at, const char *where,
                          Error *err)
 {
-    Buffer shown = {0};
-    const char bytes[1] = {(char)byte};
-    escape_add(&shown, bytes, 1);
-    error_set(err, "%s: byte %zu is '%s', which is none of the alphabet's %zu", where, at + 1,
-              shown.bytes, v->size);
-    buffer_free(&shown);
-    return false;
+    char shown[ESCAPED_BYTE];
+    return error_set(err, "%s: byte %zu is '%s', which is none of the alphabet's %zu", where,
+                     at + 1, escape_byte(shown, byte), v->size);
 }
 
 bool template_states(uint16_t *states, size_t length, uint16_t mask, const Vocabulary *v,

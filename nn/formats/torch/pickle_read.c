@@ -451,11 +451,9 @@ static bool walk(Walk *w, PickleValue *v, const Place *place, int depth)
     if (v->type >= PICKLE_OPAQUE)
         note_foreign(w, v, place);
     const bool dict = v->type == PICKLE_DICT;
-    const bool holds = dict || v->type == PICKLE_LIST || v->type == PICKLE_TUPLE;
-    for (size_t i = 0; holds && i < v->count; i++) {
-        const Place below = {place, dict ? v->items[2 * i] : NULL, i};
-        if ((dict && !walk(w, v->items[2 * i], &below, depth + 1)) ||
-            !walk(w, v->items[dict ? 2 * i + 1 : i], &below, depth + 1))
+    for (size_t i = 0; i < pickle_item_count(v); i++) {
+        const Place below = {place, dict ? v->items[i - i % 2] : NULL, dict ? i / 2 : i};
+        if (!walk(w, v->items[i], &below, depth + 1))
             return false;
     }
     return true;

@@ -25,6 +25,16 @@ const PickleValue *pickle_get(const PickleValue *v, const char *key)
     return NULL;
 }
 
+size_t pickle_item_count(const PickleValue *v)
+{
+    switch (v->type) {
+    case PICKLE_DICT: return 2 * v->count;
+    case PICKLE_LIST:
+    case PICKLE_TUPLE: return v->count;
+    default: return 0;
+    }
+}
+
 bool pickle_number(const PickleValue *v, double *number)
 {
     if (v == NULL ||

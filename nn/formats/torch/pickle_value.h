@@ -53,6 +53,8 @@ struct PickleValue {
 
 /* The value of a key that is a text; NULL if there is none or v is no dict (v may be NULL). */
 const PickleValue *pickle_get(const PickleValue *v, const char *key);
+/* How many items v has: of a dict the keys and the values, 0 of what is no container. */
+size_t pickle_item_count(const PickleValue *v);
 /* Number of a bool, integer or number. */
 bool pickle_number(const PickleValue *v, double *number);
 /* What a sentence says was found: the class of an opaque object, or else its type. */

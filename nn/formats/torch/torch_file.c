@@ -24,15 +24,13 @@ static const ZipEntry *find_in_folder(const TorchFile *f, const char *name, cons
     return zip_find(f->zip, text);
 }
 
-/* Before version 1.6 PyTorch wrote three pickles one after the other, and before that tar files. */
-static bool is_legacy(const char *path)
+/* Before version 1.6 PyTorch wrote the files of torch_legacy.h, and before those tar archives. */
+static bool is_older(const char *path)
 {
-    static const unsigned char magic[] = {0x80, 0x02, 0x8a, 0x0a, 0x6c, 0xfc, 0x9c,
-                                          0x46, 0xf9, 0x20, 0x6a, 0xa8, 0x50, 0x19};
-    unsigned char head[512] = {0};
-    const size_t n = read_file_start(path, head, sizeof head);
-    return (n >= sizeof magic && memcmp(head, magic, sizeof magic) == 0) ||
-           (n == sizeof head && memcmp(head + 257, "ustar", 5) == 0);
+    unsigned char head[512];
+    return torch_legacy_recognises(path) ||
+           (read_file_start(path, head, sizeof head) == sizeof head &&
+            memcmp(head + 257, "ustar", 5) == 0);
 }
 
 /* The folder that holds data.pkl; there is exactly one. */
@@ -77,9 +75,7 @@ static bool check_tensors(const TorchFile *f, const PickleValue *v, Error *err)
 {
     if (v->type == PICKLE_TENSOR)
         return check_tensor(f, v->tensor, err);
-    const bool holds = v->type == PICKLE_DICT || v->type == PICKLE_LIST || v->type == PICKLE_TUPLE;
-    const size_t count = !holds ? 0 : v->type == PICKLE_DICT ? 2 * v->count : v->count;
-    for (size_t i = 0; i < count; i++)
+    for (size_t i = 0; i < pickle_item_count(v); i++)
         if (!check_tensors(f, v->items[i], err))
             return false;
     return true;
@@ -87,8 +83,7 @@ static bool check_tensors(const TorchFile *f, const PickleValue *v, Error *err)
 
 static bool open_file(TorchFile *f, Error *err)
 {
-    char where[NAME_TEXT];
-    if (is_legacy(f->path))
+    if (is_older(f->path))
         return error_set(err,
                          "%.200s: expected a file by torch.save of PyTorch 1.6 or later, found the "
                          "format before it: load it there and save it again",
@@ -100,8 +95,7 @@ static bool open_file(TorchFile *f, Error *err)
     if (order != NULL && (order->size != 6 || memcmp(order->bytes, "little", 6) != 0))
         return error_set(err, "%.200s: entry \"%.200s\": expected little", f->path, order->name);
     const ZipEntry *pickle = find_in_folder(f, "data.pkl", "");
-    snprintf(where, sizeof where, "%.200s", f->path);
-    f->pickle = pickle_read(pickle->bytes, pickle->size, where, err);
+    f->pickle = pickle_read(pickle->bytes, pickle->size, f->path, err);
     if (f->pickle == NULL)
         return false;
     f->root = pickle_root(f->pickle);

@@ -1,5 +1,6 @@
 #include "nn/formats/torch/torch_legacy.h"
 
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -45,10 +46,8 @@ static const PickleTensor *storage_of(const PickleValue *v, const char *key)
 {
     if (v->type == PICKLE_TENSOR)
         return strcmp(v->tensor->key, key) == 0 ? v->tensor : NULL;
-    const bool holds = v->type == PICKLE_DICT || v->type == PICKLE_LIST || v->type == PICKLE_TUPLE;
-    const size_t count = !holds ? 0 : v->type == PICKLE_DICT ? 2 * v->count : v->count;
     const PickleTensor *found = NULL;
-    for (size_t i = 0; found == NULL && i < count; i++)
+    for (size_t i = 0; found == NULL && i < pickle_item_count(v); i++)
         found = storage_of(v->items[i], key);
     return found;
 }
@@ -65,14 +64,20 @@ static bool next_storage(Legacy *l, const PickleValue *root, const char *key, Zi
         return error_set(err, "%.200s: storage %.100s: expected one that a tensor lies in", z->path,
                          key);
     const bool there = z->size - l->at >= 8;
-    const uint64_t count = there ? little_endian(z->buffer + l->at, 8) : 0;
-    if (!there || count != t->storage || !mem_product(t->storage, t->item, &bytes) ||
-        bytes > z->size - l->at - 8)
-        return error_set(err, "%.200s: storage %.100s: expected %zu numbers of %zu bytes%s",
-                         z->path, key, t->storage, t->item,
-                         there && count == t->storage ? ", found the file to end before" : "");
+    const uint64_t count = there ? little_endian(z->buffer + l->at, 8) : t->storage;
+    if (count != t->storage)
+        return error_set(err,
+                         "%.200s: storage %.100s: expected %zu numbers of %zu bytes, found %" PRIu64
+                         " numbers",
+                         z->path, key, t->storage, t->item, count);
+    if (!there || !mem_product(t->storage, t->item, &bytes) || bytes > z->size - l->at - 8)
+        return error_set(err,
+                         "%.200s: storage %.100s: expected %zu numbers of %zu bytes, found the "
+                         "file to end before",
+                         z->path, key, t->storage, t->item);
     snprintf(name, sizeof name, "%sdata/%.100s", TORCH_LEGACY_FOLDER, key);
-    *entry = (ZipEntry){.name = mem_string(name), .bytes = z->buffer + l->at + 8, .size = bytes};
+    *entry = (ZipEntry){
+        .name = mem_string(name), .bytes = z->buffer + l->at + 8, .size = bytes, .packed = bytes};
     l->at += 8 + bytes;
     return true;
 }

@@ -2,13 +2,12 @@
  * its header, and then all together, sorted by place: no two may overlap. */
 #include "nn/formats/torch/zip_read.h"
 
-#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "nn/formats/byte_order.h"
-#include "nn/formats/crc32.h"
-#include "nn/formats/inflate.h"
+#include "nn/formats/packed/crc32.h"
+#include "nn/formats/packed/inflate.h"
 #include "nn/formats/read_file.h"
 #include "nn/formats/torch/zip_format.h"
 #include "tensor/base/memory.h"
@@ -234,8 +233,8 @@ static bool without_sums(const Record *records, size_t count)
     return true;
 }
 
-/* The header in front of the entry, which must say what the directory says; sums: CRCs count. */
-static bool check_header(const ZipFile *z, const Directory *d, bool sums, Record *r, Error *err)
+/* The header in front of the entry, which must say what the directory says. */
+static bool check_header(const ZipFile *z, const Directory *d, Record *r, Error *err)
 {
     const size_t limit = (size_t)d->offset;
     const bool inside = r->header <= limit && limit - r->header >= ZIP_HEADER_SIZE;
@@ -260,7 +259,7 @@ static bool check_header(const ZipFile *z, const Directory *d, bool sums, Record
         return bad_entry(z, r, "expected the same CRC and sizes in header and directory", err);
     r->data = (size_t)r->header + before;
     r->end = r->data + (size_t)r->packed;
-    if (sums && r->method == METHOD_STORED &&
+    if (z->sums && r->method == METHOD_STORED &&
         crc32_of(z->buffer + r->data, (size_t)r->size) != r->crc)
         return bad_entry(z, r, "its bytes are damaged: their CRC-32 is not the one noted", err);
     return !later || check_descriptor(z, r, limit, err);
@@ -277,7 +276,7 @@ static int compare_names(const void *a, const void *b)
     return strcmp(((const ZipEntry *)a)->name, ((const ZipEntry *)b)->name);
 }
 
-static bool parse_records(const ZipFile *z, const Directory *d, Record *records, Error *err)
+static bool parse_records(ZipFile *z, const Directory *d, Record *records, Error *err)
 {
     const size_t count = (size_t)d->entries;
     size_t at = (size_t)d->offset;
@@ -289,9 +288,9 @@ static bool parse_records(const ZipFile *z, const Directory *d, Record *records,
                          z->path, d->end, at);
     if (count > 0)
         qsort(records, count, sizeof *records, compare_places);
-    const bool sums = !without_sums(records, count);
+    z->sums = !without_sums(records, count);
     for (size_t i = 0; i < count; i++) {
-        if (!check_header(z, d, sums, &records[i], err))
+        if (!check_header(z, d, &records[i], err))
             return false;
         if (i > 0 && records[i].header < records[i - 1].end)
             return bad_entry(z, &records[i], "expected no overlap with another entry", err);
@@ -306,8 +305,12 @@ static bool fill_entries(ZipFile *z, const Record *records, size_t count, Error 
         const Record *r = &records[i];
         char *name = mem_zeroed(r->name_length + 1, 1);
         memcpy(name, r->name, r->name_length);
-        z->entries[i] = (ZipEntry){name, z->buffer + r->data, (size_t)r->size,
-                                   r->method == METHOD_STORED ? 0 : (size_t)r->packed, r->crc};
+        z->entries[i] = (ZipEntry){.name = name,
+                                   .bytes = z->buffer + r->data,
+                                   .size = (size_t)r->size,
+                                   .packed = (size_t)r->packed,
+                                   .crc = r->crc,
+                                   .deflated = r->method == METHOD_DEFLATED};
         z->count++;
     }
     if (count > 0)
@@ -356,7 +359,7 @@ ZipFile *zip_read_any(const char *path, Error *err)
 
 unsigned char *zip_unpack(const ZipFile *z, const ZipEntry *e, Error *err)
 {
-    const bool possible = e->packed == 0 || e->size / INFLATE_RATIO <= e->packed;
+    const bool possible = !e->deflated || e->size / INFLATE_RATIO <= e->packed;
     unsigned char *bytes = possible ? mem_try(e->size, 1) : NULL;
     const char *wrong = NULL;
     size_t used = 0;
@@ -364,11 +367,11 @@ unsigned char *zip_unpack(const ZipFile *z, const ZipEntry *e, Error *err)
         wrong = "more than can become of";
     else if (bytes == NULL)
         wrong = "more than memory has of";
-    else if (e->packed == 0)
+    else if (!e->deflated)
         memcpy(bytes, e->bytes, e->size);
     else if (inflate_exact(e->bytes, e->packed, &used, bytes, e->size) != NULL || used != e->packed)
         wrong = "no well packed bytes in";
-    else if (crc32_of(bytes, e->size) != e->crc)
+    else if (z->sums && crc32_of(bytes, e->size) != e->crc)
         wrong = "damaged bytes, by their CRC-32, in";
     if (wrong == NULL)
         return bytes;

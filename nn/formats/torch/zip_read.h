@@ -8,6 +8,7 @@
 #ifndef DI4C_NN_FORMATS_TORCH_ZIP_READ_H
 #define DI4C_NN_FORMATS_TORCH_ZIP_READ_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -17,8 +18,9 @@ typedef struct ZipEntry {
     char *name;
     const unsigned char *bytes; /* in the reader's buffer; of a deflated entry: its packed bytes */
     size_t size;                /* unpacked */
-    size_t packed;              /* bytes of a deflated entry in the file; 0: it is stored */
+    size_t packed;              /* bytes in the file: if it is stored, as many as size */
     uint32_t crc;
+    bool deflated;
 } ZipEntry;
 
 typedef struct ZipFile {
@@ -27,13 +29,15 @@ typedef struct ZipFile {
     size_t count;
     unsigned char *buffer; /* owns all bytes */
     size_t size;
+    bool sums; /* CRC-32s count; false: the writer left all of them at 0 */
 } ZipFile;
 
 /* NULL and a sentence naming file and entry if anything is wrong. */
 ZipFile *zip_read(const char *path, Error *err);     /* deflated entries are refused */
 ZipFile *zip_read_any(const char *path, Error *err); /* and here read by zip_unpack */
-/* A copy of the entry's e->size bytes, unpacked and compared with its CRC-32 (mem_free); NULL and a
- * sentence if they are not well packed, or more than memory has or that can become of their bytes.
+/* A copy of the entry's e->size bytes, unpacked and, where sums count, compared with its CRC-32
+ * (mem_free); NULL and a sentence if they are not well packed, or more than memory has or that can
+ * become of their bytes.
  */
 unsigned char *zip_unpack(const ZipFile *z, const ZipEntry *e, Error *err);
 void zip_free(ZipFile *z);                                    /* NULL is allowed */

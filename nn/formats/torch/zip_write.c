@@ -5,7 +5,7 @@
 #include <string.h>
 
 #include "nn/formats/byte_order.h"
-#include "nn/formats/crc32.h"
+#include "nn/formats/packed/crc32.h"
 #include "nn/formats/torch/zip_format.h"
 #include "tensor/base/check.h"
 #include "tensor/base/memory.h"

@@ -41,6 +41,16 @@ START_TEST(what_does_not_show_is_named)
 }
 END_TEST
 
+START_TEST(single_bytes)
+{
+    char out[ESCAPED_BYTE];
+    ck_assert_str_eq(escape_byte(out, 'a'), "a");
+    ck_assert_str_eq(escape_byte(out, '\n'), "\\n");
+    ck_assert_str_eq(escape_byte(out, 0), "\\x00");
+    ck_assert_str_eq(escape_byte(out, 0xE9), "\\xe9");
+}
+END_TEST
+
 START_TEST(all_pairs_of_bytes_come_back)
 {
     for (int i = 0; i < 65536; i++) {
@@ -84,6 +94,7 @@ Suite *escape_suite(void)
     tcase_set_timeout(tc, 20);
     tcase_add_test(tc, what_shows_stays);
     tcase_add_test(tc, what_does_not_show_is_named);
+    tcase_add_test(tc, single_bytes);
     tcase_add_test(tc, all_pairs_of_bytes_come_back);
     tcase_add_test(tc, other_escapes_are_none);
     suite_add_tcase(suite, tc);

@@ -110,29 +110,54 @@ static void change_both(unsigned char *bytes, size_t place, uint64_t value)
     little_endian_put(bytes + record + place + 2, 4, value);
 }
 
-static void refused(size_t place, uint64_t value, const char *piece)
+enum { METHOD = 8, CRC = 14, PACKED = 18, SIZE = 22 };
+
+static const struct {
+    size_t place;
+    uint64_t value;
+    const char *piece;
+} wrong[] = {
+    {SIZE, 151, "expected 151 bytes, found no well packed bytes"},
+    {SIZE, 0xFFFFFF00, "found more than can become of"},
+    {CRC, 1, "found damaged bytes, by their CRC-32"},
+    {CRC, 0, "found damaged bytes, by their CRC-32"}, /* while the other is there */
+    {PACKED, 100000, "expected its bytes to end before the directory"},
+    {PACKED, 0, "expected 152 bytes, found no well packed bytes in 0 packed ones"},
+    {METHOD, 12, "expected stored or deflated bytes"},
+};
+
+START_TEST(wrong_sizes_and_bytes)
 {
     unsigned char bytes[sizeof packed_npz];
     Error err = {""};
     memcpy(bytes, packed_npz, sizeof bytes);
-    change_both(bytes, place, value);
+    change_both(bytes, wrong[_i].place, wrong[_i].value);
     toy_write(path, bytes, sizeof bytes);
     ZipFile *z = zip_read_any(path, &err);
     NpyArray *a = z == NULL ? NULL : npz_array(z, "mu", &err);
     ck_assert_ptr_null(a);
     zip_free(z);
-    ck_assert_msg(strstr(err.text, piece) != NULL && strstr(err.text, path) != NULL, "%s",
+    ck_assert_msg(strstr(err.text, wrong[_i].piece) != NULL && strstr(err.text, path) != NULL, "%s",
                   err.text);
 }
+END_TEST
 
-START_TEST(wrong_sizes_and_bytes)
+/* All sums left at 0: the bytes are taken as they unpack. */
+START_TEST(archives_without_sums)
 {
-    enum { CRC = 14, PACKED = 18, SIZE = 22, METHOD = 8 };
-    refused(SIZE, 151, "expected 151 bytes, found no well packed bytes");
-    refused(SIZE, 0xFFFFFF00, "found more than can become of");
-    refused(CRC, 1, "found damaged bytes, by their CRC-32");
-    refused(PACKED, 100000, "expected its bytes to end before the directory");
-    refused(METHOD, 12, "expected stored or deflated bytes");
+    unsigned char bytes[sizeof packed_npz];
+    size_t cleared = 0;
+    memcpy(bytes, packed_npz, sizeof bytes);
+    for (size_t i = 0; i + 4 <= sizeof bytes; i++) { /* headers, then the directory's records */
+        const uint64_t sign = little_endian(bytes + i, 4);
+        if (sign == 0x04034b50 || sign == 0x02014b50) {
+            little_endian_put(bytes + i + (sign == 0x04034b50 ? CRC : CRC + 2), 4, 0);
+            cleared++;
+        }
+    }
+    ck_assert_uint_eq(cleared, 4);
+    toy_write(path, bytes, sizeof bytes);
+    check_arrays();
 }
 END_TEST
 
@@ -164,7 +189,8 @@ Suite *npz_suite(void)
     tcase_add_test(tc, what_numpy_deflated);
     tcase_add_test(tc, what_is_written_is_read);
     tcase_add_test(tc, models_may_not_be_deflated);
-    tcase_add_test(tc, wrong_sizes_and_bytes);
+    tcase_add_loop_test(tc, wrong_sizes_and_bytes, 0, (int)(sizeof wrong / sizeof wrong[0]));
+    tcase_add_test(tc, archives_without_sums);
     tcase_add_test(tc, changed_bits_do_no_harm);
     suite_add_tcase(suite, tc);
     return suite;

@@ -399,7 +399,7 @@ static const struct {
     {P("c_codecs\nencode\nU\x01xU\x04zlib\x86R."), "latin1"},
     {P("c_codecs\nencode\nU\x02\xe2\x82U\x06latin1\x86R."), "latin1"},
     {P("c_codecs\nencode\nq\x00"
-       "0U@xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxq\x01"
+       "0U@yyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyq\x01"
        "0U\x06latin1q\x02"
        "0h\x00h\x01h\x02\x86R0h\x00h\x01h\x02\x86R0h\x00h\x01h\x02\x86R0N."),
      "once each"},

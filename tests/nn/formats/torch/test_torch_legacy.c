@@ -151,20 +151,43 @@ static void refused(const unsigned char *bytes, size_t count, const char *piece)
         ck_abort_msg("\"%s\": expected \"%s\"", err.text, piece);
 }
 
+/* Some bytes of the file, what stands behind them, and what is said of it. */
+static const struct {
+    const char *bytes;
+    size_t count, offset;
+    const char *other;
+    size_t others;
+    const char *piece;
+} wrong[] = {
+    {"\x80\x02M", 3, 2, "N", 1, "expected a file by torch.save, version 1001"},
+    {"little_endian", 13, 15, "\x89", 1, "expected little_endian to be True"},
+    /* the second of the storages' keys */
+    {"]q\0(X\t\0\0\0", 9, 25, "x", 1, "x08885136: expected one that a tensor lies in"},
+    {"]q\0(X\t\0\0\0", 9, 25, "509317072", 9, "expected every storage once"},
+    /* the number of the last one's entries */
+    {"\3\0\0\0\0\0\0\0\0\0HB", 12, 0, "\2", 1,
+     "509344240: expected 3 numbers of 4 bytes, found 2 numbers"},
+    {"\3\0\0\0\0\0\0\0\0\0HB", 12, 7, "\x80", 1, "found 9223372036854775811 numbers"},
+};
+
 START_TEST(what_is_wrong_is_named)
 {
+    unsigned char bytes[sizeof small];
+    memcpy(bytes, small, sizeof small);
+    memcpy(bytes + find(wrong[_i].bytes, wrong[_i].count) + wrong[_i].offset, wrong[_i].other,
+           wrong[_i].others);
+    refused(bytes, sizeof small, wrong[_i].piece);
+}
+END_TEST
+
+START_TEST(ends_that_are_none)
+{
     unsigned char bytes[sizeof small + 1] = {0};
-    const size_t little = find("little_endian", 13);
     memcpy(bytes, small, sizeof small);
-    refused(bytes, sizeof small + 1, "expected the file to end at byte");
-    bytes[little + 13 + 2] = 0x89; /* behind the memo's number: False */
-    refused(bytes, sizeof small, "expected little_endian to be True");
-    memcpy(bytes, small, sizeof small);
-    bytes[17] = 'N';
-    refused(bytes, sizeof small, "version 1001");
-    memcpy(bytes, small, sizeof small);
-    bytes[sizeof small - 20] = 2; /* of the last storage's three numbers of 4 bytes */
-    refused(bytes, sizeof small, "numbers of");
+    refused(bytes, sizeof small + 1, "expected the file to end at byte 1148");
+    refused(bytes, sizeof small - 1, "expected 3 numbers of 4 bytes, found the file to end before");
+    refused(bytes, sizeof small - 13,
+            "expected 3 numbers of 4 bytes, found the file to end before");
 }
 END_TEST
 
@@ -199,7 +222,8 @@ Suite *torch_legacy_suite(void)
     tcase_add_checked_fixture(tc, set_up, toys_tear_down);
     tcase_set_timeout(tc, 60);
     tcase_add_test(tc, what_pytorch_wrote);
-    tcase_add_test(tc, what_is_wrong_is_named);
+    tcase_add_loop_test(tc, what_is_wrong_is_named, 0, (int)(sizeof wrong / sizeof wrong[0]));
+    tcase_add_test(tc, ends_that_are_none);
     tcase_add_test(tc, every_truncation_is_refused);
     tcase_add_test(tc, changed_bits_do_no_harm);
     suite_add_tcase(suite, tc);

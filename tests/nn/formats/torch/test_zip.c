@@ -4,7 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "nn/formats/crc32.h"
+#include "nn/formats/packed/crc32.h"
 #include "nn/formats/torch/zip_read.h"
 #include "nn/formats/torch/zip_write.h"
 #include "tensor/base/memory.h"

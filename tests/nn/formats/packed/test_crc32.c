@@ -1,7 +1,7 @@
 /* CRC-32 against its published check value and against the sum taken bit by bit. */
 #include <check.h>
 
-#include "nn/formats/crc32.h"
+#include "nn/formats/packed/crc32.h"
 
 START_TEST(crc_of_known_bytes)
 {

@@ -1,22 +1,22 @@
 /* PNG (ISO 15948).  Rows are not filtered: what repeats in a grid, deflate finds. */
-#include "nn/formats/png.h"
+#include "nn/formats/packed/png.h"
 
 #include <math.h>
 #include <string.h>
 
 #include "nn/formats/byte_order.h"
-#include "nn/formats/crc32.h"
-#include "nn/formats/deflate.h"
+#include "nn/formats/packed/adler32.h"
+#include "nn/formats/packed/crc32.h"
+#include "nn/formats/packed/deflate.h"
 #include "tensor/base/check.h"
 #include "tensor/base/memory.h"
 #include "tensor/base/platform.h"
 
 enum {
-    STORED_MAX = 65535,  /* bytes of a stored block, whose length has 2 bytes (RFC 1951, 3.2.4) */
-    GRID_WIDTH = 600,    /* pixels across an enlarged grid, about */
-    MASK_GRAY = 128,     /* in the middle of the scale */
-    ADLER_PRIME = 65521, /* the largest below 2^16 (RFC 1950, 8.2) */
-    GRID_GRAY = 64       /* between samples: neither their black nor the mask's grey */
+    STORED_MAX = 65535, /* bytes of a stored block, whose length has 2 bytes (RFC 1951, 3.2.4) */
+    GRID_WIDTH = 600,   /* pixels across an enlarged grid, about */
+    MASK_GRAY = 128,    /* in the middle of the scale */
+    GRID_GRAY = 64      /* between samples: neither their black nor the mask's grey */
 };
 
 /* length, type, data, CRC of type and data. */
@@ -96,7 +96,6 @@ static void add_packed(Buffer *out, const Buffer *raw, const Picture *p)
 {
     const size_t distances[2] = {p->channels, p->width * p->channels + 1};
     const size_t stored = raw->length + 5 * (raw->length / STORED_MAX + 1);
-    uint32_t low = 1, high = 0;
     unsigned char sum[4];
     Buffer packed = {0};
 
@@ -107,11 +106,7 @@ static void add_packed(Buffer *out, const Buffer *raw, const Picture *p)
     else
         add_stored(out, raw);
     buffer_free(&packed);
-    for (size_t i = 0; i < raw->length; i++) {
-        low = (low + (unsigned char)raw->bytes[i]) % ADLER_PRIME;
-        high = (high + low) % ADLER_PRIME;
-    }
-    big_endian_put(sum, 4, high << 16 | low);
+    big_endian_put(sum, 4, adler32_of(raw->bytes, raw->length));
     buffer_add(out, sum, 4);
 }
 

@@ -4,7 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "nn/formats/png.h"
+#include "nn/formats/packed/png.h"
 #include "tensor/base/memory.h"
 #include "tensor/base/rng.h"
 #include "tests/tools/inflate.h"

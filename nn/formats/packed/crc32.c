@@ -1,6 +1,6 @@
 /* Four bytes a step, since checkpoints have hundreds of MiB: a table says what a byte does to the
  * sum when it is the last one, and three more what it does with 1 to 3 bytes behind it. */
-#include "nn/formats/crc32.h"
+#include "nn/formats/packed/crc32.h"
 
 #include "nn/formats/byte_order.h"
 

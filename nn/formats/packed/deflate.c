@@ -1,6 +1,6 @@
 /* The fixed codes of RFC 1951, section 3.2.6.  Bits fill bytes from the lowest; a code goes in from
  * its highest bit, an extra number from its lowest. */
-#include "nn/formats/deflate.h"
+#include "nn/formats/packed/deflate.h"
 
 #include <stdint.h>
 

@@ -1,8 +1,8 @@
 /* Deflate (RFC 1951) for pictures: one block of the fixed codes, with matches at given distances
  * only.  A grid of enlarged samples repeats its pixels to the left and its rows above, so two
  * distances find nearly all there is, and no search is needed. */
-#ifndef DI4C_NN_FORMATS_DEFLATE_H
-#define DI4C_NN_FORMATS_DEFLATE_H
+#ifndef DI4C_NN_FORMATS_PACKED_DEFLATE_H
+#define DI4C_NN_FORMATS_PACKED_DEFLATE_H
 
 #include <stddef.h>
 

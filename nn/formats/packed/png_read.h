@@ -1,11 +1,11 @@
 /* Pictures out of PNG files: 8-bit grey or RGB, all rows in one pass.  Other kinds are refused by
  * their names, and so is every file that is not whole. */
-#ifndef DI4C_NN_FORMATS_PNG_READ_H
-#define DI4C_NN_FORMATS_PNG_READ_H
+#ifndef DI4C_NN_FORMATS_PACKED_PNG_READ_H
+#define DI4C_NN_FORMATS_PACKED_PNG_READ_H
 
 #include <stdbool.h>
 
-#include "nn/formats/png.h"
+#include "nn/formats/packed/png.h"
 #include "tensor/base/error.h"
 
 enum { PNG_READ_SIDE = 4096 }; /* a side of more pixels is refused */

@@ -1,7 +1,7 @@
 /* Inflate (RFC 1951) into a room whose size is known beforehand, as PNG's rows and the entries of
  * zip archives have it.  Trusts nothing: what is not a whole, well-formed stream is refused. */
-#ifndef DI4C_NN_FORMATS_INFLATE_H
-#define DI4C_NN_FORMATS_INFLATE_H
+#ifndef DI4C_NN_FORMATS_PACKED_INFLATE_H
+#define DI4C_NN_FORMATS_PACKED_INFLATE_H
 
 #include <stddef.h>
 

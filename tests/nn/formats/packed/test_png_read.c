@@ -5,9 +5,9 @@
 #include <string.h>
 
 #include "nn/formats/byte_order.h"
-#include "nn/formats/crc32.h"
-#include "nn/formats/deflate.h"
-#include "nn/formats/png_read.h"
+#include "nn/formats/packed/crc32.h"
+#include "nn/formats/packed/deflate.h"
+#include "nn/formats/packed/png_read.h"
 #include "tensor/base/memory.h"
 #include "tensor/base/rng.h"
 
@@ -194,34 +194,34 @@ START_TEST(data_in_pieces_and_chunks_to_pass_over)
 }
 END_TEST
 
+static const struct {
+    size_t h, w;
+    int bits, colour, interlace;
+    const char *piece;
+} kinds[] = {
+    {2, 2, 8, 3, 0, "colours of a palette, expected 8-bit grey or RGB"},
+    {2, 2, 8, 4, 0, "an alpha channel"},
+    {2, 2, 8, 6, 0, "an alpha channel"},
+    {2, 2, 8, 1, 0, "an unknown kind of colour"},
+    {2, 2, 8, 0, 1, "interlaced rows"},
+    {2, 2, 8, 0, 2, "an unknown order of rows"},
+    {2, 2, 16, 0, 0, "16 bits a channel, expected 8"},
+    {2, 2, 16, 2, 0, "16 bits a channel, expected 8"},
+    {2, 2, 1, 0, 0, "1 bits a channel, expected 8"},
+    {0, 2, 8, 0, 0, "0 x 2 pixels, expected sides of 1 to 4096"},
+    {2, 0, 8, 0, 0, "2 x 0 pixels"},
+    {2, 4097, 8, 0, 0, "2 x 4097 pixels"},
+    {4097, 2, 8, 0, 0, "4097 x 2 pixels"},
+    {0x7FFFFFFF, 0x7FFFFFFF, 8, 2, 0, "expected sides of 1 to 4096"},
+};
+
 START_TEST(other_kinds_are_refused_by_name)
 {
-    static const struct {
-        size_t h, w;
-        int bits, colour, interlace;
-        const char *piece;
-    } cases[] = {
-        {2, 2, 8, 3, 0, "colours of a palette, expected 8-bit grey or RGB"},
-        {2, 2, 8, 4, 0, "an alpha channel"},
-        {2, 2, 8, 6, 0, "an alpha channel"},
-        {2, 2, 8, 1, 0, "an unknown kind of colour"},
-        {2, 2, 8, 0, 1, "interlaced rows"},
-        {2, 2, 8, 0, 2, "an unknown order of rows"},
-        {2, 2, 16, 0, 0, "16 bits a channel, expected 8"},
-        {2, 2, 16, 2, 0, "16 bits a channel, expected 8"},
-        {2, 2, 1, 0, 0, "1 bits a channel, expected 8"},
-        {0, 2, 8, 0, 0, "0 x 2 pixels, expected sides of 1 to 4096"},
-        {2, 0, 8, 0, 0, "2 x 0 pixels"},
-        {2, 4097, 8, 0, 0, "2 x 4097 pixels"},
-        {4097, 2, 8, 0, 0, "4097 x 2 pixels"},
-        {0x7FFFFFFF, 0x7FFFFFFF, 8, 2, 0, "expected sides of 1 to 4096"},
-    };
-    ck_assert_int_lt(_i, (int)(sizeof cases / sizeof cases[0]));
     begin();
-    header(cases[_i].h, cases[_i].w, cases[_i].bits, cases[_i].colour, cases[_i].interlace);
+    header(kinds[_i].h, kinds[_i].w, kinds[_i].bits, kinds[_i].colour, kinds[_i].interlace);
     data("\0\1\2\0\3\4", 6);
     chunk("IEND", "", 0);
-    refused(cases[_i].piece);
+    refused(kinds[_i].piece);
 }
 END_TEST
 
@@ -253,7 +253,7 @@ START_TEST(bombs_cost_nothing)
 }
 END_TEST
 
-START_TEST(damaged_files_are_refused)
+START_TEST(no_files_of_png)
 {
     Error err = {""};
     Picture p;
@@ -266,54 +266,63 @@ START_TEST(damaged_files_are_refused)
     data("\0\1", 2);
     refused("expected a header of 13 bytes (IHDR) first");
     begin();
-    header(1, 1, 8, 0, 0);
-    chunk("IEND", "", 0);
-    refused("ends within its packed data");
+    chunk("IHDR", "\0\0\0\1\0\0\0\1\10\0\0\0", 12);
+    refused("expected a header of 13 bytes (IHDR) first");
+    for (int i = 10; i <= 11; i++) {
+        char data[13] = "\0\0\0\1\0\0\0\1\10";
+        data[i] = 1;
+        begin();
+        chunk("IHDR", data, sizeof data);
+        refused("an unknown method of packing");
+    }
+}
+END_TEST
+
+/* Behind the header of a grey picture one pixel wide. */
+static const struct {
+    size_t height;
+    struct {
+        const char *type, *bytes; /* "rows" are packed into an IDAT chunk */
+        size_t count;
+    } chunks[4];
+    const char *tail; /* behind the last chunk */
+    const char *piece;
+} damaged[] = {
+    {1, {{"IEND", "", 0}}, "", "ends within its packed data"},
+    {1, {{"rows", "\0\1", 2}}, "", "ends within a chunk, at byte 58 of 58"},
+    {1, {{"rows", "\5\1", 2}, {"IEND", "", 0}}, "", "row 0 has filter 5, expected 0 to 4"},
+    {2, {{"rows", "\4\1\5\1", 4}, {"IEND", "", 0}}, "", "row 1 has filter 5, expected 0 to 4"},
+    {1,
+     {{"tRNS", "\0\1", 2}, {"rows", "\0\1", 2}, {"IEND", "", 0}},
+     "",
+     "a transparent colour (tRNS)"},
+    {1,
+     {{"PLTE", "\1\2\3", 3}, {"rows", "\0\1", 2}, {"IEND", "", 0}},
+     "",
+     "an unknown chunk 504c5445"},
+    {1,
+     {{"rows", "\0\1", 2}, {"tIME", "1234567", 7}, {"rows", "\0\1", 2}, {"IEND", "", 0}},
+     "",
+     "do not follow each other"},
+    {1, {{"rows", "\0\1", 2}, {"IEND", "x", 1}}, "", "IEND chunk is not empty"},
+    {1, {{"rows", "\0\1", 2}, {"IEND", "", 0}}, "more", "4 bytes behind its end"},
+    {1, {{"rows", "\0\1\2", 3}, {"IEND", "", 0}}, "", "more bytes than it should"},
+    {2, {{"rows", "\0\1", 2}, {"IEND", "", 0}}, "", "fewer bytes than it should"},
+};
+
+START_TEST(damaged_files_are_refused)
+{
     begin();
-    header(1, 1, 8, 0, 0);
-    data("\5\1", 2);
-    chunk("IEND", "", 0);
-    refused("row 0 has filter 5, expected 0 to 4");
-    begin();
-    header(1, 1, 8, 0, 0);
-    chunk("tRNS", "\0\1", 2);
-    data("\0\1", 2);
-    chunk("IEND", "", 0);
-    refused("a transparent colour (tRNS)");
-    begin();
-    header(1, 1, 8, 0, 0);
-    chunk("PLTE", "\1\2\3", 3);
-    data("\0\1", 2);
-    chunk("IEND", "", 0);
-    refused("an unknown chunk 504c5445");
-    begin();
-    header(1, 1, 8, 0, 0);
-    data("\0\1", 2);
-    chunk("tIME", "1234567", 7);
-    data("\0\1", 2);
-    chunk("IEND", "", 0);
-    refused("do not follow each other");
-    begin();
-    header(1, 1, 8, 0, 0);
-    data("\0\1", 2);
-    chunk("IEND", "x", 1);
-    refused("IEND chunk is not empty");
-    begin();
-    header(1, 1, 8, 0, 0);
-    data("\0\1", 2);
-    chunk("IEND", "", 0);
-    buffer_text(&file, "more");
-    refused("4 bytes behind its end");
-    begin();
-    header(1, 1, 8, 0, 0);
-    data("\0\1\2", 3);
-    chunk("IEND", "", 0);
-    refused("more bytes than it should");
-    begin();
-    header(2, 1, 8, 0, 0);
-    data("\0\1", 2);
-    chunk("IEND", "", 0);
-    refused("fewer bytes than it should");
+    header(damaged[_i].height, 1, 8, 0, 0);
+    for (size_t k = 0; k < 4 && damaged[_i].chunks[k].type != NULL; k++) {
+        const char *type = damaged[_i].chunks[k].type, *bytes = damaged[_i].chunks[k].bytes;
+        if (strcmp(type, "rows") == 0)
+            data(bytes, damaged[_i].chunks[k].count);
+        else
+            chunk(type, bytes, damaged[_i].chunks[k].count);
+    }
+    buffer_text(&file, damaged[_i].tail);
+    refused(damaged[_i].piece);
 }
 END_TEST
 
@@ -425,9 +434,12 @@ Suite *png_read_suite(void)
     tcase_add_test(tc, the_writers_files_come_back);
     tcase_add_test(tc, filters_are_undone);
     tcase_add_test(tc, data_in_pieces_and_chunks_to_pass_over);
-    tcase_add_loop_test(tc, other_kinds_are_refused_by_name, 0, 14);
+    tcase_add_loop_test(tc, other_kinds_are_refused_by_name, 0,
+                        (int)(sizeof kinds / sizeof kinds[0]));
     tcase_add_test(tc, bombs_cost_nothing);
-    tcase_add_test(tc, damaged_files_are_refused);
+    tcase_add_test(tc, no_files_of_png);
+    tcase_add_loop_test(tc, damaged_files_are_refused, 0,
+                        (int)(sizeof damaged / sizeof damaged[0]));
     tcase_add_test(tc, damaged_streams_are_refused);
     tcase_add_test(tc, every_cut_and_every_byte_is_noticed);
     tcase_add_test(tc, any_bytes_end);

@@ -1,7 +1,7 @@
 /* Pictures as PNG files: 8-bit gray or RGB, text chunks for provenance; several one after the
  * other, animated; and grids of samples. */
-#ifndef DI4C_NN_FORMATS_PNG_H
-#define DI4C_NN_FORMATS_PNG_H
+#ifndef DI4C_NN_FORMATS_PACKED_PNG_H
+#define DI4C_NN_FORMATS_PACKED_PNG_H
 
 #include <stdbool.h>
 #include <stddef.h>

@@ -1,7 +1,7 @@
 /* The three kinds of blocks of RFC 1951, section 3.2.  A canonical code is kept as the number of
  * codes of each length and the symbols in the order of their codes, and is read bit by bit: the
  * codes of one length are consecutive numbers, so the first of them says which one was met. */
-#include "nn/formats/inflate.h"
+#include "nn/formats/packed/inflate.h"
 
 #include <stdbool.h>
 #include <stdint.h>

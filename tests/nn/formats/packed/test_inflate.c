@@ -2,8 +2,8 @@
 #include <check.h>
 #include <string.h>
 
-#include "nn/formats/deflate.h"
-#include "nn/formats/inflate.h"
+#include "nn/formats/packed/deflate.h"
+#include "nn/formats/packed/inflate.h"
 #include "tensor/base/memory.h"
 #include "tensor/base/rng.h"
 

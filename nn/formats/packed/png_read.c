@@ -1,19 +1,19 @@
 /* Chunks, then the zlib stream that the IDAT chunks hold together, then rows with their filters
  * (ISO 15948, sections 5, 10 and 9). */
-#include "nn/formats/png_read.h"
+#include "nn/formats/packed/png_read.h"
 
 #include <stdint.h>
 #include <string.h>
 
 #include "nn/formats/byte_order.h"
-#include "nn/formats/crc32.h"
-#include "nn/formats/inflate.h"
+#include "nn/formats/packed/adler32.h"
+#include "nn/formats/packed/crc32.h"
+#include "nn/formats/packed/inflate.h"
 #include "nn/formats/read_file.h"
 #include "tensor/base/memory.h"
 
 enum {
-    FILE_MAX = 1 << 28,  /* bytes: the largest picture takes 48 MiB of pixels */
-    ADLER_PRIME = 65521, /* RFC 1950, 8.2 */
+    FILE_MAX = 1 << 28, /* bytes: the largest picture takes 48 MiB of pixels */
     COLOUR_GREY = 0,
     COLOUR_RGB = 2,
     COLOUR_PALETTE = 3,
@@ -131,17 +131,6 @@ static bool read_chunks(Chunks *s, Picture *p, Buffer *packed)
 
 /* ---- pixels ---- */
 
-static uint32_t adler(const unsigned char *bytes, size_t count)
-{
-    uint32_t low = 1, high = 0;
-
-    for (size_t i = 0; i < count; i++) {
-        low = (low + bytes[i]) % ADLER_PRIME;
-        high = (high + low) % ADLER_PRIME;
-    }
-    return high << 16 | low;
-}
-
 /* A zlib stream (RFC 1950) of exactly `room` bytes; what is wrong with it, or NULL. */
 static const char *unpack(const Buffer *packed, unsigned char *out, size_t room)
 {
@@ -157,7 +146,7 @@ static const char *unpack(const Buffer *packed, unsigned char *out, size_t room)
         return wrong;
     if (used != packed->length - 6)
         return "has bytes behind its packed data";
-    return big_endian(z + 2 + used, 4) == adler(out, room)
+    return big_endian(z + 2 + used, 4) == adler32_of(out, room)
                ? NULL
                : "has packed data that do not fit their checksum";
 }

@@ -3,7 +3,7 @@
 #include <check.h>
 #include <string.h>
 
-#include "nn/formats/deflate.h"
+#include "nn/formats/packed/deflate.h"
 #include "tensor/base/memory.h"
 #include "tensor/base/rng.h"
 #include "tests/tools/inflate.h"

@@ -129,7 +129,7 @@ static double drawn_step(const MaskedWorld *w, size_t n, size_t steps, size_t K)
     return sum / count;
 }
 
-/* More lambdas make the bound smaller, and none brings it below what one step really needs. */
+/* More lambdas make the bound smaller. */
 START_TEST(students_with_a_lambda_a_step)
 {
     const TransformerConfig c = student(_i, ENCODER_NONE);

@@ -249,6 +249,29 @@ START_TEST(sharpness_is_checked_before_the_first_call)
 }
 END_TEST
 
+/* The teacher of the last steps is sharpened too. */
+START_TEST(sharpness_must_fit_both_heads)
+{
+    Process *uniform = world_process(1, S);
+    Denoiser model = formula_denoiser(&f, uniform, WORLD_D, 0), teacher = model;
+    SampleRequest r = {.model = &model,
+                       .process = uniform,
+                       .teacher = &teacher,
+                       .teacher_steps = 1,
+                       .steps = 2,
+                       .sharpening = {.top_p = 0.9}};
+    Error err = {""};
+    States x = states_alloc(1, WORLD_D);
+    ck_assert_msg(diffusion_sample(&r, &x, &err), "%s", err.text);
+    teacher.head.class = &diffusion_logistic;
+    ck_assert(!diffusion_sample(&r, &x, &err));
+    ck_assert_str_eq(err.text,
+                     "temperature and top-p: not for the head logistic, expected a softmax");
+    states_free(&x);
+    diffusion_process_destroy(uniform);
+}
+END_TEST
+
 Suite *sampler_given_suite(void)
 {
     Suite *suite = suite_create("sampler_given");
@@ -264,6 +287,7 @@ Suite *sampler_given_suite(void)
     tcase_add_test(t, every_step_can_be_seen);
     tcase_add_loop_test(t, a_call_draws_from_the_sharper_law, 0, 2);
     tcase_add_test(t, sharpness_is_checked_before_the_first_call);
+    tcase_add_test(t, sharpness_must_fit_both_heads);
     suite_add_tcase(suite, t);
     return suite;
 }

@@ -31,7 +31,8 @@ typedef struct TeacherConfig {
     double nll_weight;     /* CT-ELBO: weight of the cross entropy, 0.001 */
     double eps;            /* 1e-9, added in denominators and logarithms */
     bool two_passes;       /* CT-ELBO: reg and cross entropy at x_t, sig at x~ */
-    bool stratified_times; /* one t in each of B equal slices of [t_min, 1] */
+    bool stratified_times; /* one t in each of B equal slices of [t_min, 1]: picture b of the batch
+                              in slice b, so pictures must come in random order */
 } TeacherConfig;
 
 /* As the published CIFAR-10 teacher was trained: [tauLDR] (arXiv 2205.14987) and its code. */

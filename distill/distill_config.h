@@ -11,7 +11,7 @@ typedef struct DistillConfig {
     double t_min;                /* t ~ U[t_min + delta_t, 1]; tm starts here: 0.01 */
     double delta_min, delta_max; /* t - u log-uniform in [delta_min, delta_max] */
     double tm_width;             /* tm = t_min + coin U(0,1) tm_width */
-    double share_at_one;         /* share of pictures with t = 1 exactly */
+    double share_at_one;         /* share of the batch with t = 1 exactly: its first pictures */
     double eps;                  /* posterior's, 1e-9 */
     bool stratified_lambda;      /* the N lambdas of a picture cut [0,1) evenly, in random order */
 } DistillConfig;

@@ -24,6 +24,8 @@
 #include "diffusion/workspace.h"
 #include "tensor/states.h"
 
+/* Times go by a picture's place in the batch: picture b has its own in slice b of B equal ones, and
+ * the first pictures those of share_at_one.  So pictures must come in random order. */
 typedef struct VariationalConfig {
     LambdaScope scope;   /* LAMBDA_STEP or LAMBDA_SAMPLE */
     double kl_weight;    /* beta: of the divergence, in this step */

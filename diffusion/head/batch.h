@@ -17,7 +17,8 @@ void diffusion_head_row_gradient(const Head *head, const float *out, const uint1
                                  const float *dlogp, float *dout);
 
 /* ---- batches: out (B, outputs), x the noised states (B, D) ---- */
-/* x0 (B, D) ~ p; one stream per sample, its dimensions are drawn in order. */
+/* x0 (B, D) ~ p; one stream per sample, its dimensions are drawn in order.  The streams are copied:
+ * they stand where they stood, and who draws from them again gets the same numbers. */
 void diffusion_head_draw(const Head *head, const float *out, const States *x, const Rng *streams,
                          States *x0);
 void diffusion_head_argmax(const Head *head, const float *out, const States *x, States *x0);

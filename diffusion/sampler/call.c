@@ -106,8 +106,10 @@ bool sampler_network(SamplerBatch *b, Error *err)
     sampler_draw_lambda(b);
     const Call all = {{.x = &b->x, .t = b->t, .lambda = b->model->lambda_dims ? b->lambda : NULL},
                       b->numbers};
-    if (!can_keep(b))
+    if (!can_keep(b)) {
+        b->kept_of = NULL;
         return make_call(b, &all, err);
+    }
     size_t *changed = mem_alloc(b->count, sizeof *changed), n = list_changed(b, changed);
     const bool ok =
         n == b->count ? make_call(b, &all, err) : n == 0 || call_changed(b, changed, n, err);

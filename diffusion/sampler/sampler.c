@@ -2,13 +2,9 @@
  * 0 step by step, or, by a sampler with times of its own, batch by batch. */
 #include "diffusion/sampler/sampler.h"
 
-#include <stdio.h>
 #include <string.h>
 
 #include "diffusion/sampler/batch.h"
-#include "tensor/base/check.h"
-#include "tensor/base/memory.h"
-#include "tensor/base/threads.h"
 
 /* ---- the request ---- */
 
@@ -120,9 +116,8 @@ static bool run_grid(const SampleRequest *r, const States *out, size_t batch, Er
     SamplerPlan *plan = diffusion_sampler_plan(r, err);
     SamplerBatch b;
     size_t done = 0;
-    bool ok = true;
+    bool ok = plan != NULL && check_models(r, out, err);
 
-    ok = plan != NULL && check_models(r, out, err);
     if (!ok || out->batch == 0) {
         diffusion_sampler_plan_destroy(plan);
         return ok;

@@ -11,6 +11,7 @@
 #include "experiments/data/law/exact_denoiser.h"
 #include "tensor/base/memory.h"
 #include "tensor/base/threads.h"
+#include "tests/tools/one_thread.h"
 
 enum { D = 2, S = 4, PATTERNS = 5 };
 
@@ -34,11 +35,6 @@ static double entropy_bits(const FiniteLaw *law)
         sum -= law->probability[k] * log2(law->probability[k]) / D;
     return sum;
 }
-
-static void one_thread(void)
-{
-    threads_set(1);
-} /* small work: others would only spin */
 
 /* Patterns as often as their probability says, so that the data's law adds no noise of its own. */
 static States data_of(const FiniteLaw *law, size_t count)
@@ -320,14 +316,12 @@ END_TEST
 Suite *elbo_suite(void)
 {
     Suite *s = suite_create("elbo");
-    TCase *tc = tcase_create("elbo");
+    TCase *tc = one_thread_case("elbo", 120);
     tcase_add_loop_test(tc, perfect_model_needs_the_entropy, 0, 5);
     tcase_add_loop_test(tc, wrong_model_needs_more, 0, 5);
     tcase_add_loop_test(tc, late_times_and_large_eps, 0, 10);
     tcase_add_loop_test(tc, batches_and_threads_do_not_matter, 0, 2);
     tcase_add_test(tc, what_has_no_bound_is_refused);
-    tcase_add_checked_fixture(tc, one_thread, NULL);
-    tcase_set_timeout(tc, 120);
     suite_add_tcase(s, tc);
     return s;
 }

@@ -9,8 +9,8 @@
 
 #include "diffusion/step_bound.h"
 #include "nn/encoder.h"
-#include "tensor/base/threads.h"
 #include "tests/tools/masked_texts.h"
+#include "tests/tools/one_thread.h"
 
 enum { SUBSETS = MASKED_SUBSETS, MOST = 3, SEED = 9 };
 static const double UNIT = MASKED_D * 0.69314718055994530942; /* nats to bits a dimension */
@@ -129,7 +129,7 @@ static double drawn_step(const MaskedWorld *w, size_t n, size_t steps, size_t K)
     return sum / count;
 }
 
-/* More lambdas make the bound smaller, and none brings it below what one step really needs. */
+/* More lambdas make the bound smaller. */
 START_TEST(students_with_a_lambda_a_step)
 {
     const TransformerConfig c = student(_i, ENCODER_NONE);
@@ -257,18 +257,11 @@ START_TEST(students_with_a_recognised_lambda_a_step)
 }
 END_TEST
 
-static void one_thread(void)
-{
-    threads_set(1);
-}
-
 Suite *masked_bound_suite(void);
 Suite *masked_bound_suite(void)
 {
     Suite *s = suite_create("masked_bound");
-    TCase *tc = tcase_create("masked_bound");
-    tcase_add_checked_fixture(tc, one_thread, NULL);
-    tcase_set_timeout(tc, 120);
+    TCase *tc = one_thread_case("masked_bound", 120);
     tcase_add_loop_test(tc, teachers, 0, 2);
     tcase_add_loop_test(tc, students_with_a_lambda_a_step, 0, 2);
     tcase_add_loop_test(tc, students_with_a_recognised_lambda_a_sample, 0, 2);

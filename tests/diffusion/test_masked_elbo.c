@@ -9,8 +9,8 @@
 #include "diffusion/elbo.h"
 #include "diffusion/teacher.h"
 #include "tensor/base/memory.h"
-#include "tensor/base/threads.h"
 #include "tests/tools/masked_texts.h"
+#include "tests/tools/one_thread.h"
 
 enum { SUBSETS = MASKED_SUBSETS, INTERVALS = 64 };
 static const double LN2 = 0.69314718055994530942, T_MIN = 0.05;
@@ -268,18 +268,11 @@ START_TEST(what_is_trained_on)
 }
 END_TEST
 
-static void one_thread(void)
-{
-    threads_set(1);
-}
-
 Suite *masked_elbo_suite(void);
 Suite *masked_elbo_suite(void)
 {
     Suite *s = suite_create("masked_elbo");
-    TCase *tc = tcase_create("masked_elbo");
-    tcase_add_checked_fixture(tc, one_thread, NULL);
-    tcase_set_timeout(tc, 120);
+    TCase *tc = one_thread_case("masked_elbo", 120);
     tcase_add_loop_test(tc, what_is_measured, 0, 5);
     tcase_add_test(tc, without_time_it_is_the_mean_over_orders);
     tcase_add_loop_test(tc, the_loss_of_every_mask, 0, 4);

@@ -281,7 +281,7 @@ static void spy_free(Spy *spy)
 }
 
 /* Runs a step; its loss must be that of what the network saw and said. */
-static Spy spy_on(Trainee *s, bool two_passes)
+static Spy spy_on(Trainee *s, bool two_passes, uint64_t step)
 {
     Spy spy = {.net = s->net};
     Denoiser d = s->d;
@@ -289,7 +289,7 @@ static Spy spy_on(Trainee *s, bool two_passes)
     d.forward = spy_forward;
     d.self = &spy;
     s->config.two_passes = two_passes;
-    double loss = diffusion_teacher_gradient(&s->config, &d, s->p, &s->x0, 3, 5, &s->work);
+    double loss = diffusion_teacher_gradient(&s->config, &d, s->p, &s->x0, 3, step, &s->work);
     ck_assert_uint_eq(spy.calls, two_passes ? 2 : 1);
     double want =
         diffusion_ct_elbo(&s->config, &s->d.head, s->p, spy.seen[0].t, &s->x0, &spy.seen[0].x,
@@ -305,7 +305,7 @@ START_TEST(elbo_steps_see_x_tilde)
     Trainee s;
 
     trainee_make(&s, 0);
-    Spy one = spy_on(&s, false), two = spy_on(&s, true);
+    Spy one = spy_on(&s, false, 5), two = spy_on(&s, true, 5);
     size_t B = s.x0.batch, D = s.x0.dims;
     ck_assert(memcmp(one.seen[0].x.x, two.seen[0].x.x, B * D * sizeof(uint16_t)) == 0);
     ck_assert(memcmp(one.seen[0].t, two.seen[0].t, B * sizeof(double)) == 0);
@@ -327,26 +327,31 @@ START_TEST(elbo_steps_see_x_tilde)
 }
 END_TEST
 
-/* One time in each slice of [t_min, 1], or, not stratified, where it falls. */
+/* One time in each slice of [t_min, 1], anywhere in it, or, not stratified, where it falls. */
 START_TEST(times_are_stratified_if_wanted)
 {
+    enum { STEPS = 100 };
     Trainee s;
     size_t astray[2] = {0, 0};
+    double within = 0.0; /* mean of the places within slices, 0 to 1 */
 
     trainee_make(&s, 0);
-    for (int wanted = 0; wanted < 2; wanted++) {
+    for (uint64_t n = 0; n < 2 * STEPS; n++) {
+        const int wanted = n % 2 == 1;
         s.config.stratified_times = wanted == 1;
         s.config.t_min = 0.4;
-        Spy spy = spy_on(&s, false);
+        Spy spy = spy_on(&s, false, n);
         for (size_t b = 0; b < s.x0.batch; b++) {
             const double share = (spy.seen[0].t[b] - 0.4) / 0.6 * (double)s.x0.batch;
             ck_assert(spy.seen[0].t[b] >= 0.4 && spy.seen[0].t[b] < 1.0);
             astray[wanted] += share < (double)b || share >= (double)b + 1.0;
+            within += wanted == 1 ? (share - (double)b) / (double)(STEPS * s.x0.batch) : 0.0;
         }
         spy_free(&spy);
     }
     ck_assert_uint_gt(astray[0], 0);
     ck_assert_uint_eq(astray[1], 0);
+    ck_assert_double_eq_tol(within, 0.5, 6.0 * sqrt(1.0 / 12.0 / (double)(STEPS * s.x0.batch)));
     trainee_free(&s);
 }
 END_TEST

@@ -303,6 +303,57 @@ START_TEST(the_teachers_step_is_the_consistency_terms)
 }
 END_TEST
 
+/* ---- times ---- */
+
+/* The student, which notes the times that it is told. */
+typedef struct Watched {
+    Var *(*forward)(const Denoiser *d, Graph *g, const NetworkInput *in);
+    double t[B];
+    size_t count;
+} Watched;
+
+static Var *watched_forward(const Denoiser *d, Graph *g, const NetworkInput *in)
+{
+    Watched *w = d->self;
+
+    for (size_t i = 0; i < in->x->batch; i++, w->count++) {
+        ck_assert_uint_lt(w->count, B);
+        w->t[w->count] = in->t[i];
+    }
+    return w->forward(d, g, in);
+}
+
+/* A lambda a step: the first third of the batch at 1, the others each anywhere in a slice of
+ * [t_min, 1] of its own. */
+START_TEST(times_go_by_the_place_in_the_batch)
+{
+    enum { STEPS = 100, AT_ONE = B / 3, OTHERS = B - AT_ONE };
+    Case c = case_with(false, LAMBDA_STEP, B);
+    Watched w = {.forward = c.student.forward};
+    double within = 0.0;
+
+    c.student.forward = watched_forward;
+    c.student.self = &w;
+    c.config.consistency_weight = c.config.distill_weight = 0.0;
+    c.config.share_at_one = 1.0 / 3.0;
+    c.config.t_min = 0.2;
+    for (uint64_t n = 0; n < STEPS; n++) {
+        w.count = 0;
+        run(&c, n, 0);
+        ck_assert_uint_eq(w.count, B);
+        for (size_t b = 0; b < AT_ONE; b++)
+            ck_assert_double_eq(w.t[b], 1.0);
+        for (size_t b = AT_ONE; b < B; b++) {
+            const double at = (w.t[b] - 0.2) / 0.8 * OTHERS - (double)(b - AT_ONE);
+            ck_assert(at > -1e-9 && at < 1.0 + 1e-9);
+            within += at / (STEPS * OTHERS);
+        }
+    }
+    ck_assert_double_eq_tol(within, 0.5, 6.0 * sqrt(1.0 / 12.0 / (STEPS * OTHERS)));
+    case_free(&c);
+}
+END_TEST
+
 /* Loop: which of the two terms wants one. */
 START_TEST(terms_of_a_teacher_need_one)
 {
@@ -361,6 +412,7 @@ Suite *variational_suite(void)
     tcase_add_test(tc, chunk_changes_nothing);
     tcase_add_loop_test(tc, blocks_add_up, 0, 4);
     tcase_add_test(tc, the_teachers_step_is_the_consistency_terms);
+    tcase_add_test(tc, times_go_by_the_place_in_the_batch);
     tcase_add_loop_test_raise_signal(tc, terms_of_a_teacher_need_one, SIGABRT, 0, 2);
     tcase_add_test(tc, broken_weights_end_the_step);
     tcase_add_test_raise_signal(tc, a_student_without_an_encoder, SIGABRT);

@@ -11,7 +11,7 @@ enum { MASKED_SUBSETS = 16 }; /* of the dimensions: bit d for d */
 /* `times` data sets together in random order, since samplers of times and lambdas count pictures;
  * states_free. */
 States masked_data(size_t times, uint64_t seed);
-size_t masked_copies(size_t i); /* of text i in one of them, 1 to 8 */
+size_t masked_copies(size_t i); /* of text i in one of them: 1, 2 or 5 */
 
 /* x0 = text i, x the same with the subset masked; returns x's number. */
 size_t masked_noised(size_t i, size_t subset, uint16_t x0[MASKED_D], uint16_t x[MASKED_D]);

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "tensor/pointwise.h"
+#include "tests/tools/digits.h"
 #include "tests/tools/network_checks.h"
 
 /* Larger than new weights: laws far from uniform, that turn on lambda. */
@@ -132,26 +133,18 @@ double masked_forward(const MaskedWorld *w, double t)
 
 void masked_digits(uint16_t x[MASKED_D], size_t number)
 {
-    for (size_t d = 0; d < MASKED_D; d++, number /= MASKED_S) {
-        x[d] = (uint16_t)(number % MASKED_S);
-    }
+    digits_of(number, x, MASKED_D, MASKED_S);
 }
 
 size_t masked_number(const uint16_t x[MASKED_D])
 {
-    size_t n = 0;
-    for (size_t d = MASKED_D; d-- > 0;) {
-        n = n * MASKED_S + x[d];
-    }
-    return n;
+    return digits_number(x, MASKED_D, MASKED_S);
 }
 
 size_t masked_text(size_t i)
 {
     uint16_t x[MASKED_D];
-    for (size_t d = 0; d < MASKED_D; d++, i /= MASKED_LETTERS) {
-        x[d] = (uint16_t)(i % MASKED_LETTERS);
-    }
+    digits_of(i, x, MASKED_D, MASKED_LETTERS);
     return masked_number(x);
 }
 

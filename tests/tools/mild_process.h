@@ -4,9 +4,9 @@
 
 #include "diffusion/process/process.h"
 
-/* With S states, for absorbing noise S - 1 and the mask; alpha(t) = exp(-2 t) there. */
 /* R (S, S), for the caller to free with mem_free. */
 double *generator_of(const Process *p);
+/* With S states, for absorbing noise S - 1 and the mask; alpha(t) = exp(-2 t) there. */
 Process *mild_process(const char *kind, size_t S);
 
 #endif

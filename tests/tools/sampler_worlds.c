@@ -7,6 +7,7 @@
 #include "diffusion/head/batch.h"
 #include "diffusion/process/transition.h"
 #include "tensor/base/memory.h"
+#include "tests/tools/digits.h"
 #include "tests/tools/statistics.h"
 
 /* ---- denoisers and processes ---- */
@@ -120,8 +121,7 @@ double world_reverse_rate(const Process *p, double t, size_t x, const double *p0
 
 void world_digits(uint16_t x[WORLD_D], size_t n, size_t S)
 {
-    for (size_t d = 0; d < WORLD_D; d++, n /= S)
-        x[d] = (uint16_t)(n % S);
+    digits_of(n, x, WORLD_D, S);
 }
 
 void world_rows(const Denoiser *m, size_t n, size_t S, double t, double lambda,
@@ -256,7 +256,7 @@ double world_compare(const SampleRequest *r, const double *law, size_t samples)
     counted.calls = &calls;
     ck_assert_msg(diffusion_sample(&counted, &out, &err), "%s", err.text);
     for (size_t i = 0; i < samples; i++)
-        count[out.x[i * WORLD_D] + S * out.x[i * WORLD_D + 1]]++;
+        count[digits_number(states_row(&out, i), WORLD_D, S)]++;
     ck_assert(statistics_fit(count, law, S * S));
     states_free(&out);
     return (double)calls / (double)samples;

@@ -3,15 +3,9 @@
 #include <check.h>
 #include <math.h>
 
-enum { MOST = 8 };
+#include "tests/tools/digits.h"
 
-static size_t number(const uint16_t *x, size_t D, size_t S)
-{
-    size_t n = 0;
-    for (size_t d = D; d-- > 0;)
-        n = n * S + x[d];
-    return n;
-}
+enum { MOST = 8 };
 
 void surest_keep(double *next, double weight, uint16_t *x, const uint16_t *y, const double *p,
                  size_t D, size_t S, size_t keep, double temperature)
@@ -20,7 +14,7 @@ void surest_keep(double *next, double weight, uint16_t *x, const uint16_t *y, co
 
     ck_assert_uint_le(D, MOST);
     if (keep == 0) {
-        next[number(x, D, S)] += weight;
+        next[digits_number(x, D, S)] += weight;
         return;
     }
     for (size_t d = 0; d < D; d++)

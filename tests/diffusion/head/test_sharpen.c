@@ -92,6 +92,19 @@ START_TEST(ties_and_zeros)
 }
 END_TEST
 
+/* The fewest: states that have top_p to the last bit are enough. */
+START_TEST(a_nucleus_that_is_full_takes_no_more)
+{
+    Head head = softmax(1, 4, -1);
+    float out[4] = {3, 3, 3, 3};
+    const Sharpening half = {0.0, 0.5};
+    uint16_t state = 0;
+    States x = {.batch = 1, .dims = 1, .x = &state};
+    diffusion_head_sharpen(&head, &half, &x, out);
+    ck_assert(out[0] == 0.0f && out[1] == 0.0f && out[2] == -HUGE_VALF && out[3] == -HUGE_VALF);
+}
+END_TEST
+
 START_TEST(known_dimensions_keep_their_numbers_and_threads_change_nothing)
 {
     enum { B = 40, D = 9, S = 31 };
@@ -144,6 +157,7 @@ Suite *sharpen_suite(void)
     TCase *t = tcase_create("sharpen");
     tcase_add_loop_test(t, laws_are_the_naive_ones, 0, KINDS);
     tcase_add_test(t, ties_and_zeros);
+    tcase_add_test(t, a_nucleus_that_is_full_takes_no_more);
     tcase_add_test(t, known_dimensions_keep_their_numbers_and_threads_change_nothing);
     tcase_add_test(t, numbers_out_of_range_are_refused);
     suite_add_tcase(suite, t);

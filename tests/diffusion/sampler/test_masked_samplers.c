@@ -8,8 +8,8 @@
 #include "diffusion/sampler/sampler.h"
 #include "diffusion/sampler/samplers.h"
 #include "tensor/base/memory.h"
-#include "tensor/base/threads.h"
 #include "tests/tools/masked_world.h"
+#include "tests/tools/one_thread.h"
 #include "tests/tools/statistics.h"
 #include "tests/tools/surest.h"
 
@@ -447,18 +447,11 @@ START_TEST(students)
 }
 END_TEST
 
-static void one_thread(void)
-{
-    threads_set(1);
-}
-
 Suite *masked_samplers_suite(void);
 Suite *masked_samplers_suite(void)
 {
     Suite *s = suite_create("masked_samplers");
-    TCase *tc = tcase_create("masked_samplers");
-    tcase_add_checked_fixture(tc, one_thread, NULL);
-    tcase_set_timeout(tc, 120);
+    TCase *tc = one_thread_case("masked_samplers", 120);
     tcase_add_loop_test(tc, teachers, 0, KINDS);
     tcase_add_test(tc, teachers_in_one_step);
     tcase_add_loop_test(tc, students, 0, CHAIN); /* which is first-hitting under masks */

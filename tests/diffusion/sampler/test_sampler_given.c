@@ -5,6 +5,7 @@
 
 #include "tensor/base/memory.h"
 #include "tensor/base/threads.h"
+#include "tests/tools/digits.h"
 #include "tests/tools/sampler_worlds.h"
 
 enum { S = 3, MASK = 3, GIVEN = 2 };
@@ -29,14 +30,8 @@ static void tear_down(void)
 
 static size_t number(size_t first, size_t second)
 {
-    uint16_t x[WORLD_D];
-    for (size_t n = 0; n < WORLD_ALL; n++) {
-        world_digits(x, n, 4);
-        if (x[0] == first && x[1] == second)
-            return n;
-    }
-    ck_abort_msg("no such state");
-    return 0;
+    const uint16_t x[WORLD_D] = {(uint16_t)first, (uint16_t)second};
+    return digits_number(x, WORLD_D, S + 1);
 }
 
 /* law += weight times that of the second dimension at time t, the first one being given. */
@@ -220,42 +215,25 @@ END_TEST
 /* One call at t = 1: each dimension from p^(1/T), normalised, or from its nucleus. */
 START_TEST(a_call_draws_from_the_sharper_law)
 {
-    double law[WORLD_ALL] = {0}, row[WORLD_D][WORLD_S], total[WORLD_D] = {0};
+    double law[WORLD_ALL] = {0}, total[WORLD_D] = {0};
+    double row[WORLD_D][WORLD_S], sharp[WORLD_D][S];
     SampleRequest r = request("posterior", 1);
     r.given = NULL;
+    r.sharpening = _i == 0 ? (Sharpening){.temperature = 0.4} : (Sharpening){.top_p = 0.01};
     world_rows(&d, number(MASK, MASK), 4, 1.0, 0.0, row);
     for (size_t k = 0; k < WORLD_D; k++)
         for (size_t a = 0; a < S; a++) {
             size_t larger = 0;
             for (size_t b = 0; b < S; b++)
                 larger += row[k][b] > row[k][a];
-            if (_i == 0)
-                row[k][a] = pow(row[k][a], 1.0 / 0.4);
-            else if (larger > 0) /* a nucleus of the most probable state */
-                row[k][a] = 0.0;
-            total[k] += _i == 0 || larger == 0 ? row[k][a] : 0.0;
+            /* a nucleus of 0.01 is the most probable state */
+            sharp[k][a] = _i == 0 ? pow(row[k][a], 1.0 / 0.4) : (double)(larger == 0);
+            total[k] += sharp[k][a];
         }
-    if (_i == 0)
-        r.sharpening.temperature = 0.4;
-    else
-        r.sharpening.top_p = 0.01;
     for (size_t a = 0; a < S; a++)
-        for (size_t b = 0; b < S && _i == 0; b++)
-            law[number(a, b)] = row[0][a] * row[1][b] / (total[0] * total[1]);
-    if (_i == 0) {
-        world_compare(&r, law, 20000);
-        return;
-    }
-    Error err = {""};
-    States x = states_alloc(50, WORLD_D);
-    ck_assert_msg(diffusion_sample(&r, &x, &err), "%s", err.text);
-    for (size_t i = 0; i < x.batch * WORLD_D; i++)
-        for (size_t b = 0; b < S; b++) {
-            double q[WORLD_D][WORLD_S];
-            world_rows(&d, number(MASK, MASK), 4, 1.0, 0.0, q);
-            ck_assert(q[i % WORLD_D][b] <= q[i % WORLD_D][x.x[i]]);
-        }
-    states_free(&x);
+        for (size_t b = 0; b < S; b++)
+            law[number(a, b)] = sharp[0][a] * sharp[1][b] / (total[0] * total[1]);
+    world_compare(&r, law, 20000);
 }
 END_TEST
 
@@ -268,6 +246,29 @@ START_TEST(sharpness_is_checked_before_the_first_call)
     ck_assert(!diffusion_sample(&r, &x, &err));
     ck_assert_str_eq(err.text, "temperature -2: expected more than 0 and at most 100");
     states_free(&x);
+}
+END_TEST
+
+/* The teacher of the last steps is sharpened too. */
+START_TEST(sharpness_must_fit_both_heads)
+{
+    Process *uniform = world_process(1, S);
+    Denoiser model = formula_denoiser(&f, uniform, WORLD_D, 0), teacher = model;
+    SampleRequest r = {.model = &model,
+                       .process = uniform,
+                       .teacher = &teacher,
+                       .teacher_steps = 1,
+                       .steps = 2,
+                       .sharpening = {.top_p = 0.9}};
+    Error err = {""};
+    States x = states_alloc(1, WORLD_D);
+    ck_assert_msg(diffusion_sample(&r, &x, &err), "%s", err.text);
+    teacher.head.class = &diffusion_logistic;
+    ck_assert(!diffusion_sample(&r, &x, &err));
+    ck_assert_str_eq(err.text,
+                     "temperature and top-p: not for the head logistic, expected a softmax");
+    states_free(&x);
+    diffusion_process_destroy(uniform);
 }
 END_TEST
 
@@ -286,6 +287,7 @@ Suite *sampler_given_suite(void)
     tcase_add_test(t, every_step_can_be_seen);
     tcase_add_loop_test(t, a_call_draws_from_the_sharper_law, 0, 2);
     tcase_add_test(t, sharpness_is_checked_before_the_first_call);
+    tcase_add_test(t, sharpness_must_fit_both_heads);
     suite_add_tcase(suite, t);
     return suite;
 }

@@ -8,8 +8,8 @@
 #include "nn/transformer/transformer.h"
 #include "tensor/base/larger.h"
 #include "tensor/base/memory.h"
-#include "tensor/base/threads.h"
 #include "tests/tools/network_checks.h"
+#include "tests/tools/one_thread.h"
 #include "tests/tools/plain_transformer.h"
 
 static const double STEP = 1e-5;
@@ -234,18 +234,11 @@ START_TEST(values_and_gradients_are_those_of_plain_loops)
 }
 END_TEST
 
-static void one_thread(void)
-{
-    threads_set(1);
-}
-
 Suite *transformer_gradient_suite(void);
 Suite *transformer_gradient_suite(void)
 {
     Suite *s = suite_create("transformer_gradient");
-    TCase *tc = tcase_create("transformer_gradient");
-    tcase_add_checked_fixture(tc, one_thread, NULL);
-    tcase_set_timeout(tc, 60);
+    TCase *tc = one_thread_case("transformer_gradient", 60);
     tcase_add_loop_test(tc, values_and_gradients_are_those_of_plain_loops, 0, WAYS);
     suite_add_tcase(s, tc);
     return s;

@@ -6,22 +6,12 @@
 
 #include "diffusion/head/batch.h"
 #include "tensor/base/memory.h"
+#include "tests/tools/digits.h"
 #include "tests/tools/sampler_worlds.h"
 #include "tests/tools/statistics.h"
 #include "tests/tools/surest.h"
 
 enum { D = 3, S = 3, ALL = 27, MASK = 2 };
-
-static void digits(uint16_t x[D], size_t n)
-{
-    for (size_t d = 0; d < D; d++, n /= S)
-        x[d] = (uint16_t)(n % S);
-}
-
-static size_t number(const uint16_t x[D])
-{
-    return x[0] + S * x[1] + S * S * (size_t)x[2];
-}
 
 static void rows(const Denoiser *m, uint16_t x[D], double t, double p[D][2])
 {
@@ -48,8 +38,8 @@ static void step(double *law, const Denoiser *m, double t, size_t stay, double t
             uint16_t x[D], y[D];
             double p[D][2], drawn[D], weight = law[n];
             size_t masked = 0;
-            digits(x, n);
-            digits(y, k);
+            digits_of(n, x, D, S);
+            digits_of(k, y, D, S);
             rows(m, x, t, p);
             for (size_t d = 0; d < D; d++) {
                 masked += x[d] == MASK;
@@ -92,7 +82,7 @@ START_TEST(samples_follow_the_enumerated_law)
     step(law, &d, 0.4, 0, 0.0);
     ck_assert(diffusion_sample(&r, &out, NULL));
     for (size_t i = 0; i < SAMPLES; i++)
-        count[number(states_row(&out, i))]++;
+        count[digits_number(states_row(&out, i), D, S)]++;
     ck_assert(statistics_fit(count, law, ALL));
     states_free(&out);
     diffusion_process_destroy(p);

@@ -8,6 +8,7 @@
 #include "experiments/data/law/exact_denoiser.h"
 #include "experiments/data/readers/glyphs.h"
 #include "tensor/base/memory.h"
+#include "tests/tools/digits.h"
 
 enum { D = 3, S = 3, ALL = 27 };
 
@@ -33,13 +34,6 @@ static Process *process_of(const char *kind, size_t states)
     return p;
 }
 
-/* Number n in base `states`, D digits. */
-static void digits(uint16_t x[D], size_t n, size_t states)
-{
-    for (size_t d = 0; d < D; d++, n /= states)
-        x[d] = (uint16_t)(n % states);
-}
-
 /* joint[d][a] = P(x_0^d = a, x_t) by the sum over all x_0; returns P(x_t). */
 static double enumerate(const FiniteLaw *law, const Transition *tr, const uint16_t *xt,
                         double joint[D][S])
@@ -49,7 +43,7 @@ static double enumerate(const FiniteLaw *law, const Transition *tr, const uint16
     memset(joint, 0, sizeof(double[D][S]));
     for (size_t n = 0; n < ALL; n++) {
         uint16_t x0[D];
-        digits(x0, n, S);
+        digits_of(n, x0, D, S);
         int k = law_lookup(law, x0);
         double p = k >= 0 ? law->probability[k] : 0.0;
         for (size_t d = 0; d < D; d++)
@@ -73,7 +67,7 @@ static void compare(const char *kind, size_t states, double t)
     double *times = mem_alloc(count, sizeof *times), joint[D][S];
 
     for (size_t b = 0; b < count; b++) {
-        digits(states_row(&xt, b), b, states);
+        digits_of(b, states_row(&xt, b), D, states);
         times[b] = t;
     }
     NetworkInput in = {&xt, times, NULL, NULL, NULL};

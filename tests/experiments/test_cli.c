@@ -7,8 +7,8 @@
 
 #include "experiments/commands/commands.h"
 #include "experiments/data/datasets.h"
-#include "experiments/metrics/fcd.h"
 #include "experiments/metrics/features/classifier.h"
+#include "experiments/metrics/kinds/fcd.h"
 #include "experiments/model/model.h"
 #include "experiments/model/model_file.h"
 #include "experiments/theory/theory.h"

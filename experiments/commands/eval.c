@@ -6,6 +6,7 @@
 #include "experiments/cli/paths.h"
 #include "experiments/cli/provenance.h"
 #include "experiments/commands/commands.h"
+#include "experiments/commands/models.h"
 #include "experiments/commands/sampler_options.h"
 #include "experiments/data/batches.h"
 #include "experiments/data/datasets.h"
@@ -13,7 +14,6 @@
 #include "experiments/metrics/evaluation.h"
 #include "experiments/metrics/outside_samples.h"
 #include "experiments/metrics/statistics.h"
-#include "experiments/model/model_file.h"
 #include "nn/formats/sha256.h"
 #include "tensor/base/memory.h"
 #include "tensor/base/platform.h"
@@ -30,7 +30,7 @@ typedef struct EvalOptions {
 } EvalOptions;
 
 typedef struct EvalObjects {
-    Model *model, *teacher;
+    Models models;
     Dataset *train, *test;
     OutsideSamples outside;
     Evaluation *evaluation;
@@ -230,21 +230,13 @@ static bool check_test(const EvalOptions *o, const Dataset *d, const Dataset *te
                      d->width, d->channels, d->states);
 }
 
-static bool open_models(const EvalOptions *o, EvalObjects *x, Error *err)
-{
-    const WeightChoice which = sampler_choice_weights(&o->sampler);
-    if (!(x->model = model_load(o->model, which, err)))
-        return false;
-    return !o->teacher || (x->teacher = model_load_teacher(x->model, o->teacher, which, err));
-}
-
 static bool open_data(const EvalOptions *o, EvalObjects *x, Error *err)
 {
-    DatasetOptions d = model_dataset(&x->model->config);
-    d.vocabulary = x->model->vocabulary;
+    DatasetOptions d = model_dataset(&x->models.model->config);
+    d.vocabulary = x->models.model->vocabulary;
     if (!(x->train = dataset_open(o->data, false, &d, err)) ||
-        !model_fits_data(x->model, o->model, x->train, err) ||
-        !check_sizes(o, x->train, x->model, o->model, err))
+        !model_fits_data(x->models.model, o->model, x->train, err) ||
+        !check_sizes(o, x->train, x->models.model, o->model, err))
         return false;
     if (!metrics_look_at_test(&x->evaluation->metrics) || !dataset_has_test(o->data))
         return true;
@@ -253,32 +245,27 @@ static bool open_data(const EvalOptions *o, EvalObjects *x, Error *err)
 }
 
 /* How the rows' samples are shown, and seen by the Inception network. */
-static void shape_samples(Evaluation *e, size_t height, size_t width, size_t channels,
-                          size_t states, int mask)
+static void shape_samples(Evaluation *e, const GridStyle *style)
 {
     InceptionEye *eye = &e->metrics.eye;
-    e->style = (GridStyle){.height = height,
-                           .width = width,
-                           .channels = channels,
-                           .states = states,
-                           .mask = mask,
-                           .padding = 2};
-    eye->height = height;
-    eye->width = width;
-    eye->channels = channels;
-    eye->states = states;
+    e->style = *style;
+    eye->height = style->height;
+    eye->width = style->width;
+    eye->channels = style->channels;
+    eye->states = style->states;
 }
 
 static bool open_all(const EvalOptions *o, EvalObjects *x, Error *err)
 {
     Evaluation *e = x->evaluation;
-    if (!open_models(o, x, err) || !open_data(o, x, err))
+    if (!models_open(&x->models, o->model, o->teacher, sampler_choice_weights(&o->sampler), err) ||
+        !open_data(o, x, err))
         return false;
     e->setting.train = x->train;
     e->setting.test = x->test;
-    e->vocabulary = x->model->vocabulary;
-    shape_samples(e, x->train->height, x->train->width, x->train->channels, x->train->states,
-                  x->model->process->mask);
+    e->vocabulary = x->models.model->vocabulary;
+    const GridStyle style = models_style(x->models.model);
+    shape_samples(e, &style);
     return evaluation_prepare(e, err);
 }
 
@@ -290,7 +277,13 @@ static bool open_samples(const EvalOptions *o, EvalObjects *x, Error *err)
     if (!outside_samples_read(s, o->samples, LEVELS, err))
         return false;
     e->setting.count = s->x.batch;
-    shape_samples(e, s->height, s->width, s->channels, LEVELS, -1);
+    const GridStyle style = {.height = s->height,
+                             .width = s->width,
+                             .channels = s->channels,
+                             .states = LEVELS,
+                             .mask = -1,
+                             .padding = 2};
+    shape_samples(e, &style);
     return evaluation_prepare(e, err);
 }
 
@@ -300,8 +293,7 @@ static void close_all(EvalObjects *x)
     states_free(&x->outside.x);
     dataset_close(x->test);
     dataset_close(x->train);
-    model_destroy(x->teacher);
-    model_destroy(x->model);
+    models_close(&x->models);
 }
 
 static MetricSubject subject_of(const Model *m, const char *name)
@@ -318,16 +310,16 @@ static void note_data(const EvalOptions *o, const EvalObjects *x)
 {
     char hash[65];
     model_data_hash(x->train, hash);
-    model_note_data(x->model, o->model, x->train, hash);
-    if (x->teacher)
-        model_note_data(x->teacher, o->teacher, x->train, hash);
+    model_note_data(x->models.model, o->model, x->train, hash);
+    if (x->models.teacher)
+        model_note_data(x->models.teacher, o->teacher, x->train, hash);
 }
 
 /* The perfect product model where the law is known, the teacher, the model, both. */
 static bool measure_eval(const EvalOptions *o, EvalObjects *x, Error *err)
 {
     enum { SUBJECTS = 4 };
-    const Model *m = x->model, *t = x->teacher;
+    const Model *m = x->models.model, *t = x->models.teacher;
     const FiniteLaw *law = x->train->law;
     MetricSubject subjects[SUBJECTS];
     size_t count = 0;
@@ -362,12 +354,12 @@ static void json_models(const EvalOptions *o, const EvalObjects *x, JsonOut *j)
     char hash[65];
     jsonout_string(j, "sampler", o->sampler.sampler->name);
     jsonout_string(j, "grid", o->sampler.grid ? o->sampler.grid : "uniform");
-    jsonout_string(j, "lambda", sampler_choice_lambda(&o->sampler, &x->model->denoiser));
-    nn_weights_hash(x->model->net, hash);
+    jsonout_string(j, "lambda", sampler_choice_lambda(&o->sampler, &x->models.model->denoiser));
+    nn_weights_hash(x->models.model->net, hash);
     jsonout_string(j, "model", hash);
-    if (x->teacher)
-        nn_weights_hash(x->teacher->net, hash);
-    if (x->teacher)
+    if (x->models.teacher)
+        nn_weights_hash(x->models.teacher->net, hash);
+    if (x->models.teacher)
         jsonout_string(j, "teacher", hash);
 }
 
@@ -419,11 +411,11 @@ static void add_facts(const EvalOptions *o, const EvalObjects *x, RunFacts *f)
     run_facts_add(f, "data", dataset_kind_of(o->data)->name);
     run_facts_add(f, "sampler", o->sampler.sampler->name);
     run_facts_add(f, "grid", o->sampler.grid ? o->sampler.grid : "uniform");
-    run_facts_add(f, "lambda", sampler_choice_lambda(&o->sampler, &x->model->denoiser));
-    nn_weights_hash(x->model->net, hash);
+    run_facts_add(f, "lambda", sampler_choice_lambda(&o->sampler, &x->models.model->denoiser));
+    nn_weights_hash(x->models.model->net, hash);
     run_facts_add(f, "model", hash);
-    if (x->teacher) {
-        nn_weights_hash(x->teacher->net, hash);
+    if (x->models.teacher) {
+        nn_weights_hash(x->models.teacher->net, hash);
         run_facts_add(f, "teacher", hash);
     }
     run_facts_options(f, &o->table, except);
@@ -473,14 +465,14 @@ static bool write_report(const EvalOptions *o, const EvalObjects *x, Error *err)
     report_heading(r, "Training");
     if (o->teacher)
         add_curve(r, o->teacher, "Teacher's loss", "loss");
-    add_curves(r, o->model, x->model);
+    add_curves(r, o->model, x->models.model);
     report_fact(r, "command", provenance_command());
     report_fact(r, "version", DI4C_VERSION);
-    nn_weights_hash(x->model->net, hash);
+    nn_weights_hash(x->models.model->net, hash);
     report_fact(r, "model", hash);
-    if (x->teacher)
-        nn_weights_hash(x->teacher->net, hash);
-    if (x->teacher)
+    if (x->models.teacher)
+        nn_weights_hash(x->models.teacher->net, hash);
+    if (x->models.teacher)
         report_fact(r, "teacher", hash);
     const bool ok = report_write(r, o->report, err);
     report_destroy(r);

@@ -6,9 +6,9 @@
 #include "experiments/cli/paths.h"
 #include "experiments/cli/provenance.h"
 #include "experiments/commands/commands.h"
+#include "experiments/commands/models.h"
 #include "experiments/commands/sampler_options.h"
 #include "experiments/data/text/escape.h"
-#include "experiments/model/model_file.h"
 #include "experiments/report/terminal.h"
 #include "tensor/base/memory.h"
 #include "tensor/base/platform.h"
@@ -256,19 +256,6 @@ static bool run(const WatchOptions *o, const Denoiser *d, const Process *p, size
     return ok;
 }
 
-static GridStyle style_of(const Model *m, size_t columns)
-{
-    const Config *c = &m->config;
-    return (GridStyle){.height = (size_t)c->height,
-                       .width = (size_t)c->width,
-                       .channels = (size_t)c->channels,
-                       .states = (size_t)c->states,
-                       .mask = m->process->mask,
-                       .columns = columns,
-                       .zoom = 1,
-                       .padding = 1};
-}
-
 /* Samples side by side on the terminal, at least one. */
 static size_t fitting(const Model *m, bool beside)
 {
@@ -290,6 +277,7 @@ static bool check_model(const WatchOptions *o, const Model *m, Error *err)
 
 static bool watch(const WatchOptions *o, const Model *m, const Model *teacher, Error *err)
 {
+    platform_catch_signals();
     if (!check_model(o, m, err) || (o->out && !path_check_output(o->out, err)))
         return false;
     const size_t fits = m->vocabulary ? 1 : fitting(m, teacher != NULL);
@@ -299,8 +287,10 @@ static bool watch(const WatchOptions *o, const Model *m, const Model *teacher, E
                  .model = m,
                  .beside = teacher ? &beside : NULL,
                  .film = film_create((size_t)o->steps),
-                 .style = style_of(m, count < fits ? count : fits),
+                 .style = models_style(m),
                  .terminal = platform_is_terminal(stdout)};
+    show.style.columns = count < fits ? count : fits;
+    show.style.zoom = show.style.padding = 1;
     bool ok =
         !teacher || run(o, &teacher->denoiser, m->process, count, observe_silently, &beside, err);
     ok = ok && run(o, &m->denoiser, m->process, count, observe, &show, err) &&
@@ -329,6 +319,7 @@ static bool check_watch(WatchOptions *o, Error *err)
 static int run_watch(const Command *self, int argc, char **argv)
 {
     WatchOptions o = {.seed = 1, .delay = 250};
+    Models x = {0};
     Error err;
     if (sampler_choice_list(stdout, argc, argv))
         return 0;
@@ -339,23 +330,11 @@ static int run_watch(const Command *self, int argc, char **argv)
         sampler_choice_free(&o.sampler);
         return command_fail(self, &err, 2);
     }
-    const WeightChoice which = sampler_choice_weights(&o.sampler);
-    Model *m = model_load(o.model, which, &err);
-    Model *teacher = m && o.teacher ? model_load_teacher(m, o.teacher, which, &err) : NULL;
-    int status = 1;
-    if (!m || (o.teacher && !teacher))
-        command_fail(self, &err, 1);
-    else {
-        platform_catch_signals();
-        if (watch(&o, m, teacher, &err))
-            status = 0;
-        else
-            command_fail(self, &err, 1);
-    }
-    model_destroy(teacher);
-    model_destroy(m);
+    const bool ok = models_open(&x, o.model, o.teacher, sampler_choice_weights(&o.sampler), &err) &&
+                    watch(&o, x.model, x.teacher, &err);
+    models_close(&x);
     sampler_choice_free(&o.sampler);
-    return status;
+    return ok ? 0 : command_fail(self, &err, 1);
 }
 
 const Command command_watch = {

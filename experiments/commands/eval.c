@@ -5,6 +5,7 @@
 
 #include "experiments/cli/paths.h"
 #include "experiments/cli/provenance.h"
+#include "experiments/cli/results.h"
 #include "experiments/commands/commands.h"
 #include "experiments/commands/models.h"
 #include "experiments/commands/sampler_options.h"
@@ -75,25 +76,10 @@ static OptionsResult parse_eval(const Command *self, EvalOptions *o, Metrics *me
     return options_parse(self, o->table.rows, o->table.count, &o->common, argc, argv);
 }
 
-/* Names of files to read or write: not those of data, which may be folders. */
-static const char *file_of(const Option *row)
-{
-    const bool file = row->type == OPTION_TEXT &&
-                      (strcmp(row->value, "MODEL") == 0 || strncmp(row->value, "FILE", 4) == 0);
-    return file ? *(const char *const *)row->target : NULL;
-}
-
-/* A result must not fall on what is read, nor on another result. */
+/* A result must not fall on what is read, on another result, nor on a model. */
 static bool check_name(const EvalOptions *o, const char *option, const char *name, Error *err)
 {
-    for (size_t i = 0; name && i < o->table.count; i++) {
-        const Option *row = &o->table.rows[i];
-        const char *other = file_of(row);
-        if (other && strcmp(row->name, option) != 0 && platform_same_file(other, name))
-            return error_set(err, "%s %.200s: expected another file than %s", option, name,
-                             row->name);
-    }
-    return path_check_result(option, name, err);
+    return result_check(&o->table, option, err) && path_check_result(option, name, err);
 }
 
 /* Those given, or as many as the grid has times; a sampler with times of its own has one row. */

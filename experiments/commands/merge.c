@@ -4,6 +4,7 @@
 
 #include "experiments/cli/paths.h"
 #include "experiments/cli/provenance.h"
+#include "experiments/cli/results.h"
 #include "experiments/commands/commands.h"
 #include "experiments/commands/merge_samples.h"
 #include "experiments/metrics/statistics.h"
@@ -14,6 +15,7 @@ typedef struct MergeOptions {
     WordList files;
     const char *out, *json;
     CommonOptions common;
+    OptionTable table;
 } MergeOptions;
 
 static OptionsResult parse_merge(const Command *self, MergeOptions *o, int argc, char **argv)
@@ -26,7 +28,8 @@ static OptionsResult parse_merge(const Command *self, MergeOptions *o, int argc,
         {"--json", OPTION_TEXT, &o->json, "FILE", 0, 0, false,
          "of statistics: results as eval --json writes them"},
     };
-    return options_parse(self, options, sizeof options / sizeof options[0], &o->common, argc, argv);
+    options_add(&o->table, options, sizeof options / sizeof options[0]);
+    return options_parse(self, o->table.rows, o->table.count, &o->common, argc, argv);
 }
 
 /* Wrong usage: the first file says of what kind all are. */
@@ -41,7 +44,8 @@ static bool check_merge(const MergeOptions *o, Error *err)
                          error_set(err, "--out %.200s: expected a name that ends in .npy or .txt",
                                    o->out);
     return o->out ? error_set(err, "--out: expected files of samples, found %.200s", first)
-                  : path_check_result("--json", o->json, err);
+                  : path_check_result("--json", o->json, err) &&
+                        result_check(&o->table, "--json", err);
 }
 
 /* ---- statistics ---- */

@@ -5,6 +5,7 @@
 #include "experiments/cli/paths.h"
 #include "experiments/cli/progress.h"
 #include "experiments/cli/provenance.h"
+#include "experiments/cli/results.h"
 #include "experiments/commands/commands.h"
 #include "experiments/commands/models.h"
 #include "experiments/commands/sample_stream.h"
@@ -294,6 +295,8 @@ static bool check_sample(SampleOptions *o, Error *err)
                          "--out %.200s: expected a name that ends in .png or .npy, or in .txt for "
                          "texts",
                          o->out);
+    if (!result_check(&o->table, "--out", err))
+        return false;
     if (!sampler_choice_resolve(&o->sampler, err) ||
         !sampler_choice_steps(&o->sampler, o->steps, 10, &steps, err))
         return false;

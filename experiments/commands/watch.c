@@ -5,6 +5,7 @@
 
 #include "experiments/cli/paths.h"
 #include "experiments/cli/provenance.h"
+#include "experiments/cli/results.h"
 #include "experiments/commands/commands.h"
 #include "experiments/commands/models.h"
 #include "experiments/commands/sampler_options.h"
@@ -19,6 +20,7 @@ typedef struct WatchOptions {
     SamplerChoice sampler;
     int64_t steps, count, seed, delay;
     CommonOptions common;
+    OptionTable table; /* all rows, those of the sampler too */
 } WatchOptions;
 
 static OptionsResult parse_watch(const Command *self, WatchOptions *o, int argc, char **argv)
@@ -38,10 +40,9 @@ static OptionsResult parse_watch(const Command *self, WatchOptions *o, int argc,
         {"--delay", OPTION_COUNT, &o->delay, "MS", 0, 60000, false,
          "milliseconds between two frames (default 250)"},
     };
-    OptionTable table = {0};
-    options_add(&table, options, sizeof options / sizeof options[0]);
-    sampler_choice_options(&o->sampler, &table);
-    return options_parse(self, table.rows, table.count, &o->common, argc, argv);
+    options_add(&o->table, options, sizeof options / sizeof options[0]);
+    sampler_choice_options(&o->sampler, &o->table);
+    return options_parse(self, o->table.rows, o->table.count, &o->common, argc, argv);
 }
 
 /* ---- the film ---- */
@@ -305,6 +306,8 @@ static bool check_watch(WatchOptions *o, Error *err)
     size_t steps = 0;
     if (o->out && !path_has_suffix(o->out, ".png"))
         return error_set(err, "--out %.200s: expected a name that ends in .png", o->out);
+    if (!result_check(&o->table, "--out", err))
+        return false;
     if (!sampler_choice_resolve(&o->sampler, err))
         return false;
     if (sampler_choice_own(&o->sampler))

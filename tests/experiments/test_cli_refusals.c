@@ -1,7 +1,14 @@
 /* What commands refuse: wrong use, files and models that do not fit; and that nothing is lost. */
+#ifndef DI4C_PLAIN_C
+#define _POSIX_C_SOURCE 200809L /* link, symlink */
+#endif
 #include <check.h>
 #include <stdio.h>
 #include <string.h>
+
+#ifndef DI4C_PLAIN_C
+#include <unistd.h>
+#endif
 
 #include "tensor/base/memory.h"
 #include "tensor/base/platform.h"
@@ -129,6 +136,51 @@ START_TEST(other_data_are_named)
     ck_assert_ptr_nonnull(strstr(said(stderr), note));
 }
 END_TEST
+
+#ifndef DI4C_PLAIN_C
+/* Under another name, too: x.png is t.safetensors by a hard link, p.png leads to u.safetensors. */
+START_TEST(results_do_not_fall_on_what_is_read)
+{
+    static const struct {
+        const char *line, *part;
+        int status;
+    } cases[] = {
+        {"sample --model @t.safetensors --out @x.png", "x.png: expected another file than --model",
+         2},
+        {"sample --model @u.safetensors --teacher @t.safetensors --teacher-steps 1 --out @x.png",
+         "x.png: expected another file than --teacher", 2},
+        {"watch --model @t.safetensors --out @x.png", "x.png: expected another file than --model",
+         2},
+        {"distill " STUDENT "--teacher @t.safetensors --out @s.safetensors --log @x.png "
+         "--overwrite",
+         "--log " DIR "/x.png: expected another file than --teacher", 2},
+        {"train --data text:" DIR "/log --out @s.safetensors --log @log --overwrite",
+         "--log " DIR "/log: expected another file than --data", 2},
+        {"merge @log --json @log", "log: expected another file than FILES", 2},
+        {"sample --model @t.safetensors --out @p.png",
+         "p.png: is a link to " DIR "/u.safetensors: expected another file than a model's", 1},
+        {"watch --model @t.safetensors --out @p.png", "p.png: is a link to ", 1},
+        {"eval --model @t.safetensors --data glyphs --json @p.png", "p.png: is a link to ", 1},
+    };
+    size_t n, m;
+    make_teacher();
+    expect("train " TINY "--out @u.safetensors --seed 2", 0);
+    toy_text(toy("log"), "some text");
+    ck_assert(link(toy("t.safetensors"), toy("x.png")) == 0);
+    ck_assert(symlink("u.safetensors", toy("p.png")) == 0);
+    char *t = toy_read(toy("t.safetensors"), &n), *u = toy_read(toy("u.safetensors"), &m);
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++)
+        says(cases[i].line, cases[i].status, cases[i].part);
+    toy_write(toy("x.npy"), t, n);
+    toy_write(toy("y.npy"), u, m);
+    ck_assert(toy_same(toy("t.safetensors"), toy("x.npy")));
+    ck_assert(toy_same(toy("u.safetensors"), toy("y.npy")));
+    ck_assert(!there("s.safetensors"));
+    mem_free(t);
+    mem_free(u);
+}
+END_TEST
+#endif
 
 static const struct {
     const char *line, *part;
@@ -323,6 +375,9 @@ Suite *cli_refusals_suite(void)
     tcase_add_test(tc, other_data_do_not_resume);
     tcase_add_test(tc, other_data_are_named);
     tcase_add_test(tc, models_that_do_not_belong_together);
+#ifndef DI4C_PLAIN_C
+    tcase_add_test(tc, results_do_not_fall_on_what_is_read);
+#endif
     tcase_add_loop_test(tc, wrong_use_is_status_2, 0,
                         (int)(sizeof wrong_use / sizeof wrong_use[0]));
     tcase_add_loop_test(tc, failures_are_status_1, 0, (int)(sizeof failures / sizeof failures[0]));

@@ -194,6 +194,9 @@ START_TEST(samples_that_do_not_belong_together)
     says("merge @p0.npy @p1.npy @p2.npy --out @o.npy", 1, "p1.npy.json: cannot be read: expected");
     ck_assert(!platform_exists(toy("o.npy")));
     says("merge @p0.npy --out @p0.npy", 1, "expected another name than a shard's");
+#ifndef DI4C_PLAIN_C
+    says("merge @p0.npy --out @./p0.npy", 1, "expected another name than a shard's");
+#endif
     expect(SAMPLE "--shard 0/2 --out @p.png", 0);
     says("merge @p0.npy @p.png --out @o.npy", 1, "p.png: expected a name that ends in .npy");
 }

@@ -7,6 +7,7 @@
 #include "experiments/cli/provenance.h"
 #include "experiments/cli/results.h"
 #include "experiments/commands/commands.h"
+#include "experiments/commands/eval_json.h"
 #include "experiments/commands/models.h"
 #include "experiments/commands/sampler_options.h"
 #include "experiments/data/batches.h"
@@ -334,23 +335,8 @@ static bool measure_eval(const EvalOptions *o, EvalObjects *x, Error *err)
     return ok;
 }
 
-/* Which models were measured, and how they were sampled. */
-static void json_models(const EvalOptions *o, const EvalObjects *x, JsonOut *j)
-{
-    char hash[65];
-    jsonout_string(j, "sampler", o->sampler.sampler->name);
-    jsonout_string(j, "grid", o->sampler.grid ? o->sampler.grid : "uniform");
-    jsonout_string(j, "lambda", sampler_choice_lambda(&o->sampler, &x->models.model->denoiser));
-    nn_weights_hash(x->models.model->net, hash);
-    jsonout_string(j, "model", hash);
-    if (x->models.teacher)
-        nn_weights_hash(x->models.teacher->net, hash);
-    if (x->models.teacher)
-        jsonout_string(j, "teacher", hash);
-}
-
 /* SHA-256 of samples from elsewhere, as numbers of 16 bits. */
-static void json_samples(const EvalObjects *x, JsonOut *j)
+static void add_samples(const EvalObjects *x, RunFacts *f)
 {
     const States *s = &x->outside.x;
     char hash[65];
@@ -358,42 +344,13 @@ static void json_samples(const EvalObjects *x, JsonOut *j)
     sha256_init(&sha);
     sha256_add(&sha, s->x, s->batch * s->dims * sizeof *s->x);
     sha256_hex(&sha, hash);
-    jsonout_string(j, "samples_hash", hash);
+    run_facts_add(f, "samples_hash", hash);
 }
 
-static bool write_json(const EvalOptions *o, const EvalObjects *x, Error *err)
+/* Which models were measured on what data, and how they were sampled. */
+static void add_models(const EvalOptions *o, const EvalObjects *x, RunFacts *f)
 {
-    OutputFile out;
-    if (!output_open(&out, o->json, err))
-        return false;
-    JsonOut j = jsonout_start(out.file);
-    jsonout_object(&j, NULL);
-    jsonout_string(&j, "command", provenance_command());
-    jsonout_string(&j, "version", DI4C_VERSION);
-    jsonout_count(&j, "seed", (uint64_t)o->seed);
-    if (o->samples)
-        json_samples(x, &j);
-    else
-        json_models(o, x, &j);
-    evaluation_json(x->evaluation, &j);
-    jsonout_end(&j);
-    return output_commit(&out, err);
-}
-
-/* What the run was made of: the same in all parts. */
-static void add_facts(const EvalOptions *o, const EvalObjects *x, RunFacts *f)
-{
-    static const char *const except[] = {"--model",      "--teacher",    "--data",  "--metrics",
-                                         "--json",       "--report",     "--shard", "--batch",
-                                         "--statistics", "--classifier", NULL};
-    const Metrics *m = &x->evaluation->metrics;
-    Buffer names = {0};
     char hash[65];
-    for (size_t i = 0; i < m->count; i++)
-        if (m->at[i].chosen)
-            buffer_format(&names, names.length > 0 ? ",%s" : "%s", m->at[i].kind->name);
-    run_facts_add(f, "version", DI4C_VERSION);
-    run_facts_add(f, "metrics", names.bytes);
     run_facts_add(f, "data", dataset_kind_of(o->data)->name);
     run_facts_add(f, "sampler", o->sampler.sampler->name);
     run_facts_add(f, "grid", o->sampler.grid ? o->sampler.grid : "uniform");
@@ -404,8 +361,36 @@ static void add_facts(const EvalOptions *o, const EvalObjects *x, RunFacts *f)
         nn_weights_hash(x->models.teacher->net, hash);
         run_facts_add(f, "teacher", hash);
     }
+}
+
+/* What the run was made of: the same in all parts. */
+static void add_facts(const EvalOptions *o, const EvalObjects *x, RunFacts *f)
+{
+    static const char *const except[] = {"--model",      "--teacher",    "--data",  "--metrics",
+                                         "--json",       "--report",     "--shard", "--batch",
+                                         "--statistics", "--classifier", NULL};
+    const Metrics *m = &x->evaluation->metrics;
+    Buffer names = {0};
+    for (size_t i = 0; i < m->count; i++)
+        if (m->at[i].chosen)
+            buffer_format(&names, names.length > 0 ? ",%s" : "%s", m->at[i].kind->name);
+    run_facts_add(f, "version", DI4C_VERSION);
+    run_facts_add(f, "metrics", names.bytes);
+    if (o->samples)
+        add_samples(x, f);
+    else
+        add_models(o, x, f);
     run_facts_options(f, &o->table, except);
     buffer_free(&names);
+}
+
+static bool write_json(const EvalOptions *o, const EvalObjects *x, Error *err)
+{
+    RunFacts facts = {0};
+    add_facts(o, x, &facts);
+    const bool ok = eval_json_write(o->json, &facts, x->evaluation, err);
+    run_facts_free(&facts);
+    return ok;
 }
 
 static bool write_statistics(const EvalOptions *o, const EvalObjects *x, Error *err)

@@ -126,6 +126,7 @@ static MetricSetting setting_of(const EvalOptions *o)
         .eps = sampler_choice_eps(&o->sampler),
         .known_law = o->data != NULL && dataset_has_law(o->data),
         .text = o->data != NULL && dataset_is_text(o->data),
+        .outside = o->samples != NULL,
         .beside_teacher = o->teacher != NULL,
         .quiet = o->common.quiet,
     };
@@ -154,10 +155,8 @@ static bool check_metrics(const EvalOptions *o, const Evaluation *e, Error *err)
     const char *other = o->samples ? metrics_need_more(&e->metrics) : NULL;
     if (o->samples && !o->metrics)
         return error_set(err, "--samples: expected --metrics fid, is or both");
-    if (other)
-        return error_set(err, "--samples: expected --metrics fid, is or both, found %s", other);
-    return !o->samples || e->metrics.eye.reference || !strstr(o->metrics, "fid") ||
-           error_set(err, "--samples: expected --reference, what fid is to compare with");
+    return !other ||
+           error_set(err, "--samples: expected --metrics fid, is or both, found %s", other);
 }
 
 /* Wrong usage; fills in setting and chooses metrics. */

@@ -31,6 +31,7 @@ typedef struct MetricSetting {
     double eps;             /* ElboRequest.eps */
     bool known_law;         /* the data's law is known: train->law will be there */
     bool text;              /* the data are a text: train->text will be there */
+    bool outside;           /* samples come from elsewhere: there will be no data and no model */
     bool beside_teacher;    /* a teacher is measured too */
     bool quiet;             /* no progress on stderr */
     InceptionEye *eye;      /* of the metrics that look through the Inception network; or NULL */

@@ -6,9 +6,10 @@
 #   sh experiments/shards.sh 64 16 out/all.json build/di4c eval --model M --data DATA --count 50000
 #
 # Each process has one thread, unless COMMAND says --threads.  The parts lie in OUT.parts, and go when
-# OUT is there.  After a stop of any kind the same command goes on with the parts that are missing.
+# OUT is there.  After a stop of any kind the same command goes on with the parts that are missing;
+# another one is refused while they are there.
 set -u
-[ $# -ge 5 ] || { sed -n '2,10s/^# \{0,1\}//p' "$0" >&2; exit 2; }
+[ $# -ge 5 ] || { sed -n '2,11s/^# \{0,1\}//p' "$0" >&2; exit 2; }
 parts=$1 jobs=$2 out=$3 program=$4 command=$5
 shift 5
 for number in "$parts" "$jobs"; do
@@ -25,6 +26,12 @@ eval:*.json) suffix=.stats note= option=--statistics ;;
 esac
 folder=$out.parts
 mkdir -p "$folder" || exit 1
+line=$(for word in "$parts" "$command" "$@"; do printf '%s\n' "$word"; done)
+[ -e "$folder/command" ] || printf '%s\n' "$line" > "$folder/command" || exit 1
+[ "$(cat "$folder/command")" = "$line" ] || {
+    echo "shards.sh: $folder has parts of another command: remove it, or give that command" >&2
+    exit 2
+}
 
 # A part's last file appears whole or not at all: then nothing is left to do.
 i=0
@@ -41,5 +48,5 @@ if [ "$command" = eval ]; then
 else
     "$program" merge "$folder"/part-*"$suffix" --out "$out" || exit 1
 fi
-rm -f "$folder"/part-*
+rm -f "$folder"/part-* "$folder/command"
 rmdir "$folder"

@@ -14,6 +14,7 @@ rooms="tensor/base tensor tensor/eigen tensor/product tensor/conv autograd
     experiments/cli experiments/report experiments/data/law experiments/data/text
     experiments/data experiments/data/readers experiments/model experiments/training
     experiments/metrics/features experiments/metrics/text experiments/metrics
+    experiments/metrics/kinds
     experiments/theory/exact experiments/theory/trained experiments/theory
     experiments/verify experiments/commands experiments experiments/bench"
 status=0

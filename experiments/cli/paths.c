@@ -33,11 +33,15 @@ bool path_has_suffix(const char *path, const char *suffix)
     return n >= m && strcmp(path + n - m, suffix) == 0;
 }
 
+static bool is_model(const char *path)
+{
+    return path_has_suffix(path, ".safetensors") || path_has_suffix(path, ".pt") ||
+           path_has_suffix(path, ".pth");
+}
+
 bool path_check_result(const char *option, const char *path, Error *err)
 {
-    const bool model = path && (path_has_suffix(path, ".safetensors") ||
-                                path_has_suffix(path, ".pt") || path_has_suffix(path, ".pth"));
-    return !model ||
+    return !path || !is_model(path) ||
            error_set(err, "%s %.200s: expected another name than a model's", option, path);
 }
 
@@ -63,6 +67,10 @@ bool path_check_output(const char *path, Error *err)
                          path);
     if (!path_make_parent(path, err) || !output_open(&out, path, err))
         return false;
+    const bool ok =
+        is_model(path) || !is_model(out.target) ||
+        error_set(err, "%.200s: is a link to %.200s: expected another file than a model's", path,
+                  out.target);
     output_cancel(&out);
-    return true;
+    return ok;
 }

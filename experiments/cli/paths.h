@@ -17,8 +17,9 @@ bool path_check_result(const char *option, const char *path, Error *err);
 /* Creates the folder that the file is to be in, and its parents. */
 bool path_make_parent(const char *path, Error *err);
 /* Makes the parent folder and checks that a file can be written there, without touching one that is
- * there already; a folder, a device or an unreadable file of that name is refused.  Called before
- * long work, so that its result is not lost at the end. */
+ * there already; a folder, a device or an unreadable file of that name is refused, and so is a link
+ * to a model's file under a name that is no model's.  Called before long work, so that its result
+ * is not lost at the end. */
 bool path_check_output(const char *path, Error *err);
 
 #endif

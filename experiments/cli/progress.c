@@ -91,9 +91,11 @@ static void show(Progress *p, double now)
 {
     ProgressState state = {p->label, p->first, p->done, p->total, now - p->start, 0.0};
     char line[LINE];
+    size_t columns, lines;
 
     state.loss = p->weight > 0.0 ? p->loss / p->weight : (double)NAN;
-    progress_line(line, sizeof line, &state, p->terminal ? (size_t)platform_terminal_width() : 0);
+    platform_terminal_size(p->file, &columns, &lines);
+    progress_line(line, sizeof line, &state, p->terminal ? columns : 0);
     if (p->terminal)
         fprintf(p->file, "\r%s\033[K", line);
     else

@@ -1,16 +1,33 @@
 /* Shards are ranges of samples, so parts of different cuts of one run fit together, too. */
 #include "experiments/cli/shard.h"
 
-#include <stdio.h>
 #include <stdlib.h>
+
+#include "tensor/base/text.h"
+
+enum { SHARDS_MOST = 1000000 };
+
+/* A whole number from 0, and behind it in *text; -1: there is none, or a larger one than of shards.
+ */
+static int64_t number_at(const char **text)
+{
+    int64_t n = text_is_digit(**text) ? 0 : -1;
+    for (; text_is_digit(**text) && n <= SHARDS_MOST; ++*text)
+        n = 10 * n + (**text - '0');
+    return n <= SHARDS_MOST ? n : -1;
+}
 
 bool shard_parse(const char *text, int64_t total, Shard *s, Error *err)
 {
-    long long i = 0, n = 1;
-    char end;
-    if (text != NULL &&
-        (sscanf(text, "%lld/%lld%c", &i, &n, &end) != 2 || n < 1 || n > 1000000 || i < 0 || i >= n))
-        return error_set(err, "--shard %.40s: expected I/N with 0 <= I < N", text);
+    int64_t i = 0, n = 1;
+    if (text != NULL) {
+        const char *at = text;
+        i = number_at(&at);
+        n = *at == '/' ? (at++, number_at(&at)) : -1;
+        if (i < 0 || i >= n || *at != '\0')
+            return error_set(err, "--shard %.40s: expected I/N with 0 <= I < N <= %d", text,
+                             (int)SHARDS_MOST);
+    }
     s->first = (size_t)(total * i / n);
     s->count = (size_t)(total * (i + 1) / n) - s->first;
     if (s->count == 0)

@@ -15,7 +15,7 @@ typedef struct Shard {
 
 /* Part I of N of `total` samples, of the text "I/N" (NULL: all of them): those from total I / N to
  * before total (I+1) / N, rounded down.  False and a sentence (usage) if the text is none, or the
- * part has no sample. */
+ * part has no sample, or N is above a million.  total: at most 9e12. */
 bool shard_parse(const char *text, int64_t total, Shard *s, Error *err);
 
 typedef struct ShardPart {

@@ -5,7 +5,10 @@
 
 #include "experiments/cli/paths.h"
 #include "experiments/cli/provenance.h"
+#include "experiments/cli/results.h"
 #include "experiments/commands/commands.h"
+#include "experiments/commands/eval_json.h"
+#include "experiments/commands/models.h"
 #include "experiments/commands/sampler_options.h"
 #include "experiments/data/batches.h"
 #include "experiments/data/datasets.h"
@@ -13,7 +16,6 @@
 #include "experiments/metrics/evaluation.h"
 #include "experiments/metrics/outside_samples.h"
 #include "experiments/metrics/statistics.h"
-#include "experiments/model/model_file.h"
 #include "nn/formats/sha256.h"
 #include "tensor/base/memory.h"
 #include "tensor/base/platform.h"
@@ -30,7 +32,7 @@ typedef struct EvalOptions {
 } EvalOptions;
 
 typedef struct EvalObjects {
-    Model *model, *teacher;
+    Models models;
     Dataset *train, *test;
     OutsideSamples outside;
     Evaluation *evaluation;
@@ -75,25 +77,10 @@ static OptionsResult parse_eval(const Command *self, EvalOptions *o, Metrics *me
     return options_parse(self, o->table.rows, o->table.count, &o->common, argc, argv);
 }
 
-/* Names of files to read or write: not those of data, which may be folders. */
-static const char *file_of(const Option *row)
-{
-    const bool file = row->type == OPTION_TEXT &&
-                      (strcmp(row->value, "MODEL") == 0 || strncmp(row->value, "FILE", 4) == 0);
-    return file ? *(const char *const *)row->target : NULL;
-}
-
-/* A result must not fall on what is read, nor on another result. */
+/* A result must not fall on what is read, on another result, nor on a model. */
 static bool check_name(const EvalOptions *o, const char *option, const char *name, Error *err)
 {
-    for (size_t i = 0; name && i < o->table.count; i++) {
-        const Option *row = &o->table.rows[i];
-        const char *other = file_of(row);
-        if (other && strcmp(row->name, option) != 0 && platform_same_file(other, name))
-            return error_set(err, "%s %.200s: expected another file than %s", option, name,
-                             row->name);
-    }
-    return path_check_result(option, name, err);
+    return result_check(&o->table, option, err) && path_check_result(option, name, err);
 }
 
 /* Those given, or as many as the grid has times; a sampler with times of its own has one row. */
@@ -139,6 +126,7 @@ static MetricSetting setting_of(const EvalOptions *o)
         .eps = sampler_choice_eps(&o->sampler),
         .known_law = o->data != NULL && dataset_has_law(o->data),
         .text = o->data != NULL && dataset_is_text(o->data),
+        .outside = o->samples != NULL,
         .beside_teacher = o->teacher != NULL,
         .quiet = o->common.quiet,
     };
@@ -167,10 +155,8 @@ static bool check_metrics(const EvalOptions *o, const Evaluation *e, Error *err)
     const char *other = o->samples ? metrics_need_more(&e->metrics) : NULL;
     if (o->samples && !o->metrics)
         return error_set(err, "--samples: expected --metrics fid, is or both");
-    if (other)
-        return error_set(err, "--samples: expected --metrics fid, is or both, found %s", other);
-    return !o->samples || e->metrics.eye.reference || !strstr(o->metrics, "fid") ||
-           error_set(err, "--samples: expected --reference, what fid is to compare with");
+    return !other ||
+           error_set(err, "--samples: expected --metrics fid, is or both, found %s", other);
 }
 
 /* Wrong usage; fills in setting and chooses metrics. */
@@ -230,21 +216,13 @@ static bool check_test(const EvalOptions *o, const Dataset *d, const Dataset *te
                      d->width, d->channels, d->states);
 }
 
-static bool open_models(const EvalOptions *o, EvalObjects *x, Error *err)
-{
-    const WeightChoice which = sampler_choice_weights(&o->sampler);
-    if (!(x->model = model_load(o->model, which, err)))
-        return false;
-    return !o->teacher || (x->teacher = model_load_teacher(x->model, o->teacher, which, err));
-}
-
 static bool open_data(const EvalOptions *o, EvalObjects *x, Error *err)
 {
-    DatasetOptions d = model_dataset(&x->model->config);
-    d.vocabulary = x->model->vocabulary;
+    DatasetOptions d = model_dataset(&x->models.model->config);
+    d.vocabulary = x->models.model->vocabulary;
     if (!(x->train = dataset_open(o->data, false, &d, err)) ||
-        !model_fits_data(x->model, o->model, x->train, err) ||
-        !check_sizes(o, x->train, x->model, o->model, err))
+        !model_fits_data(x->models.model, o->model, x->train, err) ||
+        !check_sizes(o, x->train, x->models.model, o->model, err))
         return false;
     if (!metrics_look_at_test(&x->evaluation->metrics) || !dataset_has_test(o->data))
         return true;
@@ -253,32 +231,27 @@ static bool open_data(const EvalOptions *o, EvalObjects *x, Error *err)
 }
 
 /* How the rows' samples are shown, and seen by the Inception network. */
-static void shape_samples(Evaluation *e, size_t height, size_t width, size_t channels,
-                          size_t states, int mask)
+static void shape_samples(Evaluation *e, const GridStyle *style)
 {
     InceptionEye *eye = &e->metrics.eye;
-    e->style = (GridStyle){.height = height,
-                           .width = width,
-                           .channels = channels,
-                           .states = states,
-                           .mask = mask,
-                           .padding = 2};
-    eye->height = height;
-    eye->width = width;
-    eye->channels = channels;
-    eye->states = states;
+    e->style = *style;
+    eye->height = style->height;
+    eye->width = style->width;
+    eye->channels = style->channels;
+    eye->states = style->states;
 }
 
 static bool open_all(const EvalOptions *o, EvalObjects *x, Error *err)
 {
     Evaluation *e = x->evaluation;
-    if (!open_models(o, x, err) || !open_data(o, x, err))
+    if (!models_open(&x->models, o->model, o->teacher, sampler_choice_weights(&o->sampler), err) ||
+        !open_data(o, x, err))
         return false;
     e->setting.train = x->train;
     e->setting.test = x->test;
-    e->vocabulary = x->model->vocabulary;
-    shape_samples(e, x->train->height, x->train->width, x->train->channels, x->train->states,
-                  x->model->process->mask);
+    e->vocabulary = x->models.model->vocabulary;
+    const GridStyle style = models_style(x->models.model);
+    shape_samples(e, &style);
     return evaluation_prepare(e, err);
 }
 
@@ -290,7 +263,13 @@ static bool open_samples(const EvalOptions *o, EvalObjects *x, Error *err)
     if (!outside_samples_read(s, o->samples, LEVELS, err))
         return false;
     e->setting.count = s->x.batch;
-    shape_samples(e, s->height, s->width, s->channels, LEVELS, -1);
+    const GridStyle style = {.height = s->height,
+                             .width = s->width,
+                             .channels = s->channels,
+                             .states = LEVELS,
+                             .mask = -1,
+                             .padding = 2};
+    shape_samples(e, &style);
     return evaluation_prepare(e, err);
 }
 
@@ -300,8 +279,7 @@ static void close_all(EvalObjects *x)
     states_free(&x->outside.x);
     dataset_close(x->test);
     dataset_close(x->train);
-    model_destroy(x->teacher);
-    model_destroy(x->model);
+    models_close(&x->models);
 }
 
 static MetricSubject subject_of(const Model *m, const char *name)
@@ -318,16 +296,16 @@ static void note_data(const EvalOptions *o, const EvalObjects *x)
 {
     char hash[65];
     model_data_hash(x->train, hash);
-    model_note_data(x->model, o->model, x->train, hash);
-    if (x->teacher)
-        model_note_data(x->teacher, o->teacher, x->train, hash);
+    model_note_data(x->models.model, o->model, x->train, hash);
+    if (x->models.teacher)
+        model_note_data(x->models.teacher, o->teacher, x->train, hash);
 }
 
 /* The perfect product model where the law is known, the teacher, the model, both. */
 static bool measure_eval(const EvalOptions *o, EvalObjects *x, Error *err)
 {
     enum { SUBJECTS = 4 };
-    const Model *m = x->model, *t = x->teacher;
+    const Model *m = x->models.model, *t = x->models.teacher;
     const FiniteLaw *law = x->train->law;
     MetricSubject subjects[SUBJECTS];
     size_t count = 0;
@@ -356,23 +334,8 @@ static bool measure_eval(const EvalOptions *o, EvalObjects *x, Error *err)
     return ok;
 }
 
-/* Which models were measured, and how they were sampled. */
-static void json_models(const EvalOptions *o, const EvalObjects *x, JsonOut *j)
-{
-    char hash[65];
-    jsonout_string(j, "sampler", o->sampler.sampler->name);
-    jsonout_string(j, "grid", o->sampler.grid ? o->sampler.grid : "uniform");
-    jsonout_string(j, "lambda", sampler_choice_lambda(&o->sampler, &x->model->denoiser));
-    nn_weights_hash(x->model->net, hash);
-    jsonout_string(j, "model", hash);
-    if (x->teacher)
-        nn_weights_hash(x->teacher->net, hash);
-    if (x->teacher)
-        jsonout_string(j, "teacher", hash);
-}
-
 /* SHA-256 of samples from elsewhere, as numbers of 16 bits. */
-static void json_samples(const EvalObjects *x, JsonOut *j)
+static void add_samples(const EvalObjects *x, RunFacts *f)
 {
     const States *s = &x->outside.x;
     char hash[65];
@@ -380,26 +343,23 @@ static void json_samples(const EvalObjects *x, JsonOut *j)
     sha256_init(&sha);
     sha256_add(&sha, s->x, s->batch * s->dims * sizeof *s->x);
     sha256_hex(&sha, hash);
-    jsonout_string(j, "samples_hash", hash);
+    run_facts_add(f, "samples_hash", hash);
 }
 
-static bool write_json(const EvalOptions *o, const EvalObjects *x, Error *err)
+/* Which models were measured on what data, and how they were sampled. */
+static void add_models(const EvalOptions *o, const EvalObjects *x, RunFacts *f)
 {
-    OutputFile out;
-    if (!output_open(&out, o->json, err))
-        return false;
-    JsonOut j = jsonout_start(out.file);
-    jsonout_object(&j, NULL);
-    jsonout_string(&j, "command", provenance_command());
-    jsonout_string(&j, "version", DI4C_VERSION);
-    jsonout_count(&j, "seed", (uint64_t)o->seed);
-    if (o->samples)
-        json_samples(x, &j);
-    else
-        json_models(o, x, &j);
-    evaluation_json(x->evaluation, &j);
-    jsonout_end(&j);
-    return output_commit(&out, err);
+    char hash[65];
+    run_facts_add(f, "data", dataset_kind_of(o->data)->name);
+    run_facts_add(f, "sampler", o->sampler.sampler->name);
+    run_facts_add(f, "grid", o->sampler.grid ? o->sampler.grid : "uniform");
+    run_facts_add(f, "lambda", sampler_choice_lambda(&o->sampler, &x->models.model->denoiser));
+    nn_weights_hash(x->models.model->net, hash);
+    run_facts_add(f, "model", hash);
+    if (x->models.teacher) {
+        nn_weights_hash(x->models.teacher->net, hash);
+        run_facts_add(f, "teacher", hash);
+    }
 }
 
 /* What the run was made of: the same in all parts. */
@@ -410,24 +370,26 @@ static void add_facts(const EvalOptions *o, const EvalObjects *x, RunFacts *f)
                                          "--statistics", "--classifier", NULL};
     const Metrics *m = &x->evaluation->metrics;
     Buffer names = {0};
-    char hash[65];
     for (size_t i = 0; i < m->count; i++)
         if (m->at[i].chosen)
             buffer_format(&names, names.length > 0 ? ",%s" : "%s", m->at[i].kind->name);
     run_facts_add(f, "version", DI4C_VERSION);
     run_facts_add(f, "metrics", names.bytes);
-    run_facts_add(f, "data", dataset_kind_of(o->data)->name);
-    run_facts_add(f, "sampler", o->sampler.sampler->name);
-    run_facts_add(f, "grid", o->sampler.grid ? o->sampler.grid : "uniform");
-    run_facts_add(f, "lambda", sampler_choice_lambda(&o->sampler, &x->model->denoiser));
-    nn_weights_hash(x->model->net, hash);
-    run_facts_add(f, "model", hash);
-    if (x->teacher) {
-        nn_weights_hash(x->teacher->net, hash);
-        run_facts_add(f, "teacher", hash);
-    }
+    if (o->samples)
+        add_samples(x, f);
+    else
+        add_models(o, x, f);
     run_facts_options(f, &o->table, except);
     buffer_free(&names);
+}
+
+static bool write_json(const EvalOptions *o, const EvalObjects *x, Error *err)
+{
+    RunFacts facts = {0};
+    add_facts(o, x, &facts);
+    const bool ok = eval_json_write(o->json, &facts, x->evaluation, err);
+    run_facts_free(&facts);
+    return ok;
 }
 
 static bool write_statistics(const EvalOptions *o, const EvalObjects *x, Error *err)
@@ -473,14 +435,14 @@ static bool write_report(const EvalOptions *o, const EvalObjects *x, Error *err)
     report_heading(r, "Training");
     if (o->teacher)
         add_curve(r, o->teacher, "Teacher's loss", "loss");
-    add_curves(r, o->model, x->model);
+    add_curves(r, o->model, x->models.model);
     report_fact(r, "command", provenance_command());
     report_fact(r, "version", DI4C_VERSION);
-    nn_weights_hash(x->model->net, hash);
+    nn_weights_hash(x->models.model->net, hash);
     report_fact(r, "model", hash);
-    if (x->teacher)
-        nn_weights_hash(x->teacher->net, hash);
-    if (x->teacher)
+    if (x->models.teacher)
+        nn_weights_hash(x->models.teacher->net, hash);
+    if (x->models.teacher)
         report_fact(r, "teacher", hash);
     const bool ok = report_write(r, o->report, err);
     report_destroy(r);

@@ -1,19 +1,19 @@
 /* di4c merge: the parts of `sample --shard` and `eval --shard` as one run would have made them. */
 #include <stdio.h>
-#include <stdlib.h>
 
 #include "experiments/cli/paths.h"
-#include "experiments/cli/provenance.h"
+#include "experiments/cli/results.h"
 #include "experiments/commands/commands.h"
+#include "experiments/commands/eval_json.h"
 #include "experiments/commands/merge_samples.h"
 #include "experiments/metrics/statistics.h"
 #include "tensor/base/memory.h"
-#include "tensor/base/platform.h"
 
 typedef struct MergeOptions {
     WordList files;
     const char *out, *json;
     CommonOptions common;
+    OptionTable table;
 } MergeOptions;
 
 static OptionsResult parse_merge(const Command *self, MergeOptions *o, int argc, char **argv)
@@ -26,7 +26,8 @@ static OptionsResult parse_merge(const Command *self, MergeOptions *o, int argc,
         {"--json", OPTION_TEXT, &o->json, "FILE", 0, 0, false,
          "of statistics: results as eval --json writes them"},
     };
-    return options_parse(self, options, sizeof options / sizeof options[0], &o->common, argc, argv);
+    options_add(&o->table, options, sizeof options / sizeof options[0]);
+    return options_parse(self, o->table.rows, o->table.count, &o->common, argc, argv);
 }
 
 /* Wrong usage: the first file says of what kind all are. */
@@ -41,32 +42,11 @@ static bool check_merge(const MergeOptions *o, Error *err)
                          error_set(err, "--out %.200s: expected a name that ends in .npy or .txt",
                                    o->out);
     return o->out ? error_set(err, "--out: expected files of samples, found %.200s", first)
-                  : path_check_result("--json", o->json, err);
+                  : path_check_result("--json", o->json, err) &&
+                        result_check(&o->table, "--json", err);
 }
 
 /* ---- statistics ---- */
-
-/* As write_json of eval.c, but for the command. */
-static bool write_json(const Statistics *s, const char *path, Error *err)
-{
-    static const char *const texts[] = {"sampler", "grid", "lambda", "model", "teacher"};
-    OutputFile out;
-    const char *version = run_facts_find(&s->facts, "version");
-    const char *seed = run_facts_find(&s->facts, "--seed");
-    if (!output_open(&out, path, err))
-        return false;
-    JsonOut j = jsonout_start(out.file);
-    jsonout_object(&j, NULL);
-    jsonout_string(&j, "command", provenance_command());
-    jsonout_string(&j, "version", version);
-    jsonout_count(&j, "seed", seed ? strtoull(seed, NULL, 10) : 0);
-    for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++)
-        if (run_facts_find(&s->facts, texts[i]))
-            jsonout_string(&j, texts[i], run_facts_find(&s->facts, texts[i]));
-    evaluation_json(s->evaluation, &j);
-    jsonout_end(&j);
-    return output_commit(&out, err);
-}
 
 static bool merge_rows(const MergeOptions *o, Error *err)
 {
@@ -76,7 +56,7 @@ static bool merge_rows(const MergeOptions *o, Error *err)
     if (!s)
         return false;
     evaluation_print(s->evaluation, stdout);
-    const bool ok = !o->json || write_json(s, o->json, err);
+    const bool ok = !o->json || eval_json_write(o->json, &s->facts, s->evaluation, err);
     statistics_free(s);
     return ok;
 }

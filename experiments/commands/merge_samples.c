@@ -61,7 +61,7 @@ static bool read_notes(Shards *s, const char *out, const char *const *paths, siz
         if (suffix_of(paths[i]) == NULL || strcmp(suffix_of(paths[i]), suffix_of(out)) != 0)
             return error_set(err, "%.200s: expected a name that ends in %s, as that of --out does",
                              paths[i], suffix_of(out));
-        if (strcmp(paths[i], out) == 0)
+        if (platform_same_file(paths[i], out))
             return error_set(err, "--out %.200s: expected another name than a shard's", out);
         if (!take_note(s, paths[i], paths[0], err))
             return false;

@@ -5,12 +5,13 @@
 #include "experiments/cli/paths.h"
 #include "experiments/cli/progress.h"
 #include "experiments/cli/provenance.h"
+#include "experiments/cli/results.h"
 #include "experiments/commands/commands.h"
+#include "experiments/commands/models.h"
 #include "experiments/commands/sample_stream.h"
 #include "experiments/commands/sampler_options.h"
 #include "experiments/data/text/rendering.h"
 #include "experiments/data/text/template.h"
-#include "experiments/model/model_file.h"
 #include "nn/formats/npy.h"
 #include "nn/formats/packed/png.h"
 #include "tensor/base/memory.h"
@@ -77,17 +78,6 @@ static bool given_states(const SampleOptions *o, const Model *m, uint16_t **give
                            o->blanks != NULL, where, err);
 }
 
-static GridStyle style_of(const Model *m)
-{
-    const Config *c = &m->config;
-    return (GridStyle){.height = (size_t)c->height,
-                       .width = (size_t)c->width,
-                       .channels = (size_t)c->channels,
-                       .states = (size_t)c->states,
-                       .mask = m->process->mask,
-                       .padding = 2};
-}
-
 /* A line with the sample's number, its bytes as they are, and an empty line; shards one behind the
  * other are what one run would have written. */
 static bool write_text(const SampleOptions *o, const Model *m, const States *x, size_t first,
@@ -119,7 +109,7 @@ static bool write_samples(const SampleOptions *o, const Model *m, const States *
         const size_t shape[] = {x->batch, (size_t)c->height, (size_t)c->width, (size_t)c->channels};
         return npy_write(o->out, NPY_U2, 4, shape, x->x, err);
     }
-    const GridStyle style = style_of(m);
+    const GridStyle style = models_style(m);
     char hash[65], steps[24], seed[24];
     nn_weights_hash(m->net, hash);
     snprintf(steps, sizeof steps, "%lld", (long long)o->steps);
@@ -165,7 +155,7 @@ static bool write_note(const SampleOptions *o, ShardNote *note, Error *err)
 static bool check_model(const SampleOptions *o, const Model *m, size_t count, Error *err)
 {
     const int64_t channels = m->config.channels;
-    const GridStyle style = style_of(m);
+    const GridStyle style = models_style(m);
     const bool picture = path_has_suffix(o->out, ".png");
     if (path_has_suffix(o->out, ".txt") && m->vocabulary == NULL)
         return error_set(err,
@@ -254,6 +244,7 @@ static bool sample(SampleOptions *o, const Model *m, const Model *teacher, Error
 {
     Shard shard;
     uint16_t *given = NULL;
+    platform_catch_signals();
     if (!shard_parse(o->shard, o->count, &shard, err) || !check_model(o, m, shard.count, err) ||
         !path_check_output(o->out, err))
         return false;
@@ -304,6 +295,8 @@ static bool check_sample(SampleOptions *o, Error *err)
                          "--out %.200s: expected a name that ends in .png or .npy, or in .txt for "
                          "texts",
                          o->out);
+    if (!result_check(&o->table, "--out", err))
+        return false;
     if (!sampler_choice_resolve(&o->sampler, err) ||
         !sampler_choice_steps(&o->sampler, o->steps, 10, &steps, err))
         return false;
@@ -328,6 +321,7 @@ static bool check_sample(SampleOptions *o, Error *err)
 static int run_sample(const Command *self, int argc, char **argv)
 {
     SampleOptions o = {.count = 64, .seed = 1};
+    Models x = {0};
     Error err;
     if (sampler_choice_list(stdout, argc, argv))
         return 0;
@@ -338,23 +332,11 @@ static int run_sample(const Command *self, int argc, char **argv)
         sampler_choice_free(&o.sampler);
         return command_fail(self, &err, 2);
     }
-    const WeightChoice which = sampler_choice_weights(&o.sampler);
-    Model *m = model_load(o.model, which, &err);
-    Model *teacher = m && o.teacher ? model_load_teacher(m, o.teacher, which, &err) : NULL;
-    int status = 1;
-    if (!m || (o.teacher && !teacher))
-        command_fail(self, &err, 1);
-    else {
-        platform_catch_signals();
-        if (sample(&o, m, teacher, &err))
-            status = 0;
-        else
-            command_fail(self, &err, 1);
-    }
-    model_destroy(teacher);
-    model_destroy(m);
+    const bool ok = models_open(&x, o.model, o.teacher, sampler_choice_weights(&o.sampler), &err) &&
+                    sample(&o, x.model, x.teacher, &err);
+    models_close(&x);
     sampler_choice_free(&o.sampler);
-    return status;
+    return ok ? 0 : command_fail(self, &err, 1);
 }
 
 const Command command_sample = {

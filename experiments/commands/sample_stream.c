@@ -86,17 +86,22 @@ static bool failed(const SampleStream *s, Error *err)
 }
 
 /* Flushed, so that the header never counts what a kill could lose. */
-static bool write_at(const Part *p, size_t at, const void *bytes, size_t count)
+static bool write_at(const SampleStream *s, const Part *p, size_t at, const void *bytes,
+                     size_t count, Error *err)
 {
+    if (at > LONG_MAX)
+        return error_set(err, "%s: place %zu: expected at most %ld bytes in a file here", p->path,
+                         at, LONG_MAX);
     errno = 0;
-    return at <= LONG_MAX && fseek(p->file, (long)at, SEEK_SET) == 0 &&
-           fwrite(bytes, 1, count, p->file) == count && fflush(p->file) == 0;
+    return (fseek(p->file, (long)at, SEEK_SET) == 0 && fwrite(bytes, 1, count, p->file) == count &&
+            fflush(p->file) == 0) ||
+           failed(s, err);
 }
 
-static bool write_count(const SampleStream *s, const Part *p, size_t count)
+static bool write_count(const SampleStream *s, const Part *p, size_t count, Error *err)
 {
     Buffer header = header_of(s, count);
-    const bool ok = write_at(p, 0, header.bytes, header.length);
+    const bool ok = write_at(s, p, 0, header.bytes, header.length, err);
     buffer_free(&header);
     return ok;
 }
@@ -109,7 +114,7 @@ static bool start_part(const SampleStream *s, Part *p, Error *err)
     p->file = fopen(p->path, "w+b");
     if (p->file == NULL)
         return error_set(err, "%.300s: cannot be written: %s", p->path, strerror(errno));
-    return (write_count(s, p, 0) || failed(s, err)) && shard_note_write(p->path, &note, err);
+    return write_count(s, p, 0, err) && shard_note_write(p->path, &note, err);
 }
 
 static bool open_part(SampleStream *s, Part *p, Error *err)
@@ -129,10 +134,10 @@ static bool write_block(const SampleStream *s, const Part *p, const States *x, s
     unsigned char *bytes = mem_alloc(count, 2);
     for (size_t i = 0; i < count; i++)
         little_endian_put(bytes + 2 * i, 2, x->x[i]);
-    const bool ok = write_at(p, HEADER + done * sample_bytes(s), bytes, 2 * count) &&
-                    write_count(s, p, done + x->batch);
+    const bool ok = write_at(s, p, HEADER + done * sample_bytes(s), bytes, 2 * count, err) &&
+                    write_count(s, p, done + x->batch, err);
     mem_free(bytes);
-    return ok || failed(s, err);
+    return ok;
 }
 
 /* ---- drawing ---- */

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "experiments/cli/paths.h"
+#include "experiments/cli/results.h"
 #include "experiments/commands/commands.h"
 #include "experiments/data/datasets.h"
 #include "experiments/model/model.h"
@@ -22,6 +23,7 @@ typedef struct TrainOptions {
     int64_t steps, seed, save_seconds;
     bool resume, overwrite, check_finite, as_code, as_paper;
     CommonOptions common;
+    OptionTable table;
 } TrainOptions;
 
 static OptionsResult parse_train(const Command *self, ConfigRole role, TrainOptions *o, int argc,
@@ -63,7 +65,9 @@ static OptionsResult parse_train(const Command *self, ConfigRole role, TrainOpti
         options[0].required = false; /* a teacher can draw it */
         options[0].help = "as for train; may be left out with --set targets=teacher";
     }
-    const OptionsResult r = options_parse(self, options, count, &o->common, argc, argv);
+    options_add(&o->table, options, count);
+    const OptionsResult r =
+        options_parse(self, o->table.rows, o->table.count, &o->common, argc, argv);
     if (r == OPTIONS_HELP) {
         printf("\n");
         dataset_help(stdout);
@@ -334,10 +338,9 @@ static bool check_names(const TrainOptions *o, Error *err)
 {
     if (!path_has_suffix(o->out, ".safetensors"))
         return error_set(err, "--out %.200s: expected a name that ends in .safetensors", o->out);
-    if (!path_check_result("--log", o->log, err))
+    if (!path_check_result("--log", o->log, err) || !result_check(&o->table, "--log", err) ||
+        !result_check(&o->table, "--out", err))
         return false;
-    if (o->teacher && platform_same_file(o->out, o->teacher))
-        return error_set(err, "--out %.200s: expected another file than --teacher", o->out);
     if (o->resume && o->overwrite)
         return error_set(err, "--resume and --overwrite: expected one of them");
     if (o->as_code && o->as_paper)

@@ -5,10 +5,11 @@
 
 #include "experiments/cli/paths.h"
 #include "experiments/cli/provenance.h"
+#include "experiments/cli/results.h"
 #include "experiments/commands/commands.h"
+#include "experiments/commands/models.h"
 #include "experiments/commands/sampler_options.h"
 #include "experiments/data/text/escape.h"
-#include "experiments/model/model_file.h"
 #include "experiments/report/terminal.h"
 #include "tensor/base/memory.h"
 #include "tensor/base/platform.h"
@@ -19,6 +20,7 @@ typedef struct WatchOptions {
     SamplerChoice sampler;
     int64_t steps, count, seed, delay;
     CommonOptions common;
+    OptionTable table; /* all rows, those of the sampler too */
 } WatchOptions;
 
 static OptionsResult parse_watch(const Command *self, WatchOptions *o, int argc, char **argv)
@@ -32,16 +34,17 @@ static OptionsResult parse_watch(const Command *self, WatchOptions *o, int argc,
         {"--steps", OPTION_COUNT, &o->steps, "N", 1, 1000, false,
          "steps from noise to data (default 8)"},
         {"--count", OPTION_COUNT, &o->count, "M", 1, 10000, false,
-         "samples of each (default: what fits the terminal in one row; 4 in a file)"},
+         "samples of each (default: what fits the terminal in one row; 4 in a file); what a "
+         "terminal "
+         "has no room for is cut off"},
         {"--seed", OPTION_COUNT, &o->seed, "N", 0, 9e15, false,
          "of all random numbers (default 1)"},
         {"--delay", OPTION_COUNT, &o->delay, "MS", 0, 60000, false,
          "milliseconds between two frames (default 250)"},
     };
-    OptionTable table = {0};
-    options_add(&table, options, sizeof options / sizeof options[0]);
-    sampler_choice_options(&o->sampler, &table);
-    return options_parse(self, table.rows, table.count, &o->common, argc, argv);
+    options_add(&o->table, options, sizeof options / sizeof options[0]);
+    sampler_choice_options(&o->sampler, &o->table);
+    return options_parse(self, o->table.rows, o->table.count, &o->common, argc, argv);
 }
 
 /* ---- the film ---- */
@@ -118,10 +121,40 @@ static Picture picture_of(const Film *beside, const Film *film, size_t frame,
     return side_by_side(left, picture_grid(&film->frames[frame], style));
 }
 
+/* What there is room for: of a terminal, whose last column and line stay free, so that nothing
+ * wraps or scrolls; no limit elsewhere. */
+typedef struct Room {
+    size_t columns, lines;
+} Room;
+
+static Room room_of(bool terminal)
+{
+    Room r = {SIZE_MAX, SIZE_MAX};
+    if (!terminal)
+        return r;
+    platform_terminal_size(stdout, &r.columns, &r.lines);
+    r.columns -= r.columns > 1;
+    r.lines -= r.lines > 1;
+    return r;
+}
+
+/* Cuts what begins at `start` to so many bytes, between two characters, and ends the line. */
+static void end_line(Buffer *out, size_t start, size_t most)
+{
+    size_t end = out->length;
+    if (end - start > most)
+        for (end = start + most; end > start && (out->bytes[end] & 0xC0) == 0x80;)
+            end--;
+    out->length = end;
+    buffer_text(out, "\n");
+}
+
 /* A text as a line of at most so many bytes, masks as _. */
-static void add_text_line(Buffer *out, const Model *m, const States *x, size_t b, size_t most)
+static void add_text_line(Buffer *out, const Model *m, const States *x, size_t b, const char *name,
+                          size_t most)
 {
     const size_t start = out->length;
+    buffer_text(out, name);
     for (size_t d = 0; d < x->dims && out->length - start < most; d++) {
         const uint16_t state = states_row(x, b)[d];
         size_t length = 1;
@@ -129,21 +162,18 @@ static void add_text_line(Buffer *out, const Model *m, const States *x, size_t b
         const char *token = masked ? "_" : vocabulary_token(m->vocabulary, state, &length);
         escape_add(out, token, length);
     }
-    buffer_text(out, "\n");
+    end_line(out, start, most);
 }
 
-static void add_texts(Buffer *out, const Show *s, size_t frame)
+static void add_texts(Buffer *out, const Show *s, size_t frame, Room room)
 {
-    const size_t count = s->film.frames[frame].batch, margin = 16; /* name, last token */
-    const size_t width = (size_t)platform_terminal_width();
-    const size_t most = !s->terminal ? SIZE_MAX : width > 2 * margin ? width - margin : margin;
+    const size_t each = s->beside ? 2 : 1, fit = room.lines / each;
+    const size_t all = s->film.frames[frame].batch, count = fit < all ? fit : all;
     for (size_t b = 0; b < count; b++) {
-        if (s->beside) {
-            buffer_text(out, "teacher  ");
-            add_text_line(out, s->model, &s->beside->frames[frame], b, most);
-            buffer_text(out, "model    ");
-        }
-        add_text_line(out, s->model, &s->film.frames[frame], b, most);
+        if (s->beside)
+            add_text_line(out, s->model, &s->beside->frames[frame], b, "teacher  ", room.columns);
+        add_text_line(out, s->model, &s->film.frames[frame], b, s->beside ? "model    " : "",
+                      room.columns);
     }
 }
 
@@ -166,18 +196,22 @@ static void wait_for(const Show *s)
 static void show_frame(Show *s, size_t frame)
 {
     Buffer out = {0};
+    Room room = room_of(s->terminal);
     wait_for(s);
     if (s->terminal && s->lines > 0)
         buffer_format(&out, "\x1b[%zuA", s->lines);
     const size_t start = out.length;
     char t[24];
     text_format(t, sizeof t, "%.3f", s->film.t[frame]);
-    buffer_format(&out, "t = %s after %zu of %lld steps%s\n", t, frame, (long long)s->o->steps,
+    buffer_format(&out, "t = %s after %zu of %lld steps%s", t, frame, (long long)s->o->steps,
                   s->beside ? ": teacher, model" : "");
+    end_line(&out, start, room.columns);
+    room.lines -= room.lines > 1;
     if (s->model->vocabulary)
-        add_texts(&out, s, frame);
+        add_texts(&out, s, frame, room);
     else {
         Picture p = picture_of(s->beside, &s->film, frame, &s->style);
+        terminal_crop(&p, room.columns, room.lines);
         terminal_picture(&out, &p, s->terminal);
         picture_free(&p);
     }
@@ -204,6 +238,14 @@ static void observe_silently(const States *x, double t, void *context)
 
 /* ---- the file ---- */
 
+/* About a square, whatever the terminal. */
+static GridStyle file_style(const Model *m)
+{
+    GridStyle style = models_style(m);
+    style.zoom = style.width <= 8 ? 8 : style.width <= 16 ? 4 : 2;
+    return style;
+}
+
 static bool write_film(const Show *s, Error *err)
 {
     enum { LAST_FRAME = 2000 }; /* ms */
@@ -218,10 +260,7 @@ static bool write_film(const Show *s, Error *err)
                             {"sampler", s->o->sampler.sampler->name},
                             {"steps", steps},
                             {"seed", seed}};
-    GridStyle style = s->style;
-    style.zoom = style.width <= 8 ? 8 : style.width <= 16 ? 4 : 2;
-    style.columns = 0; /* about a square, whatever the terminal */
-    style.padding = 2;
+    const GridStyle style = file_style(s->model);
     Picture *frames = mem_zeroed(length, sizeof *frames);
     unsigned *milliseconds = mem_zeroed(length, sizeof *milliseconds);
     for (size_t i = 0; i < length; i++) {
@@ -256,24 +295,12 @@ static bool run(const WatchOptions *o, const Denoiser *d, const Process *p, size
     return ok;
 }
 
-static GridStyle style_of(const Model *m, size_t columns)
-{
-    const Config *c = &m->config;
-    return (GridStyle){.height = (size_t)c->height,
-                       .width = (size_t)c->width,
-                       .channels = (size_t)c->channels,
-                       .states = (size_t)c->states,
-                       .mask = m->process->mask,
-                       .columns = columns,
-                       .zoom = 1,
-                       .padding = 1};
-}
-
 /* Samples side by side on the terminal, at least one. */
 static size_t fitting(const Model *m, bool beside)
 {
-    const size_t width = (size_t)platform_terminal_width(), one = (size_t)m->config.width + 1;
-    const size_t room = beside ? width / 2 : width;
+    size_t columns, lines;
+    platform_terminal_size(stdout, &columns, &lines);
+    const size_t one = (size_t)m->config.width + 1, room = beside ? columns / 2 : columns;
     return room > one + 3 ? (room - 3) / one : 1;
 }
 
@@ -288,19 +315,43 @@ static bool check_model(const WatchOptions *o, const Model *m, Error *err)
                      (long long)channels);
 }
 
+/* Whether there is room for all frames, which are kept until the file is written. */
+static bool check_size(const WatchOptions *o, const Model *m, size_t count, Error *err)
+{
+    enum { MOST = 2 }; /* GB */
+    const GridStyle s = file_style(m);
+    const double frames = (double)(o->steps + 1) * (o->teacher ? 2 : 1);
+    const double cell = (double)(s.height * s.zoom + s.padding) *
+                        (double)(s.width * s.zoom + s.padding) * (double)s.channels;
+    const double sample = 2.0 * (double)m->denoiser.head.dims + (o->out ? cell : 0.0);
+    const double bytes = frames * (double)count * sample;
+    char text[32];
+    text_format(text, sizeof text, "%.1f", bytes / 1e9);
+    return bytes <= MOST * 1e9 ||
+           error_set(err,
+                     "--count: %zu samples at %lld times take %s GB: expected at most %d GB, of "
+                     "fewer --count or --steps",
+                     count, (long long)o->steps + 1, text, (int)MOST);
+}
+
 static bool watch(const WatchOptions *o, const Model *m, const Model *teacher, Error *err)
 {
+    platform_catch_signals();
     if (!check_model(o, m, err) || (o->out && !path_check_output(o->out, err)))
         return false;
     const size_t fits = m->vocabulary ? 1 : fitting(m, teacher != NULL);
     const size_t count = o->count > 0 ? (size_t)o->count : o->out ? 4 : fits;
+    if (!check_size(o, m, count, err))
+        return false;
     Film beside = film_create((size_t)o->steps);
     Show show = {.o = o,
                  .model = m,
                  .beside = teacher ? &beside : NULL,
                  .film = film_create((size_t)o->steps),
-                 .style = style_of(m, count < fits ? count : fits),
+                 .style = models_style(m),
                  .terminal = platform_is_terminal(stdout)};
+    show.style.columns = count < fits ? count : fits;
+    show.style.zoom = show.style.padding = 1;
     bool ok =
         !teacher || run(o, &teacher->denoiser, m->process, count, observe_silently, &beside, err);
     ok = ok && run(o, &m->denoiser, m->process, count, observe, &show, err) &&
@@ -315,6 +366,8 @@ static bool check_watch(WatchOptions *o, Error *err)
     size_t steps = 0;
     if (o->out && !path_has_suffix(o->out, ".png"))
         return error_set(err, "--out %.200s: expected a name that ends in .png", o->out);
+    if (!result_check(&o->table, "--out", err))
+        return false;
     if (!sampler_choice_resolve(&o->sampler, err))
         return false;
     if (sampler_choice_own(&o->sampler))
@@ -329,6 +382,7 @@ static bool check_watch(WatchOptions *o, Error *err)
 static int run_watch(const Command *self, int argc, char **argv)
 {
     WatchOptions o = {.seed = 1, .delay = 250};
+    Models x = {0};
     Error err;
     if (sampler_choice_list(stdout, argc, argv))
         return 0;
@@ -339,23 +393,11 @@ static int run_watch(const Command *self, int argc, char **argv)
         sampler_choice_free(&o.sampler);
         return command_fail(self, &err, 2);
     }
-    const WeightChoice which = sampler_choice_weights(&o.sampler);
-    Model *m = model_load(o.model, which, &err);
-    Model *teacher = m && o.teacher ? model_load_teacher(m, o.teacher, which, &err) : NULL;
-    int status = 1;
-    if (!m || (o.teacher && !teacher))
-        command_fail(self, &err, 1);
-    else {
-        platform_catch_signals();
-        if (watch(&o, m, teacher, &err))
-            status = 0;
-        else
-            command_fail(self, &err, 1);
-    }
-    model_destroy(teacher);
-    model_destroy(m);
+    const bool ok = models_open(&x, o.model, o.teacher, sampler_choice_weights(&o.sampler), &err) &&
+                    watch(&o, x.model, x.teacher, &err);
+    models_close(&x);
     sampler_choice_free(&o.sampler);
-    return status;
+    return ok ? 0 : command_fail(self, &err, 1);
 }
 
 const Command command_watch = {

@@ -1,6 +1,6 @@
-/* What a metric is: something that `eval --metrics` can measure.  Adding one adds a file that
- * defines a MetricClass and its name in metrics.c's table; options, checks, columns of the text
- * table, members of the JSON, table and charts of the report are made from the class.
+/* What a metric is: something that `eval --metrics` can measure.  Adding one adds a file to
+ * kinds/ that defines a MetricClass and its name in metrics.c's table; options, checks, columns of
+ * the text table, members of the JSON, table and charts of the report are made from the class.
  *
  * A metric looks at one of three things: the samples of a row (valid, fcd, fid, is, ngram, words),
  * a model by itself (elbo), or a model at a number of steps (bound).  The first kind gives numbers,
@@ -31,6 +31,7 @@ typedef struct MetricSetting {
     double eps;             /* ElboRequest.eps */
     bool known_law;         /* the data's law is known: train->law will be there */
     bool text;              /* the data are a text: train->text will be there */
+    bool outside;           /* samples come from elsewhere: there will be no data and no model */
     bool beside_teacher;    /* a teacher is measured too */
     bool quiet;             /* no progress on stderr */
     InceptionEye *eye;      /* of the metrics that look through the Inception network; or NULL */

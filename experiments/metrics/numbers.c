@@ -41,7 +41,11 @@ const NumberList *numbers_get(const Numbers *n, const char *name, size_t count, 
     const NumberList *list = find(n, name);
     if (list != NULL && (count == 0 || list->count == count))
         return list;
-    error_set(err, "%.60s: %zu numbers, expected %zu", name, list != NULL ? list->count : 0, count);
+    if (count == 0)
+        error_set(err, "%.60s is missing", name);
+    else
+        error_set(err, "%.60s: %zu numbers, expected %zu", name, list != NULL ? list->count : 0,
+                  count);
     return NULL;
 }
 

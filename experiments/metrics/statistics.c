@@ -154,6 +154,19 @@ static bool row_count_of(const SafetensorsFile *f, size_t row, const char *what,
     return meta_count(f, key, value, err);
 }
 
+static bool row_seconds(const SafetensorsFile *f, size_t row, double *value, Error *err)
+{
+    char key[KEY];
+    const char *text;
+    char *end;
+    snprintf(key, sizeof key, "row.%zu.seconds", row);
+    if (!meta_text(f, key, &text, err))
+        return false;
+    *value = text_number(text, &end);
+    return (end != text && *end == '\0' && *value >= 0.0) ||
+           error_set(err, "%.200s: %s is %.40s, expected a number from 0", f->path, key, text);
+}
+
 /* Entries of the metadata that begin with "PREFIX.". */
 static void take_facts(const SafetensorsFile *f, const char *prefix, RunFacts *facts)
 {
@@ -259,10 +272,13 @@ static bool start(Merge *m, Error *err)
     const SafetensorsFile *f = m->first;
     Evaluation *e = m->s->evaluation;
     const char *names;
+    Error inner = {""};
     if (!meta_text(f, "run.metrics", &names, err) ||
-        !metrics_choose(&e->metrics, names, METRIC_WHEN_ASKED, err) || !statistics_check(e, err) ||
         !meta_count(f, "samples", &e->setting.count, err))
         return false;
+    if (!metrics_choose(&e->metrics, names, METRIC_WHEN_ASKED, &inner) ||
+        !statistics_check(e, &inner))
+        return error_set(err, "%.200s: run.metrics: %.400s", f->path, inner.text);
     take_facts(f, "run", &m->s->facts);
     for (size_t i = 0; i < e->metrics.count; i++)
         if (e->metrics.at[i].chosen && !restore_metric(&e->metrics.at[i], f, err))
@@ -336,13 +352,11 @@ static bool take_rows(Merge *m, const SafetensorsFile *f, Shard shard, Error *er
     Evaluation *e = m->s->evaluation;
     for (size_t r = 0; r < e->row_count; r++) {
         size_t calls;
-        char key[KEY];
-        const char *seconds;
-        snprintf(key, sizeof key, "row.%zu.seconds", r);
-        if (!row_count_of(f, r, "calls", &calls, err) || !meta_text(f, key, &seconds, err))
+        double seconds;
+        if (!row_count_of(f, r, "calls", &calls, err) || !row_seconds(f, r, &seconds, err))
             return false;
         e->rows[r].all_calls += calls;
-        e->rows[r].seconds += text_number(seconds, NULL);
+        e->rows[r].seconds += seconds;
         for (size_t i = 0; i < e->metrics.count; i++)
             if (e->metrics.at[i].chosen && !take_records(m, f, shard, r, i, err))
                 return false;
@@ -372,8 +386,10 @@ static bool take_file(Merge *m, const char *path, Error *err)
 }
 
 /* The numbers of each row, from the records of all its samples. */
-static bool measure_rows(Evaluation *e, Error *err)
+static bool measure_rows(const Merge *merge, Error *err)
 {
+    Evaluation *e = merge->s->evaluation;
+    Error inner = {""};
     for (size_t r = 0; r < e->row_count; r++) {
         double *values = e->rows[r].values;
         evaluation_count_calls(&e->rows[r], e->setting.count);
@@ -382,8 +398,9 @@ static bool measure_rows(Evaluation *e, Error *err)
             if (!m->chosen)
                 continue;
             if (!m->kind->parts->of_records(m->state, e->rows[r].records[i], e->setting.count,
-                                            values, err))
-                return false;
+                                            values, &inner))
+                return error_set(err, "%.200s and its other shards: row.%zu.%s: %.300s",
+                                 merge->first->path, r, m->kind->name, inner.text);
             values += m->kind->column_count;
         }
     }
@@ -398,7 +415,7 @@ Statistics *statistics_merge(const char *const *paths, size_t count, Error *err)
     for (size_t i = 0; ok && i < count; i++)
         ok = take_file(&m, paths[i], err);
     ok = ok && shard_cover(m.parts, m.part_count, m.s->evaluation->setting.count, err) &&
-         measure_rows(m.s->evaluation, err);
+         measure_rows(&m, err);
     safetensors_free(m.first);
     mem_free(m.parts);
     if (ok)

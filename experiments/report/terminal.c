@@ -35,6 +35,17 @@ static void add_ramp(Buffer *out, const uint8_t *upper, const uint8_t *lower, si
     buffer_add(out, &ramp[light * 9u / 510u], 1);
 }
 
+void terminal_crop(Picture *p, size_t columns, size_t lines)
+{
+    const size_t width = p->width < columns ? p->width : columns;
+    if (p->height / 2 >= lines)
+        p->height = 2 * lines;
+    for (size_t y = 0; y < p->height; y++)
+        memmove(p->pixels + y * width * p->channels, p->pixels + y * p->width * p->channels,
+                width * p->channels);
+    p->width = width;
+}
+
 void terminal_picture(Buffer *out, const Picture *p, bool colours)
 {
     static const uint8_t black[3] = {0, 0, 0};

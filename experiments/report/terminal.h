@@ -11,5 +11,7 @@
  * block character (UTF-8), in the 256 colours that terminals have (ECMA-48); else one of
  * " .:-=+*#%@" for the mean of both, dark to light.  A missing last row is black. */
 void terminal_picture(Buffer *out, const Picture *p, bool colours);
+/* Cuts off, in place, what goes beyond so many columns and lines of terminal_picture. */
+void terminal_crop(Picture *p, size_t columns, size_t lines);
 
 #endif

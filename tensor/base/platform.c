@@ -74,15 +74,22 @@ bool platform_is_terminal(FILE *file)
     return isatty(fileno(file)) == 1;
 }
 
-int platform_terminal_width(void)
+void platform_terminal_size(FILE *file, size_t *columns, size_t *lines)
 {
+    *columns = 80;
+    *lines = 24;
 #ifdef TIOCGWINSZ
     struct winsize size;
 
-    if (ioctl(STDERR_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col > 0)
-        return size.ws_col;
+    if (ioctl(fileno(file), TIOCGWINSZ, &size) != 0)
+        return;
+    if (size.ws_col > 0)
+        *columns = size.ws_col;
+    if (size.ws_row > 0)
+        *lines = size.ws_row;
+#else
+    (void)file;
 #endif
-    return 80;
 }
 
 /* One press of Ctrl-C may come several times, from the terminal and from a program that started
@@ -344,9 +351,11 @@ bool platform_is_terminal(FILE *file)
     return false;
 }
 
-int platform_terminal_width(void)
+void platform_terminal_size(FILE *file, size_t *columns, size_t *lines)
 {
-    return 80;
+    (void)file;
+    *columns = 80;
+    *lines = 24;
 }
 
 static bool again(void)

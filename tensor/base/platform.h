@@ -11,7 +11,8 @@
 double platform_seconds(void);         /* monotonic where the system has such a clock */
 void platform_sleep(double seconds);   /* or until a signal comes; plain C: at once */
 bool platform_is_terminal(FILE *file); /* false in plain C */
-int platform_terminal_width(void);     /* columns of stderr; 80 if unknown */
+/* Of the terminal behind the file; 80 columns and 24 lines if it is none, or in plain C. */
+void platform_terminal_size(FILE *file, size_t *columns, size_t *lines);
 /* SIGINT, SIGTERM and SIGHUP set a flag instead of ending the program, unless they were ignored; a
  * second one ends it at once, if it comes a second or more after the first.  Writing to a pipe that
  * nobody reads, or beyond the limit of a file's size, fails instead of ending the program.  (Plain

@@ -34,10 +34,10 @@ Dataset *toy_open(const char *spec, bool test_split);
 
 /* config_set, which must succeed. */
 void toy_set(Config *c, const char *key, const char *value);
-/* glyphs, MLP of width 16, batches of 8, `steps` steps. */
 /* The published kind of U-Net on 4x4 pictures of 5 levels: ch channels, one block at each of two
  * scales, the second `mult` times as wide. */
 Config toy_unet_config(int ch, int mult);
+/* glyphs, MLP of width 16, batches of 8, `steps` steps. */
 Config toy_config(ConfigRole role, int64_t steps);
 
 #endif

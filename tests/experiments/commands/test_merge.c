@@ -194,6 +194,9 @@ START_TEST(samples_that_do_not_belong_together)
     says("merge @p0.npy @p1.npy @p2.npy --out @o.npy", 1, "p1.npy.json: cannot be read: expected");
     ck_assert(!platform_exists(toy("o.npy")));
     says("merge @p0.npy --out @p0.npy", 1, "expected another name than a shard's");
+#ifndef DI4C_PLAIN_C
+    says("merge @p0.npy --out @./p0.npy", 1, "expected another name than a shard's");
+#endif
     expect(SAMPLE "--shard 0/2 --out @p.png", 0);
     says("merge @p0.npy @p.png --out @o.npy", 1, "p.png: expected a name that ends in .npy");
 }
@@ -264,6 +267,10 @@ START_TEST(a_loop_of_processes_goes_on_after_a_stop)
     /* no model of that name: nothing is made, and parts that are whole stay */
     ck_assert_int_ne(script(LOOP "/none.safetensors"), 0);
     ck_assert(!platform_exists(toy("o.npy")) && platform_exists(DIR "/o.npy.parts"));
+    /* parts of another command are not taken for those of this one */
+    ck_assert_int_ne(script(LOOP "/t.safetensors"), 0);
+    ck_assert_ptr_nonnull(strstr(said(stderr), "o.npy.parts has parts of another command"));
+    ck_assert_int_eq(remove(DIR "/o.npy.parts/command"), 0);
     expect(SAMPLE "--shard 2/5 --out @o.npy.parts/part-2.npy", 0);
     ck_assert_int_eq(remove(DIR "/o.npy.parts/part-2.npy.json"), 0); /* stopped before its note */
     expect(SAMPLE "--shard 3/5 --out @o.npy.parts/part-3.npy", 0);

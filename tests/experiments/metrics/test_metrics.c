@@ -4,7 +4,7 @@
 #include <string.h>
 
 #include "experiments/data/batches.h"
-#include "experiments/metrics/bits.h"
+#include "experiments/metrics/kinds/bits.h"
 #include "experiments/metrics/metrics.h"
 #include "tensor/base/memory.h"
 #include "tests/tools/toys.h"

@@ -45,6 +45,8 @@ START_TEST(what_is_not_there_is_named)
     numbers_put(&n, "list", wrong, 5);
     ck_assert_ptr_null(numbers_get(&n, "other", 2, &err));
     ck_assert_str_eq(err.text, "other: 0 numbers, expected 2");
+    ck_assert_ptr_null(numbers_get(&n, "other", 0, &err));
+    ck_assert_str_eq(err.text, "other is missing");
     ck_assert_ptr_null(numbers_get(&n, "list", 4, &err));
     ck_assert_str_eq(err.text, "list: 5 numbers, expected 4");
     ck_assert(!numbers_get_one(&n, "list", &one, &err));

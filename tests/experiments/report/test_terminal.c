@@ -36,6 +36,25 @@ START_TEST(greys_and_colours_are_the_nearest)
 }
 END_TEST
 
+/* A frame is never larger than its terminal, or the next one does not fall on it. */
+START_TEST(pictures_are_cut_to_size)
+{
+    static const size_t sizes[][4] = {/* columns and lines; height and width then */
+                                      {9, 9, 5, 3}, {3, 3, 5, 3}, {2, 3, 5, 2}, {9, 2, 4, 3},
+                                      {1, 1, 2, 1}, {2, 2, 4, 2}, {0, 0, 0, 0}};
+    for (size_t i = 0; i < sizeof sizes / sizeof sizes[0]; i++) {
+        uint8_t pixels[5 * 3 * 3];
+        for (size_t k = 0; k < sizeof pixels; k++)
+            pixels[k] = (uint8_t)k;
+        Picture p = {5, 3, 3, pixels};
+        terminal_crop(&p, sizes[i][0], sizes[i][1]);
+        ck_assert(p.height == sizes[i][2] && p.width == sizes[i][3]);
+        for (size_t k = 0; k < p.height * p.width * 3; k++)
+            ck_assert_uint_eq(pixels[k], k / (3 * p.width) * 9 + k % (3 * p.width));
+    }
+}
+END_TEST
+
 static void tear_down(void)
 {
     ck_assert_uint_eq(mem_in_use(), 0);
@@ -48,6 +67,7 @@ Suite *terminal_suite(void)
     tcase_add_checked_fixture(t, NULL, tear_down);
     tcase_add_test(t, two_rows_are_a_line);
     tcase_add_test(t, greys_and_colours_are_the_nearest);
+    tcase_add_test(t, pictures_are_cut_to_size);
     suite_add_tcase(suite, t);
     return suite;
 }

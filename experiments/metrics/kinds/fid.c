@@ -19,6 +19,8 @@ static bool check_fid(const MetricSetting *setting, Error *err)
     const InceptionEye *eye = setting->eye;
     if (setting->text)
         return error_set(err, "--metrics fid: expected pictures, found a text");
+    if (setting->outside && !(eye && eye->reference))
+        return error_set(err, "--samples: expected --reference, what fid is to compare with");
     if (!eye || !eye->file)
         return error_set(err, "--metrics fid: expected --inception FILE, pytorch-fid's weights");
     return !eye->statistics || path_has_suffix(eye->statistics, ".npz") ||

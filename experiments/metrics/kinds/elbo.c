@@ -1,7 +1,7 @@
 /* elbo: bits that a product model needs for data, by diffusion/elbo.h. */
 #include "diffusion/elbo.h"
 
-#include "experiments/metrics/bits.h"
+#include "experiments/metrics/kinds/bits.h"
 #include "experiments/metrics/metric.h"
 #include "tensor/base/text.h"
 

@@ -7,8 +7,8 @@
 #include <string.h>
 
 #include "experiments/data/text/rendering.h"
+#include "experiments/metrics/kinds/text_metric.h"
 #include "experiments/metrics/text/word_set.h"
-#include "experiments/metrics/text_metric.h"
 #include "nn/formats/byte_order.h"
 #include "tensor/base/memory.h"
 #include "tensor/base/text.h"

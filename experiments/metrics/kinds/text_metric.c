@@ -1,5 +1,5 @@
 /* Texts alone, and their test splits. */
-#include "experiments/metrics/text_metric.h"
+#include "experiments/metrics/kinds/text_metric.h"
 
 #include "experiments/data/batches.h"
 #include "experiments/data/datasets.h"

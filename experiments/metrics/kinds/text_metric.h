@@ -1,6 +1,6 @@
 /* What the metrics of texts share. */
-#ifndef DI4C_EXPERIMENTS_METRICS_TEXT_METRIC_H
-#define DI4C_EXPERIMENTS_METRICS_TEXT_METRIC_H
+#ifndef DI4C_EXPERIMENTS_METRICS_KINDS_TEXT_METRIC_H
+#define DI4C_EXPERIMENTS_METRICS_KINDS_TEXT_METRIC_H
 
 #include "experiments/metrics/metric.h"
 

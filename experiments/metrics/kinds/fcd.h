@@ -1,6 +1,6 @@
 /* FCD: the Frechet distance of samples from the training pictures in a classifier's features. */
-#ifndef DI4C_EXPERIMENTS_METRICS_FCD_H
-#define DI4C_EXPERIMENTS_METRICS_FCD_H
+#ifndef DI4C_EXPERIMENTS_METRICS_KINDS_FCD_H
+#define DI4C_EXPERIMENTS_METRICS_KINDS_FCD_H
 
 #include "experiments/metrics/features/classifier.h"
 #include "experiments/metrics/features/frechet.h"

@@ -1,5 +1,5 @@
 /* The FCD, its floor, and the metric `fcd`: which classifier it has, and what is said about it. */
-#include "experiments/metrics/fcd.h"
+#include "experiments/metrics/kinds/fcd.h"
 
 #include <math.h>
 #include <string.h>

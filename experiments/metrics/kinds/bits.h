@@ -1,7 +1,7 @@
 /* What the metrics in bits share: the pictures that a bound is taken on, and how its standard error
  * reads. */
-#ifndef DI4C_EXPERIMENTS_METRICS_BITS_H
-#define DI4C_EXPERIMENTS_METRICS_BITS_H
+#ifndef DI4C_EXPERIMENTS_METRICS_KINDS_BITS_H
+#define DI4C_EXPERIMENTS_METRICS_KINDS_BITS_H
 
 #include "experiments/metrics/metric.h"
 

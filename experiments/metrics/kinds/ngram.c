@@ -1,8 +1,8 @@
 /* ngram: how likely samples are under an n-gram model of the training text. */
 #include <math.h>
 
+#include "experiments/metrics/kinds/text_metric.h"
 #include "experiments/metrics/text/ngram_model.h"
-#include "experiments/metrics/text_metric.h"
 #include "nn/formats/byte_order.h"
 #include "tensor/base/memory.h"
 #include "tensor/base/text.h"

@@ -3,7 +3,7 @@
 
 #include "diffusion/sampler/sampler.h"
 #include "diffusion/step_bound.h"
-#include "experiments/metrics/bits.h"
+#include "experiments/metrics/kinds/bits.h"
 #include "experiments/metrics/metric.h"
 #include "tensor/base/memory.h"
 #include "tensor/base/text.h"

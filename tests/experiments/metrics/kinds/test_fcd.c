@@ -4,7 +4,7 @@
 #include <string.h>
 
 #include "experiments/data/batches.h"
-#include "experiments/metrics/fcd.h"
+#include "experiments/metrics/kinds/fcd.h"
 #include "tensor/base/memory.h"
 #include "tensor/base/threads.h"
 #include "tests/tools/toys.h"

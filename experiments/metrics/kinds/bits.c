@@ -1,5 +1,5 @@
 /* Pictures and standard errors of the metrics in bits. */
-#include "experiments/metrics/bits.h"
+#include "experiments/metrics/kinds/bits.h"
 
 #include <math.h>
 #include <string.h>

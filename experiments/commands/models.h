@@ -4,7 +4,7 @@
 
 #include "experiments/model/model.h"
 #include "nn/checkpoint.h"
-#include "nn/formats/png.h"
+#include "nn/formats/packed/png.h"
 
 typedef struct Models {
     Model *model, *teacher; /* teacher: NULL if none is named */

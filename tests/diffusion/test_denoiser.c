@@ -174,7 +174,7 @@ START_TEST(the_broken_operation_is_named)
     float out[B * D * S];
 
     case_make(&c);
-    Denoiser broken = {head_of(D), 0, NULL, broken_forward, NULL, LAMBDA_UNIFORM, LAMBDA_STEP};
+    Denoiser broken = {.head = head_of(D), .forward = broken_forward};
     NetworkInput in = {&c.x, c.t, NULL, NULL, NULL};
     ck_assert(diffusion_denoise(&broken, c.g, &in, 3, out));
     c.g->check_finite = true;

@@ -64,7 +64,7 @@ Denoiser formula_denoiser(Formula *f, const Process *p, size_t dims, size_t lamb
 {
     size_t states = p->states - (p->mask >= 0 ? 1 : 0);
     Head head = {&diffusion_softmax, dims, states, 1, false, p->mask};
-    Denoiser d = {head, lambda_dims, NULL, formula_forward, f, LAMBDA_UNIFORM, LAMBDA_STEP};
+    Denoiser d = {.head = head, .lambda_dims = lambda_dims, .forward = formula_forward, .self = f};
     return d;
 }
 

@@ -112,13 +112,8 @@ static Var *counting_forward(const Denoiser *d, Graph *g, const NetworkInput *in
 START_TEST(masks_follow_the_schedule)
 {
     Process *p = world_process(0, S);
-    Denoiser d = {{&diffusion_softmax, WIDE, 2, 1, false, MASK},
-                  0,
-                  NULL,
-                  counting_forward,
-                  NULL,
-                  LAMBDA_UNIFORM,
-                  LAMBDA_STEP};
+    Denoiser d = {.head = {&diffusion_softmax, WIDE, 2, 1, false, MASK},
+                  .forward = counting_forward};
     SamplerSettings s = diffusion_sampler_defaults();
     SampleRequest r = {.sampler = diffusion_sampler_find("confidence", NULL),
                        .settings = &s,

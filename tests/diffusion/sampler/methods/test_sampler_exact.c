@@ -86,13 +86,7 @@ static Var *watching_forward(const Denoiser *d, Graph *g, const NetworkInput *in
 START_TEST(first_times_have_their_law)
 {
     Process *p = world_process(0, 3);
-    Denoiser d = {{&diffusion_softmax, WIDE, 2, 1, false, 2},
-                  0,
-                  NULL,
-                  watching_forward,
-                  NULL,
-                  LAMBDA_UNIFORM,
-                  LAMBDA_STEP};
+    Denoiser d = {.head = {&diffusion_softmax, WIDE, 2, 1, false, 2}, .forward = watching_forward};
     SampleRequest r = request_of("first-hitting", NULL, &d, p);
     States out = states_alloc(RUNS, WIDE);
     double worst = 0.0;

@@ -94,13 +94,9 @@ START_TEST(a_mixture_reaches_the_data_in_one_step)
     Process *p = masks(2);
     FiniteLaw *law = equal_bits();
     Denoiser *exact = exact_denoiser_create(law, p);
-    Denoiser student = {{&diffusion_softmax, 2, 2, 1, false, 2},
-                        1,
-                        NULL,
-                        coupled_forward,
-                        NULL,
-                        LAMBDA_UNIFORM,
-                        LAMBDA_STEP};
+    Denoiser student = {.head = {&diffusion_softmax, 2, 2, 1, false, 2},
+                        .lambda_dims = 1,
+                        .forward = coupled_forward};
     BoundChain *c = bound_chain_create(p, exact, 4);
     double terms[4], out[4];
 

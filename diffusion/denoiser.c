@@ -101,6 +101,11 @@ bool diffusion_denoise(const Denoiser *d, Graph *g, const NetworkInput *in, size
     return true;
 }
 
+bool diffusion_uses_lambda(const Denoiser *d, size_t steps)
+{
+    return d->lambda_dims > 0 && (d->lambda_steps == 0 || steps <= d->lambda_steps);
+}
+
 size_t diffusion_lambda_uniforms(const Denoiser *d)
 {
     return d->lambda_dims + (d->lambda_law == LAMBDA_MIXTURE && d->lambda_dims > 0 ? 1 : 0);
@@ -120,10 +125,9 @@ void diffusion_lambda_of_uniforms(const Denoiser *d, const double *u, double *la
 
 void diffusion_draw_one_lambda(const Denoiser *d, Rng *rng, double *lambda)
 {
-    double u[DIFF_LAMBDA_UNIFORMS_MAX];
     size_t count = diffusion_lambda_uniforms(d);
+    double *u = threads_scratch(SCRATCH_LAMBDA, count * sizeof *u);
 
-    TENSOR_CHECK(count <= DIFF_LAMBDA_UNIFORMS_MAX, "%zu lambdas a sample", d->lambda_dims);
     for (size_t i = 0; i < count; i++)
         u[i] = rng_uniform(rng);
     diffusion_lambda_of_uniforms(d, u, lambda);

@@ -31,6 +31,7 @@ struct Denoiser {
     void *self; /* of tables */
     LambdaLaw lambda_law;
     LambdaScope lambda_scope; /* what the model was trained for */
+    size_t lambda_steps;      /* see diffusion_uses_lambda; 0: any number of steps */
 };
 
 /* The denoiser of a network (kept, not owned) whose outputs must fit the head (checked). */
@@ -46,15 +47,19 @@ Var *diffusion_run_rows(const Denoiser *d, Graph *g, const NetworkInput *in, siz
  * g->bad_op can be read. */
 bool diffusion_denoise(const Denoiser *d, Graph *g, const NetworkInput *in, size_t batch,
                        float *out);
+/* Does a sampler of so many steps give the model a lambda?  If not, zeros stand for it, and the
+ * model is a product: many small steps need no lambda, and one that was taught for few of them
+ * costs its divergence in all. */
+bool diffusion_uses_lambda(const Denoiser *d, size_t steps);
 /* lambda (B, lambda_dims) from the model's law, sample b from its stream. */
 void diffusion_draw_lambda(const Denoiser *d, double *lambda, size_t batch, const Rng *streams);
 /* One lambda (lambda_dims) from rng. */
 void diffusion_draw_one_lambda(const Denoiser *d, Rng *rng, double *lambda);
 /* The law's quantiles: u (diffusion_lambda_uniforms) uniform on [0,1) become lambda (lambda_dims),
- * so that stratified u give stratified lambdas.  The draws are this of uniform ones. */
+ * so that stratified u give stratified lambdas.  The draws are this of uniform ones.  u may be
+ * lambda, unless the law is a mixture. */
 void diffusion_lambda_of_uniforms(const Denoiser *d, const double *u, double *lambda);
 /* lambda_dims, and one more for a mixture, which chooses the component. */
 size_t diffusion_lambda_uniforms(const Denoiser *d);
-enum { DIFF_LAMBDA_UNIFORMS_MAX = 65 };
 
 #endif

@@ -27,6 +27,7 @@ typedef struct Work {
     const States *x0;
     const Encoder *encoder; /* that is used, or NULL */
     LambdaScope scope;
+    bool lambdas;          /* the sampler gives the model lambdas */
     bool drawn;            /* x_s is drawn: the divergence of a mixture has no closed form */
     size_t K, S, pictures; /* rows of a picture; states; pictures of a batch */
     Graph *graph;
@@ -181,9 +182,11 @@ static bool run_network(Work *w, Error *err)
         memcpy(states_row(&x, r), states_row(&w->xt, r / w->K), D * sizeof *x.x);
         w->t[r] = (double)w->n / (double)w->request->steps;
     }
-    if (w->encoder != NULL)
+    if (!w->lambdas)
+        memset(w->lambda, 0, rows * m->lambda_dims * sizeof *w->lambda);
+    else if (w->encoder != NULL)
         finite = draw_encoded_lambdas(w);
-    else if (m->lambda_dims > 0)
+    else
         draw_prior_lambdas(w);
     finite = finite && diffusion_denoise(m, w->graph, &in, w->request->batch, w->numbers) &&
              tensor_all_finite(w->numbers, rows * diffusion_head_outputs(&m->head));
@@ -270,7 +273,7 @@ static bool check_step_bound(const Work *w, Error *err)
                  w->x0->batch, w->x0->dims, head->dims);
     TENSOR_CHECK(r->steps >= 1 && r->lambdas >= 1 && r->batch >= 1,
                  "%zu steps, %zu lambdas, batches of %zu", r->steps, r->lambdas, r->batch);
-    if (r->model->lambda_dims == 0 || w->encoder != NULL || w->scope == LAMBDA_STEP)
+    if (!w->lambdas || w->encoder != NULL || w->scope == LAMBDA_STEP)
         return true;
     return error_set(err,
                      "bound: one lambda for the whole sample, but the model has no recognition "
@@ -292,7 +295,8 @@ static Work start(const StepBoundRequest *r, const States *x0)
     const Encoder *e = m->net != NULL ? m->net->encoder : NULL;
     if (e != NULL && (e->input == ENCODER_CLEAN) == (w.scope == LAMBDA_SAMPLE))
         w.encoder = e;
-    w.drawn = m->lambda_dims > 0 && w.encoder == NULL;
+    w.lambdas = diffusion_uses_lambda(m, r->steps);
+    w.drawn = w.lambdas && w.encoder == NULL;
     if (w.drawn)
         w.K = r->lambdas;
     w.pictures = r->batch / w.K > 0 ? r->batch / w.K : 1;

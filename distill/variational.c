@@ -10,6 +10,7 @@
 #include <math.h>
 #include <string.h>
 
+#include "autograd/operations.h"
 #include "diffusion/head/batch.h"
 #include "diffusion/posterior.h"
 #include "diffusion/process/marginal.h"
@@ -48,6 +49,7 @@ typedef struct VariationalStep {
     const Process *p;
     size_t B, D, rows;      /* rows: B, or 2 B with the consistency term */
     double *t, *u, *weight; /* (rows), (B), (rows) */
+    double *given;          /* (rows): 1, or 0: the row's step has no lambda */
     double *before;         /* (B): LAMBDA_SAMPLE: the time after the step */
     PosteriorStep **steps;  /* (B): of noise without a mask, LAMBDA_SAMPLE; NULL: the last step */
     States x0, xt;          /* (rows, D): targets; noised */
@@ -100,6 +102,7 @@ static void draw_grid_time(VariationalStep *s, size_t b, double u)
     s->t[b] = (double)n / (double)N;
     s->before[b] = (double)(n - 1) / (double)N;
     s->weight[b] = grid_step_weight(s->p, N, n);
+    s->given[b] = diffusion_uses_lambda(s->student, N) ? 1.0 : 0.0;
 }
 
 static void draw_step_time(VariationalStep *s, size_t b, double u, double v)
@@ -247,6 +250,19 @@ static void add_reconstruction(VariationalStep *s, const float *out, size_t firs
     *(first < s->B ? &s->report.reconstruction : &s->report.consistency) += part * (double)s->D;
 }
 
+/* x (count, ...) with the rows first.. that have no lambda at 0; no gradient passes there. */
+static Var *where_given(const VariationalStep *s, Var *x, size_t first)
+{
+    size_t count = x->value.shape[0], row = x->value.shape[1];
+    Tensor given = tensor_make2(x->graph->arena, count, row);
+
+    if (s->student->lambda_steps == 0)
+        return x;
+    for (size_t i = 0; i < count * row; i++)
+        given.data[i] = (float)s->given[first + i / row];
+    return ag_multiply(x, ag_constant(x->graph, given));
+}
+
 /* The rows are all of the data or all of the consistency term. */
 static bool bound_block(void *context, size_t first, size_t count)
 {
@@ -255,8 +271,10 @@ static bool bound_block(void *context, size_t first, size_t count)
     size_t size = count * diffusion_head_outputs(&s->student->head), L = s->student->lambda_dims;
     States x0 = states_rows(&s->x0, first, count), xt = states_rows(&s->xt, first, count);
     const Encoder *encoder = s->student->net->encoder;
-    Var *stats = nn_encode(encoder, s->work->graph, &x0, &xt, s->t + first);
-    Var *lambda = nn_encoder_draw(encoder, stats, uniform_of(s, s->noise, first, count));
+    /* statistics of zeros are those of the prior */
+    Var *stats = where_given(s, nn_encode(encoder, s->work->graph, &x0, &xt, s->t + first), first);
+    Var *drawn = nn_encoder_draw(encoder, stats, uniform_of(s, s->noise, first, count));
+    Var *lambda = where_given(s, drawn, first);
     NetworkInput in = {.x = &s->xt, .t = s->t, .dropout = s->dropout, .lambda_var = lambda};
     Var *out = diffusion_run_rows(s->student, s->work->graph, &in, first, count);
     float *dout = arena_zeroed(s->work->arena, size, sizeof *dout);
@@ -335,6 +353,10 @@ static void check_bound(const VariationalStep *s, const States *x0)
     TENSOR_CHECK(c->scope == LAMBDA_STEP || c->scope == LAMBDA_SAMPLE, "scope %d", (int)c->scope);
     TENSOR_CHECK(c->scope == LAMBDA_STEP || c->consistency_weight == 0.0,
                  "consistency %g with one lambda a sample", c->consistency_weight);
+    TENSOR_CHECK(d->lambda_steps == 0 ||
+                     (c->scope == LAMBDA_SAMPLE && d->lambda_law != LAMBDA_UNIFORM),
+                 "lambda up to %zu steps, with law %d and scope %d", d->lambda_steps,
+                 (int)d->lambda_law, (int)c->scope);
     TENSOR_CHECK(c->scope == LAMBDA_STEP || c->distill_weight == 0.0,
                  "distillation %g with one lambda a sample", c->distill_weight);
     TENSOR_CHECK((c->consistency_weight == 0.0 && c->distill_weight == 0.0) || s->teacher != NULL,
@@ -384,6 +406,7 @@ static bool run_bound(VariationalStep *s, const States *x0)
     s->u = arena_alloc(s->work->arena, s->B, sizeof *s->u);
     s->before = arena_zeroed(s->work->arena, s->B, sizeof *s->before);
     s->weight = arena_alloc(s->work->arena, s->rows, sizeof *s->weight);
+    s->given = arena_alloc(s->work->arena, s->rows, sizeof *s->given);
     s->x0 = states_make(s->work->arena, s->rows, s->D);
     s->xt = states_make(s->work->arena, s->rows, s->D);
     memcpy(s->x0.x, x0->x, s->B * s->D * sizeof *x0->x);

@@ -2,6 +2,7 @@
 #include "diffusion/sampler/batch.h"
 
 #include <math.h>
+#include <string.h>
 
 #include "diffusion/head/batch.h"
 #include "diffusion/sampler/samplers.h"
@@ -117,13 +118,15 @@ void sampler_draw_lambda(SamplerBatch *b)
 {
     const SampleRequest *r = b->request;
     size_t dims = b->model->lambda_dims, uniforms = diffusion_lambda_uniforms(b->model);
-    double u[DIFF_LAMBDA_UNIFORMS_MAX];
+    double *u = threads_scratch(SCRATCH_LAMBDA, uniforms * sizeof *u);
 
     if (dims == 0)
         return;
+    if (!diffusion_uses_lambda(b->model, r->steps)) {
+        memset(b->lambda, 0, b->count * dims * sizeof *b->lambda);
+        return;
+    }
     size_t call = sampler_lambda_scope(b) == LAMBDA_SAMPLE ? 0 : b->call;
-    TENSOR_CHECK(uniforms <= DIFF_LAMBDA_UNIFORMS_MAX, "%zu lambdas a sample", dims);
-
     for (size_t i = 0; i < b->count; i++) {
         Rng rng = stream_of_call(b, DRAW_LAMBDA, i, call);
         for (size_t k = 0; k < uniforms; k++) {

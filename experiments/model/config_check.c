@@ -9,6 +9,14 @@ static bool check_student(const Config *c, Error *err)
                          c->delta_min, c->delta_max);
     if (c->t_min + c->delta_max >= 1)
         return error_set(err, "configuration: t_min + delta_max: expected less than 1");
+    if (c->lambda_steps > 0 && c->lambda_scope == 0)
+        return error_set(err, "configuration: lambda_steps=%lld with lambda_scope=step: expected 0",
+                         (long long)c->lambda_steps);
+    if (c->lambda_steps > 0 && c->lambda_law == LAMBDA_UNIFORM)
+        return error_set(err,
+                         "configuration: lambda_steps=%lld with lambda_law=uniform: expected "
+                         "normal or mixture, in which 0 is the mean",
+                         (long long)c->lambda_steps);
     return true;
 }
 

@@ -298,6 +298,15 @@ const ConfigKey config_own_keys[] = {
                  .high = 4096,
                  .help = "student, lambda_law=mixture: Gaussians of the fitted law"},
      .offset = offsetof(Config, prior_components)},
+    {.setting = {.name = "lambda_steps",
+                 .type = SETTING_INTEGER,
+                 .initial = "0",
+                 .low = 0,
+                 .high = 1024,
+                 .help =
+                     "student, one lambda a sample: samplers of more steps give it none; 0: all "
+                     "give it one"},
+     .offset = offsetof(Config, lambda_steps)},
     {.setting = {.name = "lambda_input",
                  .type = SETTING_CHOICE,
                  .initial = "sinusoids",

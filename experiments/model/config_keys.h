@@ -40,7 +40,7 @@ typedef struct Config {
     double t_min, nll_weight, eps;
     bool two_passes, stratified_times;
     /* student */
-    int64_t lambda_dims, lambdas, distill_lambdas;
+    int64_t lambda_dims, lambda_steps, lambdas, distill_lambdas;
     double lambda_gain;
     int data_weight; /* DataWeight */
     bool control_variates, stratified_lambda;

@@ -43,6 +43,7 @@ typedef enum ScratchSlot {
     SCRATCH_LOSS,
     SCRATCH_PROCESS,
     SCRATCH_SAMPLER,
+    SCRATCH_LAMBDA,
     SCRATCH_REDUCE,
     SCRATCH_SLOTS
 } ScratchSlot;

@@ -210,6 +210,32 @@ START_TEST(one_lambda_a_sample)
 }
 END_TEST
 
+/* Samplers of more steps than the model has lambdas for: the bound of the product at lambda 0, and
+ * nothing to pay; no recognition network is needed then. */
+START_TEST(no_lambda_for_many_steps)
+{
+    Process *p = world_process(0, S);
+    Network *net = student(_i == 0 ? ENCODER_CLEAN : ENCODER_NONE);
+    Denoiser d = student_denoiser(net, LAMBDA_SAMPLE);
+    StepBoundRequest r = {.model = &d, .process = p, .lambdas = 1, .batch = 999, .seed = 2};
+
+    d.lambda_steps = 1;
+    r.steps = 2;
+    const StepBound b = bound_of(&r, PICTURES);
+    const double expected = steps_by_hand(&d, p, 2, 0.0) / (WORLD_D * LN2);
+    ck_assert_double_eq(b.lambda, 0.0);
+    ck_assert_msg(fabs(b.total - expected) < 6.0 * b.error + 1e-4, "%g +- %g, %g", b.total, b.error,
+                  expected);
+    d.lambda_steps = 2;
+    if (_i == 0) {
+        const StepBound told = bound_of(&r, PICTURES);
+        ck_assert(told.lambda > 0.0 && fabs(told.total - expected) > 6.0 * told.error);
+    }
+    nn_network_destroy(net);
+    diffusion_process_destroy(p);
+}
+END_TEST
+
 /* KL( N(0, 1) || N(m, s^2) ) for a law of one component, from draws of q. */
 START_TEST(a_law_of_its_own)
 {
@@ -317,6 +343,7 @@ Suite *step_bound_suite(void)
     tcase_add_loop_test(tc, product_models_have_the_enumerated_bound, 0, 5);
     tcase_add_loop_test(tc, many_lambdas_come_near_the_likelihood, 0, 3);
     tcase_add_test(tc, one_lambda_a_sample);
+    tcase_add_loop_test(tc, no_lambda_for_many_steps, 0, 2);
     tcase_add_test(tc, a_law_of_its_own);
     tcase_add_test(tc, a_lambda_for_each_step);
     tcase_add_test(tc, batches_and_threads_change_nothing);

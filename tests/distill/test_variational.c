@@ -142,6 +142,24 @@ START_TEST(gradient_is_that_of_the_loss)
 }
 END_TEST
 
+/* The same where steps of more than one have no lambda: their rows pay nothing for it, and the
+ * recognition network learns from the others alone. */
+START_TEST(rows_without_lambda)
+{
+    Case c = case_with(_i == 0, LAMBDA_SAMPLE, B);
+    c.student.lambda_steps = 1;
+    check_loss_gradient(&c.net->params, loss_of, &c, 1.0);
+    const VariationalReport some = run(&c, 5, 0);
+    c.student.lambda_steps = 0;
+    const VariationalReport all = run(&c, 5, 0);
+    ck_assert(some.kl > 0.0 && some.kl < all.kl && some.reconstruction != all.reconstruction);
+    c.student.lambda_steps = 4; /* as many as there are */
+    const VariationalReport same = run(&c, 5, 0);
+    ck_assert_mem_eq(&same, &all, sizeof all);
+    case_free(&c);
+}
+END_TEST
+
 /* loss = (reconstruction + beta KL + weight (consistency + beta its KL) + weight distillation) / D.
  */
 START_TEST(the_report_adds_up)
@@ -407,6 +425,7 @@ Suite *variational_suite(void)
     Suite *s = suite_create("variational");
     TCase *tc = tcase_create("variational");
     tcase_add_loop_test(tc, gradient_is_that_of_the_loss, 0, 4);
+    tcase_add_loop_test(tc, rows_without_lambda, 0, 2);
     tcase_add_loop_test(tc, the_report_adds_up, 0, 2);
     tcase_add_loop_test(tc, the_mean_is_the_bound_of_the_sampler, 0, 2);
     tcase_add_test(tc, chunk_changes_nothing);

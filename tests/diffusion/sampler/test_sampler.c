@@ -89,6 +89,30 @@ START_TEST(one_lambda_a_sample_follows_the_mean_of_chains)
 }
 END_TEST
 
+/* Samplers of more steps than the model has lambdas for: the law of the product at lambda 0. */
+START_TEST(no_lambda_for_many_steps)
+{
+    for (size_t steps = 1; steps <= 3; steps++) {
+        Process *p = world_process((size_t)_i, 3);
+        Formula low = {0.4, 0, NULL}, high = {2.4, 0, NULL};
+        Denoiser d = formula_denoiser(&low, p, D, 2), a = formula_denoiser(&low, p, D, 0);
+        Denoiser b = formula_denoiser(&high, p, D, 0);
+        double law[WORLD_ALL], other[WORLD_ALL];
+        SampleRequest r = {.model = &a, .process = p, .steps = steps, .batch = 3000, .seed = steps};
+        world_law(law, &r);
+        r.model = &b;
+        world_law(other, &r);
+        d.lambda_scope = LAMBDA_SAMPLE;
+        d.lambda_steps = 2;
+        for (size_t i = 0; i < 9 && steps <= d.lambda_steps; i++)
+            law[i] = 0.5 * (law[i] + other[i]);
+        r.model = &d;
+        world_compare(&r, law, 10000);
+        diffusion_process_destroy(p);
+    }
+}
+END_TEST
+
 START_TEST(hybrid_samples_follow_the_enumerated_law)
 {
     for (size_t teacher_steps = 1; teacher_steps <= 3; teacher_steps++) {
@@ -138,7 +162,7 @@ START_TEST(equal_bits_are_missed_by_one_over_2n)
 {
     Process *p = world_process(0, 3);
     Head head = {&diffusion_softmax, D, 2, 1, false, 2};
-    Denoiser d = {head, 0, NULL, equal_bits_forward, NULL, LAMBDA_UNIFORM, LAMBDA_STEP};
+    Denoiser d = {.head = head, .forward = equal_bits_forward};
 
     for (size_t steps = 1; steps <= 8; steps++) {
         SampleRequest r = {.model = &d, .process = p, .steps = steps, .batch = 20000, .seed = 37};
@@ -622,6 +646,7 @@ Suite *sampler_suite(void)
     tcase_set_timeout(laws, 120);
     tcase_add_loop_test(laws, samples_follow_the_enumerated_law, 0, 4);
     tcase_add_loop_test(laws, one_lambda_a_sample_follows_the_mean_of_chains, 0, 4);
+    tcase_add_loop_test(laws, no_lambda_for_many_steps, 0, 4);
     tcase_add_loop_test(laws, hybrid_samples_follow_the_enumerated_law, 0, 4);
     tcase_add_loop_test(laws, authors_grid_ends_with_the_argmax, 0, 4);
     tcase_add_test(laws, equal_bits_are_missed_by_one_over_2n);

@@ -104,6 +104,29 @@ void nn_encoder_init_output(const Encoder *e, const LinearLayer *output, Rng rng
     }
 }
 
+PlaceLayers nn_encoder_add_places(ParamSet *set, size_t width, size_t lambda_dims)
+{
+    PlaceLayers layers;
+    layers.first = nn_linear_add(set, "encoder.first", width, lambda_dims);
+    layers.second = nn_linear_add(set, "encoder.second", width, lambda_dims);
+    return layers;
+}
+
+/* A layer's numbers at all places as one row a sample. */
+static Var *as_row(Graph *g, const LinearLayer *layer, Var *h)
+{
+    Var *y = nn_linear(g, layer, h);
+    const size_t batch = h->value.shape[0];
+    const size_t shape[] = {batch, batch > 0 ? tensor_size(&y->value) / batch : 0};
+    return ag_reshape(y, 2, shape);
+}
+
+Var *nn_encoder_at_places(Graph *g, const PlaceLayers *layers, Var *h)
+{
+    Var *first = as_row(g, &layers->first, h);
+    return ag_concat(first, as_row(g, &layers->second, h));
+}
+
 void nn_encoder_initialise(Encoder *e, Rng rng)
 {
     if (e != NULL) {

@@ -53,6 +53,14 @@ double nn_encoder_log_density(const Encoder *e, const float *stats, const double
 
 /* For encoders: the last layer, whose box starts wide. */
 void nn_encoder_init_output(const Encoder *e, const LinearLayer *output, Rng rng);
+/* For encoders of lambdas at places: the last layers, "encoder.first" and "encoder.second", from
+ * `width` channels to the two numbers of each of a place's lambdas. */
+typedef struct PlaceLayers {
+    LinearLayer first, second;
+} PlaceLayers;
+PlaceLayers nn_encoder_add_places(ParamSet *set, size_t width, size_t lambda_dims);
+/* h (B, places..., width) -> stats (B, 2 L), L = places times a place's lambdas, place by place. */
+Var *nn_encoder_at_places(Graph *g, const PlaceLayers *layers, Var *h);
 void nn_encoder_initialise(Encoder *e, Rng rng); /* NULL is allowed, here and below */
 void nn_encoder_destroy(Encoder *e);
 

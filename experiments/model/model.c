@@ -84,7 +84,7 @@ static Network *network_layout(const Model *m, size_t lambda_dims, Error *err)
     Network *net = config.class->layout(&config, err);
     if (net != NULL && lambda_dims > 0 && m->config.lambda_law == LAMBDA_MIXTURE)
         net->prior =
-            nn_lambda_prior_add(&net->params, (size_t)m->config.prior_components, lambda_dims);
+            nn_lambda_prior_add(&net->params, (size_t)m->config.prior_components, net->lambda_dims);
     return net;
 }
 
@@ -136,6 +136,7 @@ static bool complete(Model *m, Error *err)
                        .mask = m->process->mask};
     m->denoiser = diffusion_network_denoiser(m->net, &head);
     m->denoiser.lambda_law = (LambdaLaw)c->lambda_law;
+    m->denoiser.lambda_steps = (size_t)c->lambda_steps;
     m->denoiser.lambda_scope = c->lambda_scope == 1 ? LAMBDA_SAMPLE : LAMBDA_STEP;
     return true;
 }

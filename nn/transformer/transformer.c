@@ -5,6 +5,7 @@
  *   h      = Embedding(x)  (+ a learned vector a place)     (B, D, width)
  *   token  = Linear(SiLU(Linear(e(lambda))))                (B, width), in front of h, or
  *   lambda = SiLU(Linear(SiLU(Linear(e(lambda)))))          (B, K); numbers for e(lambda) if so
+ *   h      = h + Linear(lambda_d) at each place d           lambda (B, D, L/D), or so
  *   h      = block(h, time, lambda), for each block         block.h
  *   logits = Linear(LN(h) gain), without the token          (B, D, out_states)
  *
@@ -29,13 +30,23 @@ typedef struct Transformer {
     Network base; /* first: a Network * is a Transformer * */
     TransformerConfig config;
     Param *embedding, *place, *gain; /* place NULL: rotary positions alone */
-    LinearLayer time0, time1, lambda0, lambda1, output;
+    LinearLayer time0, time1, lambda0, lambda1, lambda_place, output;
     TransformerBlock *blocks;
 } Transformer;
 
+static bool has(const TransformerConfig *c, TransformerLambda entry)
+{
+    return c->lambda_dims > 0 && c->lambda_entry == entry;
+}
+
 static bool has_token(const TransformerConfig *c)
 {
-    return c->lambda_dims > 0 && c->lambda_entry == TRANSFORMER_LAMBDA_TOKEN;
+    return has(c, TRANSFORMER_LAMBDA_TOKEN);
+}
+
+static bool has_places(const TransformerConfig *c)
+{
+    return has(c, TRANSFORMER_LAMBDA_PLACES);
 }
 
 /* Numbers by which one sample's lambda enters. */
@@ -54,7 +65,9 @@ static void add_conditions(Transformer *m)
         m->time0 = nn_linear_add(set, "time.0", c->embed, c->condition_width);
         m->time1 = nn_linear_add(set, "time.1", c->condition_width, c->condition_width);
     }
-    if (c->lambda_dims > 0) {
+    if (has_places(c)) {
+        m->lambda_place = nn_linear_add(set, "lambda", c->lambda_dims, c->width);
+    } else if (c->lambda_dims > 0) {
         const size_t hidden = LAMBDA_WIDER * c->embed;
         m->lambda0 = nn_linear_add(set, "lambda.0", lambda_width(c), hidden);
         m->lambda1 =
@@ -71,7 +84,7 @@ static void add_parameters(Transformer *m)
                               .heads = c->heads,
                               .condition_width = c->condition_width,
                               .time = c->time_conditioning,
-                              .lambda = c->lambda_dims > 0 && !has_token(c)};
+                              .lambda = has(c, TRANSFORMER_LAMBDA_CONDITIONING)};
     m->embedding = nn_param_add(set, "embedding.weight", PARAM_PLAIN, 2, table);
     if (c->learned_positions) {
         m->place = nn_param_add(set, "place.weight", PARAM_PLAIN, 2, places);
@@ -111,8 +124,10 @@ static void transformer_initialise(Network *net, uint64_t seed)
         init(&m->time0, 2.0, rng);
         init(&m->time1, 2.0, rng);
     }
-    if (c->lambda_dims > 0) {
-        const double gain = c->lambda_gain * c->lambda_gain;
+    const double gain = c->lambda_gain * c->lambda_gain;
+    if (has_places(c)) {
+        init(&m->lambda_place, gain, rng);
+    } else if (c->lambda_dims > 0) {
         init(&m->lambda0, (c->lambda_is_number ? 1.0 : 2.0) * gain, rng);
         init(&m->lambda1, 2.0, rng);
     }
@@ -159,6 +174,15 @@ static Var *sequence(const Transformer *m, Graph *g, const States *x, Var *token
     return ag_reshape(token != NULL ? ag_concat(token, h) : h, 3, shape);
 }
 
+/* h (B, D, width) with what lambda says of each place added. */
+static Var *with_places(const Transformer *m, Graph *g, Var *h, const NetworkInput *in)
+{
+    const TransformerConfig *c = &m->config;
+    const size_t shape[] = {in->x->batch, c->dims, c->lambda_dims};
+    Var *numbers = ag_reshape(nn_lambda_var(&m->base, g, in), 3, shape);
+    return ag_add(h, nn_linear(g, &m->lambda_place, numbers));
+}
+
 static Var *without_token(Var *h, size_t dims)
 {
     const size_t batch = h->value.shape[0], width = h->value.shape[2];
@@ -180,10 +204,13 @@ static Var *transformer_forward(const Network *net, Graph *g, const NetworkInput
     if (has_token(c)) {
         token = lambda_vector(m, g, in);
         condition.front = 1;
-    } else if (c->lambda_dims > 0) {
+    } else if (has(c, TRANSFORMER_LAMBDA_CONDITIONING)) {
         condition.lambda = ag_silu(lambda_vector(m, g, in));
     }
     Var *h = sequence(m, g, in->x, token);
+    if (has_places(c)) {
+        h = with_places(m, g, h, in);
+    }
     const AgScope scope = ag_scope_begin(g); /* in inference each block replaces its predecessor */
     for (size_t i = 0; i < c->blocks; i++) {
         h = ag_scope_end(scope, transformer_block(g, &m->blocks[i], h, &condition));
@@ -222,7 +249,7 @@ Network *nn_transformer_layout(const TransformerConfig *config, Error *err)
     m->base.kind = "transformer";
     m->base.dims = config->dims;
     m->base.states = config->states;
-    m->base.lambda_dims = config->lambda_dims;
+    m->base.lambda_dims = nn_transformer_lambdas(config);
     m->base.timeless = !config->time_conditioning;
     m->base.lambda_is_number = config->lambda_is_number;
     m->base.lambda_mean = config->lambda_mean;

@@ -43,8 +43,9 @@ static const Setting settings[SETTINGS] = {
     [LAMBDA] = {.name = "tf_lambda",
                 .type = SETTING_CHOICE,
                 .initial = "token",
-                .choices = "token|conditioning",
-                .help = "transformer student: lambda as a token in front, or as time is told",
+                .choices = "token|conditioning|places",
+                .help = "transformer student: lambda as a token in front, as time is told, or "
+                        "lambda_dims numbers of it at each place",
                 .of_student = true},
     [EMBED] = {.name = "embed",
                .type = SETTING_INTEGER,
@@ -65,8 +66,7 @@ static Network *layout(const NetworkConfig *n, Error *err)
     c.time_conditioning = n->own[CONDITIONING] != 0;
     c.condition_width = (size_t)n->own[CONDITION_WIDTH];
     c.learned_positions = n->own[POSITIONS] == POSITIONS_BOTH;
-    c.lambda_entry =
-        n->own[LAMBDA] == 0 ? TRANSFORMER_LAMBDA_TOKEN : TRANSFORMER_LAMBDA_CONDITIONING;
+    c.lambda_entry = (TransformerLambda)n->own[LAMBDA];
     if (n->own[EMBED] > 0)
         c.embed = (size_t)n->own[EMBED];
     c.time_scale = n->time_scale;

@@ -45,6 +45,11 @@ static bool in_range(const char *field, size_t value, size_t least, size_t most,
     return nn_possible_size(KIND, field, value, least, most, err);
 }
 
+size_t nn_transformer_lambdas(const TransformerConfig *c)
+{
+    return c->lambda_dims * (c->lambda_entry == TRANSFORMER_LAMBDA_PLACES ? c->dims : 1);
+}
+
 bool nn_transformer_possible(const TransformerConfig *c, Error *err)
 {
     if (!in_range("dims", c->dims, 1, MAX_DIMS, err) ||
@@ -64,6 +69,10 @@ bool nn_transformer_possible(const TransformerConfig *c, Error *err)
                          "transformer: width is %zu; it must be a multiple of twice its %zu heads, "
                          "since rotary positions turn pairs of a head's channels",
                          c->width, c->heads);
+    }
+    if (c->lambda_dims > 0 && c->lambda_entry == TRANSFORMER_LAMBDA_PLACES &&
+        !c->lambda_is_number) {
+        return error_set(err, "transformer: lambda at places enters as numbers, found sinusoids");
     }
     return nn_possible_dropout(KIND, c->dropout, err) &&
            nn_possible_time_scale(KIND, c->time_scale, err) &&

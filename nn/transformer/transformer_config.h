@@ -10,8 +10,9 @@
 
 /* How a student is given lambda. */
 typedef enum TransformerLambda {
-    TRANSFORMER_LAMBDA_TOKEN,       /* one more token in front of the sequence */
-    TRANSFORMER_LAMBDA_CONDITIONING /* as time: shifts, scales and gates of every block */
+    TRANSFORMER_LAMBDA_TOKEN,        /* one more token in front of the sequence */
+    TRANSFORMER_LAMBDA_CONDITIONING, /* as time: shifts, scales and gates of every block */
+    TRANSFORMER_LAMBDA_PLACES        /* numbers of it at each place, added to its token */
 } TransformerLambda;
 
 typedef struct TransformerConfig {
@@ -25,7 +26,7 @@ typedef struct TransformerConfig {
     bool learned_positions; /* a learned vector for each place, beside the rotary positions */
     double time_scale;
     double dropout;
-    size_t lambda_dims; /* 0: teacher */
+    size_t lambda_dims; /* 0: teacher; at places: of each */
     TransformerLambda lambda_entry;
     bool lambda_is_number;                /* lambda itself instead of its sinusoids */
     double lambda_mean, lambda_deviation; /* the network sees (lambda - mean)/deviation */
@@ -36,6 +37,8 @@ typedef struct TransformerConfig {
 
 /* The published size for text: 12 blocks of 768, 12 heads, 1024 tokens. */
 TransformerConfig nn_transformer_defaults(void);
+/* L, the numbers of a sample's lambda: at places, those of all D. */
+size_t nn_transformer_lambdas(const TransformerConfig *config);
 /* False and a sentence if a value is impossible. */
 bool nn_transformer_possible(const TransformerConfig *config, Error *err);
 

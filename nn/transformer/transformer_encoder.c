@@ -3,6 +3,7 @@
  *   h = Embedding(x_0) + place;  for pairs  h = h + Embedding'(x_t) + Linear(e(t))
  *   h = block(h), twice;  [m, v] = Linear(mean over positions of LN(h) gain)
  *
+ * or, where lambda has numbers at each place, m = Linear(LN(h) gain), v = Linear'(LN(h) gain).
  * A mean forgets where things are, and blocks with rotary positions know distances alone, so every
  * place has a learned vector. */
 #include "nn/transformer/transformer_encoder.h"
@@ -20,7 +21,9 @@ typedef struct TransformerEncoder {
     size_t width, embed;
     double time_scale;
     Param *clean, *noised, *place, *gain; /* noised NULL: no x_t and no t */
-    LinearLayer time, output;
+    bool places;
+    LinearLayer time, output; /* output: but for places */
+    PlaceLayers at_places;
     TransformerBlock blocks[BLOCKS];
 } TransformerEncoder;
 
@@ -62,8 +65,11 @@ static Var *encoder_forward(const Encoder *base, Graph *g, const States *x, cons
     for (size_t i = 0; i < BLOCKS; i++) {
         h = transformer_block(g, &e->blocks[i], h, &nothing);
     }
-    h = ag_mean_positions(transformer_norm(g, e->gain, h));
-    return ag_scope_end(whole, nn_linear(g, &e->output, h));
+    h = transformer_norm(g, e->gain, h);
+    if (!e->places) {
+        return ag_scope_end(whole, nn_linear(g, &e->output, ag_mean_positions(h)));
+    }
+    return ag_scope_end(whole, nn_encoder_at_places(g, &e->at_places, h));
 }
 
 static void encoder_initialise(Encoder *base, Rng rng)
@@ -79,7 +85,12 @@ static void encoder_initialise(Encoder *base, Rng rng)
         transformer_block_init(&e->blocks[i], rng);
     }
     nn_init_constant(e->gain, 1.0f);
-    nn_encoder_init_output(base, &e->output, rng);
+    if (e->places) {
+        nn_encoder_init_output(base, &e->at_places.first, rng);
+        nn_encoder_init_output(base, &e->at_places.second, rng);
+    } else {
+        nn_encoder_init_output(base, &e->output, rng);
+    }
 }
 
 static void add_parameters(TransformerEncoder *e, ParamSet *set, const TransformerConfig *c)
@@ -98,7 +109,11 @@ static void add_parameters(TransformerEncoder *e, ParamSet *set, const Transform
         e->blocks[i] = transformer_block_add(set, name, &shape, i);
     }
     e->gain = transformer_gain_add(set, "encoder.norm", c->width);
-    e->output = nn_linear_add(set, "encoder.output", c->width, 2 * c->lambda_dims);
+    if (e->places) {
+        e->at_places = nn_encoder_add_places(set, c->width, c->lambda_dims);
+    } else {
+        e->output = nn_linear_add(set, "encoder.output", c->width, 2 * c->lambda_dims);
+    }
 }
 
 Encoder *nn_transformer_encoder_add(ParamSet *set, const TransformerConfig *c)
@@ -108,12 +123,13 @@ Encoder *nn_transformer_encoder_add(ParamSet *set, const TransformerConfig *c)
     e->base.input = c->encoder;
     e->base.dims = c->dims;
     e->base.channels = 1;
-    e->base.lambda_dims = c->lambda_dims;
+    e->base.lambda_dims = nn_transformer_lambdas(c);
     e->base.forward = encoder_forward;
     e->base.initialise = encoder_initialise;
     e->width = c->width;
     e->embed = c->embed;
     e->time_scale = c->time_scale;
+    e->places = c->lambda_entry == TRANSFORMER_LAMBDA_PLACES;
     add_parameters(e, set, c);
     return &e->base;
 }

@@ -133,17 +133,16 @@ static bool plan_steps(UNet *u, Error *err)
 
 /* ---- parameters, in the order of the published checkpoints ---- */
 
+/* Lambda is told to every block. */
+static bool conditions(const UNetConfig *c)
+{
+    return c->lambda_dims > 0 && !c->lambda_places;
+}
+
 static size_t lambda_width(const UNetConfig *c)
 {
     return c->lambda_is_number ? c->lambda_dims : c->lambda_dims * unet_embed_width(c);
 }
-
-/* Positions of the smallest pictures. */
-static size_t bottom_positions(const UNetConfig *c)
-{
-    return (c->height >> (c->scales - 1)) * (c->width >> (c->scales - 1));
-}
-
 static Embedding add_embedding(ParamSet *set, const char *first, const char *second, size_t embed)
 {
     Embedding e;
@@ -156,7 +155,7 @@ static void add_steps(UNet *u, const char *list, size_t first, size_t count)
 {
     ParamSet *set = &u->base.params;
     size_t time_width = 4 * unet_embed_width(&u->config);
-    size_t lambda_width = u->config.lambda_dims > 0 ? time_width : 0;
+    size_t lambda_width = conditions(&u->config) ? time_width : 0;
     for (size_t i = 0; i < count; i++) {
         UNetStep *step = &u->steps[first + i];
         char name[NN_NAME];
@@ -179,19 +178,21 @@ static void add_parameters(UNet *u)
     ParamSet *set = &u->base.params;
     const size_t embed = unet_embed_width(c), known = embed + lambda_width(c);
     u->time = add_embedding(set, "temb_modules.0", "temb_modules.1", embed);
-    if (c->lambda_dims > 0) {
+    if (conditions(c)) {
         u->lambda_down = add_embedding(set, "lemb_modules.0", "lemb_modules.1", embed);
         u->lambda_up = add_embedding(set, "hlemb_modules.0", "hlemb_modules.1", embed);
         u->mix_down = nn_linear_add(set, "tlam_mix", known, embed);
     }
     u->input = nn_conv_add(set, "input_conv", unet_input_channels(c, c->channels, true), c->ch);
     add_steps(u, "downsampling_modules", 0, u->down);
-    if (c->lambda_dims > 0) {
+    if (conditions(c)) {
         u->mix_up = nn_linear_add(set, "h_t_lam_mix", known + u->bottom_channels, embed);
     }
-    if (c->lambda_dims > 0 && c->lambda_is_number) {
+    if (c->lambda_places && c->lambda_dims > 0) {
+        u->lambda_map = nn_linear_add(set, "lambda_map", c->lambda_dims, u->bottom_channels);
+    } else if (c->lambda_dims > 0 && c->lambda_is_number) {
         u->lambda_map = nn_linear_add(set, "lambda_map", c->lambda_dims,
-                                      bottom_positions(c) * u->bottom_channels);
+                                      nn_unet_bottom_places(c) * u->bottom_channels);
     }
     add_steps(u, "middle_modules", u->down, u->middle);
     add_steps(u, "upsampling_modules", u->down + u->middle, u->up);
@@ -229,7 +230,7 @@ static void unet_initialise(Network *net, uint64_t seed)
     UNet *u = (UNet *)net;
     const Rng rng = rng_root(seed);
     init_embedding(&u->time, rng);
-    if (u->config.lambda_dims > 0) {
+    if (conditions(&u->config)) {
         const LinearLayer *layers[] = {&u->mix_down, &u->lambda_down.first, &u->lambda_down.second,
                                        &u->mix_up,   &u->lambda_up.first,   &u->lambda_up.second};
         for (size_t i = 0; i < sizeof layers / sizeof layers[0]; i++)
@@ -332,6 +333,16 @@ static Var *logistic_numbers(Var *h, Var *centred, size_t channels)
     return ag_concat(mu, ag_slice(h, channels, channels));
 }
 
+/* What lambda's map adds at the bottom, of this shape (B, H, W, C). */
+static Var *at_bottom(const UNet *u, Graph *g, Var *lambda, const size_t *shape)
+{
+    if (u->config.lambda_places) {
+        const size_t numbers[] = {shape[0], shape[1], shape[2], u->config.lambda_dims};
+        return nn_linear(g, &u->lambda_map, ag_reshape(lambda, 4, numbers));
+    }
+    return ag_reshape(nn_linear(g, &u->lambda_map, lambda), 4, shape);
+}
+
 static Var *unet_forward(const Network *net, Graph *g, const NetworkInput *in)
 {
     const UNet *u = (const UNet *)net;
@@ -345,17 +356,19 @@ static Var *unet_forward(const Network *net, Graph *g, const NetworkInput *in)
     if (c->lambda_dims > 0) {
         lambda = c->lambda_is_number ? nn_lambda_var(net, g, in)
                                      : sinusoids_of(c, g, in->lambda, in->x->batch, c->lambda_dims);
+    }
+    if (conditions(c)) {
         known = ag_concat(lambda, known);
         Var *mixed = ag_silu(nn_linear(g, &u->mix_down, known));
         condition.lambda = embed(g, &u->lambda_down, mixed);
     }
     Var *h = go_down(u, g, nn_conv(g, &u->input, x, 1), &condition, skip);
-    if (c->lambda_dims > 0) {
+    if (conditions(c)) {
         Var *mixed = ag_silu(nn_linear(g, &u->mix_up, ag_concat(known, ag_mean_positions(h))));
         condition.lambda = embed(g, &u->lambda_up, mixed);
     }
     if (u->lambda_map.weight != NULL) {
-        h = ag_add(h, ag_reshape(nn_linear(g, &u->lambda_map, lambda), 4, h->value.shape));
+        h = ag_add(h, at_bottom(u, g, lambda, h->value.shape));
     }
     h = go_up(u, g, h, &condition, skip);
     Var *n = nn_norm(g, &u->output_norm, h, true);
@@ -397,7 +410,7 @@ Network *nn_unet_layout(const UNetConfig *config, Error *err)
     u->base.kind = "unet";
     u->base.dims = config->height * config->width * config->channels;
     u->base.states = config->states;
-    u->base.lambda_dims = config->lambda_dims;
+    u->base.lambda_dims = nn_unet_lambdas(config);
     u->base.lambda_is_number = config->lambda_is_number;
     u->base.lambda_mean = config->lambda_mean;
     u->base.lambda_deviation = config->lambda_deviation;

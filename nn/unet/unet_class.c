@@ -3,7 +3,15 @@
 #include "nn/unet/unet.h"
 
 /* The slots of own, a list's length first. */
-enum { OUTPUT_KERNEL, CH, CH_MULT, RES_BLOCKS = CH_MULT + SETTING_LIST_SLOTS, ATTN_SCALE, EMBED };
+enum {
+    OUTPUT_KERNEL,
+    CH,
+    CH_MULT,
+    RES_BLOCKS = CH_MULT + SETTING_LIST_SLOTS,
+    ATTN_SCALE,
+    EMBED,
+    LAMBDA
+};
 
 static const Setting settings[] = {
     {.name = "output_kernel",
@@ -40,6 +48,14 @@ static const Setting settings[] = {
      .initial = "0",
      .high = 4096,
      .help = "width of the sinusoids; 0: ch (mlp: 64, transformer: 128)"},
+    {.name = "unet_lambda",
+     .type = SETTING_CHOICE,
+     .initial = "conditioning",
+     .choices = "conditioning|places",
+     .help = "unet student: lambda conditions every block, or lambda_dims numbers of it enter at "
+             "each place of the coarsest scale",
+     .of_student = true,
+     .newer = true},
 };
 
 static Network *layout(const NetworkConfig *n, Error *err)
@@ -62,6 +78,7 @@ static Network *layout(const NetworkConfig *n, Error *err)
     u.embed = (size_t)n->own[EMBED];
     u.time_scale = n->time_scale;
     u.dropout = n->dropout;
+    u.lambda_places = n->own[LAMBDA] == 1;
     u.lambda_dims = n->lambda_dims;
     u.lambda_gain = n->lambda_gain;
     u.lambda_is_number = n->lambda_is_number;

@@ -115,6 +115,16 @@ static bool picture_is_possible(const UNetConfig *c, Error *err)
     return true;
 }
 
+size_t nn_unet_bottom_places(const UNetConfig *c)
+{
+    return (c->height >> (c->scales - 1)) * (c->width >> (c->scales - 1));
+}
+
+size_t nn_unet_lambdas(const UNetConfig *c)
+{
+    return c->lambda_dims * (c->lambda_places ? nn_unet_bottom_places(c) : 1);
+}
+
 bool nn_unet_possible(const UNetConfig *c, Error *err)
 {
     if (!in_range("scales", c->scales, 1, UNET_MAX_SCALES, err) || !picture_is_possible(c, err) ||
@@ -123,6 +133,9 @@ bool nn_unet_possible(const UNetConfig *c, Error *err)
         (c->embed != 0 && !in_range("embed", c->embed, 4, MAX_WIDTH, err)) ||
         !in_range("lambda_dims", c->lambda_dims, 0, MAX_LAMBDA_DIMS, err)) {
         return false;
+    }
+    if (c->lambda_dims > 0 && c->lambda_places && !c->lambda_is_number) {
+        return error_set(err, "U-Net: lambda at places enters as numbers, found sinusoids");
     }
     if (c->ch % 4 != 0) {
         return error_set(err, "U-Net: ch is %zu; it must be a multiple of 4", c->ch);

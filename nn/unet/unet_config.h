@@ -33,7 +33,8 @@ typedef struct UNetConfig {
     double vmax;       /* states as numbers: 0..vmax become -1..1; 0: largest */
     double time_scale; /* multiplies t and lambda; the published models use 1000 */
     double dropout;
-    size_t lambda_dims;    /* 0: teacher */
+    size_t lambda_dims;    /* 0: teacher; at places: of each */
+    bool lambda_places;    /* lambda enters at each place of the coarsest scale, and nowhere else */
     double lambda_gain;    /* factor on the initial weights of lambda's embedding; 1: as
                               published */
     bool lambda_is_number; /* lambda itself instead of its sinusoids; and a linear map of it
@@ -44,6 +45,10 @@ typedef struct UNetConfig {
 } UNetConfig;
 
 UNetConfig nn_unet_defaults(void); /* the paper's CIFAR-10 teacher */
+/* Places of the coarsest scale. */
+size_t nn_unet_bottom_places(const UNetConfig *config);
+/* L, the numbers of a sample's lambda: at places, those of all. */
+size_t nn_unet_lambdas(const UNetConfig *config);
 /* False and a sentence if a value is impossible. */
 bool nn_unet_possible(const UNetConfig *config, Error *err);
 

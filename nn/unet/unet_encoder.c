@@ -4,7 +4,9 @@
  *   h = conv(x);  each scale: residual block, and but for the last a halving convolution
  *   h = Linear(norm, SiLU(h))       to BOTTOM channels, 1x1
  *   h = SiLU(Linear(h as one row)); [m, v] = Linear(h)
- * Blocks are told t by its sinusoids, as in the U-Net; for ENCODER_CLEAN t is 0. */
+ * or, where lambda has numbers at each place of the bottom, m = Linear(norm, SiLU(h)) there and
+ * v = Linear'(norm, SiLU(h)).  Blocks are told t by its sinusoids, as in the U-Net; for
+ * ENCODER_CLEAN t is 0. */
 #include "nn/unet/unet_encoder.h"
 
 #include <stdio.h>
@@ -19,9 +21,10 @@ enum { BOTTOM = 32, HIDDEN = 256 };
 typedef struct UNetEncoder {
     Encoder base; /* first: an Encoder * is a UNetEncoder * */
     UNetConfig config;
-    size_t embed, shown; /* shown: states a pixel */
-    bool noised;         /* x_t is among them */
-    LinearLayer time0, time1, flat, output;
+    size_t embed, shown;                    /* shown: states a pixel */
+    bool noised;                            /* x_t is among them */
+    LinearLayer time0, time1, flat, output; /* but for places, flat, output and narrow */
+    PlaceLayers at_places;
     ConvLayer input, down[UNET_MAX_SCALES];
     ResBlock res[UNET_MAX_SCALES];
     NormLayer norm;
@@ -42,7 +45,11 @@ static Var *encoder_forward(const Encoder *base, Graph *g, const States *x, cons
             h = nn_conv(g, &e->down[s], h, 2);
         }
     }
-    h = nn_pointwise(g, &e->narrow, nn_norm(g, &e->norm, h, true));
+    h = nn_norm(g, &e->norm, h, true);
+    if (e->config.lambda_places) {
+        return ag_scope_end(whole, nn_encoder_at_places(g, &e->at_places, h));
+    }
+    h = nn_pointwise(g, &e->narrow, h);
     const size_t row[] = {x->batch, tensor_size(&h->value) / (x->batch > 0 ? x->batch : 1)};
     h = ag_silu(nn_linear(g, &e->flat, ag_reshape(h, 2, row)));
     return ag_scope_end(whole, nn_linear(g, &e->output, h));
@@ -61,6 +68,11 @@ static void encoder_initialise(Encoder *base, Rng rng)
         }
     }
     nn_norm_init(&e->norm);
+    if (e->config.lambda_places) {
+        nn_encoder_init_output(base, &e->at_places.first, rng);
+        nn_encoder_init_output(base, &e->at_places.second, rng);
+        return;
+    }
     nn_pointwise_init(&e->narrow, 1.0, rng);
     nn_linear_init(&e->flat, true, rng);
     nn_encoder_init_output(base, &e->output, rng);
@@ -88,12 +100,12 @@ static size_t add_scales(UNetEncoder *e, ParamSet *set)
 Encoder *nn_unet_encoder_add(ParamSet *set, const UNetConfig *c)
 {
     UNetEncoder *e = mem_zeroed(1, sizeof *e);
-    const size_t bottom = (c->height >> (c->scales - 1)) * (c->width >> (c->scales - 1));
+    const size_t bottom = nn_unet_bottom_places(c);
     e->base.family = c->encoder_family;
     e->base.input = c->encoder;
     e->base.dims = c->height * c->width * c->channels;
     e->base.channels = c->channels;
-    e->base.lambda_dims = c->lambda_dims;
+    e->base.lambda_dims = nn_unet_lambdas(c);
     e->base.forward = encoder_forward;
     e->base.initialise = encoder_initialise;
     e->config = *c;
@@ -106,6 +118,10 @@ Encoder *nn_unet_encoder_add(ParamSet *set, const UNetConfig *c)
         nn_conv_add(set, "encoder.input", unet_input_channels(c, e->shown, e->noised), c->ch);
     const size_t channels = add_scales(e, set);
     e->norm = nn_norm_add(set, "encoder.norm", channels, unet_groups(channels));
+    if (c->lambda_places) {
+        e->at_places = nn_encoder_add_places(set, channels, c->lambda_dims);
+        return &e->base;
+    }
     e->narrow = nn_pointwise_add(set, "encoder.narrow", channels, BOTTOM);
     e->flat = nn_linear_add(set, "encoder.flat", bottom * BOTTOM, HIDDEN);
     e->output = nn_linear_add(set, "encoder.output", HIDDEN, 2 * c->lambda_dims);

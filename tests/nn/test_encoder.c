@@ -14,7 +14,8 @@
 #include "tensor/base/memory.h"
 #include "tests/tools/network_checks.h"
 
-enum { B = 3, L = 2, D = 24 };
+/* Lambdas: two, or one at each place. */
+enum { B = 3, L = 2, D = 24, MOST = D };
 
 static Network *mlp(EncoderInput input, EncoderFamily family)
 {
@@ -25,7 +26,7 @@ static Network *mlp(EncoderInput input, EncoderFamily family)
     return made(nn_mlp_create(&c, true, &err), &err);
 }
 
-static Network *unet(EncoderInput input, UNetHead head, EncoderFamily family)
+static Network *unet(EncoderInput input, UNetHead head, EncoderFamily family, bool places)
 {
     Error err = {""};
     UNetConfig c = nn_unet_defaults();
@@ -42,6 +43,7 @@ static Network *unet(EncoderInput input, UNetHead head, EncoderFamily family)
     c.attn_scale = -1;
     c.dropout = 0.0;
     c.lambda_dims = L;
+    c.lambda_places = places;
     c.lambda_is_number = true;
     c.encoder = input;
     c.encoder_family = family;
@@ -50,7 +52,7 @@ static Network *unet(EncoderInput input, UNetHead head, EncoderFamily family)
     return made(nn_unet_create(&c, true, &err), &err);
 }
 
-static Network *transformer(EncoderInput input, EncoderFamily family)
+static Network *transformer(EncoderInput input, EncoderFamily family, bool places)
 {
     Error err = {""};
     TransformerConfig c = nn_transformer_defaults();
@@ -62,8 +64,8 @@ static Network *transformer(EncoderInput input, EncoderFamily family)
     c.blocks = 1;
     c.embed = 8;
     c.condition_width = 6;
-    c.lambda_dims = L;
-    c.lambda_entry = TRANSFORMER_LAMBDA_CONDITIONING;
+    c.lambda_dims = places ? 1 : L;
+    c.lambda_entry = places ? TRANSFORMER_LAMBDA_PLACES : TRANSFORMER_LAMBDA_CONDITIONING;
     c.lambda_is_number = true;
     c.encoder = input;
     c.encoder_family = family;
@@ -72,24 +74,25 @@ static Network *transformer(EncoderInput input, EncoderFamily family)
     return made(nn_transformer_create(&c, true, &err), &err);
 }
 
-/* Six of each family of the MLP and the U-Net, then the transformer's four; every second of pairs.
- */
-enum { TRANSFORMERS = 12, KASES = 16 };
+/* Six of each family of the MLP and the U-Net, then the transformer's four, and four of each of the
+ * latter two with lambda at places; every second of pairs. */
+enum { TRANSFORMERS = 12, UNETS_AT_PLACES = 20, KASES = 24 };
 static Network *network(int kase)
 {
-    if (kase >= TRANSFORMERS) {
-        return transformer(kase % 2 == 0 ? ENCODER_CLEAN : ENCODER_PAIR,
-                           kase - TRANSFORMERS < 2 ? ENCODER_GAUSSIAN : ENCODER_BOX);
-    }
     const EncoderInput input = kase % 2 == 0 ? ENCODER_CLEAN : ENCODER_PAIR;
+    if (kase >= TRANSFORMERS) {
+        const EncoderFamily q = kase / 2 % 2 == 0 ? ENCODER_GAUSSIAN : ENCODER_BOX;
+        return kase < UNETS_AT_PLACES ? transformer(input, q, kase >= TRANSFORMERS + 4)
+                                      : unet(input, UNET_HEAD_SOFTMAX, q, true);
+    }
     const EncoderFamily family = kase < 6 ? ENCODER_GAUSSIAN : ENCODER_BOX;
     const UNetHead head = kase % 6 < 4 ? UNET_HEAD_SOFTMAX : UNET_HEAD_LOGISTIC;
-    return kase % 6 < 2 ? mlp(input, family) : unet(input, head, family);
+    return kase % 6 < 2 ? mlp(input, family) : unet(input, head, family, false);
 }
 
 typedef struct Inputs {
     uint16_t x0[B * D], xt[B * D];
-    double t[B], u[B * L];
+    double t[B], u[B * MOST];
 } Inputs;
 
 static Inputs inputs(void)
@@ -101,7 +104,7 @@ static Inputs inputs(void)
     }
     for (size_t b = 0; b < B; b++)
         in.t[b] = 0.2 + 0.3 * (double)b;
-    for (size_t i = 0; i < B * L; i++)
+    for (size_t i = 0; i < B * MOST; i++)
         in.u[i] = 0.5 + 0.4 * sin(2.0 + (double)i);
     return in;
 }
@@ -111,6 +114,7 @@ static double value(Network *net, Inputs *in, bool backward)
 {
     Graph *g = ag_graph_create();
     const States x0 = {in->x0, B, D}, xt = {in->xt, B, D};
+    const size_t lambdas = net->lambda_dims;
     double total = 0.0;
     ag_set_recording(g, backward);
     Var *stats = nn_encode(net->encoder, g, &x0, &xt, in->t);
@@ -118,14 +122,14 @@ static double value(Network *net, Inputs *in, bool backward)
     const NetworkInput input = {&xt, in->t, NULL, NULL, lambda};
     Var *out = nn_forward(net, g, &input);
     float *dout = arena_alloc(g->arena, B * net->outputs, sizeof *dout);
-    float *dstats = arena_zeroed(g->arena, B * 2 * L, sizeof *dstats);
+    float *dstats = arena_zeroed(g->arena, B * 2 * lambdas, sizeof *dstats);
     for (size_t i = 0; i < B * net->outputs; i++) {
         dout[i] = (float)sin((double)i);
         total += (double)dout[i] * (double)out->value.data[i];
     }
     for (size_t b = 0; b < B; b++)
-        total +=
-            nn_encoder_kl(net->encoder, stats->value.data + b * 2 * L, 1.0, dstats + b * 2 * L);
+        total += nn_encoder_kl(net->encoder, stats->value.data + b * 2 * lambdas, 1.0,
+                               dstats + b * 2 * lambdas);
     Var *const from[] = {out, stats};
     const float *const gradient[] = {dout, dstats};
     if (backward)
@@ -216,27 +220,29 @@ END_TEST
 /* Pairs see x_t and t, the others do not. */
 START_TEST(pairs_see_what_is_noised)
 {
-    for (int i = 0; i < 6; i++) {
-        const int kase = i < 4 ? i : TRANSFORMERS + i - 4;
+    static const int kases[] = {0, 1, 2, 3, 12, 13, 16, 17, 20, 21};
+    for (size_t i = 0; i < sizeof kases / sizeof *kases; i++) {
+        const int kase = kases[i];
         Network *net = network(kase);
+        const size_t row = 2 * net->lambda_dims, bytes = B * row * sizeof(float);
         Inputs in = inputs();
         Graph *g = ag_graph_create();
-        float before[B * 2 * L];
+        float before[B * 2 * MOST];
         const States x0 = {in.x0, B, D}, xt = {in.xt, B, D};
         const bool pair = kase % 2 == 1;
         randomise(net, 6);
-        memcpy(before, nn_encode(net->encoder, g, &x0, &xt, in.t)->value.data, sizeof before);
+        memcpy(before, nn_encode(net->encoder, g, &x0, &xt, in.t)->value.data, bytes);
         in.xt[4] = (uint16_t)(1 - in.xt[4] % 2);
         const float *other = nn_encode(net->encoder, g, &x0, &xt, in.t)->value.data;
-        ck_assert(pair == (memcmp(before, other, 2 * L * sizeof *other) != 0));
-        ck_assert_mem_eq(before + 2 * L, other + 2 * L, 4 * L * sizeof *other);
-        memcpy(before, other, sizeof before);
+        ck_assert(pair == (memcmp(before, other, row * sizeof *other) != 0));
+        ck_assert_mem_eq(before + row, other + row, 2 * row * sizeof *other);
+        memcpy(before, other, bytes);
         in.t[1] += 0.25;
         other = nn_encode(net->encoder, g, &x0, &xt, in.t)->value.data;
-        ck_assert(pair == (memcmp(before + 2 * L, other + 2 * L, 2 * L * sizeof *other) != 0));
+        ck_assert(pair == (memcmp(before + row, other + row, row * sizeof *other) != 0));
         in.x0[0] = 1 - in.x0[0];
         other = nn_encode(net->encoder, g, &x0, &xt, in.t)->value.data;
-        ck_assert_mem_ne(before, other, 2 * L * sizeof *other);
+        ck_assert_mem_ne(before, other, row * sizeof *other);
         ag_graph_destroy(g);
         nn_network_destroy(net);
     }

@@ -101,6 +101,9 @@ static const Trial trials[] = {
     {"tf_positions", TF, "", "rotary", "both", false},
     {"tf_lambda", TF, "", "token", "conditioning", true}, /* a teacher has none */
     {"tf_lambda", TF_STUDENT, "", "token", "conditioning", false},
+    {"tf_lambda", TF_STUDENT, NUMBERS, "token", "places", false},
+    {"unet_lambda", UNET_STUDENT, NUMBERS, "conditioning", "places", false},
+    {"unet_lambda", UNET, "", "conditioning", "places", true},
     {"time_scale", UNET, "", "100", "10", false},
     {"time_scale", TF, "", "1000", "10", false},
     {"time_scale", MLP, "", "1000", "10", false},
@@ -168,6 +171,8 @@ static const Trial trials[] = {
     {"lambda_law", MLP_STUDENT, BOUND "--set lambda_scope=sample ", "normal", "mixture", false},
     {"prior_components", MLP_STUDENT, BOUND "--set lambda_scope=sample --set lambda_law=mixture ",
      "3", "4", false},
+    {"lambda_steps", MLP_STUDENT, BOUND "--set lambda_scope=sample --set lambda_law=normal ", "0",
+     "1", false},
     {"lambda_input", MLP_STUDENT, "", "sinusoids", "numbers", false},
     {"lambda_input", UNET_STUDENT, "", "sinusoids", "numbers", false},
     {"lambda_input", TF_STUDENT, "", "sinusoids", "numbers", false},

@@ -32,17 +32,19 @@ static TransformerConfig tiny(size_t lambda_dims)
     return c;
 }
 
-/* Every way to build one: time or none, learned positions or none, teacher, both ways of lambda,
+/* Every way to build one: time or none, learned positions or none, teacher, the ways of lambda,
  * lambda as sinusoids or numbers. */
-enum { VARIANTS = 2 * 2 * 5 };
+enum { VARIANTS = 2 * 2 * 6 };
 static TransformerConfig variant(int i)
 {
-    const int lambda = i / 4; /* 0 teacher, 1, 2 token, 3, 4 conditioning */
+    const int lambda = i / 4; /* 0 teacher, 1, 2 token, 3, 4 conditioning, 5 places */
     TransformerConfig c = tiny(lambda == 0 ? 0 : 1 + (size_t)lambda % 2);
     c.time_conditioning = i % 2 == 0;
     c.learned_positions = i / 2 % 2 == 1;
-    c.lambda_entry = lambda < 3 ? TRANSFORMER_LAMBDA_TOKEN : TRANSFORMER_LAMBDA_CONDITIONING;
-    c.lambda_is_number = lambda > 0 && lambda % 2 == 0;
+    c.lambda_entry = lambda < 3   ? TRANSFORMER_LAMBDA_TOKEN
+                     : lambda < 5 ? TRANSFORMER_LAMBDA_CONDITIONING
+                                  : TRANSFORMER_LAMBDA_PLACES;
+    c.lambda_is_number = lambda == 5 || (lambda > 0 && lambda % 2 == 0);
     c.lambda_mean = 0.5;
     c.lambda_deviation = 0.3;
     return c;
@@ -74,7 +76,7 @@ END_TEST
 
 START_TEST(larger_networks)
 {
-    for (int i = 0; i < 3; i++) {
+    for (int i = 0; i < 4; i++) {
         TransformerConfig c = nn_transformer_defaults();
         c.dims = 37;
         c.states = c.out_states = 30;
@@ -83,6 +85,10 @@ START_TEST(larger_networks)
         c.blocks = 3;
         c.lambda_dims = i > 0 ? 2 : 0;
         c.lambda_entry = i == 1 ? TRANSFORMER_LAMBDA_TOKEN : TRANSFORMER_LAMBDA_CONDITIONING;
+        if (i == 3) {
+            c.lambda_entry = TRANSFORMER_LAMBDA_PLACES;
+            c.lambda_is_number = true;
+        }
         Network *net = create(&c);
         randomise(net, 1);
         check_memory(net);
@@ -122,7 +128,7 @@ static double value_of_lambda(const Network *net, const float *lambda, float *gr
 
 START_TEST(gradients_reach_lambda)
 {
-    enum { N = 4 };
+    enum { N = 2 * 10 };
     const float h = 1e-2f;
     for (int i = 0; i < VARIANTS; i++) {
         TransformerConfig c = variant(i);
@@ -134,7 +140,7 @@ START_TEST(gradients_reach_lambda)
         float lambda[N] = {0.4f, -0.2f, 0.9f, 0.1f}, gradient[N] = {0};
         randomise(net, 3);
         value_of_lambda(net, lambda, gradient);
-        for (int k = 0; k < N; k++) {
+        for (size_t k = 0; k < 2 * net->lambda_dims; k++) {
             const float kept = lambda[k];
             lambda[k] = kept + h;
             const double above = value_of_lambda(net, lambda, NULL);
@@ -142,7 +148,7 @@ START_TEST(gradients_reach_lambda)
             const double below = value_of_lambda(net, lambda, NULL);
             lambda[k] = kept;
             const double slope = (above - below) / (2.0 * (double)h);
-            ck_assert_msg(fabs(slope) > 1e-4, "variant %d: lambda %d does not matter", i, k);
+            ck_assert_msg(fabs(slope) > 1e-4, "variant %d: lambda %zu does not matter", i, k);
             ck_assert_msg(fabs(slope - (double)gradient[k]) < 1e-2 * (0.1 + fabs(slope)),
                           "variant %d: %g, differences give %g", i, (double)gradient[k], slope);
         }
@@ -165,7 +171,9 @@ static size_t numbers(const TransformerConfig *c)
     block += c->time_conditioning ? (K + 1) * 6 * C : 2 * C;
     block += conditioning ? (K + 1) * 6 * C : 0;
     rest += c->time_conditioning ? (E + 1) * K + (K + 1) * K : 0;
-    if (c->lambda_dims > 0) {
+    if (c->lambda_entry == TRANSFORMER_LAMBDA_PLACES) {
+        rest += (lambda + 1) * C;
+    } else if (c->lambda_dims > 0) {
         rest += (lambda + 1) * 4 * E + (4 * E + 1) * (conditioning ? K : C);
     }
     return rest + c->blocks * block;
@@ -506,6 +514,8 @@ START_TEST(impossible_configurations)
     c = tiny(0), c.condition_width = 0, refused(c, "condition_width");
     c = tiny(0), c.embed = 3, refused(c, "embed");
     c = tiny(0), c.lambda_dims = 65, refused(c, "lambda_dims");
+    c = tiny(1), c.lambda_entry = TRANSFORMER_LAMBDA_PLACES;
+    refused(c, "at places enters as numbers");
     c = tiny(0), c.dropout = 1.0, refused(c, "dropout");
     c = tiny(0), c.dropout = NAN, refused(c, "dropout");
     c = tiny(0), c.time_scale = 0.0, refused(c, "time_scale");

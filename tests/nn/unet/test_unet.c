@@ -66,10 +66,23 @@ static UNetConfig numbers(size_t lambda_dims)
     return c;
 }
 
-static UNetConfig (*const CONFIGS[])(size_t lambda_dims) = {tiny, wide, categorical, numbers};
-enum { CONFIG_COUNT = sizeof CONFIGS / sizeof CONFIGS[0] };
+/* Not square, so many numbers of lambda at each of the six places at the bottom. */
+static UNetConfig placed(size_t lambda_dims)
+{
+    UNetConfig c = categorical(lambda_dims);
+    c.height = 4;
+    c.width = 6;
+    c.scales = 2;
+    c.lambda_places = true;
+    c.lambda_is_number = true;
+    return c;
+}
+
+static UNetConfig (*const CONFIGS[])(size_t lambda_dims) = {tiny, wide, categorical, numbers,
+                                                            placed};
+enum { CONFIG_COUNT = sizeof CONFIGS / sizeof CONFIGS[0], PLACED = CONFIG_COUNT - 1 };
 /* Residual blocks: of the ways down and up, scale by scale, and two of the middle. */
-static const size_t RES_BLOCKS[] = {2 + 2 + 4, 4 + 2 + 6, 1 + 2 + 2, 1 + 2 + 2};
+static const size_t RES_BLOCKS[] = {2 + 2 + 4, 4 + 2 + 6, 1 + 2 + 2, 1 + 2 + 2, 2 + 2 + 4};
 
 static Network *create(const UNetConfig *c)
 {
@@ -294,7 +307,7 @@ END_TEST
 START_TEST(parameter_gradients)
 {
     for (size_t i = 0; i < CONFIG_COUNT; i++) {
-        UNetConfig c = CONFIGS[i]((i + 2) % 3); /* 2, 0, 1 lambdas */
+        UNetConfig c = CONFIGS[i]((i + 2) % 5 % 3); /* 2, 0, 1, 0 lambdas, and 1 at places */
         Network *net = create(&c);
         randomise(net, 1);
         check_parameter_gradients(net, 5e-3);
@@ -321,7 +334,7 @@ END_TEST
 /* Each residual block of a student has weights for lambda, and they matter. */
 START_TEST(every_block_hears_lambda)
 {
-    for (size_t i = 0; i < CONFIG_COUNT; i++) {
+    for (size_t i = 0; i < PLACED; i++) {
         UNetConfig c = CONFIGS[i](1);
         Network *net = create(&c);
         randomise(net, 1);
@@ -342,6 +355,23 @@ START_TEST(every_block_hears_lambda)
         ck_assert_uint_eq(blocks, RES_BLOCKS[i]);
         nn_network_destroy(net);
     }
+}
+END_TEST
+
+/* At places the map of the bottom alone has them, and each number reaches its own place first. */
+START_TEST(the_bottom_hears_lambda_at_places)
+{
+    UNetConfig c = placed(2);
+    Network *net = create(&c);
+    randomise(net, 1);
+    for (size_t k = 0; k < net->params.count; k++)
+        ck_assert_ptr_null(strstr(net->params.items[k]->name, "dense1"));
+    const Param *map = nn_param_find(&net->params, "lambda_map.weight");
+    ck_assert_ptr_nonnull(map);
+    ck_assert_uint_eq(map->value.shape[0], 2);
+    ck_assert_uint_eq(net->lambda_dims, 2 * 6);
+    check_parameter_matters(net, nn_param_find(&net->params, "lambda_map.weight"));
+    nn_network_destroy(net);
 }
 END_TEST
 
@@ -536,6 +566,8 @@ START_TEST(impossible_configurations)
     c = tiny(0), c.vmax = -1, refused(c, "vmax");
     c = tiny(0), c.time_scale = INFINITY, refused(c, "time_scale");
     c = tiny(0), c.lambda_dims = 65, refused(c, "lambda_dims");
+    c = placed(65), refused(c, "lambda_dims");
+    c = placed(1), c.lambda_is_number = false, refused(c, "at places enters as numbers");
     c = tiny(1), c.lambda_gain = 0.0, refused(c, "lambda_gain");
 }
 END_TEST
@@ -568,6 +600,7 @@ Suite *unet_suite(void)
     tcase_add_test(tc, parameter_gradients);
     tcase_add_test(tc, every_dropout_has_its_own_mask);
     tcase_add_test(tc, every_block_hears_lambda);
+    tcase_add_test(tc, the_bottom_hears_lambda_at_places);
     tcase_add_test(tc, memory_of_inference);
     tcase_add_test(tc, student_starts_as_teacher);
     tcase_add_test(tc, initial_values);

@@ -44,6 +44,11 @@ typedef struct Preset {
 #define ONE_LAMBDA                                                                                 \
     "objective=variational lambda_scope=sample lambda_law=mixture lambda_input=numbers "           \
     "start_from=averaged "
+/* The same of texts: numbers of lambda at each place, and none for samplers of many steps. */
+#define LAMBDA_AT_PLACES                                                                           \
+    "objective=variational lambda_scope=sample lambda_law=normal lambda_input=numbers "            \
+    "start_from=averaged tf_lambda=places lambda_dims=1 lambda_steps=2 kl_warmup=0.6 "             \
+    "share_at_one=0.2 "
 
 static const Preset presets[] = {
     {"glyphs", "built-in 6x6 patterns, MLP, absorbing noise: the demonstration", GLYPHS,
@@ -79,8 +84,7 @@ static const Preset presets[] = {
                 "batch=16 lr=1e-3"},
     {"shakespeare", "characters of a small text, 128 at a time, small transformer, absorbing noise",
      CHARACTERS, CHARACTERS_TEACHER,
-     ONE_LAMBDA "lambda_dims=32 prior_components=400 kl_warmup=0.6 share_at_one=0.125 steps=3000 "
-                "batch=32 lr=1e-3"},
+     LAMBDA_AT_PLACES "steps=3000 batch=32 lr=1.5e-3"},
     {"shakespeare-published", "the same, students by the paper's losses", CHARACTERS,
      CHARACTERS_TEACHER,
      "steps=3000 batch=4 lambdas=8 distill_lambdas=2 lr=3e-4 data_weight=one stratified_lambda=on "
@@ -88,8 +92,7 @@ static const Preset presets[] = {
     {"text8", "27 letters, 256 at a time, larger transformer",
      TEXT "length=256 tf_width=256 tf_blocks=6 tf_heads=8",
      "steps=20000 batch=32 lr=1e-3 stratified_times=on",
-     ONE_LAMBDA "lambda_dims=64 prior_components=400 kl_warmup=0.6 share_at_one=0.125 steps=10000 "
-                "batch=32 lr=7e-4"},
+     LAMBDA_AT_PLACES "steps=10000 batch=32 lr=1e-3"},
     {"owt", "tokens, 1024 at a time, transformer of the paper's size",
      TEXT "length=1024 tf_width=768 tf_blocks=12 tf_heads=12 chunk=4 ema_decay=0.9999 warmup=2500",
      "steps=1000000 batch=512 lr=3e-4 stratified_times=on lr_decay=constant",

@@ -8,6 +8,7 @@
 #include "experiments/cli/results.h"
 #include "experiments/commands/commands.h"
 #include "experiments/commands/eval_json.h"
+#include "experiments/commands/measures.h"
 #include "experiments/commands/models.h"
 #include "experiments/commands/sampler_options.h"
 #include "experiments/data/batches.h"
@@ -16,6 +17,7 @@
 #include "experiments/metrics/evaluation.h"
 #include "experiments/metrics/outside_samples.h"
 #include "experiments/metrics/statistics.h"
+#include "nn/formats/csv.h"
 #include "nn/formats/sha256.h"
 #include "tensor/base/memory.h"
 #include "tensor/base/platform.h"
@@ -415,10 +417,32 @@ static void add_curve(Report *r, const char *model, const char *title, const cha
     mem_free(log);
 }
 
+/* Curves of what `--measure` wrote while the model was trained, if it did. */
+static void add_measures(Report *r, const char *model)
+{
+    Error err;
+    CsvTable table;
+    char *log = measures_log(model);
+    bool ok = !platform_exists(log);
+    if (!ok && csv_read(log, &table, &err)) {
+        ok = true;
+        for (size_t i = 1; ok && i < table.columns; i++) {
+            char title[80];
+            snprintf(title, sizeof title, "While training: %.40s", table.names[i]);
+            ok = report_csv_curve(r, title, log, table.names[i], 1, &err);
+        }
+        csv_free(&table);
+    }
+    if (!ok)
+        fprintf(stderr, "%s; the report is without these curves\n", err.text);
+    mem_free(log);
+}
+
 /* A recognition network's log shows whether lambda came alive: its divergence, and what is left. */
 static void add_curves(Report *r, const char *path, const Model *m)
 {
     add_curve(r, path, m->role == ROLE_STUDENT ? "Student's loss" : "Loss", "loss");
+    add_measures(r, path);
     if (!config_objective(&m->config, m->role)->recognition)
         return;
     add_curve(r, path, "What lambda carries: KL(q || prior), nats a picture", "kl");

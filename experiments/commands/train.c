@@ -5,6 +5,7 @@
 #include "experiments/cli/paths.h"
 #include "experiments/cli/results.h"
 #include "experiments/commands/commands.h"
+#include "experiments/commands/measures.h"
 #include "experiments/data/datasets.h"
 #include "experiments/model/model.h"
 #include "experiments/model/model_file.h"
@@ -22,6 +23,7 @@ typedef struct TrainOptions {
     TextList set;
     int64_t steps, seed, save_seconds;
     bool resume, overwrite, check_finite, as_code, as_paper;
+    MeasureOptions measures;
     CommonOptions common;
     OptionTable table;
 } TrainOptions;
@@ -66,6 +68,7 @@ static OptionsResult parse_train(const Command *self, ConfigRole role, TrainOpti
         options[0].help = "as for train; may be left out with --set targets=teacher";
     }
     options_add(&o->table, options, count);
+    measures_options(&o->measures, &o->table);
     const OptionsResult r =
         options_parse(self, o->table.rows, o->table.count, &o->common, argc, argv);
     if (r == OPTIONS_HELP) {
@@ -209,8 +212,9 @@ static bool check_resume(const char *path, const Model *old, const Model *m, Err
     return true;
 }
 
-/* Opens the file to go on from; none is fine with --resume (nothing was saved before the stop). */
-static bool open_resume(const TrainOptions *o, const Model *m, SafetensorsFile **f, Error *err)
+/* Opens the file to go on from, and says at which step; none is fine with --resume (nothing was
+ * saved before the stop). */
+static bool open_resume(const TrainOptions *o, Model *m, SafetensorsFile **f, Error *err)
 {
     *f = NULL;
     if (!o->resume || !platform_exists(o->out))
@@ -218,6 +222,7 @@ static bool open_resume(const TrainOptions *o, const Model *m, SafetensorsFile *
     Model *old = mem_zeroed(1, sizeof *old);
     *f = safetensors_read(o->out, err);
     const bool ok = *f && model_read_meta(*f, old, err) && check_resume(o->out, old, m, err);
+    m->step = old->step;
     rate_matrix_free(old->rates);
     vocabulary_free(old->vocabulary);
     mem_free(old);
@@ -278,6 +283,12 @@ static bool check_outputs(const TrainOptions *o, const char *log, Error *err)
            path_check_output(log, err);
 }
 
+static bool check_measures(const TrainOptions *o, const char *log, Error *err)
+{
+    return o->measures.every == 0 ||
+           (check_new(o, log, "--out", err) && path_check_output(log, err));
+}
+
 /* A student with the starting weights that the configuration asks for.  The teacher, which holds
  * the averaged ones, is lent to the raw ones, so that no third network is made; file: its own. */
 static bool start_student(Model *student, Model *teacher, const ModelFile *file, Error *err)
@@ -290,14 +301,29 @@ static bool start_student(Model *student, Model *teacher, const ModelFile *file,
     return !raw || model_file_weights(file, teacher, WEIGHTS_AVERAGED, err);
 }
 
+/* *out NULL: nothing is to be measured. */
+static bool open_measures(const TrainOptions *o, const Model *m, const Dataset *data,
+                          const char *log, Measures **out, Error *err)
+{
+    if (o->measures.every == 0)
+        return true;
+    if (!o->data)
+        return error_set(err, "--measure: expected --data, which samples are compared with");
+    *out = measures_create(&o->measures, m, data, log, o->resume, m->step, o->common.quiet, err);
+    return *out != NULL;
+}
+
 static int train_train(const Command *self, const TrainOptions *o, Model *m, const Model *teacher,
                        const Dataset *data)
 {
     Error err;
     SafetensorsFile *from = NULL;
     char *log = o->log ? mem_string(o->log) : path_with_suffix(o->out, ".csv");
+    char *measured = measures_log(o->out);
+    Measures *measures = NULL;
     int status = 1;
-    if (!check_outputs(o, log, &err) || !open_resume(o, m, &from, &err)) {
+    if (!check_outputs(o, log, &err) || !check_measures(o, measured, &err) ||
+        !open_resume(o, m, &from, &err) || !open_measures(o, m, data, measured, &measures, &err)) {
         command_fail(self, &err, 1);
     } else {
         const TrainingJob job = {.model = m,
@@ -309,7 +335,8 @@ static int train_train(const Command *self, const TrainOptions *o, Model *m, con
                                  .keep_log = o->resume,
                                  .check_finite = o->check_finite,
                                  .quiet = o->common.quiet,
-                                 .save_seconds = (double)o->save_seconds};
+                                 .save_seconds = (double)o->save_seconds,
+                                 .observer = measures_observer(measures)};
         platform_catch_signals();
         const TrainingEnd end = training_run(&job, &err);
         if (end == TRAINING_FAILED)
@@ -328,7 +355,9 @@ static int train_train(const Command *self, const TrainOptions *o, Model *m, con
             status = 0;
         }
     }
+    measures_destroy(measures);
     safetensors_free(from);
+    mem_free(measured);
     mem_free(log);
     return status;
 }
@@ -417,7 +446,7 @@ static bool make_model(const TrainOptions *o, ConfigRole role, Config *c, TrainO
 
 static int train_or_distill(const Command *self, ConfigRole role, int argc, char **argv)
 {
-    TrainOptions o = {.seed = -1, .save_seconds = 120, .conv = "auto"};
+    TrainOptions o = {.seed = -1, .save_seconds = 120, .conv = "auto", .measures = {.count = 500}};
     Error err;
     const OptionsResult r = parse_train(self, role, &o, argc, argv);
     if (r != OPTIONS_OK)

@@ -25,12 +25,18 @@ static void free_row(EvalRow *row)
         mem_free(row->records[i]);
 }
 
+void evaluation_drop_rows(Evaluation *e)
+{
+    for (size_t i = 0; i < e->row_count; i++)
+        free_row(&e->rows[i]);
+    e->row_count = 0;
+}
+
 void evaluation_destroy(Evaluation *e)
 {
     if (!e)
         return;
-    for (size_t i = 0; i < e->row_count; i++)
-        free_row(&e->rows[i]);
+    evaluation_drop_rows(e);
     metrics_free(&e->metrics);
     mem_free(e);
 }

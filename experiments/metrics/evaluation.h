@@ -41,6 +41,7 @@ typedef struct Evaluation {
 
 Evaluation *evaluation_create(void);    /* no metric is chosen */
 void evaluation_destroy(Evaluation *e); /* NULL is allowed */
+void evaluation_drop_rows(Evaluation *e);
 /* Once, with setting filled in and metrics chosen: metrics_prepare, and the columns. */
 bool evaluation_prepare(Evaluation *e, Error *err);
 /* The columns alone, where the metrics' states are there otherwise. */

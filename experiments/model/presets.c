@@ -83,8 +83,7 @@ static const Preset presets[] = {
      ONE_LAMBDA "lambda_dims=32 prior_components=400 kl_warmup=0.6 share_at_one=0.125 steps=3000 "
                 "batch=16 lr=1e-3"},
     {"shakespeare", "characters of a small text, 128 at a time, small transformer, absorbing noise",
-     CHARACTERS, CHARACTERS_TEACHER,
-     LAMBDA_AT_PLACES "steps=3000 batch=32 lr=1.5e-3"},
+     CHARACTERS, CHARACTERS_TEACHER, LAMBDA_AT_PLACES "steps=3000 batch=32 lr=1.5e-3"},
     {"shakespeare-published", "the same, students by the paper's losses", CHARACTERS,
      CHARACTERS_TEACHER,
      "steps=3000 batch=4 lambdas=8 distill_lambdas=2 lr=3e-4 data_weight=one stratified_lambda=on "

@@ -187,12 +187,37 @@ static bool fit_law_of_lambda(const TrainingRun *run)
     return true;
 }
 
+static void swap_weights(const TrainingRun *run)
+{
+    const ParamSet *set = &run->job->model->net->params;
+    float *average = run->optimizer->ema;
+    for (size_t i = 0; i < set->total; i++) {
+        const float kept = set->values[i];
+        set->values[i] = average[i];
+        average[i] = kept;
+    }
+}
+
+static bool show_observer(const TrainingRun *run, Error *err)
+{
+    const TrainingObserver *o = &run->job->observer;
+    const uint64_t step = run->optimizer->steps;
+    if (o->every == 0 || step == 0 || step % o->every != 0)
+        return true;
+    swap_weights(run);
+    const bool ok = o->look(o->context, step, err);
+    swap_weights(run);
+    return ok;
+}
+
 static TrainingEnd train_to_the_end(TrainingRun *run, Error *err)
 {
     const uint64_t total = (uint64_t)run->job->model->config.steps;
     double saved = platform_seconds();
+    if (!show_observer(run, err))
+        return TRAINING_FAILED;
     while (run->optimizer->steps < total) {
-        if (!one_step(run, err))
+        if (!one_step(run, err) || !show_observer(run, err))
             return TRAINING_FAILED;
         if (platform_signal())
             return save_checkpoint(run, err) ? TRAINING_INTERRUPTED : TRAINING_FAILED;

@@ -9,6 +9,14 @@
 #include "experiments/model/model.h"
 #include "nn/checkpoint.h"
 
+/* Somebody who looks at the model after every so many steps. */
+typedef struct TrainingObserver {
+    uint64_t every; /* steps; 0: never */
+    /* The model holds its averaged weights meanwhile.  False and a sentence end the training. */
+    bool (*look)(void *context, uint64_t step, Error *err);
+    void *context;
+} TrainingObserver;
+
 typedef struct TrainingJob {
     Model *model;            /* with gradients; a student already has its starting weights */
     const Denoiser *teacher; /* of a student; NULL for a teacher */
@@ -19,7 +27,8 @@ typedef struct TrainingJob {
     bool keep_log;                      /* go on with an existing log; else it is replaced */
     bool check_finite;                  /* look at the result of every operation */
     bool quiet;
-    double save_seconds; /* time between checkpoints */
+    double save_seconds;       /* time between checkpoints */
+    TrainingObserver observer; /* also looks at the step that a run goes on from */
 } TrainingJob;
 
 typedef enum TrainingEnd {

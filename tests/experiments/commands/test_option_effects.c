@@ -83,6 +83,16 @@ static const Row rows[] = {
      "train --quiet --out @u.safetensors --overwrite " NET STEPS DATA, false},
     {"train", "--save-every", "kill", TRAIN OUT DATA "--steps 1000000",
      TRAIN OUT DATA "--steps 1000000 --save-every 0", false},
+    {"train", "--measure", "o.measures.csv", TRAIN OUT STEPS DATA "--measure 1 --measure-count 5",
+     TRAIN OUT STEPS DATA "--measure 2 --measure-count 5", false},
+    {"train", "--measure", "o.safetensors", TRAIN OUT STEPS DATA,
+     TRAIN OUT STEPS DATA "--measure 1 --measure-count 5", true},
+    {"train", "--measure-steps", "o.measures.csv",
+     TRAIN OUT STEPS DATA "--measure 1 --measure-count 5",
+     TRAIN OUT STEPS DATA "--measure 1 --measure-count 5 --measure-steps 1,2", false},
+    {"train", "--measure-count", "o.measures.csv",
+     TRAIN OUT UNET "--preset mnist-binary --measure 2 --measure-count 4",
+     TRAIN OUT UNET "--preset mnist-binary --measure 2 --measure-count 5", false},
     {"train", "--check-finite", "o.safetensors", TRAIN OUT STEPS DATA,
      TRAIN OUT STEPS DATA "--check-finite", true},
     {"train", "--conv", "o.safetensors", TRAIN OUT UNET "--conv direct",
@@ -128,6 +138,15 @@ static const Row rows[] = {
      "distill --quiet --overwrite --out @u.safetensors " STEPS TEACHER DATA, false},
     {"distill", "--save-every", "kill", DISTILL OUT TEACHER DATA "--steps 1000000",
      DISTILL OUT TEACHER DATA "--steps 1000000 --save-every 0", false},
+    {"distill", "--measure", "o.measures.csv", DISTILL OUT STEPS TEACHER DATA "--measure-count 5",
+     DISTILL OUT STEPS TEACHER DATA "--measure-count 5 --measure 1", false},
+    {"distill", "--measure", "o.safetensors", DISTILL OUT STEPS TEACHER DATA,
+     DISTILL OUT STEPS TEACHER DATA "--measure 1 --measure-count 5", true},
+    {"distill", "--measure-steps", "o.measures.csv",
+     DISTILL OUT STEPS TEACHER DATA "--measure 1 --measure-count 5",
+     DISTILL OUT STEPS TEACHER DATA "--measure 1 --measure-count 5 --measure-steps 1,2", false},
+    {"distill", "--measure-count", "status", DISTILL OUT STEPS TEACHER DATA "--measure-count 1",
+     DISTILL OUT STEPS TEACHER DATA "--measure-count 2", false},
     {"distill", "--check-finite", "o.safetensors", DISTILL OUT STEPS TEACHER DATA,
      DISTILL OUT STEPS TEACHER DATA "--check-finite", true},
     {"distill", "--conv", "status", DISTILL OUT STEPS TEACHER DATA "--conv direct",
@@ -299,7 +318,7 @@ static void set_up(void)
         "o.pt",           "p.pt",          "m.safetensors", "m.csv",         "c.safetensors",
         "c2.safetensors", "o.npy.json",    "a.npy",         "a.npy.json",    "b.npy",
         "b.npy.json",     "a.stats",       "b.stats",       "c.stats",       "o.stats",
-        "p.stats"};
+        "p.stats",        "o.measures.csv"};
     cli_set_up(DIR);
     for (size_t i = 0; i < sizeof files / sizeof files[0]; i++)
         toy(files[i]);
@@ -379,8 +398,8 @@ static char *file_text(const char *name)
 static char *look_after(const Row *r, const char *line)
 {
     static const char *const outputs[] = {
-        "o.png", "p.png",  "o.stats",    "o.safetensors",      "o.npy", "o.json", "o.pt",
-        "p.csv", "p.html", "index.html", "teacher.safetensors"};
+        "o.png", "p.png",  "o.stats",    "o.safetensors",       "o.npy",         "o.json", "o.pt",
+        "p.csv", "p.html", "index.html", "teacher.safetensors", "o.measures.csv"};
     char number[24];
     for (size_t i = 0; i < sizeof outputs / sizeof outputs[0]; i++)
         remove(toy(outputs[i]));

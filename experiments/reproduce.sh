@@ -18,8 +18,7 @@
 # --no-ablations     teacher and student alone
 # --quick            20 steps of training, 50 samples, 1 and 2 network calls: to see that it works
 # --teacher FILE, --student FILE     published weights in place of trainings
-# --inception FILE   for fid and is; --reference FILE.npz|DATA: what fid compares with (the data)
-# --parts N          of the paper's table: a stop loses at most one part of a row (50)
+# --inception FILE   for fid and is; --reference FILE.npz|DATA: what fid compares with (CIFAR-10)
 # --threads N        of every program (all cores)
 # --program FILE     di4c (build/di4c)
 # --dry-run          says what would be done and how long it would take, and writes nothing to DIR
@@ -28,7 +27,7 @@
 # the same command goes on; --seeds may grow, and what would change numbers that are there is refused.
 # The same seeds give the same RESULTS.md, to the last digit.
 set -u
-usage() { sed -n '2,34s/^# \{0,1\}//p' "$0" >&2; exit 2; }
+usage() { sed -n '2,28s/^# \{0,1\}//p' "$0" >&2; exit 2; }
 wrong() { echo "reproduce.sh: $*" >&2; exit 2; }
 fail() { echo "reproduce.sh: $*" >&2; exit 1; }
 
@@ -38,7 +37,7 @@ preset=$1
 shift
 here=$(cd "$(dirname "$0")" && pwd) || exit 1
 seeds=1 out= data= from= sets= steps= count= metrics= ablations=yes teacher= student= inception= reference=
-parts=50 threads= program=build/di4c dry= paper=
+threads= program=build/di4c dry= paper=
 while [ $# -gt 0 ]; do
     case $1 in
     --dry-run) dry=yes; shift; continue ;;
@@ -61,7 +60,6 @@ while [ $# -gt 0 ]; do
     --student) student=$2 ;;
     --inception) inception=$2 ;;
     --reference) reference=$2 ;;
-    --parts) parts=$2 ;;
     --threads) threads=$2 ;;
     --program) program=$2 ;;
     *) usage ;;
@@ -73,7 +71,7 @@ is_count() { case $1 in '' | *[!0-9]* | 0*) return 1 ;; esac; }
 for seed in $(printf '%s' "$seeds" | tr ',' ' '); do
     is_count "$seed" || wrong "--seeds $seeds: expected whole numbers from 1 on, with commas"
 done
-for number in ${steps:+$(printf '%s' "$steps" | tr ',' ' ')} "${count:-1}" "$parts" "${threads:-1}"; do
+for number in ${steps:+$(printf '%s' "$steps" | tr ',' ' ')} "${count:-1}" "${threads:-1}"; do
     is_count "$number" || wrong "'$number': expected a whole number from 1 on"
 done
 [ -z "$teacher$student" ] || paper=yes
@@ -81,9 +79,8 @@ if [ -n "$paper" ]; then
     [ -n "$teacher" ] && [ -n "$student" ] || wrong "--teacher and --student: expected both or neither"
     [ -z "$sets" ] || wrong "--set, --quick: expected neither with weights that are trained already"
     : "${metrics:=fid,is}" "${steps:=10,20}" "${count:=50000}"
-    case $metrics in *fid* | is*)
-        [ -n "$inception" ] || wrong "--inception is missing: expected pytorch-fid's pt_inception-2015-12-05-6726825d.pth" ;;
-    esac
+    case $metrics in fid | is | fid,is | is,fid) ;; *) wrong "--metrics $metrics: expected fid, is or both" ;; esac
+    [ -n "$inception" ] || wrong "--inception is missing: expected pytorch-fid's pt_inception-2015-12-05-6726825d.pth"
 fi
 : "${steps:=1,2,4,8,16,32}" "${count:=2000}"
 
@@ -109,7 +106,10 @@ mnist:* | cifar10:*) classifier=classifier.safetensors ;; # of the FCD
 text:* | text8:* | tokens:*) picture=txt ;;
 esac
 case $metrics in *fcd*) classifier=classifier.safetensors ;; ?*) classifier= ;; esac
-reference=$(whole_data "$reference") from=$(whole "$from") inception=$(whole "$inception")
+if [ -n "$paper" ] && [ -n "$reference" ]; then fetch=; fi
+[ -z "$paper" ] || : "${reference:=$data}"
+case $reference in "$data") ;; *) reference=$(whole_data "$reference") ;; esac
+from=$(whole "$from") inception=$(whole "$inception")
 teacher=$(whole "$teacher") student=$(whole "$student") program=$(whole "$program") out=$(whole "$out")
 for file in "$program" "$teacher" "$student" "$inception"; do
     [ -z "$file" ] || [ -f "$file" ] || fail "$file: is not there"
@@ -168,22 +168,22 @@ measure() { # JSON seed student teacher [own options]
         ${inception:+--inception "$inception"} ${reference:+--reference "$reference"} "$@" \
         --json "$json" --quiet && note "$json" "$@"
 }
-# In parts, so that a stop loses little.
-measure_parts() { # JSON seed
-    json=$1 seed=$2 folder=${1%.json}.parts part=0
-    mkdir -p "$folder" || return 1
-    while [ "$part" -lt "$parts" ]; do
-        file=$folder/part-$part.stats
-        [ -e "$file" ] ||
-            run "$program" eval ${threads:+--threads "$threads"} --model "$student" \
-                --teacher "$teacher" --data "$data" --grid authors --steps "$steps" \
-                --count "$count" --seed "$seed" --metrics "$metrics" \
-                ${inception:+--inception "$inception"} ${reference:+--reference "$reference"} \
-                --shard "$part/$parts" --statistics "$file" --quiet || return 1
-        part=$((part + 1))
-    done
-    run "$program" merge "$folder"/part-*.stats --json "$json" &&
-        note "$json" --grid authors --steps "$steps" --metrics "$metrics" && rm -rf "$folder"
+# Pictures go to a file as they come, and from there on after a stop; then they are measured.
+draw_all() { # model steps seed file
+    run "$program" sample ${threads:+--threads "$threads"} --model "$1" --grid authors --steps "$2" \
+        --count "$count" --seed "$3" --out "$4"
+}
+# fid's other side, once: its mean and covariance, while a few samples are measured.
+take_reference() { # FILE.npz
+    run "$program" sample ${threads:+--threads "$threads"} --model "$teacher" --steps 2 --count 2 \
+        --out reference.npy --quiet &&
+        run "$program" eval ${threads:+--threads "$threads"} --samples reference.npy --metrics fid \
+            --inception "$inception" --reference "$reference" --save-statistics "$1" --quiet
+}
+measure_samples() { # JSON file seed
+    run "$program" eval ${threads:+--threads "$threads"} --samples "$2" --metrics "$metrics" \
+        --seed "$3" --inception "$inception" ${statistics:+--reference "$statistics"} \
+        --json "$1" --quiet && note "$1" --grid authors
 }
 # What the JSON does not say.
 note() {
@@ -202,9 +202,10 @@ draw() { # model steps seed file [own options]
         --count 64 --seed "$seed" --out "$file" --quiet "$@"
 }
 page() { # the main table first
-    set -- "results/$preset"-seed-*.json
-    for file in results/*.json; do
-        case $file in "results/$preset"-seed-*) ;; *) set -- "$@" "$file" ;; esac
+    set --
+    for file in "results/$preset"-seed-*.json results/*.json; do
+        case " $* " in *" $file "*) continue ;; esac
+        [ ! -f "$file" ] || set -- "$@" "$file"
     done
     run "$program" report "$@" --title "$preset" --out RESULTS.md || return 1
     for file in pictures/* seed-*/teacher.csv seed-*/student.csv; do
@@ -274,12 +275,31 @@ ablations_of() { # folder seed
         table_of "$1" -published published "$2" ;;
     esac
 }
+# Rows of one table, each in a file of its own.
+paper_of() { # seed
+    for calls in $(printf '%s' "$steps" | tr ',' ' '); do
+        for role in teacher student; do
+            model=$teacher
+            [ "$role" = teacher ] || model=$student
+            samples=seed-$1/$role-$calls.npy
+            stage "seed-$1-$role-$calls-samples" "$((call_us < 0 ? -1 : count * calls * call_us / 1000000))" \
+                "$count" draw_all "$model" "$calls" "$1" "$samples"
+            stage "seed-$1-$role-$calls-measured" -1 "$count $metrics $inception $reference" \
+                measure_samples "results/$preset+$role-$calls-seed-$1.json" "$samples" "$1"
+        done
+    done
+}
 stages() {
+    case $metrics:$reference in
+    is:*) statistics= ;;
+    *.npz) statistics=$reference ;;
+    *)
+        statistics=reference.npz
+        [ -z "$paper" ] || stage reference -1 "$inception $reference" take_reference "$statistics" ;;
+    esac
     for each in $(printf '%s' "$seeds" | tr ',' ' '); do
         if [ -n "$paper" ]; then
-            stage "seed-$each-table" "$table_seconds" \
-                "$data $teacher $student $steps $count $metrics $inception $reference $parts" \
-                measure_parts "results/$preset-seed-$each.json" "$each"
+            paper_of "$each"
             continue
         fi
         stage "seed-$each-teacher" "$teacher_seconds" "$trained" train train "$preset" \
@@ -375,7 +395,7 @@ fi
 mode=plan total=0
 printf '%-32s %-10s %s\n' stage about ''
 stages
-echo "What is missing takes about $(duration "$total") here; classifiers and the network of fid come on top."
+echo "What is missing takes about $(duration "$total") here, beside classifiers and what is not measured."
 [ -z "$dry" ] || exit 0
 mode=run
 stages

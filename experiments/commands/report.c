@@ -1,6 +1,6 @@
 /* di4c report: tables and a page of the JSON files that eval, merge and demo leave.  Files are
  * grouped by data set, and within one by their names: NAME-seed-1.json and NAME-seed-2.json are one
- * set, of which means are shown too. */
+ * set, of which means are shown too; NAME+PIECE.json and NAME+OTHER.json have rows of one table. */
 #include <stdio.h>
 #include <string.h>
 
@@ -83,17 +83,13 @@ static bool add_set(const ResultFile *files, size_t count, size_t from, Report *
 {
     const ResultFile **set = mem_alloc(count, sizeof *set);
     size_t members = 0;
-    bool ok = true, begins = true;
+    bool begins = true;
     for (size_t i = 0; i < from; i++)
         begins = begins && !is_same_set(&files[i], &files[from]);
     for (size_t i = from; begins && i < count; i++)
         if (is_same_set(&files[i], &files[from]))
             set[members++] = &files[i];
-    for (size_t i = 0; i < members; i++)
-        for (size_t k = i + 1; ok && k < members; k++)
-            ok = result_file_alike(set[i], set[k], err);
-    if (ok && members > 0)
-        report_set(set, members, r);
+    const bool ok = members == 0 || report_set(set, members, r, err);
     mem_free(set);
     return ok;
 }

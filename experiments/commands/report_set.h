@@ -5,8 +5,9 @@
 #include "experiments/metrics/result_file.h"
 
 /* Appends the set under its name: of several seeds mean and standard deviation (with n - 1) of each
- * number and charts of the means; then for each file its table, what it was made of, its command
- * and its note.  count >= 1; all are alike (result_file_alike). */
-void report_set(const ResultFile *const *files, size_t count, Report *r);
+ * number, charts of the means, then for each seed the rows of all its files, and for each file what
+ * it was made of, its note and its command.  count >= 1.  False and a sentence if a row is there
+ * twice, or seeds have other rows than the first one. */
+bool report_set(const ResultFile *const *files, size_t count, Report *r, Error *err);
 
 #endif

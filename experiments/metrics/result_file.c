@@ -2,6 +2,7 @@
 #include "experiments/metrics/result_file.h"
 
 #include <math.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "experiments/cli/paths.h"
@@ -40,18 +41,33 @@ static bool is_hash(const Json *j)
 
 /* ---- names ---- */
 
-/* What lies behind the last slash, less .json and -seed-N. */
-static char *set_of(const char *path)
+/* Whether text is one or more digits. */
+static bool is_number(const char *text)
 {
-    const char *slash = strrchr(path, '/');
-    char *name = mem_string(slash != NULL ? slash + 1 : path);
+    const size_t digits = strspn(text, "0123456789");
+    return digits > 0 && text[digits] == '\0';
+}
+
+/* "glyphs-seed-1", "cifar10+teacher-10-seed-1". */
+static void read_name(ResultFile *f)
+{
+    static const char seed[] = "-seed-";
+    const char *slash = strrchr(f->path, '/');
+    char *name = f->set = mem_string(slash != NULL ? slash + 1 : f->path);
     if (path_has_suffix(name, ".json"))
         name[strlen(name) - strlen(".json")] = '\0';
-    char *seed = strstr(name, "-seed-");
-    if (seed != NULL && seed != name && seed[6] != '\0' &&
-        strspn(seed + 6, "0123456789") == strlen(seed + 6))
-        *seed = '\0';
-    return name;
+    char *end = strstr(name, seed), *plus = strchr(name, '+');
+    if (end != NULL && is_number(end + strlen(seed)))
+        *end = '\0';
+    if (plus == NULL)
+        return;
+    *plus = '\0';
+    f->piece = mem_string(plus + 1);
+    char *dash = strrchr(f->piece, '-');
+    if (dash == NULL || !is_number(dash + 1) || strlen(dash) > 7)
+        return;
+    *dash = '\0';
+    f->piece_steps = (size_t)strtoul(dash + 1, NULL, 10);
 }
 
 /* "--data" of the command up to its colon; the demo's are the glyphs. */
@@ -99,6 +115,8 @@ static bool read_head(ResultFile *f, Error *err)
         return error_set(err, "%s: command is '%.60s': expected the JSON of eval, merge or demo",
                          f->path, f->command);
     return (f->version = json_string(f->json, "version", f->path, err)) &&
+           (json_get(f->json, "summary") == NULL ||
+            (f->summary = json_string(f->json, "summary", f->path, err))) &&
            json_size(f->json, "seed", &f->seed, f->path, err) &&
            json_size(f->json, "samples", &f->evaluation->setting.count, f->path, err);
 }
@@ -191,6 +209,10 @@ static bool read_row(const ResultFile *f, const Json *from, const char *where, E
         !json_number(from, "calls", &row.calls, where, err) ||
         !json_size(from, "samples", &samples, where, err))
         return false;
+    if (f->piece != NULL && strcmp(row.model, "samples") == 0) {
+        row.model = f->piece;
+        row.steps = f->piece_steps;
+    }
     if (samples != e->setting.count)
         return error_set(err, "%s: %zu samples, expected %zu as in all rows", where, samples,
                          e->setting.count);
@@ -220,7 +242,8 @@ static bool read_rows(const ResultFile *f, Error *err)
 bool result_file_read(ResultFile *f, const char *path, Error *err)
 {
     size_t size;
-    *f = (ResultFile){.path = path, .set = set_of(path), .evaluation = evaluation_create()};
+    *f = (ResultFile){.path = path, .evaluation = evaluation_create()};
+    read_name(f);
     char *text =
         read_file(path, "expected the JSON of eval, merge or demo", MOST_BYTES, &size, err);
     bool ok = text != NULL && (f->json = json_parse(text, size, path, err)) != NULL &&
@@ -239,37 +262,12 @@ void result_file_free(ResultFile *f)
     json_free(f->json);
     mem_free(f->note);
     mem_free(f->data);
+    mem_free(f->piece);
     mem_free(f->set);
     *f = (ResultFile){0};
 }
 
 /* ---- what is made of it ---- */
-
-static bool same_rows(const Evaluation *a, const Evaluation *b)
-{
-    if (a->setting.count != b->setting.count || a->row_count != b->row_count ||
-        a->column_count != b->column_count)
-        return false;
-    for (size_t k = 0; k < a->column_count; k++)
-        if (a->columns[k].column != b->columns[k].column)
-            return false;
-    for (size_t i = 0; i < a->row_count; i++)
-        if (strcmp(a->rows[i].model, b->rows[i].model) != 0 || a->rows[i].steps != b->rows[i].steps)
-            return false;
-    return true;
-}
-
-bool result_file_alike(const ResultFile *a, const ResultFile *b, Error *err)
-{
-    if (a->seed == b->seed)
-        return error_set(err, "%.200s: seed %zu of %.60s, which %.200s has: expected each once",
-                         b->path, b->seed, b->set, a->path);
-    return same_rows(a->evaluation, b->evaluation) ||
-           error_set(err,
-                     "%.200s: expected the models, steps, metrics and number of samples of %.200s, "
-                     "since both are of %.60s",
-                     b->path, a->path, b->set);
-}
 
 /* A single value as it is shown. */
 static void add_value(Buffer *out, const Json *j)
@@ -293,10 +291,10 @@ static void add_value(Buffer *out, const Json *j)
 
 void result_file_facts(const ResultFile *f, Buffer *out)
 {
-    static const char *const said[] = {"command", "version", "seed"};
+    static const char *const said[] = {"command", "version", "seed", "summary"};
     for (size_t i = 0; i < f->json->count; i++) {
         const char *key = f->json->keys[i];
-        if (!is_single(&f->json->items[i]) || is_one_of(key, said, 3))
+        if (!is_single(&f->json->items[i]) || is_one_of(key, said, 4))
             continue;
         buffer_text(out, out->length > 0 ? ", " : "");
         buffer_text(out, key);

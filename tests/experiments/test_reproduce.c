@@ -146,7 +146,7 @@ START_TEST(what_it_will_do)
     toy_text(DIR "/i.pth", "");
     expect_said("cifar10 --dry-run --program " DIR "/di4c --out " DIR "/c --teacher " DIR "/t.pt "
                 "--student " DIR "/t.pt --inception " DIR "/i.pth --seeds 4",
-                0, "seed-4-table                     ?");
+                0, "seed-4-student-20-samples ");
     ck_assert_ptr_nonnull(strstr(said(), "pictures-student-20"));
 }
 END_TEST

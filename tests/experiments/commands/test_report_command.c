@@ -100,6 +100,19 @@ START_TEST(data_sets_and_notes)
 }
 END_TEST
 
+START_TEST(of_the_demo)
+{
+    toy_text(toy("b.json"), "{\"command\": \"di4c demo --out d\", \"version\": \"1\", \"seed\": 7, "
+                            "\"teacher\": \"" HASH "\", \"student\": \"" HASH
+                            "\", \"summary\": \"In 2 steps.\", \"samples\": 50, \"rows\": [" ROW(
+                                "s", "2", "1", "0") "]}");
+    expect("report @b.json --out @o.md", 0);
+    has("o.md", "## glyphs\n\n### b\n");
+    has("o.md", "|\n\nIn 2 steps.\n\nSeed 7, di4c 1, teacher 0011223344556677, student "
+                "0011223344556677, samples 50.\n");
+}
+END_TEST
+
 /* What the commands write can be read; the page has what the tables have, and charts. */
 START_TEST(of_real_runs)
 {
@@ -143,6 +156,7 @@ START_TEST(other_files_are_refused)
          "expected a whole number \"seed\""},
         {"{\"command\": \"di4c eval\", \"version\": \"1\", \"seed\": 1, \"rows\": []}",
          "expected a whole number \"samples\""},
+        {HEAD("1") ", \"summary\": 1, \"rows\": []}", "a.json: expected a string \"summary\""},
         {HEAD("1") "}", "a.json: expected \"rows\""},
         {HEAD("1") ", \"rows\": {}}", "a.json: rows: expected an array"},
         {HEAD("1") ", \"rows\": [1]}", "a.json: rows[0]: expected an object"},
@@ -192,10 +206,39 @@ START_TEST(files_of_one_set_must_be_alike)
     for (size_t i = 0; i < sizeof others / sizeof others[0]; i++) {
         toy_text(toy("a-seed-2.json"), others[i]);
         says("report @a-seed-1.json @a-seed-2.json --out @o.md", 1,
-             "a-seed-2.json: expected the models, steps, metrics and number of samples of");
+             "a, seed 2: expected the models, steps, metrics and number of samples of seed 1");
     }
     says("report @a-seed-1.json @a-seed-1.json --out @o.md", 1,
-         "seed 1 of a, which " DIR "/a-seed-1.json has: expected each once");
+         "a-seed-1.json: seed 1 of a has s at 1 steps twice");
+    toy_text(toy("a+x.json"), others[3]);
+    toy_text(toy("a+y.json"), others[0]);
+    says("report @a+x.json @a+y.json --out @o.md", 1,
+         "a+y.json: expected the metrics and number of samples of the other files of a");
+}
+END_TEST
+
+/* Samples from elsewhere, in files that are rows of one table. */
+START_TEST(pieces_are_one_table)
+{
+    static const char head[] = "{\"command\": \"di4c eval --samples x --json y\", "
+                               "\"version\": \"1\", \"seed\": 1, \"samples_hash\": \"" HASH
+                               "\", \"samples\": 9, \"rows\": [{\"model\": \"samples\", "
+                               "\"steps\": 0, \"calls\": 0, \"fid\": ";
+    static const char *const names[] = {"c+teacher-10-seed-1.json", "c+student-10-seed-1.json",
+                                        "c+other-seed-1.json"};
+    static const char *const values[] = {"32.5", "20.25", "7"};
+    for (int i = 0; i < 3; i++) {
+        char text[600];
+        snprintf(text, sizeof text, "%s%s, \"samples\": 9}]}", head, values[i]);
+        toy_text(toy(names[i]), text);
+    }
+    expect("report @c+teacher-10-seed-1.json @c+student-10-seed-1.json @c+other-seed-1.json --out "
+           "@o.md",
+           0);
+    has("o.md", "### c\n\nSeed 1.\n\n| model | steps | calls | FID |\n|---|---:|---:|---:|\n"
+                "| teacher | 10 | 0 | 32.500 |\n| student | 10 | 0 | 20.250 |\n"
+                "| other | 0 | 0 | 7.000 |\n\nSeed 1, di4c 1, samples_hash 0011223344556677, "
+                "samples 9.\n");
 }
 END_TEST
 
@@ -227,9 +270,11 @@ Suite *report_command_suite(void)
     tcase_add_checked_fixture(tc, set_up, toys_tear_down);
     tcase_add_test(tc, seeds_have_means);
     tcase_add_test(tc, data_sets_and_notes);
+    tcase_add_test(tc, of_the_demo);
     tcase_add_test(tc, of_real_runs);
     tcase_add_test(tc, other_files_are_refused);
     tcase_add_test(tc, files_of_one_set_must_be_alike);
+    tcase_add_test(tc, pieces_are_one_table);
     tcase_add_test(tc, wrong_usage);
     tcase_set_timeout(tc, 60);
     suite_add_tcase(s, tc);

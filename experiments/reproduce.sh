@@ -180,10 +180,12 @@ take_reference() { # FILE.npz
         run "$program" eval ${threads:+--threads "$threads"} --samples reference.npy --metrics fid \
             --inception "$inception" --reference "$reference" --save-statistics "$1" --quiet
 }
-measure_samples() { # JSON file seed
+measure_samples() { # JSON file seed model steps
     run "$program" eval ${threads:+--threads "$threads"} --samples "$2" --metrics "$metrics" \
         --seed "$3" --inception "$inception" ${statistics:+--reference "$statistics"} \
-        --json "$1" --quiet && note "$1" --grid authors
+        --json "$1" --quiet || return 1
+    hash=$("$program" inspect "$4" | sed -n 's/^weights (averaged) \(.\{16\}\).*/\1/p')
+    note "$1" "sample --grid authors --steps $5 --count $count --seed $3, weights $hash"
 }
 # What the JSON does not say.
 note() {
@@ -203,7 +205,7 @@ draw() { # model steps seed file [own options]
 }
 page() { # the main table first
     set --
-    for file in "results/$preset"-seed-*.json results/*.json; do
+    for file in "results/$preset"-seed-*.json "results/$preset"+teacher*.json results/*.json; do
         case " $* " in *" $file "*) continue ;; esac
         [ ! -f "$file" ] || set -- "$@" "$file"
     done
@@ -284,8 +286,10 @@ paper_of() { # seed
             samples=seed-$1/$role-$calls.npy
             stage "seed-$1-$role-$calls-samples" "$((call_us < 0 ? -1 : count * calls * call_us / 1000000))" \
                 "$count" draw_all "$model" "$calls" "$1" "$samples"
-            stage "seed-$1-$role-$calls-measured" -1 "$count $metrics $inception $reference" \
-                measure_samples "results/$preset+$role-$calls-seed-$1.json" "$samples" "$1"
+            stage "seed-$1-$role-$calls-measured" \
+                "$((picture_us < 0 ? -1 : count * picture_us / 1000000))" \
+                "$count $metrics $inception $reference" measure_samples \
+                "results/$preset+$role-$calls-seed-$1.json" "$samples" "$1" "$model" "$calls"
         done
     done
 }
@@ -325,7 +329,7 @@ stages() {
     done
 }
 
-# ---- how long: 20 steps of each training, and 20 network calls of samples ----
+# ---- how long: 20 steps of each training, 20 network calls of samples, the network of fid ----
 now() { # milliseconds, where date has them
     stamp=$(date +%s%N)
     case $stamp in *[!0-9]* | '') echo "$(date +%s)000" ;; *) echo "${stamp%??????}" ;; esac
@@ -362,7 +366,7 @@ try() {
 try_all() {
     one=$scratch/train.safetensors several=64
     if [ -n "$paper" ]; then
-        one=$teacher several=8
+        one=$teacher several=16
     else
         try train
         teacher_seconds=$(cat "$scratch/seconds")
@@ -373,23 +377,28 @@ try_all() {
     run "$program" sample ${threads:+--threads "$threads"} --model "$one" --steps 20 \
         --count "$several" --out "$scratch/samples.npy" --quiet > "$scratch/out" || fail 'the trial of sample failed'
     call_us=$((($(now) - began) * 1000 / (20 * several) + 1))
+    [ -n "$paper" ] || return 0
+    began=$(now)
+    run "$program" eval ${threads:+--threads "$threads"} --samples "$scratch/samples.npy" \
+        --metrics is --inception "$inception" --quiet > "$scratch/out" || fail 'the trial of eval failed'
+    picture_us=$((($(now) - began) * 1000 / several + 1))
 }
-teacher_seconds=-1 student_seconds=-1 table_seconds=-1 call_us=-1
+teacher_seconds=-1 student_seconds=-1 table_seconds=-1 call_us=-1 picture_us=-1
 if [ -n "$fetch" ] && [ -z "$dry" ]; then
     run sh "$here/fetch-data.sh" "$fetch" --to "data/$fetch" ${from:+--from "$from"} || exit 1
 fi
 if [ -n "$fetch" ] && [ ! -e "data/$fetch" ]; then
     echo "How long it takes is not known before $data is there: see fetch-data.sh."
 elif [ -s measured ] && [ "$(sed -n 2p measured)" = "$trained $teacher ${threads:-all}" ]; then
-    read -r teacher_seconds student_seconds call_us < measured
+    read -r teacher_seconds student_seconds call_us picture_us < measured
 else
     echo 'Measuring 20 steps of each ...'
     scratch=$(mktemp -d "${TMPDIR:-/tmp}/reproduce.XXXXXX") || exit 1
     try_all
-    [ -n "$dry" ] || printf '%s\n' "$teacher_seconds $student_seconds $call_us" \
+    [ -n "$dry" ] || printf '%s\n' "$teacher_seconds $student_seconds $call_us $picture_us" \
         "$trained $teacher ${threads:-all}" > measured
 fi
-[ "$call_us" -lt 0 ] ||
+[ "$call_us" -lt 0 ] || # of teacher and student
     table_seconds=$((count * 2 * ($(printf '%s' "$steps" | tr ',' '+')) * call_us / 1000000 + 1))
 
 mode=plan total=0

@@ -281,7 +281,7 @@ static void add_value(Buffer *out, const Json *j)
             buffer_text(out, j->string);
         break;
     case JSON_NUMBER:
-        text_format(number, sizeof number, "%.9g", j->number);
+        text_format(number, sizeof number, "%.6g", j->number);
         buffer_text(out, number);
         break;
     case JSON_BOOL: buffer_text(out, j->boolean ? "yes" : "no"); break;

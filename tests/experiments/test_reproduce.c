@@ -188,7 +188,7 @@ Suite *reproduce_suite(void)
     tcase_add_test(tc, what_it_will_do);
     tcase_add_test(tc, wrong_use);
 #endif
-    tcase_set_timeout(tc, 240);
+    tcase_set_timeout(tc, 480);
     suite_add_tcase(s, tc);
     return s;
 }

@@ -5,6 +5,7 @@ writes the U-Net of unet-forward; version prints PyTorch's.  Passes without grad
 computed twice.  Weights and pictures are random: they do not change the time.
 """
 import argparse
+import inspect
 import json
 import time
 
@@ -141,7 +142,8 @@ def unet(small, batch):
 def work(name, small):
     """What is to be timed, and whether it needs no gradients."""
     if name.startswith("product"):
-        M, N, K = (256, 256, 256) if small else (1024, 1024, 1024) if name == "product-square" else (2048, 256, 2304)
+        sizes = {"product-square": (1024, 1024, 1024), "product-flat": (2048, 256, 2304)}
+        M, N, K = (256, 256, 256) if small else sizes[name]
         a, b, c = torch.randn(M, K), torch.randn(K, N), torch.empty(M, N)
         return (lambda: torch.mm(a, b, out=c)), True
     if name == "unet-forward":
@@ -174,7 +176,8 @@ def main():
     elif a.work == "export":
         net, x, t = unet(a.small, 2 if a.small else 8)
         with torch.no_grad():
-            torch.onnx.export(net, (x, t), a.file, opset_version=14, input_names=["x", "t"], output_names=["y"])
+            old = {"dynamo": False} if "dynamo" in inspect.signature(torch.onnx.export).parameters else {}
+            torch.onnx.export(net, (x, t), a.file, opset_version=14, input_names=["x", "t"], output_names=["y"], **old)
     else:
         run, inference = work(a.work, a.small)
         with torch.set_grad_enabled(not inference):

@@ -20,7 +20,8 @@ async function main([file, reps, threads, small]) {
     seconds.push(Number(process.hrtime.bigint() - start) / 1e9);
   }
   seconds.sort((a, b) => a - b);
-  console.log(JSON.stringify({name: 'onnxruntime', seconds_min: seconds[0], seconds_median: seconds[seconds.length >> 1]}));
+  const median = seconds[seconds.length >> 1];
+  console.log(JSON.stringify({name: 'onnxruntime', seconds_min: seconds[0], seconds_median: median}));
 }
 
 main(process.argv.slice(2));

@@ -66,6 +66,8 @@ double evaluation_value(const Evaluation *e, const EvalRow *row, const char *col
 /* The number as the text table and the report show it: a share in per cent, without its sign. */
 enum { EVAL_CELL = 32 };
 void evaluation_cell(const MetricColumn *column, double value, char text[EVAL_CELL]);
+/* The head of its column in the report: "valid %". */
+void evaluation_label(const MetricColumn *column, char text[EVAL_CELL]);
 /* value, or 100 times it: what a chart shows. */
 double evaluation_shown(const MetricColumn *column, double value);
 
@@ -74,5 +76,8 @@ void evaluation_print(const Evaluation *e, FILE *out); /* evaluation_text.c: the
 void evaluation_json(const Evaluation *e, JsonOut *j);
 /* evaluation_report.c: parts of the metrics; table, charts against calls, grids of samples. */
 void evaluation_report(const Evaluation *e, Report *r);
+/* Of it the table of rows alone, and the charts alone. */
+void evaluation_table(const Evaluation *e, const char *caption, Report *r);
+void evaluation_charts(const Evaluation *e, Report *r);
 
 #endif

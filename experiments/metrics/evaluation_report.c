@@ -25,6 +25,11 @@ static void label_of(const MetricColumn *c, const char *between, char text[EVAL_
     snprintf(text, EVAL_CELL, "%s%s%s", c->label, c->unit ? between : "", c->unit ? c->unit : "");
 }
 
+void evaluation_label(const MetricColumn *column, char text[EVAL_CELL])
+{
+    label_of(column, " ", text);
+}
+
 static void fill_row(const Evaluation *e, const EvalRow *row, char (*cells)[EVAL_CELL])
 {
     snprintf(cells[0], EVAL_CELL, "%s", row->model);
@@ -34,7 +39,7 @@ static void fill_row(const Evaluation *e, const EvalRow *row, char (*cells)[EVAL
         evaluation_cell(e->columns[k].column, row->values[k], cells[ROW_COLUMNS + k]);
 }
 
-static void report_rows(const Evaluation *e, Report *r)
+void evaluation_table(const Evaluation *e, const char *caption, Report *r)
 {
     const size_t columns = ROW_COLUMNS + e->column_count, rows = e->row_count;
     char labels[METRIC_COLUMNS_MAX][EVAL_CELL];
@@ -42,15 +47,14 @@ static void report_rows(const Evaluation *e, Report *r)
     char(*text)[EVAL_CELL] = mem_alloc(rows * columns, sizeof *text);
     const char **cells = mem_alloc(rows * columns, sizeof *cells);
     for (size_t k = 0; k < e->column_count; k++) {
-        label_of(e->columns[k].column, " ", labels[k]);
+        evaluation_label(e->columns[k].column, labels[k]);
         head[ROW_COLUMNS + k] = labels[k];
     }
     for (size_t i = 0; i < rows; i++)
         fill_row(e, &e->rows[i], text + i * columns);
     for (size_t i = 0; i < rows * columns; i++)
         cells[i] = text[i];
-    report_table(r, "Calls of the network for a sample; all models use the same time grid.",
-                 columns, head, rows, cells);
+    report_table(r, caption, columns, head, rows, cells);
     mem_free(cells);
     mem_free(text);
 }
@@ -106,6 +110,12 @@ static void report_column(const Evaluation *e, size_t k, Report *r)
     mem_free(points);
 }
 
+void evaluation_charts(const Evaluation *e, Report *r)
+{
+    for (size_t k = 0; k < e->column_count; k++)
+        report_column(e, k, r);
+}
+
 static void report_pictures(const Evaluation *e, Report *r)
 {
     report_heading(r, "Samples");
@@ -128,9 +138,8 @@ void evaluation_report(const Evaluation *e, Report *r)
     if (!metrics_look_at_samples(&e->metrics))
         return;
     report_heading(r, "Quality against number of steps");
-    report_rows(e, r);
-    for (size_t k = 0; k < e->column_count; k++)
-        report_column(e, k, r);
+    evaluation_table(e, "Calls of the network for a sample; all models use the same time grid.", r);
+    evaluation_charts(e, r);
     report_pictures(e, r);
     snprintf(text, sizeof text, "%zu", e->setting.count);
     report_fact(r, "samples in each row", text);

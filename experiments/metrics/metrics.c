@@ -154,6 +154,15 @@ const char *metrics_need_more(const Metrics *m)
     return NULL;
 }
 
+const MetricColumn *metrics_column(const char *name)
+{
+    for (size_t i = 0; i < METRICS; i++)
+        for (size_t k = 0; k < table[i]->column_count; k++)
+            if (strcmp(table[i]->columns[k].name, name) == 0)
+                return &table[i]->columns[k];
+    return NULL;
+}
+
 /* ---- help ---- */
 
 /* What is measured of one kind of data, as --metrics would say it. */

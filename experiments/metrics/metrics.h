@@ -28,6 +28,8 @@ bool metrics_prepare(Metrics *m, const MetricSetting *setting, Error *err);
 /* Does a chosen metric look at test pictures?  At samples? */
 bool metrics_look_at_test(const Metrics *m);
 bool metrics_look_at_samples(const Metrics *m);
+/* The column of that name, of whichever metric; NULL: there is none. */
+const MetricColumn *metrics_column(const char *name);
 /* The first chosen metric that needs a data set or a model, by name; NULL: samples are enough. */
 const char *metrics_need_more(const Metrics *m);
 

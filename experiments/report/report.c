@@ -1,5 +1,5 @@
 /* The page is written into a buffer part by part; the style sheet stands in its head, pictures and
- * charts stand in the text itself. */
+ * charts stand in the text itself.  Beside it grows the same as Markdown. */
 #include "experiments/report/report.h"
 
 #include <math.h>
@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "experiments/report/markdown.h"
 #include "nn/formats/csv.h"
 #include "tensor/base/check.h"
 #include "tensor/base/memory.h"
@@ -17,7 +18,7 @@ enum { CURVE_POINTS = 1000 };
 
 struct Report {
     char *title, *summary;
-    Buffer body, facts;
+    Buffer body, facts, markdown, markdown_facts;
 };
 
 static const char *const style[] = {
@@ -74,6 +75,8 @@ void report_destroy(Report *r)
         return;
     buffer_free(&r->body);
     buffer_free(&r->facts);
+    buffer_free(&r->markdown);
+    buffer_free(&r->markdown_facts);
     mem_free(r->title);
     mem_free(r->summary);
     mem_free(r);
@@ -82,11 +85,19 @@ void report_destroy(Report *r)
 void report_heading(Report *r, const char *text)
 {
     element(&r->body, "<h2>", text, "</h2>\n");
+    markdown_heading(&r->markdown, 2, text);
+}
+
+void report_subheading(Report *r, const char *text)
+{
+    element(&r->body, "<h3>", text, "</h3>\n");
+    markdown_heading(&r->markdown, 3, text);
 }
 
 void report_paragraph(Report *r, const char *text)
 {
     element(&r->body, "<p>", text, "</p>\n");
+    markdown_paragraph(&r->markdown, text);
 }
 
 /* A number, perhaps with a percent sign behind it, or a dash for one that is missing. */
@@ -112,6 +123,18 @@ static bool numeric_column(size_t column, size_t columns, size_t rows, const cha
     return rows > 0;
 }
 
+static void table_as_markdown(Buffer *out, const char *caption, size_t columns,
+                              const char *const *head, size_t rows, const char *const *cells)
+{
+    bool *right = mem_alloc(columns, sizeof *right);
+    for (size_t j = 0; j < columns; j++)
+        right[j] = numeric_column(j, columns, rows, cells);
+    if (caption != NULL)
+        markdown_paragraph(out, caption);
+    markdown_table(out, columns, head, right, rows, cells);
+    mem_free(right);
+}
+
 void report_table(Report *r, const char *caption, size_t columns, const char *const *head,
                   size_t rows, const char *const *cells)
 {
@@ -135,6 +158,7 @@ void report_table(Report *r, const char *caption, size_t columns, const char *co
         buffer_text(out, "</tr>\n");
     }
     buffer_text(out, "</tbody></table></div>\n");
+    table_as_markdown(&r->markdown, caption, columns, head, rows, cells);
 }
 
 void report_chart(Report *r, const Chart *chart)
@@ -174,6 +198,8 @@ void report_lines(Report *r, const char *caption, const char *text)
     }
     buffer_text(out, "</pre></figure>\n");
     buffer_free(&line);
+    markdown_paragraph(&r->markdown, caption);
+    markdown_lines(&r->markdown, text);
 }
 
 /* Means over runs of `every` rows: more points than pixels only make the page large. */
@@ -234,6 +260,7 @@ void report_fact(Report *r, const char *key, const char *value)
 {
     element(&r->facts, "<dt>", key, "</dt>");
     element(&r->facts, "<dd>", value, "</dd>\n");
+    markdown_fact(&r->markdown_facts, key, value);
 }
 
 static void whole_page(Buffer *page, const Report *r)
@@ -255,15 +282,37 @@ static void whole_page(Buffer *page, const Report *r)
     buffer_text(page, "</body>\n</html>\n");
 }
 
-bool report_write(const Report *r, const char *path, Error *err)
+static void whole_markdown(Buffer *page, const Report *r)
+{
+    markdown_heading(page, 1, r->title);
+    markdown_paragraph(page, r->summary);
+    buffer_add(page, r->markdown.bytes, r->markdown.length);
+    if (r->markdown_facts.length > 0) {
+        markdown_heading(page, 2, "Provenance");
+        buffer_add(page, r->markdown_facts.bytes, r->markdown_facts.length);
+    }
+}
+
+static bool write_page(const Report *r, const char *path, void (*whole)(Buffer *, const Report *),
+                       Error *err)
 {
     OutputFile out;
     Buffer page = {0};
 
     if (!output_open(&out, path, err))
         return false;
-    whole_page(&page, r);
+    whole(&page, r);
     fwrite(page.bytes, 1, page.length, out.file); /* output_commit reports a failure */
     buffer_free(&page);
     return output_commit(&out, err);
+}
+
+bool report_write(const Report *r, const char *path, Error *err)
+{
+    return write_page(r, path, whole_page, err);
+}
+
+bool report_write_markdown(const Report *r, const char *path, Error *err)
+{
+    return write_page(r, path, whole_markdown, err);
 }

@@ -1,5 +1,5 @@
 /* One self-contained HTML page per run: readable without network and without JavaScript, in light
- * and dark.  All text given is escaped. */
+ * and dark; or the same as Markdown, without charts and pictures.  All text given is escaped. */
 #ifndef DI4C_EXPERIMENTS_REPORT_REPORT_H
 #define DI4C_EXPERIMENTS_REPORT_REPORT_H
 
@@ -18,6 +18,7 @@ void report_destroy(Report *r); /* NULL is allowed */
 
 /* Parts appear in the order in which they are added. */
 void report_heading(Report *r, const char *text);
+void report_subheading(Report *r, const char *text);
 void report_paragraph(Report *r, const char *text);
 /* cells: rows x columns, row by row; NULL is an empty cell.  Cells that read as numbers are set to
  * the right.  caption may be NULL. */
@@ -34,5 +35,6 @@ bool report_csv_curve(Report *r, const char *title, const char *path, const char
 void report_fact(Report *r, const char *key, const char *value);
 
 bool report_write(const Report *r, const char *path, Error *err);
+bool report_write_markdown(const Report *r, const char *path, Error *err);
 
 #endif

@@ -10,6 +10,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "experiments/cli/provenance.h"
 #include "experiments/commands/commands.h"
 #include "experiments/data/datasets.h"
 #include "experiments/metrics/features/classifier.h"
@@ -46,6 +47,7 @@
 #define CONVERT "convert @t.safetensors "
 #define PART    "eval --quiet --count 9 " STEPS DATA MODEL "--statistics @o.stats "
 #define PARTS   "merge @a.stats @b.stats "
+#define PAGE_OF "report @a.json --out "
 #define THEORY  "theory --quiet --out @ --json @o.json "
 
 /* Where to look: a file of the folder, or "status", "stdout", "stderr", "threads" or "kill": is the
@@ -282,6 +284,10 @@ static const Row rows[] = {
      "merge @a.npy @b.npy --out @p.npy", false},
     {"merge", "--json", "o.json", PARTS, PARTS "--json @o.json", false},
 
+    {"report", "FILES", "o.md", PAGE_OF "@o.md", "report @a.json @b.json --out @o.md", false},
+    {"report", "--out", "p.html", PAGE_OF "@o.md", PAGE_OF "@p.html", false},
+    {"report", "--title", "o.md", PAGE_OF "@o.md", PAGE_OF "@o.md --title T", false},
+
     {"inspect", "FILE", "stdout", "inspect @t.safetensors", "inspect @s.safetensors", false},
     {"convert", "IN", "o.pt", "convert @t.safetensors @o.pt", "convert @u.safetensors @o.pt",
      false},
@@ -317,8 +323,8 @@ static void set_up(void)
         "o.npy",          "p.npy",         "o.json",        "p.json",        "p.html",
         "o.pt",           "p.pt",          "m.safetensors", "m.csv",         "c.safetensors",
         "c2.safetensors", "o.npy.json",    "a.npy",         "a.npy.json",    "b.npy",
-        "b.npy.json",     "a.stats",       "b.stats",       "c.stats",       "o.stats",
-        "p.stats",        "o.measures.csv"};
+        "a.json",         "b.json",        "o.md",          "b.npy.json",    "a.stats",
+        "b.stats",        "c.stats",       "o.stats",       "p.stats",       "o.measures.csv"};
     cli_set_up(DIR);
     for (size_t i = 0; i < sizeof files / sizeof files[0]; i++)
         toy(files[i]);
@@ -398,8 +404,8 @@ static char *file_text(const char *name)
 static char *look_after(const Row *r, const char *line)
 {
     static const char *const outputs[] = {
-        "o.png", "p.png",  "o.stats",    "o.safetensors",       "o.npy",         "o.json", "o.pt",
-        "p.csv", "p.html", "index.html", "teacher.safetensors", "o.measures.csv"};
+        "o.md", "o.png", "p.png",  "o.stats",    "o.safetensors",       "o.npy",         "o.json",
+        "o.pt", "p.csv", "p.html", "index.html", "teacher.safetensors", "o.measures.csv"};
     char number[24];
     for (size_t i = 0; i < sizeof outputs / sizeof outputs[0]; i++)
         remove(toy(outputs[i]));
@@ -470,6 +476,12 @@ START_TEST(every_option_does_something)
         expect(PART "--shard 0/2 --statistics @a.stats", 0);
         expect(PART "--shard 1/2 --statistics @b.stats", 0);
         expect(PART "--shard 0/1 --seed 2 --statistics @c.stats", 0);
+    }
+    if (strcmp(name, "report") == 0) {
+        static char *words[] = {"di4c", "eval", "--data", "glyphs"};
+        provenance_set(4, words); /* a report tells eval's results by their command */
+        expect("eval --quiet --count 9 " STEPS DATA MODEL "--json @a.json", 0);
+        expect("eval --quiet --count 9 --seed 2 " STEPS DATA MODEL "--json @b.json", 0);
     }
     if (strcmp(name, "verify") == 0) /* a case that fails is reported, too */
         toy_text(toy("manifest.json"), "{\"arrays\": {}, \"models\": {}, \"cases\": "

@@ -298,6 +298,36 @@ START_TEST(smoothing)
 }
 END_TEST
 
+START_TEST(the_same_as_markdown)
+{
+    static const char *const head[] = {"a|b", "n"}, *const cells[] = {"<x>", "1", NULL, "-"};
+    static const char expected[] = "# T\\*\n\nS &amp; s\n\n## Part \\#1\n\n### Less\n\n"
+                                   "One line: \\[x\\] \xC3\xA9 \xEF\xBF\xBD\n\n"
+                                   "C\n\n| a\\|b | n |\n|---|---:|\n| &lt;x> | 1 |\n|  | - |\n\n"
+                                   "Code\n\n    a|b <x>\n      c\n\n## Provenance\n\n"
+                                   "- version: 1\\*\n";
+    Error err = {""};
+    char text[1000];
+    Report *r = report_create("T*", "S & s");
+    report_heading(r, "Part #1");
+    report_subheading(r, "Less");
+    report_paragraph(r, "One\nline: [x] \xC3\xA9 \xFF");
+    report_table(r, "C", 2, head, 2, cells);
+    report_lines(r, "Code", "a|b <x>\n  c\n");
+    report_fact(r, "version", "1*");
+    ck_assert(!report_write_markdown(r, "no-such-folder.tmp/x.md", &err));
+    ck_assert_msg(report_write_markdown(r, path, &err), "%s", err.text);
+    FILE *f = fopen(path, "rb");
+    text[fread(text, 1, sizeof text - 1, f)] = '\0';
+    fclose(f);
+    ck_assert_str_eq(text, expected);
+    char *page = page_of(r);
+    expect_well_formed(page);
+    ck_assert_ptr_nonnull(strstr(page, "<h3>Less</h3>"));
+    mem_free(page);
+}
+END_TEST
+
 Suite *report_suite(void);
 Suite *report_suite(void)
 {
@@ -315,6 +345,7 @@ Suite *report_suite(void)
     tcase_add_test(tc, charts_of_awkward_data);
     tcase_add_test(tc, many_series_differ);
     tcase_add_test(tc, smoothing);
+    tcase_add_test(tc, the_same_as_markdown);
     suite_add_tcase(suite, tc);
     return suite;
 }

@@ -61,7 +61,8 @@ all:
 
 # ---- what this compiler can do: probed once for each compiler, by compiling a real program ----
 # A flag is taken if a program that is made with it, and with those before, runs.  Where the compiler's programs do not run here,
-# they need only be made, and -march=native, which would mean this machine, is left out.
+# they need only be made; nor is each flag looked at by way of RUN, which may be slow.  There -march=native,
+# which would mean this machine, is left out.
 probe_name = $(subst $(strip ) ,-,$(subst /,-,$(subst $(strip ) ,-,$(strip $(1)))))
 PROBE := $(OUT)/probe-$(call probe_name,$(CC) $(MARCH) $(CONTRACT) $(RUN)).mk
 NO_BUILD := clean distclean deps dist distcheck portability uninstall
@@ -74,21 +75,21 @@ $(PROBE): Makefile
 	  $(CC) -std=c99 "$$@" -o $$probe $$probe.c > $$probe.log 2>&1 \
 	  && ! grep -i warning $$probe.log | grep -qvxF -f $$probe.known; }; \
 	run_it() { if [ -f $$probe.exe ]; then $(RUN) $$probe.exe; else $(RUN) $$probe; fi; }; \
-	try() { make_it "$$@" && { [ "$$runs" = no ] || run_it; } > $$probe.out 2>&1; }; \
-	empty='int main(void) { return 0; }'; flags=; runs=yes; exe=; march=$(MARCH); \
+	try() { make_it "$$@" && { [ "$$look" = no ] || run_it; } > $$probe.out 2>&1; }; \
+	empty='int main(void) { return 0; }'; flags=; look=yes; runs=yes; exe=; march=$(MARCH); \
 	make_it "$$empty"; cp $$probe.log $$probe.known; \
 	if ! make_it "$$empty"; then \
 	  echo "di4c: CC=$(CC) makes no program:" >&2; cat $$probe.log >&2; clean; exit 1; fi; \
 	if [ -f $$probe.exe ]; then exe=.exe; flags=-D__USE_MINGW_ANSI_STDIO=1; fi; \
-	if ! try "$$empty"; then runs=no; \
+	if ! try "$$empty"; then look=no; runs=no; \
 	  [ -z "$(RUN)" ] || { echo "di4c: RUN=$(RUN) does not run the programs of $(CC):" >&2; \
 	    cat $$probe.out >&2; clean; exit 1; }; \
 	  echo "di4c: programs of $(CC) do not run here: its flags are only seen to compile (RUN='qemu-... -L ...' runs them)" >&2; fi; \
-	if [ "$$march" = native ] && { [ $$runs = no ] || [ -n "$(RUN)" ]; }; then march=; fi; \
+	if [ "$$march" = native ] && { [ $$runs = no ] || [ -n "$(RUN)" ]; }; then march=; look=no; fi; \
 	for f in $(OPT_$(VARIANT)) $(EXACT) $${march:+-march=$$march} -mprefer-vector-width=512 $(WARN) -pedantic; do \
 	  if try "$$empty" $$flags $$f; then flags="$$flags $$f"; fi; done; \
 	omp='#include <omp.h>|int main(void) { int n = 0; _Pragma("omp parallel") n = omp_get_max_threads(); return n < 1; }'; \
-	openmp=; if try "$$(echo "$$omp" | tr '|' '\n')" -fopenmp; then openmp=-fopenmp; fi; \
+	look=$$runs; openmp=; if try "$$(echo "$$omp" | tr '|' '\n')" -fopenmp; then openmp=-fopenmp; fi; \
 	depend=; if make_it "$$empty" -MMD -MP -c && [ -f $$probe.d ]; then depend='-MMD -MP'; fi; \
 	soname=; shared=; for f in -Wl,-soname, -Wl,-install_name, ; do \
 	  if [ -z "$$shared" ] && make_it 'int four(void) { return 4; }' -fPIC -shared $${f}libprobe.so.0; then \

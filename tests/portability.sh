@@ -5,7 +5,7 @@
 # table of what passed, failed and was skipped, and why.  Installs nothing.
 #
 #   ROW        names of the list: only these
-#   -s SUITES  the suites to run, by default those where machines differ (fewer under qemu and wine);
+#   -s SUITES  the suites to run, by default those where machines differ (fewer where programs are slow);
 #              all: all of them
 #   -k         keep what was built (build/portability), so that the next call compiles only what changed
 #   -t         build and run nothing: the table of what calls with -k found, and the reading of all files
@@ -17,7 +17,7 @@ make=${MAKE:-make} jobs=${JOBS:-1} out=build/portability
 suites='rng text memory byte_order platform pointwise tensor gemm gemm_tile eigen
     autograd gradient_check pointwise_operations safetensors npy json csv crc32 inflate deflate png pickle
     posterior head losses optimizer version'
-# Those of them that an emulated machine, hundreds of times slower, is given.
+# Those of them that slow programs are given: emulated, or not optimised.
 few='rng text memory byte_order tensor safetensors npy json csv crc32 inflate png posterior version'
 keep=no table=no
 while getopts s:kt option; do
@@ -142,7 +142,10 @@ for name in "$@"; do
         program=$(cat "$dir/run-di4c")
         use
         if [ -f "$dir/run-suites" ]; then
-            case $(field "$name" 6) in '') only= ;; *) only=$few ;; esac
+            case "$(field "$name" 2) $(field "$name" 5) $(field "$name" 6)" in
+            tcc* | pcc* | *-O0* | *qemu* | *wine*) only=$few ;;
+            *) only= ;;
+            esac
             $(cat "$dir/run-suites") $only > "$dir/tests.log" 2>&1
         else cp "$dir/run-tests.log" "$dir/tests.log"; false; fi
         status=$?

@@ -1,4 +1,4 @@
-# di4c: make [all|bench|demo|tour|deps|check|coverage|install|uninstall|clean|dist]
+# di4c: make [all|bench|demo|tour|deps|check|coverage|portability|install|uninstall|dist|clean]
 #
 #   make demo          build, then train and distil on built-in data (minutes)
 #   make tour          build and run the small programs of experiments/tour, in reading order
@@ -6,15 +6,20 @@
 #   make VARIANT=asan check      under the address and undefined-behaviour sanitizers
 #   make bench         build/bench, which times the kernels: build/bench --help
 #   make CC=tcc                  any C99 compiler; OpenMP and ISA flags are probed, not assumed
+#   make CC=aarch64-linux-gnu-gcc RUN='qemu-aarch64 -L /usr/aarch64-linux-gnu'
+#                                another machine: RUN is what runs its programs, and may be left out
+#   make portability             builds with every compiler at hand and prints a table
 #
 # Knobs: CC, VARIANT (release, debug, asan, gcov), OPENMP=no, MARCH=native, PLAIN=yes (no GNU
-# vectors, no POSIX), PREFIX, DESTDIR.
+# vectors, no POSIX), CONTRACT=off (the same bits from every build), RUN, CHECK=standin (tests without
+# the library Check), PREFIX, DESTDIR.
 
 VERSION := 0.1.0
 VARIANT ?= release
 MARCH   ?= native
 PREFIX  ?= /usr/local
 OUT     := build/$(VARIANT)
+CONTRACT ?= fast
 
 FOLDERS := tensor autograd nn diffusion distill
 # A folder has rooms, and some rooms have rooms.
@@ -22,17 +27,17 @@ sources = $(wildcard $(1)/*.$(2) $(1)/*/*.$(2) $(1)/*/*/*.$(2) $(1)/*/*/*/*.$(2)
 LIB_SRC := $(foreach f,$(FOLDERS),$(call sources,$(f),c))
 BENCH_SRC := $(call sources,experiments/bench,c)
 TOUR_SRC := $(call sources,experiments/tour,c)
-APP_SRC := $(filter-out $(BENCH_SRC) $(TOUR_SRC),$(call sources,experiments,c))
-TEST_SRC := $(call sources,tests,c)
+APP_SRC := $(filter-out experiments/bench/% experiments/tour/%,$(call sources,experiments,c))
+TEST_SRC := $(filter-out tests/standin/%,$(call sources,tests,c))
 LIB_OBJ := $(LIB_SRC:%.c=$(OUT)/%.o)
 APP_OBJ := $(APP_SRC:%.c=$(OUT)/%.o)
 BENCH_OBJ := $(BENCH_SRC:%.c=$(OUT)/%.o)
 # Each of the tour's files is a program.
-TOUR := $(TOUR_SRC:experiments/%.c=$(OUT)/%)
-TEST_OBJ := $(TEST_SRC:%.c=$(OUT)/%.o) $(OUT)/tests/suites.o
+TOUR = $(TOUR_SRC:experiments/%.c=$(OUT)/%$(EXE))
+TEST_OBJ = $(TEST_SRC:%.c=$(OUT)/%.o) $(OUT)/tests/suites.o $(CHECK_OBJ)
 
 WARN := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wvla -Wno-unknown-pragmas
-OPT_release := -O3 -fno-math-errno -ffp-contract=fast
+OPT_release := -O3 -fno-math-errno $(if $(filter off,$(CONTRACT)),,-ffp-contract=fast)
 OPT_debug := -O1 -g -DDI4C_POISON
 OPT_asan := -O1 -g -DDI4C_POISON -fsanitize=address,undefined -fno-sanitize-recover=all \
             -fno-omit-frame-pointer
@@ -41,30 +46,57 @@ ifeq ($(OPT_$(VARIANT)),)
 $(error VARIANT=$(VARIANT) is unknown: expected release, debug, asan or gcov)
 endif
 
-ifeq ($(VARIANT),release)
-all: build/di4c build/libdi4c.a
-else
-all: $(OUT)/di4c $(OUT)/libdi4c.a
+
+ifeq ($(CONTRACT),off)
+# Each operation is rounded by itself, to its own type: no multiply-adds, no wider intermediate results
+# (x87, s390x), and sums of floats stay in their order where vectors would change it, of which clang
+# warns.
+EXACT := -ffp-contract=off -msse2 -mfpmath=sse -fexcess-precision=fast $(if $(findstring clang,$(CC)),-Wno-pass-failed)
+ORDERED_FLAG := -DDI4C_ORDERED
+else ifneq ($(CONTRACT),fast)
+$(error CONTRACT=$(CONTRACT) is unknown: expected fast or off)
 endif
 
+all:
+
 # ---- what this compiler can do: probed once for each compiler, by compiling a real program ----
-PROBE := $(OUT)/probe-$(subst /,-,$(subst $(strip ) ,-,$(CC)))-$(MARCH).mk
-NO_BUILD := clean distclean deps dist uninstall
+# A flag is taken if a program that is made with it, and with those before, runs.  Where the compiler's programs do not run here,
+# they need only be made; nor is each flag looked at by way of RUN, which may be slow.  There -march=native,
+# which would mean this machine, is left out.
+probe_name = $(subst $(strip ) ,-,$(subst /,-,$(subst $(strip ) ,-,$(strip $(1)))))
+PROBE := $(OUT)/probe-$(call probe_name,$(CC) $(MARCH) $(CONTRACT) $(RUN)).mk
+NO_BUILD := clean distclean deps dist distcheck portability uninstall
 ifneq ($(filter-out $(NO_BUILD),$(or $(MAKECMDGOALS),all)),)
 include $(PROBE)
 $(PROBE): Makefile
 	@mkdir -p $(OUT)
-	@try() { printf '%s\n' "$$1" > $(OUT)/probe.c; shift; \
-	  $(CC) -std=c99 "$$@" -o $(OUT)/probe $(OUT)/probe.c > $(OUT)/probe.log 2>&1 \
-	  && ! grep -qi warning $(OUT)/probe.log && $(OUT)/probe; }; \
-	empty='int main(void) { return 0; }'; flags=; \
-	for f in $(OPT_$(VARIANT)) -march=$(MARCH) -mprefer-vector-width=512 $(WARN) -pedantic; do \
-	  if try "$$empty" $$f; then flags="$$flags $$f"; fi; done; \
+	@probe=$(OUT)/probe; clean() { rm -f $$probe $$probe.* probe.d probe-*.gc* $$probe-*.gc*; }; : > $$probe.known; \
+	make_it() { printf '%s\n' "$$1" > $$probe.c; shift; rm -f $$probe $$probe.exe; \
+	  $(CC) -std=c99 "$$@" -o $$probe $$probe.c > $$probe.log 2>&1 \
+	  && ! grep -i warning $$probe.log | grep -qvxF -f $$probe.known; }; \
+	run_it() { if [ -f $$probe.exe ]; then $(RUN) $$probe.exe; else $(RUN) $$probe; fi; }; \
+	try() { make_it "$$@" && { [ "$$look" = no ] || run_it; } > $$probe.out 2>&1; }; \
+	empty='int main(void) { return 0; }'; flags=; look=yes; runs=yes; exe=; march=$(MARCH); \
+	make_it "$$empty"; cp $$probe.log $$probe.known; \
+	if ! make_it "$$empty"; then \
+	  echo "di4c: CC=$(CC) makes no program:" >&2; cat $$probe.log >&2; clean; exit 1; fi; \
+	if [ -f $$probe.exe ]; then exe=.exe; flags=-D__USE_MINGW_ANSI_STDIO=1; fi; \
+	if ! try "$$empty"; then look=no; runs=no; \
+	  [ -z "$(RUN)" ] || { echo "di4c: RUN=$(RUN) does not run the programs of $(CC):" >&2; \
+	    cat $$probe.out >&2; clean; exit 1; }; \
+	  echo "di4c: programs of $(CC) do not run here: its flags are only seen to compile (RUN='qemu-... -L ...' runs them)" >&2; fi; \
+	if [ "$$march" = native ] && { [ $$runs = no ] || [ -n "$(RUN)" ]; }; then march=; look=no; fi; \
+	for f in $(OPT_$(VARIANT)) $(EXACT) $${march:+-march=$$march} -mprefer-vector-width=512 $(WARN) -pedantic; do \
+	  if try "$$empty" $$flags $$f; then flags="$$flags $$f"; fi; done; \
 	omp='#include <omp.h>|int main(void) { int n = 0; _Pragma("omp parallel") n = omp_get_max_threads(); return n < 1; }'; \
-	openmp=; if try "$$(echo "$$omp" | tr '|' '\n')" -fopenmp; then openmp=-fopenmp; fi; \
-	depend=; if try "$$empty" -MMD -MP -MF $(OUT)/probe.d; then depend='-MMD -MP'; fi; \
-	rm -f $(OUT)/probe $(OUT)/probe.* probe-*.gc* $(OUT)/probe-*.gc*; \
-	printf 'PROBED := %s\nPROBED_OPENMP := %s\nDEPEND := %s\n' "$$flags" "$$openmp" "$$depend" > $@
+	look=$$runs; openmp=; if try "$$(echo "$$omp" | tr '|' '\n')" -fopenmp; then openmp=-fopenmp; fi; \
+	depend=; if make_it "$$empty" -MMD -MP -c && [ -f $$probe.d ]; then depend='-MMD -MP'; fi; \
+	soname=; shared=; for f in -Wl,-soname, -Wl,-install_name, ; do \
+	  if [ -z "$$shared" ] && make_it 'int four(void) { return 4; }' -fPIC -shared $${f}libprobe.so.0; then \
+	    shared=yes; soname=$$f; fi; done; \
+	clean; \
+	printf '%s\n' "PROBED := $$flags" "PROBED_OPENMP := $$openmp" "DEPEND := $$depend" "RUNS := $$runs" \
+	  "EXE := $$exe" "SHARED := $$shared" "SONAME_FLAG := $$soname" > $@
 
 ifeq ($(OPENMP),no)
 PROBED_OPENMP :=
@@ -72,7 +104,11 @@ endif
 ifeq ($(PLAIN),yes)
 PLAIN_FLAG := -DDI4C_PLAIN_C
 endif
-override CFLAGS := -std=c99 $(PROBED) $(PROBED_OPENMP) $(PLAIN_FLAG) -I. -DDI4C_VERSION='"$(VERSION)"' $(CFLAGS)
+ifeq ($(CHECK),standin)
+CHECK_FLAG := -Itests/standin
+CHECK_OBJ := $(OUT)/tests/standin/check.o
+endif
+override CFLAGS := -std=c99 $(PROBED) $(PROBED_OPENMP) $(PLAIN_FLAG) $(ORDERED_FLAG) -I. $(CHECK_FLAG) -DDI4C_VERSION='"$(VERSION)"' $(CFLAGS)
 override LDFLAGS := $(PROBED_OPENMP) $(filter -fsanitize=% --coverage,$(PROBED)) $(LDFLAGS)
 
 # Objects depend on the command that made them: a change of flags or compiler rebuilds.
@@ -82,18 +118,24 @@ $(shell mkdir -p $(OUT) && echo "$(subst ",,$(subst ',,$(COMMAND)))" > $(OUT)/co
 endif
 endif # NO_BUILD
 
+ifeq ($(VARIANT),release)
+all: build/di4c$(EXE) build/libdi4c.a
+else
+all: $(OUT)/di4c$(EXE) $(OUT)/libdi4c.a
+endif
+
 $(OUT)/%.o: %.c $(OUT)/command
 	@mkdir -p $(@D)
 	$(CC) $(CFLAGS) $(DEPEND) -c -o $@ $<
 
 $(OUT)/libdi4c.a: $(LIB_OBJ)
 	rm -f $@
-	ar rcs $@ $(LIB_OBJ)
-$(OUT)/di4c: $(APP_OBJ) $(OUT)/libdi4c.a
+	$(AR) rcs $@ $(LIB_OBJ)
+$(OUT)/di4c$(EXE): $(APP_OBJ) $(OUT)/libdi4c.a
 	$(CC) $(LDFLAGS) -o $@ $(APP_OBJ) $(OUT)/libdi4c.a -lm
-$(OUT)/bench: $(BENCH_OBJ) $(filter-out $(OUT)/experiments/main.o,$(APP_OBJ)) $(OUT)/libdi4c.a
+$(OUT)/bench$(EXE): $(BENCH_OBJ) $(filter-out $(OUT)/experiments/main.o,$(APP_OBJ)) $(OUT)/libdi4c.a
 	$(CC) $(LDFLAGS) -o $@ $^ -lm
-$(TOUR): $(OUT)/tour/%: $(OUT)/experiments/tour/%.o $(OUT)/libdi4c.a
+$(TOUR): $(OUT)/tour/%$(EXE): $(OUT)/experiments/tour/%.o $(OUT)/libdi4c.a
 	@mkdir -p $(@D)
 	$(CC) $(LDFLAGS) -o $@ $< $(OUT)/libdi4c.a -lm
 build/%: $(OUT)/%
@@ -101,35 +143,37 @@ build/%: $(OUT)/%
 
 # The measuring program: build/bench --help.
 ifeq ($(VARIANT),release)
-bench: build/bench
+bench: build/bench$(EXE)
 else
-bench: $(OUT)/bench
+bench: $(OUT)/bench$(EXE)
 endif
 
 # ---- the demonstration and the tests ----
 JOBS := $(shell getconf _NPROCESSORS_ONLN 2>/dev/null || echo 1)
 demo:
 	@echo "Building with $(CC) ..."
-	@$(MAKE) -s --no-print-directory -j$(JOBS) build/di4c
-	build/di4c demo --out out/demo
+	@$(MAKE) -s --no-print-directory -j$(JOBS) build/di4c$(EXE)
+	$(RUN) build/di4c$(EXE) demo --out out/demo
 
 # One thread is enough for them.
 tour:
 	@echo "Building with $(CC) ..."
 	@$(MAKE) -s --no-print-directory -j$(JOBS) $(TOUR)
 	@for program in $(sort $(TOUR)); do \
-	  printf '\n== %s ==\n' "$$program"; OMP_NUM_THREADS=1 "$$program" || exit 1; done
+	  printf '\n== %s ==\n' "$$program"; OMP_NUM_THREADS=1 $(RUN) "$$program" || exit 1; done
 
 # Check is looked for when the recipe runs, so that `make -j deps check` works.
 check: $(filter deps,$(MAKECMDGOALS))
-	@if ! sh tests/deps.sh --probe "$(CC)"; then \
-	  echo "The tests need Check (libcheck), which was not found: run 'make deps' first." >&2; exit 1; fi
-	@$(MAKE) --no-print-directory $(OUT)/run-tests
-	sh tests/run.sh $(OUT)/run-tests $(JOBS)
+	@if [ "$(CHECK)" != standin ] && ! sh tests/deps.sh --probe "$(CC)"; then \
+	  echo "The tests need Check (libcheck), which was not found: run 'make deps' first, or say CHECK=standin." >&2; exit 1; fi
+	@$(MAKE) --no-print-directory $(OUT)/run-tests$(EXE)
+	RUN="$(RUN)" sh tests/run.sh $(OUT)/run-tests$(EXE) $(JOBS)
 
-CHECK_LIBS = $(shell pkg-config --libs check 2>/dev/null || echo -lcheck)
-$(OUT)/run-tests: $(TEST_OBJ) $(filter-out %/main.o,$(APP_OBJ) $(BENCH_OBJ)) $(OUT)/libdi4c.a | $(TOUR)
-	$(CC) $(LDFLAGS) -o $@ $^ $(CHECK_LIBS) -lm -lpthread
+ifneq ($(CHECK),standin)
+CHECK_LIBS = $(shell pkg-config --libs check 2>/dev/null || echo -lcheck) -lpthread
+endif
+$(OUT)/run-tests$(EXE): $(TEST_OBJ) $(filter-out %/main.o,$(APP_OBJ) $(BENCH_OBJ)) $(OUT)/libdi4c.a | $(TOUR)
+	$(CC) $(LDFLAGS) -o $@ $^ $(CHECK_LIBS) -lm
 # test_tour.c runs the tour's programs.
 $(OUT)/tests/experiments/tour/test_tour.o: override CFLAGS += -DTOUR='"$(OUT)/tour"'
 # Every test_NAME.c under tests/ defines NAME_suite; the list is made from the file names, so that no
@@ -156,23 +200,76 @@ coverage:
 	$(MAKE) VARIANT=gcov check
 	@sh tests/coverage.sh build/gcov $(FOLDERS)
 
-install: all
-	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/lib
-	install build/di4c $(DESTDIR)$(PREFIX)/bin/di4c
-	install -m 644 build/libdi4c.a $(DESTDIR)$(PREFIX)/lib/libdi4c.a
+# ---- packages: packaging/README.md says what is installed where ----
+# The number of the programming interface is a part of the shared library's name.
+API := $(shell sed -n 's/^.define DI4C_API_M[AJIN]*OR //p' tensor/base/version.h | tr '\n' '.' | sed 's/\.$$//')
+SHARED_LIB := libdi4c.so.$(API)
+# No shared library where there is no -shared, of programs that are linked -static, and for Windows, whose
+# libraries are of another make.
+ifneq ($(EXE)$(filter -static,$(LDFLAGS)),)
+SHARED :=
+endif
+PIC_OBJ := $(LIB_SRC:%.c=$(OUT)/pic/%.o)
+$(OUT)/pic/%.o: %.c $(OUT)/command
+	@mkdir -p $(@D)
+	$(CC) $(CFLAGS) -fPIC $(DEPEND) -c -o $@ $<
+$(OUT)/$(SHARED_LIB): $(PIC_OBJ)
+	$(CC) -shared $(LDFLAGS) $(addsuffix $(SHARED_LIB),$(SONAME_FLAG)) -o $@ $(PIC_OBJ) -lm
+
+# The manual page and the completion are what the program says of itself, so it has to run.
+PROGRAM := $(OUT)/di4c$(EXE)
+ifneq ($(RUNS),no)
+SAYS := $(OUT)/di4c.1 $(OUT)/di4c.bash
+endif
+$(OUT)/di4c.1: packaging/man.sh $(PROGRAM)
+	sh packaging/man.sh $(VERSION) $(RUN) $(PROGRAM) > $@.tmp.made && mv $@.tmp.made $@
+$(OUT)/di4c.bash: packaging/completion.sh $(PROGRAM)
+	sh packaging/completion.sh $(RUN) $(PROGRAM) > $@.tmp.made && mv $@.tmp.made $@
+
+BIN := $(DESTDIR)$(PREFIX)/bin
+LIB := $(DESTDIR)$(PREFIX)/lib
+INCLUDE := $(DESTDIR)$(PREFIX)/include/di4c
+MAN := $(DESTDIR)$(PREFIX)/share/man/man1
+COMPLETIONS := $(DESTDIR)$(PREFIX)/share/bash-completion/completions
+install: $(PROGRAM) $(OUT)/libdi4c.a $(if $(SHARED),$(OUT)/$(SHARED_LIB)) $(SAYS)
+	install -d "$(BIN)" "$(LIB)/pkgconfig"
+	install $(PROGRAM) "$(BIN)/di4c$(EXE)"
+	install -m 644 $(OUT)/libdi4c.a "$(LIB)/libdi4c.a"
+	$(if $(SHARED),install -m 644 $(OUT)/$(SHARED_LIB) "$(LIB)/$(SHARED_LIB)")
+	$(if $(SHARED),ln -sf $(SHARED_LIB) "$(LIB)/libdi4c.so")
+	sed -e 's|@PREFIX@|$(PREFIX)|' -e 's|@VERSION@|$(VERSION)|' -e 's|@THREADS@|$(PROBED_OPENMP)|' \
+	  -e 's|@PUBLIC@|$(if $(SHARED),,$(PROBED_OPENMP))|' packaging/di4c.pc.in > "$(LIB)/pkgconfig/di4c.pc"
 	for h in $(foreach f,$(FOLDERS),$(call sources,$(f),h)); do \
-	  install -d $(DESTDIR)$(PREFIX)/include/di4c/$${h%/*}; \
-	  install -m 644 $$h $(DESTDIR)$(PREFIX)/include/di4c/$$h; done
+	  install -d "$(INCLUDE)/$${h%/*}" && install -m 644 $$h "$(INCLUDE)/$$h" || exit 1; done
+	$(if $(SAYS),install -d "$(MAN)" "$(COMPLETIONS)")
+	$(if $(SAYS),install -m 644 $(OUT)/di4c.1 "$(MAN)/di4c.1")
+	$(if $(SAYS),install -m 644 $(OUT)/di4c.bash "$(COMPLETIONS)/di4c")
+	$(if $(SAYS),,@echo "di4c: no manual page and no completion, since $(PROGRAM) does not run here" >&2)
 uninstall:
-	rm -rf $(DESTDIR)$(PREFIX)/include/di4c
-	rm -f $(DESTDIR)$(PREFIX)/bin/di4c $(DESTDIR)$(PREFIX)/lib/libdi4c.a
+	rm -rf "$(INCLUDE)"
+	rm -f "$(BIN)/di4c" "$(BIN)/di4c.exe" "$(LIB)/libdi4c.a" "$(LIB)/libdi4c.so" "$(LIB)/$(SHARED_LIB)"
+	rm -f "$(LIB)/pkgconfig/di4c.pc" "$(MAN)/di4c.1" "$(COMPLETIONS)/di4c"
 clean distclean:
 	rm -rf build
+
+# The tree as it was last committed, or, in a tree that came without git, as it is.
+NAME := di4c-$(VERSION)
+DIST := .ci .clang-format .gitignore LICENSE Makefile README.md $(FOLDERS) experiments packaging tests
 dist:
 	mkdir -p build
-	git archive --prefix=di4c-$(VERSION)/ -o build/di4c-$(VERSION).tar.gz HEAD
+	if git rev-parse --git-dir > build/$(NAME).log 2>&1; then \
+	  git archive --prefix=$(NAME)/ -o build/$(NAME).tar.gz HEAD; \
+	else rm -rf build/$(NAME) && mkdir build/$(NAME) && cp -R $(DIST) build/$(NAME) && \
+	  (cd build && tar -cf - $(NAME)) | gzip > build/$(NAME).tar.gz && rm -rf build/$(NAME); fi
+	rm -f build/$(NAME).log
+# Unpacks that where there is no git, builds, and runs the tests.
+distcheck: dist
+	sh packaging/distcheck.sh build/$(NAME).tar.gz $(NAME)
 
-.PHONY: all bench demo tour check deps coverage install uninstall clean distclean dist
+portability:
+	sh tests/portability.sh
+
+.PHONY: all bench demo tour check deps coverage install uninstall clean distclean dist distcheck portability
 .SECONDARY:
 -include $(LIB_OBJ:.o=.d) $(APP_OBJ:.o=.d) $(BENCH_OBJ:.o=.d) $(TEST_OBJ:.o=.d)
--include $(TOUR_SRC:%.c=$(OUT)/%.d)
+-include $(TOUR_SRC:%.c=$(OUT)/%.d) $(PIC_OBJ:.o=.d)

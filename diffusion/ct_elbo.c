@@ -21,6 +21,7 @@
 #include "diffusion/teacher.h"
 #include "tensor/base/check.h"
 #include "tensor/base/memory.h"
+#include "tensor/base/order.h"
 #include "tensor/base/threads.h"
 
 /* Values v whose c_v is below this share of the largest one are left out: together they are less
@@ -189,7 +190,7 @@ static float dot(const float *a, const float *b, size_t n)
 {
     float sum = 0.0f;
 
-#pragma omp simd reduction(+ : sum)
+#pragma omp simd SUM_ORDER reduction(+ : sum)
     for (size_t i = 0; i < n; i++)
         sum += a[i] * b[i];
     return sum;
@@ -238,7 +239,7 @@ static double add_reg(const CtElbo *e, const ElboTables *T, size_t x)
     float scale = (float)(1.0 / (double)e->B), *g = T->g;
     double total = T->least[x];
 
-#pragma omp simd reduction(+ : total)
+#pragma omp simd SUM_ORDER reduction(+ : total)
     for (size_t a = 0; a < e->S; a++) {
         total += (double)(prob[a] * inflow[a]);
         g[a] += scale * inflow[a];

@@ -18,6 +18,7 @@
 #include "tensor/base/check.h"
 #include "tensor/base/constants.h"
 #include "tensor/base/memory.h"
+#include "tensor/base/order.h"
 #include "tensor/base/threads.h"
 #include "tensor/product/gemm.h"
 
@@ -131,7 +132,7 @@ static double dot(const double *a, const double *b, size_t n)
 {
     double sum = 0.0;
 
-#pragma omp simd reduction(+ : sum)
+#pragma omp simd SUM_ORDER reduction(+ : sum)
     for (size_t i = 0; i < n; i++)
         sum += a[i] * b[i];
     return sum;

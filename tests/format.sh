@@ -5,7 +5,7 @@ if ! clang-format --version 2>/dev/null | grep -q 'version 14\.'; then
     echo "format: clang-format 14 is not here, so nothing was looked at"
     exit 0
 fi
-files=$(find tensor autograd nn diffusion distill experiments tests -name '*.[ch]' | sort)
+files=$(find tensor autograd nn diffusion distill experiments packaging tests -name '*.[ch]' | sort)
 if [ "${1-}" = --mend ]; then
     exec clang-format -i $files
 fi

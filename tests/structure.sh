@@ -19,7 +19,7 @@ rooms="tensor/base tensor tensor/eigen tensor/product tensor/conv autograd
     experiments/verify experiments/commands experiments experiments/bench"
 status=0
 for header in $(for f in $folders; do find $f -name '*.h' | sort; done); do
-    printf '#include "%s"\n' "$header" |
+    printf '#include "%s"\nextern int alone;\n' "$header" |
         "$cc" -std=c99 -pedantic -Wall -Wextra -Wno-unknown-pragmas -Werror -I. -fsyntax-only -x c - ||
         { echo "structure: $header does not compile alone"; status=1; }
 done

@@ -9,6 +9,7 @@
 #include "diffusion/head/law.h"
 #include "tensor/base/check.h"
 #include "tensor/base/cut.h"
+#include "tensor/base/order.h"
 #include "tensor/base/threads.h"
 
 static void point_mass(float *logp, size_t S, size_t at)
@@ -105,7 +106,7 @@ static size_t draw_row(Rng *rng, const float *p, size_t S)
     for (size_t k = 0; k < blocks; k++) {
         size_t end = (k + 1) * DRAW_BLOCK < S ? (k + 1) * DRAW_BLOCK : S;
         double block = 0.0;
-#pragma omp simd reduction(+ : block)
+#pragma omp simd SUM_ORDER reduction(+ : block)
         for (size_t j = k * DRAW_BLOCK; j < end; j++)
             block += (double)p[j];
         part[k] = block;

@@ -3,6 +3,7 @@
 
 #include <math.h>
 
+#include "tensor/base/order.h"
 #include "tensor/fast_exp.h"
 
 static const float RARE = 1e-36f, COUNTS = 1e-15f;
@@ -75,7 +76,7 @@ static bool any_rare(const LawMixture *m, const float *p)
     size_t S = m->laws[0].head->states;
     int rare = 0;
 
-#pragma omp simd reduction(+ : rare)
+#pragma omp simd SUM_ORDER reduction(+ : rare)
     for (size_t a = 0; a < S; a++)
         rare += (m->mean[a] < RARE) & ((p[a] > COUNTS) | (p[a] < -COUNTS));
     return rare > 0;
@@ -89,7 +90,7 @@ double diffusion_mixture_kl(const LawMixture *m, const float *p)
     const float *mean = m->mean;
     double total = 0.0;
 
-#pragma omp simd reduction(+ : total)
+#pragma omp simd SUM_ORDER reduction(+ : total)
     for (size_t a = 0; a < S; a++) {
         float q = mean[a], here = p[a];
         float lower = fast_select(q < RARE, RARE, q), upper = fast_select(here < RARE, RARE, here);
@@ -128,7 +129,7 @@ static void divide(const LawMixture *m, float *pull, double scale)
     const float *mean = m->mean;
     double sum = 0.0;
 
-#pragma omp simd reduction(+ : sum)
+#pragma omp simd SUM_ORDER reduction(+ : sum)
     for (size_t a = 0; a < S; a++)
         sum += (double)pull[a];
     float centre = (float)sum, factor = (float)(-scale / (double)m->count);

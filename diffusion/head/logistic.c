@@ -17,6 +17,7 @@
 #include <math.h>
 
 #include "diffusion/head/law.h"
+#include "tensor/base/order.h"
 #include "tensor/fast_exp.h"
 
 static const float FLOOR = 1e-6f;    /* of the published model */
@@ -97,7 +98,7 @@ static double block_masses(const HeadLaw *law, const Edges *e, int bins, float *
     float q = law->q, limit = mirror_limit(law);
     double total = 0.0;
 
-#pragma omp simd reduction(+ : total)
+#pragma omp simd SUM_ORDER reduction(+ : total)
     for (int i = 0; i < bins; i++) {
         float lead = e->z[i] + e->z[i + 1] > limit ? e->above[i] : e->below[i + 1];
         float m = q * (e->above[i] * e->below[i + 1]) + FLOOR * lead;
@@ -113,7 +114,7 @@ static double remote_masses(const HeadLaw *law, float *mass)
     int S = (int)law->head->states;
     double total = 0.0;
 
-#pragma omp simd reduction(+ : total)
+#pragma omp simd SUM_ORDER reduction(+ : total)
     for (int i = 0; i < S; i++) {
         float n = (float)i - near, m = fast_exp((n > 0.0f ? -n : n) * rate);
         mass[i] = m;
@@ -189,7 +190,7 @@ static void add_block(const HeadLaw *law, const Edges *e, int bins, const float 
     static const float zeros[BLOCK];
 
     g = g != NULL ? g : zeros;
-#pragma omp simd reduction(+ : by_mu, by_scale, with_g, mu_g, scale_g)
+#pragma omp simd SUM_ORDER reduction(+ : by_mu, by_scale, with_g, mu_g, scale_g)
     for (int i = 0; i < bins; i++) {
         int mirror = e->z[i] + e->z[i + 1] > limit;
         float both = e->above[i] * e->below[i + 1], most = q * both;
@@ -276,7 +277,7 @@ static Slopes slopes_at(const HeadLaw *law, const uint16_t *x, const float *w, s
     float limit = mirror_limit(law);
     double by_mu = 0.0, by_scale = 0.0, weight = 0.0;
 
-#pragma omp simd reduction(+ : by_mu, by_scale, weight)
+#pragma omp simd SUM_ORDER reduction(+ : by_mu, by_scale, weight)
     for (size_t i = 0; i < count; i++) {
         float bin = (float)(int)x[i];
         float l = (-1.0f + bin * width - mu) * k, r = (-1.0f + (bin + 1.0f) * width - mu) * k;

@@ -4,6 +4,7 @@
 
 #include "diffusion/head/law.h"
 #include "diffusion/head/sharpen.h"
+#include "tensor/base/order.h"
 #include "tensor/base/threads.h"
 #include "tensor/fast_exp.h"
 
@@ -52,7 +53,7 @@ static double masses(HeadLaw *law, float *mass)
     double total = 0.0;
 
     law->shift = shift;
-#pragma omp simd reduction(+ : total)
+#pragma omp simd SUM_ORDER reduction(+ : total)
     for (size_t a = 0; a < S; a++) {
         float m = fast_exp(logit[a] - shift);
         mass[a] = m;
@@ -80,7 +81,7 @@ static void pull_softmax(const HeadLaw *law, const float *g, float *dout, float 
     if (g == NULL)
         return;
     float *row = dout + law->d * S;
-#pragma omp simd reduction(+ : sum)
+#pragma omp simd SUM_ORDER reduction(+ : sum)
     for (size_t a = 0; a < S; a++)
         sum += (double)(scale * fast_exp(logit[a] - shift) * g[a]);
     float total = (float)sum;

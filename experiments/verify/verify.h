@@ -32,13 +32,8 @@
 #include "nn/network.h"
 #include "tensor/base/arena.h"
 #include "tensor/base/error.h"
+#include "tensor/base/printf_like.h"
 #include "tensor/states.h"
-
-#if defined(__GNUC__)
-#define VERIFY_PRINTF __attribute__((format(printf, 2, 3)))
-#else
-#define VERIFY_PRINTF
-#endif
 
 enum {
     VERIFY_MEMORY = 128 << 20,   /* S x S matrices of a process, and what many small values cost */
@@ -84,7 +79,7 @@ size_t layout_size(Layout l);
 
 /* prefix name suffix, as a string that lives as long as the case runs. */
 const char *verify_role(VerifyCase *c, const char *prefix, const char *name, const char *suffix);
-void verify_break(VerifyCase *c, const char *format, ...) VERIFY_PRINTF;
+void verify_break(VerifyCase *c, const char *format, ...) PRINTF_LIKE(2, 3);
 bool verify_has(const VerifyCase *c, const char *role);
 /* Length of an axis, at most 1000000; 1 if the case is broken. */
 size_t verify_axis(VerifyCase *c, const char *role, size_t axis);

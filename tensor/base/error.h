@@ -8,18 +8,14 @@
 
 #include <stdbool.h>
 
+#include "tensor/base/printf_like.h"
+
 typedef struct Error {
     char text[640];
 } Error;
 
-#if defined(__GNUC__)
-#define ERROR_PRINTF __attribute__((format(printf, 2, 3)))
-#else
-#define ERROR_PRINTF
-#endif
-
 /* Formats the sentence into err (err may be NULL: the sentence is dropped).  Always returns false,
  * so that a failing function can say `return error_set(err, "...")`. */
-bool error_set(Error *err, const char *format, ...) ERROR_PRINTF;
+bool error_set(Error *err, const char *format, ...) PRINTF_LIKE(2, 3);
 
 #endif

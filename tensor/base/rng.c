@@ -241,7 +241,7 @@ static double log_factorial(double k)
 
 /* Hoermann's transformed rejection PTRS (Insurance: Mathematics and Economics 12, 1993), for means
  * of at least 10. */
-static size_t poisson_large(Rng *r, double mean)
+static uint64_t poisson_large(Rng *r, double mean)
 {
     double b = 0.931 + 2.53 * sqrt(mean);
     double a = -0.059 + 0.02483 * b;
@@ -254,23 +254,23 @@ static size_t poisson_large(Rng *r, double mean)
         double us = 0.5 - fabs(u);
         double k = floor((2 * a / us + b) * u + mean + 0.43);
         if (us >= 0.07 && v <= v_r)
-            return (size_t)k;
+            return (uint64_t)k;
         if (k < 0 || (us < 0.013 && v > us))
             continue;
         if (log(v) + log(inverse_alpha) - log(a / (us * us) + b) <=
             k * log(mean) - mean - log_factorial(k))
-            return (size_t)k;
+            return (uint64_t)k;
     }
 }
 
-size_t rng_poisson(Rng *r, double mean)
+uint64_t rng_poisson(Rng *r, double mean)
 {
     TENSOR_CHECK(mean >= 0.0 && mean <= 1e12, "Poisson mean %g, from 0 to 1e12", mean);
     if (mean >= 10)
         return poisson_large(r, mean);
     /* Arrivals of a unit-rate process before time `mean`: products of uniforms. */
     double limit = exp(-mean), product = 1.0 - rng_uniform(r);
-    size_t k = 0;
+    uint64_t k = 0;
     while (product > limit) {
         product *= 1.0 - rng_uniform(r);
         k++;

@@ -38,7 +38,7 @@ double rng_normal(Rng *r); /* mean 0, deviation 1 (Box-Muller, no state) */
 size_t rng_categorical(Rng *r, const double *p, size_t n);
 /* Index with probability proportional to exp(logits[i]); -inf means never. */
 size_t rng_categorical_logits(Rng *r, const float *logits, size_t n);
-size_t rng_poisson(Rng *r, double mean);                 /* 0 <= mean <= 1e12 */
+uint64_t rng_poisson(Rng *r, double mean);               /* 0 <= mean <= 1e12 */
 void rng_permutation(Rng *r, uint32_t *order, size_t n); /* uniform permutation of 0..n-1 */
 
 /* The raw block function, for tests: out = Philox4x32-10(counter, key). */

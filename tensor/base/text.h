@@ -13,11 +13,7 @@
 #include <stddef.h>
 #include <stdio.h>
 
-#if defined(__GNUC__)
-#define TEXT_PRINTF(at, first) __attribute__((format(printf, at, first)))
-#else
-#define TEXT_PRINTF(at, first)
-#endif
+#include "tensor/base/printf_like.h"
 
 /* The number at the start of text, after white space, as strtod reads it in the C locale.  *end
  * (end may be NULL): behind it; text itself if there is none, and then the value is 0. */
@@ -26,10 +22,10 @@ double text_number(const char *text, char **end);
 /* As snprintf, vsnprintf and fprintf in the C locale.  Known conversions: % c s p d i u o x X, with
  * hh h l ll z j t, and e f g a (doubles) with a precision of at most 40 and no flag but '-'.
  * Others are a caller's mistake.  text_print returns the number of bytes, -1 if writing failed. */
-int text_format(char *out, size_t room, const char *format, ...) TEXT_PRINTF(3, 4);
+int text_format(char *out, size_t room, const char *format, ...) PRINTF_LIKE(3, 4);
 int text_format_list(char *out, size_t room, const char *format, va_list arguments)
-    TEXT_PRINTF(3, 0);
-int text_print(FILE *file, const char *format, ...) TEXT_PRINTF(2, 3);
+    PRINTF_LIKE(3, 0);
+int text_print(FILE *file, const char *format, ...) PRINTF_LIKE(2, 3);
 
 /* Enough digits, from `least` on, that the number reads back as x; at most 17.  The length. */
 size_t text_shortest(char *out, size_t room, int least, double x);

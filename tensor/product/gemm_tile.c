@@ -11,12 +11,13 @@
 
 #include "tensor/base/check.h"
 
-#if defined(__GNUC__) && !defined(__TINYC__)
+/* tcc and pcc call themselves GNU C, and lack this. */
+#if defined(__GNUC__) && !defined(__TINYC__) && !defined(__PCC__)
 #define TILE_INLINE static inline __attribute__((always_inline))
 #else
 #define TILE_INLINE static inline
 #endif
-#if defined(__GNUC__) && !defined(__TINYC__) && !defined(DI4C_PLAIN_C)
+#if defined(__GNUC__) && !defined(__TINYC__) && !defined(__PCC__) && !defined(DI4C_PLAIN_C)
 #define TILE_PREFETCH(address)      __builtin_prefetch((address), 1)
 #define TILE_PREFETCH_READ(address) __builtin_prefetch(address)
 /* Elsewhere a float beside a vector is a wider number, and does not compile. */

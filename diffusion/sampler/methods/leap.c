@@ -72,7 +72,7 @@ static double many_jumps(const Leap *leap, Rng *rng)
         if (mean >= 0.5)
             sum += ((double)v - x) * (double)rng_poisson(rng, mean);
     }
-    for (size_t k = rng_poisson(rng, together); k > 0; k--)
+    for (uint64_t k = rng_poisson(rng, together); k > 0; k--)
         sum += (double)rng_categorical(rng, rare, S) - x;
     return sum;
 }
@@ -84,7 +84,7 @@ static size_t leap_by_rates(const Leap *leap, Rng *rng)
     double total = write_rates(leap);
 
     if (leap->jumps != JUMPS_ORDINAL) {
-        size_t jumps = rng_poisson(rng, leap->h * total);
+        uint64_t jumps = rng_poisson(rng, leap->h * total);
         bool taken = jumps == 1 || (jumps > 1 && leap->jumps == JUMPS_FIRST);
         return taken ? rng_categorical(rng, leap->room, S) : leap->x;
     }
@@ -119,10 +119,10 @@ size_t sampler_leap(const Leap *leap, Rng *rng)
      * of S terms, but as vector loops.  Their law is the same. */
     if (mean > 2.0 + (double)S / 16.0)
         return leap_by_rates(leap, rng);
-    size_t jumps = rng_poisson(rng, mean);
+    uint64_t jumps = rng_poisson(rng, mean);
     if (leap->jumps == JUMPS_CATEGORICAL && leap->earlier == NULL && jumps > 1)
         return leap->x;
-    for (size_t k = 0; k < jumps && (taken == 0 || leap->jumps != JUMPS_FIRST); k++) {
+    for (uint64_t k = 0; k < jumps && (taken == 0 || leap->jumps != JUMPS_FIRST); k++) {
         size_t v = propose(leap, reverse, forward, rng);
         if (v == S)
             continue;

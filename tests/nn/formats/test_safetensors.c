@@ -25,7 +25,7 @@ static void write_file(const char *header, size_t length, const unsigned char *d
 {
     unsigned char *all = mem_zeroed(8 + strlen(header) + bytes, 1);
     for (int i = 0; i < 8; i++)
-        all[i] = (unsigned char)(length >> 8 * i);
+        all[i] = (unsigned char)((uint64_t)length >> 8 * i);
     memcpy(all + 8, header, strlen(header));
     if (bytes > 0)
         memcpy(all + 8 + strlen(header), data, bytes);

@@ -171,7 +171,7 @@ START_TEST(uniforms_fill_the_interval)
         ck_assert(v * 16777216.0f == floorf(v * 16777216.0f));
         fine[(size_t)(u * CELLS)]++;
         coarse[(size_t)(v * CELLS)]++;
-        low[(size_t)(u * 9007199254740992.0) % CELLS]++; /* last 8 of 53 bits */
+        low[(uint64_t)(u * 9007199254740992.0) % CELLS]++; /* last 8 of 53 bits */
     }
     for (int i = 0; i < CELLS; i++)
         p[i] = 1.0 / CELLS;
@@ -323,7 +323,7 @@ START_TEST(poisson_follows_its_law)
         double p[CELLS], merged[CELLS] = {0}, rest = 1.0;
         Rng r = rng_root(100 + (uint64_t)m);
         for (int i = 0; i < N; i++) {
-            size_t k = rng_poisson(&r, mean[m]);
+            uint64_t k = rng_poisson(&r, mean[m]);
             count[k < CELLS - 1 ? k : CELLS - 1]++;
         }
         p[0] = exp(-mean[m]);
@@ -361,7 +361,7 @@ START_TEST(poisson_of_large_means_follows_its_law)
         Rng r = rng_root(200 + (uint64_t)m);
         memset(count, 0, sizeof count);
         for (int i = 0; i < N; i++) {
-            size_t k = rng_poisson(&r, mean[m]);
+            uint64_t k = rng_poisson(&r, mean[m]);
             count[k < CELLS - 1 ? k : CELLS - 1]++;
         }
         for (int k = 0; k < CELLS - 1; k++) {
@@ -376,7 +376,7 @@ END_TEST
 
 /* The transformed rejection of means from 10 on without its short cuts: every point is compared
  * with the density. */
-static size_t poisson_by_density(Rng *r, double mean)
+static uint64_t poisson_by_density(Rng *r, double mean)
 {
     const double b = 0.931 + 2.53 * sqrt(mean), a = -0.059 + 0.02483 * b;
 
@@ -385,7 +385,7 @@ static size_t poisson_by_density(Rng *r, double mean)
         const double k = floor((2 * a / us + b) * u + mean + 0.43);
         const double density = k * log(mean) - mean - lgamma(k + 1.0);
         if (k >= 0 && log(v * (1.1239 + 1.1328 / (b - 3.4)) / (a / (us * us) + b)) <= density)
-            return (size_t)k;
+            return (uint64_t)k;
     }
 }
 

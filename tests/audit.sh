@@ -16,8 +16,8 @@
 # In distill/AUDIT.md:
 #   every function that a header of diffusion/ or distill/ declares stands in backticks;
 #   every row that begins with a name in backticks is a fault of tests/faults.txt and the other way
-#   round, with the same file, suite and test; the test is one of that suite, and the fault's text
-#   occurs once in its file.
+#   round, with the same file, suite and test; the fault's text occurs once in its file, in a function
+#   that the row names.
 set -u
 cd "$(dirname "$0")/.." || exit 2
 work=$(mktemp -d "${TMPDIR:-/tmp}/di4c-audit.XXXXXX") || exit 2
@@ -210,7 +210,7 @@ FILENAME == "tests/faults.txt" {
 /^\| *`/ {
     row = $0; gsub(/\\\|/, "/", row)
     if (split(row, cell, /\|/) != 10) { next }
-    id = trim(cell[2]); seen[id]++; rows++
+    id = trim(cell[2]); seen[id]++; rows++; functions[id] = cell[5]
     if (!(id in file)) { fault("distill/AUDIT.md:" FNR ": " id " is not in tests/faults.txt"); next }
     if (trim(cell[6]) != file[id]) fault("distill/AUDIT.md:" FNR ": " id ": file " trim(cell[6]) ", its fault is in " file[id])
     if (trim(cell[7]) != "test_" suite[id] ".c: `" test[id])
@@ -222,13 +222,18 @@ END {
         if (seen[id] != 1) fault("tests/faults.txt: " id " is in " seen[id] + 0 " rows of distill/AUDIT.md, expected 1")
         if (old[id] == "" || new[id] == "" || old[id] == new[id] || suite[id] == "" || test[id] == "")
             fault("tests/faults.txt: " id ": expected old, new (another text), suite and test")
-        found = 0
+        found = 0; holder = inside = ""
         while ((getline line < file[id]) > 0) {
+            if (line ~ /^[A-Za-z][^;=]*\(/) { # the first line of a function
+                inside = line; sub(/\(.*/, "", inside); sub(/.*[^A-Za-z0-9_]/, "", inside) }
             at = index(line, old[id])
+            if (at) holder = inside
             if (at) found += index(substr(line, at + length(old[id])), old[id]) ? 2 : 1
         }
         close(file[id])
         if (found != 1) fault("tests/faults.txt: " id ": its text is " found " times in " file[id] ", expected once")
+        if (index(functions[id], "`" holder "`") == 0)
+            fault("distill/AUDIT.md: " id ": its fault lies in `" holder "`, which the row does not name")
     }
     print rows + 0, faults + 0
     exit bad

@@ -4,8 +4,8 @@
 # that should notice, and prints a table.  Status 1 if a fault is missed or no longer applies.
 #
 #   -j JOBS  copies of the tree that work side by side (2)
-#   -o OUT   where the objects of a build lie that may be reused (build/release); none there: all is
-#            built, once for each copy
+#   -o OUT   where, from the top of the tree, the objects of a build lie that may be reused
+#            (build/release); none there: all is built, once for each copy
 #   -v       what the test said, below each line
 #   ID...    only these
 #
@@ -33,9 +33,11 @@ while getopts j:o:v option; do
 done
 shift $((OPTIND - 1))
 case $jobs in '' | *[!0-9]* | 0) echo "faults: -j $jobs: expected a number of at least 1" >&2; exit 2 ;; esac
-tree=$PWD
+case $out in /* | *..*) echo "faults: -o $out: expected a folder below the top of the tree" >&2; exit 2 ;; esac
+pids=
 work=$(mktemp -d "${TMPDIR:-/tmp}/di4c-faults.XXXXXX") || exit 2
-trap 'rm -rf "$work"' EXIT
+# Children that still run are told to end; those that have ended are not there any more.
+trap 'for pid in $pids; do kill "$pid" 2>/dev/null; done; rm -rf "$work"' EXIT
 trap 'exit 2' HUP INT TERM
 began=$(date +%s)
 
@@ -162,17 +164,21 @@ while [ "$worker" -le "$jobs" ]; do
                 { echo "faults: $suite fails without a fault:"; grep -E ':[FE]:' "$work/$worker.clean"
                   echo "$suite" >> "$work/broken"; }
         done) &
+    pids="$pids $!"
     worker=$((worker + 1))
 done
 wait
+pids=
 if [ -s "$work/broken" ]; then exit 1; fi
 
 worker=1
 while [ "$worker" -le "$jobs" ]; do
     (work_on "$worker") &
+    pids="$pids $!"
     worker=$((worker + 1))
 done
 wait
+pids=
 
 caught=$(cat "$work"/list/*.verdict | grep -cx caught)
 echo "faults: $count planted, $caught caught, $(wc -l < "$work/suites" | tr -d ' ') suites or cases of suites," \

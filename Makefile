@@ -1,8 +1,9 @@
-# di4c: make [all|bench|demo|tour|deps|check|coverage|portability|install|uninstall|dist|clean]
+# di4c: make [all|bench|demo|tour|deps|check|faults|coverage|portability|install|uninstall|dist|clean]
 #
 #   make demo          build, then train and distil on built-in data (minutes)
 #   make tour          build and run the small programs of experiments/tour, in reading order
 #   make deps check    install Check if it is missing, then build and run the tests
+#   make faults        would a test notice? plants each fault of tests/faults.txt (minutes)
 #   make VARIANT=asan check      under the address and undefined-behaviour sanitizers
 #   make bench         build/bench, which times the kernels: build/bench --help
 #   make CC=tcc                  any C99 compiler; OpenMP and ISA flags are probed, not assumed
@@ -195,6 +196,10 @@ $(OUT)/tests/suites.o: $(OUT)/tests/suites.c
 deps:
 	@sh tests/deps.sh "$(CC)"
 
+# Each fault of tests/faults.txt in a copy of the tree: is it caught by the test that should?
+faults: $(OUT)/run-tests
+	@CC="$(CC)" sh tests/faults.sh -j $(JOBS) -o $(OUT)
+
 # Line coverage of the library by the tests (gcc and gcov).
 coverage:
 	$(MAKE) VARIANT=gcov check
@@ -269,7 +274,7 @@ distcheck: dist
 portability:
 	sh tests/portability.sh
 
-.PHONY: all bench demo tour check deps coverage install uninstall clean distclean dist distcheck portability
+.PHONY: all bench demo tour check faults deps coverage install uninstall clean distclean dist distcheck portability
 .SECONDARY:
 -include $(LIB_OBJ:.o=.d) $(APP_OBJ:.o=.d) $(BENCH_OBJ:.o=.d) $(TEST_OBJ:.o=.d)
 -include $(TOUR_SRC:%.c=$(OUT)/%.d) $(PIC_OBJ:.o=.d)

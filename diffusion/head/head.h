@@ -2,7 +2,7 @@
  *
  * softmax: S logits per dimension, (B, D, S).
  * truncated logistic (D3PM A.8): two numbers per dimension; picture (B, H*W, 2C): mu_1..mu_C, then
- *   log_scale_1..log_scale_C; dimension d = pixel*C + channel.
+ *   log_scale_1..log_scale_C; dimension d = pixel*C + channel.  Its algebra: head/logistic.c.
  *
  * Everything is built on the law of one dimension (head/law.h), so that losses and samplers stream
  * over S: no buffer of B x D x S exists.

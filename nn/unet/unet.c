@@ -326,7 +326,8 @@ static Var *go_up(const UNet *u, Graph *g, Var *h, const BlockCondition *conditi
     return h;
 }
 
-/* The logistic head's numbers: mu = tanh(c(x) + h[0:C]), log_scale = h[C:2C]. */
+/* The logistic head's numbers: mu = tanh(c(x) + h[0:C]), log_scale = h[C:2C], c(x) the centred x_t:
+ * h = 0 means "what was seen".  What they mean: diffusion/head/logistic.c. */
 static Var *logistic_numbers(Var *h, Var *centred, size_t channels)
 {
     Var *mu = ag_tanh(ag_add(centred, ag_slice(h, 0, channels)));

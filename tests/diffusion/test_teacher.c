@@ -26,7 +26,8 @@ START_TEST(jumps_follow_the_rates)
 {
     enum { COUNT = 20000, D = 3, S = 4 };
     static const uint16_t from[D] = {0, 2, 3};
-    Process *p = mild_process("birthdeath", S);
+    static const char *const kinds[] = {"birthdeath", "gaussian", "absorbing"};
+    Process *p = mild_process(kinds[_i], S);
     States xt = states_alloc(COUNT, D), to = states_alloc(COUNT, D);
     Rng *streams = mem_alloc(COUNT, sizeof *streams);
     size_t count[D * S] = {0};
@@ -412,7 +413,7 @@ Suite *teacher_suite(void)
     Suite *s = suite_create("teacher");
     TCase *losses = tcase_create("losses"), *steps = tcase_create("steps");
 
-    tcase_add_test(losses, jumps_follow_the_rates);
+    tcase_add_loop_test(losses, jumps_follow_the_rates, 0, 3);
     tcase_add_test(losses, a_state_without_exits_stays);
     tcase_add_loop_test(losses, cross_entropy_and_gradient, 0, 2);
     tcase_set_timeout(losses, 120);

@@ -343,6 +343,43 @@ static Var *watched_forward(const Denoiser *d, Graph *g, const NetworkInput *in)
 
 /* A lambda a step: the first third of the batch at 1, the others each anywhere in a slice of
  * [t_min, 1] of its own. */
+START_TEST(the_consistency_term_has_its_weight)
+{
+    Case c = case_of(LAMBDA_STEP, B);
+    const double half = run(&c, 1, 0).consistency;
+    c.config.consistency_weight = 1.0; /* of the same draws; it was 1/2 */
+    ck_assert_double_gt(half, 0.0);
+    ck_assert_double_eq_tol(run(&c, 1, 0).consistency, 2.0 * half, 1e-9 * half);
+    case_free(&c);
+}
+END_TEST
+
+/* The network says x for certain, whatever it is given. */
+static void be_sure_of(Network *net, size_t x)
+{
+    Param *bias = nn_param_find(&net->params, "output.bias");
+    for (size_t i = 0; i < 2 * D; i++)
+        bias->value.data[i] = i % 2 == x ? 80.0f : 0.0f;
+}
+
+/* The teacher is sure of 0, the student of 1: what the teacher has not uncovered by u is drawn by
+ * the student, and costs it nothing; what it has uncovered is all wrong. */
+START_TEST(the_teacher_moves_to_u_and_no_further)
+{
+    Case c = case_of(LAMBDA_STEP, 64);
+    be_sure_of(c.teacher_net, 0);
+    be_sure_of(c.net, 1);
+    c.config.share_at_one = 1.0; /* all is masked */
+    c.config.delta_min = c.config.delta_max = 1e-9;
+    ck_assert_double_lt(run(&c, 1, 0).consistency, 1e-6);
+    c.config.delta_min = c.config.delta_max = 0.9;
+    const double long_step = run(&c, 1, 0).consistency / c.config.consistency_weight;
+    ck_assert_double_gt(long_step, 0.9 * 70.0 * D * 0.8);
+    ck_assert_double_lt(long_step, 0.9 * 90.0 * D * 1.2);
+    case_free(&c);
+}
+END_TEST
+
 START_TEST(times_go_by_the_place_in_the_batch)
 {
     enum { STEPS = 100, AT_ONE = B / 3, OTHERS = B - AT_ONE };
@@ -431,6 +468,8 @@ Suite *variational_suite(void)
     tcase_add_test(tc, chunk_changes_nothing);
     tcase_add_loop_test(tc, blocks_add_up, 0, 4);
     tcase_add_test(tc, the_teachers_step_is_the_consistency_terms);
+    tcase_add_test(tc, the_consistency_term_has_its_weight);
+    tcase_add_test(tc, the_teacher_moves_to_u_and_no_further);
     tcase_add_test(tc, times_go_by_the_place_in_the_batch);
     tcase_add_loop_test_raise_signal(tc, terms_of_a_teacher_need_one, SIGABRT, 0, 2);
     tcase_add_test(tc, broken_weights_end_the_step);

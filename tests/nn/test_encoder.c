@@ -194,6 +194,21 @@ START_TEST(divergence_is_that_of_the_gaussians)
 END_TEST
 
 /* A box of sides w has -sum log w; draws fill it from edge to edge. */
+START_TEST(density_is_that_of_the_gaussians)
+{
+    const Encoder e = {.family = ENCODER_GAUSSIAN, .lambda_dims = 2};
+    const float stats[4] = {0.7f, -0.2f, -1.1f, 0.4f}; /* m, m, v, v */
+    const double lambda[2] = {0.1, -1.3};
+    double product = 1.0;
+
+    for (size_t i = 0; i < 2; i++) {
+        const double s = exp(0.5 * (double)stats[2 + i]), z = (lambda[i] - (double)stats[i]) / s;
+        product *= exp(-0.5 * z * z) / (s * sqrt(2.0 * acos(-1.0)));
+    }
+    ck_assert_double_eq_tol(nn_encoder_log_density(&e, stats, lambda), log(product), 1e-12);
+}
+END_TEST
+
 START_TEST(boxes_lie_in_the_cube)
 {
     const Encoder e = {.family = ENCODER_BOX, .lambda_dims = 2};
@@ -310,6 +325,7 @@ Suite *encoder_suite(void)
     TCase *tc = tcase_create("encoder");
     tcase_add_loop_test(tc, gradients_reach_every_parameter, 0, KASES);
     tcase_add_test(tc, divergence_is_that_of_the_gaussians);
+    tcase_add_test(tc, density_is_that_of_the_gaussians);
     tcase_add_test(tc, boxes_lie_in_the_cube);
     tcase_add_test(tc, pairs_see_what_is_noised);
     tcase_add_test_raise_signal(tc, sinusoids_take_no_lambda_on_the_graph, SIGABRT);

@@ -1,14 +1,17 @@
 /* Heads: rows against the published formula in double, gradients by differences of it, draws. */
 #include "diffusion/head/batch.h"
 #include "diffusion/head/head.h"
+#include "diffusion/head/law.h"
 #include "tensor/base/larger.h"
 
 #include <check.h>
 #include <math.h>
 #include <signal.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "tensor/base/memory.h"
+#include "tensor/base/text.h"
 #include "tensor/base/threads.h"
 #include "tests/tools/statistics.h"
 
@@ -66,6 +69,49 @@ static void naive_logistic(double mu, double log_scale, size_t S, bool fix, doub
 
 static const double locations[] = {0, 0.3, -0.97, 0.999, 1, -1, 0.0078125};
 static const double scales[] = {0, 2, -3, 5, 9, -5, 20};
+
+/* ---- the picture of diffusion/README.md ---- */
+
+enum { PICTURE_STATES = 48, PICTURE_LINE = 100 };
+
+/* "    MU  LOG_SCALE  |bars|": a sign for each state, by its probability's share of the largest. */
+static void draw_law(float mu, float log_scale, char *line)
+{
+    static const char signs[] = " .:-=+*#%@";
+    const float out[] = {mu, log_scale};
+    Head head = logistic(1, PICTURE_STATES, 1, false);
+    float p[PICTURE_STATES], top = 0.0f;
+    char bars[PICTURE_STATES + 1] = "";
+
+    diffusion_head_law(&head, out, 0, p);
+    for (size_t a = 0; a < PICTURE_STATES; a++)
+        top = p[a] > top ? p[a] : top;
+    for (size_t a = 0; a < PICTURE_STATES; a++)
+        bars[a] = signs[(int)(9.0f * p[a] / top + 0.5f)];
+    text_format(line, PICTURE_LINE, "    %5.2f  %5.1f     |%s|", (double)mu, (double)log_scale,
+                bars);
+}
+
+START_TEST(the_page_shows_what_the_logistic_can_say)
+{
+    static const float laws[][2] = {{0.0f, -2.0f}, {0.0f, 0.0f}, {0.0f, 1.0f},  {0.0f, 2.5f},
+                                    {0.5f, 0.0f},  {1.0f, 0.0f}, {-0.9f, 1.0f}, {0.3f, -6.0f}};
+    enum { LAWS = sizeof laws / sizeof laws[0] };
+    char wanted[PICTURE_LINE], line[4 * PICTURE_LINE];
+    FILE *page = fopen("diffusion/README.md", "r");
+    size_t shown = 0;
+
+    ck_assert_ptr_nonnull(page);
+    while (shown < LAWS && fgets(line, sizeof line, page) != NULL) {
+        draw_law(laws[shown][0], laws[shown][1], wanted);
+        line[strcspn(line, "\n")] = '\0';
+        shown += strcmp(line, wanted) == 0;
+    }
+    fclose(page);
+    ck_assert_msg(shown == LAWS, "diffusion/README.md does not show, as line %zu:\n%s", shown + 1,
+                  wanted);
+}
+END_TEST
 
 START_TEST(logistic_rows_follow_the_formula)
 {
@@ -419,6 +465,7 @@ Suite *head_suite(void)
     TCase *stops = tcase_create("stops");
 
     tcase_add_loop_test(rows, logistic_rows_follow_the_formula, 0, 16);
+    tcase_add_test(rows, the_page_shows_what_the_logistic_can_say);
     tcase_add_loop_test(rows, logistic_stays_finite_at_the_ends, 0, 12);
     tcase_add_test(rows, numbers_that_are_none_are_passed_on);
     tcase_add_loop_test(rows, logistic_gradient_matches_differences, 0, 12);

@@ -7,6 +7,7 @@
 #include "diffusion/sampler/methods/rate_bound.h"
 #include "tensor/base/larger.h"
 #include "tests/tools/sampler_worlds.h"
+#include "tests/tools/statistics.h"
 
 static SampleRequest request_of(const char *sampler, const SamplerSettings *settings,
                                 const Denoiser *d, const Process *p)
@@ -40,6 +41,53 @@ START_TEST(exact_follows_the_master_equation)
         ck_assert_double_eq(calls, WORLD_D);
     else
         ck_assert(calls > 1.0 && calls < 60.0);
+    diffusion_process_destroy(p);
+}
+END_TEST
+
+enum { SURE_STATES = 3, SURE_RUNS = 20000 };
+static const double sure_end = 0.3;
+static size_t ends_seen[SURE_STATES];
+
+/* Sure of x_0 = 0, whatever it sees; counts the states of the last calls. */
+static Var *sure_forward(const Denoiser *d, Graph *g, const NetworkInput *in)
+{
+    Tensor out = tensor_make1(g->arena, in->x->batch * SURE_STATES);
+
+    (void)d;
+    for (size_t b = 0; b < in->x->batch; b++) {
+        for (size_t a = 0; a < SURE_STATES; a++)
+            out.data[b * SURE_STATES + a] = a == 0 ? 80.0f : 0.0f;
+        if (in->t[b] == sure_end)
+            ends_seen[in->x->x[b]]++;
+    }
+    return ag_constant(g, out);
+}
+
+/* A chain that knows x_0 comes to the posterior of x_0 and x_1, if it jumps as often as it should.
+ * What it draws at the end is x_0, so the end is looked at as the network sees it. */
+START_TEST(a_chain_that_knows_the_data_ends_in_the_posterior)
+{
+    Process *p = world_process((size_t)_i, SURE_STATES);
+    const Denoiser d = {.head = {&diffusion_softmax, 1, SURE_STATES, 1, false, -1},
+                        .forward = sure_forward};
+    SamplerSettings settings = diffusion_sampler_defaults();
+    PosteriorStep *step = diffusion_posterior_create(p, sure_end, 1.0, 0.0);
+    States out = states_alloc(SURE_RUNS, 1);
+    double law[SURE_STATES] = {0.0}, row[SURE_STATES];
+
+    settings.t_min = sure_end;
+    SampleRequest r = request_of("exact", &settings, &d, p);
+    memset(ends_seen, 0, sizeof ends_seen);
+    ck_assert(diffusion_sample(&r, &out, NULL));
+    for (size_t x1 = 0; x1 < SURE_STATES; x1++) {
+        diffusion_posterior(step, x1, 0, row);
+        for (size_t x = 0; x < SURE_STATES; x++)
+            law[x] += p->prior[x1] * row[x];
+    }
+    ck_assert(statistics_fit(ends_seen, law, SURE_STATES)); /* false alarm: 1e-6 */
+    diffusion_posterior_destroy(step);
+    states_free(&out);
     diffusion_process_destroy(p);
 }
 END_TEST
@@ -167,15 +215,18 @@ END_TEST
 Suite *sampler_exact_suite(void)
 {
     Suite *suite = suite_create("sampler_exact");
-    TCase *laws = tcase_create("laws");
+    TCase *laws = tcase_create("laws"), *sure = tcase_create("sure");
 
     tcase_set_timeout(laws, 120);
+    tcase_set_timeout(sure, 60);
     tcase_add_loop_test(laws, exact_follows_the_master_equation, 0, 5);
+    tcase_add_loop_test(sure, a_chain_that_knows_the_data_ends_in_the_posterior, 1, 5);
     tcase_add_test(laws, first_hitting_follows_the_master_equation);
     tcase_add_test(laws, first_times_have_their_law);
     tcase_add_loop_test(laws, bounds_hold_within_their_windows, 0, 4);
     tcase_add_loop_test(laws, windows_cover_the_time, 0, 4);
     tcase_add_test(laws, times_too_close_to_the_data_are_refused);
     suite_add_tcase(suite, laws);
+    suite_add_tcase(suite, sure);
     return suite;
 }

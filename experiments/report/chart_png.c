@@ -3,6 +3,7 @@
 #include "experiments/report/chart_png.h"
 
 #include <math.h>
+#include <stddef.h>
 #include <string.h>
 
 #include "tensor/base/constants.h"
@@ -190,7 +191,8 @@ static int hex(char digit)
 static unsigned face_row(char character, int row)
 {
     const int code = (unsigned char)character;
-    const char *glyph = face + 14 * ((code >= 32 && code < 127 ? code : '?') - 32);
+    const int shown = code >= 32 && code < 127 ? code : '?';
+    const char *glyph = face + (ptrdiff_t)14 * (shown - 32);
     const char *tail = strchr(tailed, character);
 
     if (tail != NULL && character != '\0')

@@ -1,4 +1,4 @@
-# di4c: make [all|bench|demo|tour|deps|check|coverage|install|uninstall|clean|dist]
+# di4c: make [all|bench|demo|tour|deps|check|coverage|lint|install|uninstall|clean|dist]
 #
 #   make demo          build, then train and distil on built-in data (minutes)
 #   make tour          build and run the small programs of experiments/tour, in reading order
@@ -49,7 +49,7 @@ endif
 
 # ---- what this compiler can do: probed once for each compiler, by compiling a real program ----
 PROBE := $(OUT)/probe-$(subst /,-,$(subst $(strip ) ,-,$(CC)))-$(MARCH).mk
-NO_BUILD := clean distclean deps dist uninstall
+NO_BUILD := clean distclean deps dist lint uninstall
 ifneq ($(filter-out $(NO_BUILD),$(or $(MAKECMDGOALS),all)),)
 include $(PROBE)
 $(PROBE): Makefile
@@ -156,6 +156,10 @@ coverage:
 	$(MAKE) VARIANT=gcov check
 	@sh tests/coverage.sh build/gcov $(FOLDERS)
 
+# Static analysis by what is here of clang-tidy, cppcheck and gcc; see tests/lint.sh.
+lint:
+	@sh tests/lint.sh -j $(JOBS)
+
 install: all
 	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/lib
 	install build/di4c $(DESTDIR)$(PREFIX)/bin/di4c
@@ -172,7 +176,7 @@ dist:
 	mkdir -p build
 	git archive --prefix=di4c-$(VERSION)/ -o build/di4c-$(VERSION).tar.gz HEAD
 
-.PHONY: all bench demo tour check deps coverage install uninstall clean distclean dist
+.PHONY: all bench demo tour check deps coverage lint install uninstall clean distclean dist
 .SECONDARY:
 -include $(LIB_OBJ:.o=.d) $(APP_OBJ:.o=.d) $(BENCH_OBJ:.o=.d) $(TEST_OBJ:.o=.d)
 -include $(TOUR_SRC:%.c=$(OUT)/%.d)

@@ -124,7 +124,9 @@ static const char *other_kind(char kind)
 static const char *take_descr(Header *h)
 {
     skip_blanks(h);
-    const char quote = h->at < h->end ? *h->at : '\0';
+    if (h->at == h->end)
+        return other_kind('\0');
+    const char quote = *h->at;
     if (quote != '\'' && quote != '"')
         return other_kind(quote);
     const char *text = h->at + 1;
@@ -140,7 +142,7 @@ static const char *take_descr(Header *h)
         h->at = end + 1;
         return NULL;
     }
-    return other_kind(length > 1 ? text[1] : '\0');
+    return length > 1 ? other_kind(text[1]) : other_kind('\0');
 }
 
 /* One sentence of what is wrong, or NULL. */

@@ -410,7 +410,7 @@ Suite *fid_suite(void)
     Suite *suite = suite_create("fid");
     TCase *tc = tcase_create("fid");
     tcase_add_checked_fixture(tc, set_up, toys_tear_down);
-    tcase_set_timeout(tc, 600);
+    tcase_set_timeout(tc, 1800);
     tcase_add_test(tc, bad_files_are_refused);
     if (!SANITIZED) { /* minutes each; the parts have suites of their own, which are sanitized */
         tcase_add_test(tc, numbers_are_those_of_the_definitions);

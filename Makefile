@@ -1,4 +1,4 @@
-# di4c: make [all|bench|demo|tour|deps|check|faults|coverage|portability|install|uninstall|dist|clean]
+# di4c: make [all|bench|demo|tour|deps|check|faults|lint|coverage|portability|install|uninstall|dist|clean]
 #
 #   make demo          build, then train and distil on built-in data (minutes)
 #   make tour          build and run the small programs of experiments/tour, in reading order
@@ -66,7 +66,7 @@ all:
 # which would mean this machine, is left out.
 probe_name = $(subst $(strip ) ,-,$(subst /,-,$(subst $(strip ) ,-,$(strip $(1)))))
 PROBE := $(OUT)/probe-$(call probe_name,$(CC) $(MARCH) $(CONTRACT) $(RUN)).mk
-NO_BUILD := clean distclean deps dist distcheck portability uninstall
+NO_BUILD := clean distclean deps dist distcheck lint portability uninstall
 ifneq ($(filter-out $(NO_BUILD),$(or $(MAKECMDGOALS),all)),)
 include $(PROBE)
 $(PROBE): Makefile
@@ -205,6 +205,10 @@ coverage:
 	$(MAKE) VARIANT=gcov check
 	@sh tests/coverage.sh build/gcov $(FOLDERS)
 
+# Static analysis by what is here of clang-tidy, cppcheck and gcc; see tests/lint.sh.
+lint:
+	@sh tests/lint.sh -j $(JOBS)
+
 # ---- packages: packaging/README.md says what is installed where ----
 # The number of the programming interface is a part of the shared library's name.
 API := $(shell sed -n 's/^.define DI4C_API_M[AJIN]*OR //p' tensor/base/version.h | tr '\n' '.' | sed 's/\.$$//')
@@ -274,7 +278,7 @@ distcheck: dist
 portability:
 	sh tests/portability.sh
 
-.PHONY: all bench demo tour check faults deps coverage install uninstall clean distclean dist distcheck portability
+.PHONY: all bench demo tour check faults deps coverage lint install uninstall clean distclean dist distcheck portability
 .SECONDARY:
 -include $(LIB_OBJ:.o=.d) $(APP_OBJ:.o=.d) $(BENCH_OBJ:.o=.d) $(TEST_OBJ:.o=.d)
 -include $(TOUR_SRC:%.c=$(OUT)/%.d) $(PIC_OBJ:.o=.d)

@@ -73,7 +73,7 @@ double nn_encoder_kl(const Encoder *e, const float *stats, double weight, float 
     const size_t L = e->lambda_dims;
     double total = 0.0;
     for (size_t i = 0; i < L; i++) {
-        double first, second;
+        double first = 0.0, second = 0.0;
         total += (e->family == ENCODER_BOX ? box_kl : gaussian_kl)(
             (double)stats[i], (double)stats[L + i], &first, &second);
         if (dstats != NULL) {

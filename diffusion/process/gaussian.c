@@ -81,7 +81,8 @@ static bool fill_end(Process *p, Error *err)
                          "expected at least %g",
                          p->config.own[Q_SIGMA], S, (double)S / STATES_PER_SIGMA);
     fill_density(p, 0.5 * (double)S, p->end);
-    fill_density(p, (double)(S / 2), p->prior);
+    const size_t middle = S / 2;
+    fill_density(p, (double)middle, p->prior);
     return true;
 }
 

@@ -69,8 +69,8 @@ static void step_blocks(void *context)
     const size_t n = m->n;
     memset(m->c, 0, n * n * sizeof *m->c);
     for (size_t k = 0; k < n; k += BLOCK)
-        for (size_t j = 0; j < n; j += 4 * BLOCK)
-            add_rows(m, 0, n, k, cut_min(k + BLOCK, n), j, cut_min(j + 4 * BLOCK, n));
+        for (size_t j = 0; j < n; j += (size_t)4 * BLOCK)
+            add_rows(m, 0, n, k, cut_min(k + BLOCK, n), j, cut_min(j + (size_t)4 * BLOCK, n));
 }
 
 /* All panels of C from right operands that lie `stride` apart row by row. */

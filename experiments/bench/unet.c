@@ -92,6 +92,8 @@ static void print_profile(Work *w, int64_t reps, size_t batch)
     for (int64_t i = 0; i < reps; i++)
         run_pass(w);
     profile_print(&profile, "unet-profile", (double)reps * (double)batch);
+    w->graph->observer = NULL;
+    w->profile = NULL;
 }
 
 static int run_unet(const Command *self, int argc, char **argv)

@@ -72,7 +72,7 @@ static void print_help(const Command *command, const Option *options, size_t cou
 
 static bool parse_count(const Option *o, const char *text, size_t length, int64_t *out, Error *err)
 {
-    char digits[32];
+    char digits[32] = "";
     char *end = digits;
     double x = -1;
     if (length > 0 && length < sizeof digits) {

@@ -73,6 +73,15 @@ const char *run_facts_find(const RunFacts *f, const char *key)
     return NULL;
 }
 
+bool run_facts_hash(const RunFacts *f, const char *key, char out[65], Error *err)
+{
+    const char *value = run_facts_find(f, key);
+    if (value == NULL || strlen(value) != 64 || strspn(value, "0123456789abcdef") != 64)
+        return error_set(err, "%.60s: expected a hash of 64 digits", key);
+    memcpy(out, value, 65);
+    return true;
+}
+
 bool run_facts_same(const RunFacts *a, const char *a_path, const RunFacts *b, const char *b_path,
                     Error *err)
 {

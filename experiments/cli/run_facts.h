@@ -19,6 +19,8 @@ void run_facts_add(RunFacts *f, const char *key, const char *value);
  * do not change what comes out, are left out. */
 void run_facts_options(RunFacts *f, const OptionTable *table, const char *const *except);
 const char *run_facts_find(const RunFacts *f, const char *key); /* NULL: there is none */
+/* A SHA-256 of that key to out; a sentence if it is missing or no such hash. */
+bool run_facts_hash(const RunFacts *f, const char *key, char out[65], Error *err);
 /* Whether both have the same; else a sentence with the first difference, found in b's file,
  * expected as in a's. */
 bool run_facts_same(const RunFacts *a, const char *a_path, const RunFacts *b, const char *b_path,

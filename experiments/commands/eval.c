@@ -102,6 +102,8 @@ static bool check_steps(EvalOptions *o, Error *err)
     return sampler_choice_teacher_steps(&o->sampler, o->teacher_steps, err);
 }
 
+static const int64_t MOST_SAMPLES = 4294967295; /* outside_samples_read takes no more */
+
 /* A part's rows are measured when all parts are there. */
 static bool check_shard(EvalOptions *o, Error *err)
 {
@@ -113,8 +115,9 @@ static bool check_shard(EvalOptions *o, Error *err)
         return error_set(err,
                          "--shard: expected neither --json nor --report, which are made of all "
                          "parts");
+    /* Of pictures from elsewhere it is cut when they are counted. */
     return check_name(o, "--statistics", o->statistics, err) &&
-           shard_parse(o->shard, o->count, &o->part, err);
+           shard_parse(o->shard, o->samples ? MOST_SAMPLES : o->count, &o->part, err);
 }
 
 /* How rows are measured, as far as the options say it. */
@@ -265,6 +268,8 @@ static bool open_samples(const EvalOptions *o, EvalObjects *x, Error *err)
     if (!outside_samples_read(s, o->samples, LEVELS, err))
         return false;
     e->setting.count = s->x.batch;
+    if (o->shard && !shard_parse(o->shard, (int64_t)s->x.batch, &e->setting.shard, err))
+        return false;
     const GridStyle style = {.height = s->height,
                              .width = s->width,
                              .channels = s->channels,
@@ -367,9 +372,11 @@ static void add_models(const EvalOptions *o, const EvalObjects *x, RunFacts *f)
 /* What the run was made of: the same in all parts. */
 static void add_facts(const EvalOptions *o, const EvalObjects *x, RunFacts *f)
 {
-    static const char *const except[] = {"--model",      "--teacher",    "--data",  "--metrics",
-                                         "--json",       "--report",     "--shard", "--batch",
-                                         "--statistics", "--classifier", NULL};
+    static const char *const except[] = {"--model",           "--teacher",   "--data",
+                                         "--metrics",         "--json",      "--report",
+                                         "--shard",           "--batch",     "--statistics",
+                                         "--classifier",      "--inception", "--samples",
+                                         "--save-statistics", NULL};
     const Metrics *m = &x->evaluation->metrics;
     Buffer names = {0};
     for (size_t i = 0; i < m->count; i++)
@@ -400,8 +407,9 @@ static bool write_statistics(const EvalOptions *o, const EvalObjects *x, Error *
     add_facts(o, x, &facts);
     const bool ok = statistics_write(x->evaluation, &facts, o->statistics, err);
     if (ok)
-        printf("%s: %zu of %lld samples in each of %zu rows\n", o->statistics, o->part.count,
-               (long long)o->count, x->evaluation->row_count);
+        printf("%s: %zu of %zu samples in each of %zu rows\n", o->statistics,
+               x->evaluation->setting.shard.count, x->evaluation->setting.count,
+               x->evaluation->row_count);
     run_facts_free(&facts);
     return ok;
 }

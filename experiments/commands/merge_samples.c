@@ -130,7 +130,7 @@ static bool add_text(const Shards *s, size_t i, FILE *out, Error *err)
 static bool write_all(const Shards *s, const char *path, Error *err)
 {
     OutputFile out;
-    size_t shape[4];
+    size_t shape[4] = {0};
     bool ok = true;
     if (!path_check_output(path, err) || !output_open(&out, path, err))
         return false;

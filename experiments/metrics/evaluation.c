@@ -126,16 +126,32 @@ void evaluation_count_calls(EvalRow *row, size_t samples)
 }
 
 /* What each chosen metric keeps of a shard's samples; all of them have parts (checked). */
-static void keep_records(const Evaluation *e, const States *x, EvalRow *row)
+static bool keep_records(Evaluation *e, const States *x, EvalRow *row, Error *err)
 {
+    inception_eye_forget(&e->metrics.eye);
     for (size_t i = 0; i < e->metrics.count; i++) {
         const Metric *m = &e->metrics.at[i];
         if (!m->chosen)
             continue;
         TENSOR_CHECK(m->kind->parts, "%s has no parts", m->kind->name);
-        row->records[i] = mem_alloc(x->batch, m->kind->parts->record_bytes(m->state));
-        m->kind->parts->records(m->state, x, row->records[i]);
+        size_t shape[2];
+        metric_part_shape(m, x->batch, shape);
+        row->records[i] = mem_alloc(shape[0], shape[1]);
+        if (!m->kind->parts->records(m->state, x, row->records[i], err))
+            return false;
     }
+    return true;
+}
+
+/* The row's samples, all or a shard: what the chosen metrics make of them. */
+static bool take_samples(Evaluation *e, const States *x, EvalRow *row, Error *err)
+{
+    if (e->setting.shard.count > 0)
+        return keep_records(e, x, row, err);
+    if (!measure_samples(e, x, row, err))
+        return false;
+    show_samples(e, x, row);
+    return true;
 }
 
 bool evaluation_add(Evaluation *e, const char *model, const SampleRequest *request, Error *err)
@@ -153,12 +169,11 @@ bool evaluation_add(Evaluation *e, const char *model, const SampleRequest *reque
     bool ok = diffusion_sample(&counted, &x, err);
     row.seconds = platform_seconds() - start;
     evaluation_count_calls(&row, x.batch);
-    if (ok && shard.count > 0)
-        keep_records(e, &x, &row);
-    else if (ok && (ok = measure_samples(e, &x, &row, err)))
-        show_samples(e, &x, &row);
+    ok = ok && take_samples(e, &x, &row, err);
     if (ok)
         e->rows[e->row_count++] = row;
+    else
+        free_row(&row);
     states_free(&x);
     return ok;
 }
@@ -169,10 +184,13 @@ bool evaluation_add_samples(Evaluation *e, const char *name, const States *x, Er
     const double start = platform_seconds();
     if (e->row_count == EVAL_ROWS_MAX)
         return error_set(err, "more than %d rows", EVAL_ROWS_MAX);
-    if (!measure_samples(e, x, &row, err))
+    const Shard shard = e->setting.shard;
+    const States part = shard.count > 0 ? states_rows(x, shard.first, shard.count) : *x;
+    if (!take_samples(e, &part, &row, err)) {
+        free_row(&row);
         return false;
+    }
     row.seconds = platform_seconds() - start;
-    show_samples(e, x, &row);
     e->rows[e->row_count++] = row;
     return true;
 }

@@ -52,8 +52,8 @@ void evaluation_columns(Evaluation *e);
 bool evaluation_measure(Evaluation *e, const MetricSubject *subjects, size_t count, Error *err);
 /* Draws setting.count samples, or those of setting.shard, by the request and appends a row. */
 bool evaluation_add(Evaluation *e, const char *model, const SampleRequest *request, Error *err);
-/* Appends a row of samples that came from elsewhere: no steps, no calls; seconds are the metrics'.
- */
+/* Appends a row of samples that came from elsewhere, all of them or those of setting.shard: no
+ * steps, no calls; seconds are the metrics'. */
 bool evaluation_add_samples(Evaluation *e, const char *name, const States *x, Error *err);
 
 /* calls and steps of a row, from its calls of all samples and the steps asked for. */

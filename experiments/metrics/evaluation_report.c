@@ -86,7 +86,7 @@ static void report_column(const Evaluation *e, size_t k, Report *r)
     const MetricColumn *c = e->columns[k].column;
     const double floor_value = evaluation_shown(c, e->columns[k].floor);
     const double floor_y[2] = {floor_value, floor_value};
-    double *points = mem_alloc(2 * SERIES_MAX * EVAL_ROWS_MAX, sizeof(double));
+    double *points = mem_alloc((size_t)2 * SERIES_MAX * EVAL_ROWS_MAX, sizeof(double));
     double floor_x[2] = {1, 1};
     char label[EVAL_CELL];
     Series series[SERIES_MAX];
@@ -94,9 +94,11 @@ static void report_column(const Evaluation *e, size_t k, Report *r)
     for (size_t s = 0; s < count; s++)
         for (size_t i = 0; i < series[s].count; i++)
             floor_x[1] = larger_of(floor_x[1], series[s].x[i]);
-    if (isfinite(floor_value))
-        series[count++] =
+    if (isfinite(floor_value)) {
+        series[count] =
             (Series){.name = "the data", .x = floor_x, .y = floor_y, .count = 2, .dashed = true};
+        count++;
+    }
     label_of(c, ", ", label);
     const Chart chart = {.title = c->chart,
                          .x_label = "network calls for a sample",

@@ -71,18 +71,31 @@ typedef enum MetricDefault {
 } MetricDefault;
 
 /* Measuring in shards: what each sample adds is kept as a record, and the numbers of all samples
- * are made of all records in the order of the samples, with the bits that of_samples has. */
+ * are made of all records in the order of the samples, with the bits that of_samples has.  Hooks
+ * that are NULL have nothing to do. */
 typedef struct MetricParts {
     size_t (*record_bytes)(const void *state);
-    /* out (samples->batch, record_bytes). */
-    void (*records)(void *state, const States *samples, unsigned char *out);
+    /* Bytes of sums that a part of `count` samples keeps in place of its records; 0: it keeps
+     * records, as without this hook. */
+    size_t (*sum_bytes)(size_t count);
+    /* out (samples->batch, record_bytes), or (sum_bytes). */
+    bool (*records)(void *state, const States *samples, unsigned char *out, Error *err);
     /* Of count records; values: (column_count). */
     bool (*of_records)(void *state, const unsigned char *records, size_t count, double *values,
                        Error *err);
+    /* In place of of_records, where all records at once would be too much: begin, add for each part
+     * of a row in the order of the samples, `total` of them together, and result. */
+    bool (*begin)(void *state, size_t total, Error *err);
+    bool (*add)(void *state, const unsigned char *part, size_t count, Error *err);
+    bool (*result)(void *state, double *values, Error *err);
     /* What a prepared state holds that of_records, floor, print and json need; and a state of zeros
      * with that again.  False and a sentence if something is not there, or cannot be. */
     void (*save)(const void *state, RunFacts *facts, Numbers *numbers);
     bool (*restore)(void *state, const RunFacts *facts, const Numbers *numbers, Error *err);
+    /* The same of what is large and known by a hash among the facts: only the part that has the
+     * first sample keeps it.  Restored after the rest. */
+    void (*save_first)(const void *state, Numbers *numbers);
+    bool (*restore_first)(void *state, const Numbers *numbers, Error *err);
 } MetricParts;
 
 /* Hooks that are NULL have nothing to do.  state: state_bytes bytes, zeros at first. */
@@ -134,5 +147,15 @@ typedef struct Metric {
     void *state;
     bool chosen;
 } Metric;
+
+/* What a part of `count` samples keeps for a metric that has parts: shape (records, bytes), or
+ * (1, bytes) of sums. */
+static inline void metric_part_shape(const Metric *m, size_t count, size_t shape[2])
+{
+    const MetricParts *p = m->kind->parts;
+    const size_t sums = p->sum_bytes != NULL ? p->sum_bytes(count) : 0;
+    shape[0] = sums > 0 ? 1 : count;
+    shape[1] = sums > 0 ? sums : p->record_bytes(m->state);
+}
 
 #endif

@@ -1,11 +1,10 @@
 #include "experiments/metrics/outside_samples.h"
 
-#include <math.h>
 #include <stdint.h>
 
+#include "experiments/data/readers/npy_levels.h"
 #include "nn/formats/npy.h"
 #include "tensor/base/memory.h"
-#include "tensor/base/text.h"
 
 enum { MOST_SIDE = 4096 };
 
@@ -31,40 +30,11 @@ static bool check_shape(const NpyArray *a, const char *path, Error *err)
            error_set(err, "%.300s: axis 3 is %zu, expected 1 or 3 channels", path, a->shape[3]);
 }
 
-static bool check_type(const NpyArray *a, const char *path, Error *err)
-{
-    return (a->type != NPY_F4 && a->type != NPY_F8) ||
-           error_set(
-               err,
-               "%.300s: entries of %s, expected whole numbers from 0 to 255: if they go from 0 "
-               "to 1, save (x * 255).round().astype('uint8')",
-               path, npy_type_name(a->type));
-}
-
-static bool take_levels(OutsideSamples *s, const NpyArray *a, size_t states, const char *path,
-                        Error *err)
-{
-    for (size_t i = 0; i < a->count; i++) {
-        const double v = npy_number(a, i);
-        if (!(v >= 0.0 && v < (double)states)) {
-            char text[32];
-            text_format(text, sizeof text, "%.0f", v);
-            return error_set(
-                err,
-                "%.300s: entry %zu of picture %zu is %s, expected whole numbers from 0 "
-                "to %zu",
-                path, i % s->x.dims, i / s->x.dims, text, states - 1);
-        }
-        s->x.x[i] = (uint16_t)v;
-    }
-    return true;
-}
-
 bool outside_samples_read(OutsideSamples *s, const char *path, size_t states, Error *err)
 {
     *s = (OutsideSamples){0};
     NpyArray *a = npy_read(path, err);
-    bool ok = a != NULL && check_shape(a, path, err) && check_type(a, path, err);
+    bool ok = a != NULL && check_shape(a, path, err) && npy_are_levels(a, states, path, err);
     if (ok) {
         s->height = a->shape[1];
         s->width = a->shape[2];
@@ -74,7 +44,8 @@ bool outside_samples_read(OutsideSamples *s, const char *path, size_t states, Er
         s->x.x = mem_try(a->count, sizeof *s->x.x);
         ok = s->x.x != NULL || error_set(err, "%.300s: no memory for %zu numbers", path, a->count);
     }
-    ok = ok && take_levels(s, a, states, path, err);
+    for (size_t i = 0; ok && i < a->count; i++)
+        s->x.x[i] = (uint16_t)npy_number(a, i);
     npy_free(a);
     if (!ok)
         states_free(&s->x);

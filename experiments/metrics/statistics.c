@@ -1,8 +1,10 @@
 /* Statistics are .safetensors files.  Metadata: format, samples, first, count; "run.KEY" for each
  * fact of the run, "METRIC.KEY" for each of a metric; "row.I.model", "row.I.steps", "row.I.calls"
  * and "row.I.seconds" of row I.  Tensors: "METRIC.NAME" (F64), what the metric keeps;
- * "row.I.METRIC" (U8), the records of the shard's samples.  Everything but the first sample, the
- * count, calls, seconds and records is the same in all shards, which is checked bit for bit. */
+ * "first.METRIC.NAME" (F64), what it keeps in the part that has the first sample;
+ * "row.I.METRIC" (U8), the records of the shard's samples, or sums over them.  Everything else but
+ * the first sample, the count, calls and seconds is the same in all shards, which is checked bit
+ * for bit. */
 #include "experiments/metrics/statistics.h"
 
 #include <stdlib.h>
@@ -82,6 +84,19 @@ static void add_metric(SafetensorsWriter *w, const Metric *m, Kept *kept)
     numbers_free(&numbers);
 }
 
+/* What the part with the first sample keeps for all. */
+static void add_first(SafetensorsWriter *w, const Metric *m, Kept *kept)
+{
+    char prefix[KEY];
+    Numbers numbers = {0};
+    if (!m->kind->parts->save_first)
+        return;
+    m->kind->parts->save_first(m->state, &numbers);
+    snprintf(prefix, sizeof prefix, "first.%s", m->kind->name);
+    add_numbers(w, prefix, &numbers, kept);
+    numbers_free(&numbers);
+}
+
 static void add_row(SafetensorsWriter *w, const Evaluation *e, size_t r)
 {
     const EvalRow *row = &e->rows[r];
@@ -99,7 +114,8 @@ static void add_row(SafetensorsWriter *w, const Evaluation *e, size_t r)
         const Metric *m = &e->metrics.at[i];
         if (!m->chosen)
             continue;
-        const size_t shape[2] = {e->setting.shard.count, m->kind->parts->record_bytes(m->state)};
+        size_t shape[2];
+        metric_part_shape(m, e->setting.shard.count, shape);
         snprintf(key, sizeof key, "row.%zu.%s", r, m->kind->name);
         safetensors_add_bytes(w, key, "U8", 2, shape, row->records[i]);
     }
@@ -116,8 +132,11 @@ bool statistics_write(const Evaluation *e, const RunFacts *facts, const char *pa
     add_meta(w, "rows", "%zu", e->row_count);
     add_facts(w, "run", facts);
     for (size_t i = 0; i < e->metrics.count; i++)
-        if (e->metrics.at[i].chosen)
+        if (e->metrics.at[i].chosen) {
             add_metric(w, &e->metrics.at[i], &kept);
+            if (e->setting.shard.first == 0)
+                add_first(w, &e->metrics.at[i], &kept);
+        }
     for (size_t r = 0; r < e->row_count; r++)
         add_row(w, e, r);
     const bool ok = safetensors_write(w, path, err);
@@ -138,11 +157,13 @@ static bool meta_text(const SafetensorsFile *f, const char *key, const char **va
 static bool meta_count(const SafetensorsFile *f, const char *key, size_t *value, Error *err)
 {
     const char *text;
-    char end;
+    char *end;
     if (!meta_text(f, key, &text, err))
         return false;
-    return (text[0] >= '0' && text[0] <= '9' && strlen(text) < 16 &&
-            sscanf(text, "%zu%c", value, &end) == 1) ||
+    const unsigned long long number = strtoull(text, &end, 10);
+    *value = (size_t)number;
+    return (text[0] >= '0' && text[0] <= '9' && strlen(text) < 16 && *end == '\0' &&
+            number == *value) ||
            error_set(err, "%.200s: %.90s is %.40s, expected a whole number", f->path, key, text);
 }
 
@@ -205,6 +226,26 @@ static bool restore_metric(Metric *m, const SafetensorsFile *f, Error *err)
     return ok || error_set(err, "%.200s: %s: %.300s", f->path, m->kind->name, inner.text);
 }
 
+/* What the file of the first sample keeps, to the metrics' states. */
+static bool restore_first(const Evaluation *e, const SafetensorsFile *f, Error *err)
+{
+    for (size_t i = 0; i < e->metrics.count; i++) {
+        const Metric *m = &e->metrics.at[i];
+        if (!m->chosen || !m->kind->parts->restore_first)
+            continue;
+        char prefix[KEY];
+        Numbers numbers = {0};
+        Error inner = {""};
+        snprintf(prefix, sizeof prefix, "first.%s", m->kind->name);
+        take_numbers(f, prefix, &numbers);
+        const bool ok = m->kind->parts->restore_first(m->state, &numbers, &inner);
+        numbers_free(&numbers);
+        if (!ok)
+            return error_set(err, "%.200s: %s: %.300s", f->path, prefix, inner.text);
+    }
+    return true;
+}
+
 /* ---- joining ---- */
 
 typedef struct Merge {
@@ -254,7 +295,7 @@ static bool start_rows(Merge *m, Error *err)
         e->rows[r].model = m->s->models[r] = mem_string(model);
         for (size_t i = 0; i < e->metrics.count; i++) {
             const Metric *one = &e->metrics.at[i];
-            if (!one->chosen)
+            if (!one->chosen || !one->kind->parts->of_records)
                 continue;
             const size_t bytes = one->kind->parts->record_bytes(one->state);
             e->rows[r].records[i] = mem_try(e->setting.count, bytes);
@@ -307,7 +348,7 @@ static bool same_numbers(const SafetensorsFile *a, const SafetensorsFile *b, Err
 {
     for (size_t i = 0; i < a->tensor_count; i++) {
         const FileTensor *t = &a->tensors[i], *u = safetensors_find(b, t->name);
-        if (strncmp(t->name, "row.", 4) == 0)
+        if (strncmp(t->name, "row.", 4) == 0 || strncmp(t->name, "first.", 6) == 0)
             continue;
         if (u == NULL || strcmp(u->dtype, t->dtype) != 0 || u->byte_count != t->byte_count ||
             memcmp(u->bytes, t->bytes, t->byte_count) != 0)
@@ -330,21 +371,33 @@ static bool same_run(const SafetensorsFile *a, const SafetensorsFile *b, Error *
     return ok;
 }
 
-/* The records of one row and metric to their places. */
+/* What the file keeps of row r for a metric; NULL and a sentence if it is not there or of another
+ * shape. */
+static const FileTensor *find_part(const SafetensorsFile *f, const Metric *m, Shard shard, size_t r,
+                                   Error *err)
+{
+    size_t shape[2];
+    char name[KEY];
+    metric_part_shape(m, shard.count, shape);
+    snprintf(name, sizeof name, "row.%zu.%s", r, m->kind->name);
+    const FileTensor *t = safetensors_find(f, name);
+    if (t != NULL && strcmp(t->dtype, "U8") == 0 && t->rank == 2 && t->shape[0] == shape[0] &&
+        t->shape[1] == shape[1])
+        return t;
+    error_set(err, "%.200s: %.90s: expected U8 (%zu, %zu)", f->path, name, shape[0], shape[1]);
+    return NULL;
+}
+
+/* The records of one row and metric to their places, if they are kept together. */
 static bool take_records(Merge *m, const SafetensorsFile *f, Shard shard, size_t r, size_t i,
                          Error *err)
 {
     const Metric *one = &m->s->evaluation->metrics.at[i];
-    const size_t bytes = one->kind->parts->record_bytes(one->state);
-    char name[KEY];
-    snprintf(name, sizeof name, "row.%zu.%s", r, one->kind->name);
-    const FileTensor *t = safetensors_find(f, name);
-    if (t == NULL || strcmp(t->dtype, "U8") != 0 || t->rank != 2 || t->shape[0] != shard.count ||
-        t->shape[1] != bytes)
-        return error_set(err, "%.200s: %.90s: expected U8 (%zu, %zu)", f->path, name, shard.count,
-                         bytes);
-    memcpy(m->s->evaluation->rows[r].records[i] + shard.first * bytes, t->bytes, t->byte_count);
-    return true;
+    unsigned char *all = m->s->evaluation->rows[r].records[i];
+    const FileTensor *t = find_part(f, one, shard, r, err);
+    if (t != NULL && all != NULL)
+        memcpy(all + shard.first * t->shape[1], t->bytes, t->byte_count);
+    return t != NULL;
 }
 
 static bool take_rows(Merge *m, const SafetensorsFile *f, Shard shard, Error *err)
@@ -377,7 +430,8 @@ static bool take_file(Merge *m, const char *path, Error *err)
         m->first = f;
     if (ok)
         ok = (first ? start(m, err) : same_run(m->first, f, err)) && read_shard(f, &shard, err) &&
-             take_rows(m, f, shard, err);
+             take_rows(m, f, shard, err) &&
+             (shard.first > 0 || restore_first(m->s->evaluation, f, err));
     if (ok)
         m->parts[m->part_count++] = (ShardPart){path, shard};
     if (!first)
@@ -385,11 +439,45 @@ static bool take_file(Merge *m, const char *path, Error *err)
     return ok;
 }
 
+/* One part more of a row, its file read again. */
+static bool add_part(const Metric *m, const ShardPart *part, size_t r, Error *err)
+{
+    Error inner = {""};
+    Shard shard;
+    SafetensorsFile *f = safetensors_read(part->path, err);
+    bool ok = f != NULL && read_shard(f, &shard, err);
+    if (ok && (shard.first != part->shard.first || shard.count != part->shard.count))
+        ok = error_set(err, "%.200s: was changed while it was read", part->path);
+    const FileTensor *t = ok ? find_part(f, m, shard, r, err) : NULL;
+    ok = t != NULL;
+    if (ok && !m->kind->parts->add(m->state, t->bytes, shard.count, &inner))
+        ok = error_set(err, "%.200s: %.90s: %.300s", part->path, t->name, inner.text);
+    safetensors_free(f);
+    return ok;
+}
+
+/* A row's numbers by one metric, whose records are all there or are gone through part by part. */
+static bool measure_row(const Merge *merge, const Metric *m, size_t i, size_t r, double *values,
+                        Error *err)
+{
+    const MetricParts *p = m->kind->parts;
+    const Evaluation *e = merge->s->evaluation;
+    Error inner = {""};
+    bool ok = p->of_records
+                  ? p->of_records(m->state, e->rows[r].records[i], e->setting.count, values, &inner)
+                  : p->begin(m->state, e->setting.count, &inner);
+    for (size_t k = 0; ok && !p->of_records && k < merge->part_count; k++)
+        if (!add_part(m, &merge->parts[k], r, err))
+            return false;
+    ok = ok && (p->of_records || p->result(m->state, values, &inner));
+    return ok || error_set(err, "%.200s and its other shards: row.%zu.%s: %.300s",
+                           merge->first->path, r, m->kind->name, inner.text);
+}
+
 /* The numbers of each row, from the records of all its samples. */
 static bool measure_rows(const Merge *merge, Error *err)
 {
     Evaluation *e = merge->s->evaluation;
-    Error inner = {""};
     for (size_t r = 0; r < e->row_count; r++) {
         double *values = e->rows[r].values;
         evaluation_count_calls(&e->rows[r], e->setting.count);
@@ -397,10 +485,8 @@ static bool measure_rows(const Merge *merge, Error *err)
             const Metric *m = &e->metrics.at[i];
             if (!m->chosen)
                 continue;
-            if (!m->kind->parts->of_records(m->state, e->rows[r].records[i], e->setting.count,
-                                            values, &inner))
-                return error_set(err, "%.200s and its other shards: row.%zu.%s: %.300s",
-                                 merge->first->path, r, m->kind->name, inner.text);
+            if (!measure_row(merge, m, i, r, values, err))
+                return false;
             values += m->kind->column_count;
         }
     }
@@ -411,6 +497,7 @@ Statistics *statistics_merge(const char *const *paths, size_t count, Error *err)
 {
     Merge m = {.s = mem_zeroed(1, sizeof *m.s), .parts = mem_alloc(count, sizeof *m.parts)};
     bool ok = true;
+    TENSOR_CHECK(count > 0, "no files");
     m.s->evaluation = evaluation_create();
     for (size_t i = 0; ok && i < count; i++)
         ok = take_file(&m, paths[i], err);

@@ -3,6 +3,7 @@
 #include "experiments/report/chart_png.h"
 
 #include <math.h>
+#include <stddef.h>
 #include <string.h>
 
 #include "tensor/base/constants.h"
@@ -190,14 +191,15 @@ static int hex(char digit)
 static unsigned face_row(char character, int row)
 {
     const int code = (unsigned char)character;
-    const char *glyph = face + 14 * ((code >= 32 && code < 127 ? code : '?') - 32);
+    const int shown = code >= 32 && code < 127 ? code : '?';
+    const char *glyph = face + (ptrdiff_t)14 * (shown - 32);
     const char *tail = strchr(tailed, character);
 
     if (tail != NULL && character != '\0')
         glyph = tails + 18 * (tail - tailed);
     else if (row >= FACE_HEIGHT)
         return 0;
-    return (unsigned)(16 * hex(glyph[2 * row]) + hex(glyph[2 * row + 1]));
+    return (unsigned)(16 * hex(glyph[(ptrdiff_t)2 * row]) + hex(glyph[(ptrdiff_t)2 * row + 1]));
 }
 
 /* The text's upper left corner at (x, y); turned: reading upwards from there. */
@@ -209,7 +211,7 @@ static void text_at(const Picture *c, long x, long y, const char *text, unsigned
             for (int column = 0; column < FACE_WIDTH; column++) {
                 if ((face_row(text[k], row) >> (FACE_WIDTH - 1 - column) & 1) == 0)
                     continue;
-                const long along = (long)k * ADVANCE + column * ZOOM, down = row * ZOOM;
+                const long along = (long)k * ADVANCE + (long)column * ZOOM, down = (long)row * ZOOM;
                 if (turned)
                     box(c, x + down, y - along - ZOOM, ZOOM, ZOOM, colour);
                 else
@@ -301,9 +303,11 @@ static void mark(const Picture *c, double x, double y, size_t shape)
     for (long j = (long)y - 11; j <= (long)y + 11; j++)
         for (long i = (long)x - 11; i <= (long)x + 11; i++) {
             int hits = 0;
-            for (int k = 0; k < 9; k++)
-                hits += inside((double)i + (k % 3 - 1) / 3.0 - x, (double)j + (k / 3 - 1) / 3.0 - y,
-                               corner, corners);
+            for (int k = 0; k < 9; k++) {
+                const int right = k % 3 - 1, down = k / 3 - 1;
+                hits += inside((double)i + right / 3.0 - x, (double)j + down / 3.0 - y, corner,
+                               corners);
+            }
             blend(c, i, j, chart_colours[shape], hits / 9.0);
         }
 }
@@ -343,7 +347,8 @@ static void draw_legend(const Picture *c, const Chart *chart)
         const size_t colour = place % CHART_SHAPES;
         const double x =
             LEFT + (double)(place % LEGEND_PER_ROW) * (WIDTH - LEFT - RIGHT) / LEGEND_PER_ROW;
-        const double y = HEAD + PLOT + FOOT + LEGEND * ((double)(place / LEGEND_PER_ROW) + 0.4);
+        const size_t line = place / LEGEND_PER_ROW;
+        const double y = HEAD + PLOT + FOOT + LEGEND * ((double)line + 0.4);
         const double from[2] = {x, y}, to[2] = {x + 38, y};
         double walked = 0.0;
         if (s->dashed)

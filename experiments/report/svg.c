@@ -107,7 +107,8 @@ static void draw_legend_entry(Buffer *out, const Chart *chart, const Series *s, 
                               size_t place)
 {
     double x = LEFT + (double)(place % LEGEND_PER_ROW) * (WIDTH - LEFT - RIGHT) / LEGEND_PER_ROW;
-    double y = TOP + PLOT + FOOT + LEGEND * ((double)(place / LEGEND_PER_ROW) + 0.6);
+    const size_t line = place / LEGEND_PER_ROW;
+    double y = TOP + PLOT + FOOT + LEGEND * ((double)line + 0.6);
 
     buffer_format(out, "<path class=\"line c%zu%s\" d=\"M%.1f %.1fh26\"/>", colour,
                   s->dashed ? " dashed" : "", x, y);

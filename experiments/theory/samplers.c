@@ -103,6 +103,7 @@ static bool tv_by_draws(const Scene *s, SampleRequest *request, double *calls, d
     request->batch = DRAWS;
     request->calls = &made;
     const bool ok = diffusion_sample(request, &out, err);
+    request->calls = NULL;
     for (size_t i = 0; ok && i < DRAWS; i++)
         share[joint_place(states_row(&out, i), s->world->states, s->world->dims)] += 1.0 / DRAWS;
     *calls = (double)made / DRAWS;
@@ -187,9 +188,11 @@ static bool draw_chart(const Scene *s, const Curve *curves, size_t count, bool d
         series[i] = (Series){.name = c->name, .x = c->calls, .y = c->tv, .count = c->count};
         floor_x[1] = larger_of(floor_x[1], c->calls[c->count - 1]);
     }
-    if (drawn)
-        series[count++] = (Series){
+    if (drawn) {
+        series[count] = (Series){
             .name = "floor of draws", .x = floor_x, .y = floor_y, .count = 2, .dashed = true};
+        count++;
+    }
     snprintf(name, sizeof name, "samplers-%.30s-%.20s", s->world->name, s->process->class->name);
     for (char *p = name; *p != '\0'; p++)
         *p = *p == '/' ? '-' : *p;

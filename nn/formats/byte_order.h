@@ -72,6 +72,19 @@ static inline double double_of_bits(uint64_t bits)
     return d;
 }
 
+/* Binary16: 1 sign, 5 exponent (bias 15), 10 fraction bits. */
+static inline float float_of_half(uint32_t h)
+{
+    const uint32_t sign = (h & 0x8000) << 16, exponent = h >> 10 & 31, fraction = h & 0x3FF;
+
+    if (exponent == 31)
+        return float_of_bits(sign | 0x7F800000 | fraction << 13);
+    if (exponent > 0)
+        return float_of_bits(sign | (exponent + 112) << 23 | fraction << 13);
+    const float tiny = (float)fraction / 16777216.0f; /* subnormal: fraction 2^-24 */
+    return sign != 0 ? -tiny : tiny;
+}
+
 static inline uint32_t bits_of_float(float f)
 {
     uint32_t bits;

@@ -11,12 +11,21 @@
 #include "tensor/base/memory.h"
 #include "tensor/base/platform.h"
 
-static const struct {
+typedef struct TypeFacts {
     char name[4];
     size_t size;
     const char *long_name;
-} types[] = {{"<f4", 4, "float32"}, {"<f8", 8, "float64"}, {"<i4", 4, "int32"},
-             {"<i8", 8, "int64"},   {"|u1", 1, "uint8"},   {"<u2", 2, "uint16"}};
+} TypeFacts;
+
+static const TypeFacts types[] = {
+    [NPY_F4] = {"<f4", 4, "float32"}, [NPY_F8] = {"<f8", 8, "float64"},
+    [NPY_I4] = {"<i4", 4, "int32"},   [NPY_I8] = {"<i8", 8, "int64"},
+    [NPY_U1] = {"|u1", 1, "uint8"},   [NPY_U2] = {"<u2", 2, "uint16"},
+    [NPY_F2] = {"<f2", 2, "float16"}, [NPY_I1] = {"|i1", 1, "int8"},
+    [NPY_I2] = {"<i2", 2, "int16"},   [NPY_U4] = {"<u4", 4, "uint32"},
+    [NPY_U8] = {"<u8", 8, "uint64"},  [NPY_BOOL] = {"|b1", 1, "bool"}};
+
+enum { TYPES = sizeof types / sizeof types[0] };
 
 static const unsigned char magic[6] = {0x93, 'N', 'U', 'M', 'P', 'Y'};
 
@@ -26,6 +35,7 @@ typedef struct Header {
     const char *at, *end; /* what is left of the text */
     NpyArray *array;
     bool has_descr, has_order, has_shape;
+    bool high_first, fortran; /* of the entries' bytes; of the axes */
 } Header;
 
 static void skip_blanks(Header *h)
@@ -85,14 +95,54 @@ static bool take_shape(Header *h)
     return a->rank != 1 || comma;
 }
 
-static bool take_descr(Header *h)
+/* What NumPy saves and this reader does not take, by the letter of its kind. */
+static const char *other_kind(char kind)
 {
-    for (size_t i = 0; i < sizeof types / sizeof types[0]; i++)
-        if (take_quoted(h, types[i].name)) {
-            h->array->type = (NpyType)i;
-            return true;
-        }
-    return false;
+    switch (kind) {
+    case 'c':
+        return "descr: expected real numbers, found complex ones: save array.real, array.imag or "
+               "abs(array)";
+    case 'O':
+        return "descr: expected numbers, found Python objects: numpy.stack(array) joins arrays of "
+               "one shape, array.astype('<f8') takes numbers";
+    case 'U':
+    case 'S':
+        return "descr: expected numbers, found texts: array.astype('<f8') reads numbers from them";
+    case 'M':
+    case 'm': return "descr: expected numbers, found times: array.astype('<i8') counts their units";
+    case 'V': return "descr: expected numbers, found raw bytes: array.view('uint8') shows them";
+    case '[':
+        return "descr: expected numbers, found a structured type: array['NAME'] is one of its "
+               "fields, numpy.lib.recfunctions.structured_to_unstructured(array) all of them";
+    default:
+        return "descr: expected whole numbers of 1, 2, 4 or 8 bytes or floats of 2, 4 or 8, of "
+               "either order of bytes: array.astype('<f8') and the like make them";
+    }
+}
+
+/* '<f4', '>f4', '|u1': order of bytes, kind and width; NULL or a sentence. */
+static const char *take_descr(Header *h)
+{
+    skip_blanks(h);
+    if (h->at == h->end)
+        return other_kind('\0');
+    const char quote = *h->at;
+    if (quote != '\'' && quote != '"')
+        return other_kind(quote);
+    const char *text = h->at + 1;
+    const char *end = memchr(text, quote, (size_t)(h->end - text));
+    const size_t length = end != NULL ? (size_t)(end - text) : 0;
+    for (int i = 0; length == 3 && i < TYPES; i++) {
+        const bool one = types[i].size == 1; /* its order of bytes is any */
+        if (memcmp(text + 1, types[i].name + 1, 2) != 0 ||
+            (*text != '<' && *text != '>' && (!one || *text != '|')))
+            continue;
+        h->array->type = (NpyType)i;
+        h->high_first = !one && *text == '>';
+        h->at = end + 1;
+        return NULL;
+    }
+    return length > 1 ? other_kind(text[1]) : other_kind('\0');
 }
 
 /* One sentence of what is wrong, or NULL. */
@@ -105,15 +155,16 @@ static const char *parse_dictionary(Header *h)
         if (!comma)
             return "expected ',' or '}' in the header";
         if (!h->has_descr && take_quoted(h, "descr")) {
-            if (!take_text(h, ":") || !take_descr(h))
-                return "expected descr to be one of <f4 <f8 <i4 <i8 |u1 <u2: array.astype('<f4') "
-                       "and the "
-                       "like make them";
+            const char *wrong = take_text(h, ":") ? take_descr(h) : "expected ':' after descr";
+            if (wrong != NULL)
+                return wrong;
             h->has_descr = true;
         } else if (!h->has_order && take_quoted(h, "fortran_order")) {
-            if (!take_text(h, ":") || !take_text(h, "False"))
-                return "expected fortran_order to be False: numpy.ascontiguousarray(array) has it "
-                       "so";
+            if (!take_text(h, ":"))
+                return "expected ':' after fortran_order";
+            h->fortran = take_text(h, "True");
+            if (!h->fortran && !take_text(h, "False"))
+                return "expected fortran_order to be True or False";
             h->has_order = true;
         } else if (!h->has_shape && take_quoted(h, "shape")) {
             if (!take_text(h, ":") || !take_shape(h))
@@ -130,6 +181,65 @@ static const char *parse_dictionary(Header *h)
     if (!h->has_descr || !h->has_order || !h->has_shape)
         return "expected the keys descr, fortran_order and shape";
     return NULL;
+}
+
+/* ---- order of axes and of bytes ---- */
+
+/* Whether the order of axes makes no difference: at most one has more than one entry. */
+static bool is_line(const NpyArray *a)
+{
+    int long_axes = 0;
+    for (int i = 0; i < a->rank; i++)
+        long_axes += a->shape[i] != 1;
+    return long_axes <= 1;
+}
+
+/* Entry (i_0, i_1, ...) of a file that has axis 0 run fastest, to its place where the last one
+ * does.  A block of axis 0 at a time, whose places stay in the cache. */
+static void copy_axes(unsigned char *to, const unsigned char *from, const NpyArray *a, size_t size)
+{
+    enum { BLOCK = 64 };
+    const size_t first = a->shape[0], rest = a->count / first;
+    for (size_t low = 0; low < first; low += BLOCK) {
+        const size_t high = first - low < BLOCK ? first : low + BLOCK;
+        size_t index[NPY_MAX_RANK] = {0};
+        for (size_t j = 0; j < rest; j++) {
+            size_t place = 0;
+            for (int k = 1; k < a->rank; k++)
+                place = place * a->shape[k] + index[k];
+            for (size_t i = low; i < high; i++)
+                memcpy(to + (i * rest + place) * size, from + (j * first + i) * size, size);
+            for (int k = 1; k < a->rank && ++index[k] == a->shape[k]; k++)
+                index[k] = 0;
+        }
+    }
+}
+
+static void turn_bytes(unsigned char *bytes, size_t count, size_t size)
+{
+    for (size_t i = 0; i < count; i++, bytes += size)
+        little_endian_put(bytes, size, big_endian(bytes, size));
+}
+
+/* a->bytes, as the file has its entries, to C order and the lowest byte first. */
+static bool put_in_order(NpyArray *a, const Header *h, const char *path, Error *err)
+{
+    const size_t size = types[a->type].size;
+    const bool turn = h->fortran && !is_line(a);
+    if (a->count == 0 || (!turn && !h->high_first))
+        return true;
+    a->plain = mem_try(a->count, size);
+    if (a->plain == NULL)
+        return error_set(err, "%.300s: no memory to put %zu entries of %zu bytes in order", path,
+                         a->count, size);
+    if (turn)
+        copy_axes(a->plain, a->bytes, a, size);
+    else
+        memcpy(a->plain, a->bytes, a->count * size);
+    if (h->high_first)
+        turn_bytes(a->plain, a->count, size);
+    a->bytes = a->plain;
+    return true;
 }
 
 /* ---- reading ---- */
@@ -158,7 +268,7 @@ static bool parse_npy(NpyArray *a, const char *path, size_t size, Error *err)
                          "%zu bytes",
                          path, a->count, types[a->type].size, data);
     a->bytes = (const unsigned char *)h.end;
-    return true;
+    return put_in_order(a, &h, path, err);
 }
 
 NpyArray *npy_read(const char *path, Error *err)
@@ -184,6 +294,7 @@ void npy_free(NpyArray *a)
 {
     if (a == NULL)
         return;
+    mem_free(a->plain);
     mem_free(a->buffer);
     mem_free(a);
 }
@@ -191,6 +302,11 @@ void npy_free(NpyArray *a)
 const char *npy_type_name(NpyType type)
 {
     return types[type].long_name;
+}
+
+bool npy_is_float(NpyType type)
+{
+    return type == NPY_F2 || type == NPY_F4 || type == NPY_F8;
 }
 
 double npy_number(const NpyArray *a, size_t i)
@@ -201,6 +317,9 @@ double npy_number(const NpyArray *a, size_t i)
     switch (a->type) {
     case NPY_F4: return (double)float_of_bits((uint32_t)bits);
     case NPY_F8: return double_of_bits(bits);
+    case NPY_F2: return (double)float_of_half((uint32_t)bits);
+    case NPY_I1: return (double)signed_of_bits(bits, 8);
+    case NPY_I2: return (double)signed_of_bits(bits, 16);
     case NPY_I4: return (double)signed_of_bits(bits, 32);
     case NPY_I8: return (double)signed_of_bits(bits, 64);
     default: return (double)bits;

@@ -1,5 +1,7 @@
-/* NumPy's .npy files: a magic, a header that is a Python dictionary, raw little-endian data.
- * Strict: C order, known types, a file exactly as long as its header says. */
+/* NumPy's .npy files: a magic, a header that is a Python dictionary, raw data.
+ * Strict: whole numbers of 8 to 64 bits, floats of 16 to 64, bools; a file exactly as long as its
+ * header says.  Either order of axes (C, Fortran) and of bytes is read; what else NumPy can save is
+ * refused with the call that makes numbers of it. */
 #ifndef DI4C_NN_FORMATS_NPY_H
 #define DI4C_NN_FORMATS_NPY_H
 
@@ -11,16 +13,30 @@
 
 enum { NPY_MAX_RANK = 8 };
 
-typedef enum NpyType { NPY_F4, NPY_F8, NPY_I4, NPY_I8, NPY_U1, NPY_U2 } NpyType;
+typedef enum NpyType {
+    NPY_F4,
+    NPY_F8,
+    NPY_I4,
+    NPY_I8,
+    NPY_U1,
+    NPY_U2,
+    NPY_F2,
+    NPY_I1,
+    NPY_I2,
+    NPY_U4,
+    NPY_U8,
+    NPY_BOOL
+} NpyType;
 
 typedef struct NpyArray {
     NpyType type;
     int rank; /* 0: one number */
     size_t shape[NPY_MAX_RANK];
     size_t count;
-    const unsigned char *bytes; /* little-endian entries, in the buffer */
-    unsigned char *buffer;      /* the whole file */
+    const unsigned char *bytes; /* little-endian entries in C order, in the buffer or in `plain` */
+    unsigned char *buffer;      /* the whole file, as it is */
     size_t size;                /* of the file */
+    unsigned char *plain;       /* entries put in order; NULL: the file has them so */
 } NpyArray;
 
 /* Reads versions 1, 2 and 3 of the format; NULL and a sentence naming the file otherwise. */
@@ -30,6 +46,7 @@ NpyArray *npy_read(const char *path, Error *err);
 NpyArray *npy_of_bytes(unsigned char *bytes, size_t size, const char *path, Error *err);
 void npy_free(NpyArray *a);              /* NULL is allowed */
 const char *npy_type_name(NpyType type); /* "float32" */
+bool npy_is_float(NpyType type);
 /* Entry i as a double; exact but for 64-bit integers beyond 2^53. */
 double npy_number(const NpyArray *a, size_t i);
 

@@ -273,18 +273,6 @@ const char *safetensors_meta(const SafetensorsFile *f, const char *key)
 
 /* ---- numbers ---- */
 
-/* Binary16: 1 sign, 5 exponent (bias 15), 10 fraction bits. */
-static float float_of_half(uint32_t h)
-{
-    uint32_t sign = (h & 0x8000) << 16, exponent = h >> 10 & 31, fraction = h & 0x3FF;
-    if (exponent == 31)
-        return float_of_bits(sign | 0x7F800000 | fraction << 13);
-    if (exponent > 0)
-        return float_of_bits(sign | (exponent + 112) << 23 | fraction << 13);
-    float tiny = (float)fraction / 16777216.0f; /* subnormal: fraction 2^-24 */
-    return sign != 0 ? -tiny : tiny;
-}
-
 bool safetensors_floats(const FileTensor *t, float *out, const char *path, Error *err)
 {
     if (strcmp(t->dtype, "F32") == 0) {

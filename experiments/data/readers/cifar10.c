@@ -117,7 +117,7 @@ static bool open_cifar(Dataset *d, const char *place, bool test_split, Error *er
 {
     d->height = d->width = CIFAR_SIDE;
     d->channels = 3;
-    d->dims = 3 * CIFAR_PLANE;
+    d->dims = (size_t)3 * CIFAR_PLANE;
     d->states = 256;
     d->classes = 10;
     if (!check_version(place, err))

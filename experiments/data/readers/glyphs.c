@@ -46,7 +46,7 @@ FiniteLaw *glyphs_create(void)
     size_t k = 0;
 
     for (size_t g = 0; g < GLYPHS; g++)
-        for (size_t shift = 0; shift < SHIFTS * SHIFTS; shift++, k++) {
+        for (size_t shift = 0; shift < (size_t)SHIFTS * SHIFTS; shift++, k++) {
             draw_glyphs(law->patterns + k * GLYPH_DIMS, &glyphs[g], shift / SHIFTS, shift % SHIFTS);
             law->probability[k] = glyphs[g].weight * shift_weight[shift];
             law->label[k] = (uint16_t)g;

@@ -26,7 +26,7 @@ static bool idx_header(FILE *f, const char *path, size_t bytes, int sizes, size_
         return error_set(err, "%s: magic number 0x%08zx, expected 0x%08zx (bytes, %d axes)", path,
                          magic, 0x800 + (size_t)sizes, sizes);
     for (int i = 0; i < sizes; i++) {
-        size[i] = (size_t)big_endian(h + 4 + 4 * i, 4);
+        size[i] = (size_t)big_endian(h + 4 + 4 * (size_t)i, 4);
         if (size[i] < 1)
             return error_set(err, "%s: axis %d of the header is 0, expected at least 1", path, i);
         if (i > 0 && size[i] > MAX_SIDE)
@@ -43,7 +43,7 @@ static bool idx_header(FILE *f, const char *path, size_t bytes, int sizes, size_
 
 bool idx_pictures(Dataset *d, const char *path, Error *err)
 {
-    size_t bytes, size[3];
+    size_t bytes, size[3] = {0};
     FILE *f = reading_open(path, &bytes, err);
 
     if (f == NULL)

@@ -1,22 +1,18 @@
-/* The data set `npy`: pictures of bytes in an array, such as numpy.save writes.  All of NAME.npy
+/* The data set `npy`: pictures in an array, such as numpy.save writes.  All of NAME.npy
  * are learnt from; the test split is an array beside it, NAME.test.npy. */
-#include <string.h>
+#include <stdint.h>
 
 #include "experiments/cli/paths.h"
 #include "experiments/data/dataset_kind.h"
+#include "experiments/data/readers/npy_levels.h"
 #include "nn/formats/npy.h"
 #include "tensor/base/memory.h"
 #include "tensor/base/platform.h"
 
-enum { MAX_SIDE = 4096 };
+enum { MAX_SIDE = 4096, LEVELS = 256 };
 
 static bool check_array(const NpyArray *a, const char *path, Error *err)
 {
-    if (a->type != NPY_U1)
-        return error_set(err,
-                         "%.300s: entries of %s, expected uint8: array.astype('uint8') makes them, "
-                         "of numbers from 0 to 255",
-                         path, npy_type_name(a->type));
     if (a->rank != 3 && a->rank != 4)
         return error_set(err,
                          "%.300s: %d axes, expected 3 (pictures, height, width) or 4 (then "
@@ -28,7 +24,7 @@ static bool check_array(const NpyArray *a, const char *path, Error *err)
             return error_set(err, "%.300s: axis %d is %zu, expected 1 to %zu", path, i, a->shape[i],
                              most);
     }
-    return true;
+    return npy_are_levels(a, LEVELS, path, err);
 }
 
 static bool take_pictures(Dataset *d, const NpyArray *a, const char *path, Error *err)
@@ -39,11 +35,12 @@ static bool take_pictures(Dataset *d, const NpyArray *a, const char *path, Error
     d->height = a->shape[1];
     d->width = a->shape[2];
     d->channels = a->rank == 4 ? a->shape[3] : 1;
-    d->states = 256;
+    d->states = LEVELS;
     d->data = mem_try(a->count, 1);
     if (d->data == NULL)
         return error_set(err, "%.300s: no memory for %zu bytes", path, a->count);
-    memcpy(d->data, a->bytes, a->count);
+    for (size_t i = 0; i < a->count; i++)
+        d->data[i] = (uint8_t)npy_number(a, i);
     return true;
 }
 
@@ -77,8 +74,8 @@ static bool has_test(const char *path)
 const DatasetKind dataset_npy = {
     .name = "npy",
     .place = "FILE",
-    .help = "a uint8 array (pictures, height, width) or (..., channels), no labels; NAME.test.npy "
-            "to test",
+    .help = "an array of levels 0 to 255 (pictures, height, width) or (..., channels), no labels; "
+            "NAME.test.npy to test",
     .presets = &dataset_presets_greys,
     .open = open_npy,
     .has_test = has_test,

@@ -10,7 +10,7 @@ static const char letters[] = "ntr\\", meanings[] = "\n\t\r\\";
 static bool is_control(const char *s, size_t length)
 {
     const unsigned char *b = (const unsigned char *)s;
-    return length == 1 ? b[0] < 32 || b[0] == 127 : b[0] == 0xC2 && b[1] < 0xA0;
+    return length == 1 ? b[0] < 32 || b[0] == 127 : length == 2 && b[0] == 0xC2 && b[1] < 0xA0;
 }
 
 static void add_hidden(Buffer *out, char byte)

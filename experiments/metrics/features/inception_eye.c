@@ -2,6 +2,7 @@
 #include "experiments/metrics/features/inception_eye.h"
 
 #include <math.h>
+#include <string.h>
 
 #include "experiments/cli/progress.h"
 #include "experiments/data/batches.h"
@@ -19,6 +20,9 @@ void inception_eye_forget(InceptionEye *eye)
 {
     moment_sums_free(&eye->sums);
     score_free(&eye->scores);
+    mem_free(eye->features);
+    mem_free(eye->logits);
+    eye->features = eye->logits = NULL;
     eye->seen = eye->scored = false;
 }
 
@@ -48,10 +52,18 @@ typedef struct Pass {
     InceptionEye *eye;
     const EyePictures *pictures;
     MomentSums *sums;
-    ScoreSums *scores; /* or NULL */
-    States batch;      /* room for INCEPTION_BATCH, for data sets */
+    ScoreSums *scores;                  /* or NULL */
+    float *kept_features, *kept_logits; /* of all pictures; or NULL */
+    States batch;                       /* room for INCEPTION_BATCH, for data sets */
     float *levels, *features, *logits;
 } Pass;
+
+/* Rows of a batch to their place among those of all pictures; kept may be NULL. */
+static void keep(float *kept, const float *rows, size_t first, size_t count, size_t width)
+{
+    if (kept != NULL)
+        memcpy(kept + first * width, rows, count * width * sizeof *kept);
+}
 
 static bool add_batch(Pass *p, size_t first, size_t count, Error *err)
 {
@@ -66,10 +78,12 @@ static bool add_batch(Pass *p, size_t first, size_t count, Error *err)
                        from->channels);
     if (!moment_sums_add(p->sums, p->features, count, err))
         return false;
-    if (p->scores != NULL) {
+    if (p->scores != NULL || p->kept_logits != NULL)
         inception_logits(p->eye->net, p->logits, p->features, count);
+    if (p->scores != NULL)
         score_add(p->scores, p->logits, count);
-    }
+    keep(p->kept_features, p->features, first, count, INCEPTION_FEATURES);
+    keep(p->kept_logits, p->logits, first, count, INCEPTION_CLASSES);
     return true;
 }
 
@@ -78,13 +92,18 @@ static size_t count_of(const EyePictures *pictures)
     return pictures->dataset != NULL ? pictures->dataset->count : pictures->samples->batch;
 }
 
-/* All pictures; scores may be NULL. */
+/* All pictures; scores may be NULL, and sums are kept beside what the eye has room for. */
 static bool pass_over(InceptionEye *eye, const EyePictures *pictures, MomentSums *sums,
                       ScoreSums *scores, Error *err)
 {
     const size_t total = count_of(pictures), batch = INCEPTION_BATCH;
     const size_t dims = pictures->height * pictures->width * pictures->channels;
-    Pass p = {.eye = eye, .pictures = pictures, .sums = sums, .scores = scores};
+    Pass p = {.eye = eye,
+              .pictures = pictures,
+              .sums = sums,
+              .scores = scores,
+              .kept_features = eye->features,
+              .kept_logits = eye->logits};
     TENSOR_CHECK(pictures->states >= 2, "pictures of %zu states", pictures->states);
     p.batch = states_alloc(batch, dims);
     p.levels = mem_alloc(batch * dims, sizeof *p.levels);
@@ -106,13 +125,32 @@ static bool pass_over(InceptionEye *eye, const EyePictures *pictures, MomentSums
     return ok;
 }
 
+static EyePictures pictures_of(const InceptionEye *eye, const States *samples)
+{
+    return (EyePictures){.height = eye->height,
+                         .width = eye->width,
+                         .channels = eye->channels,
+                         .states = eye->states,
+                         .samples = samples};
+}
+
+bool inception_eye_keep(InceptionEye *eye, const States *samples, Error *err)
+{
+    const EyePictures pictures = pictures_of(eye, samples);
+    if (eye->seen)
+        return true;
+    inception_eye_forget(eye);
+    eye->sums = moment_sums_create(INCEPTION_FEATURES);
+    eye->logits = mem_alloc(samples->batch * INCEPTION_CLASSES, sizeof *eye->logits);
+    if (samples->batch <= EYE_KEPT)
+        eye->features = mem_alloc(samples->batch * INCEPTION_FEATURES, sizeof *eye->features);
+    eye->seen = pass_over(eye, &pictures, &eye->sums, NULL, err);
+    return eye->seen;
+}
+
 bool inception_eye_look(InceptionEye *eye, const States *samples, Error *err)
 {
-    const EyePictures pictures = {.height = eye->height,
-                                  .width = eye->width,
-                                  .channels = eye->channels,
-                                  .states = eye->states,
-                                  .samples = samples};
+    const EyePictures pictures = pictures_of(eye, samples);
     if (eye->seen)
         return true;
     inception_eye_forget(eye);
@@ -129,6 +167,7 @@ bool inception_eye_moments(InceptionEye *eye, const EyePictures *pictures, Momen
 {
     if (count_of(pictures) < 2)
         return error_set(err, "the FID needs at least 2 pictures, found %zu", count_of(pictures));
+    inception_eye_forget(eye);
     MomentSums sums = moment_sums_create(INCEPTION_FEATURES);
     const bool ok = pass_over(eye, pictures, &sums, NULL, err);
     if (ok)

@@ -14,6 +14,8 @@
 #include "tensor/base/error.h"
 #include "tensor/states.h"
 
+enum { EYE_KEPT = 4096 }; /* features of more samples take more room than their sums */
+
 /* What pictures are: state x of S stands for x/(S - 1), a mask that was never lifted for 1/2. */
 typedef struct EyePictures {
     size_t height, width, channels, states;
@@ -32,6 +34,7 @@ typedef struct InceptionEye {
     MomentSums sums;
     bool scored; /* there were enough samples for a score */
     ScoreSums scores;
+    float *features, *logits; /* of inception_eye_keep; else NULL */
 } InceptionEye;
 
 /* Reads the network, once; file is there (checked). */
@@ -41,6 +44,10 @@ void inception_eye_close(InceptionEye *eye);
 bool inception_eye_fits(size_t channels, const char *name, Error *err);
 /* The row's samples: sums and scores, unless they were taken already since inception_eye_forget. */
 bool inception_eye_look(InceptionEye *eye, const States *samples, Error *err);
+/* The same of a part of a row's samples, whose scores are not summed up: logits
+ * (samples->batch, INCEPTION_CLASSES), and, of at most EYE_KEPT samples, features
+ * (samples->batch, INCEPTION_FEATURES). */
+bool inception_eye_keep(InceptionEye *eye, const States *samples, Error *err);
 void inception_eye_forget(InceptionEye *eye);
 /* Moments of other pictures, at least 2 (a sentence otherwise; moments_free). */
 bool inception_eye_moments(InceptionEye *eye, const EyePictures *pictures, Moments *moments,

@@ -4,6 +4,7 @@
 #include <math.h>
 #include <string.h>
 
+#include "nn/formats/byte_order.h"
 #include "tensor/base/check.h"
 #include "tensor/base/cut.h"
 #include "tensor/base/memory.h"
@@ -11,6 +12,10 @@
 /* x + c - c is x rounded to a multiple of 2^-b, if c = 3/2 2^(52 - b) and |x| < 2^(51 - b). */
 static const double CUT_SUM[MOMENT_PARTS] = {0x1.8p+31, 0x1.8p+2};     /* b: 21, 50 */
 static const double CUT_PRODUCT[MOMENT_PARTS] = {0x1.8p+38, 0x1.8p+9}; /* b: 14, 43 */
+
+/* The same b: what is added is a multiple of 2^-b. */
+static const int SUM_BITS[MOMENT_PARTS] = {21, 50};
+static const int PRODUCT_BITS[MOMENT_PARTS] = {14, 43};
 
 enum { COLUMNS = 32 };
 
@@ -108,6 +113,76 @@ bool moment_sums_merge(MomentSums *s, const MomentSums *other, Error *err)
             s->product[k][i] += other->product[k][i];
     }
     s->count += other->count;
+    return true;
+}
+
+/* ---- as bytes: for each part the sums, then the rows of the products from their diagonal on ----
+ */
+
+size_t moment_sums_bytes(size_t features)
+{
+    return MOMENT_PARTS * (features + features * (features + 1) / 2) * 8;
+}
+
+static unsigned char *put_doubles(unsigned char *out, const double *x, size_t count)
+{
+    for (size_t i = 0; i < count; i++, out += 8)
+        little_endian_put(out, 8, bits_of_double(x[i]));
+    return out;
+}
+
+void moment_sums_put(const MomentSums *s, unsigned char *out)
+{
+    const size_t n = s->features;
+    for (int k = 0; k < MOMENT_PARTS; k++) {
+        out = put_doubles(out, s->sum[k], n);
+        for (size_t i = 0; i < n; i++)
+            out = put_doubles(out, s->product[k] + i * n + i, n - i);
+    }
+}
+
+/* Whether x is a multiple of 2^-bits of at most `most`: what such a sum can be. */
+static bool is_sum(double x, int bits, double most)
+{
+    return fabs(x) <= most && ldexp(x, bits) == floor(ldexp(x, bits));
+}
+
+static bool check_bytes(const unsigned char *bytes, size_t n, size_t count)
+{
+    const double largest = MOMENT_LARGEST, number = (double)count * largest;
+    for (int k = 0; k < MOMENT_PARTS; k++) {
+        const size_t pairs = n * (n + 1) / 2;
+        for (size_t i = 0; i < n + pairs; i++, bytes += 8) {
+            const double x = double_of_bits(little_endian(bytes, 8));
+            if (!(i < n ? is_sum(x, SUM_BITS[k], number)
+                        : is_sum(x, PRODUCT_BITS[k], number * largest)))
+                return false;
+        }
+    }
+    return true;
+}
+
+static const unsigned char *add_doubles(double *x, const unsigned char *bytes, size_t count)
+{
+    for (size_t i = 0; i < count; i++, bytes += 8)
+        x[i] += double_of_bits(little_endian(bytes, 8));
+    return bytes;
+}
+
+bool moment_sums_add_bytes(MomentSums *s, const unsigned char *bytes, size_t count, Error *err)
+{
+    const size_t n = s->features;
+    if (count > MOMENT_MOST - s->count)
+        return error_set(err, "features: expected at most %d vectors", MOMENT_MOST);
+    if (!check_bytes(bytes, n, count))
+        return error_set(err, "features: expected the sums of %zu vectors, found other numbers",
+                         count);
+    for (int k = 0; k < MOMENT_PARTS; k++) {
+        bytes = add_doubles(s->sum[k], bytes, n);
+        for (size_t i = 0; i < n; i++)
+            bytes = add_doubles(s->product[k] + i * n + i, bytes, n - i);
+    }
+    s->count += count;
     return true;
 }
 

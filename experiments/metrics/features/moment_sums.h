@@ -34,6 +34,12 @@ void moment_sums_free(MomentSums *s);
 bool moment_sums_add(MomentSums *s, const float *x, size_t count, Error *err);
 /* Adds all that is in `other`, of as many features (checked). */
 bool moment_sums_merge(MomentSums *s, const MomentSums *other, Error *err);
+/* The sums as bytes that do not depend on the machine: moment_sums_bytes of them to out. */
+size_t moment_sums_bytes(size_t features);
+void moment_sums_put(const MomentSums *s, unsigned char *out);
+/* Adds such bytes, the sums of `count` vectors.  False and a sentence, and nothing is added, if no
+ * so many vectors have such sums, or there are more vectors than MOMENT_MOST. */
+bool moment_sums_add_bytes(MomentSums *s, const unsigned char *bytes, size_t count, Error *err);
 /* Mean and covariance of all vectors, at least 2 (checked); moments_free. */
 Moments moment_sums_moments(const MomentSums *s);
 

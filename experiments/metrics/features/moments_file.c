@@ -16,16 +16,16 @@ static double *read_array(const ZipFile *z, const char *name, int rank, size_t n
     if (a == NULL)
         return NULL;
     double *values = NULL;
-    bool fits = a->rank == rank && (a->type == NPY_F8 || a->type == NPY_F4);
+    bool fits = a->rank == rank && a->type != NPY_BOOL;
     for (int i = 0; fits && i < rank; i++)
         fits = a->shape[i] == n;
     if (!fits)
-        error_set(
-            err,
-            "%.200s: %s: expected %zu%s numbers of float64 or float32, as many features as the "
-            "network has; found %d ax%s, the first of %zu, of %s",
-            z->path, name, n, rank == 2 ? " times as many" : "", a->rank,
-            a->rank == 1 ? "is" : "es", a->rank > 0 ? a->shape[0] : 1, npy_type_name(a->type));
+        error_set(err,
+                  "%.200s: %s: expected %zu%s numbers, as many features as the "
+                  "network has; found %d ax%s, the first of %zu, of %s",
+                  z->path, name, n, rank == 2 ? " times as many" : "", a->rank,
+                  a->rank == 1 ? "is" : "es", a->rank > 0 ? a->shape[0] : 1,
+                  npy_type_name(a->type));
     else
         values = mem_alloc(a->count, sizeof *values);
     for (size_t i = 0; values != NULL && i < a->count; i++) {

@@ -161,15 +161,17 @@ static size_t record_bytes(const void *state)
     return CLASSIFIER_FEATURES * sizeof(float);
 }
 
-static void records(void *state, const States *samples, unsigned char *out)
+static bool records(void *state, const States *samples, unsigned char *out, Error *err)
 {
     const FcdMetric *m = state;
     const size_t count = samples->batch * CLASSIFIER_FEATURES;
     float *f = mem_alloc(count, sizeof(float));
+    (void)err;
     classifier_features(m->classifier, samples, f);
     for (size_t i = 0; i < count; i++)
         little_endian_put(out + 4 * i, 4, bits_of_float(f[i]));
     mem_free(f);
+    return true;
 }
 
 static bool of_records(void *state, const unsigned char *records, size_t count, double *values,
@@ -203,7 +205,6 @@ static bool restore(void *state, const RunFacts *facts, const Numbers *numbers, 
 {
     const size_t n = CLASSIFIER_FEATURES;
     Fcd *f = &((FcdMetric *)state)->fcd;
-    const char *hash = run_facts_find(facts, "classifier");
     const NumberList *mean = numbers_get(numbers, "mean", n, err);
     const NumberList *covariance = mean ? numbers_get(numbers, "covariance", n * n, err) : NULL;
     if (!covariance || !numbers_get_count(numbers, "reference_count", &f->reference_count, err) ||
@@ -211,14 +212,19 @@ static bool restore(void *state, const RunFacts *facts, const Numbers *numbers, 
         !numbers_get_one(numbers, "floor", &f->floor, err) ||
         !numbers_get_one(numbers, "accuracy", &f->accuracy, err))
         return false;
-    if (!hash || strlen(hash) != sizeof f->classifier_hash - 1)
-        return error_set(err, "classifier: expected a hash of 64 digits");
-    strcpy(f->classifier_hash, hash);
+    if (!run_facts_hash(facts, "classifier", f->classifier_hash, err))
+        return false;
     fcd_restore(f, mean->values, covariance->values);
     return true;
 }
 
-static const MetricParts parts = {record_bytes, records, of_records, save, restore};
+static const MetricParts parts = {
+    .record_bytes = record_bytes,
+    .records = records,
+    .of_records = of_records,
+    .save = save,
+    .restore = restore,
+};
 
 /* ---- what is shown ---- */
 

@@ -1,17 +1,25 @@
 /* The FID: Frechet distance between pictures in the features of the Inception network. */
 #include <stdio.h>
+#include <string.h>
 
 #include "experiments/cli/paths.h"
 #include "experiments/data/datasets.h"
 #include "experiments/metrics/features/moments_file.h"
 #include "experiments/metrics/metric.h"
+#include "nn/formats/byte_order.h"
+#include "nn/formats/sha256.h"
 #include "tensor/base/memory.h"
+
+enum { HASH = 65 };
 
 typedef struct Fid {
     InceptionEye *eye;
-    const char *reference; /* how it is called */
-    Moments moments;       /* of the reference; count 0: not known */
-    double *root;
+    char *reference; /* how it is called */
+    char network[HASH];
+    Moments moments;  /* of the reference; count 0: not known */
+    char hash[HASH];  /* of the moments; of parts only */
+    double *root;     /* NULL in parts but the first: they need none */
+    MomentSums total; /* where parts are joined */
 } Fid;
 
 static bool check_fid(const MetricSetting *setting, Error *err)
@@ -26,6 +34,20 @@ static bool check_fid(const MetricSetting *setting, Error *err)
     return !eye->statistics || path_has_suffix(eye->statistics, ".npz") ||
            error_set(err, "--save-statistics %.200s: expected a name that ends in .npz",
                      eye->statistics);
+}
+
+/* SHA-256 of mean and covariance, as little-endian numbers. */
+static void hash_moments(const Moments *m, char out[HASH])
+{
+    const size_t n = m->features;
+    Sha256 sha;
+    sha256_init(&sha);
+    for (size_t i = 0; i < n + n * n; i++) {
+        unsigned char bytes[8];
+        little_endian_put(bytes, 8, bits_of_double(i < n ? m->mean[i] : m->covariance[i - n]));
+        sha256_add(&sha, bytes, sizeof bytes);
+    }
+    sha256_hex(&sha, out);
 }
 
 /* Fewer pictures than features leave directions in which nothing was seen. */
@@ -64,7 +86,7 @@ static bool moments_of_dataset(Fid *f, const Dataset *given, Error *err)
 static bool reference_moments(Fid *f, const MetricSetting *setting, Error *err)
 {
     const char *file = setting->eye->reference;
-    f->reference = file ? file : setting->train->name;
+    f->reference = mem_string(file ? file : setting->train->name);
     if (file && path_has_suffix(file, ".npz"))
         return moments_file_read(&f->moments, file, INCEPTION_FEATURES, err) &&
                inception_eye_open(f->eye, err);
@@ -72,10 +94,18 @@ static bool reference_moments(Fid *f, const MetricSetting *setting, Error *err)
            moments_of_dataset(f, file ? NULL : setting->train, err);
 }
 
+/* The root, which the first of several parts takes only to see that there is one. */
+static bool take_root(Fid *f, Error *err)
+{
+    Error cause = {""};
+    f->root = mem_alloc(INCEPTION_FEATURES, INCEPTION_FEATURES * sizeof *f->root);
+    return frechet_root(&f->moments, f->root, &cause) ||
+           error_set(err, "%.200s: %.300s", f->reference, cause.text);
+}
+
 static bool prepare_fid(void *state, const MetricSetting *setting, Error *err)
 {
     Fid *f = state;
-    Error cause = {""};
     f->eye = setting->eye;
     if (f->eye->statistics && !path_check_output(f->eye->statistics, err))
         return false;
@@ -85,30 +115,165 @@ static bool prepare_fid(void *state, const MetricSetting *setting, Error *err)
         return false;
     if (f->eye->statistics && !moments_file_write(&f->moments, f->eye->statistics, err))
         return false;
-    f->root = mem_alloc(INCEPTION_FEATURES, INCEPTION_FEATURES * sizeof *f->root);
-    return frechet_root(&f->moments, f->root, &cause) ||
-           error_set(err, "%.200s: %.300s", f->reference, cause.text);
+    strcpy(f->network, inception_hash(f->eye->net));
+    if (setting->shard.count > 0)
+        hash_moments(&f->moments, f->hash);
+    return setting->shard.first > 0 || take_root(f, err);
 }
 
 static void release_fid(void *state)
 {
     Fid *f = state;
+    moment_sums_free(&f->total);
     moments_free(&f->moments);
     mem_free(f->root);
+    mem_free(f->reference);
+}
+
+/* The distance of those that were summed up. */
+static bool distance_of(const Fid *f, const MomentSums *sums, double *distance, Error *err)
+{
+    if (sums->count < 2)
+        return error_set(err, "the FID needs at least 2 samples");
+    Moments m = moment_sums_moments(sums);
+    const bool ok = frechet_distance_from(&f->moments, f->root, &m, distance, err);
+    moments_free(&m);
+    return ok;
 }
 
 static bool of_samples(void *state, const States *samples, double *values, Error *err)
 {
     Fid *f = state;
-    if (!inception_eye_look(f->eye, samples, err))
+    return inception_eye_look(f->eye, samples, err) && distance_of(f, &f->eye->sums, values, err);
+}
+
+/* ---- in shards: a sample's features, or, of many samples, sums over them ---- */
+
+static size_t record_bytes(const void *state)
+{
+    (void)state;
+    return INCEPTION_FEATURES * sizeof(float);
+}
+
+static size_t sum_bytes(size_t count)
+{
+    return count > EYE_KEPT ? moment_sums_bytes(INCEPTION_FEATURES) : 0;
+}
+
+static bool records(void *state, const States *samples, unsigned char *out, Error *err)
+{
+    Fid *f = state;
+    if (!inception_eye_keep(f->eye, samples, err))
         return false;
-    if (f->eye->sums.count < 2)
-        return error_set(err, "the FID needs at least 2 samples");
-    Moments m = moment_sums_moments(&f->eye->sums);
-    const bool ok = frechet_distance_from(&f->moments, f->root, &m, values, err);
-    moments_free(&m);
+    if (f->eye->features == NULL)
+        moment_sums_put(&f->eye->sums, out);
+    for (size_t i = 0; f->eye->features != NULL && i < samples->batch * INCEPTION_FEATURES; i++)
+        little_endian_put(out + 4 * i, 4, bits_of_float(f->eye->features[i]));
+    return true;
+}
+
+static bool begin(void *state, size_t total, Error *err)
+{
+    Fid *f = state;
+    (void)total;
+    if (f->root == NULL)
+        return error_set(err, "expected the moments of what is compared with");
+    moment_sums_free(&f->total);
+    f->total = moment_sums_create(INCEPTION_FEATURES);
+    return true;
+}
+
+static bool add(void *state, const unsigned char *part, size_t count, Error *err)
+{
+    enum { AT_ONCE = 64 };
+    Fid *f = state;
+    bool ok = true;
+    if (sum_bytes(count) > 0)
+        return moment_sums_add_bytes(&f->total, part, count, err);
+    float *x = mem_alloc(AT_ONCE, INCEPTION_FEATURES * sizeof *x);
+    for (size_t i = 0; ok && i < count; i += AT_ONCE) {
+        const size_t n = count - i < AT_ONCE ? count - i : AT_ONCE;
+        for (size_t k = 0; k < n * INCEPTION_FEATURES; k++, part += 4)
+            x[k] = float_of_bits((uint32_t)little_endian(part, 4));
+        ok = moment_sums_add(&f->total, x, n, err);
+    }
+    mem_free(x);
     return ok;
 }
+
+static bool result(void *state, double *values, Error *err)
+{
+    Fid *f = state;
+    const bool ok = distance_of(f, &f->total, values, err);
+    moment_sums_free(&f->total);
+    return ok;
+}
+
+static void save(const void *state, RunFacts *facts, Numbers *numbers)
+{
+    const Fid *f = state;
+    run_facts_add(facts, "reference", f->reference);
+    run_facts_add(facts, "reference_hash", f->hash);
+    run_facts_add(facts, "inception", f->network);
+    numbers_put_count(numbers, "reference_count", f->moments.count);
+}
+
+static bool restore(void *state, const RunFacts *facts, const Numbers *numbers, Error *err)
+{
+    Fid *f = state;
+    const char *name = run_facts_find(facts, "reference");
+    if (!name)
+        return error_set(err, "reference is missing");
+    f->reference = mem_string(name);
+    return run_facts_hash(facts, "reference_hash", f->hash, err) &&
+           run_facts_hash(facts, "inception", f->network, err) &&
+           numbers_get_count(numbers, "reference_count", &f->moments.count, err);
+}
+
+static void save_first(const void *state, Numbers *numbers)
+{
+    const Moments *m = &((const Fid *)state)->moments;
+    numbers_put(numbers, "mean", m->mean, m->features);
+    numbers_put(numbers, "covariance", m->covariance, m->features * m->features);
+}
+
+static bool restore_first(void *state, const Numbers *numbers, Error *err)
+{
+    const size_t n = INCEPTION_FEATURES;
+    Fid *f = state;
+    char hash[HASH];
+    const NumberList *mean = numbers_get(numbers, "mean", n, err);
+    const NumberList *covariance = mean ? numbers_get(numbers, "covariance", n * n, err) : NULL;
+    if (!covariance)
+        return false;
+    if (f->root) /* the same part once more, which is refused where parts are counted */
+        return true;
+    f->moments.features = n;
+    f->moments.mean = mem_alloc(n, sizeof(double));
+    f->moments.covariance = mem_alloc(n * n, sizeof(double));
+    memcpy(f->moments.mean, mean->values, n * sizeof(double));
+    memcpy(f->moments.covariance, covariance->values, n * n * sizeof(double));
+    hash_moments(&f->moments, hash);
+    if (strcmp(hash, f->hash) != 0)
+        return error_set(err, "mean and covariance: their hash is %.16s, expected %.16s", hash,
+                         f->hash);
+    return take_root(f, err);
+}
+
+static const MetricParts parts = {
+    .record_bytes = record_bytes,
+    .sum_bytes = sum_bytes,
+    .records = records,
+    .begin = begin,
+    .add = add,
+    .result = result,
+    .save = save,
+    .restore = restore,
+    .save_first = save_first,
+    .restore_first = restore_first,
+};
+
+/* ---- what is shown ---- */
 
 static void print_fid(const void *state, FILE *out)
 {
@@ -116,7 +281,7 @@ static void print_fid(const void *state, FILE *out)
     fprintf(out, "\nFID against %s", f->reference);
     if (f->moments.count > 0)
         fprintf(out, " (%zu pictures)", f->moments.count);
-    fprintf(out, ", Inception network %.16s", inception_hash(f->eye->net));
+    fprintf(out, ", Inception network %.16s", f->network);
 }
 
 static void json_fid(const void *state, JsonOut *j)
@@ -125,14 +290,14 @@ static void json_fid(const void *state, JsonOut *j)
     jsonout_string(j, "fid_reference", f->reference);
     if (f->moments.count > 0)
         jsonout_count(j, "fid_reference_count", f->moments.count);
-    jsonout_string(j, "fid_inception", inception_hash(f->eye->net));
+    jsonout_string(j, "fid_inception", f->network);
 }
 
 static void report_fid(const void *state, Report *r)
 {
     const Fid *f = state;
     report_fact(r, "FID reference", f->reference);
-    report_fact(r, "Inception network", inception_hash(f->eye->net));
+    report_fact(r, "Inception network", f->network);
 }
 
 static const MetricColumn column = {.name = "fid",
@@ -155,6 +320,7 @@ const MetricClass metric_fid = {
     .of_samples = of_samples,
     .columns = &column,
     .column_count = 1,
+    .parts = &parts,
     .print = print_fid,
     .json = json_fid,
     .report = report_fid,

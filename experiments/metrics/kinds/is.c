@@ -1,9 +1,22 @@
 /* The Inception Score: how surely the Inception network names each picture, and how differently. */
+#include <string.h>
+
 #include "experiments/metrics/metric.h"
+#include "nn/formats/byte_order.h"
+#include "tensor/base/memory.h"
 
 typedef struct Score {
     InceptionEye *eye;
+    char network[65];
+    ScoreSums total; /* where parts are joined */
 } Score;
+
+static bool enough(size_t samples, Error *err)
+{
+    return samples >= SCORE_SPLITS ||
+           error_set(err, "the Inception Score needs at least %d samples, found %zu", SCORE_SPLITS,
+                     samples);
+}
 
 static bool check_is(const MetricSetting *setting, Error *err)
 {
@@ -20,7 +33,16 @@ static bool prepare_is(void *state, const MetricSetting *setting, Error *err)
 {
     Score *s = state;
     s->eye = setting->eye;
-    return inception_eye_fits(s->eye->channels, "samples", err) && inception_eye_open(s->eye, err);
+    if (!inception_eye_fits(s->eye->channels, "samples", err) || !enough(setting->count, err) ||
+        !inception_eye_open(s->eye, err))
+        return false;
+    strcpy(s->network, inception_hash(s->eye->net));
+    return true;
+}
+
+static void release_is(void *state)
+{
+    score_free(&((Score *)state)->total);
 }
 
 static bool of_samples(void *state, const States *samples, double *values, Error *err)
@@ -28,25 +50,98 @@ static bool of_samples(void *state, const States *samples, double *values, Error
     Score *s = state;
     if (!inception_eye_look(s->eye, samples, err))
         return false;
-    if (!s->eye->scored)
-        return error_set(err, "the Inception Score needs at least %d samples, found %zu",
-                         SCORE_SPLITS, samples->batch);
+    if (!enough(samples->batch, err))
+        return false;
     score_result(&s->eye->scores, &values[0], &values[1]);
     return true;
 }
+
+/* ---- in shards: a sample's logits ---- */
+
+static size_t record_bytes(const void *state)
+{
+    (void)state;
+    return INCEPTION_CLASSES * sizeof(float);
+}
+
+static bool records(void *state, const States *samples, unsigned char *out, Error *err)
+{
+    const Score *s = state;
+    if (!inception_eye_keep(s->eye, samples, err))
+        return false;
+    for (size_t i = 0; i < samples->batch * INCEPTION_CLASSES; i++)
+        little_endian_put(out + 4 * i, 4, bits_of_float(s->eye->logits[i]));
+    return true;
+}
+
+static bool begin(void *state, size_t total, Error *err)
+{
+    Score *s = state;
+    if (!enough(total, err))
+        return false;
+    score_free(&s->total);
+    s->total = score_create(INCEPTION_CLASSES, total);
+    return true;
+}
+
+static bool add(void *state, const unsigned char *part, size_t count, Error *err)
+{
+    Score *s = state;
+    float logits[INCEPTION_CLASSES];
+    (void)err;
+    for (size_t i = 0; i < count; i++) {
+        for (size_t k = 0; k < INCEPTION_CLASSES; k++, part += 4)
+            logits[k] = float_of_bits((uint32_t)little_endian(part, 4));
+        score_add(&s->total, logits, 1);
+    }
+    return true;
+}
+
+static bool result(void *state, double *values, Error *err)
+{
+    Score *s = state;
+    (void)err;
+    score_result(&s->total, &values[0], &values[1]);
+    score_free(&s->total);
+    return true;
+}
+
+static void save(const void *state, RunFacts *facts, Numbers *numbers)
+{
+    (void)numbers;
+    run_facts_add(facts, "inception", ((const Score *)state)->network);
+}
+
+static bool restore(void *state, const RunFacts *facts, const Numbers *numbers, Error *err)
+{
+    (void)numbers;
+    return run_facts_hash(facts, "inception", ((Score *)state)->network, err);
+}
+
+static const MetricParts parts = {
+    .record_bytes = record_bytes,
+    .records = records,
+    .begin = begin,
+    .add = add,
+    .result = result,
+    .save = save,
+    .restore = restore,
+};
+
+/* ---- what is shown ---- */
 
 static void print_is(const void *state, FILE *out)
 {
     const Score *s = state;
     fprintf(out, "; Inception Score of %d parts and its deviation among them, network %.16s",
-            SCORE_SPLITS, inception_hash(s->eye->net));
+            SCORE_SPLITS, s->network);
 }
 
 static void json_is(const void *state, JsonOut *j)
 {
     const Score *s = state;
     jsonout_count(j, "is_splits", SCORE_SPLITS);
-    jsonout_string(j, "is_inception", inception_hash(s->eye->net));
+    jsonout_string(j, "is_inception", s->network);
 }
 
 static const MetricColumn columns[] = {
@@ -71,9 +166,11 @@ const MetricClass metric_is = {
     .state_bytes = sizeof(Score),
     .check = check_is,
     .prepare = prepare_is,
+    .release = release_is,
     .of_samples = of_samples,
     .columns = columns,
     .column_count = 2,
+    .parts = &parts,
     .print = print_is,
     .json = json_is,
 };

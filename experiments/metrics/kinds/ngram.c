@@ -72,15 +72,17 @@ static size_t record_bytes(const void *state)
     return ((const NgramMetric *)state)->dims * sizeof(double);
 }
 
-static void records(void *state, const States *samples, unsigned char *out)
+static bool records(void *state, const States *samples, unsigned char *out, Error *err)
 {
     const NgramMetric *m = state;
     const size_t count = samples->batch * samples->dims;
     double *logs = mem_alloc(count, sizeof *logs);
+    (void)err;
     ngram_log_probabilities(m->model, samples, logs);
     for (size_t i = 0; i < count; i++)
         little_endian_put(out + 8 * i, 8, bits_of_double(logs[i]));
     mem_free(logs);
+    return true;
 }
 
 static bool of_records(void *state, const unsigned char *records, size_t count, double *values,
@@ -117,7 +119,13 @@ static bool restore(void *state, const RunFacts *facts, const Numbers *numbers, 
            numbers_get_one(numbers, "own", &m->own, err);
 }
 
-static const MetricParts parts = {record_bytes, records, of_records, save, restore};
+static const MetricParts parts = {
+    .record_bytes = record_bytes,
+    .records = records,
+    .of_records = of_records,
+    .save = save,
+    .restore = restore,
+};
 
 /* ---- what is shown ---- */
 

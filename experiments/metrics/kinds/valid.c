@@ -53,12 +53,15 @@ static size_t record_bytes(const void *state)
     return RECORD;
 }
 
-static void records(void *state, const States *samples, unsigned char *out)
+static bool records(void *state, const States *samples, unsigned char *out, Error *err)
 {
     const Valid *v = state;
-    for (size_t b = 0; b < samples->batch; b++)
-        little_endian_put(out + b * RECORD, RECORD,
-                          (uint64_t)(law_lookup(v->law, states_row(samples, b)) + 1));
+    (void)err;
+    for (size_t b = 0; b < samples->batch; b++) {
+        const int found = law_lookup(v->law, states_row(samples, b));
+        little_endian_put(out + b * RECORD, RECORD, found < 0 ? 0 : (uint64_t)found + 1);
+    }
+    return true;
 }
 
 static bool of_records(void *state, const unsigned char *records, size_t count, double *values,
@@ -110,7 +113,13 @@ static void release(void *state)
     mem_free(v->merged.probability);
 }
 
-static const MetricParts parts = {record_bytes, records, of_records, save, restore};
+static const MetricParts parts = {
+    .record_bytes = record_bytes,
+    .records = records,
+    .of_records = of_records,
+    .save = save,
+    .restore = restore,
+};
 
 /* ---- what is shown ---- */
 

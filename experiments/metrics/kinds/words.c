@@ -186,10 +186,11 @@ static size_t record_bytes(const void *state)
     return COUNTS + 2 * ((const WordsMetric *)state)->dims;
 }
 
-static void records(void *state, const States *samples, unsigned char *out)
+static bool records(void *state, const States *samples, unsigned char *out, Error *err)
 {
     const WordsMetric *m = state;
     Buffer text = {0};
+    (void)err;
     for (size_t b = 0; b < samples->batch; b++) {
         const uint16_t *row = states_row(samples, b);
         const WordCount n = count_words(m, row, samples->dims, &text);
@@ -200,6 +201,7 @@ static void records(void *state, const States *samples, unsigned char *out)
         out += record_bytes(m);
     }
     buffer_free(&text);
+    return true;
 }
 
 static bool of_records(void *state, const unsigned char *records, size_t count, double *values,
@@ -247,7 +249,13 @@ static bool restore(void *state, const RunFacts *facts, const Numbers *numbers, 
     return true;
 }
 
-static const MetricParts parts = {record_bytes, records, of_records, save, restore};
+static const MetricParts parts = {
+    .record_bytes = record_bytes,
+    .records = records,
+    .of_records = of_records,
+    .save = save,
+    .restore = restore,
+};
 
 /* ---- what is shown ---- */
 

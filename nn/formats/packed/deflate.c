@@ -16,8 +16,10 @@ typedef struct Bits {
 static void put_number(Bits *b, uint32_t value, unsigned bits)
 {
     b->held |= value << b->count;
-    for (b->count += bits; b->count >= 8; b->count -= 8, b->held >>= 8)
-        buffer_add(b->out, &(unsigned char){b->held & 255}, 1);
+    for (b->count += bits; b->count >= 8; b->count -= 8, b->held >>= 8) {
+        const unsigned char byte = (unsigned char)(b->held & 255);
+        buffer_add(b->out, &byte, 1);
+    }
 }
 
 static void put_huffman_code(Bits *b, uint32_t code, unsigned bits)

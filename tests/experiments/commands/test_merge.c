@@ -236,6 +236,9 @@ START_TEST(wrong_usage)
         {EVAL "--shard 0/2 --statistics @p0.stats --json @o.json",
          "expected neither --json nor --report"},
         {EVAL "--shard 0/2 --statistics @p0.stats --metrics valid,elbo", "elbo cannot"},
+        {"eval --samples @p0.npy --metrics is --inception @i.pth --shard 2/2 --statistics "
+         "@p0.stats",
+         "--shard 2/2: expected I/N"},
         {EVAL "--shard 0/2 --statistics @t.safetensors", "--statistics " DIR "/t.safetensors"},
     };
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++)

@@ -1,5 +1,6 @@
 /* Pictures from elsewhere: arrays of whole numbers that are taken, and those that are not. */
 #include <check.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "experiments/metrics/outside_samples.h"
@@ -35,6 +36,27 @@ START_TEST(bytes_and_numbers_of_16_bits)
     ck_assert_msg(outside_samples_read(&s, path, 256, &err), "%s", err.text);
     ck_assert(s.height == 4 && s.width == 2 && s.channels == 1 && s.x.batch == 3);
     ck_assert_mem_eq(s.x.x, words, sizeof words);
+    states_free(&s.x);
+}
+END_TEST
+
+/* As NumPy saves numbers of another kind: float16, the high byte first, axis 0 fastest. */
+START_TEST(numbers_of_other_types)
+{
+    static const unsigned char halves[8] = {0x40, 0x00, 0x5B, 0xF8, 0x3C, 0x00, 0, 0};
+    static const uint16_t levels[4] = {2, 1, 255, 0};
+    char file[200] = "\x93NUMPY\1";
+    OutsideSamples s;
+    Error err = {""};
+    const int n = snprintf(file + 10, 100,
+                           "{'descr': '>f2', 'fortran_order': True, 'shape': "
+                           "(2, 1, 2), }");
+    file[8] = (char)n;
+    memcpy(file + 10 + n, halves, sizeof halves);
+    toy_write(path, file, 10 + (size_t)n + sizeof halves);
+    ck_assert_msg(outside_samples_read(&s, path, 256, &err), "%s", err.text);
+    ck_assert(s.height == 1 && s.width == 2 && s.channels == 1 && s.x.batch == 2);
+    ck_assert_mem_eq(s.x.x, levels, sizeof levels);
     states_free(&s.x);
 }
 END_TEST
@@ -78,6 +100,7 @@ Suite *outside_samples_suite(void)
     TCase *tc = tcase_create("outside_samples");
     tcase_add_checked_fixture(tc, set_up, toys_tear_down);
     tcase_add_test(tc, bytes_and_numbers_of_16_bits);
+    tcase_add_test(tc, numbers_of_other_types);
     tcase_add_test(tc, other_arrays_are_refused);
     suite_add_tcase(suite, tc);
     return suite;

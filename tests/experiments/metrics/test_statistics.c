@@ -75,7 +75,7 @@ static void check_parts(const Metric *m, const States *x)
     Error err = {""};
     for (size_t i = 0; i + 1 < sizeof cuts / sizeof cuts[0]; i++) {
         const States piece = states_rows(x, cuts[i], cuts[i + 1] - cuts[i]);
-        parts->records(m->state, &piece, records + cuts[i] * bytes);
+        ck_assert(parts->records(m->state, &piece, records + cuts[i] * bytes, &err));
     }
     ck_assert(m->kind->of_samples(m->state, x, whole, &err));
     parts->save(m->state, &facts, &numbers);

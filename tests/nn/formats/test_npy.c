@@ -115,6 +115,117 @@ START_TEST(every_type_and_version)
 }
 END_TEST
 
+/* One entry of each type, its bytes as a file has them. */
+static const struct {
+    const char *descr;
+    NpyType type;
+    size_t bytes;
+    unsigned char data[8];
+    double value;
+} kinds[] = {
+    {"|b1", NPY_BOOL, 1, {1}, 1},
+    {"|u1", NPY_U1, 1, {0xFE}, 254},
+    {"<u1", NPY_U1, 1, {0xFE}, 254},
+    {"|i1", NPY_I1, 1, {0xFE}, -2},
+    {">i1", NPY_I1, 1, {0x80}, -128},
+    {"<i2", NPY_I2, 2, {0xFE, 0xFF}, -2},
+    {">i2", NPY_I2, 2, {0x80, 0x01}, -32767},
+    {"<u2", NPY_U2, 2, {0x02, 0x01}, 258},
+    {">u2", NPY_U2, 2, {0x02, 0x01}, 513},
+    {"<i4", NPY_I4, 4, {1, 0, 0, 0x80}, -2147483647.0},
+    {">i4", NPY_I4, 4, {0xFF, 0xFF, 0xFF, 0xFE}, -2},
+    {"<u4", NPY_U4, 4, {1, 0, 0, 0x80}, 2147483649.0},
+    {">u4", NPY_U4, 4, {0xFF, 0xFF, 0xFF, 0xFE}, 4294967294.0},
+    {"<i8", NPY_I8, 8, {0, 0, 0, 0, 0, 1, 0, 0}, 1099511627776.0},
+    {">i8", NPY_I8, 8, {0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0, 0}, -65536},
+    {"<u8", NPY_U8, 8, {0, 0, 0, 0, 0, 0, 0, 0x80}, 9223372036854775808.0},
+    {">u8", NPY_U8, 8, {0, 0, 0, 0, 0, 0, 1, 2}, 258},
+    {"<f2", NPY_F2, 2, {0x00, 0xC1}, -2.5},
+    {">f2", NPY_F2, 2, {0x7B, 0xFF}, 65504},
+    {">f2", NPY_F2, 2, {0x00, 0x01}, 5.9604644775390625e-8},
+    {"<f4", NPY_F4, 4, {0, 0, 0xC0, 0xBF}, -1.5},
+    {">f4", NPY_F4, 4, {0xBF, 0xC0, 0, 0}, -1.5},
+    {"<f8", NPY_F8, 8, {0, 0, 0, 0, 0, 0, 0xE0, 0x3F}, 0.5},
+    {">f8", NPY_F8, 8, {0x3F, 0xE0, 0, 0, 0, 0, 0, 0}, 0.5},
+};
+
+START_TEST(every_width_and_order_of_bytes)
+{
+    unsigned char data[24];
+    char header[100];
+    const size_t n = kinds[_i].bytes;
+    memset(data, 0, sizeof data);
+    memcpy(data + n, kinds[_i].data, n); /* the second of three */
+    for (int fortran = 0; fortran < 2; fortran++) {
+        snprintf(header, sizeof header, "{'descr': '%s', 'fortran_order': %s, 'shape': (3,), }",
+                 kinds[_i].descr, fortran ? "True" : "False");
+        write_file(1, header, data, 3 * n);
+        NpyArray *a = read_file();
+        ck_assert(a->type == kinds[_i].type && a->count == 3);
+        ck_assert_double_eq(npy_number(a, 0), 0);
+        ck_assert_double_eq(npy_number(a, 1), kinds[_i].value);
+        ck_assert_double_eq(npy_number(a, 2), 0);
+        ck_assert_int_eq(npy_is_float(a->type), kinds[_i].descr[1] == 'f');
+        npy_free(a);
+    }
+}
+END_TEST
+
+START_TEST(half_floats_that_are_no_numbers)
+{
+    static const unsigned char data[4] = {0x7C, 0x00, 0xFE, 0x00};
+    write_file(1, "{'descr': '>f2', 'fortran_order': False, 'shape': (2,), }", data, 4);
+    NpyArray *a = read_file();
+    ck_assert(npy_number(a, 0) > 1e300);
+    ck_assert(npy_number(a, 1) != npy_number(a, 1));
+    npy_free(a);
+}
+END_TEST
+
+/* Entry (i, j, k, l) is its place in C order; written with axis 0 fastest, in both orders of bytes,
+ * of sizes that one block of axis 0 holds, and not. */
+static void check_axes(const size_t shape[4], bool high_first)
+{
+    static unsigned char data[2 * 70 * 3 * 5 * 2];
+    unsigned char *at = data;
+    char header[120];
+    for (size_t l = 0; l < shape[3]; l++)
+        for (size_t k = 0; k < shape[2]; k++)
+            for (size_t j = 0; j < shape[1]; j++)
+                for (size_t i = 0; i < shape[0]; i++, at += 2) {
+                    const size_t n = ((i * shape[1] + j) * shape[2] + k) * shape[3] + l;
+                    at[0] = (unsigned char)(high_first ? n >> 8 : n);
+                    at[1] = (unsigned char)(high_first ? n : n >> 8);
+                }
+    snprintf(header, sizeof header,
+             "{'descr': '%su2', 'fortran_order': True, 'shape': (%zu, %zu, %zu, %zu), }",
+             high_first ? ">" : "<", shape[0], shape[1], shape[2], shape[3]);
+    unsigned char *all = mem_alloc(10 + sizeof header + sizeof data, 1);
+    const size_t n = strlen(header), bytes = (size_t)(at - data);
+    memcpy(all, "\x93NUMPY\1\0", 8);
+    all[8] = (unsigned char)n;
+    all[9] = 0;
+    memcpy(all + 10, header, n);
+    memcpy(all + 10 + n, data, bytes);
+    write_bytes(all, 10 + n + bytes);
+    mem_free(all);
+    NpyArray *a = read_file();
+    ck_assert_uint_eq(a->count, bytes / 2);
+    for (size_t i = 0; i < a->count; i++)
+        ck_assert_double_eq(npy_number(a, i), (double)i);
+    npy_free(a);
+}
+
+START_TEST(fortran_order_is_read)
+{
+    static const size_t shapes[][4] = {{2, 3, 4, 5},  {70, 3, 5, 2}, {64, 1, 3, 2}, {1, 3, 1, 5},
+                                       {65, 2, 1, 1}, {1, 1, 7, 1},  {5, 1, 1, 3},  {0, 3, 2, 1}};
+    for (size_t i = 0; i < sizeof shapes / sizeof shapes[0]; i++)
+        for (int high_first = 0; high_first < 2; high_first++)
+            check_axes(shapes[i], high_first);
+}
+END_TEST
+
 static const struct {
     const char *header, *sentence;
 } bad[] = {
@@ -126,10 +237,29 @@ static const struct {
     {"{'descr': '<f4', 'fortran_order': False, 'shape': (2,), 'x': 1}", "each once"},
     {"{'descr': '<f4' 'fortran_order': False, 'shape': (2,)}", "','"},
     {"{' descr': '<f4', 'fortran_order': False, 'shape': (2,)}", "each once"},
-    {"{'descr': '>f4', 'fortran_order': False, 'shape': (2,)}", "descr"},
-    {"{'descr': '<c8', 'fortran_order': False, 'shape': (1,)}", "descr"},
-    {"{'descr': [('a', '<f4')], 'fortran_order': False, 'shape': (2,)}", "descr"},
-    {"{'descr': '<f4', 'fortran_order': True, 'shape': (2,)}", "fortran_order"},
+    {"{'descr': '<c8', 'fortran_order': False, 'shape': (1,)}", "array.real"},
+    {"{'descr': '>c16', 'fortran_order': False, 'shape': (1,)}", "array.real"},
+    {"{'descr': '|O', 'fortran_order': False, 'shape': (1,)}", "numpy.stack(array)"},
+    {"{'descr': '<U1', 'fortran_order': False, 'shape': (2,)}", "found texts: array.astype('<f8')"},
+    {"{'descr': '|S8', 'fortran_order': False, 'shape': (1,)}", "found texts: array.astype('<f8')"},
+    {"{'descr': '<M8[ns]', 'fortran_order': False, 'shape': (1,)}", "array.astype('<i8')"},
+    {"{'descr': '|V8', 'fortran_order': False, 'shape': (1,)}", "array.view('uint8')"},
+    {"{'descr': [('a', '<f4')], 'fortran_order': False, 'shape': (2,)}", "array['NAME']"},
+    {"{'descr': '<f16', 'fortran_order': False, 'shape': (1,)}", "array.astype('<f8')"},
+    {"{'descr': '|f4', 'fortran_order': False, 'shape': (2,)}", "array.astype('<f8')"},
+    {"{'descr': '<f3', 'fortran_order': False, 'shape': (2,)}", "array.astype('<f8')"},
+    {"{'descr': '=f4', 'fortran_order': False, 'shape': (2,)}", "array.astype('<f8')"},
+    {"{'descr': 'f4', 'fortran_order': False, 'shape': (2,)}", "array.astype('<f8')"},
+    {"{'descr': '', 'fortran_order': False, 'shape': (2,)}", "array.astype('<f8')"},
+    {"{'descr': 7, 'fortran_order': False, 'shape': (2,)}", "array.astype('<f8')"},
+    {"{'descr': '<f4\", 'fortran_order': False, 'shape': (2,)}", "array.astype('<f8')"},
+    {"{'descr': '<f4", "array.astype('<f8')"},
+    {"{'descr':", "array.astype('<f8')"},
+    {"{'descr' '<f4'", "':' after descr"},
+    {"{'fortran_order' True", "':' after fortran_order"},
+    {"{'descr': '<f4', 'fortran_order': 1, 'shape': (2,)}", "True or False"},
+    {"{'descr': '<f4', 'fortran_order': true, 'shape': (2,)}", "True or False"},
+    {"{'descr': '>f4', 'fortran_order': True, 'shape': (3,)}", "expected 3 entries of 4"},
     {"{'descr': '<f4', 'fortran_order': False, 'shape': (2)}", "tuple"},
     {"{'descr': '<f4', 'fortran_order': False, 'shape': [2]}", "tuple"},
     {"{'descr': '<f4', 'fortran_order': False, 'shape': (-2,)}", "tuple"},
@@ -202,6 +332,25 @@ START_TEST(mutations_end_in_an_array_or_a_sentence)
 }
 END_TEST
 
+/* Entries out of order are put in order beside the file's bytes: no more than their own size. */
+START_TEST(memory_is_that_of_the_file)
+{
+    static const unsigned char data[8] = {0, 1, 0, 2, 0, 3, 0, 4};
+    const size_t before = mem_in_use();
+    write_file(1, "{'descr': '>u2', 'fortran_order': True, 'shape': (2, 2), }", data, 8);
+    NpyArray *a = read_file();
+    static const double values[4] = {1, 3, 2, 4};
+    for (size_t i = 0; i < 4; i++)
+        ck_assert_double_eq(npy_number(a, i), values[i]);
+    ck_assert_uint_lt(mem_in_use() - before, sizeof *a + a->size + 8 + 300);
+    npy_free(a);
+    write_file(1, "{'descr': '>f8', 'fortran_order': True, 'shape': (1099511627776, 2), }", data,
+               8);
+    expect_sentence("expected 2199023255552 entries of 8 bytes after the header, found 8 bytes");
+    ck_assert_uint_eq(mem_in_use(), before);
+}
+END_TEST
+
 Suite *npy_suite(void);
 Suite *npy_suite(void)
 {
@@ -211,8 +360,13 @@ Suite *npy_suite(void)
     tcase_add_checked_fixture(tc, NULL, remove_file);
     tcase_add_test(tc, round_trip);
     tcase_add_test(tc, every_type_and_version);
+    tcase_add_loop_test(tc, every_width_and_order_of_bytes, 0,
+                        (int)(sizeof kinds / sizeof kinds[0]));
+    tcase_add_test(tc, half_floats_that_are_no_numbers);
+    tcase_add_test(tc, fortran_order_is_read);
     tcase_add_loop_test(tc, bad_headers, 0, (int)(sizeof bad / sizeof bad[0]));
     tcase_add_test(tc, bad_files);
+    tcase_add_test(tc, memory_is_that_of_the_file);
     tcase_add_test(tc, mutations_end_in_an_array_or_a_sentence);
     suite_add_tcase(suite, tc);
     return suite;

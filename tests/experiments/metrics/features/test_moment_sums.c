@@ -116,6 +116,77 @@ START_TEST(what_would_round_is_refused)
 }
 END_TEST
 
+/* Products from the diagonal on, which is all that the bytes hold. */
+static void assert_same_triangles(const MomentSums *a, const MomentSums *b)
+{
+    ck_assert_uint_eq(a->count, b->count);
+    for (int k = 0; k < MOMENT_PARTS; k++) {
+        ck_assert_mem_eq(a->sum[k], b->sum[k], F * sizeof(double));
+        for (size_t i = 0; i < F; i++)
+            ck_assert_mem_eq(a->product[k] + i * F + i, b->product[k] + i * F + i,
+                             (F - i) * sizeof(double));
+    }
+}
+
+START_TEST(bytes_add_up_to_one_run)
+{
+    float x[N * F];
+    Error err = {""};
+    make_vectors(x);
+    const size_t bytes = moment_sums_bytes(F);
+    ck_assert_uint_eq(bytes, 16 * (F + F * (F + 1) / 2));
+    MomentSums whole = sum_of(x, N), all = sum_of(x, 20), rest = sum_of(x + 20 * F, N - 20);
+    unsigned char *file = mem_alloc(bytes + 1, 1);
+    file[bytes] = 77;
+    moment_sums_put(&rest, file);
+    ck_assert_uint_eq(file[bytes], 77);
+    ck_assert_msg(moment_sums_add_bytes(&all, file, N - 20, &err), "%s", err.text);
+    assert_same_triangles(&whole, &all);
+    mem_free(file);
+    moment_sums_free(&rest);
+    moment_sums_free(&all);
+    moment_sums_free(&whole);
+}
+END_TEST
+
+/* A number in a file that no sum of so many vectors can be. */
+START_TEST(bytes_that_are_no_sums)
+{
+    static const struct {
+        size_t place;
+        double value;
+    } bad[] = {
+        {3, NAN},
+        {3, INFINITY},
+        {3, 256.5},                                           /* 2 vectors of up to 128 */
+        {3, 0x1p-22},                                         /* not whole in 2^-21 */
+        {F + 7, 32769},                                       /* 2 products of up to 2^14 */
+        {F + 7, 0x1p-15},                                     /* not whole in 2^-14 */
+        {F + F * (F + 1) / 2 + 1, 0x1p-51},                   /* the low part: 2^-50 */
+        {2 * F + F * (F + 1) / 2 + F * (F + 1) / 2 - 1, NAN}, /* the last */
+    };
+    Error err = {""};
+    const size_t bytes = moment_sums_bytes(F);
+    unsigned char *file = mem_zeroed(bytes, 1);
+    uint64_t bits;
+    memcpy(&bits, &bad[_i].value, sizeof bits);
+    MomentSums s = moment_sums_create(F);
+    ck_assert(moment_sums_add_bytes(&s, file, 2, &err));
+    for (int k = 0; k < 8; k++)
+        file[8 * bad[_i].place + (size_t)k] = (unsigned char)(bits >> 8 * k);
+    ck_assert(!moment_sums_add_bytes(&s, file, 2, &err));
+    ck_assert_ptr_nonnull(strstr(err.text, "expected the sums of 2 vectors"));
+    ck_assert_uint_eq(s.count, 2);
+    for (size_t i = 0; i < F; i++)
+        ck_assert_double_eq(s.sum[0][i], 0);
+    s.count = MOMENT_MOST - 1;
+    ck_assert(!moment_sums_add_bytes(&s, file, 2, &err));
+    ck_assert_ptr_nonnull(strstr(err.text, "at most 16777216 vectors"));
+    moment_sums_free(&s);
+    mem_free(file);
+}
+END_TEST
+
 START_TEST(one_vector_has_no_covariance)
 {
     const float x[F] = {0};
@@ -137,6 +208,8 @@ Suite *moment_sums_suite(void)
     Suite *suite = suite_create("moment_sums");
     TCase *tc = tcase_create("moment_sums");
     tcase_add_test(tc, shards_have_the_bits_of_one_run);
+    tcase_add_test(tc, bytes_add_up_to_one_run);
+    tcase_add_loop_test(tc, bytes_that_are_no_sums, 0, 8);
     tcase_add_test(tc, moments_are_those_of_the_definition);
     tcase_add_loop_test(tc, what_would_round_is_refused, 0, 5);
     tcase_add_test_raise_signal(tc, one_vector_has_no_covariance, SIGABRT);

@@ -7,7 +7,10 @@
 
 #include "experiments/metrics/features/inception_score.h"
 #include "experiments/metrics/features/moments_file.h"
+#include "experiments/metrics/metrics.h"
+#include "nn/formats/byte_order.h"
 #include "nn/formats/npy.h"
+#include "nn/formats/sha256.h"
 #include "nn/formats/torch/npz.h"
 #include "nn/inception/inception.h"
 #include "tensor/base/memory.h"
@@ -191,15 +194,230 @@ START_TEST(few_samples_are_said_to_be_few)
 }
 END_TEST
 
+/* ---- in shards ---- */
+
+static void write_pictures(uint64_t seed, const char *name)
+{
+    uint8_t x[COUNT * PIXELS];
+    make_pictures(x, toy(name), seed);
+}
+
+/* Runs EVAL for all parts of n, and joins them, the last one first; o.json (mem_free). */
+static char *joined(const char *rest, int n)
+{
+    char line[400], merge[400] = "merge";
+    for (int i = n - 1; i >= 0; i--) {
+        char name[24];
+        snprintf(name, sizeof name, "p%d.stats", i);
+        toy(name);
+        snprintf(line, sizeof line, EVAL "%s --shard %d/%d --statistics @%s", rest, i, n, name);
+        expect(line, 0);
+        snprintf(merge + strlen(merge), sizeof merge - strlen(merge), " @%s", name);
+    }
+    snprintf(merge + strlen(merge), sizeof merge - strlen(merge), " --json @o.json");
+    if (run(merge) != 0)
+        ck_abort_msg("%s", said(stderr));
+    return toy_read(toy("o.json"), &(size_t){0});
+}
+
+static char *whole(const char *rest)
+{
+    char line[400];
+    toy("o.json");
+    snprintf(line, sizeof line, EVAL "%s --json @all.json", rest);
+    expect(line, 0);
+    return toy_read(toy("all.json"), &(size_t){0});
+}
+
+/* All but the command; frees the second. */
+static void assert_same_results(const char *one, char *other)
+{
+    ck_assert_str_eq(strstr(one, "\"version\""), strstr(other, "\"version\""));
+    mem_free(other);
+}
+
+START_TEST(scores_of_shards_are_those_of_one_run)
+{
+    static const int cuts[] = {3, COUNT};
+    inception_file_write(toy("w.pth"), NULL);
+    write_pictures(1, "a.npy");
+    toy("all.json");
+    char *one = whole("--metrics is");
+    for (size_t i = 0; i < sizeof cuts / sizeof cuts[0]; i++)
+        assert_same_results(one, joined("--metrics is", cuts[i]));
+    ck_assert_double_gt(number_of(one, "is"), 1);
+    mem_free(one);
+    says("merge @p0.stats @p1.stats", 1, "samples 2 to 10 of 11 are missing");
+    says("merge @p0.stats @p0.stats", 1, "has some too");
+    says(EVAL "--metrics is --shard 0/12 --statistics @p0.stats", 1,
+         "--shard 0/12: has none of the 11 samples");
+    inception_file_write(toy("v.pth"), &(InceptionDamage){.tensor = "fc.bias", .first = true});
+    expect("eval --quiet --samples @a.npy --inception @v.pth --metrics is --shard 1/2 "
+           "--statistics @p1.stats",
+           0);
+    expect(EVAL "--metrics is --shard 0/2 --statistics @p0.stats", 0);
+    says("merge @p0.stats @p1.stats", 1, "p1.stats: is.inception is ");
+    write_pictures(2, "a.npy");
+    expect(EVAL "--metrics is --shard 1/2 --statistics @p1.stats", 0);
+    says("merge @p0.stats @p1.stats", 1, "p1.stats: run.samples_hash is ");
+}
+END_TEST
+
+START_TEST(distances_of_shards_are_those_of_one_run)
+{
+    const char *rest = "--metrics fid,is --reference npy:" DIR "/b.npy";
+    inception_file_write(toy("w.pth"), NULL);
+    write_pictures(1, "a.npy");
+    write_pictures(2, "b.npy");
+    toy("all.json");
+    char *one = whole(rest);
+    assert_same_results(one, joined(rest, 3));
+    ck_assert_double_gt(number_of(one, "fid"), 0.01);
+    mem_free(one);
+    write_pictures(3, "b.npy");
+    expect(EVAL "--metrics fid,is --reference npy:" DIR "/b.npy --shard 1/3 --statistics "
+                "@p1.stats",
+           0);
+    says("merge @p0.stats @p1.stats @p2.stats", 1, "p1.stats: fid.reference_hash is ");
+}
+END_TEST
+
+/* What merge knows of a reference whose covariance is the identity. */
+typedef struct Reference {
+    Moments moments;
+    RunFacts facts;
+    Numbers numbers, first;
+} Reference;
+
+static void make_reference(Reference *r)
+{
+    char hash[65];
+    unsigned char bytes[8];
+    Sha256 sha;
+    *r = (Reference){.moments = {F, 9, mem_zeroed(F, 8), mem_zeroed(F, F * sizeof(double))}};
+    sha256_init(&sha);
+    for (size_t i = 0; i < F; i++)
+        r->moments.covariance[i * (F + 1)] = 1;
+    for (size_t i = 0; i < F + F * F; i++) {
+        const double x = i < F ? r->moments.mean[i] : r->moments.covariance[i - F];
+        little_endian_put(bytes, 8, bits_of_double(x));
+        sha256_add(&sha, bytes, 8);
+    }
+    sha256_hex(&sha, hash);
+    run_facts_add(&r->facts, "reference", "the identity");
+    run_facts_add(&r->facts, "reference_hash", hash);
+    run_facts_add(&r->facts, "inception", hash);
+    numbers_put_count(&r->numbers, "reference_count", 9);
+    numbers_put(&r->first, "mean", r->moments.mean, F);
+    numbers_put(&r->first, "covariance", r->moments.covariance, F * F);
+}
+
+static void free_reference(Reference *r)
+{
+    numbers_free(&r->first);
+    numbers_free(&r->numbers);
+    run_facts_free(&r->facts);
+    moments_free(&r->moments);
+}
+
+/* A fresh fid that has been told all but the moments. */
+static Metric *told(Metrics *all, const Reference *r)
+{
+    Error err = {""};
+    metrics_create(all);
+    ck_assert(metrics_choose(all, "fid", METRIC_WHEN_ASKED, &err));
+    Metric *m = all->at;
+    while (!m->chosen)
+        m++;
+    ck_assert_msg(m->kind->parts->restore(m->state, &r->facts, &r->numbers, &err), "%s", err.text);
+    return m;
+}
+
+START_TEST(moments_of_another_hash)
+{
+    Metrics all;
+    Reference r;
+    Error err = {""};
+    make_reference(&r);
+    Metric *m = told(&all, &r);
+    const MetricParts *p = m->kind->parts;
+    ck_assert(!p->begin(m->state, 5, &err));
+    ck_assert_ptr_nonnull(strstr(err.text, "expected the moments of what is compared with"));
+    r.first.at[0].values[7] = 1e-9;
+    ck_assert(!p->restore_first(m->state, &r.first, &err));
+    ck_assert_ptr_nonnull(strstr(err.text, "mean and covariance: their hash is"));
+    r.first.at[1].name[0] = 'x';
+    ck_assert(!p->restore_first(m->state, &r.first, &err));
+    ck_assert_ptr_nonnull(strstr(err.text, "covariance: 0 numbers, expected 4194304"));
+    metrics_free(&all);
+    free_reference(&r);
+}
+END_TEST
+
+/* A part of many samples holds sums, one of few features; both together are all of them. */
+START_TEST(sums_and_features_are_joined)
+{
+    enum { FEW = 3, MANY = 8192 };
+    Rng rng = rng_root(4);
+    Error err = {""};
+    Metrics all;
+    Reference r;
+    double got, expected;
+    make_reference(&r);
+    Metric *m = told(&all, &r);
+    const MetricParts *p = m->kind->parts;
+    ck_assert_msg(p->restore_first(m->state, &r.first, &err), "%s", err.text);
+    ck_assert_uint_eq(p->sum_bytes(4096), 0);
+    ck_assert_uint_eq(p->sum_bytes(4097), moment_sums_bytes(F));
+    float *x = mem_alloc(FEW * F, sizeof *x);
+    unsigned char *part = mem_alloc(moment_sums_bytes(F), 1), *records = mem_alloc(FEW * F, 4);
+    for (size_t i = 0; i < FEW * F; i++) {
+        x[i] = (float)rng_uniform(&rng);
+        little_endian_put(records + 4 * i, 4, bits_of_float(x[i]));
+    }
+    MomentSums sums = moment_sums_create(F);
+    ck_assert(moment_sums_add(&sums, x, 2, &err));
+    while (sums.count < MANY) {
+        const MomentSums same = sums;
+        ck_assert(moment_sums_merge(&sums, &same, &err));
+    }
+    moment_sums_put(&sums, part);
+    ck_assert(p->begin(m->state, MANY + FEW, &err));
+    ck_assert_msg(p->add(m->state, records, FEW, &err), "%s", err.text);
+    ck_assert_msg(p->add(m->state, part, MANY, &err), "%s", err.text);
+    ck_assert_msg(p->result(m->state, &got, &err), "%s", err.text);
+    ck_assert(moment_sums_add(&sums, x, FEW, &err));
+    Moments own = moment_sums_moments(&sums);
+    ck_assert(frechet_distance_from(&r.moments, r.moments.covariance, &own, &expected, &err));
+    ck_assert_double_gt(expected, 1);
+    ck_assert_double_eq_tol(got, expected, 1e-9 * expected);
+    part[7] = 0x7F; /* a number far too large */
+    ck_assert(p->begin(m->state, MANY, &err));
+    ck_assert(!p->add(m->state, part, MANY, &err));
+    ck_assert_ptr_nonnull(strstr(err.text, "expected the sums of 8192 vectors"));
+    moments_free(&own);
+    moment_sums_free(&sums);
+    mem_free(records);
+    mem_free(part);
+    mem_free(x);
+    metrics_free(&all);
+    free_reference(&r);
+}
+END_TEST
+
 Suite *fid_suite(void)
 {
     Suite *suite = suite_create("fid");
     TCase *tc = tcase_create("fid");
     tcase_add_checked_fixture(tc, set_up, toys_tear_down);
-    tcase_set_timeout(tc, 600);
+    tcase_set_timeout(tc, 1800);
     tcase_add_test(tc, bad_files_are_refused);
     if (!SANITIZED) { /* minutes each; the parts have suites of their own, which are sanitized */
         tcase_add_test(tc, numbers_are_those_of_the_definitions);
+        tcase_add_test(tc, scores_of_shards_are_those_of_one_run);
+        tcase_add_test(tc, distances_of_shards_are_those_of_one_run);
+        tcase_add_test(tc, moments_of_another_hash);
+        tcase_add_test(tc, sums_and_features_are_joined);
         tcase_add_test(tc, few_samples_are_said_to_be_few);
     }
     suite_add_tcase(suite, tc);

@@ -295,9 +295,11 @@ static int train_train(const Command *self, const TrainOptions *o, Model *m, con
 {
     Error err;
     SafetensorsFile *from = NULL;
+    FileLock lock = {.name = NULL};
     char *log = o->log ? mem_string(o->log) : path_with_suffix(o->out, ".csv");
     int status = 1;
-    if (!check_outputs(o, log, &err) || !open_resume(o, m, &from, &err)) {
+    if (!path_make_parent(o->out, &err) || !platform_lock(&lock, o->out, &err) ||
+        !check_outputs(o, log, &err) || !open_resume(o, m, &from, &err)) {
         command_fail(self, &err, 1);
     } else {
         const TrainingJob job = {.model = m,
@@ -328,6 +330,7 @@ static int train_train(const Command *self, const TrainOptions *o, Model *m, con
             status = 0;
         }
     }
+    platform_unlock(&lock);
     safetensors_free(from);
     mem_free(log);
     return status;

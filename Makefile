@@ -7,7 +7,7 @@
 #   make bench         build/bench, which times the kernels: build/bench --help
 #   make CC=tcc                  any C99 compiler; OpenMP and ISA flags are probed, not assumed
 #
-# Knobs: CC, VARIANT (release, debug, asan, gcov), OPENMP=no, MARCH=native, PLAIN=yes (no GNU
+# Knobs: CC, VARIANT (release, debug, asan, gcov, fuzz), OPENMP=no, MARCH=native, PLAIN=yes (no GNU
 # vectors, no POSIX), PREFIX, DESTDIR.
 
 VERSION := 0.1.0
@@ -37,8 +37,10 @@ OPT_debug := -O1 -g -DDI4C_POISON
 OPT_asan := -O1 -g -DDI4C_POISON -fsanitize=address,undefined -fno-sanitize-recover=all \
             -fno-omit-frame-pointer
 OPT_gcov := -O1 -g --coverage
+OPT_fuzz := -O1 -gline-tables-only -DDI4C_POISON -fsanitize=fuzzer-no-link,address,undefined \
+            -fno-sanitize-recover=all -fno-omit-frame-pointer
 ifeq ($(OPT_$(VARIANT)),)
-$(error VARIANT=$(VARIANT) is unknown: expected release, debug, asan or gcov)
+$(error VARIANT=$(VARIANT) is unknown: expected release, debug, asan, gcov or fuzz)
 endif
 
 ifeq ($(VARIANT),release)
@@ -147,6 +149,23 @@ $(OUT)/tests/suites.c: $(TEST_SRC) Makefile
 $(OUT)/tests/suites.o: $(OUT)/tests/suites.c
 	$(CC) $(CFLAGS) -c -o $@ $<
 
+# ---- what takes long: not part of `make check` ----
+# Every reader on made-up files, SECONDS each (tests/README.md); needs clang with libFuzzer, and runs
+# the corpora alone where there is none.
+SECONDS ?= 60
+FUZZ_ROOMS := cli report data model metrics theory/exact
+FUZZ_APP := $(filter $(FUZZ_ROOMS:%=$(OUT)/experiments/%/%) %/sampler_options.o,$(APP_OBJ))
+FUZZ_OBJ := $(patsubst %.c,$(OUT)/%.o,$(filter-out %/test_fuzz.c,$(wildcard tests/fuzz/*.c)))
+$(OUT)/fuzz: $(FUZZ_OBJ) $(FUZZ_APP) $(OUT)/libdi4c.a
+	$(CC) $(LDFLAGS) -fsanitize=fuzzer -o $@ $^ -lm
+fuzz:
+	sh tests/fuzz.sh $(SECONDS) $(TARGETS)
+# Whatever is not for every day.
+trust:
+	sh tests/fuzz.sh $(SECONDS) $(TARGETS)
+	@$(MAKE) --no-print-directory all
+	sh tests/interrupt.sh build/di4c
+
 # Installs Check by the system's package manager if it is missing, and says what it does.
 deps:
 	@sh tests/deps.sh "$(CC)"
@@ -172,7 +191,7 @@ dist:
 	mkdir -p build
 	git archive --prefix=di4c-$(VERSION)/ -o build/di4c-$(VERSION).tar.gz HEAD
 
-.PHONY: all bench demo tour check deps coverage install uninstall clean distclean dist
+.PHONY: all bench demo tour check fuzz trust deps coverage install uninstall clean distclean dist
 .SECONDARY:
 -include $(LIB_OBJ:.o=.d) $(APP_OBJ:.o=.d) $(BENCH_OBJ:.o=.d) $(TEST_OBJ:.o=.d)
 -include $(TOUR_SRC:%.c=$(OUT)/%.d)

@@ -11,7 +11,7 @@
 #                                another machine: RUN is what runs its programs, and may be left out
 #   make portability             builds with every compiler at hand and prints a table
 #
-# Knobs: CC, VARIANT (release, debug, asan, gcov), OPENMP=no, MARCH=native, PLAIN=yes (no GNU
+# Knobs: CC, VARIANT (release, debug, asan, gcov, fuzz), OPENMP=no, MARCH=native, PLAIN=yes (no GNU
 # vectors, no POSIX), CONTRACT=off (the same bits from every build), RUN, CHECK=standin (tests without
 # the library Check), PREFIX, DESTDIR.
 
@@ -43,8 +43,10 @@ OPT_debug := -O1 -g -DDI4C_POISON
 OPT_asan := -O1 -g -DDI4C_POISON -fsanitize=address,undefined -fno-sanitize-recover=all \
             -fno-omit-frame-pointer
 OPT_gcov := -O1 -g --coverage
+OPT_fuzz := -O1 -gline-tables-only -DDI4C_POISON -fsanitize=fuzzer-no-link,address,undefined \
+            -fno-sanitize-recover=all -fno-omit-frame-pointer
 ifeq ($(OPT_$(VARIANT)),)
-$(error VARIANT=$(VARIANT) is unknown: expected release, debug, asan or gcov)
+$(error VARIANT=$(VARIANT) is unknown: expected release, debug, asan, gcov or fuzz)
 endif
 
 
@@ -192,6 +194,23 @@ $(OUT)/tests/suites.c: $(TEST_SRC) Makefile
 $(OUT)/tests/suites.o: $(OUT)/tests/suites.c
 	$(CC) $(CFLAGS) -c -o $@ $<
 
+# ---- what takes long: not part of `make check` ----
+# Every reader on made-up files, SECONDS each (tests/README.md); needs clang with libFuzzer, and runs
+# the corpora alone where there is none.
+SECONDS ?= 60
+FUZZ_ROOMS := cli report data model metrics theory/exact
+FUZZ_APP := $(filter $(FUZZ_ROOMS:%=$(OUT)/experiments/%/%) %/sampler_options.o,$(APP_OBJ))
+FUZZ_OBJ := $(patsubst %.c,$(OUT)/%.o,$(filter-out %/test_fuzz.c,$(wildcard tests/fuzz/*.c)))
+$(OUT)/fuzz: $(FUZZ_OBJ) $(FUZZ_APP) $(OUT)/libdi4c.a
+	$(CC) $(LDFLAGS) -fsanitize=fuzzer -o $@ $^ -lm
+fuzz:
+	sh tests/fuzz.sh $(SECONDS) $(TARGETS)
+# Whatever is not for every day.
+trust:
+	sh tests/fuzz.sh $(SECONDS) $(TARGETS)
+	@$(MAKE) --no-print-directory all
+	sh tests/interrupt.sh build/di4c
+
 # Installs Check by the system's package manager if it is missing, and says what it does.
 deps:
 	@sh tests/deps.sh "$(CC)"
@@ -278,7 +297,7 @@ distcheck: dist
 portability:
 	sh tests/portability.sh
 
-.PHONY: all bench demo tour check faults deps coverage lint install uninstall clean distclean dist distcheck portability
+.PHONY: all bench demo tour check faults fuzz trust deps coverage lint install uninstall clean distclean dist distcheck portability
 .SECONDARY:
 -include $(LIB_OBJ:.o=.d) $(APP_OBJ:.o=.d) $(BENCH_OBJ:.o=.d) $(TEST_OBJ:.o=.d)
 -include $(TOUR_SRC:%.c=$(OUT)/%.d) $(PIC_OBJ:.o=.d)

@@ -73,6 +73,8 @@ void provenance_set(int argc, char **argv)
     buffer_free(&command);
     buffer_text(&command, "di4c");
     for (int i = 1; i < argc; i++) {
+        if (strcmp(argv[i], "--resume") == 0)
+            continue;
         buffer_text(&command, " ");
         add_word(argv[i]);
     }

@@ -17,6 +17,7 @@
 #include "experiments/metrics/evaluation.h"
 #include "experiments/metrics/outside_samples.h"
 #include "experiments/metrics/statistics.h"
+#include "nn/formats/byte_order.h"
 #include "nn/formats/csv.h"
 #include "nn/formats/sha256.h"
 #include "tensor/base/memory.h"
@@ -28,6 +29,7 @@ typedef struct EvalOptions {
     Shard part; /* of --shard */
     CountList steps;
     int64_t count, seed, batch, teacher_steps;
+    bool resume;
     CommonOptions common;
     char metrics_help[METRICS_HELP_ROOM], data_help[DATASET_SPECS + 60];
     OptionTable table; /* all rows, those of the sampler and of the metrics too */
@@ -38,6 +40,7 @@ typedef struct EvalObjects {
     Dataset *train, *test;
     OutsideSamples outside;
     Evaluation *evaluation;
+    RunFacts facts; /* of the run, from when all is open */
 } EvalObjects;
 
 static OptionsResult parse_eval(const Command *self, EvalOptions *o, Metrics *metrics, int argc,
@@ -60,7 +63,11 @@ static OptionsResult parse_eval(const Command *self, EvalOptions *o, Metrics *me
         {"--steps", OPTION_LIST, &o->steps, "1,2,4,8", 1, 1e5, false,
          "steps from noise to data (default 1,2,4,8,16,32)"},
         {"--count", OPTION_COUNT, &o->count, "M", 2, 1e8, false, "samples of a row (default 2000)"},
-        {"--json", OPTION_TEXT, &o->json, "FILE", 0, 0, false, "results as JSON"},
+        {"--json", OPTION_TEXT, &o->json, "FILE", 0, 0, false,
+         "results as JSON, written after each row"},
+        {"--resume", OPTION_FLAG, &o->resume, NULL, 0, 0, false,
+         "go on with a run of the same command that was stopped; needs --json, whose FILE.part has "
+         "what it measured"},
         {"--report", OPTION_TEXT, &o->report, "FILE.html", 0, 0, false,
          "one HTML page: table, charts, samples, loss curves"},
         {"--shard", OPTION_TEXT, &o->shard, "I/N", 0, 0, false,
@@ -171,6 +178,8 @@ static bool check_eval(EvalOptions *o, Evaluation *e, Error *err)
         return false;
     if (o->teacher_steps > 0 && !o->teacher)
         return error_set(err, "--teacher-steps: expected --teacher too");
+    if (o->resume && (!o->json || o->samples))
+        return error_set(err, "--resume: expected --json too, and no --samples");
     if (!check_name(o, "--json", o->json, err) || !check_name(o, "--report", o->report, err) ||
         !check_name(o, "--save-statistics", e->metrics.eye.statistics, err) || !check_shard(o, err))
         return false;
@@ -283,6 +292,7 @@ static bool open_samples(const EvalOptions *o, EvalObjects *x, Error *err)
 static void close_all(EvalObjects *x)
 {
     evaluation_destroy(x->evaluation);
+    run_facts_free(&x->facts);
     states_free(&x->outside.x);
     dataset_close(x->test);
     dataset_close(x->train);
@@ -376,7 +386,7 @@ static void add_facts(const EvalOptions *o, const EvalObjects *x, RunFacts *f)
                                          "--metrics",         "--json",      "--report",
                                          "--shard",           "--batch",     "--statistics",
                                          "--classifier",      "--inception", "--samples",
-                                         "--save-statistics", NULL};
+                                         "--save-statistics", "--resume",    NULL};
     const Metrics *m = &x->evaluation->metrics;
     Buffer names = {0};
     for (size_t i = 0; i < m->count; i++)
@@ -392,26 +402,128 @@ static void add_facts(const EvalOptions *o, const EvalObjects *x, RunFacts *f)
     buffer_free(&names);
 }
 
-static bool write_json(const EvalOptions *o, const EvalObjects *x, Error *err)
+static bool write_statistics(const EvalOptions *o, const EvalObjects *x, Error *err)
+{
+    if (!statistics_write(x->evaluation, &x->facts, o->statistics, err))
+        return false;
+    printf("%s: %zu of %zu samples in each of %zu rows\n", o->statistics,
+           x->evaluation->setting.shard.count, x->evaluation->setting.count,
+           x->evaluation->row_count);
+    return true;
+}
+
+/* ---- row by row ---- */
+
+/* SHA-256 of what a prepared metric holds. */
+static void hash_metric(const Metric *m, char out[65])
 {
     RunFacts facts = {0};
-    add_facts(o, x, &facts);
-    const bool ok = eval_json_write(o->json, &facts, x->evaluation, err);
+    Numbers numbers = {0};
+    Sha256 sha;
+    m->kind->parts->save(m->state, &facts, &numbers);
+    sha256_init(&sha);
+    for (size_t i = 0; i < facts.count; i++)
+        sha256_add(&sha, facts.at[i].value, strlen(facts.at[i].value) + 1);
+    for (size_t i = 0; i < numbers.count; i++)
+        for (size_t k = 0; k < numbers.at[i].count; k++) {
+            unsigned char bytes[8];
+            little_endian_put(bytes, 8, bits_of_double(numbers.at[i].values[k]));
+            sha256_add(&sha, bytes, sizeof bytes);
+        }
+    sha256_hex(&sha, out);
     run_facts_free(&facts);
+    numbers_free(&numbers);
+}
+
+/* What decides, beside the run's facts, whether kept rows are those that would be measured: the
+ * data, and what the metrics made of them. */
+static void add_sources(const EvalObjects *x, RunFacts *f)
+{
+    char hash[65], key[64];
+    const Metrics *m = &x->evaluation->metrics;
+    model_data_hash(x->train, hash);
+    run_facts_add(f, "data_hash", hash);
+    for (size_t i = 0; i < m->count; i++) {
+        if (!m->at[i].chosen || !m->at[i].kind->parts)
+            continue;
+        hash_metric(&m->at[i], hash);
+        snprintf(key, sizeof key, "of_%s", m->at[i].kind->name);
+        run_facts_add(f, key, hash);
+    }
+}
+
+/* FILE.part of --json (mem_free). */
+static char *kept_path(const EvalOptions *o)
+{
+    char *path = mem_alloc(strlen(o->json) + sizeof ".part", 1);
+    return strcat(strcpy(path, o->json), ".part");
+}
+
+/* What EvalNews has to know. */
+typedef struct EvalRun {
+    const EvalOptions *o;
+    EvalObjects *x;
+    RunFacts sources; /* facts and add_sources */
+    char *kept;       /* NULL: nothing is kept */
+} EvalRun;
+
+/* Shown, kept, and in the JSON: a run that is stopped loses the row that it was at. */
+static bool row_is_there(Evaluation *e, bool fresh, void *context, Error *err)
+{
+    const EvalRun *run = context;
+    evaluation_print_news(e, false, stdout);
+    return !fresh || !run->kept ||
+           (evaluation_keep(e, &run->sources, run->kept, err) &&
+            eval_json_write(run->o->json, &run->x->facts, e, err));
+}
+
+static bool start_rows(EvalRun *run, Error *err)
+{
+    const EvalOptions *o = run->o;
+    Evaluation *e = run->x->evaluation;
+    if (o->shard)
+        return true;
+    e->news = row_is_there;
+    e->news_context = run;
+    if (!o->json)
+        return true;
+    run->kept = kept_path(o);
+    for (size_t i = 0; i < run->x->facts.count; i++)
+        run_facts_add(&run->sources, run->x->facts.at[i].key, run->x->facts.at[i].value);
+    add_sources(run->x, &run->sources);
+    return !o->resume || !platform_exists(run->kept) ||
+           evaluation_recall(e, &run->sources, run->kept, err);
+}
+
+/* All rows, of which some may have been there already. */
+static bool measure_rows(const EvalOptions *o, EvalObjects *x, Error *err)
+{
+    EvalRun run = {.o = o, .x = x};
+    bool ok = start_rows(&run, err) && measure_eval(o, x, err);
+    if (!ok && run.kept && platform_signal() && platform_exists(run.kept)) {
+        const Error cause = *err;
+        error_set(err, "%.300s; the same command with --resume goes on", cause.text);
+    }
+    if (ok && !o->shard)
+        evaluation_print_news(x->evaluation, true, stdout);
+    ok = ok && (!o->json || eval_json_write(o->json, &x->facts, x->evaluation, err));
+    if (ok && run.kept)
+        remove(run.kept);
+    x->evaluation->news = NULL;
+    run_facts_free(&run.sources);
+    mem_free(run.kept);
     return ok;
 }
 
-static bool write_statistics(const EvalOptions *o, const EvalObjects *x, Error *err)
+/* Samples from elsewhere: one row. */
+static bool measure_samples(const EvalOptions *o, EvalObjects *x, Error *err)
 {
-    RunFacts facts = {0};
-    add_facts(o, x, &facts);
-    const bool ok = statistics_write(x->evaluation, &facts, o->statistics, err);
-    if (ok)
-        printf("%s: %zu of %zu samples in each of %zu rows\n", o->statistics,
-               x->evaluation->setting.shard.count, x->evaluation->setting.count,
-               x->evaluation->row_count);
-    run_facts_free(&facts);
-    return ok;
+    if (!evaluation_add_samples(x->evaluation, "samples", &x->outside.x, err))
+        return false;
+    if (o->shard)
+        return true;
+    evaluation_print(x->evaluation, stdout);
+    return !o->json || eval_json_write(o->json, &x->facts, x->evaluation, err);
 }
 
 /* Loss curves of a model, if its log lies beside it.  A file that is not such a log is no reason to
@@ -481,19 +593,26 @@ static bool write_report(const EvalOptions *o, const EvalObjects *x, Error *err)
     return ok;
 }
 
-/* Everything but what the command line says wrongly. */
-static bool evaluate_all(const EvalOptions *o, EvalObjects *x, Error *err)
+static bool open_and_measure(const EvalOptions *o, EvalObjects *x, Error *err)
 {
-    if (!check_outputs(o, x->evaluation, err))
+    if (o->samples ? !open_samples(o, x, err) : !open_all(o, x, err))
         return false;
-    if (o->samples ? !open_samples(o, x, err) ||
-                         !evaluation_add_samples(x->evaluation, "samples", &x->outside.x, err)
-                   : !open_all(o, x, err) || !measure_eval(o, x, err))
+    add_facts(o, x, &x->facts);
+    if (o->samples ? !measure_samples(o, x, err) : !measure_rows(o, x, err))
         return false;
     if (o->shard)
         return write_statistics(o, x, err);
-    evaluation_print(x->evaluation, stdout);
-    return (!o->json || write_json(o, x, err)) && (!o->report || write_report(o, x, err));
+    return !o->report || write_report(o, x, err);
+}
+
+/* Everything but what the command line says wrongly. */
+static bool evaluate_all(const EvalOptions *o, EvalObjects *x, Error *err)
+{
+    FileLock lock = {.name = NULL};
+    const bool ok = check_outputs(o, x->evaluation, err) &&
+                    (!o->json || platform_lock(&lock, o->json, err)) && open_and_measure(o, x, err);
+    platform_unlock(&lock);
+    return ok;
 }
 
 static int run_eval(const Command *self, int argc, char **argv)

@@ -203,9 +203,12 @@ static bool finish(const SampleStream *s, Part *p, Error *err)
 bool sample_stream(SampleStream *s, const SampleRequest *request, Error *err)
 {
     Part p = {with_end(s->path, ".part"), with_end(s->path, ".part.json"), NULL};
-    const bool ok = open_part(s, &p, err) && draw_blocks(s, request, &p, err) && finish(s, &p, err);
+    FileLock lock;
+    const bool ok = platform_lock(&lock, s->path, err) && open_part(s, &p, err) &&
+                    draw_blocks(s, request, &p, err) && finish(s, &p, err);
     if (p.file != NULL)
         fclose(p.file);
+    platform_unlock(&lock);
     mem_free(p.path);
     mem_free(p.note);
     return ok;

@@ -318,11 +318,13 @@ static int train_train(const Command *self, const TrainOptions *o, Model *m, con
 {
     Error err;
     SafetensorsFile *from = NULL;
+    FileLock lock = {.name = NULL};
     char *log = o->log ? mem_string(o->log) : path_with_suffix(o->out, ".csv");
     char *measured = measures_log(o->out);
     Measures *measures = NULL;
     int status = 1;
-    if (!check_outputs(o, log, &err) || !check_measures(o, measured, &err) ||
+    if (!path_make_parent(o->out, &err) || !platform_lock(&lock, o->out, &err) ||
+        !check_outputs(o, log, &err) || !check_measures(o, measured, &err) ||
         !open_resume(o, m, &from, &err) || !open_measures(o, m, data, measured, &measures, &err)) {
         command_fail(self, &err, 1);
     } else {
@@ -356,6 +358,7 @@ static int train_train(const Command *self, const TrainOptions *o, Model *m, con
         }
     }
     measures_destroy(measures);
+    platform_unlock(&lock);
     safetensors_free(from);
     mem_free(measured);
     mem_free(log);

@@ -4,6 +4,7 @@
 #include <math.h>
 #include <string.h>
 
+#include "diffusion/sampler/plan.h"
 #include "experiments/data/text/rendering.h"
 #include "tensor/base/check.h"
 #include "tensor/base/memory.h"
@@ -37,6 +38,7 @@ void evaluation_destroy(Evaluation *e)
     if (!e)
         return;
     evaluation_drop_rows(e);
+    safetensors_free(e->kept);
     metrics_free(&e->metrics);
     mem_free(e);
 }
@@ -65,21 +67,49 @@ bool evaluation_prepare(Evaluation *e, Error *err)
 
 /* ---- metrics of models ---- */
 
-static bool measure_steps(const Evaluation *e, const Metric *m, const MetricSubject *subject,
-                          Error *err)
+static bool tell(Evaluation *e, bool fresh, Error *err)
 {
-    const CountList *steps = &e->setting.steps;
-    for (size_t i = 0; i < steps->count; i++)
-        if (!m->kind->of_steps(m->state, &e->setting, subject, (size_t)steps->values[i], err))
-            return false;
-    return true;
+    return !e->news || e->news(e, fresh, e->news_context, err);
 }
 
-static bool measure_model(const Evaluation *e, const Metric *m, const MetricSubject *subject,
-                          Error *err)
+/* The result that was appended last, if one was. */
+static bool note_result(Evaluation *e, const Metric *m, const MetricSubject *subject, size_t steps,
+                        bool fresh, Error *err)
 {
-    return (!m->kind->of_model || m->kind->of_model(m->state, &e->setting, subject, err)) &&
-           (!m->kind->of_steps || measure_steps(e, m, subject, err));
+    const MetricResults *r = m->kind->results;
+    size_t before = 0;
+    for (size_t i = 0; i < e->result_count; i++)
+        before += e->results[i].metric == m;
+    if (!r || r->count(m->state) == before)
+        return true;
+    TENSOR_CHECK(e->result_count < EVAL_RESULTS_MAX, "more than %d results", EVAL_RESULTS_MAX);
+    e->results[e->result_count++] = (EvalResult){m, subject->name, steps, before};
+    return tell(e, fresh, err);
+}
+
+/* Of the model at so many steps; 0: by itself. */
+static bool measure_one(Evaluation *e, const Metric *m, const MetricSubject *subject, size_t steps,
+                        Error *err)
+{
+    double numbers[METRIC_NUMBERS];
+    const bool kept = evaluation_kept_result(e, m, subject->name, steps, numbers);
+    if (kept)
+        m->kind->results->put(m->state, &e->setting, subject, steps, numbers);
+    else if (steps > 0 ? !m->kind->of_steps(m->state, &e->setting, subject, steps, err)
+                       : !m->kind->of_model(m->state, &e->setting, subject, err))
+        return false;
+    return note_result(e, m, subject, steps, !kept, err);
+}
+
+static bool measure_model(Evaluation *e, const Metric *m, const MetricSubject *subject, Error *err)
+{
+    const CountList *steps = &e->setting.steps;
+    if (m->kind->of_model && !measure_one(e, m, subject, 0, err))
+        return false;
+    for (size_t i = 0; m->kind->of_steps && i < steps->count; i++)
+        if (!measure_one(e, m, subject, (size_t)steps->values[i], err))
+            return false;
+    return true;
 }
 
 /* ---- rows of samples ---- */
@@ -154,28 +184,38 @@ static bool take_samples(Evaluation *e, const States *x, EvalRow *row, Error *er
     return true;
 }
 
+static bool draw_row(Evaluation *e, const SampleRequest *request, EvalRow *row, Error *err)
+{
+    const Shard shard = e->setting.shard;
+    States x =
+        states_alloc(shard.count > 0 ? shard.count : e->setting.count, request->model->head.dims);
+    SampleRequest counted = *request;
+    counted.calls = &row->all_calls;
+    counted.first += shard.first;
+    if (!e->setting.quiet)
+        fprintf(stderr, "sampling: %s, %zu step%s\n", row->model, request->steps,
+                request->steps == 1 ? "" : "s");
+    const double start = platform_seconds();
+    bool ok = diffusion_sample(&counted, &x, err);
+    row->seconds = platform_seconds() - start;
+    evaluation_count_calls(row, x.batch);
+    ok = ok && take_samples(e, &x, row, err);
+    states_free(&x);
+    return ok;
+}
+
 bool evaluation_add(Evaluation *e, const char *model, const SampleRequest *request, Error *err)
 {
     if (e->row_count == EVAL_ROWS_MAX)
         return error_set(err, "more than %d rows", EVAL_ROWS_MAX);
-    const Shard shard = e->setting.shard;
     EvalRow row = {.model = model, .steps = request->steps, .asked = request->steps};
-    States x =
-        states_alloc(shard.count > 0 ? shard.count : e->setting.count, request->model->head.dims);
-    SampleRequest counted = *request;
-    counted.calls = &row.all_calls;
-    counted.first += shard.first;
-    const double start = platform_seconds();
-    bool ok = diffusion_sample(&counted, &x, err);
-    row.seconds = platform_seconds() - start;
-    evaluation_count_calls(&row, x.batch);
-    ok = ok && take_samples(e, &x, &row, err);
-    if (ok)
-        e->rows[e->row_count++] = row;
-    else
+    const bool kept = evaluation_kept_row(e, model, request->steps, &row);
+    if (!kept && !draw_row(e, request, &row, err)) {
         free_row(&row);
-    states_free(&x);
-    return ok;
+        return false;
+    }
+    e->rows[e->row_count++] = row;
+    return tell(e, !kept, err);
 }
 
 bool evaluation_add_samples(Evaluation *e, const char *name, const States *x, Error *err)
@@ -195,6 +235,22 @@ bool evaluation_add_samples(Evaluation *e, const char *name, const States *x, Er
     return true;
 }
 
+/* Whether some row will have other numbers of calls than of steps.  Samplers with times of their
+ * own do not say it beforehand. */
+static bool calls_will_differ(const Evaluation *e, const SampleRequest *r)
+{
+    SampleRequest request = *r;
+    bool differ = false;
+    for (size_t i = 0; !differ && i < e->setting.steps.count; i++) {
+        request.steps = (size_t)e->setting.steps.values[i];
+        request.teacher_steps = 0;
+        SamplerPlan *plan = diffusion_sampler_plan(&request, NULL);
+        differ = plan && plan->count != plan->steps;
+        diffusion_sampler_plan_destroy(plan);
+    }
+    return differ;
+}
+
 static bool add_rows(Evaluation *e, const MetricSubject *subject, Error *err)
 {
     SampleRequest request = e->setting.sampling;
@@ -202,13 +258,12 @@ static bool add_rows(Evaluation *e, const MetricSubject *subject, Error *err)
     request.teacher = subject->teacher;
     request.teacher_steps = subject->teacher_steps;
     request.process = subject->process;
+    if (e->row_count == 0)
+        e->calls_column = calls_will_differ(e, &request);
     for (size_t i = 0; i < e->setting.steps.count; i++) {
         request.steps = (size_t)e->setting.steps.values[i];
         if (request.teacher && request.teacher_steps >= request.steps)
             continue;
-        if (!e->setting.quiet)
-            fprintf(stderr, "sampling: %s, %zu step%s\n", subject->name, request.steps,
-                    request.steps == 1 ? "" : "s");
         if (!evaluation_add(e, subject->name, &request, err))
             return false;
     }
@@ -217,10 +272,12 @@ static bool add_rows(Evaluation *e, const MetricSubject *subject, Error *err)
 
 bool evaluation_measure(Evaluation *e, const MetricSubject *subjects, size_t count, Error *err)
 {
-    for (size_t i = 0; i < e->metrics.count; i++)
-        for (size_t k = 0; e->metrics.at[i].chosen && k < count; k++)
-            if (!subjects[k].teacher && !measure_model(e, &e->metrics.at[i], &subjects[k], err))
+    for (e->measuring = 0; e->measuring < e->metrics.count; e->measuring++) {
+        const Metric *m = &e->metrics.at[e->measuring];
+        for (size_t k = 0; m->chosen && k < count; k++)
+            if (!subjects[k].teacher && !measure_model(e, m, &subjects[k], err))
                 return false;
+    }
     for (size_t k = 0; metrics_look_at_samples(&e->metrics) && k < count; k++)
         if (!add_rows(e, &subjects[k], err))
             return false;

@@ -7,6 +7,7 @@
 #define DI4C_EXPERIMENTS_METRICS_EVALUATION_H
 
 #include "experiments/metrics/metrics.h"
+#include "nn/formats/safetensors.h"
 
 typedef struct EvalRow {
     const char *model;                   /* MetricSubject.name */
@@ -25,9 +26,22 @@ typedef struct EvalColumn {
     double floor; /* NAN: not known */
 } EvalColumn;
 
-enum { EVAL_ROWS_MAX = 256, EVAL_PICTURES = 64, EVAL_TEXTS = 4 };
+enum { EVAL_ROWS_MAX = 256, EVAL_RESULTS_MAX = 512, EVAL_PICTURES = 64, EVAL_TEXTS = 4 };
 
-typedef struct Evaluation {
+/* One of MetricResults, and of whom it is. */
+typedef struct EvalResult {
+    const Metric *metric;
+    const char *model; /* MetricSubject.name */
+    size_t steps;      /* 0: of_model's */
+    size_t number;     /* among the metric's results */
+} EvalResult;
+
+typedef struct Evaluation Evaluation;
+/* Called after each result and row; fresh: it was measured now, not recalled.  False and a sentence
+ * ends the evaluation. */
+typedef bool EvalNews(Evaluation *e, bool fresh, void *context, Error *err);
+
+struct Evaluation {
     MetricSetting setting;
     GridStyle style;              /* of the rows' pictures */
     const Vocabulary *vocabulary; /* of texts: what their states stand for; else NULL.  Not owned */
@@ -37,7 +51,17 @@ typedef struct Evaluation {
     size_t column_count;
     EvalRow rows[EVAL_ROWS_MAX];
     size_t row_count;
-} Evaluation;
+    EvalResult results[EVAL_RESULTS_MAX];
+    size_t result_count;
+    SafetensorsFile *kept; /* evaluation_recall's: what an earlier run measured; or NULL */
+    EvalNews *news;        /* or NULL */
+    void *news_context;
+    /* of evaluation_print_news */
+    size_t measuring;      /* the metric of models whose results may follow; metrics.count: none */
+    size_t printed_metric; /* the first that is not wholly printed */
+    size_t printed_results, printed_rows; /* of that metric; of the table */
+    bool calls_column;
+};
 
 Evaluation *evaluation_create(void);    /* no metric is chosen */
 void evaluation_destroy(Evaluation *e); /* NULL is allowed */
@@ -72,6 +96,20 @@ void evaluation_label(const MetricColumn *column, char text[EVAL_CELL]);
 double evaluation_shown(const MetricColumn *column, double value);
 
 void evaluation_print(const Evaluation *e, FILE *out); /* evaluation_text.c: the table */
+/* What was not printed before; at the end, all that is left.  All of it together is what
+ * evaluation_print prints, but where a sampler with times of its own takes a column of calls that
+ * its first row did not ask for: then the table is printed again. */
+void evaluation_print_news(Evaluation *e, bool end, FILE *out);
+/* evaluation_kept.c: all rows and results to a file, of a run of these facts; and beginning with
+ * those of such a file, which evaluation_measure then does not measure again.  False and a sentence
+ * if it cannot be written; is no such file, or of another run. */
+bool evaluation_keep(const Evaluation *e, const RunFacts *facts, const char *path, Error *err);
+bool evaluation_recall(Evaluation *e, const RunFacts *facts, const char *path, Error *err);
+/* The next row or result, if that is the next of the file: all but the name, which is the
+ * subject's. */
+bool evaluation_kept_row(const Evaluation *e, const char *model, size_t asked, EvalRow *row);
+bool evaluation_kept_result(const Evaluation *e, const Metric *m, const char *model, size_t steps,
+                            double numbers[METRIC_NUMBERS]);
 /* evaluation_json.c: members "samples", those of the metrics, and "rows" of the open object. */
 void evaluation_json(const Evaluation *e, JsonOut *j);
 /* evaluation_report.c: parts of the metrics; table, charts against calls, grids of samples. */

@@ -98,6 +98,19 @@ typedef struct MetricParts {
     bool (*restore_first)(void *state, const Numbers *numbers, Error *err);
 } MetricParts;
 
+/* What a metric of models has found, result by result, so that each can be shown when it is there,
+ * and kept for a run that goes on later. */
+enum { METRIC_NUMBERS = 8 };
+typedef struct MetricResults {
+    size_t numbers; /* of a result, at most METRIC_NUMBERS */
+    size_t (*count)(const void *state);
+    void (*get)(const void *state, size_t i, double *numbers);
+    /* Appends what of_model or of_steps has found of this subject before. */
+    void (*put)(void *state, const MetricSetting *setting, const MetricSubject *subject,
+                size_t steps, const double *numbers);
+    void (*print)(const void *state, size_t i, FILE *out); /* whole lines; of i = 0 with a head */
+} MetricResults;
+
 /* Hooks that are NULL have nothing to do.  state: state_bytes bytes, zeros at first. */
 typedef struct MetricClass {
     const char *name;  /* for --metrics */
@@ -130,10 +143,12 @@ typedef struct MetricClass {
     const MetricColumn *columns;
     size_t column_count;
     double (*floor)(const void *state, size_t column);
-    const MetricParts *parts; /* NULL: it cannot be measured in shards */
+    const MetricParts *parts;     /* NULL: it cannot be measured in shards */
+    const MetricResults *results; /* of of_model and of_steps */
 
     /* What there is to say beside the table.  of_samples: goes on the line below the table with
-     * "; ...", or begins the next one; ends without a newline.  Others: whole lines above it. */
+     * "; ...", or begins the next one; ends without a newline.  Others: whole lines below their
+     * results. */
     void (*print)(const void *state, FILE *out);
     /* Members of the open object. */
     void (*json)(const void *state, JsonOut *j);

@@ -7,6 +7,7 @@
  * length is put in afterwards. */
 #include "nn/formats/safetensors.h"
 
+#include <errno.h>
 #include <float.h>
 #include <math.h>
 #include <stdlib.h>
@@ -474,9 +475,12 @@ bool safetensors_write(SafetensorsWriter *w, const char *path, Error *err)
         return false;
     if (!output_open(&out, path, err))
         return false;
+    errno = 0;
     if (!write_json_header(w, out.file)) {
+        const int cause = errno;
         output_cancel(&out);
-        return error_set(err, "%.200s: could not write the header; expected a seekable file", path);
+        return error_set(err, "%.200s: writing failed: %s", path,
+                         cause != 0 ? strerror(cause) : "the header");
     }
     for (size_t i = 0; i < w->count; i++) {
         const WriterTensor *t = &w->tensors[i];

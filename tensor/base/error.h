@@ -14,7 +14,8 @@ typedef struct Error {
     char text[640];
 } Error;
 
-/* Formats the sentence into err (err may be NULL: the sentence is dropped).  Always returns false,
+/* Formats the sentence into err (err may be NULL: the sentence is dropped); control characters, as
+ * names of files may have them, become question marks.  Always returns false,
  * so that a failing function can say `return error_set(err, "...")`. */
 bool error_set(Error *err, const char *format, ...) PRINTF_LIKE(2, 3);
 

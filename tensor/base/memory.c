@@ -28,6 +28,13 @@ static void default_handler(size_t count, size_t size)
 
 static void (*failure_handler)(size_t count, size_t size) = default_handler;
 
+static void *(*allocate)(size_t bytes) = malloc;
+
+void mem_allocate_by(void *(*function)(size_t bytes))
+{
+    allocate = function != NULL ? function : malloc;
+}
+
 void mem_on_failure(void (*handler)(size_t count, size_t size))
 {
     failure_handler = handler != NULL ? handler : default_handler;
@@ -82,7 +89,7 @@ void *mem_try(size_t count, size_t size)
 
     if (!mem_product(count, size, &bytes) || bytes > SIZE_MAX - SLACK)
         return NULL;
-    unsigned char *base = malloc(bytes + SLACK);
+    unsigned char *base = allocate(bytes + SLACK);
     if (base == NULL)
         return NULL;
     uintptr_t first = (uintptr_t)base + sizeof(Header);

@@ -13,7 +13,8 @@ bool mem_product(size_t a, size_t b, size_t *product);
 /* count*size bytes, aligned to MEM_ALIGN, not initialised; never NULL, also for 0 bytes.  When the
  * product overflows or memory is out, the out-of-memory handler is called with the two factors; it
  * must not return.  The default one prints a sentence to stderr and exits with status 1: all files
- * are written to temporary names and renamed, so nothing finished is lost. */
+ * are written to temporary names and renamed, so nothing finished is lost, and the temporary files
+ * go (unfinished.h). */
 void *mem_alloc(size_t count, size_t size);
 /* As mem_alloc, all bytes zero. */
 void *mem_zeroed(size_t count, size_t size);
@@ -30,6 +31,9 @@ void mem_free(void *p); /* NULL is allowed */
 char *mem_string(const char *text);
 
 void mem_on_failure(void (*handler)(size_t count, size_t size));
+/* For tests: where blocks come from, in place of malloc; it may give NULL, and what it gives is
+ * freed by free.  NULL: malloc again. */
+void mem_allocate_by(void *(*function)(size_t bytes));
 size_t mem_in_use(void); /* bytes asked for and not freed */
 size_t mem_peak(void);   /* largest mem_in_use so far */
 

@@ -27,6 +27,7 @@
 #endif
 
 #include "tensor/base/memory.h"
+#include "tensor/base/unfinished.h"
 
 static volatile sig_atomic_t arrived; /* number of the first signal, 0 before */
 
@@ -333,7 +334,92 @@ static FILE *create_beside(const char *target, char *name, size_t room)
     return out;
 }
 
+/* Whether the open file is what its name leads to: the one that held the lock before may have
+ * removed it between open and lock. */
+static bool is_named(int file, const char *name)
+{
+    struct stat of_file, of_name;
+
+    return fstat(file, &of_file) == 0 && stat(name, &of_name) == 0 &&
+           of_file.st_dev == of_name.st_dev && of_file.st_ino == of_name.st_ino;
+}
+
+/* The locked file; -1 where there can be none, and then *holder is the process that has it, 0 if it
+ * is one that is not seen from here, or -1 if nobody has it. */
+static int lock_name(const char *name, long *holder)
+{
+    *holder = -1;
+    for (int tries = 0; tries < 100; tries++) {
+        struct flock lock = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
+        const int file = open(name, O_RDWR | O_CREAT | O_CLOEXEC, 0666);
+        if (file < 0)
+            return -1;
+        if (fcntl(file, F_SETLK, &lock) != 0) {
+            const bool held = errno == EACCES || errno == EAGAIN;
+            lock.l_pid = 0;
+            if (held && (fcntl(file, F_GETLK, &lock) != 0 || lock.l_type == F_UNLCK))
+                lock.l_pid = 0;
+            *holder = held ? (long)lock.l_pid : -1;
+            close(file);
+            return -1;
+        }
+        if (is_named(file, name))
+            return file;
+        close(file);
+    }
+    return -1;
+}
+
+bool platform_lock(FileLock *lock, const char *path, Error *err)
+{
+    long holder;
+
+    *lock = (FileLock){.file = -1};
+    char *target = follow_links(path);
+    if (target == NULL)
+        return true;
+    lock->name = mem_alloc(strlen(target) + sizeof ".lock", 1);
+    strcat(strcpy(lock->name, target), ".lock");
+    mem_free(target);
+    lock->file = lock_name(lock->name, &holder);
+    if (lock->file >= 0) {
+        unfinished_add(lock->name);
+        return true;
+    }
+    mem_free(lock->name);
+    lock->name = NULL;
+    if (holder < 0)
+        return true;
+    if (holder == 0)
+        return error_set(err, "%.300s: another run is writing it: expected another name", path);
+    return error_set(err, "%.300s: process %ld is writing it: expected another name", path, holder);
+}
+
+void platform_unlock(FileLock *lock)
+{
+    if (lock->name == NULL)
+        return;
+    remove(lock->name); /* before the lock goes */
+    close(lock->file);
+    unfinished_done(lock->name);
+    mem_free(lock->name);
+    *lock = (FileLock){.file = -1};
+}
+
 #else /* plain C */
+
+bool platform_lock(FileLock *lock, const char *path, Error *err)
+{
+    (void)path;
+    (void)err;
+    *lock = (FileLock){.file = -1};
+    return true;
+}
+
+void platform_unlock(FileLock *lock)
+{
+    (void)lock;
+}
 
 double platform_seconds(void)
 {
@@ -539,6 +625,7 @@ bool platform_rename(const char *from, const char *to, Error *err)
 
 static void forget(OutputFile *out)
 {
+    unfinished_done(out->temporary);
     mem_free(out->path);
     mem_free(out->target);
     mem_free(out->temporary);
@@ -562,6 +649,7 @@ bool output_open(OutputFile *out, const char *path, Error *err)
         forget(out);
         return false;
     }
+    unfinished_add(out->temporary);
     return true;
 }
 

@@ -50,6 +50,17 @@ void platform_free_names(FolderNames *names);
  * same name. */
 bool platform_same_file(const char *a, const char *b);
 
+/* That no other run writes the same file: the lock of PATH.lock, beside the file behind all
+ * symbolic links, which the system takes back however the process ends, and which processes see
+ * that do not see each other.  False and a sentence if another process has it.  Where nothing can
+ * be locked (a name that is too long, a folder that cannot be written, plain C), nothing is. */
+typedef struct FileLock {
+    char *name; /* NULL: nothing is locked */
+    int file;
+} FileLock;
+bool platform_lock(FileLock *lock, const char *path, Error *err);
+void platform_unlock(FileLock *lock); /* and removes PATH.lock; zeros are allowed */
+
 /* Whole-file output that is never seen half-written: open writes a new file path.tmp.PID beside it,
  * commit flushes and renames, cancel removes it (and does nothing after commit or a failed open).
  * A symbolic link is written through, and a file that is replaced hands on its permissions.  (Plain

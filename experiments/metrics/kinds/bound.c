@@ -5,10 +5,11 @@
 #include "diffusion/step_bound.h"
 #include "experiments/metrics/kinds/bits.h"
 #include "experiments/metrics/metric.h"
+#include "tensor/base/check.h"
 #include "tensor/base/memory.h"
 #include "tensor/base/text.h"
 
-enum { RESULTS_MAX = 256, COLUMNS = 5, LAMBDAS = 16 };
+enum { RESULTS_MAX = 256, COLUMNS = 5, LAMBDAS = 16, NUMBERS = 6 };
 
 typedef struct BoundResult {
     const char *model;
@@ -88,25 +89,58 @@ static bool of_steps(void *state, const MetricSetting *setting, const MetricSubj
     return true;
 }
 
+static size_t result_count(const void *state)
+{
+    return ((const BoundMetric *)state)->count;
+}
+
+static void get_result(const void *state, size_t i, double *numbers)
+{
+    const StepBound *b = &((const BoundMetric *)state)->results[i].bound;
+    const double all[NUMBERS] = {b->total,  b->error, b->prior,
+                                 b->lambda, b->steps, (double)b->lambdas};
+    memcpy(numbers, all, sizeof all);
+}
+
+static void put_result(void *state, const MetricSetting *setting, const MetricSubject *subject,
+                       size_t steps, const double *numbers)
+{
+    BoundMetric *m = state;
+    (void)setting;
+    TENSOR_CHECK(m->count < RESULTS_MAX, "more than %d bounds", RESULTS_MAX);
+    m->results[m->count++] = (BoundResult){.model = subject->name,
+                                           .steps = steps,
+                                           .bound = {.total = numbers[0],
+                                                     .error = numbers[1],
+                                                     .prior = numbers[2],
+                                                     .lambda = numbers[3],
+                                                     .steps = numbers[4],
+                                                     .lambdas = (size_t)numbers[5]}};
+}
+
+static void print_result(const void *state, size_t i, FILE *out)
+{
+    const BoundResult *r = &((const BoundMetric *)state)->results[i];
+    char text[BITS_TEXT];
+    if (i == 0)
+        fprintf(out, "%-8s %6s %12s %8s %9s %9s %9s\n", "model", "steps", "bits/dim <=", "+-",
+                "prior", "lambda", "steps'");
+    text_print(out, "%-8s %6zu %12.5f %8s %9.5f %9.5f %9.5f", r->model, r->steps, r->bound.total,
+               bits_error_text(r->bound.error, text), r->bound.prior, r->bound.lambda,
+               r->bound.steps);
+    if (r->bound.lambdas > 0)
+        fprintf(out, "  (%zu lambdas)", r->bound.lambdas);
+    fprintf(out, "\n");
+}
+
+static const MetricResults results = {NUMBERS, result_count, get_result, put_result, print_result};
+
 static void print_bound(const void *state, FILE *out)
 {
     const BoundMetric *m = state;
-    char text[BITS_TEXT];
-    if (m->count == 0)
-        return;
-    fprintf(out, "%-8s %6s %12s %8s %9s %9s %9s\n", "model", "steps", "bits/dim <=", "+-", "prior",
-            "lambda", "steps'");
-    for (size_t i = 0; i < m->count; i++) {
-        const BoundResult *r = &m->results[i];
-        text_print(out, "%-8s %6zu %12.5f %8s %9.5f %9.5f %9.5f", r->model, r->steps,
-                   r->bound.total, bits_error_text(r->bound.error, text), r->bound.prior,
-                   r->bound.lambda, r->bound.steps);
-        if (r->bound.lambdas > 0)
-            fprintf(out, "  (%zu lambdas)", r->bound.lambdas);
-        fprintf(out, "\n");
-    }
-    fprintf(out, "bounds of the N-step samplers, %zu %s %s\n", m->pictures.x0.batch,
-            m->pictures.split, m->pictures.name);
+    if (m->count > 0)
+        fprintf(out, "bounds of the N-step samplers, %zu %s %s\n", m->pictures.x0.batch,
+                m->pictures.split, m->pictures.name);
 }
 
 static void json_bound(const void *state, JsonOut *j)
@@ -174,6 +208,7 @@ const MetricClass metric_bound = {
     .prepare = prepare_bound,
     .release = release_bound,
     .of_steps = of_steps,
+    .results = &results,
     .print = print_bound,
     .json = json_bound,
     .report = report_bound,

@@ -1,11 +1,14 @@
 /* elbo: bits that a product model needs for data, by diffusion/elbo.h. */
 #include "diffusion/elbo.h"
 
+#include <string.h>
+
 #include "experiments/metrics/kinds/bits.h"
 #include "experiments/metrics/metric.h"
+#include "tensor/base/check.h"
 #include "tensor/base/text.h"
 
-enum { RESULTS_MAX = 8, TIMES = 256 }; /* models; slices of the integral */
+enum { RESULTS_MAX = 8, TIMES = 256, NUMBERS = 5 }; /* models; slices of the integral; kept */
 
 typedef struct ElboResult {
     const char *model;
@@ -59,20 +62,48 @@ static bool of_model(void *state, const MetricSetting *setting, const MetricSubj
     return true;
 }
 
-static void print_elbo(const void *state, FILE *out)
+static size_t result_count(const void *state)
+{
+    return ((const ElboMetric *)state)->count;
+}
+
+static void get_result(const void *state, size_t i, double *numbers)
+{
+    const Elbo *e = &((const ElboMetric *)state)->results[i].elbo;
+    const double all[NUMBERS] = {e->total, e->error, e->prior, e->diffusion, e->reconstruction};
+    memcpy(numbers, all, sizeof all);
+}
+
+static void put_result(void *state, const MetricSetting *setting, const MetricSubject *subject,
+                       size_t steps, const double *numbers)
+{
+    ElboMetric *m = state;
+    (void)steps;
+    TENSOR_CHECK(m->count < RESULTS_MAX, "more than %d bounds", RESULTS_MAX);
+    m->results[m->count++] = (ElboResult){.model = subject->kind,
+                                          .t_min = subject->t_min,
+                                          .eps = setting->eps,
+                                          .elbo = {.total = numbers[0],
+                                                   .error = numbers[1],
+                                                   .prior = numbers[2],
+                                                   .diffusion = numbers[3],
+                                                   .reconstruction = numbers[4]}};
+}
+
+static void print_result(const void *state, size_t i, FILE *out)
 {
     const ElboMetric *m = state;
+    const ElboResult *r = &m->results[i];
     char text[BITS_TEXT];
-    for (size_t i = 0; i < m->count; i++) {
-        const ElboResult *r = &m->results[i];
-        text_print(out,
-                   "%-8s at most %.4f bits per dimension, +- %s (prior %.4f, diffusion %.4f, "
-                   "reconstruction %.4f; %zu %s %s, t_min %g, eps %g)\n",
-                   r->model, r->elbo.total, bits_error_text(r->elbo.error, text), r->elbo.prior,
-                   r->elbo.diffusion, r->elbo.reconstruction, m->pictures.x0.batch,
-                   m->pictures.split, m->pictures.name, r->t_min, r->eps);
-    }
+    text_print(out,
+               "%-8s at most %.4f bits per dimension, +- %s (prior %.4f, diffusion %.4f, "
+               "reconstruction %.4f; %zu %s %s, t_min %g, eps %g)\n",
+               r->model, r->elbo.total, bits_error_text(r->elbo.error, text), r->elbo.prior,
+               r->elbo.diffusion, r->elbo.reconstruction, m->pictures.x0.batch, m->pictures.split,
+               m->pictures.name, r->t_min, r->eps);
 }
+
+static const MetricResults results = {NUMBERS, result_count, get_result, put_result, print_result};
 
 static void json_elbo(const void *state, JsonOut *j)
 {
@@ -126,7 +157,7 @@ const MetricClass metric_elbo = {
     .prepare = prepare_elbo,
     .release = release_elbo,
     .of_model = of_model,
-    .print = print_elbo,
+    .results = &results,
     .json = json_elbo,
     .report = report_elbo,
 };

@@ -78,6 +78,9 @@ START_TEST(the_command_line_is_remembered)
     word("3");
     provenance_set(count, words);
     ck_assert_str_eq(provenance_command(), "di4c demo --seed 3");
+    word("--resume");
+    provenance_set(count--, words);
+    ck_assert_str_eq(provenance_command(), "di4c demo --seed 3");
     word("--set");
     word("a b='c'");
     word("");

@@ -130,6 +130,29 @@ START_TEST(try_returns_null)
 }
 END_TEST
 
+static size_t asked;
+
+static void *none(size_t bytes)
+{
+    asked = bytes;
+    return NULL;
+}
+
+START_TEST(another_source_may_have_nothing)
+{
+    const size_t before = mem_in_use();
+
+    mem_allocate_by(none);
+    ck_assert_ptr_null(mem_try(3, 5));
+    ck_assert_uint_ge(asked, 15);
+    mem_allocate_by(NULL);
+    void *block = mem_try(3, 5);
+    ck_assert_ptr_nonnull(block);
+    mem_free(block);
+    ck_assert_uint_eq(mem_in_use(), before);
+}
+END_TEST
+
 START_TEST(out_of_memory_exits_with_1)
 {
     mem_alloc(SIZE_MAX / 2, 4);
@@ -292,6 +315,8 @@ START_TEST(an_error_is_a_sentence)
 
     ck_assert(!error_set(&err, "%s: %d entries, expected %d", "file", 3, 4));
     ck_assert_str_eq(err.text, "file: 3 entries, expected 4");
+    ck_assert(!error_set(&err, "%s is \xc3\xa9, \xc2\xa9", "a\x1b[2J\nb\x7f\xc2\x9b\xc2"));
+    ck_assert_str_eq(err.text, "a?[2J?b???\xc2 is \xc3\xa9, \xc2\xa9");
     ck_assert(!error_set(NULL, "dropped %d", 1));
     ck_assert(!error_set(&err, "%2000d", 1)); /* too long: cut, ends with 0 */
     ck_assert_uint_eq(strlen(err.text), sizeof err.text - 1);
@@ -362,6 +387,7 @@ Suite *memory_suite(void)
     tcase_add_test(memory, growth_keeps_all_entries);
     tcase_add_test(memory, strings_are_copied);
     tcase_add_test(memory, try_returns_null);
+    tcase_add_test(memory, another_source_may_have_nothing);
     tcase_add_exit_test(memory, out_of_memory_exits_with_1, 1);
     tcase_add_exit_test(memory, the_handler_gets_both_factors, 7);
     tcase_add_exit_test(memory, no_handler_means_the_default_one, 1);

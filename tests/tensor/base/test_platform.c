@@ -12,6 +12,7 @@
 
 #ifndef DI4C_PLAIN_C
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 #endif
 
@@ -393,6 +394,73 @@ START_TEST(temporaries_are_new)
 }
 END_TEST
 
+/* A process that holds the lock until it is killed. */
+static pid_t holder(void)
+{
+    int ready[2];
+    char byte;
+    FileLock lock;
+
+    ck_assert_int_eq(pipe(ready), 0);
+    const pid_t child = fork();
+    ck_assert_int_ge(child, 0);
+    if (child == 0) {
+        alarm(60);
+        if (platform_lock(&lock, target, NULL))
+            (void)!write(ready[1], "x", 1);
+        for (;;)
+            pause();
+    }
+    ck_assert_int_eq(read(ready[0], &byte, 1), 1);
+    close(ready[0]);
+    close(ready[1]);
+    return child;
+}
+
+START_TEST(one_run_writes_a_file)
+{
+    static const char name[] = FOLDER "/test-platform.file.lock", link[] = FOLDER "/link";
+    char piece[40];
+    Error err = {""};
+    FileLock lock, other;
+    const pid_t child = holder();
+
+    snprintf(piece, sizeof piece, "process %ld is writing it", (long)child);
+    ck_assert(!platform_lock(&lock, target, &err));
+    ck_assert_msg(strstr(err.text, piece) != NULL && strstr(err.text, target) != NULL, "%s",
+                  err.text);
+    platform_unlock(&lock);
+    ck_assert(platform_exists(name));
+    ck_assert_int_eq(symlink("test-platform.file", link), 0);
+    ck_assert(!platform_lock(&lock, link, &err)); /* the same file by another name */
+    remove(link);
+    ck_assert(platform_lock(&other, FOLDER "/other", &err)); /* another file is free */
+    platform_unlock(&other);
+    ck_assert(!platform_exists(FOLDER "/other.lock"));
+    kill(child, SIGKILL);
+    ck_assert(waitpid(child, NULL, 0) == child);
+    ck_assert(platform_exists(name)); /* nobody's */
+    ck_assert_msg(platform_lock(&lock, target, &err), "%s", err.text);
+    ck_assert_ptr_nonnull(lock.name);
+    platform_unlock(&lock);
+    ck_assert(!platform_exists(name) && lock.name == NULL);
+    platform_unlock(&lock);
+}
+END_TEST
+
+START_TEST(where_nothing_can_be_locked_nothing_is)
+{
+    char name[300];
+    FileLock lock;
+    Error err;
+
+    memset(name, 'x', sizeof name - 1);
+    name[sizeof name - 1] = '\0';
+    ck_assert(platform_lock(&lock, name, &err) && lock.name == NULL);
+    ck_assert(platform_lock(&lock, FOLDER "/no/folder/file", &err) && lock.name == NULL);
+}
+END_TEST
+
 START_TEST(names_as_long_as_may_be)
 {
     OutputFile out;
@@ -565,6 +633,8 @@ Suite *platform_suite(void)
     tcase_add_test(files, permissions_are_kept);
     tcase_add_test(files, temporaries_are_not_shared);
     tcase_add_test(files, temporaries_are_new);
+    tcase_add_test(files, one_run_writes_a_file);
+    tcase_add_test(files, where_nothing_can_be_locked_nothing_is);
     tcase_add_test(files, names_as_long_as_may_be);
 #endif
     tcase_add_test(files, cancel_leaves_nothing);

@@ -302,7 +302,11 @@ void check_student_starts_as_teacher(Network *student, Network *teacher)
 {
     enum { BATCH = 3 };
     const size_t n = BATCH * teacher->outputs;
-    const double other[] = {0.0, 0.37, 1.0, 0.1, 0.9, 0.5}; /* two lambdas a sample at most */
+    static const double some[] = {0.0, 0.37, 1.0, 0.1, 0.9, 0.5};
+    double *other = mem_alloc(BATCH * student->lambda_dims, sizeof *other);
+    for (size_t i = 0; i < BATCH * student->lambda_dims; i++) {
+        other[i] = some[i % 6];
+    }
     teacher->initialise(teacher, 1);
     student->initialise(student, 2);
     ck_assert_uint_eq(nn_copy_common(student, teacher), teacher->params.count);
@@ -321,6 +325,7 @@ void check_student_starts_as_teacher(Network *student, Network *teacher)
     ck_assert(change > 1e-3);
     mem_free(expected);
     mem_free(moved);
+    mem_free(other);
 }
 
 void check_loss_gradient(const ParamSet *set, double (*loss)(void *context), void *context,

@@ -3,7 +3,10 @@
 # program packaging/outside against it with pkg-config, with the shared and with the static library, runs
 # both, uninstalls, and sees that nothing is left.
 set -eu
-make=${MAKE:-make} cc=${CC:-cc}
+make=${MAKE:-make} cc=${CC:-cc} own=$cc
+for argument; do # the compiler of the library: its static one may need what only that compiler links
+    case $argument in CC=*) own=${argument#CC=} ;; esac
+done
 place=$(mktemp -d "${TMPDIR:-/tmp}/di4c-install.XXXXXX")
 trap 'rm -rf "$place"' EXIT
 trap 'exit 2' HUP INT TERM
@@ -61,7 +64,7 @@ if command -v pkg-config > "$place/which"; then
         { cat "$place/shared.txt" >&2; wrong "the program on the installed library fails"; }
     tail -n 1 "$place/shared.txt"
     # The same with the static library, with the flags that its private part asks for.
-    "$cc" -std=c99 $strict $(pkg-config --cflags di4c) -o "$place/static" packaging/outside/classifier.c \
+    $own -std=c99 $strict $(pkg-config --cflags di4c) -o "$place/static" packaging/outside/classifier.c \
         "$root/lib/libdi4c.a" $(pkg-config --static --libs-only-other di4c) -lm
     "$place/static" > "$place/static.txt" || wrong "the program on the static library fails"
     cmp "$place/shared.txt" "$place/static.txt" || wrong "the two libraries differ"

@@ -8,8 +8,8 @@ trap 'rm -rf "$out"' EXIT
 trap 'exit 2' HUP INT TERM
 
 # The long ones first, so that none of them is alone at the end.
-slow='conv claims setting_effects option_effects cli inception masked_samplers tour unet'
-slow="$slow gemm threads training theory eigen"
+slow='fid conv claims setting_effects option_effects cli inception masked_samplers tour unet'
+slow="$slow no_memory reproduce gemm threads training theory eigen"
 suites=$("$bin" --list) || exit 2
 {
     for s in $slow; do printf '%s\n' "$suites" | grep -x "$s"; done

@@ -253,7 +253,9 @@ static void unet_initialise(Network *net, uint64_t seed)
     } else {
         nn_conv_init(&u->output, rng);
     }
-    if (u->lambda_map.weight != NULL) {
+    if (u->config.lambda_places && u->config.lambda_dims > 0) {
+        init_lambda(&u->lambda_map, u->config.lambda_gain, rng); /* from 0 lambda dies */
+    } else if (u->lambda_map.weight != NULL) {
         nn_linear_zero(&u->lambda_map); /* a new student is its teacher */
     }
     nn_encoder_initialise(u->base.encoder, rng);

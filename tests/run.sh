@@ -3,6 +3,8 @@
 # is shown when it ends, and the last line counts all checks as Check does.
 set -u
 bin=$1 jobs=${2:-1}
+# The limits of the tests are for what hangs; a busy machine may take its time.
+export CK_TIMEOUT_MULTIPLIER="${CK_TIMEOUT_MULTIPLIER:-5}"
 out=$(mktemp -d "${TMPDIR:-/tmp}/di4c-tests.XXXXXX") || exit 2
 trap 'rm -rf "$out"' EXIT
 trap 'exit 2' HUP INT TERM

@@ -7,9 +7,9 @@
 #include "autograd/axes.h"
 #include "autograd/operations.h"
 #include "tensor/base/check.h"
-#include "tensor/base/threads.h"
 #include "tensor/product/gemm.h"
 #include "tensor/softmax.h"
+#include "tensor/system/threads.h"
 
 typedef struct Attention {
     size_t n, c; /* positions, channels */

@@ -12,9 +12,9 @@
 
 #include "tensor/base/check.h"
 #include "tensor/base/memory.h"
-#include "tensor/base/platform.h"
 #include "tensor/pointwise.h"
 #include "tensor/reduce.h"
+#include "tensor/system/platform.h"
 
 enum { CHUNK_BYTES = 1 << 20 };
 

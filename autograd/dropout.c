@@ -7,8 +7,8 @@
 
 #include "autograd/operations.h"
 #include "tensor/base/check.h"
-#include "tensor/base/threads.h"
 #include "tensor/pointwise.h"
+#include "tensor/system/threads.h"
 
 typedef struct Dropout {
     uint8_t *kept; /* (B, entries per sample): 0 or 1 */

@@ -4,10 +4,10 @@
 #include "autograd/axes.h"
 #include "autograd/operations.h"
 #include "tensor/base/check.h"
-#include "tensor/base/threads.h"
 #include "tensor/picture.h"
 #include "tensor/pointwise.h"
 #include "tensor/reduce.h"
+#include "tensor/system/threads.h"
 
 /* The shape of x with another last axis. */
 static void shape_with_last(size_t shape[TENSOR_MAX_RANK], const Tensor *x, size_t last)

@@ -22,7 +22,7 @@
 #include "tensor/base/check.h"
 #include "tensor/base/memory.h"
 #include "tensor/base/order.h"
-#include "tensor/base/threads.h"
+#include "tensor/system/threads.h"
 
 /* Values v whose c_v is below this share of the largest one are left out: together they are less
  * than 1e-9 of sig, two digits below float32.  Most values are, where noise moves by few states. */

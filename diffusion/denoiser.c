@@ -4,7 +4,7 @@
 #include <string.h>
 
 #include "tensor/base/check.h"
-#include "tensor/base/threads.h"
+#include "tensor/system/threads.h"
 
 static Var *network_forward(const Denoiser *d, Graph *g, const NetworkInput *in)
 {

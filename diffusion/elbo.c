@@ -11,10 +11,10 @@
 #include "diffusion/process/transition.h"
 #include "tensor/base/check.h"
 #include "tensor/base/constants.h"
-#include "tensor/base/cut.h"
 #include "tensor/base/memory.h"
-#include "tensor/base/platform.h"
-#include "tensor/base/threads.h"
+#include "tensor/system/cut.h"
+#include "tensor/system/platform.h"
+#include "tensor/system/threads.h"
 
 enum { BLOCK = 64 };                           /* dimensions of a piece */
 enum { PURPOSE = 0xE1B0, NOISE = 1, END = 2 }; /* random streams */

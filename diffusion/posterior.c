@@ -8,7 +8,7 @@
 #include "tensor/base/check.h"
 #include "tensor/base/constants.h"
 #include "tensor/base/memory.h"
-#include "tensor/base/threads.h"
+#include "tensor/system/threads.h"
 
 static void transpose(double *out, const double *in, size_t S)
 {

@@ -19,8 +19,8 @@
 #include "tensor/base/constants.h"
 #include "tensor/base/memory.h"
 #include "tensor/base/order.h"
-#include "tensor/base/threads.h"
 #include "tensor/product/gemm.h"
+#include "tensor/system/threads.h"
 
 struct ReverseRates {
     const Process *process;

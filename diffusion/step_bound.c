@@ -13,11 +13,11 @@
 #include "nn/encoder.h"
 #include "tensor/base/check.h"
 #include "tensor/base/constants.h"
-#include "tensor/base/cut.h"
 #include "tensor/base/memory.h"
-#include "tensor/base/platform.h"
-#include "tensor/base/threads.h"
 #include "tensor/reduce.h"
+#include "tensor/system/cut.h"
+#include "tensor/system/platform.h"
+#include "tensor/system/threads.h"
 
 enum { PURPOSE = 0x57E9 }; /* of the random streams below */
 enum { STREAM_NOISE, STREAM_ENCODER, STREAM_LAMBDA, STREAM_STEP };

@@ -5,7 +5,7 @@
 #include "diffusion/head/law.h"
 #include "tensor/base/check.h"
 #include "tensor/base/memory.h"
-#include "tensor/base/threads.h"
+#include "tensor/system/threads.h"
 
 typedef struct Rows {
     const Head *head;

@@ -8,7 +8,7 @@
 #include "diffusion/process/marginal.h"
 #include "tensor/base/check.h"
 #include "tensor/base/memory.h"
-#include "tensor/base/threads.h"
+#include "tensor/system/threads.h"
 
 #define TEACHER_PURPOSE UINT64_C(0x54656163) /* apart from the other uses of a seed */
 

@@ -4,8 +4,8 @@
 
 #include "diffusion/head/law_mixture.h"
 #include "tensor/base/check.h"
-#include "tensor/base/threads.h"
 #include "tensor/reduce.h"
+#include "tensor/system/threads.h"
 
 double distill_time(double t_min, double width, Rng *rng)
 {

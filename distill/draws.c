@@ -8,8 +8,8 @@
 #include "diffusion/process/marginal.h"
 #include "distill/distill_term.h"
 #include "tensor/base/check.h"
-#include "tensor/base/cut.h"
-#include "tensor/base/threads.h"
+#include "tensor/system/cut.h"
+#include "tensor/system/threads.h"
 
 #define DISTILL_PURPOSE UINT64_C(0x44693443) /* apart from the other uses of a seed */
 

@@ -28,9 +28,9 @@
 #include "diffusion/head/law_mixture.h"
 #include "distill/distill_term.h"
 #include "tensor/base/check.h"
-#include "tensor/base/cut.h"
 #include "tensor/base/memory.h"
-#include "tensor/base/threads.h"
+#include "tensor/system/cut.h"
+#include "tensor/system/threads.h"
 
 /* Dimensions of one piece of work: at least BLOCK, and at most PIECES pieces a picture, since each
  * has N (N + 1) sums of its own. */

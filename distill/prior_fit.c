@@ -8,8 +8,8 @@
 #include "tensor/base/check.h"
 #include "tensor/base/constants.h"
 #include "tensor/base/memory.h"
-#include "tensor/base/platform.h"
-#include "tensor/base/threads.h"
+#include "tensor/system/platform.h"
+#include "tensor/system/threads.h"
 
 enum { BLOCK = 512, ROUNDS_MAX = 100 };
 static const double ENOUGH = 1e-4;          /* nats a round: then it ends */

@@ -19,8 +19,8 @@
 #include "distill/distill_term.h"
 #include "nn/encoder.h"
 #include "tensor/base/check.h"
-#include "tensor/base/threads.h"
 #include "tensor/reduce.h"
+#include "tensor/system/threads.h"
 
 #define VARIATIONAL_PURPOSE UINT64_C(0x45766964) /* apart from the other uses of a seed */
 

@@ -4,7 +4,7 @@
 
 #include "experiments/cli/provenance.h"
 #include "experiments/commands/commands.h"
-#include "tensor/base/threads.h"
+#include "tensor/system/threads.h"
 
 static void usage(FILE *out)
 {

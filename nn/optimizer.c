@@ -7,11 +7,11 @@
 
 #include "tensor/base/check.h"
 #include "tensor/base/constants.h"
-#include "tensor/base/cut.h"
 #include "tensor/base/memory.h"
-#include "tensor/base/threads.h"
 #include "tensor/pointwise.h"
 #include "tensor/reduce.h"
+#include "tensor/system/cut.h"
+#include "tensor/system/threads.h"
 
 enum { BLOCK = 16384 };
 

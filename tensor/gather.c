@@ -7,8 +7,8 @@
 
 #include <string.h>
 
-#include "tensor/base/cut.h"
-#include "tensor/base/threads.h"
+#include "tensor/system/cut.h"
+#include "tensor/system/threads.h"
 
 enum { STRIP = 32 };
 

@@ -11,8 +11,8 @@
 #include <math.h>
 #include <string.h>
 
-#include "tensor/base/cut.h"
-#include "tensor/base/threads.h"
+#include "tensor/system/cut.h"
+#include "tensor/system/threads.h"
 
 enum { LANES = 16, TASKS = 16, SERIAL_ENTRIES = 1 << 14 };
 

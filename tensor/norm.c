@@ -18,9 +18,9 @@
 #include <math.h>
 
 #include "tensor/base/check.h"
-#include "tensor/base/cut.h"
-#include "tensor/base/threads.h"
 #include "tensor/fast_exp.h"
+#include "tensor/system/cut.h"
+#include "tensor/system/threads.h"
 
 enum { TASKS = 8, SLICE_CHANNELS = 32, SERIAL_ENTRIES = 1 << 14 };
 

@@ -5,7 +5,7 @@
 #include <string.h>
 
 #include "tensor/base/check.h"
-#include "tensor/base/threads.h"
+#include "tensor/system/threads.h"
 
 void tensor_upsample2(float *y, const float *x, size_t batch, size_t h, size_t w, size_t c)
 {

@@ -5,8 +5,8 @@
  * the same bits, however many threads there are. */
 #include "tensor/pointwise.h"
 
-#include "tensor/base/threads.h"
 #include "tensor/fast_exp.h"
+#include "tensor/system/threads.h"
 
 enum { BLOCK = 4096 };
 

@@ -6,8 +6,8 @@
 
 #include <string.h>
 
-#include "tensor/base/threads.h"
 #include "tensor/fast_exp.h"
+#include "tensor/system/threads.h"
 
 enum { LANES = 16, PIECES = 256, PIECE = 4096 };
 

@@ -8,7 +8,7 @@
 #include <math.h>
 
 #include "tensor/base/check.h"
-#include "tensor/base/threads.h"
+#include "tensor/system/threads.h"
 
 /* cosine, sine (rows, half) of p 10000^(-i/half) in row p. */
 static void make_turns(float *cosine, float *sine, size_t rows, size_t half)

@@ -6,8 +6,8 @@
 #include <stdbool.h>
 
 #include "tensor/base/check.h"
-#include "tensor/base/threads.h"
 #include "tensor/fast_exp.h"
+#include "tensor/system/threads.h"
 
 enum { LANES = 16 };
 

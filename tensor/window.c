@@ -6,7 +6,7 @@
 #include <string.h>
 
 #include "tensor/base/check.h"
-#include "tensor/base/threads.h"
+#include "tensor/system/threads.h"
 
 size_t window_places(size_t side, size_t size, size_t stride, size_t pad)
 {

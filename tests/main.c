@@ -10,8 +10,8 @@
 
 #include "experiments/cli/provenance.h"
 #include "experiments/commands/commands.h"
-#include "tensor/base/platform.h"
-#include "tensor/base/threads.h"
+#include "tensor/system/platform.h"
+#include "tensor/system/threads.h"
 #include "tests/suites.h"
 
 static int wanted(const char *name, int argc, char **argv)

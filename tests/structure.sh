@@ -7,7 +7,7 @@ cc=${CC:-cc}
 folders="tensor autograd nn diffusion distill experiments"
 # The rooms, each after those that it may know.  The tour comes before the rest of experiments: it
 # stands for a program outside the tree, which has the library's headers and no others.
-rooms="tensor/base tensor tensor/eigen tensor/product tensor/conv autograd
+rooms="tensor/base tensor/system tensor tensor/eigen tensor/product tensor/conv autograd
     nn/formats nn/formats/packed nn/formats/torch nn nn/mlp nn/unet nn/transformer nn/inception
     diffusion/process diffusion/head diffusion diffusion/sampler diffusion/sampler/methods distill
     experiments/tour experiments/tour/solutions
@@ -16,7 +16,8 @@ rooms="tensor/base tensor tensor/eigen tensor/product tensor/conv autograd
     experiments/metrics/features experiments/metrics/text experiments/metrics
     experiments/metrics/kinds
     experiments/theory/exact experiments/theory/trained experiments/theory
-    experiments/verify experiments/commands experiments experiments/bench"
+    experiments/verify experiments/sampling experiments/commands experiments
+    experiments/bench"
 status=0
 for header in $(for f in $folders; do find $f -name '*.h' | sort; done); do
     printf '#include "%s"\nextern int alone;\n' "$header" |

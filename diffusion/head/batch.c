@@ -8,9 +8,9 @@
 
 #include "diffusion/head/law.h"
 #include "tensor/base/check.h"
-#include "tensor/base/cut.h"
 #include "tensor/base/order.h"
-#include "tensor/base/threads.h"
+#include "tensor/system/cut.h"
+#include "tensor/system/threads.h"
 
 static void point_mass(float *logp, size_t S, size_t at)
 {

@@ -5,8 +5,8 @@
 
 #include "diffusion/head/batch.h"
 #include "tensor/base/check.h"
-#include "tensor/base/threads.h"
 #include "tensor/fast_exp.h"
+#include "tensor/system/threads.h"
 
 static const float LEAST = -87.0f; /* log of the smallest normal float, rounded up */
 

@@ -2,7 +2,7 @@
 #include "diffusion/head/sharpen.h"
 
 #include "tensor/base/check.h"
-#include "tensor/base/cut.h"
+#include "tensor/system/cut.h"
 
 bool diffusion_sharpening_wanted(const Sharpening *s)
 {

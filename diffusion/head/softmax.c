@@ -5,8 +5,8 @@
 #include "diffusion/head/law.h"
 #include "diffusion/head/sharpen.h"
 #include "tensor/base/order.h"
-#include "tensor/base/threads.h"
 #include "tensor/fast_exp.h"
+#include "tensor/system/threads.h"
 
 enum { LANES = 16 };
 

@@ -7,9 +7,9 @@
 #include "diffusion/process/marginal.h"
 #include "diffusion/process/transition.h"
 #include "tensor/base/check.h"
-#include "tensor/base/cut.h"
 #include "tensor/base/memory.h"
-#include "tensor/base/threads.h"
+#include "tensor/system/cut.h"
+#include "tensor/system/threads.h"
 
 typedef struct Sample {
     double t;

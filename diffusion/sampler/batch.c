@@ -8,8 +8,8 @@
 #include "diffusion/sampler/samplers.h"
 #include "tensor/base/check.h"
 #include "tensor/base/memory.h"
-#include "tensor/base/threads.h"
 #include "tensor/fast_exp.h"
+#include "tensor/system/threads.h"
 
 enum { STRATA = 64 };
 

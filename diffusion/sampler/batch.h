@@ -4,7 +4,7 @@
 #define DI4C_DIFFUSION_SAMPLER_BATCH_H
 
 #include "diffusion/sampler/plan.h"
-#include "tensor/base/threads.h"
+#include "tensor/system/threads.h"
 
 /* Purposes of streams; the numbers are part of what a seed means. */
 enum {

@@ -9,8 +9,8 @@
 
 #include "diffusion/sampler/batch.h"
 #include "tensor/base/memory.h"
-#include "tensor/base/platform.h"
 #include "tensor/reduce.h"
+#include "tensor/system/platform.h"
 
 /* Samples that go through the network: all of a batch, or some. */
 typedef struct Call {

@@ -6,9 +6,9 @@
 
 #include "tensor/base/check.h"
 #include "tensor/base/memory.h"
-#include "tensor/base/platform.h"
 #include "tensor/base/rng.h"
-#include "tensor/base/threads.h"
+#include "tensor/system/platform.h"
+#include "tensor/system/threads.h"
 
 enum { MAX_OWN = 16, WARM_UP = 2 };
 

@@ -8,11 +8,11 @@
 
 #include "experiments/bench/bench.h"
 #include "experiments/bench/commands.h"
-#include "tensor/base/cut.h"
 #include "tensor/base/memory.h"
-#include "tensor/base/threads.h"
 #include "tensor/product/gemm.h"
 #include "tensor/product/gemm_tile.h"
+#include "tensor/system/cut.h"
+#include "tensor/system/threads.h"
 
 enum { BLOCK = 64 };
 

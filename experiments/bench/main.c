@@ -3,7 +3,7 @@
 #include <string.h>
 
 #include "experiments/bench/commands.h"
-#include "tensor/base/threads.h"
+#include "tensor/system/threads.h"
 
 static void usage(FILE *out)
 {

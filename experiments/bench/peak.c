@@ -5,8 +5,8 @@
 
 #include "experiments/bench/bench.h"
 #include "tensor/base/memory.h"
-#include "tensor/base/threads.h"
 #include "tensor/product/gemm_tile.h"
+#include "tensor/system/threads.h"
 
 enum {
     /* Numbers that stay in registers: enough vectors to hide the latency of a multiply-add (4

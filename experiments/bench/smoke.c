@@ -11,8 +11,8 @@
 #include "experiments/bench/commands.h"
 #include "experiments/bench/peak.h"
 #include "tensor/base/memory.h"
-#include "tensor/base/threads.h"
 #include "tensor/product/gemm.h"
+#include "tensor/system/threads.h"
 
 enum { ATTEMPTS = 3 };
 

@@ -12,7 +12,7 @@
 #include "experiments/training/training.h"
 #include "tensor/base/check.h"
 #include "tensor/base/memory.h"
-#include "tensor/base/platform.h"
+#include "tensor/system/platform.h"
 
 enum { ROWS = 64, NAME = 40, AXES = 3 };
 static const char WHERE[] = "bench transformer";

@@ -6,8 +6,8 @@
 #include "experiments/bench/profile.h"
 #include "nn/optimizer.h"
 #include "tensor/base/memory.h"
-#include "tensor/base/platform.h"
 #include "tensor/pointwise.h"
+#include "tensor/system/platform.h"
 
 typedef struct Work {
     Model *model;

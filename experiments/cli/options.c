@@ -9,7 +9,7 @@
 #include "tensor/base/check.h"
 #include "tensor/base/memory.h"
 #include "tensor/base/text.h"
-#include "tensor/base/threads.h"
+#include "tensor/system/threads.h"
 
 static const char *program = "di4c";
 

@@ -4,7 +4,7 @@
 #include <string.h>
 
 #include "tensor/base/memory.h"
-#include "tensor/base/platform.h"
+#include "tensor/system/platform.h"
 
 static char *two(const char *a, size_t length, const char *middle, const char *b)
 {

@@ -7,8 +7,8 @@
 #include <string.h>
 
 #include "tensor/base/memory.h"
-#include "tensor/base/platform.h"
 #include "tensor/base/text.h"
+#include "tensor/system/platform.h"
 
 enum { LINE = 256, BAR_MIN = 8, BAR_MAX = 30 };
 static const double REDRAW_SECONDS = 0.1, LINE_SECONDS = 5.0, SMOOTHING = 0.98;

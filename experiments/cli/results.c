@@ -4,7 +4,7 @@
 #include <string.h>
 
 #include "tensor/base/check.h"
-#include "tensor/base/platform.h"
+#include "tensor/system/platform.h"
 
 static const char *value_of(const Option *row)
 {

@@ -8,7 +8,7 @@
 #include "nn/formats/read_file.h"
 #include "nn/formats/sha256.h"
 #include "tensor/base/memory.h"
-#include "tensor/base/platform.h"
+#include "tensor/system/platform.h"
 
 enum { NOTE_MAX = 1 << 20 };
 static const char format[] = "di4c-shard-1";

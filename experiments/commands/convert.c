@@ -15,8 +15,8 @@
 #include "experiments/model/model_meta.h"
 #include "experiments/model/torch_import.h"
 #include "tensor/base/memory.h"
-#include "tensor/base/platform.h"
 #include "tensor/base/text.h"
+#include "tensor/system/platform.h"
 
 static const char *const block_names[TORCH_BLOCKS] = {"net.", "ema.", "adam.m.", "adam.v."};
 static const char group_key[] = "torch.group.";

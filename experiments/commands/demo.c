@@ -14,8 +14,8 @@
 #include "experiments/training/training.h"
 #include "nn/checkpoint.h"
 #include "tensor/base/memory.h"
-#include "tensor/base/platform.h"
 #include "tensor/base/text.h"
+#include "tensor/system/platform.h"
 
 enum { DEMO_SAMPLES = 4000, DEMO_BATCH = 500 };
 static const CountList demo_steps = {6, {1, 2, 4, 8, 16, 32}};

@@ -9,19 +9,19 @@
 #include "experiments/commands/commands.h"
 #include "experiments/commands/eval_json.h"
 #include "experiments/commands/measures.h"
-#include "experiments/commands/models.h"
-#include "experiments/commands/sampler_options.h"
 #include "experiments/data/batches.h"
 #include "experiments/data/datasets.h"
 #include "experiments/data/law/exact_denoiser.h"
 #include "experiments/metrics/evaluation.h"
 #include "experiments/metrics/outside_samples.h"
 #include "experiments/metrics/statistics.h"
+#include "experiments/sampling/models.h"
+#include "experiments/sampling/sampler_options.h"
 #include "nn/formats/byte_order.h"
 #include "nn/formats/csv.h"
 #include "nn/formats/sha256.h"
 #include "tensor/base/memory.h"
-#include "tensor/base/platform.h"
+#include "tensor/system/platform.h"
 
 typedef struct EvalOptions {
     const char *model, *teacher, *data, *samples, *metrics, *json, *report, *shard, *statistics;

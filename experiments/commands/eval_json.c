@@ -4,7 +4,7 @@
 #include <stdlib.h>
 
 #include "experiments/cli/provenance.h"
-#include "tensor/base/platform.h"
+#include "tensor/system/platform.h"
 
 bool eval_json_write(const char *path, const RunFacts *facts, const Evaluation *e, Error *err)
 {

@@ -4,12 +4,12 @@
 #include <string.h>
 
 #include "experiments/cli/paths.h"
-#include "experiments/commands/models.h"
 #include "experiments/metrics/evaluation.h"
+#include "experiments/sampling/models.h"
 #include "nn/formats/csv.h"
 #include "tensor/base/memory.h"
-#include "tensor/base/platform.h"
 #include "tensor/base/text.h"
+#include "tensor/system/platform.h"
 
 enum { BATCH = 250, NAME = 48, COLUMNS_MAX = 1 + OPTION_LIST_MAX * METRIC_COLUMNS_MAX };
 

@@ -5,8 +5,8 @@
 #include "experiments/cli/results.h"
 #include "experiments/commands/commands.h"
 #include "experiments/commands/eval_json.h"
-#include "experiments/commands/merge_samples.h"
 #include "experiments/metrics/statistics.h"
+#include "experiments/sampling/merge_samples.h"
 #include "tensor/base/memory.h"
 
 typedef struct MergeOptions {

@@ -7,16 +7,16 @@
 #include "experiments/cli/provenance.h"
 #include "experiments/cli/results.h"
 #include "experiments/commands/commands.h"
-#include "experiments/commands/models.h"
-#include "experiments/commands/sample_stream.h"
-#include "experiments/commands/sampler_options.h"
 #include "experiments/data/text/rendering.h"
 #include "experiments/data/text/template.h"
+#include "experiments/sampling/models.h"
+#include "experiments/sampling/sample_stream.h"
+#include "experiments/sampling/sampler_options.h"
 #include "nn/formats/npy.h"
 #include "nn/formats/packed/png.h"
 #include "tensor/base/memory.h"
-#include "tensor/base/platform.h"
 #include "tensor/base/text.h"
+#include "tensor/system/platform.h"
 
 typedef struct SampleOptions {
     const char *model, *teacher, *out, *shard, *prompt, *blanks;

@@ -7,8 +7,8 @@
 #include "experiments/commands/commands.h"
 #include "experiments/theory/theory.h"
 #include "tensor/base/memory.h"
-#include "tensor/base/platform.h"
 #include "tensor/base/text.h"
+#include "tensor/system/platform.h"
 
 enum { NAMES = 256 };
 

@@ -14,9 +14,9 @@
 #include "experiments/training/training.h"
 #include "nn/formats/csv.h"
 #include "tensor/base/memory.h"
-#include "tensor/base/platform.h"
 #include "tensor/base/text.h"
 #include "tensor/conv/conv.h"
+#include "tensor/system/platform.h"
 
 typedef struct TrainOptions {
     const char *data, *out, *preset, *log, *conv, *teacher, *rates;

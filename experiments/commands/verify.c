@@ -3,7 +3,7 @@
 #include "experiments/cli/paths.h"
 #include "experiments/commands/commands.h"
 #include "tensor/base/memory.h"
-#include "tensor/base/platform.h"
+#include "tensor/system/platform.h"
 
 /* The results may fall neither on a model nor on what is read. */
 static bool check_name(const char *dir, const char *json, Error *err)

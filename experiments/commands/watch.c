@@ -7,13 +7,13 @@
 #include "experiments/cli/provenance.h"
 #include "experiments/cli/results.h"
 #include "experiments/commands/commands.h"
-#include "experiments/commands/models.h"
-#include "experiments/commands/sampler_options.h"
 #include "experiments/data/text/escape.h"
 #include "experiments/report/terminal.h"
+#include "experiments/sampling/models.h"
+#include "experiments/sampling/sampler_options.h"
 #include "tensor/base/memory.h"
-#include "tensor/base/platform.h"
 #include "tensor/base/text.h"
+#include "tensor/system/platform.h"
 
 typedef struct WatchOptions {
     const char *model, *teacher, *out;

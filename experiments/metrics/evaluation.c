@@ -8,8 +8,8 @@
 #include "experiments/data/text/rendering.h"
 #include "tensor/base/check.h"
 #include "tensor/base/memory.h"
-#include "tensor/base/platform.h"
 #include "tensor/base/text.h"
+#include "tensor/system/platform.h"
 
 Evaluation *evaluation_create(void)
 {

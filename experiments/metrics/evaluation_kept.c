@@ -10,7 +10,7 @@
 #include "nn/formats/byte_order.h"
 #include "tensor/base/arena.h"
 #include "tensor/base/memory.h"
-#include "tensor/base/platform.h"
+#include "tensor/system/platform.h"
 
 enum { KEY = 96, CHUNK = 65536 };
 static const char format[] = "di4c-evaluation-1";

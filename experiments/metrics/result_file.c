@@ -8,8 +8,8 @@
 #include "experiments/cli/paths.h"
 #include "nn/formats/read_file.h"
 #include "tensor/base/memory.h"
-#include "tensor/base/platform.h"
 #include "tensor/base/text.h"
+#include "tensor/system/platform.h"
 
 enum { MOST_BYTES = 16 << 20, MOST_NOTE = 64 << 10, HASH = 64, SHOWN = 16, WHERE = 300 };
 

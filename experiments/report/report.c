@@ -11,8 +11,8 @@
 #include "nn/formats/csv.h"
 #include "tensor/base/check.h"
 #include "tensor/base/memory.h"
-#include "tensor/base/platform.h"
 #include "tensor/base/text.h"
+#include "tensor/system/platform.h"
 
 enum { CURVE_POINTS = 1000 };
 

@@ -8,8 +8,8 @@
 #include "experiments/theory/exact/mixture.h"
 #include "experiments/theory/theory.h"
 #include "tensor/base/memory.h"
-#include "tensor/base/platform.h"
 #include "tensor/base/text.h"
+#include "tensor/system/platform.h"
 
 enum { POINTS = 6, MAX_SERIES = 8, STARTS = 16 }; /* K = 1, 2, 4 .. 32 */
 static const double WORK = 3e9;                   /* terms of all starts together */

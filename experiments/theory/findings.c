@@ -12,7 +12,7 @@
 #include "nn/formats/json_writer.h"
 #include "tensor/base/check.h"
 #include "tensor/base/memory.h"
-#include "tensor/base/platform.h"
+#include "tensor/system/platform.h"
 
 typedef struct Field {
     const char *key;

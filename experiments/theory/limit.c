@@ -8,8 +8,8 @@
 #include "experiments/theory/exact/world.h"
 #include "experiments/theory/theory.h"
 #include "experiments/theory/trained/limit_run.h"
-#include "tensor/base/platform.h"
 #include "tensor/base/text.h"
+#include "tensor/system/platform.h"
 
 enum { POINTS = 9, LAWS = 6, DIMS = 3, SHOWN = 3, GAINS = 7, TEXT = 24, NAME = 48 };
 enum { MOST_PATTERNS = 1024, PASSES = 256 }; /* of a world; of the network a step */

@@ -12,8 +12,8 @@
 #include "experiments/theory/exact/world.h"
 #include "experiments/theory/theory.h"
 #include "tensor/base/memory.h"
-#include "tensor/base/platform.h"
 #include "tensor/base/text.h"
+#include "tensor/system/platform.h"
 
 enum { POINTS = 8, MAX_SERIES = 12, FIT_FROM = 3 /* N = 8 */ };
 static const double TOLERANCE = 1e-12;

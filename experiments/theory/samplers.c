@@ -13,7 +13,7 @@
 #include "experiments/theory/theory.h"
 #include "tensor/base/larger.h"
 #include "tensor/base/memory.h"
-#include "tensor/base/platform.h"
+#include "tensor/system/platform.h"
 
 enum { POINTS = 7, DRAWN_POINTS = 5 }; /* N = 1, 2, 4 .. 64; by draws to 16 */
 enum { MAX_SERIES = 12, DRAWS = 20000, FLOOR_SETS = 10 };

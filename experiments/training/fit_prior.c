@@ -8,7 +8,7 @@
 #include "nn/encoder.h"
 #include "tensor/base/check.h"
 #include "tensor/base/memory.h"
-#include "tensor/base/platform.h"
+#include "tensor/system/platform.h"
 
 /* Batches of draws: fitted to, at most, and to look at the result by. */
 enum { BATCH = 256, FITTED_MOST = 128, MORE = 16 };

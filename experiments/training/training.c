@@ -11,9 +11,9 @@
 #include "experiments/training/targets.h"
 #include "nn/formats/csv.h"
 #include "tensor/base/memory.h"
-#include "tensor/base/platform.h"
 #include "tensor/base/text.h"
 #include "tensor/reduce.h"
+#include "tensor/system/platform.h"
 
 /* The columns that every log has; those of the objective follow. */
 static const char *const common_columns[] = {"step", "loss", "grad_norm", "lr"};

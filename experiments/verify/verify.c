@@ -8,9 +8,9 @@
 #include "nn/formats/json_writer.h"
 #include "nn/formats/read_file.h"
 #include "tensor/base/memory.h"
-#include "tensor/base/platform.h"
 #include "tensor/base/text.h"
 #include "tensor/conv/conv.h"
+#include "tensor/system/platform.h"
 
 /* ---- one case ---- */
 

@@ -9,7 +9,7 @@
 #include "nn/formats/read_file.h"
 #include "tensor/base/check.h"
 #include "tensor/base/memory.h"
-#include "tensor/base/platform.h"
+#include "tensor/system/platform.h"
 
 typedef struct TypeFacts {
     char name[4];

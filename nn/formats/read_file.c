@@ -3,7 +3,7 @@
 #include <stdio.h>
 
 #include "tensor/base/memory.h"
-#include "tensor/base/platform.h"
+#include "tensor/system/platform.h"
 
 size_t read_file_start(const char *path, void *out, size_t most)
 {

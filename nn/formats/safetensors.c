@@ -18,7 +18,7 @@
 #include "nn/formats/read_file.h"
 #include "tensor/base/check.h"
 #include "tensor/base/memory.h"
-#include "tensor/base/platform.h"
+#include "tensor/system/platform.h"
 
 enum {
     HEADER_LIMIT = 100 * 1000 * 1000, /* as in the format's own library */

@@ -15,8 +15,8 @@
 #include "nn/layers.h"
 #include "nn/optimizer.h"
 #include "tensor/base/text.h"
-#include "tensor/base/threads.h"
 #include "tensor/base/version.h"
+#include "tensor/system/threads.h"
 
 enum { ARMS = 3, HIDDEN = 32, POINTS = 300, STEPS = 400 };
 

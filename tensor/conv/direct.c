@@ -12,9 +12,9 @@
 
 #include <string.h>
 
-#include "tensor/base/cut.h"
-#include "tensor/base/threads.h"
 #include "tensor/product/gemm_tile.h"
+#include "tensor/system/cut.h"
+#include "tensor/system/threads.h"
 
 enum {
     TASK_PIXELS = 192,    /* at least so many grid pixels per task, where the batch has them */

@@ -16,10 +16,10 @@
  * pictures has its own sum, and the sums are added in the order of the blocks. */
 #include <string.h>
 
-#include "tensor/base/cut.h"
-#include "tensor/base/threads.h"
 #include "tensor/conv/direct.h"
 #include "tensor/product/gemm_tile.h"
+#include "tensor/system/cut.h"
+#include "tensor/system/threads.h"
 
 enum {
     GROUP_PIXELS = 256, /* small pictures are summed in groups of so many pixels at least */

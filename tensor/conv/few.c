@@ -9,9 +9,9 @@
  * A task takes a band of rows of one picture and forms z for one more row on either side. */
 #include "tensor/conv/few.h"
 
-#include "tensor/base/cut.h"
-#include "tensor/base/threads.h"
 #include "tensor/product/gemm_tile.h"
+#include "tensor/system/cut.h"
+#include "tensor/system/threads.h"
 
 enum {
     TASK_PIXELS = 512, /* about so many a task */

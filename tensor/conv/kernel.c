@@ -14,11 +14,11 @@
 #include <string.h>
 
 #include "tensor/base/check.h"
-#include "tensor/base/cut.h"
 #include "tensor/base/memory.h"
-#include "tensor/base/threads.h"
 #include "tensor/conv/winograd.h"
 #include "tensor/product/gemm_tile.h"
+#include "tensor/system/cut.h"
+#include "tensor/system/threads.h"
 #include "tensor/window.h"
 
 enum {

@@ -22,11 +22,11 @@
  * core has just written is slower than making U twice. */
 #include "tensor/conv/winograd.h"
 
-#include "tensor/base/cut.h"
-#include "tensor/base/threads.h"
 #include "tensor/conv/winograd_square.h"
 #include "tensor/conv/winograd_squares.h"
 #include "tensor/product/gemm_tile.h"
+#include "tensor/system/cut.h"
+#include "tensor/system/threads.h"
 
 enum {
     SKEW = 16,               /* entries that keep the 36 matrices off the same cache lines */

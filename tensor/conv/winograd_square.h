@@ -5,7 +5,7 @@
 
 #include <stddef.h>
 
-#include "tensor/base/cut.h"
+#include "tensor/system/cut.h"
 
 enum {
     WINO_OUT = 4,                        /* side of a square of outputs */

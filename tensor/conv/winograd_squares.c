@@ -3,8 +3,8 @@
 
 #include <string.h>
 
-#include "tensor/base/cut.h"
 #include "tensor/conv/winograd_square.h"
+#include "tensor/system/cut.h"
 
 Squares wino_squares(const ConvShape *s)
 {

@@ -9,12 +9,12 @@
  * is in the cache: written and read as a whole, dU would cost more time than the products. */
 #include <string.h>
 
-#include "tensor/base/cut.h"
-#include "tensor/base/threads.h"
 #include "tensor/conv/winograd.h"
 #include "tensor/conv/winograd_square.h"
 #include "tensor/conv/winograd_squares.h"
 #include "tensor/product/gemm_tile.h"
+#include "tensor/system/cut.h"
+#include "tensor/system/threads.h"
 
 enum {
     SKEW = 16,               /* entries that keep rows and matrices off the same cache lines */

@@ -12,10 +12,10 @@
 #include <float.h>
 #include <math.h>
 
-#include "tensor/base/cut.h"
 #include "tensor/base/larger.h"
 #include "tensor/base/memory.h"
 #include "tensor/eigen/tridiagonal.h"
+#include "tensor/system/cut.h"
 
 enum {
     MOST_STEPS = 60, /* QL steps for one eigenvalue; two are usual */

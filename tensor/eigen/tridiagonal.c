@@ -17,8 +17,8 @@
 #include <math.h>
 #include <string.h>
 
-#include "tensor/base/cut.h"
 #include "tensor/base/memory.h"
+#include "tensor/system/cut.h"
 
 enum {
     LANES = 16,

@@ -13,11 +13,11 @@
 
 #include <math.h>
 
-#include "tensor/base/cut.h"
-#include "tensor/base/threads.h"
 #include "tensor/fast_exp.h"
 #include "tensor/product/gemm.h"
 #include "tensor/softmax.h"
+#include "tensor/system/cut.h"
+#include "tensor/system/threads.h"
 
 enum {
     BLOCK_SCORES = 1 << 17, /* entries of a block of S: 512 KiB */

@@ -1,8 +1,8 @@
 /* Matrix products in double: both operands are copied into panels (rows of A in fours, columns of
  * B as wide as the tile, padded with zeros), so one inner loop serves all four forms. */
-#include "tensor/base/cut.h"
-#include "tensor/base/threads.h"
 #include "tensor/product/gemm.h"
+#include "tensor/system/cut.h"
+#include "tensor/system/threads.h"
 
 enum {
     ROWS = 4,

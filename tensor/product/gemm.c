@@ -10,10 +10,10 @@
 #include <stdint.h>
 
 #include "tensor/base/check.h"
-#include "tensor/base/cut.h"
 #include "tensor/base/memory.h"
-#include "tensor/base/threads.h"
 #include "tensor/product/gemm_tile.h"
+#include "tensor/system/cut.h"
+#include "tensor/system/threads.h"
 
 enum {
     CHUNK_COLUMNS = 2048, /* columns and depth copied at once: bounds the scratch memory */

@@ -8,7 +8,7 @@
 #include "autograd/gradient_check.h"
 #include "autograd/operations.h"
 #include "tensor/base/memory.h"
-#include "tensor/base/threads.h"
+#include "tensor/system/threads.h"
 
 enum { MAX_IN = 5 };
 

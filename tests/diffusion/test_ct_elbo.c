@@ -10,7 +10,7 @@
 #include <string.h>
 
 #include "tensor/base/memory.h"
-#include "tensor/base/threads.h"
+#include "tensor/system/threads.h"
 #include "tests/tools/mild_process.h"
 
 typedef struct Case {

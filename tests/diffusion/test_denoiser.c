@@ -7,7 +7,7 @@
 
 #include "autograd/operations.h"
 #include "nn/mlp/mlp.h"
-#include "tensor/base/threads.h"
+#include "tensor/system/threads.h"
 
 enum { B = 7, D = 4, S = 3, L = 2 };
 

@@ -10,7 +10,7 @@
 
 #include "experiments/data/law/exact_denoiser.h"
 #include "tensor/base/memory.h"
-#include "tensor/base/threads.h"
+#include "tensor/system/threads.h"
 #include "tests/tools/one_thread.h"
 
 enum { D = 2, S = 4, PATTERNS = 5 };

@@ -8,7 +8,7 @@
 #include "diffusion/step_bound.h"
 #include "nn/encoder.h"
 #include "nn/mlp/mlp.h"
-#include "tensor/base/threads.h"
+#include "tensor/system/threads.h"
 #include "tests/tools/network_checks.h"
 #include "tests/tools/sampler_worlds.h"
 

@@ -9,7 +9,7 @@
 
 #include "nn/mlp/mlp.h"
 #include "tensor/base/memory.h"
-#include "tensor/base/threads.h"
+#include "tensor/system/threads.h"
 #include "tests/tools/mild_process.h"
 #include "tests/tools/statistics.h"
 

@@ -10,7 +10,7 @@
 #include "experiments/data/batches.h"
 #include "experiments/training/training.h"
 #include "tensor/base/memory.h"
-#include "tensor/base/platform.h"
+#include "tensor/system/platform.h"
 #include "tests/tools/toys.h"
 
 enum { BATCH = 6, STEPS = 3, CHUNKS = 7, KINDS = 5, BLOCKS = 3 };

@@ -11,7 +11,7 @@
 #include "distill/draws.h"
 #include "nn/mlp/mlp.h"
 #include "tensor/base/memory.h"
-#include "tensor/base/threads.h"
+#include "tensor/system/threads.h"
 
 enum { B = 5, D = 6, S = 4, N = 3 };
 

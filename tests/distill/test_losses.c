@@ -9,7 +9,7 @@
 #include <string.h>
 
 #include "tensor/base/memory.h"
-#include "tensor/base/threads.h"
+#include "tensor/system/threads.h"
 
 /* Everything in one struct, so that a difference quotient can change one number. */
 typedef struct Case {

@@ -6,8 +6,8 @@
 
 #include "distill/prior_fit.h"
 #include "tensor/base/memory.h"
-#include "tensor/base/platform.h"
-#include "tensor/base/threads.h"
+#include "tensor/system/platform.h"
+#include "tensor/system/threads.h"
 #include "tests/tools/toy_prior.h"
 
 enum { N = 20000 };

@@ -11,8 +11,8 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "tensor/base/platform.h"
-#include "tensor/base/threads.h"
+#include "tensor/system/platform.h"
+#include "tensor/system/threads.h"
 
 static const char *const variables[] = {"OMP_WAIT_POLICY", "GOMP_SPINCOUNT", "KMP_BLOCKTIME",
                                         "KMP_LIBRARY"};

@@ -15,7 +15,7 @@
 #include "nn/formats/json.h"
 #include "nn/formats/npy.h"
 #include "tensor/base/memory.h"
-#include "tensor/base/platform.h"
+#include "tensor/system/platform.h"
 #include "tests/tools/cli.h"
 #include "tests/tools/cli_models.h"
 #include "tests/tools/toys.h"

@@ -11,7 +11,7 @@
 #endif
 
 #include "tensor/base/memory.h"
-#include "tensor/base/platform.h"
+#include "tensor/system/platform.h"
 #include "tests/tools/cli.h"
 #include "tests/tools/cli_models.h"
 #include "tests/tools/toys.h"

@@ -8,7 +8,7 @@
 #include "nn/formats/buffer.h"
 #include "nn/formats/sha256.h"
 #include "tensor/base/memory.h"
-#include "tensor/base/platform.h"
+#include "tensor/system/platform.h"
 #include "tests/tools/data_files.h"
 #include "tests/tools/toys.h"
 

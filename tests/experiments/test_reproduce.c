@@ -9,7 +9,7 @@
 #include <string.h>
 
 #include "tensor/base/memory.h"
-#include "tensor/base/platform.h"
+#include "tensor/system/platform.h"
 #include "tests/tools/toys.h"
 
 #ifndef DI4C_PLAIN_C

@@ -4,9 +4,9 @@
 
 #include "experiments/cli/options.h"
 #include "experiments/cli/shard.h"
-#include "experiments/commands/sampler_options.h"
 #include "experiments/model/config.h"
 #include "experiments/model/presets.h"
+#include "experiments/sampling/sampler_options.h"
 #include "tensor/base/check.h"
 #include "tensor/base/memory.h"
 #include "tensor/base/text.h"

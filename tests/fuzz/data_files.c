@@ -5,7 +5,7 @@
 #include "experiments/data/readers/idx.h"
 #include "tensor/base/check.h"
 #include "tensor/base/memory.h"
-#include "tensor/base/platform.h"
+#include "tensor/system/platform.h"
 #include "tests/fuzz/fuzz.h"
 
 /* Every state below the number of states, every label below the number of classes. */

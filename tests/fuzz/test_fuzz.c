@@ -7,8 +7,8 @@
 
 #include "nn/formats/read_file.h"
 #include "tensor/base/memory.h"
-#include "tensor/base/platform.h"
 #include "tensor/base/rng.h"
+#include "tensor/system/platform.h"
 #include "tests/fuzz/fuzz.h"
 
 enum { BEGINNINGS = 10, CHANGES = 40 };

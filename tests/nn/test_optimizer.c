@@ -7,7 +7,7 @@
 
 #include "nn/optimizer.h"
 #include "tensor/base/memory.h"
-#include "tensor/base/threads.h"
+#include "tensor/system/threads.h"
 
 Suite *optimizer_suite(void);
 

@@ -8,8 +8,8 @@
 
 #include "tensor/base/memory.h"
 #include "tensor/base/rng.h"
-#include "tensor/base/threads.h"
 #include "tensor/norm.h"
+#include "tensor/system/threads.h"
 
 /* What a shape needs; dx, dshift, dgamma, dbeta start with random numbers, since gradients are
  * added. */

@@ -7,7 +7,7 @@
 #include "tensor/base/larger.h"
 #include "tensor/base/memory.h"
 #include "tensor/base/rng.h"
-#include "tensor/base/threads.h"
+#include "tensor/system/threads.h"
 #include "tensor/window.h"
 
 static const WindowShape shapes[] = {

@@ -2,7 +2,7 @@
 
 #include <check.h>
 
-#include "tensor/base/platform.h"
+#include "tensor/system/platform.h"
 #include "tests/tools/cli.h"
 #include "tests/tools/toys.h"
 

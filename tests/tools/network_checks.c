@@ -6,8 +6,8 @@
 #include <string.h>
 
 #include "tensor/base/memory.h"
-#include "tensor/base/threads.h"
 #include "tensor/pointwise.h"
+#include "tensor/system/threads.h"
 
 Network *made(Network *net, const Error *err)
 {

@@ -1,6 +1,6 @@
 #include "tests/tools/one_thread.h"
 
-#include "tensor/base/threads.h"
+#include "tensor/system/threads.h"
 
 static void set_one(void)
 {

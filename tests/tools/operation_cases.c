@@ -4,7 +4,7 @@
 #include <string.h>
 
 #include "tensor/base/rng.h"
-#include "tensor/base/threads.h"
+#include "tensor/system/threads.h"
 
 Arena *operation_pool;
 static const OperationTable *table;

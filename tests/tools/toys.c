@@ -8,9 +8,9 @@
 
 #include "experiments/model/presets.h"
 #include "tensor/base/memory.h"
-#include "tensor/base/platform.h"
 #include "tensor/base/rng.h"
-#include "tensor/base/threads.h"
+#include "tensor/system/platform.h"
+#include "tensor/system/threads.h"
 
 enum { NAMES = 64, NAME = 160 };
 static char folder[64], names[NAMES][NAME];

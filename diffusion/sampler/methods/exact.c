@@ -25,7 +25,7 @@
 #include "diffusion/sampler/methods/rate_bound.h"
 #include "tensor/base/check.h"
 #include "tensor/base/memory.h"
-#include "tensor/base/threads.h"
+#include "tensor/system/threads.h"
 
 typedef struct Chain {
     double clock;  /* B(0, t) of the sample */

@@ -1,7 +1,7 @@
 /* The posterior sampler: an exact draw of p_{s|t}^d(x_s) = sum_a q(x_s|x_t,a) p^d(a|x_t), by
  * drawing x_0 ~ p^d(.|x_t) first and then x_s ~ q(. | x_t, x_0): O(S) a dimension. */
 #include "diffusion/sampler/batch.h"
-#include "tensor/base/threads.h"
+#include "tensor/system/threads.h"
 
 static size_t plan_posterior(const SamplerSettings *settings, double t, double s,
                              SamplerCall *calls)

@@ -5,7 +5,7 @@
 #include "experiments/data/dataset_kind.h"
 #include "experiments/data/readers/reading.h"
 #include "tensor/base/memory.h"
-#include "tensor/base/platform.h"
+#include "tensor/system/platform.h"
 
 enum { CIFAR_SIDE = 32, CIFAR_PLANE = 1024, CIFAR_RECORD = 3073, CIFAR_FILES = 5 };
 

@@ -7,7 +7,7 @@
 #include "experiments/data/readers/npy_levels.h"
 #include "nn/formats/npy.h"
 #include "tensor/base/memory.h"
-#include "tensor/base/platform.h"
+#include "tensor/system/platform.h"
 
 enum { MAX_SIDE = 4096, LEVELS = 256 };
 

@@ -7,7 +7,7 @@
 #include "experiments/data/readers/reading.h"
 #include "nn/formats/packed/png_read.h"
 #include "tensor/base/memory.h"
-#include "tensor/base/platform.h"
+#include "tensor/system/platform.h"
 
 enum { TEST_EVERY = 10 };
 

@@ -5,7 +5,7 @@
 
 #include "nn/formats/buffer.h"
 #include "tensor/base/memory.h"
-#include "tensor/base/platform.h"
+#include "tensor/system/platform.h"
 
 char *reading_path(const char *folder, const char *name)
 {

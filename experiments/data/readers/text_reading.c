@@ -7,7 +7,7 @@
 #include "experiments/data/text/escape.h"
 #include "tensor/base/check.h"
 #include "tensor/base/memory.h"
-#include "tensor/base/platform.h"
+#include "tensor/system/platform.h"
 
 enum { BLOCK = 65536 };
 

@@ -13,7 +13,7 @@
 #include "nn/optimizer.h"
 #include "tensor/base/check.h"
 #include "tensor/base/memory.h"
-#include "tensor/base/platform.h"
+#include "tensor/system/platform.h"
 
 enum { WIDTH_1 = 32, WIDTH_2 = 64, BATCH = 128, STEPS = 2500, EVAL_BATCH = 256, PARAMS = 8 };
 static const double learning_rate = 2e-3, dropout_rate = 0.3;

@@ -8,7 +8,7 @@
 #include "experiments/data/batches.h"
 #include "tensor/base/check.h"
 #include "tensor/base/memory.h"
-#include "tensor/base/platform.h"
+#include "tensor/system/platform.h"
 
 bool inception_eye_open(InceptionEye *eye, Error *err)
 {

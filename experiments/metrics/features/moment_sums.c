@@ -6,8 +6,8 @@
 
 #include "nn/formats/byte_order.h"
 #include "tensor/base/check.h"
-#include "tensor/base/cut.h"
 #include "tensor/base/memory.h"
+#include "tensor/system/cut.h"
 
 /* x + c - c is x rounded to a multiple of 2^-b, if c = 3/2 2^(52 - b) and |x| < 2^(51 - b). */
 static const double CUT_SUM[MOMENT_PARTS] = {0x1.8p+31, 0x1.8p+2};     /* b: 21, 50 */

@@ -9,8 +9,8 @@
 #include "experiments/metrics/metric.h"
 #include "nn/formats/byte_order.h"
 #include "tensor/base/memory.h"
-#include "tensor/base/platform.h"
 #include "tensor/base/text.h"
+#include "tensor/system/platform.h"
 
 /* ---- the distance ---- */
 

@@ -18,7 +18,7 @@
 #include "tensor/base/larger.h"
 #include "tensor/base/memory.h"
 #include "tensor/base/rng.h"
-#include "tensor/base/threads.h"
+#include "tensor/system/threads.h"
 
 enum { EM_STEPS = 200, DESCENT_STEPS = 1000, FIT_STREAM = 0x417 };
 static const double RATE_FIRST = 0.1, RATE_LAST = 1e-5;   /* of Adam */

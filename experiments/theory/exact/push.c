@@ -7,9 +7,9 @@
 #include "diffusion/sampler/sampler.h"
 #include "experiments/theory/exact/joint.h"
 #include "tensor/base/check.h"
-#include "tensor/base/cut.h"
 #include "tensor/base/memory.h"
-#include "tensor/base/threads.h"
+#include "tensor/system/cut.h"
+#include "tensor/system/threads.h"
 
 enum { MAX_TERMS = 400000000, BLOCKS = 16 };
 

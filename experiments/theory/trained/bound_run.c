@@ -10,7 +10,7 @@
 #include "experiments/theory/exact/joint.h"
 #include "experiments/theory/trained/tiny.h"
 #include "tensor/base/memory.h"
-#include "tensor/base/platform.h"
+#include "tensor/system/platform.h"
 
 enum { BATCH = 8, EVEN_ROWS = 15, MOST_ROWS = 64, FEW_POINTS = 100 };
 static const double ROUNDING = 1e-6;

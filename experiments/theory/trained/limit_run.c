@@ -10,7 +10,7 @@
 #include "tensor/base/check.h"
 #include "tensor/base/larger.h"
 #include "tensor/base/memory.h"
-#include "tensor/base/platform.h"
+#include "tensor/system/platform.h"
 
 enum { LAMBDA_STREAM = 501 };         /* beside the stream of data */
 static const double RATE = 2e-3;      /* of Adam */

@@ -3,7 +3,7 @@
 #include "experiments/theory/trained/variance.h"
 #include "tensor/base/check.h"
 #include "tensor/base/memory.h"
-#include "tensor/base/platform.h"
+#include "tensor/system/platform.h"
 
 enum { TEACHER_BATCH = 64, BATCH = 8, LAMBDAS = 32 };
 enum { FIRST_DRAW = 1000000000 }; /* number of the first measuring step: training ends before */

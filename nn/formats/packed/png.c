@@ -10,7 +10,7 @@
 #include "nn/formats/packed/deflate.h"
 #include "tensor/base/check.h"
 #include "tensor/base/memory.h"
-#include "tensor/base/platform.h"
+#include "tensor/system/platform.h"
 
 enum {
     STORED_MAX = 65535, /* bytes of a stored block, whose length has 2 bytes (RFC 1951, 3.2.4) */

@@ -9,7 +9,7 @@
 #include "nn/formats/torch/zip_format.h"
 #include "tensor/base/check.h"
 #include "tensor/base/memory.h"
-#include "tensor/base/platform.h"
+#include "tensor/system/platform.h"
 
 enum { EXTRA_PADDING = 0x4246 }; /* "FB", the number of PyTorch's own padding */
 

@@ -12,7 +12,7 @@
 
 #include "tensor/base/memory.h"
 #include "tensor/base/text.h"
-#include "tensor/base/threads.h"
+#include "tensor/system/threads.h"
 #include "tests/tools/statistics.h"
 
 enum { MOST = 300 }; /* largest S tried */

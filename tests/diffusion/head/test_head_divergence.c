@@ -8,7 +8,7 @@
 #include <string.h>
 
 #include "tensor/base/memory.h"
-#include "tensor/base/threads.h"
+#include "tensor/system/threads.h"
 
 enum { B = 3, N = 5, D = 4 };
 

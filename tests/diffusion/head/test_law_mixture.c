@@ -9,7 +9,7 @@
 
 #include "distill/losses.h"
 #include "tensor/base/memory.h"
-#include "tensor/base/threads.h"
+#include "tensor/system/threads.h"
 
 enum { MOST_LAWS = 5, MOST_STATES = 300 };
 

@@ -9,7 +9,7 @@
 #include "tensor/base/larger.h"
 #include "tensor/base/memory.h"
 #include "tensor/base/rng.h"
-#include "tensor/base/threads.h"
+#include "tensor/system/threads.h"
 
 static Head softmax(size_t dims, size_t S, int mask)
 {

@@ -6,7 +6,7 @@
 #include <signal.h>
 
 #include "diffusion/process/transition.h"
-#include "tensor/base/threads.h"
+#include "tensor/system/threads.h"
 #include "tests/tools/process_cases.h"
 #include "tests/tools/statistics.h"
 

@@ -7,8 +7,8 @@
 #include <string.h>
 
 #include "tensor/base/memory.h"
-#include "tensor/base/platform.h"
-#include "tensor/base/threads.h"
+#include "tensor/system/platform.h"
+#include "tensor/system/threads.h"
 #include "tests/tools/sampler_worlds.h"
 
 enum { D = WORLD_D };

@@ -4,7 +4,7 @@
 #include <string.h>
 
 #include "tensor/base/memory.h"
-#include "tensor/base/threads.h"
+#include "tensor/system/threads.h"
 #include "tests/tools/sampler_worlds.h"
 
 enum { D = 7, S = 3, MASK = 3, COUNT = 20 };

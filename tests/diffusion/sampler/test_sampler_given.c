@@ -4,7 +4,7 @@
 #include <string.h>
 
 #include "tensor/base/memory.h"
-#include "tensor/base/threads.h"
+#include "tensor/system/threads.h"
 #include "tests/tools/digits.h"
 #include "tests/tools/sampler_worlds.h"
 

@@ -7,7 +7,7 @@
 
 #include "experiments/cli/options.h"
 #include "tensor/base/memory.h"
-#include "tensor/base/threads.h"
+#include "tensor/system/threads.h"
 #include "tests/tools/toys.h"
 
 typedef struct Values {

@@ -7,7 +7,7 @@
 #include "experiments/cli/paths.h"
 #include "experiments/cli/provenance.h"
 #include "tensor/base/memory.h"
-#include "tensor/base/platform.h"
+#include "tensor/system/platform.h"
 #include "tests/tools/toys.h"
 
 static char *words[20];

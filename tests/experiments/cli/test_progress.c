@@ -5,7 +5,7 @@
 
 #include "experiments/cli/progress.h"
 #include "tensor/base/memory.h"
-#include "tensor/base/platform.h"
+#include "tensor/system/platform.h"
 
 static void expect_duration(double seconds, const char *text)
 {

@@ -11,8 +11,8 @@
 #include "experiments/model/torch_model.h"
 #include "nn/formats/torch/zip_write.h"
 #include "tensor/base/memory.h"
-#include "tensor/base/platform.h"
 #include "tensor/base/rng.h"
+#include "tensor/system/platform.h"
 #include "tests/tools/toys.h"
 
 static void set_up(void)

@@ -14,7 +14,7 @@
 #endif
 
 #include "tensor/base/memory.h"
-#include "tensor/base/platform.h"
+#include "tensor/system/platform.h"
 #include "tests/tools/cli.h"
 #include "tests/tools/toys.h"
 

@@ -16,8 +16,8 @@
 #include "experiments/metrics/features/classifier.h"
 #include "nn/formats/sha256.h"
 #include "tensor/base/memory.h"
-#include "tensor/base/platform.h"
-#include "tensor/base/threads.h"
+#include "tensor/system/platform.h"
+#include "tensor/system/threads.h"
 #include "tests/tools/cli.h"
 #include "tests/tools/toys.h"
 

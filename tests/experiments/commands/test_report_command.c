@@ -6,7 +6,7 @@
 
 #include "experiments/cli/provenance.h"
 #include "tensor/base/memory.h"
-#include "tensor/base/platform.h"
+#include "tensor/system/platform.h"
 #include "tests/tools/cli.h"
 #include "tests/tools/toys.h"
 

@@ -11,7 +11,7 @@
 #include "experiments/metrics/features/classifier.h"
 #include "nn/formats/json.h"
 #include "tensor/base/memory.h"
-#include "tensor/base/threads.h"
+#include "tensor/system/threads.h"
 #include "tests/tools/toys.h"
 
 enum { COUNT = 300 };

@@ -7,7 +7,7 @@
 #include "experiments/data/law/exact_denoiser.h"
 #include "experiments/metrics/evaluation.h"
 #include "tensor/base/memory.h"
-#include "tensor/base/threads.h"
+#include "tensor/system/threads.h"
 #include "tests/tools/toys.h"
 
 #define METRICS "valid,bound,elbo"

@@ -10,7 +10,7 @@
 #include "experiments/metrics/statistics.h"
 #include "tensor/base/memory.h"
 #include "tensor/base/rng.h"
-#include "tensor/base/threads.h"
+#include "tensor/system/threads.h"
 #include "tests/tools/data_files.h"
 #include "tests/tools/toys.h"
 

@@ -9,7 +9,7 @@
 #include "experiments/theory/theory.h"
 #include "nn/formats/json.h"
 #include "tensor/base/memory.h"
-#include "tensor/base/platform.h"
+#include "tensor/system/platform.h"
 #include "tests/tools/toys.h"
 
 #define FOLDER "test-theory.tmp"

@@ -8,7 +8,7 @@
 #include "experiments/training/fit_prior.h"
 #include "nn/encoder.h"
 #include "tensor/base/memory.h"
-#include "tensor/base/platform.h"
+#include "tensor/system/platform.h"
 #include "tests/tools/toys.h"
 
 static Model *m;

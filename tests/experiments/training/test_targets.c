@@ -9,7 +9,7 @@
 #include "experiments/model/model.h"
 #include "experiments/training/targets.h"
 #include "tensor/base/memory.h"
-#include "tensor/base/platform.h"
+#include "tensor/system/platform.h"
 #include "tests/tools/toys.h"
 
 enum { COUNT = 40, STEPS = 3 };

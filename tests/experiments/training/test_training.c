@@ -12,8 +12,8 @@
 #include "experiments/model/model_file.h"
 #include "experiments/training/training.h"
 #include "tensor/base/memory.h"
-#include "tensor/base/platform.h"
-#include "tensor/base/threads.h"
+#include "tensor/system/platform.h"
+#include "tensor/system/threads.h"
 #include "tests/tools/toys.h"
 
 enum { STEPS = 6 };

@@ -7,7 +7,7 @@
 #include <string.h>
 
 #include "experiments/verify/verify.h"
-#include "tensor/base/platform.h"
+#include "tensor/system/platform.h"
 
 static const char dir[] = "test-verify.tmp";
 

@@ -8,7 +8,7 @@
 #include "nn/formats/torch/torch_file.h"
 #include "nn/inception/inception.h"
 #include "tensor/base/memory.h"
-#include "tensor/base/threads.h"
+#include "tensor/system/threads.h"
 #include "tests/tools/inception_file.h"
 #include "tests/tools/toys.h"
 

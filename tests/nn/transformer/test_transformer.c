@@ -11,7 +11,7 @@
 #include "nn/transformer/transformer.h"
 #include "tensor/base/larger.h"
 #include "tensor/base/memory.h"
-#include "tensor/base/threads.h"
+#include "tensor/system/threads.h"
 #include "tests/tools/network_checks.h"
 
 Suite *transformer_suite(void);

@@ -11,19 +11,19 @@
 #include <string.h>
 
 #include "diffusion/sampler/sampler.h"
-#include "experiments/commands/sampler_options.h"
 #include "experiments/data/rate_matrix.h"
 #include "experiments/model/config.h"
 #include "experiments/report/report.h"
+#include "experiments/sampling/sampler_options.h"
 #include "experiments/theory/exact/world.h"
 #include "nn/formats/buffer.h"
 #include "nn/formats/csv.h"
 #include "nn/formats/json.h"
 #include "nn/formats/json_writer.h"
 #include "tensor/base/memory.h"
-#include "tensor/base/platform.h"
 #include "tensor/base/rng.h"
 #include "tensor/base/text.h"
+#include "tensor/system/platform.h"
 #include "tests/tools/toys.h"
 
 #define DIR "test-text.tmp.d"

@@ -7,8 +7,8 @@
 
 #include "tensor/base/memory.h"
 #include "tensor/base/rng.h"
-#include "tensor/base/threads.h"
 #include "tensor/conv/kernel.h"
+#include "tensor/system/threads.h"
 
 typedef struct Case {
     KernelShape kernel;

@@ -7,8 +7,8 @@
 #include "tensor/base/larger.h"
 #include "tensor/base/memory.h"
 #include "tensor/base/rng.h"
-#include "tensor/base/threads.h"
 #include "tensor/eigen/eigen.h"
+#include "tensor/system/threads.h"
 
 static double *random_symmetric(size_t n, double scale, uint64_t seed)
 {

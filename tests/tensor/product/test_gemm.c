@@ -8,9 +8,9 @@
 
 #include "tensor/base/memory.h"
 #include "tensor/base/rng.h"
-#include "tensor/base/threads.h"
 #include "tensor/product/gemm.h"
 #include "tensor/product/gemm_tile.h"
+#include "tensor/system/threads.h"
 
 static float *random_floats(Rng *rng, size_t n)
 {

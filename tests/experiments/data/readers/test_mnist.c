@@ -4,7 +4,7 @@
 
 #include "experiments/data/batches.h"
 #include "experiments/data/datasets.h"
-#include "tensor/base/platform.h"
+#include "tensor/system/platform.h"
 #include "tests/tools/data_files.h"
 #include "tests/tools/toys.h"
 

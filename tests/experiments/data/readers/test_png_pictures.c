@@ -5,7 +5,7 @@
 
 #include "experiments/data/datasets.h"
 #include "nn/formats/packed/png.h"
-#include "tensor/base/platform.h"
+#include "tensor/system/platform.h"
 #include "tests/tools/data_files.h"
 #include "tests/tools/toys.h"
 

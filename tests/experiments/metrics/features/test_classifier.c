@@ -11,8 +11,8 @@
 #include "nn/formats/safetensors.h"
 #include "tensor/base/larger.h"
 #include "tensor/base/memory.h"
-#include "tensor/base/platform.h"
-#include "tensor/base/threads.h"
+#include "tensor/system/platform.h"
+#include "tensor/system/threads.h"
 #include "tests/tools/toys.h"
 
 static void set_up(void)

@@ -8,7 +8,7 @@
 #include "experiments/metrics/features/frechet.h"
 #include "tensor/base/memory.h"
 #include "tensor/base/rng.h"
-#include "tensor/base/threads.h"
+#include "tensor/system/threads.h"
 
 enum { MAX_F = 6 };
 

@@ -8,7 +8,7 @@
 #include "experiments/metrics/features/moment_sums.h"
 #include "tensor/base/memory.h"
 #include "tensor/base/rng.h"
-#include "tensor/base/threads.h"
+#include "tensor/system/threads.h"
 
 enum { F = 45, N = 101 };
 

@@ -6,7 +6,7 @@
 #include "experiments/data/batches.h"
 #include "experiments/metrics/kinds/fcd.h"
 #include "tensor/base/memory.h"
-#include "tensor/base/threads.h"
+#include "tensor/system/threads.h"
 #include "tests/tools/toys.h"
 
 static void set_up(void)

@@ -10,7 +10,7 @@
 #include "experiments/theory/trained/limit_run.h"
 #include "nn/formats/json.h"
 #include "tensor/base/memory.h"
-#include "tensor/base/threads.h"
+#include "tensor/system/threads.h"
 #include "tests/tools/toys.h"
 
 #define FOLDER "test-limit.tmp"

@@ -6,7 +6,7 @@
 #include "experiments/theory/exact/joint.h"
 #include "experiments/theory/exact/mixture.h"
 #include "tensor/base/memory.h"
-#include "tensor/base/threads.h"
+#include "tensor/system/threads.h"
 
 static World *world_of(const char *name)
 {

@@ -11,7 +11,7 @@
 #include "experiments/theory/exact/push.h"
 #include "experiments/theory/exact/world.h"
 #include "tensor/base/memory.h"
-#include "tensor/base/threads.h"
+#include "tensor/system/threads.h"
 #include "tests/tools/statistics.h"
 
 static World *world_of(const char *name)

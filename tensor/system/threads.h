@@ -5,8 +5,8 @@
  *
  * A program may call the library from threads of its own parallel region of at most 256, but not
  * from regions inside regions. */
-#ifndef DI4C_TENSOR_BASE_THREADS_H
-#define DI4C_TENSOR_BASE_THREADS_H
+#ifndef DI4C_TENSOR_SYSTEM_THREADS_H
+#define DI4C_TENSOR_SYSTEM_THREADS_H
 
 #include <stddef.h>
 

@@ -1,7 +1,7 @@
 /* The options by which `sample`, `watch` and `eval` choose a sampler, its settings, its times, its
  * lambdas and which of a model's weights it runs with. */
-#ifndef DI4C_EXPERIMENTS_COMMANDS_SAMPLER_OPTIONS_H
-#define DI4C_EXPERIMENTS_COMMANDS_SAMPLER_OPTIONS_H
+#ifndef DI4C_EXPERIMENTS_SAMPLING_SAMPLER_OPTIONS_H
+#define DI4C_EXPERIMENTS_SAMPLING_SAMPLER_OPTIONS_H
 
 #include <stdio.h>
 

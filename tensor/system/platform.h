@@ -1,6 +1,6 @@
 /* The only file with POSIX calls; each has a plain-C fallback (DI4C_PLAIN_C). */
-#ifndef DI4C_TENSOR_BASE_PLATFORM_H
-#define DI4C_TENSOR_BASE_PLATFORM_H
+#ifndef DI4C_TENSOR_SYSTEM_PLATFORM_H
+#define DI4C_TENSOR_SYSTEM_PLATFORM_H
 
 #include <stdbool.h>
 #include <stddef.h>

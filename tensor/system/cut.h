@@ -1,12 +1,12 @@
 /* Cutting work into pieces by its shape. */
-#ifndef DI4C_TENSOR_BASE_CUT_H
-#define DI4C_TENSOR_BASE_CUT_H
+#ifndef DI4C_TENSOR_SYSTEM_CUT_H
+#define DI4C_TENSOR_SYSTEM_CUT_H
 
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
-#include "tensor/base/threads.h"
+#include "tensor/system/threads.h"
 
 /* Multiply-adds, entries moved, and draws, exponentials or the like below which waking other
  * threads costs more than it saves: some 50 microseconds, as threads that wait sleep. */

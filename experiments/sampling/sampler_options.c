@@ -1,5 +1,5 @@
 /* The options of samplers, and what they say. */
-#include "experiments/commands/sampler_options.h"
+#include "experiments/sampling/sampler_options.h"
 
 #include <stdlib.h>
 #include <string.h>

@@ -8,7 +8,7 @@
 #endif
 #endif
 
-#include "tensor/base/platform.h"
+#include "tensor/system/platform.h"
 
 #include <errno.h>
 #include <limits.h>
@@ -27,7 +27,7 @@
 #endif
 
 #include "tensor/base/memory.h"
-#include "tensor/base/unfinished.h"
+#include "tensor/system/unfinished.h"
 
 static volatile sig_atomic_t arrived; /* number of the first signal, 0 before */
 

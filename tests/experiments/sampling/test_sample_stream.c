@@ -16,13 +16,13 @@
 #include <unistd.h>
 #endif
 
-#include "experiments/commands/sample_stream.h"
 #include "experiments/data/law/exact_denoiser.h"
+#include "experiments/sampling/sample_stream.h"
 #include "nn/formats/npy.h"
 #include "tensor/base/memory.h"
-#include "tensor/base/platform.h"
 #include "tensor/base/rng.h"
-#include "tensor/base/threads.h"
+#include "tensor/system/platform.h"
+#include "tensor/system/threads.h"
 #include "tests/tools/toys.h"
 
 #define DIR "test-sample-stream.tmp.d"

@@ -7,7 +7,7 @@
  * A program that does not call threads_set, or the environment of its user, may ask for more
  * threads than scratch has rows, or for regions in regions: so every region of the library takes
  * its number from threads_get or threads_team. */
-#include "tensor/base/threads.h"
+#include "tensor/system/threads.h"
 
 #include <stdbool.h>
 #include <stdlib.h>
@@ -20,7 +20,7 @@
 
 #include "tensor/base/check.h"
 #include "tensor/base/memory.h"
-#include "tensor/base/platform.h"
+#include "tensor/system/platform.h"
 
 #if defined(__GNUC__) && !defined(__TINYC__) && defined(__SSE__) && !defined(DI4C_PLAIN_C)
 #define HAVE_MXCSR 1

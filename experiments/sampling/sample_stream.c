@@ -1,6 +1,6 @@
 /* Samples are written behind those that the header counts, and then counted: a kill between the two
  * leaves bytes that nobody counts, and the next run writes over them. */
-#include "experiments/commands/sample_stream.h"
+#include "experiments/sampling/sample_stream.h"
 
 #include <errno.h>
 #include <limits.h>
@@ -12,7 +12,7 @@
 #include "nn/formats/read_file.h"
 #include "tensor/base/check.h"
 #include "tensor/base/memory.h"
-#include "tensor/base/platform.h"
+#include "tensor/system/platform.h"
 
 enum { HEADER = 128 }; /* bytes, for any number of samples of sides up to 4 digits */
 

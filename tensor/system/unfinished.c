@@ -1,4 +1,4 @@
-#include "tensor/base/unfinished.h"
+#include "tensor/system/unfinished.h"
 
 #include <stdbool.h>
 #include <stddef.h>

@@ -1,5 +1,5 @@
 /* Opening models for samples. */
-#include "experiments/commands/models.h"
+#include "experiments/sampling/models.h"
 
 #include "experiments/model/model_file.h"
 

@@ -17,7 +17,7 @@
 #endif
 
 #include "tensor/base/memory.h"
-#include "tensor/base/platform.h"
+#include "tensor/system/platform.h"
 
 #ifdef DI4C_PLAIN_C
 #define FOLDER "."

@@ -1,6 +1,6 @@
 /* Joining the shards of `sample --shard` to what one run would have written. */
-#ifndef DI4C_EXPERIMENTS_COMMANDS_MERGE_SAMPLES_H
-#define DI4C_EXPERIMENTS_COMMANDS_MERGE_SAMPLES_H
+#ifndef DI4C_EXPERIMENTS_SAMPLING_MERGE_SAMPLES_H
+#define DI4C_EXPERIMENTS_SAMPLING_MERGE_SAMPLES_H
 
 #include <stdbool.h>
 #include <stddef.h>

@@ -1,6 +1,6 @@
 /* First the notes, which say whether the shards belong together and are all; then their entries,
  * one file behind the other. */
-#include "experiments/commands/merge_samples.h"
+#include "experiments/sampling/merge_samples.h"
 
 #include <string.h>
 
@@ -9,7 +9,7 @@
 #include "nn/formats/npy.h"
 #include "nn/formats/read_file.h"
 #include "tensor/base/memory.h"
-#include "tensor/base/platform.h"
+#include "tensor/system/platform.h"
 
 typedef struct Shards {
     size_t count, total;

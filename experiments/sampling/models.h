@@ -1,6 +1,6 @@
 /* The models of the commands that sample: one, and the teacher beside it where one is named. */
-#ifndef DI4C_EXPERIMENTS_COMMANDS_MODELS_H
-#define DI4C_EXPERIMENTS_COMMANDS_MODELS_H
+#ifndef DI4C_EXPERIMENTS_SAMPLING_MODELS_H
+#define DI4C_EXPERIMENTS_SAMPLING_MODELS_H
 
 #include "experiments/model/model.h"
 #include "nn/checkpoint.h"

@@ -10,8 +10,8 @@
 #include <unistd.h>
 
 #include "tensor/base/memory.h"
-#include "tensor/base/platform.h"
-#include "tensor/base/unfinished.h"
+#include "tensor/system/platform.h"
+#include "tensor/system/unfinished.h"
 
 enum { NAMES = 40, KEPT = 32 };
 static char names[NAMES][40];

@@ -10,13 +10,13 @@
 #include <omp.h>
 #endif
 
-#include "tensor/base/cut.h"
 #include "tensor/base/memory.h"
 #include "tensor/base/rng.h"
-#include "tensor/base/threads.h"
 #include "tensor/pointwise.h"
 #include "tensor/reduce.h"
 #include "tensor/softmax.h"
+#include "tensor/system/cut.h"
+#include "tensor/system/threads.h"
 
 static void count_piece(size_t i, void *context)
 {

@@ -3,8 +3,8 @@
  *
  * Until it is whole, the file is FILE.part, whose header says at every moment how many samples are
  * behind it; the note FILE.part.json (shard_note.h) says what run they are of. */
-#ifndef DI4C_EXPERIMENTS_COMMANDS_SAMPLE_STREAM_H
-#define DI4C_EXPERIMENTS_COMMANDS_SAMPLE_STREAM_H
+#ifndef DI4C_EXPERIMENTS_SAMPLING_SAMPLE_STREAM_H
+#define DI4C_EXPERIMENTS_SAMPLING_SAMPLE_STREAM_H
 
 #include "diffusion/sampler/sampler.h"
 #include "experiments/cli/shard_note.h"

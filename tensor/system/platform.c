@@ -345,7 +345,8 @@ static bool is_named(int file, const char *name)
 }
 
 /* The locked file; -1 where there can be none, and then *holder is the process that has it, 0 if it
- * is one that is not seen from here, or -1 if nobody has it. */
+ * is one that is not seen from here (the system may give it a negative number), or -1 if nobody has
+ * it. */
 static int lock_name(const char *name, long *holder)
 {
     *holder = -1;
@@ -356,10 +357,9 @@ static int lock_name(const char *name, long *holder)
             return -1;
         if (fcntl(file, F_SETLK, &lock) != 0) {
             const bool held = errno == EACCES || errno == EAGAIN;
-            lock.l_pid = 0;
-            if (held && (fcntl(file, F_GETLK, &lock) != 0 || lock.l_type == F_UNLCK))
-                lock.l_pid = 0;
-            *holder = held ? (long)lock.l_pid : -1;
+            const bool seen = held && fcntl(file, F_GETLK, &lock) == 0 && lock.l_type != F_UNLCK &&
+                              lock.l_pid > 0;
+            *holder = seen ? (long)lock.l_pid : held ? 0 : -1;
             close(file);
             return -1;
         }

@@ -3,6 +3,7 @@
  * one. */
 #ifndef DI4C_PLAIN_C
 #define _XOPEN_SOURCE 700 /* realpath, seteuid */
+#define _GNU_SOURCE       /* F_OFD_SETLK, where the system has it */
 #endif
 #include <check.h>
 #include <signal.h>
@@ -11,6 +12,7 @@
 #include <string.h>
 
 #ifndef DI4C_PLAIN_C
+#include <fcntl.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -448,6 +450,29 @@ START_TEST(one_run_writes_a_file)
 }
 END_TEST
 
+#ifdef F_OFD_SETLK
+/* The system gives no number for the holder of such a lock, and a negative one for a process of
+ * another machine. */
+START_TEST(holders_without_a_number_hold)
+{
+    static const char name[] = FOLDER "/test-platform.file.lock";
+    struct flock whole = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
+    Error err = {""};
+    FileLock lock;
+    const int file = open(name, O_RDWR | O_CREAT, 0666);
+
+    ck_assert_int_ge(file, 0);
+    if (fcntl(file, F_OFD_SETLK, &whole) == 0) {
+        ck_assert(!platform_lock(&lock, target, &err) && lock.name == NULL);
+        ck_assert_str_eq(err.text, FOLDER "/test-platform.file: another run is writing it: "
+                                          "expected another name");
+    }
+    close(file);
+    remove(name);
+}
+END_TEST
+#endif
+
 START_TEST(where_nothing_can_be_locked_nothing_is)
 {
     char name[300];
@@ -634,6 +659,9 @@ Suite *platform_suite(void)
     tcase_add_test(files, temporaries_are_not_shared);
     tcase_add_test(files, temporaries_are_new);
     tcase_add_test(files, one_run_writes_a_file);
+#ifdef F_OFD_SETLK
+    tcase_add_test(files, holders_without_a_number_hold);
+#endif
     tcase_add_test(files, where_nothing_can_be_locked_nothing_is);
     tcase_add_test(files, names_as_long_as_may_be);
 #endif

@@ -193,7 +193,6 @@ START_TEST(divergence_is_that_of_the_gaussians)
 }
 END_TEST
 
-/* A box of sides w has -sum log w; draws fill it from edge to edge. */
 START_TEST(density_is_that_of_the_gaussians)
 {
     const Encoder e = {.family = ENCODER_GAUSSIAN, .lambda_dims = 2};
@@ -209,6 +208,7 @@ START_TEST(density_is_that_of_the_gaussians)
 }
 END_TEST
 
+/* A box of sides w has -sum log w; draws fill it from edge to edge. */
 START_TEST(boxes_lie_in_the_cube)
 {
     const Encoder e = {.family = ENCODER_BOX, .lambda_dims = 2};
@@ -229,6 +229,39 @@ START_TEST(boxes_lie_in_the_cube)
     ck_assert_double_eq_tol((double)y[1], 1.0, 1e-6);
     ck_assert(y[3] <= 1.0f);
     ag_graph_destroy(g);
+}
+END_TEST
+
+/* A row of stats: the first numbers of all places, place by place, then the second ones. */
+START_TEST(places_stand_in_a_row)
+{
+    enum { SAMPLES = 2, PLACES = 2 * 3, WIDTH = 4, EACH = 2 };
+    ParamSet set = {0};
+    const size_t shape[] = {SAMPLES, 2, 3, WIDTH};
+    float x[SAMPLES * PLACES * WIDTH];
+    const PlaceLayers layers = nn_encoder_add_places(&set, WIDTH, EACH);
+    const LinearLayer *const layer[] = {&layers.first, &layers.second};
+    nn_params_allocate(&set, false);
+    for (size_t i = 0; i < set.total; i++)
+        set.values[i] = (float)sin(1.0 + 2.0 * (double)i);
+    for (size_t i = 0; i < sizeof x / sizeof *x; i++)
+        x[i] = (float)cos((double)i);
+    Graph *g = ag_graph_create();
+    const Var *stats = nn_encoder_at_places(g, &layers, ag_constant(g, tensor_view(x, 4, shape)));
+    ck_assert_int_eq(stats->value.rank, 2);
+    ck_assert_uint_eq(stats->value.shape[0], SAMPLES);
+    ck_assert_uint_eq(stats->value.shape[1], 2 * PLACES * EACH);
+    for (size_t i = 0; i < tensor_size(&stats->value); i++) {
+        const size_t b = i / (2 * PLACES * EACH), place = i / EACH % PLACES, k = i % EACH;
+        const LinearLayer *l = layer[i / (PLACES * EACH) % 2];
+        double y = (double)l->bias->value.data[k];
+        for (size_t c = 0; c < WIDTH; c++)
+            y += (double)x[(b * PLACES + place) * WIDTH + c] *
+                 (double)l->weight->value.data[c * EACH + k];
+        ck_assert_double_eq_tol((double)stats->value.data[i], y, 1e-5);
+    }
+    ag_graph_destroy(g);
+    nn_params_free(&set);
 }
 END_TEST
 
@@ -327,6 +360,7 @@ Suite *encoder_suite(void)
     tcase_add_test(tc, divergence_is_that_of_the_gaussians);
     tcase_add_test(tc, density_is_that_of_the_gaussians);
     tcase_add_test(tc, boxes_lie_in_the_cube);
+    tcase_add_test(tc, places_stand_in_a_row);
     tcase_add_test(tc, pairs_see_what_is_noised);
     tcase_add_test_raise_signal(tc, sinusoids_take_no_lambda_on_the_graph, SIGABRT);
     tcase_set_timeout(tc, 120);

@@ -67,7 +67,7 @@ static float *stats_of(const Network *net, double pace)
     }
     const Var *stats = nn_encode(net->encoder, g, &clean, &noised, t);
     const size_t count = tensor_size(&stats->value);
-    ck_assert_uint_eq(count, 2 * B * L);
+    ck_assert_uint_eq(count, 2 * B * net->lambda_dims);
     float *out = mem_alloc(count, sizeof *out);
     memcpy(out, stats->value.data, count * sizeof *out);
     ag_graph_destroy(g);
@@ -103,7 +103,10 @@ static void check_same(Network *a, Network *b)
                  B * a->outputs, "outputs");
     ck_assert(a->encoder->family == ENCODER_BOX && a->encoder->input == ENCODER_PAIR);
     ck_assert(a->encoder->channels == b->encoder->channels);
-    same_numbers(stats_of(a, 1.0), stats_of(b, 1.0), 2 * B * L, "stats of the encoder");
+    ck_assert_uint_eq(a->lambda_dims, b->lambda_dims);
+    ck_assert_uint_eq(a->encoder->lambda_dims, a->lambda_dims);
+    same_numbers(stats_of(a, 1.0), stats_of(b, 1.0), 2 * B * a->lambda_dims,
+                 "stats of the encoder");
     nn_network_destroy(a);
     nn_network_destroy(b);
 }
@@ -134,12 +137,16 @@ START_TEST(an_mlp_is_as_told)
 }
 END_TEST
 
-/* kase: bits are time conditioning, learned positions, lambda as conditioning, lambda a number. */
+/* kase: bits are time conditioning, learned positions, lambda a number; then how lambda enters, at
+ * places as a number alone. */
 START_TEST(a_transformer_is_as_told)
 {
-    for (int kase = 0; kase < 16; kase++) {
+    static const char *const entries[] = {"token", "conditioning", "places"};
+    static const TransformerLambda entry[] = {
+        TRANSFORMER_LAMBDA_TOKEN, TRANSFORMER_LAMBDA_CONDITIONING, TRANSFORMER_LAMBDA_PLACES};
+    for (int kase = 0; kase < 3 * 8; kase++) {
         Error err = {""};
-        const bool time = kase & 1, learned = kase & 2, condition = kase & 4, is_number = kase & 8;
+        const bool time = kase & 1, learned = kase & 2, is_number = kase & 4 || kase / 8 == 2;
         NetworkConfig n = told("transformer", is_number);
         *nn_network_own(&n, "tf_width") = 24;
         *nn_network_own(&n, "tf_blocks") = 2;
@@ -149,7 +156,7 @@ START_TEST(a_transformer_is_as_told)
         *nn_network_own(&n, "tf_positions") =
             setting_choice("rotary|both", learned ? "both" : "rotary");
         *nn_network_own(&n, "tf_lambda") =
-            setting_choice("token|conditioning", condition ? "conditioning" : "token");
+            setting_choice("token|conditioning|places", entries[kase / 8]);
         const TransformerConfig c = {.dims = D,
                                      .states = 4,
                                      .out_states = 3,
@@ -163,8 +170,7 @@ START_TEST(a_transformer_is_as_told)
                                      .time_scale = TIME_SCALE,
                                      .dropout = DROPOUT,
                                      .lambda_dims = L,
-                                     .lambda_entry = condition ? TRANSFORMER_LAMBDA_CONDITIONING
-                                                               : TRANSFORMER_LAMBDA_TOKEN,
+                                     .lambda_entry = entry[kase / 8],
                                      .lambda_is_number = is_number,
                                      .lambda_mean = MEAN,
                                      .lambda_deviation = DEVIATION,
@@ -176,12 +182,14 @@ START_TEST(a_transformer_is_as_told)
 }
 END_TEST
 
-/* kase: bits are logistic head, states as numbers, narrow output, lambda a number. */
+/* kase: bits are logistic head, states as numbers, narrow output, lambda a number; the last eight
+ * are with lambda at places, as a number. */
 START_TEST(a_unet_is_as_told)
 {
-    for (int kase = 0; kase < 16; kase++) {
+    for (int kase = 0; kase < 24; kase++) {
         Error err = {""};
-        const bool logistic = kase & 1, shown = kase & 2, narrow = kase & 4, is_number = kase & 8;
+        const bool logistic = kase & 1, shown = kase & 2, narrow = kase & 4, places = kase >= 16;
+        const bool is_number = places || kase & 8;
         NetworkConfig n = told("unet", is_number);
         n.logistic = logistic;
         n.input_is_number = shown;
@@ -190,6 +198,8 @@ START_TEST(a_unet_is_as_told)
         *nn_network_own(&n, "res_blocks") = 1;
         *nn_network_own(&n, "attn_scale") = 0;
         *nn_network_own(&n, "output_kernel") = setting_choice("3x3|1x1", narrow ? "1x1" : "3x3");
+        *nn_network_own(&n, "unet_lambda") =
+            setting_choice("conditioning|places", places ? "places" : "conditioning");
         const UNetConfig c = {.height = HEIGHT,
                               .width = WIDTH,
                               .channels = CHANNELS,
@@ -207,6 +217,7 @@ START_TEST(a_unet_is_as_told)
                               .time_scale = TIME_SCALE,
                               .dropout = DROPOUT,
                               .lambda_dims = L,
+                              .lambda_places = places,
                               .lambda_gain = GAIN,
                               .lambda_is_number = is_number,
                               .lambda_mean = MEAN,

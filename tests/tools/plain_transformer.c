@@ -74,6 +74,7 @@ PlainTransformer plain_transformer(const Network *net, const TransformerConfig *
     m.time1 = linear_of(&m, net, "time.1");
     m.lambda0 = linear_of(&m, net, "lambda.0");
     m.lambda1 = linear_of(&m, net, "lambda.1");
+    m.lambda_place = linear_of(&m, net, "lambda");
     for (size_t i = 0; i < config->blocks; i++) {
         m.blocks[i] = block_of(&m, net, i);
     }
@@ -276,6 +277,11 @@ static void two_layers(const PlainLinear *first, const PlainLinear *second, cons
     linear(second, hidden, y);
 }
 
+static double as_number(const TransformerConfig *c, double lambda)
+{
+    return (lambda - c->lambda_mean) / c->lambda_deviation;
+}
+
 static void lambda_vector(const PlainTransformer *m, const double *lambda, double *y)
 {
     const TransformerConfig *c = &m->config;
@@ -283,12 +289,27 @@ static void lambda_vector(const PlainTransformer *m, const double *lambda, doubl
     ck_assert_uint_le(c->lambda_dims * c->embed, WAVES);
     for (size_t l = 0; l < c->lambda_dims; l++) {
         if (c->lambda_is_number) {
-            in[l] = (lambda[l] - c->lambda_mean) / c->lambda_deviation;
+            in[l] = as_number(c, lambda[l]);
         } else {
             sinusoids(in + l * c->embed, c->embed, c->time_scale, lambda[l]);
         }
     }
     two_layers(&m->lambda0, &m->lambda1, in, y);
+}
+
+/* What place d's numbers add to its channels. */
+static void add_place(const PlainTransformer *m, const double *lambda, size_t d, double *h)
+{
+    const TransformerConfig *c = &m->config;
+    double in[WAVES], y[PLAIN_WIDTH];
+    ck_assert_uint_le(c->lambda_dims, WAVES);
+    for (size_t l = 0; l < c->lambda_dims; l++) {
+        in[l] = as_number(c, lambda[d * c->lambda_dims + l]);
+    }
+    linear(&m->lambda_place, in, y);
+    for (size_t k = 0; k < c->width; k++) {
+        h[k] += y[k];
+    }
 }
 
 static void tell(const PlainTransformer *m, double t, const double *lambda, Told *told)
@@ -301,10 +322,10 @@ static void tell(const PlainTransformer *m, double t, const double *lambda, Told
         two_layers(&m->time0, &m->time1, waves, told->time);
         silu(told->time, c->condition_width);
     }
-    if (c->lambda_dims > 0) {
+    if (c->lambda_dims > 0 && m->lambda_place.weight == NULL) {
         lambda_vector(m, lambda, told->lambda);
     }
-    if (c->lambda_dims > 0 && told->front == 0) {
+    if (c->lambda_dims > 0 && c->lambda_entry == TRANSFORMER_LAMBDA_CONDITIONING) {
         silu(told->lambda, c->condition_width);
     }
 }
@@ -323,6 +344,9 @@ void plain_transformer_forward(const PlainTransformer *m, const uint16_t *x, dou
         h[row][k] = row < told.front   ? told.lambda[k]
                     : m->place != NULL ? m->embedding[x[d] * C + k] + m->place[d * C + k]
                                        : m->embedding[x[d] * C + k];
+    }
+    for (size_t d = 0; d < c->dims && m->lambda_place.weight != NULL; d++) {
+        add_place(m, lambda, d, h[d]);
     }
     for (size_t i = 0; i < c->blocks; i++) {
         block(m, &m->blocks[i], &told, rows, h);

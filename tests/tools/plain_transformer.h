@@ -25,14 +25,14 @@ typedef struct PlainTransformer {
     TransformerConfig config;
     double *weights; /* the network's parameters, each at its offset; may be changed */
     const double *embedding, *place, *gain;
-    PlainLinear time0, time1, lambda0, lambda1, output;
+    PlainLinear time0, time1, lambda0, lambda1, lambda_place, output;
     PlainBlock blocks[PLAIN_BLOCKS];
 } PlainTransformer;
 
 /* net: of this configuration; its weights are copied.  Freed by plain_transformer_free. */
 PlainTransformer plain_transformer(const Network *net, const TransformerConfig *config);
 void plain_transformer_free(PlainTransformer *m);
-/* x (dims), lambda (lambda_dims) or NULL -> logits (dims, out_states). */
+/* x (dims), lambda (nn_transformer_lambdas) or NULL -> logits (dims, out_states). */
 void plain_transformer_forward(const PlainTransformer *m, const uint16_t *x, double t,
                                const double *lambda, double *logits);
 

@@ -24,12 +24,13 @@ static const Size sizes[] = {
 };
 enum { SIZES = sizeof sizes / sizeof *sizes };
 
-/* Time or none, learned positions or none; teacher, token, conditioning; sinusoids or numbers. */
-enum { ENTRIES = 5, WAYS = 4 * ENTRIES };
+/* Time or none, learned positions or none; teacher, token, conditioning, places; sinusoids or
+ * numbers. */
+enum { ENTRIES = 7, WAYS = 4 * ENTRIES };
 
 static TransformerConfig config_of(const Size *s, int way)
 {
-    const int entry = way / 4; /* 0 teacher, 1, 2 token, 3, 4 conditioning */
+    const int entry = way / 4; /* 0 teacher, 1, 2 token, 3, 4 conditioning, 5, 6 places */
     TransformerConfig c = nn_transformer_defaults();
     c.dims = s->dims;
     c.states = 5;
@@ -43,8 +44,10 @@ static TransformerConfig config_of(const Size *s, int way)
     c.time_conditioning = way % 2 == 0;
     c.learned_positions = way / 2 % 2 == 1;
     c.lambda_dims = entry == 0 ? 0 : 1 + (size_t)entry % 2 + (size_t)(entry > 2);
-    c.lambda_entry = entry < 3 ? TRANSFORMER_LAMBDA_TOKEN : TRANSFORMER_LAMBDA_CONDITIONING;
-    c.lambda_is_number = entry == 2 || entry == 4;
+    c.lambda_entry = entry < 3   ? TRANSFORMER_LAMBDA_TOKEN
+                     : entry < 5 ? TRANSFORMER_LAMBDA_CONDITIONING
+                                 : TRANSFORMER_LAMBDA_PLACES;
+    c.lambda_is_number = entry == 2 || entry >= 4;
     c.lambda_mean = 0.4;
     c.lambda_deviation = 0.3;
     return c;
@@ -73,7 +76,7 @@ static void case_make(Case *c, int number)
         c->net->params.values[i] *= 1.7f; /* attention that chooses, a GELU that bends */
     }
     c->plain = plain_transformer(c->net, &c->config);
-    const size_t L = c->config.lambda_dims, outputs = s->batch * c->net->outputs;
+    const size_t L = c->net->lambda_dims, outputs = s->batch * c->net->outputs;
     c->x = states_alloc(s->batch, s->dims);
     c->t = mem_alloc(s->batch, sizeof *c->t);
     c->lambda = mem_alloc(s->batch * L, sizeof *c->lambda);
@@ -109,7 +112,7 @@ static void case_free(Case *c)
 /* Outputs of the network, and the gradients of sum w out. */
 static void run_network(Case *c)
 {
-    const size_t B = c->batch, L = c->config.lambda_dims, n = B * c->net->outputs;
+    const size_t B = c->batch, L = c->net->lambda_dims, n = B * c->net->outputs;
     Graph *g = ag_graph_create();
     NetworkInput in = {.x = &c->x, .t = c->t, .lambda = L > 0 ? c->lambda : NULL};
     if (c->config.lambda_is_number) {
@@ -137,7 +140,7 @@ static double plain_sum(const Case *c)
     double out[PLAIN_ROWS * PLAIN_WIDTH], sum = 0.0;
     for (size_t b = 0; b < c->batch; b++) {
         plain_transformer_forward(&c->plain, states_row(&c->x, b), c->t[b],
-                                  c->lambda + b * c->config.lambda_dims, out);
+                                  c->lambda + b * c->net->lambda_dims, out);
         for (size_t i = 0; i < c->net->outputs; i++) {
             sum += c->weight[b * c->net->outputs + i] * out[i];
         }
@@ -199,7 +202,7 @@ static void check_values(Case *c)
     double out[PLAIN_ROWS * PLAIN_WIDTH], worst = 0.0, size = 0.0;
     for (size_t b = 0; b < c->batch; b++) {
         plain_transformer_forward(&c->plain, states_row(&c->x, b), c->t[b],
-                                  c->lambda + b * c->config.lambda_dims, out);
+                                  c->lambda + b * c->net->lambda_dims, out);
         for (size_t i = 0; i < c->net->outputs; i++) {
             worst = larger_of(worst, fabs(out[i] - (double)c->out[b * c->net->outputs + i]));
             size = larger_of(size, fabs(out[i]));
@@ -217,7 +220,7 @@ static void check_gradients(Case *c, Rng rng)
                       &rng);
     }
     if (c->config.lambda_is_number) {
-        check_numbers(c, "lambda", c->lambda, c->dlambda, c->batch * c->config.lambda_dims, &rng);
+        check_numbers(c, "lambda", c->lambda, c->dlambda, c->batch * c->net->lambda_dims, &rng);
     }
 }
 

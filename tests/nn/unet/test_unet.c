@@ -358,7 +358,8 @@ START_TEST(every_block_hears_lambda)
 }
 END_TEST
 
-/* At places the map of the bottom alone has them, and each number reaches its own place first. */
+/* At places the map of the bottom alone has them: with its second row 0, every second number, that
+ * of each place, does not matter, and all others do. */
 START_TEST(the_bottom_hears_lambda_at_places)
 {
     UNetConfig c = placed(2);
@@ -371,6 +372,18 @@ START_TEST(the_bottom_hears_lambda_at_places)
     ck_assert_uint_eq(map->value.shape[0], 2);
     ck_assert_uint_eq(net->lambda_dims, 2 * 6);
     check_parameter_matters(net, nn_param_find(&net->params, "lambda_map.weight"));
+    double lambda[2 * 6] = {0.0};
+    const size_t bytes = net->outputs * sizeof(float), width = map->value.shape[1];
+    memset(map->value.data + width, 0, width * sizeof(float));
+    float *before = outputs_of(net, 1, true, false, lambda);
+    for (size_t k = 0; k < 2 * 6; k++) {
+        lambda[k] = 1.0;
+        float *after = outputs_of(net, 1, true, false, lambda);
+        ck_assert_msg((memcmp(before, after, bytes) != 0) == (k % 2 == 0), "number %zu", k);
+        lambda[k] = 0.0;
+        mem_free(after);
+    }
+    mem_free(before);
     nn_network_destroy(net);
 }
 END_TEST

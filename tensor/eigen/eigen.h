@@ -7,8 +7,8 @@
 
 /* A (n, n) symmetric = V diag(values) V^T: a is overwritten by V (column k belongs to values[k]),
  * values (n) ascend.  Only the lower triangle of a is read.  Householder tridiagonalisation, then
- * implicit QL (Golub and Van Loan, ch. 8).  False if an entry is NaN or infinite, or if QL does not
- * converge (never seen); a and values mean nothing then. */
+ * implicit QL (Golub and Van Loan, ch. 8).  False if one of the entries read is NaN or infinite, or
+ * if QL does not converge (never seen); a and values mean nothing then. */
 bool tensor_eigen_symmetric(size_t n, double *a, double *values);
 /* The same values, bit by bit, without their vectors; a is destroyed. */
 bool tensor_eigen_values(size_t n, double *a, double *values);

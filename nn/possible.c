@@ -22,6 +22,12 @@ bool nn_possible_time_scale(const char *kind, double time_scale, Error *err)
            error_set(err, "%s: time_scale is %g; it must be finite and positive", kind, time_scale);
 }
 
+bool nn_possible_places(const char *kind, bool at_places, bool is_number, Error *err)
+{
+    return !at_places || is_number ||
+           error_set(err, "%s: lambda at places enters as numbers, found sinusoids", kind);
+}
+
 bool nn_possible_lambda_gain(const char *kind, double lambda_gain, Error *err)
 {
     return (lambda_gain > 0.0 && lambda_gain <= 100.0) ||

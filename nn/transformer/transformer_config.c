@@ -70,11 +70,9 @@ bool nn_transformer_possible(const TransformerConfig *c, Error *err)
                          "since rotary positions turn pairs of a head's channels",
                          c->width, c->heads);
     }
-    if (c->lambda_dims > 0 && c->lambda_entry == TRANSFORMER_LAMBDA_PLACES &&
-        !c->lambda_is_number) {
-        return error_set(err, "transformer: lambda at places enters as numbers, found sinusoids");
-    }
-    return nn_possible_dropout(KIND, c->dropout, err) &&
+    const bool places = c->lambda_dims > 0 && c->lambda_entry == TRANSFORMER_LAMBDA_PLACES;
+    return nn_possible_places(KIND, places, c->lambda_is_number, err) &&
+           nn_possible_dropout(KIND, c->dropout, err) &&
            nn_possible_time_scale(KIND, c->time_scale, err) &&
            nn_possible_lambda_gain(KIND, c->lambda_gain, err);
 }

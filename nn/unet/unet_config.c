@@ -134,8 +134,9 @@ bool nn_unet_possible(const UNetConfig *c, Error *err)
         !in_range("lambda_dims", c->lambda_dims, 0, MAX_LAMBDA_DIMS, err)) {
         return false;
     }
-    if (c->lambda_dims > 0 && c->lambda_places && !c->lambda_is_number) {
-        return error_set(err, "U-Net: lambda at places enters as numbers, found sinusoids");
+    if (!nn_possible_places(KIND, c->lambda_dims > 0 && c->lambda_places, c->lambda_is_number,
+                            err)) {
+        return false;
     }
     if (c->ch % 4 != 0) {
         return error_set(err, "U-Net: ch is %zu; it must be a multiple of 4", c->ch);

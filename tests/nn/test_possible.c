@@ -52,12 +52,25 @@ START_TEST(numbers)
 }
 END_TEST
 
+START_TEST(places_have_numbers)
+{
+    for (int i = 0; i < 4; i++) {
+        Error err = {""};
+        const bool at_places = i & 1, is_number = i & 2, right = i != 1;
+        ck_assert(nn_possible_places("net", at_places, is_number, &err) == right);
+        ck_assert_str_eq(err.text,
+                         right ? "" : "net: lambda at places enters as numbers, found sinusoids");
+    }
+}
+END_TEST
+
 Suite *possible_suite(void)
 {
     Suite *s = suite_create("possible");
     TCase *tc = tcase_create("possible");
     tcase_add_test(tc, sizes);
     tcase_add_test(tc, numbers);
+    tcase_add_test(tc, places_have_numbers);
     suite_add_tcase(s, tc);
     return s;
 }

@@ -112,6 +112,12 @@ PlaceLayers nn_encoder_add_places(ParamSet *set, size_t width, size_t lambda_dim
     return layers;
 }
 
+void nn_encoder_init_places(const Encoder *e, const PlaceLayers *layers, Rng rng)
+{
+    nn_encoder_init_output(e, &layers->first, rng);
+    nn_encoder_init_output(e, &layers->second, rng);
+}
+
 /* A layer's numbers at all places as one row a sample. */
 static Var *as_row(Graph *g, const LinearLayer *layer, Var *h)
 {

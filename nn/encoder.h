@@ -59,6 +59,7 @@ typedef struct PlaceLayers {
     LinearLayer first, second;
 } PlaceLayers;
 PlaceLayers nn_encoder_add_places(ParamSet *set, size_t width, size_t lambda_dims);
+void nn_encoder_init_places(const Encoder *e, const PlaceLayers *layers, Rng rng);
 /* h (B, places..., width) -> stats (B, 2 L), L = places times a place's lambdas, place by place. */
 Var *nn_encoder_at_places(Graph *g, const PlaceLayers *layers, Var *h);
 void nn_encoder_initialise(Encoder *e, Rng rng); /* NULL is allowed, here and below */

@@ -86,8 +86,7 @@ static void encoder_initialise(Encoder *base, Rng rng)
     }
     nn_init_constant(e->gain, 1.0f);
     if (e->places) {
-        nn_encoder_init_output(base, &e->at_places.first, rng);
-        nn_encoder_init_output(base, &e->at_places.second, rng);
+        nn_encoder_init_places(base, &e->at_places, rng);
     } else {
         nn_encoder_init_output(base, &e->output, rng);
     }

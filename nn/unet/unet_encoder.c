@@ -69,8 +69,7 @@ static void encoder_initialise(Encoder *base, Rng rng)
     }
     nn_norm_init(&e->norm);
     if (e->config.lambda_places) {
-        nn_encoder_init_output(base, &e->at_places.first, rng);
-        nn_encoder_init_output(base, &e->at_places.second, rng);
+        nn_encoder_init_places(base, &e->at_places, rng);
         return;
     }
     nn_pointwise_init(&e->narrow, 1.0, rng);
@@ -100,7 +99,6 @@ static size_t add_scales(UNetEncoder *e, ParamSet *set)
 Encoder *nn_unet_encoder_add(ParamSet *set, const UNetConfig *c)
 {
     UNetEncoder *e = mem_zeroed(1, sizeof *e);
-    const size_t bottom = nn_unet_bottom_places(c);
     e->base.family = c->encoder_family;
     e->base.input = c->encoder;
     e->base.dims = c->height * c->width * c->channels;
@@ -123,7 +121,7 @@ Encoder *nn_unet_encoder_add(ParamSet *set, const UNetConfig *c)
         return &e->base;
     }
     e->narrow = nn_pointwise_add(set, "encoder.narrow", channels, BOTTOM);
-    e->flat = nn_linear_add(set, "encoder.flat", bottom * BOTTOM, HIDDEN);
+    e->flat = nn_linear_add(set, "encoder.flat", nn_unet_bottom_places(c) * BOTTOM, HIDDEN);
     e->output = nn_linear_add(set, "encoder.output", HIDDEN, 2 * c->lambda_dims);
     return &e->base;
 }

@@ -36,7 +36,8 @@ typedef struct UNet {
     UNetConfig config;
     Embedding time, lambda_down, lambda_up;
     LinearLayer mix_down, mix_up; /* in front of the two lambda embeddings */
-    LinearLayer lambda_map;       /* lambda_is_number: lambda to a picture at the bottom */
+    LinearLayer lambda_map;       /* lambda_is_number: lambda to a picture at the bottom; at
+                                     places, the numbers of one to its channels */
     ConvLayer input, output;
     PointwiseLayer narrow; /* narrow_output: instead of `output` */
     NormLayer output_norm;
@@ -139,10 +140,16 @@ static bool conditions(const UNetConfig *c)
     return c->lambda_dims > 0 && !c->lambda_places;
 }
 
+static bool has_places(const UNetConfig *c)
+{
+    return c->lambda_dims > 0 && c->lambda_places;
+}
+
 static size_t lambda_width(const UNetConfig *c)
 {
     return c->lambda_is_number ? c->lambda_dims : c->lambda_dims * unet_embed_width(c);
 }
+
 static Embedding add_embedding(ParamSet *set, const char *first, const char *second, size_t embed)
 {
     Embedding e;
@@ -188,7 +195,7 @@ static void add_parameters(UNet *u)
     if (conditions(c)) {
         u->mix_up = nn_linear_add(set, "h_t_lam_mix", known + u->bottom_channels, embed);
     }
-    if (c->lambda_places && c->lambda_dims > 0) {
+    if (has_places(c)) {
         u->lambda_map = nn_linear_add(set, "lambda_map", c->lambda_dims, u->bottom_channels);
     } else if (c->lambda_dims > 0 && c->lambda_is_number) {
         u->lambda_map = nn_linear_add(set, "lambda_map", c->lambda_dims,
@@ -253,7 +260,7 @@ static void unet_initialise(Network *net, uint64_t seed)
     } else {
         nn_conv_init(&u->output, rng);
     }
-    if (u->config.lambda_places && u->config.lambda_dims > 0) {
+    if (has_places(&u->config)) {
         init_lambda(&u->lambda_map, u->config.lambda_gain, rng); /* from 0 lambda dies */
     } else if (u->lambda_map.weight != NULL) {
         nn_linear_zero(&u->lambda_map); /* a new student is its teacher */

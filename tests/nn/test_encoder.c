@@ -173,6 +173,30 @@ START_TEST(gradients_reach_every_parameter)
 }
 END_TEST
 
+/* A network's last layers have weights; the biases of a box say that it is wide, others nothing. */
+START_TEST(last_layers_begin)
+{
+    Network *net = network(_i);
+    const float bias = net->encoder->family == ENCODER_BOX ? -1.0f : 0.0f;
+    size_t last = 0;
+
+    net->initialise(net, 1);
+    for (size_t i = 0; i < net->params.count; i++) {
+        const Param *p = net->params.items[i];
+        if (strncmp(p->name, "encoder.output.", 15) != 0 &&
+            strncmp(p->name, "encoder.first.", 14) != 0 &&
+            strncmp(p->name, "encoder.second.", 15) != 0)
+            continue;
+        for (size_t k = 0; k < tensor_size(&p->value); k++)
+            ck_assert_msg(p->value.rank == 1 ? p->value.data[k] == bias : p->value.data[k] != 0.0f,
+                          "case %d: %s[%zu] is %g", _i, p->name, k, (double)p->value.data[k]);
+        last++;
+    }
+    ck_assert(last == 2 || last == 4);
+    nn_network_destroy(net);
+}
+END_TEST
+
 /* 1/2 sum (m^2 + e^v - v - 1): 0 for the prior; by quadrature for one Gaussian. */
 START_TEST(divergence_is_that_of_the_gaussians)
 {
@@ -357,6 +381,7 @@ Suite *encoder_suite(void)
     Suite *s = suite_create("encoder");
     TCase *tc = tcase_create("encoder");
     tcase_add_loop_test(tc, gradients_reach_every_parameter, 0, KASES);
+    tcase_add_loop_test(tc, last_layers_begin, 0, KASES);
     tcase_add_test(tc, divergence_is_that_of_the_gaussians);
     tcase_add_test(tc, density_is_that_of_the_gaussians);
     tcase_add_test(tc, boxes_lie_in_the_cube);

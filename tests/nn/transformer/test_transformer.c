@@ -397,18 +397,27 @@ START_TEST(token_student_starts_near_its_teacher)
 }
 END_TEST
 
-/* lambda_gain is a factor on the weights that read lambda, and on nothing else. */
+/* lambda_gain is a factor on the weights that read lambda, which are not 0, and on nothing else. */
 START_TEST(gain_scales_what_reads_lambda)
 {
+    const bool places = _i == 1;
+    const char *const reads = places ? "lambda.weight" : "lambda.0.weight";
     TransformerConfig c = tiny(1);
+    c.lambda_is_number = places;
+    c.lambda_entry = places ? TRANSFORMER_LAMBDA_PLACES : TRANSFORMER_LAMBDA_TOKEN;
     Network *one = create(&c);
     c.lambda_gain = 4.0;
     Network *four = create(&c);
     one->initialise(one, 1);
     four->initialise(four, 1);
+    const Param *reader = nn_param_find(&one->params, reads);
+    ck_assert_ptr_nonnull(reader);
+    for (size_t k = 0; k < tensor_size(&reader->value); k++) {
+        ck_assert(reader->value.data[k] != 0.0f);
+    }
     for (size_t i = 0; i < one->params.count; i++) {
         const Param *p = one->params.items[i], *q = four->params.items[i];
-        const float factor = strcmp(p->name, "lambda.0.weight") == 0 ? 4.0f : 1.0f;
+        const float factor = strcmp(p->name, reads) == 0 ? 4.0f : 1.0f;
         for (size_t k = 0; k < tensor_size(&p->value); k++) {
             if (fabsf(q->value.data[k] - factor * p->value.data[k]) > 1e-6f) {
                 ck_abort_msg("%s[%zu]: %g with a gain of 4, %g without", p->name, k,
@@ -547,7 +556,7 @@ Suite *transformer_suite(void)
     tcase_add_test(tc, conditioned_student_starts_as_teacher);
     tcase_add_test(tc, conditioned_student_of_a_trained_teacher);
     tcase_add_test(tc, token_student_starts_near_its_teacher);
-    tcase_add_test(tc, gain_scales_what_reads_lambda);
+    tcase_add_loop_test(tc, gain_scales_what_reads_lambda, 0, 2);
     tcase_add_test(tc, neighbours_are_learned);
     tcase_add_test(tc, impossible_configurations);
     tcase_add_test_raise_signal(tc, missing_lambda_stops, SIGABRT);

@@ -441,10 +441,11 @@ START_TEST(initial_values)
 }
 END_TEST
 
-/* The gain scales the weights of lambda's embedding and nothing else. */
+/* The gain scales the weights of lambda's embedding, or of its map at places, which are not 0, and
+ * nothing else. */
 START_TEST(lambda_gain)
 {
-    UNetConfig c = tiny(1);
+    UNetConfig c = _i == 0 ? tiny(1) : placed(2);
     Network *plain = create(&c);
     c.lambda_gain = 2.0;
     Network *scaled = create(&c);
@@ -452,8 +453,10 @@ START_TEST(lambda_gain)
     scaled->initialise(scaled, 1);
     for (size_t i = 0; i < plain->params.count; i++) {
         const Param *p = plain->params.items[i], *q = scaled->params.items[i];
-        const bool embeds = strstr(p->name, "lemb") != NULL || strstr(p->name, "lam_mix") != NULL;
+        const bool embeds = strstr(p->name, "lemb") != NULL || strstr(p->name, "lam_mix") != NULL ||
+                            strstr(p->name, "lambda_map") != NULL;
         for (size_t k = 0; k < tensor_size(&p->value); k++) {
+            ck_assert(!embeds || p->value.rank == 1 || p->value.data[k] != 0.0f);
             ck_assert(q->value.data[k] == (embeds ? 2.0f : 1.0f) * p->value.data[k]);
         }
     }
@@ -617,7 +620,7 @@ Suite *unet_suite(void)
     tcase_add_test(tc, memory_of_inference);
     tcase_add_test(tc, student_starts_as_teacher);
     tcase_add_test(tc, initial_values);
-    tcase_add_test(tc, lambda_gain);
+    tcase_add_loop_test(tc, lambda_gain, 0, 2);
     tcase_add_test(tc, logistic_head);
     tcase_add_test(tc, known_outputs);
     tcase_add_test(tc, vmax_scales_the_input);

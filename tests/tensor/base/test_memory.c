@@ -317,6 +317,8 @@ START_TEST(an_error_is_a_sentence)
     ck_assert_str_eq(err.text, "file: 3 entries, expected 4");
     ck_assert(!error_set(&err, "%s is \xc3\xa9, \xc2\xa9", "a\x1b[2J\nb\x7f\xc2\x9b\xc2"));
     ck_assert_str_eq(err.text, "a?[2J?b???\xc2 is \xc3\xa9, \xc2\xa9");
+    ck_assert(!error_set(&err, "%s", "\x01\x1f ~\x7f \xc2\x7f\xc2\x80\xc2\x9f\xc2\xa0"));
+    ck_assert_str_eq(err.text, "?? ~? \xc2?????\xc2\xa0");
     ck_assert(!error_set(NULL, "dropped %d", 1));
     ck_assert(!error_set(&err, "%2000d", 1)); /* too long: cut, ends with 0 */
     ck_assert_uint_eq(strlen(err.text), sizeof err.text - 1);

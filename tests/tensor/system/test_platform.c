@@ -13,6 +13,7 @@
 
 #ifndef DI4C_PLAIN_C
 #include <fcntl.h>
+#include <sys/ioctl.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -112,6 +113,28 @@ START_TEST(a_file_is_no_terminal)
     fclose(file);
 }
 END_TEST
+
+#if !defined(DI4C_PLAIN_C) && defined(TIOCSWINSZ)
+/* Of a terminal of this size, and of one that does not say. */
+START_TEST(a_terminal_has_a_size)
+{
+    static const struct winsize sizes[] = {{.ws_row = 33, .ws_col = 101}, {.ws_row = 0}};
+    const int end = posix_openpt(O_RDWR | O_NOCTTY);
+    FILE *file = end < 0 ? NULL : fdopen(end, "r+b");
+    size_t columns, lines;
+
+    if (file == NULL)
+        return; /* none to be had */
+    ck_assert(platform_is_terminal(file));
+    for (int i = 0; i < 2; i++) {
+        ck_assert_int_eq(ioctl(end, TIOCSWINSZ, &sizes[i]), 0);
+        platform_terminal_size(file, &columns, &lines);
+        ck_assert(columns == (i == 0 ? 101 : 80) && lines == (i == 0 ? 33 : 24));
+    }
+    fclose(file);
+}
+END_TEST
+#endif
 
 START_TEST(memory_use_is_known_or_zero)
 {
@@ -635,6 +658,9 @@ Suite *platform_suite(void)
     tcase_set_timeout(system, 10);
     tcase_add_test(system, the_clock_runs_forward);
     tcase_add_test(system, a_file_is_no_terminal);
+#if !defined(DI4C_PLAIN_C) && defined(TIOCSWINSZ)
+    tcase_add_test(system, a_terminal_has_a_size);
+#endif
     tcase_add_test(system, memory_use_is_known_or_zero);
     tcase_add_loop_test(system, the_first_signal_sets_a_flag, 0, SIGNALS);
 #ifndef DI4C_PLAIN_C

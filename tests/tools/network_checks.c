@@ -1,10 +1,10 @@
 #include "tests/tools/network_checks.h"
-#include "tensor/base/larger.h"
 
 #include <check.h>
 #include <math.h>
 #include <string.h>
 
+#include "tensor/base/larger.h"
 #include "tensor/base/memory.h"
 #include "tensor/pointwise.h"
 #include "tensor/system/threads.h"

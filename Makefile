@@ -111,11 +111,13 @@ ifeq ($(CHECK),standin)
 CHECK_FLAG := -Itests/standin
 CHECK_OBJ := $(OUT)/tests/standin/check.o
 endif
-override CFLAGS := -std=c99 $(PROBED) $(PROBED_OPENMP) $(PLAIN_FLAG) $(ORDERED_FLAG) -I. $(CHECK_FLAG) -DDI4C_VERSION='"$(VERSION)"' $(CFLAGS)
-override LDFLAGS := $(PROBED_OPENMP) $(filter -fsanitize=% --coverage,$(PROBED)) $(LDFLAGS)
+# CFLAGS and LDFLAGS stay as they were given: make hands those of the environment on to a make inside.
+FLAGS := -std=c99 $(PROBED) $(PROBED_OPENMP) $(PLAIN_FLAG) $(ORDERED_FLAG) -I. $(CHECK_FLAG) \
+         -DDI4C_VERSION='"$(VERSION)"' $(CFLAGS)
+LINK_FLAGS := $(PROBED_OPENMP) $(filter -fsanitize=% --coverage,$(PROBED)) $(LDFLAGS)
 
 # Objects depend on the command that made them: a change of flags or compiler rebuilds.
-COMMAND := $(CC) $(CFLAGS) $(LDFLAGS)
+COMMAND := $(CC) $(FLAGS) $(LINK_FLAGS)
 ifneq ($(shell cat $(OUT)/command 2>/dev/null),$(subst ",,$(subst ',,$(COMMAND))))
 $(shell mkdir -p $(OUT) && echo "$(subst ",,$(subst ',,$(COMMAND)))" > $(OUT)/command)
 endif
@@ -129,18 +131,18 @@ endif
 
 $(OUT)/%.o: %.c $(OUT)/command
 	@mkdir -p $(@D)
-	$(CC) $(CFLAGS) $(DEPEND) -c -o $@ $<
+	$(CC) $(FLAGS) $(DEPEND) -c -o $@ $<
 
 $(OUT)/libdi4c.a: $(LIB_OBJ)
 	rm -f $@
 	$(AR) rcs $@ $(LIB_OBJ)
 $(OUT)/di4c$(EXE): $(APP_OBJ) $(OUT)/libdi4c.a
-	$(CC) $(LDFLAGS) -o $@ $(APP_OBJ) $(OUT)/libdi4c.a -lm
+	$(CC) $(LINK_FLAGS) -o $@ $(APP_OBJ) $(OUT)/libdi4c.a -lm
 $(OUT)/bench$(EXE): $(BENCH_OBJ) $(filter-out $(OUT)/experiments/main.o,$(APP_OBJ)) $(OUT)/libdi4c.a
-	$(CC) $(LDFLAGS) -o $@ $^ -lm
+	$(CC) $(LINK_FLAGS) -o $@ $^ -lm
 $(TOUR): $(OUT)/tour/%$(EXE): $(OUT)/experiments/tour/%.o $(OUT)/libdi4c.a
 	@mkdir -p $(@D)
-	$(CC) $(LDFLAGS) -o $@ $< $(OUT)/libdi4c.a -lm
+	$(CC) $(LINK_FLAGS) -o $@ $< $(OUT)/libdi4c.a -lm
 build/%: $(OUT)/%
 	cp $< $@
 
@@ -176,9 +178,9 @@ ifneq ($(CHECK),standin)
 CHECK_LIBS = $(shell pkg-config --libs check 2>/dev/null || echo -lcheck) -lpthread
 endif
 $(OUT)/run-tests$(EXE): $(TEST_OBJ) $(filter-out %/main.o,$(APP_OBJ) $(BENCH_OBJ)) $(OUT)/libdi4c.a | $(TOUR)
-	$(CC) $(LDFLAGS) -o $@ $^ $(CHECK_LIBS) -lm
+	$(CC) $(LINK_FLAGS) -o $@ $^ $(CHECK_LIBS) -lm
 # test_tour.c runs the tour's programs.
-$(OUT)/tests/experiments/tour/test_tour.o: override CFLAGS += -DTOUR='"$(OUT)/tour"'
+$(OUT)/tests/experiments/tour/test_tour.o: FLAGS += -DTOUR='"$(OUT)/tour"'
 # Every test_NAME.c under tests/ defines NAME_suite; the list is made from the file names, so that no
 # file can be forgotten.
 TEST_NAMES := $(sort $(patsubst test_%.c,%,$(filter test_%.c,$(notdir $(TEST_SRC)))))
@@ -192,7 +194,7 @@ $(OUT)/tests/suites.c: $(TEST_SRC) Makefile
 	    printf '    {"%s", %s_suite},\n' $$n $$n; done; \
 	  printf '    {0, 0},\n};\n'; } > $@
 $(OUT)/tests/suites.o: $(OUT)/tests/suites.c
-	$(CC) $(CFLAGS) -c -o $@ $<
+	$(CC) $(FLAGS) -c -o $@ $<
 
 # ---- what takes long: not part of `make check` ----
 # Every reader on made-up files, SECONDS each (tests/README.md); needs clang with libFuzzer, and runs
@@ -202,7 +204,7 @@ FUZZ_ROOMS := cli report data model metrics theory/exact
 FUZZ_APP := $(filter $(FUZZ_ROOMS:%=$(OUT)/experiments/%/%) %/sampler_options.o,$(APP_OBJ))
 FUZZ_OBJ := $(patsubst %.c,$(OUT)/%.o,$(filter-out %/test_fuzz.c,$(wildcard tests/fuzz/*.c)))
 $(OUT)/fuzz: $(FUZZ_OBJ) $(FUZZ_APP) $(OUT)/libdi4c.a
-	$(CC) $(LDFLAGS) -fsanitize=fuzzer -o $@ $^ -lm
+	$(CC) $(LINK_FLAGS) -fsanitize=fuzzer -o $@ $^ -lm
 fuzz:
 	sh tests/fuzz.sh $(SECONDS) $(TARGETS)
 # Whatever is not for every day.
@@ -240,9 +242,9 @@ endif
 PIC_OBJ := $(LIB_SRC:%.c=$(OUT)/pic/%.o)
 $(OUT)/pic/%.o: %.c $(OUT)/command
 	@mkdir -p $(@D)
-	$(CC) $(CFLAGS) -fPIC $(DEPEND) -c -o $@ $<
+	$(CC) $(FLAGS) -fPIC $(DEPEND) -c -o $@ $<
 $(OUT)/$(SHARED_LIB): $(PIC_OBJ)
-	$(CC) -shared $(LDFLAGS) $(addsuffix $(SHARED_LIB),$(SONAME_FLAG)) -o $@ $(PIC_OBJ) -lm
+	$(CC) -shared $(LINK_FLAGS) $(addsuffix $(SHARED_LIB),$(SONAME_FLAG)) -o $@ $(PIC_OBJ) -lm
 
 # The manual page and the completion are what the program says of itself, so it has to run.
 PROGRAM := $(OUT)/di4c$(EXE)

@@ -208,10 +208,9 @@ $(OUT)/fuzz: $(FUZZ_OBJ) $(FUZZ_APP) $(OUT)/libdi4c.a
 fuzz:
 	sh tests/fuzz.sh $(SECONDS) $(TARGETS)
 # Whatever is not for every day.
-trust:
-	sh tests/fuzz.sh $(SECONDS) $(TARGETS)
-	@$(MAKE) --no-print-directory all
-	sh tests/interrupt.sh build/di4c
+trust: fuzz
+	@$(MAKE) --no-print-directory $(PROGRAM)
+	sh tests/interrupt.sh $(PROGRAM)
 
 # Installs Check by the system's package manager if it is missing, and says what it does.
 deps:

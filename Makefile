@@ -1,4 +1,5 @@
-# di4c: make [all|bench|demo|tour|deps|check|faults|lint|coverage|portability|install|uninstall|dist|clean]
+# di4c: make [all|bench|demo|tour|deps|check|faults|fuzz|trust|lint|coverage|portability|install|uninstall|
+#             dist|distcheck|clean]
 #
 #   make demo          build, then train and distil on built-in data (minutes)
 #   make tour          build and run the small programs of experiments/tour, in reading order
@@ -13,7 +14,7 @@
 #
 # Knobs: CC, VARIANT (release, debug, asan, gcov, fuzz), OPENMP=no, MARCH=native, PLAIN=yes (no GNU
 # vectors, no POSIX), CONTRACT=off (the same bits from every build), RUN, CHECK=standin (tests without
-# the library Check), PREFIX, DESTDIR.
+# the library Check), CFLAGS, LDFLAGS, PREFIX, DESTDIR.
 
 VERSION := 0.1.0
 VARIANT ?= release
@@ -49,12 +50,12 @@ ifeq ($(OPT_$(VARIANT)),)
 $(error VARIANT=$(VARIANT) is unknown: expected release, debug, asan, gcov or fuzz)
 endif
 
-
 ifeq ($(CONTRACT),off)
 # Each operation is rounded by itself, to its own type: no multiply-adds, no wider intermediate results
 # (x87, s390x), and sums of floats stay in their order where vectors would change it, of which clang
 # warns.
-EXACT := -ffp-contract=off -msse2 -mfpmath=sse -fexcess-precision=fast $(if $(findstring clang,$(CC)),-Wno-pass-failed)
+EXACT := -ffp-contract=off -msse2 -mfpmath=sse -fexcess-precision=fast \
+         $(if $(findstring clang,$(CC)),-Wno-pass-failed)
 ORDERED_FLAG := -DDI4C_ORDERED
 else ifneq ($(CONTRACT),fast)
 $(error CONTRACT=$(CONTRACT) is unknown: expected fast or off)
@@ -63,17 +64,18 @@ endif
 all:
 
 # ---- what this compiler can do: probed once for each compiler, by compiling a real program ----
-# A flag is taken if a program that is made with it, and with those before, runs.  Where the compiler's programs do not run here,
-# they need only be made; nor is each flag looked at by way of RUN, which may be slow.  There -march=native,
-# which would mean this machine, is left out.
+# A flag is taken if a program that is made with it, and with those before, runs.  Where the compiler's
+# programs do not run here, they need only be made; nor is each flag looked at by way of RUN, which may be
+# slow.  There -march=native, which would mean this machine, is left out.
 probe_name = $(subst $(strip ) ,-,$(subst /,-,$(subst $(strip ) ,-,$(strip $(1)))))
 PROBE := $(OUT)/probe-$(call probe_name,$(CC) $(MARCH) $(CONTRACT) $(RUN)).mk
-NO_BUILD := clean distclean deps dist distcheck lint portability uninstall
+NO_BUILD := clean distclean deps dist distcheck fuzz lint portability uninstall
 ifneq ($(filter-out $(NO_BUILD),$(or $(MAKECMDGOALS),all)),)
 include $(PROBE)
 $(PROBE): Makefile
 	@mkdir -p $(OUT)
-	@probe=$(OUT)/probe; clean() { rm -f $$probe $$probe.* probe.d probe-*.gc* $$probe-*.gc*; }; : > $$probe.known; \
+	@probe=$(OUT)/probe; : > $$probe.known; \
+	clean() { rm -f $$probe $$probe.* probe.d probe-*.gc* $$probe-*.gc*; }; \
 	make_it() { printf '%s\n' "$$1" > $$probe.c; shift; rm -f $$probe $$probe.exe; \
 	  $(CC) -std=c99 "$$@" -o $$probe $$probe.c > $$probe.log 2>&1 \
 	  && ! grep -i warning $$probe.log | grep -qvxF -f $$probe.known; }; \
@@ -87,12 +89,15 @@ $(PROBE): Makefile
 	if ! try "$$empty"; then look=no; runs=no; \
 	  [ -z "$(RUN)" ] || { echo "di4c: RUN=$(RUN) does not run the programs of $(CC):" >&2; \
 	    cat $$probe.out >&2; clean; exit 1; }; \
-	  echo "di4c: programs of $(CC) do not run here: its flags are only seen to compile (RUN='qemu-... -L ...' runs them)" >&2; fi; \
+	  echo "di4c: programs of $(CC) do not run here: its flags are only seen to compile" \
+	    "(RUN='qemu-... -L ...' runs them)" >&2; fi; \
 	if [ "$$march" = native ] && { [ $$runs = no ] || [ -n "$(RUN)" ]; }; then march=; look=no; fi; \
-	for f in $(OPT_$(VARIANT)) $(EXACT) $${march:+-march=$$march} -mprefer-vector-width=512 $(WARN) -pedantic; do \
+	for f in $(OPT_$(VARIANT)) $(EXACT) $${march:+-march=$$march} -mprefer-vector-width=512 $(WARN) \
+	  -pedantic; do \
 	  if try "$$empty" $$flags $$f; then flags="$$flags $$f"; fi; done; \
-	omp='#include <omp.h>|int main(void) { int n = 0; _Pragma("omp parallel") n = omp_get_max_threads(); return n < 1; }'; \
-	look=$$runs; openmp=; if try "$$(echo "$$omp" | tr '|' '\n')" -fopenmp; then openmp=-fopenmp; fi; \
+	omp='int main(void) { int n = 0; _Pragma("omp parallel") n = omp_get_max_threads(); return n < 1; }'; \
+	look=$$runs; openmp=; \
+	if try "$$(printf '%s\n' '#include <omp.h>' "$$omp")" -fopenmp; then openmp=-fopenmp; fi; \
 	depend=; if make_it "$$empty" -MMD -MP -c && [ -f $$probe.d ]; then depend='-MMD -MP'; fi; \
 	soname=; shared=; for f in -Wl,-soname, -Wl,-install_name, ; do \
 	  if [ -z "$$shared" ] && make_it 'int four(void) { return 4; }' -fPIC -shared $${f}libprobe.so.0; then \
@@ -170,7 +175,8 @@ tour:
 # Check is looked for when the recipe runs, so that `make -j deps check` works.
 check: $(filter deps,$(MAKECMDGOALS))
 	@if [ "$(CHECK)" != standin ] && ! sh tests/deps.sh --probe "$(CC)"; then \
-	  echo "The tests need Check (libcheck), which was not found: run 'make deps' first, or say CHECK=standin." >&2; exit 1; fi
+	  echo "The tests need Check (libcheck), which was not found:" \
+	    "run 'make deps' first, or say CHECK=standin." >&2; exit 1; fi
 	@$(MAKE) --no-print-directory $(OUT)/run-tests$(EXE)
 	RUN="$(RUN)" sh tests/run.sh $(OUT)/run-tests$(EXE) $(JOBS)
 
@@ -217,7 +223,7 @@ deps:
 	@sh tests/deps.sh "$(CC)"
 
 # Each fault of tests/faults.txt in a copy of the tree: is it caught by the test that should?
-faults: $(OUT)/run-tests
+faults: $(OUT)/run-tests$(EXE)
 	@CC="$(CC)" sh tests/faults.sh -j $(JOBS) -o $(OUT)
 
 # Line coverage of the library by the tests (gcc and gcov).
@@ -231,7 +237,8 @@ lint:
 
 # ---- packages: packaging/README.md says what is installed where ----
 # The number of the programming interface is a part of the shared library's name.
-API := $(shell sed -n 's/^.define DI4C_API_M[AJIN]*OR //p' tensor/base/version.h | tr '\n' '.' | sed 's/\.$$//')
+API_NUMBER = $(shell sed -n 's/^.define DI4C_API_$(1) //p' tensor/base/version.h)
+API := $(call API_NUMBER,MAJOR).$(call API_NUMBER,MINOR)
 SHARED_LIB := libdi4c.so.$(API)
 # No shared library where there is no -shared, of programs that are linked -static, and for Windows, whose
 # libraries are of another make.
@@ -298,7 +305,8 @@ distcheck: dist
 portability:
 	sh tests/portability.sh
 
-.PHONY: all bench demo tour check faults fuzz trust deps coverage lint install uninstall clean distclean dist distcheck portability
+.PHONY: all bench demo tour check faults fuzz trust deps coverage lint install uninstall clean distclean \
+        dist distcheck portability
 .SECONDARY:
 -include $(LIB_OBJ:.o=.d) $(APP_OBJ:.o=.d) $(BENCH_OBJ:.o=.d) $(TEST_OBJ:.o=.d)
 -include $(TOUR_SRC:%.c=$(OUT)/%.d) $(PIC_OBJ:.o=.d)

@@ -1,4 +1,5 @@
-# di4c: make [all|bench|demo|tour|deps|check|faults|lint|coverage|portability|install|uninstall|dist|clean]
+# di4c: make [all|bench|demo|tour|deps|check|faults|fuzz|trust|lint|coverage|portability|install|uninstall|
+#             dist|distcheck|clean]
 #
 #   make demo          build, then train and distil on built-in data (minutes)
 #   make tour          build and run the small programs of experiments/tour, in reading order
@@ -13,7 +14,7 @@
 #
 # Knobs: CC, VARIANT (release, debug, asan, gcov, fuzz), OPENMP=no, MARCH=native, PLAIN=yes (no GNU
 # vectors, no POSIX), CONTRACT=off (the same bits from every build), RUN, CHECK=standin (tests without
-# the library Check), PREFIX, DESTDIR.
+# the library Check), CFLAGS, LDFLAGS, PREFIX, DESTDIR.
 
 VERSION := 0.1.0
 VARIANT ?= release
@@ -49,12 +50,12 @@ ifeq ($(OPT_$(VARIANT)),)
 $(error VARIANT=$(VARIANT) is unknown: expected release, debug, asan, gcov or fuzz)
 endif
 
-
 ifeq ($(CONTRACT),off)
 # Each operation is rounded by itself, to its own type: no multiply-adds, no wider intermediate results
 # (x87, s390x), and sums of floats stay in their order where vectors would change it, of which clang
 # warns.
-EXACT := -ffp-contract=off -msse2 -mfpmath=sse -fexcess-precision=fast $(if $(findstring clang,$(CC)),-Wno-pass-failed)
+EXACT := -ffp-contract=off -msse2 -mfpmath=sse -fexcess-precision=fast \
+         $(if $(findstring clang,$(CC)),-Wno-pass-failed)
 ORDERED_FLAG := -DDI4C_ORDERED
 else ifneq ($(CONTRACT),fast)
 $(error CONTRACT=$(CONTRACT) is unknown: expected fast or off)
@@ -63,17 +64,18 @@ endif
 all:
 
 # ---- what this compiler can do: probed once for each compiler, by compiling a real program ----
-# A flag is taken if a program that is made with it, and with those before, runs.  Where the compiler's programs do not run here,
-# they need only be made; nor is each flag looked at by way of RUN, which may be slow.  There -march=native,
-# which would mean this machine, is left out.
+# A flag is taken if a program that is made with it, and with those before, runs.  Where the compiler's
+# programs do not run here, they need only be made; nor is each flag looked at by way of RUN, which may be
+# slow.  There -march=native, which would mean this machine, is left out.
 probe_name = $(subst $(strip ) ,-,$(subst /,-,$(subst $(strip ) ,-,$(strip $(1)))))
 PROBE := $(OUT)/probe-$(call probe_name,$(CC) $(MARCH) $(CONTRACT) $(RUN)).mk
-NO_BUILD := clean distclean deps dist distcheck lint portability uninstall
+NO_BUILD := clean distclean deps dist distcheck fuzz lint portability uninstall
 ifneq ($(filter-out $(NO_BUILD),$(or $(MAKECMDGOALS),all)),)
 include $(PROBE)
 $(PROBE): Makefile
 	@mkdir -p $(OUT)
-	@probe=$(OUT)/probe; clean() { rm -f $$probe $$probe.* probe.d probe-*.gc* $$probe-*.gc*; }; : > $$probe.known; \
+	@probe=$(OUT)/probe; : > $$probe.known; \
+	clean() { rm -f $$probe $$probe.* probe.d probe-*.gc* $$probe-*.gc*; }; \
 	make_it() { printf '%s\n' "$$1" > $$probe.c; shift; rm -f $$probe $$probe.exe; \
 	  $(CC) -std=c99 "$$@" -o $$probe $$probe.c > $$probe.log 2>&1 \
 	  && ! grep -i warning $$probe.log | grep -qvxF -f $$probe.known; }; \
@@ -87,12 +89,15 @@ $(PROBE): Makefile
 	if ! try "$$empty"; then look=no; runs=no; \
 	  [ -z "$(RUN)" ] || { echo "di4c: RUN=$(RUN) does not run the programs of $(CC):" >&2; \
 	    cat $$probe.out >&2; clean; exit 1; }; \
-	  echo "di4c: programs of $(CC) do not run here: its flags are only seen to compile (RUN='qemu-... -L ...' runs them)" >&2; fi; \
+	  echo "di4c: programs of $(CC) do not run here: its flags are only seen to compile" \
+	    "(RUN='qemu-... -L ...' runs them)" >&2; fi; \
 	if [ "$$march" = native ] && { [ $$runs = no ] || [ -n "$(RUN)" ]; }; then march=; look=no; fi; \
-	for f in $(OPT_$(VARIANT)) $(EXACT) $${march:+-march=$$march} -mprefer-vector-width=512 $(WARN) -pedantic; do \
+	for f in $(OPT_$(VARIANT)) $(EXACT) $${march:+-march=$$march} -mprefer-vector-width=512 $(WARN) \
+	  -pedantic; do \
 	  if try "$$empty" $$flags $$f; then flags="$$flags $$f"; fi; done; \
-	omp='#include <omp.h>|int main(void) { int n = 0; _Pragma("omp parallel") n = omp_get_max_threads(); return n < 1; }'; \
-	look=$$runs; openmp=; if try "$$(echo "$$omp" | tr '|' '\n')" -fopenmp; then openmp=-fopenmp; fi; \
+	omp='int main(void) { int n = 0; _Pragma("omp parallel") n = omp_get_max_threads(); return n < 1; }'; \
+	look=$$runs; openmp=; \
+	if try "$$(printf '%s\n' '#include <omp.h>' "$$omp")" -fopenmp; then openmp=-fopenmp; fi; \
 	depend=; if make_it "$$empty" -MMD -MP -c && [ -f $$probe.d ]; then depend='-MMD -MP'; fi; \
 	soname=; shared=; for f in -Wl,-soname, -Wl,-install_name, ; do \
 	  if [ -z "$$shared" ] && make_it 'int four(void) { return 4; }' -fPIC -shared $${f}libprobe.so.0; then \
@@ -111,11 +116,13 @@ ifeq ($(CHECK),standin)
 CHECK_FLAG := -Itests/standin
 CHECK_OBJ := $(OUT)/tests/standin/check.o
 endif
-override CFLAGS := -std=c99 $(PROBED) $(PROBED_OPENMP) $(PLAIN_FLAG) $(ORDERED_FLAG) -I. $(CHECK_FLAG) -DDI4C_VERSION='"$(VERSION)"' $(CFLAGS)
-override LDFLAGS := $(PROBED_OPENMP) $(filter -fsanitize=% --coverage,$(PROBED)) $(LDFLAGS)
+# CFLAGS and LDFLAGS stay as they were given: make hands those of the environment on to a make inside.
+FLAGS := -std=c99 $(PROBED) $(PROBED_OPENMP) $(PLAIN_FLAG) $(ORDERED_FLAG) -I. $(CHECK_FLAG) \
+         -DDI4C_VERSION='"$(VERSION)"' $(CFLAGS)
+LINK_FLAGS := $(PROBED_OPENMP) $(filter -fsanitize=% --coverage,$(PROBED)) $(LDFLAGS)
 
 # Objects depend on the command that made them: a change of flags or compiler rebuilds.
-COMMAND := $(CC) $(CFLAGS) $(LDFLAGS)
+COMMAND := $(CC) $(FLAGS) $(LINK_FLAGS)
 ifneq ($(shell cat $(OUT)/command 2>/dev/null),$(subst ",,$(subst ',,$(COMMAND))))
 $(shell mkdir -p $(OUT) && echo "$(subst ",,$(subst ',,$(COMMAND)))" > $(OUT)/command)
 endif
@@ -129,18 +136,18 @@ endif
 
 $(OUT)/%.o: %.c $(OUT)/command
 	@mkdir -p $(@D)
-	$(CC) $(CFLAGS) $(DEPEND) -c -o $@ $<
+	$(CC) $(FLAGS) $(DEPEND) -c -o $@ $<
 
 $(OUT)/libdi4c.a: $(LIB_OBJ)
 	rm -f $@
 	$(AR) rcs $@ $(LIB_OBJ)
 $(OUT)/di4c$(EXE): $(APP_OBJ) $(OUT)/libdi4c.a
-	$(CC) $(LDFLAGS) -o $@ $(APP_OBJ) $(OUT)/libdi4c.a -lm
+	$(CC) $(LINK_FLAGS) -o $@ $(APP_OBJ) $(OUT)/libdi4c.a -lm
 $(OUT)/bench$(EXE): $(BENCH_OBJ) $(filter-out $(OUT)/experiments/main.o,$(APP_OBJ)) $(OUT)/libdi4c.a
-	$(CC) $(LDFLAGS) -o $@ $^ -lm
+	$(CC) $(LINK_FLAGS) -o $@ $^ -lm
 $(TOUR): $(OUT)/tour/%$(EXE): $(OUT)/experiments/tour/%.o $(OUT)/libdi4c.a
 	@mkdir -p $(@D)
-	$(CC) $(LDFLAGS) -o $@ $< $(OUT)/libdi4c.a -lm
+	$(CC) $(LINK_FLAGS) -o $@ $< $(OUT)/libdi4c.a -lm
 build/%: $(OUT)/%
 	cp $< $@
 
@@ -168,7 +175,8 @@ tour:
 # Check is looked for when the recipe runs, so that `make -j deps check` works.
 check: $(filter deps,$(MAKECMDGOALS))
 	@if [ "$(CHECK)" != standin ] && ! sh tests/deps.sh --probe "$(CC)"; then \
-	  echo "The tests need Check (libcheck), which was not found: run 'make deps' first, or say CHECK=standin." >&2; exit 1; fi
+	  echo "The tests need Check (libcheck), which was not found:" \
+	    "run 'make deps' first, or say CHECK=standin." >&2; exit 1; fi
 	@$(MAKE) --no-print-directory $(OUT)/run-tests$(EXE)
 	RUN="$(RUN)" sh tests/run.sh $(OUT)/run-tests$(EXE) $(JOBS)
 
@@ -176,9 +184,9 @@ ifneq ($(CHECK),standin)
 CHECK_LIBS = $(shell pkg-config --libs check 2>/dev/null || echo -lcheck) -lpthread
 endif
 $(OUT)/run-tests$(EXE): $(TEST_OBJ) $(filter-out %/main.o,$(APP_OBJ) $(BENCH_OBJ)) $(OUT)/libdi4c.a | $(TOUR)
-	$(CC) $(LDFLAGS) -o $@ $^ $(CHECK_LIBS) -lm
+	$(CC) $(LINK_FLAGS) -o $@ $^ $(CHECK_LIBS) -lm
 # test_tour.c runs the tour's programs.
-$(OUT)/tests/experiments/tour/test_tour.o: override CFLAGS += -DTOUR='"$(OUT)/tour"'
+$(OUT)/tests/experiments/tour/test_tour.o: FLAGS += -DTOUR='"$(OUT)/tour"'
 # Every test_NAME.c under tests/ defines NAME_suite; the list is made from the file names, so that no
 # file can be forgotten.
 TEST_NAMES := $(sort $(patsubst test_%.c,%,$(filter test_%.c,$(notdir $(TEST_SRC)))))
@@ -192,7 +200,7 @@ $(OUT)/tests/suites.c: $(TEST_SRC) Makefile
 	    printf '    {"%s", %s_suite},\n' $$n $$n; done; \
 	  printf '    {0, 0},\n};\n'; } > $@
 $(OUT)/tests/suites.o: $(OUT)/tests/suites.c
-	$(CC) $(CFLAGS) -c -o $@ $<
+	$(CC) $(FLAGS) -c -o $@ $<
 
 # ---- what takes long: not part of `make check` ----
 # Every reader on made-up files, SECONDS each (tests/README.md); needs clang with libFuzzer, and runs
@@ -202,21 +210,20 @@ FUZZ_ROOMS := cli report data model metrics theory/exact
 FUZZ_APP := $(filter $(FUZZ_ROOMS:%=$(OUT)/experiments/%/%) %/sampler_options.o,$(APP_OBJ))
 FUZZ_OBJ := $(patsubst %.c,$(OUT)/%.o,$(filter-out %/test_fuzz.c,$(wildcard tests/fuzz/*.c)))
 $(OUT)/fuzz: $(FUZZ_OBJ) $(FUZZ_APP) $(OUT)/libdi4c.a
-	$(CC) $(LDFLAGS) -fsanitize=fuzzer -o $@ $^ -lm
+	$(CC) $(LINK_FLAGS) -fsanitize=fuzzer -o $@ $^ -lm
 fuzz:
 	sh tests/fuzz.sh $(SECONDS) $(TARGETS)
 # Whatever is not for every day.
-trust:
-	sh tests/fuzz.sh $(SECONDS) $(TARGETS)
-	@$(MAKE) --no-print-directory all
-	sh tests/interrupt.sh build/di4c
+trust: fuzz
+	@$(MAKE) --no-print-directory $(PROGRAM)
+	sh tests/interrupt.sh $(PROGRAM)
 
 # Installs Check by the system's package manager if it is missing, and says what it does.
 deps:
 	@sh tests/deps.sh "$(CC)"
 
 # Each fault of tests/faults.txt in a copy of the tree: is it caught by the test that should?
-faults: $(OUT)/run-tests
+faults: $(OUT)/run-tests$(EXE)
 	@CC="$(CC)" sh tests/faults.sh -j $(JOBS) -o $(OUT)
 
 # Line coverage of the library by the tests (gcc and gcov).
@@ -230,7 +237,8 @@ lint:
 
 # ---- packages: packaging/README.md says what is installed where ----
 # The number of the programming interface is a part of the shared library's name.
-API := $(shell sed -n 's/^.define DI4C_API_M[AJIN]*OR //p' tensor/base/version.h | tr '\n' '.' | sed 's/\.$$//')
+API_NUMBER = $(shell sed -n 's/^.define DI4C_API_$(1) //p' tensor/base/version.h)
+API := $(call API_NUMBER,MAJOR).$(call API_NUMBER,MINOR)
 SHARED_LIB := libdi4c.so.$(API)
 # No shared library where there is no -shared, of programs that are linked -static, and for Windows, whose
 # libraries are of another make.
@@ -240,9 +248,9 @@ endif
 PIC_OBJ := $(LIB_SRC:%.c=$(OUT)/pic/%.o)
 $(OUT)/pic/%.o: %.c $(OUT)/command
 	@mkdir -p $(@D)
-	$(CC) $(CFLAGS) -fPIC $(DEPEND) -c -o $@ $<
+	$(CC) $(FLAGS) -fPIC $(DEPEND) -c -o $@ $<
 $(OUT)/$(SHARED_LIB): $(PIC_OBJ)
-	$(CC) -shared $(LDFLAGS) $(addsuffix $(SHARED_LIB),$(SONAME_FLAG)) -o $@ $(PIC_OBJ) -lm
+	$(CC) -shared $(LINK_FLAGS) $(addsuffix $(SHARED_LIB),$(SONAME_FLAG)) -o $@ $(PIC_OBJ) -lm
 
 # The manual page and the completion are what the program says of itself, so it has to run.
 PROGRAM := $(OUT)/di4c$(EXE)
@@ -297,7 +305,8 @@ distcheck: dist
 portability:
 	sh tests/portability.sh
 
-.PHONY: all bench demo tour check faults fuzz trust deps coverage lint install uninstall clean distclean dist distcheck portability
+.PHONY: all bench demo tour check faults fuzz trust deps coverage lint install uninstall clean distclean \
+        dist distcheck portability
 .SECONDARY:
 -include $(LIB_OBJ:.o=.d) $(APP_OBJ:.o=.d) $(BENCH_OBJ:.o=.d) $(TEST_OBJ:.o=.d)
 -include $(TOUR_SRC:%.c=$(OUT)/%.d) $(PIC_OBJ:.o=.d)

@@ -13,7 +13,8 @@ cat <<'END'
 # bash completion of di4c, made by packaging/completion.sh
 _di4c()
 {
-    local word=${COMP_WORDS[COMP_CWORD]} before=${COMP_WORDS[COMP_CWORD-1]} options= flags= settings= presets=
+    local word=${COMP_WORDS[COMP_CWORD]} before=${COMP_WORDS[COMP_CWORD-1]}
+    local options= flags= settings= presets=
     COMPREPLY=()
 END
 printf '    if [ "$COMP_CWORD" -eq 1 ]; then\n'

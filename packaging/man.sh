@@ -16,8 +16,9 @@ printf '.SH SYNOPSIS\n.B di4c\n.I COMMAND\n[options]\n.SH COMMANDS\n'
 printf '%s\n' "$general" | sed -n 's/^  \([a-z][a-z]*\)  *\(.*\)/\1 \2/p' | roff |
     while read -r name summary; do printf '.TP\n.B %s\n%s\n' "$name" "$summary"; done
 for command in $commands; do
+    help=$("$@" "$command" --help)
     printf '.SH DI4C %s\n' "$(printf '%s' "$command" | tr 'a-z' 'A-Z')"
-    "$@" "$command" --help | awk '
+    printf '%s\n' "$help" | awk '
         function plain(s) { gsub(/\\/, "\\\\e", s); gsub(/-/, "\\\\-", s); return s }
         NR == 1 { print ".B " plain($0); next }
         NR == 2 { print ".PP"; print plain($0); next }

@@ -27,7 +27,8 @@ folders="tensor autograd nn diffusion distill experiments"
 status=0
 
 # ---- what there is ----
-find . -type f ! -path './.git/*' ! -path './build/*' ! -path './out/*' | sed 's|^\./||' | sort > "$work/paths"
+find . -type f ! -path './.git/*' ! -path './build/*' ! -path './out/*' | sed 's|^\./||' |
+    sort > "$work/paths"
 grep '\.[ch]$' "$work/paths" > "$work/c"
 # Comments are taken out of C, and a line is given for each file read: "FILE" TAB text.
 cat > "$work/strip.awk" <<'END'
@@ -138,7 +139,8 @@ fenced || /^    / { next }
         if (!columns) { columns = n
             for (i = 1; i <= n; i++) {
                 suite_of[i] = ""
-                if (match(cell[i], /test_[a-z0-9_]+\.c/)) suite_of[i] = substr(cell[i], RSTART + 5, RLENGTH - 7) }
+                if (match(cell[i], /test_[a-z0-9_]+\.c/))
+                    suite_of[i] = substr(cell[i], RSTART + 5, RLENGTH - 7) }
         } else for (i = 1; i <= n; i++) look_at_tests(cell[i], i in suite_of ? suite_of[i] : "")
     } else look_at_tests($0, "")
     n = split($0, part, /`/)
@@ -151,8 +153,8 @@ END { exit bad }
 END
 grep '\.md$' "$work/paths" > "$work/pages"
 xargs sh -c 'work=$1; shift
-    awk -f "$work/pages.awk" what=words "$work/words" what=calls "$work/calls" what=tests "$work/tests" what=paths "$work/paths" \
-        what=pages "$@"' sh "$work" < "$work/pages" || status=1
+    awk -f "$work/pages.awk" what=words "$work/words" what=calls "$work/calls" \
+        what=tests "$work/tests" what=paths "$work/paths" what=pages "$@"' sh "$work" < "$work/pages" || status=1
 
 # ---- the reading order ----
 for page in $(grep 'README\.md$' "$work/pages"); do
@@ -197,7 +199,10 @@ FILENAME == "tests/faults.txt" {
     if (/^#/) next
     if (/^$/) { id = ""; next }
     key = $1; value = $0; sub(/^[a-z]+ ?/, "", value)
-    if (key == "id") { id = value; if (id in file) fault("tests/faults.txt: " id " is there twice"); name[++faults] = id }
+    if (key == "id") {
+        id = value
+        if (id in file) fault("tests/faults.txt: " id " is there twice")
+        name[++faults] = id }
     else if (id == "") fault("tests/faults.txt:" FNR ": a paragraph that does not begin with an id")
     if (key == "file") file[id] = value
     else if (key == "old") old[id] = value
@@ -211,17 +216,19 @@ FILENAME == "tests/faults.txt" {
     row = $0; gsub(/\\\|/, "/", row)
     if (split(row, cell, /\|/) != 10) { next }
     id = trim(cell[2]); seen[id]++; rows++; functions[id] = cell[5]
-    if (!(id in file)) { fault("distill/AUDIT.md:" FNR ": " id " is not in tests/faults.txt"); next }
-    if (trim(cell[6]) != file[id]) fault("distill/AUDIT.md:" FNR ": " id ": file " trim(cell[6]) ", its fault is in " file[id])
+    here = "distill/AUDIT.md:" FNR ": " id
+    if (!(id in file)) { fault(here " is not in tests/faults.txt"); next }
+    if (trim(cell[6]) != file[id]) fault(here ": file " trim(cell[6]) ", its fault is in " file[id])
     if (trim(cell[7]) != "test_" suite[id] ".c: `" test[id])
-        fault("distill/AUDIT.md:" FNR ": " id ": " trim(cell[7]) "`, its fault says test_" suite[id] ".c: `" test[id] "`")
+        fault(here ": " trim(cell[7]) "`, its fault says test_" suite[id] ".c: `" test[id] "`")
 }
 END {
     for (i = 1; i <= faults; i++) {
         id = name[i]
-        if (seen[id] != 1) fault("tests/faults.txt: " id " is in " seen[id] + 0 " rows of distill/AUDIT.md, expected 1")
+        here = "tests/faults.txt: " id
+        if (seen[id] != 1) fault(here " is in " seen[id] + 0 " rows of distill/AUDIT.md, expected 1")
         if (old[id] == "" || new[id] == "" || old[id] == new[id] || suite[id] == "" || test[id] == "")
-            fault("tests/faults.txt: " id ": expected old, new (another text), suite and test")
+            fault(here ": expected old, new (another text), suite and test")
         found = 0; holder = inside = ""
         while ((getline line < file[id]) > 0) {
             if (line ~ /^[A-Za-z][^;=]*\(/) { # the first line of a function
@@ -231,7 +238,7 @@ END {
             if (at) found += index(substr(line, at + length(old[id])), old[id]) ? 2 : 1
         }
         close(file[id])
-        if (found != 1) fault("tests/faults.txt: " id ": its text is " found " times in " file[id] ", expected once")
+        if (found != 1) fault(here ": its text is " found " times in " file[id] ", expected once")
         if (index(functions[id], "`" holder "`") == 0)
             fault("distill/AUDIT.md: " id ": its fault lies in `" holder "`, which the row does not name")
     }

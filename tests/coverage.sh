@@ -1,5 +1,6 @@
 #!/bin/sh
 # Line coverage per folder from a gcov build: coverage.sh BUILD FOLDER...
+cd "$(dirname "$0")/.." || exit 2
 build=$1
 shift
 for folder in "$@"; do

@@ -26,7 +26,9 @@ apk) set -- apk add check-dev ;;
 pacman) set -- pacman -S --noconfirm check ;;
 brew) set -- brew install check ;;
 pkg) set -- pkg install -y libcheck ;;
-*) echo "Check (libcheck) is missing and no known package manager was found; see https://libcheck.github.io/check." >&2; exit 1 ;;
+*) echo "Check (libcheck) is missing and no known package manager was found;" \
+     "see https://libcheck.github.io/check." >&2
+   exit 1 ;;
 esac
 if [ "$manager" != brew ] && [ "$(id -u)" != 0 ]; then
     echo "Check is missing. Installing it needs root; run:  sudo $*" >&2

@@ -32,7 +32,9 @@ while getopts j:o:v option; do
     esac
 done
 shift $((OPTIND - 1))
-case $jobs in '' | *[!0-9]* | 0) echo "faults: -j $jobs: expected a number of at least 1" >&2; exit 2 ;; esac
+case $jobs in
+'' | *[!0-9]* | 0) echo "faults: -j $jobs: expected a number of at least 1" >&2; exit 2 ;;
+esac
 case $out in /* | *..*) echo "faults: -o $out: expected a folder below the top of the tree" >&2; exit 2 ;; esac
 pids=
 work=$(mktemp -d "${TMPDIR:-/tmp}/di4c-faults.XXXXXX") || exit 2
@@ -54,7 +56,9 @@ awk -v to="$work/list" -v wanted=" $* " '
              printf "%s", value > name; close(name) }
     END { print n + 0 > (to "/count") }' tests/faults.txt || exit 2
 read -r count < "$work/list/count"
-if [ "$count" = 0 ]; then echo "faults: none of that name in tests/faults.txt" >&2; exit 2; fi
+for id; do
+    grep -qx "id $id" tests/faults.txt || { echo "faults: no '$id' in tests/faults.txt" >&2; exit 2; }
+done
 [ "$jobs" -le "$count" ] || jobs=$count
 
 # field NUMBER KEY

@@ -1,14 +1,22 @@
 #!/bin/sh
 # fuzz.sh [SECONDS] [TARGET...]: every reader (tests/fuzz) on files that libFuzzer makes up, SECONDS
 # each, beginning with tests/corpus/fuzz and with what earlier runs found, which is kept in
-# build/fuzz-corpus.  Prints a table; inputs on which a target stopped stay in build/fuzz-found, and
-# then the status is 1.  Without a clang that has libFuzzer, the suite `fuzz` runs the corpus alone.
+# build/fuzz-corpus.  Prints a table; inputs on which a target stopped stay in build/fuzz-found, also
+# those of earlier runs, until someone removes them ("found"); the status is 1 where a target stopped
+# now.  Without a clang that has libFuzzer, the suite `fuzz` runs the corpus alone.
 set -u
 seconds=${1:-60}
 [ $# -gt 0 ] && shift
 clang=${CLANG:-clang}
 cd "$(dirname "$0")/.." || exit 2
-case $seconds in '' | *[!0-9]*) echo "fuzz.sh: SECONDS is '$seconds', expected a whole number" >&2; exit 2 ;; esac
+case $seconds in
+'' | *[!0-9]*) echo "fuzz.sh: SECONDS is '$seconds', expected a whole number" >&2; exit 2 ;;
+esac
+for target; do
+    [ -d "tests/corpus/fuzz/$target" ] && continue
+    echo "fuzz.sh: no target is called '$target'; there are:" $(ls tests/corpus/fuzz) >&2
+    exit 2
+done
 
 work=$(mktemp -d "${TMPDIR:-/tmp}/di4c-fuzz.XXXXXX") || exit 2
 trap 'rm -rf "$work"' EXIT
@@ -18,7 +26,7 @@ if [ -d /dev/shm ] && [ -w /dev/shm ]; then # files are written at every input
     work=$(mktemp -d /dev/shm/di4c-fuzz.XXXXXX) || exit 2
 fi
 
-printf 'int LLVMFuzzerTestOneInput(const char *p, unsigned long n) { return p[0] && n < 0; }\n' > "$work/probe.c"
+echo 'int LLVMFuzzerTestOneInput(const char *p, unsigned long n) { return p == 0 && n > 0; }' > "$work/probe.c"
 if ! "$clang" -fsanitize=fuzzer,address,undefined -o "$work/probe" "$work/probe.c" 2> "$work/log"; then
     echo "fuzz: $clang has no -fsanitize=fuzzer (Debian: apt-get install clang libclang-rt-14-dev);"
     echo "fuzz: the corpus alone is run"
@@ -32,7 +40,7 @@ number() { sed -n "s/.*$1 *\([0-9][0-9]*\).*/\1/p" "$work/log" | tail -n 1; }
 
 status=0
 : > "$work/total"
-printf '%-14s %10s %8s %7s %7s %8s\n' target executions seconds edges new crashes
+printf '%-14s %10s %8s %7s %7s %8s\n' target executions seconds edges new found
 for folder in tests/corpus/fuzz/*/; do
     target=$(basename "$folder")
     case " ${*:-$target} " in *" $target "*) ;; *) continue ;; esac
@@ -46,16 +54,17 @@ for folder in tests/corpus/fuzz/*/; do
     first=$(sed -n 's/.*INITED cov: \([0-9]*\).*/\1/p' "$work/log" | head -n 1)
     last=$(number 'cov:') runs=$(number 'number_of_executed_units:')
     time=$(sed -n 's/^Done [0-9]* runs in \([0-9]*\).*/\1/p' "$work/log")
-    crashes=$(find "$found" -type f | wc -l)
+    inputs=$(find "$found" -type f ! -name log.txt | wc -l)
     printf '%-14s %10s %8s %7s %7s %8s\n' "$target" "${runs:--}" "${time:--}" "${last:--}" \
-        "$((${last:-0} - ${first:-0}))" "$crashes"
-    echo "${runs:-0} ${time:-0} $crashes" >> "$work/total"
+        "$((${last:-0} - ${first:-0}))" "$inputs"
+    echo "${runs:-0} ${time:-0} $inputs" >> "$work/total"
     if [ "$ended" -ne 0 ]; then
         status=1
-        grep -E 'ERROR: |SUMMARY: |runtime error: |check failed|fuzz/.*:[0-9]+:' "$work/log" | head -n 4 | sed 's/^/    /'
+        grep -E 'ERROR: |SUMMARY: |runtime error: |check failed|fuzz/.*:[0-9]+:' "$work/log" |
+            head -n 4 | sed 's/^/    /'
         cp "$work/log" "$found/log.txt"
     fi
 done
-awk '{ runs += $1; time += $2; crashes += $3 }
-    END { printf "%-14s %10d %8d %7s %7s %8d\n", "all", runs, time, "", "", crashes }' "$work/total"
+awk '{ runs += $1; time += $2; inputs += $3 }
+    END { printf "%-14s %10d %8d %7s %7s %8d\n", "all", runs, time, "", "", inputs }' "$work/total"
 exit $status

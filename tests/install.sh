@@ -1,8 +1,9 @@
 #!/bin/sh
 # install.sh [MAKE-ARGUMENT...]: installs into a folder of its own, looks at what is there, builds the
 # program packaging/outside against it with pkg-config, with the shared and with the static library, runs
-# both, uninstalls, and sees that nothing is left.
+# both, uninstalls, and sees that nothing is left; and that nothing is made twice.
 set -eu
+cd "$(dirname "$0")/.."
 make=${MAKE:-make} cc=${CC:-cc} own=$cc
 for argument; do # the compiler of the library: its static one may need what only that compiler links
     case $argument in CC=*) own=${argument#CC=} ;; esac
@@ -20,6 +21,14 @@ for file in bin/di4c lib/libdi4c.a lib/pkgconfig/di4c.pc include/di4c/autograd/o
     share/man/man1/di4c.1 share/bash-completion/completions/di4c; do
     [ -s "$root/$file" ] || wrong "$file is not there"
 done
+
+# What is made once stays: for a second call, and for a make inside that finds CFLAGS in the environment.
+"$make" -n "$@" install DESTDIR="$stage" PREFIX=$prefix > "$place/again"
+! grep -e ' -c -o ' "$place/again" || wrong "a second call compiles again"
+CFLAGS=-g "$make" -n CC="$cc" OUT="$place/once" check > "$place/again"
+grep -q -e '-std=c99 .* -g ' "$place/again" || wrong "CFLAGS of the environment are lost"
+! grep -e '-std=c99 .*-std=c99' "$place/again" || wrong "a make inside has other flags"
+
 headers=$(find tensor autograd nn diffusion distill -name '*.h' | wc -l)
 [ "$(find "$root/include" -name '*.h' | wc -l)" -eq "$headers" ] || wrong "headers are missing"
 
@@ -57,7 +66,8 @@ if command -v pkg-config > "$place/which"; then
     ln -s "$stage" "$plain"
     PKG_CONFIG_SYSROOT_DIR=$plain PKG_CONFIG_PATH=$plain$prefix/lib/pkgconfig
     export PKG_CONFIG_SYSROOT_DIR PKG_CONFIG_PATH
-    cp -R packaging/outside "$place/outside"
+    mkdir "$place/outside" # sources alone: a program that someone made there would be taken for ours
+    cp packaging/outside/Makefile packaging/outside/*.c "$place/outside"
     strict='-O1 -pedantic -Wall -Wextra -Wno-unknown-pragmas -Werror'
     (cd "$place/outside" && "$make" -s CC="$cc" CFLAGS="$strict")
     LD_LIBRARY_PATH=$root/lib "$place/outside/classifier" > "$place/shared.txt" ||

@@ -10,11 +10,15 @@ kills=${2:-200}
 seed=${DI4C_SEED:-1}
 [ -x "$program" ] || { echo "interrupt.sh: $program: expected the program" >&2; exit 2; }
 case $program in /*) ;; *) program=$PWD/$program ;; esac
-case $kills in '' | *[!0-9]*) echo "interrupt.sh: KILLS is '$kills', expected a whole number" >&2; exit 2 ;; esac
+case $kills in
+'' | *[!0-9]*) echo "interrupt.sh: KILLS is '$kills', expected a whole number" >&2; exit 2 ;;
+esac
 
 work=$(mktemp -d "${TMPDIR:-/tmp}/di4c-interrupt.XXXXXX") || exit 2
 mounted=
+running= # the process that a stop of this script would leave behind
 clean() {
+    [ -z "$running" ] || kill -9 "$running" 2> kill.txt
     [ -z "$mounted" ] || umount "$mounted"
     rm -rf "$work"
 }
@@ -36,7 +40,8 @@ run() { # NAME FOLDER WORDS...: becomes the command, in the folder: to be called
     train) set -- train --data glyphs $tiny --steps 60 --save-every $every --out t.safetensors "$@" ;;
     distill) set -- distill --data glyphs --teacher ../teacher.safetensors $tiny --set lambdas=2 --steps 25 \
         --save-every $every --out t.safetensors "$@" ;;
-    sample) set -- sample --quiet --model ../teacher.safetensors --steps 8 --count 1500 --batch 50 --out t.npy "$@" ;;
+    sample) set -- sample --quiet --model ../teacher.safetensors --steps 8 --count 1500 --batch 50 \
+        --out t.npy "$@" ;;
     eval) set -- eval --quiet --model ../teacher.safetensors --data glyphs --steps 1,2,3,4,5,6,8 \
         --count 500 --metrics valid,bound --json t.json "$@" ;;
     esac
@@ -60,7 +65,8 @@ random() { # a number from 0 to $1, in hundredths; advances the seed
 # After a kill: no model, or one that can be read; a table, or none.
 whole() {
     for f in t.safetensors t.npy; do
-        [ ! -e "$1/$f" ] || "$program" inspect "$1/$f" > inspect.txt 2>&1 || fail "$2: $f is not whole: $(cat inspect.txt)"
+        [ ! -e "$1/$f" ] || "$program" inspect "$1/$f" > inspect.txt 2>&1 ||
+            fail "$2: $f is not whole: $(cat inspect.txt)"
     done
 }
 
@@ -76,15 +82,16 @@ kill_and_resume() { # NAME COUNT
         while [ "$made" -lt "$want" ] && [ "$stops" -le $((runs % 3)) ]; do # up to three times
             stops=$((stops + 1))
             (run "$name" now $words) &
-            pid=$!
+            running=$!
             sleep "$(random "$seconds")"
-            kill -9 "$pid" 2> kill.txt
-            wait "$pid" 2> kill.txt
+            kill -9 "$running" 2> kill.txt
+            wait "$running" 2> kill.txt
             if [ $? -eq 137 ]; then
                 made=$((made + 1))
             else
                 after=$((after + 1))
             fi
+            running=
             case $(ls now) in *t.safetensors* | *t.npy* | *t.json*) ;; *) before=$((before + 1)) ;; esac
             whole now "$name"
             words=$(resume "$name")
@@ -122,6 +129,7 @@ done
 
 mkdir old && cp teacher.safetensors old/t.safetensors
 old() { same old/t.safetensors teacher.safetensors "$1"; }
+measure='eval --quiet --model teacher.safetensors --data glyphs --steps 1 --count 10'
 again="train --data glyphs --quiet --steps 3 --overwrite --out"
 limited() { (ulimit -f 4; exec "$@"); }
 refused 'limit of a file (ulimit -f)' 'File too large' limited "$program" $again old/t.safetensors
@@ -131,11 +139,13 @@ if mount -t tmpfs -o size=32k none full 2> mount.txt; then
     mounted=$work/full
     cp teacher.safetensors full/old 2> out.txt
     refused 'disk full (tmpfs of 32 KiB): train' 'No space left' "$program" $again full/t.safetensors
-    refused 'disk full: sample' 'No space left' "$program" sample --quiet --model teacher.safetensors --steps 1 --count 3000 --out full/x.npy
-    refused 'disk full: eval' 'writing failed' "$program" eval --quiet --model teacher.safetensors --data glyphs --steps 1 --count 10 --report full/x.html
+    refused 'disk full: sample' 'No space left' "$program" sample --quiet --model teacher.safetensors \
+        --steps 1 --count 3000 --out full/x.npy
+    refused 'disk full: eval' 'writing failed' "$program" $measure --report full/x.html
     left=$(find full -name '*.tmp.*' -o -name '*.lock')
     [ -z "$left" ] || fail "disk full: leaves $left"
-    mount -o remount,ro full && refused 'read-only file system' 'Read-only' "$program" $again full/t.safetensors
+    mount -o remount,ro full &&
+        refused 'read-only file system' 'Read-only' "$program" $again full/t.safetensors
     umount full && mounted=
 else
     skipped 'disk full' "$(head -n 1 mount.txt)"
@@ -148,7 +158,7 @@ else
 fi
 closed() { "$@" >&-; }
 refused 'closed stdout: inspect' 'standard output' closed "$program" inspect teacher.safetensors
-refused 'closed stdout: eval' 'standard output' closed "$program" eval --quiet --model teacher.safetensors --data glyphs --steps 1 --count 10
+refused 'closed stdout: eval' 'standard output' closed "$program" $measure
 if [ -w /dev/full ]; then
     full_output() { "$@" > /dev/full; }
     refused 'full stdout: inspect' 'standard output' full_output "$program" inspect teacher.safetensors
@@ -156,19 +166,23 @@ fi
 
 # ---- two runs, one output ----
 
-"$program" train --data glyphs $tiny --steps 1000000 --save-every 0 --out both.safetensors > both.txt 2>&1 &
-pid=$!
+"$program" train --data glyphs $tiny --steps 1000000 --save-every 0 --out both.safetensors \
+    > both.txt 2>&1 &
+running=$!
 tries=0
 while [ ! -e both.safetensors ] && [ "$tries" -lt 300 ]; do sleep 0.1; tries=$((tries + 1)); done
-refused 'two runs, one output' "process $pid is writing it" "$program" $again both.safetensors
-refused 'two runs, one output, --resume' 'is writing it' "$program" train --data glyphs $tiny --resume --out both.safetensors
+refused 'two runs, one output' "process $running is writing it" "$program" $again both.safetensors
+refused 'two runs, one output, --resume' 'is writing it' \
+    "$program" train --data glyphs $tiny --resume --out both.safetensors
 if unshare --pid --fork true 2> unshare.txt; then
-    refused 'two runs, another namespace' 'another run is writing it' unshare --pid --fork "$program" $again both.safetensors
+    refused 'two runs, another namespace' 'another run is writing it' \
+        unshare --pid --fork "$program" $again both.safetensors
 else
     skipped 'two runs, another namespace' "$(head -n 1 unshare.txt)"
 fi
-kill -9 "$pid"
-wait "$pid" 2> kill.txt
+kill -9 "$running"
+wait "$running" 2> kill.txt
+running=
 "$program" $again both.safetensors > out.txt 2> err.txt || fail "after a killed run: $(cat err.txt)"
 
 # ---- settings of threads: the same bits ----
@@ -177,7 +191,8 @@ bits() { # TITLE ENVIRONMENT...
     title=$1
     shift
     mkdir -p threads
-    if "$@" "$program" train --data glyphs $tiny --steps 5 --overwrite --out threads/t.safetensors > out.txt 2> err.txt; then
+    if "$@" "$program" train --data glyphs $tiny --steps 5 --overwrite --out threads/t.safetensors \
+        > out.txt 2> err.txt; then
         [ -e threads/first ] || cp threads/t.safetensors threads/first
         same threads/t.safetensors threads/first "$title"
         printf '%-44s %s\n' "$title" 'same bits'
@@ -189,7 +204,8 @@ bits 'OMP_NUM_THREADS=1' env OMP_NUM_THREADS=1
 bits 'OMP_NUM_THREADS=300' env OMP_NUM_THREADS=300
 bits 'OMP_NUM_THREADS=0' env OMP_NUM_THREADS=0
 bits 'OMP_NUM_THREADS=2,2' env OMP_NUM_THREADS=2,2
-bits 'OMP_NUM_THREADS=2,2, three active levels' env OMP_NUM_THREADS=2,2 OMP_MAX_ACTIVE_LEVELS=3 OMP_NESTED=true
+bits 'OMP_NUM_THREADS=2,2, three active levels' \
+    env OMP_NUM_THREADS=2,2 OMP_MAX_ACTIVE_LEVELS=3 OMP_NESTED=true
 bits 'OMP_THREAD_LIMIT=1' env OMP_THREAD_LIMIT=1 OMP_NUM_THREADS=4
 bits 'OMP_DYNAMIC=true' env OMP_DYNAMIC=true OMP_NUM_THREADS=8
 if command -v taskset > out.txt; then

@@ -16,9 +16,8 @@ checks='-*,bugprone-*,cert-*,clang-analyzer-*,-bugprone-easily-swappable-paramet
 checks="$checks,-clang-analyzer-optin.performance.Padding"
 folders='tensor autograd nn diffusion distill experiments tests'
 
-# gcc's analyzer takes OpenMP's own variables for uninitialised ones, so it looks without OpenMP.
-
-# Findings of one tool in one file, "FILE:LINE: CHECK: MESSAGE", to its log.
+# Findings of one tool in one file, "FILE:LINE: CHECK: MESSAGE", to its log.  gcc's analyzer takes
+# OpenMP's own variables for uninitialised ones, so it looks without OpenMP.
 look() {
     tool=$1 file=$2 log=$out/$1/$2.log
     mkdir -p "$(dirname "$log")"
@@ -62,6 +61,10 @@ while getopts aj:t: option; do
     esac
 done
 shift $((OPTIND - 1))
+case $tools in
+'clang-tidy cppcheck gcc' | clang-tidy | cppcheck | gcc) ;;
+*) echo "lint: -t $tools: expected clang-tidy, cppcheck or gcc" >&2; exit 2 ;;
+esac
 mkdir -p "$out"
 list=$out/files.txt
 if [ $# -gt 0 ]; then

@@ -1,8 +1,8 @@
 #!/bin/sh
-# portability.sh [-s "SUITE..."] [-k] [-t] [ROW...]: builds the program and some tests with every compiler of the
-# list below that is here, for this machine and, under qemu-user or wine, for others; warnings are errors.
-# Each program trains 20 steps, draws, measures; then every one reads the files of every other.  Prints a
-# table of what passed, failed and was skipped, and why.  Installs nothing.
+# portability.sh [-s "SUITE..."] [-k] [-t] [ROW...]: builds the program and some tests with every compiler
+# of the list below that is here, for this machine and, under qemu-user or wine, for others; warnings are
+# errors.  Each program trains 20 steps, draws, measures; then every one reads the files of every other.
+# Prints a table of what passed, failed and was skipped, and why.  Installs nothing.
 #
 #   ROW        names of the list: only these
 #   -s SUITES  the suites to run, by default those where machines differ (fewer where programs are slow);
@@ -25,10 +25,11 @@ while getopts s:kt option; do
     s) suites=$OPTARG few=$OPTARG ;;
     k) keep=yes ;;
     t) keep=yes table=yes ;;
-    *) sed -n '2,3p' "$0" >&2; exit 2 ;;
+    *) sed -n '2,5p' "$0" >&2; exit 2 ;;
     esac
 done
 shift $((OPTIND - 1))
+cd "$(dirname "$0")/.." || exit 2
 
 # name : compiler : machine : OpenMP : arguments of make : what runs its programs
 list="gcc : gcc : x86-64 : yes : :
@@ -54,7 +55,11 @@ clang-fast : clang : x86-64 : yes : CONTRACT=fast :"
 OMP_WAIT_POLICY=passive CK_TIMEOUT_MULTIPLIER=20 WINEDEBUG=-all
 export OMP_WAIT_POLICY CK_TIMEOUT_MULTIPLIER WINEDEBUG
 
-[ $keep = yes ] || rm -rf "$out"
+if [ $keep = no ]; then
+    rm -rf "$out"
+    trap 'rm -rf "$out"' EXIT
+    trap 'exit 2' HUP INT TERM
+fi
 mkdir -p "$out" || exit 1
 here=$PWD
 WINEPREFIX=$here/$out/wine
@@ -80,7 +85,9 @@ else
 fi
 
 # What went wrong first, on one line.
-reason() { grep -iE 'error|warning|undefined|cannot|:[FE]:|aborted' "$1" | head -n 1 | tr '|' '/' | cut -c 1-120; }
+reason() {
+    grep -iE 'error|warning|undefined|cannot|:[FE]:|aborted' "$1" | head -n 1 | tr '|' '/' | cut -c 1-120
+}
 
 # Builds row $1; what make says goes to $dir/*.log.  Sets `verdict`, of the program.
 build() {
@@ -122,9 +129,12 @@ use() {
         $program train --data glyphs --steps 20 $small --out model.safetensors --quiet &&
             $program sample --model model.safetensors --steps 4 --count 16 --out samples.npy --quiet &&
             $program sample --model model.safetensors --steps 4 --count 16 --out samples.png --quiet &&
-            $program eval --model model.safetensors --data glyphs --steps 1,2 --count 100 --json eval.json --quiet
+            $program eval --model model.safetensors --data glyphs --steps 1,2 --count 100 --json eval.json \
+                --quiet
     ) > "$dir/use.log" 2>&1; then
-        bits=$(cd "$dir/files" && $program inspect model.safetensors | tr -d '\r' | sed -n 's/^weights (raw) \(.\{16\}\).*/\1/p')
+        bits=$(cd "$dir/files" && $program inspect model.safetensors | tr -d '\r' |
+            sed -n 's/^weights (raw) \(.\{16\}\).*/\1/p')
+        [ -n "$bits" ] || bits='failed: inspect names no weights'
     else
         bits="failed: $(head -n 1 "$dir/use.log")"
     fi
@@ -149,7 +159,8 @@ for name in "$@"; do
             $(cat "$dir/run-suites") $only > "$dir/tests.log" 2>&1
         else cp "$dir/run-tests.log" "$dir/tests.log"; false; fi
         status=$?
-        counts=$(tr -d '\r' < "$dir/tests.log" | sed -n 's/^[0-9]*%: Checks: \([0-9]*\), Failures: \([0-9]*\), Errors: \([0-9]*\).*/\1 \2 \3/p' | tail -n 1)
+        line='s/^[0-9]*%: Checks: \([0-9]*\), Failures: \([0-9]*\), Errors: \([0-9]*\).*/\1 \2 \3/p'
+        counts=$(tr -d '\r' < "$dir/tests.log" | sed -n "$line" | tail -n 1)
         case "$status $counts" in
         "0 "?*" 0 0") checked="passed, ${counts%% *}" ;;
         *) checked="failed: $(reason "$dir/tests.log")" ;;
@@ -195,5 +206,4 @@ if [ -n "$wrong" ]; then
 else
     echo 'each program reads the files of every other as the writer does'
 fi
-[ $keep = yes ] || rm -rf "$out"
 exit $status

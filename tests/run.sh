@@ -1,6 +1,7 @@
 #!/bin/sh
 # run.sh RUN-TESTS [JOBS]: every suite in a process of its own, JOBS at a time; what a suite prints
-# is shown when it ends, and the last line counts all checks as Check does.
+# is shown when it ends, and the last line counts all checks as Check does.  RUN, of the environment, is
+# what runs the program, as for make ("qemu-aarch64 -L ...").
 set -u
 bin=$1 jobs=${2:-1}
 # The limits of the tests are for what hangs; a busy machine may take its time.
@@ -12,12 +13,15 @@ trap 'exit 2' HUP INT TERM
 # The long ones first, so that none of them is alone at the end.
 slow='fid conv claims setting_effects option_effects cli inception masked_samplers tour unet'
 slow="$slow no_memory reproduce gemm threads training theory eigen"
-suites=$("$bin" --list) || exit 2
+RUN=${RUN-}
+export RUN
+suites=$($RUN "$bin" --list | tr -d '\r')
+[ -n "$suites" ] || { echo "run.sh: $RUN $bin --list names no suite" >&2; exit 2; }
 {
     for s in $slow; do printf '%s\n' "$suites" | grep -x "$s"; done
     for s in $suites; do case " $slow " in *" $s "*) ;; *) printf '%s\n' "$s" ;; esac; done
 } | xargs -P "$jobs" -I '{}' sh -c '
-    "$1" "$3" > "$2/$3.txt" 2>&1 && echo 0 > "$2/$3.status" || echo 1 > "$2/$3.status"
+    $RUN "$1" "$3" > "$2/$3.txt" 2>&1 && echo 0 > "$2/$3.status" || echo 1 > "$2/$3.status"
     cat "$2/$3.txt"' sh "$bin" "$out" '{}'
 
 failed=$(cat "$out"/*.status | grep -cv '^0$')

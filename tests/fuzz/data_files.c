@@ -54,7 +54,7 @@ void fuzz_idx(const uint8_t *bytes, size_t count)
 void fuzz_cifar10(const uint8_t *bytes, size_t count)
 {
     static char folder[400];
-    Error err;
+    Error err = {""};
 
     if (folder[0] == '\0') {
         strcpy(folder, fuzz_file(".cifar", "", 0));

@@ -125,7 +125,7 @@ char *fuzz_text(const uint8_t *bytes, size_t count)
     return text;
 }
 
-void fuzz_refused(const Error *err)
+void fuzz_refused(Error *err)
 {
     const size_t length = strlen(err->text);
 
@@ -133,4 +133,5 @@ void fuzz_refused(const Error *err)
     for (size_t i = 0; i < length; i++)
         TENSOR_CHECK((unsigned char)err->text[i] >= 0x20 && err->text[i] != 0x7F,
                      "byte 0x%02x at %zu of the sentence", (unsigned char)err->text[i], i);
+    err->text[0] = '\0';
 }

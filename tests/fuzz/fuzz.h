@@ -25,8 +25,9 @@ const char *fuzz_file(const char *end, const void *bytes, size_t count);
 void fuzz_forget_files(void);
 /* The bytes as text, ended by a NUL (mem_free). */
 char *fuzz_text(const uint8_t *bytes, size_t count);
-/* A refusal is a sentence: it says something, on one line, without control characters. */
-void fuzz_refused(const Error *err);
+/* A refusal is a sentence: it says something, on one line, without control characters.  It is taken
+ * out of *err, so that the next one cannot pass for it. */
+void fuzz_refused(Error *err);
 /* A .safetensors file whose header is these bytes, with as many zeros behind it as its last offsets
  * ask for, up to a million; path as of fuzz_file.  So that a header can be made up without minding
  * its length. */

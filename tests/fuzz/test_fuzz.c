@@ -82,7 +82,7 @@ END_TEST
 
 START_TEST(a_sentence_with_a_control_character_is_found)
 {
-    const Error err = {"file.csv: \x1b[2J is no number"};
+    Error err = {"file.csv: \x1b[2J is no number"};
 
     fuzz_refused(&err);
 }
@@ -90,8 +90,17 @@ END_TEST
 
 START_TEST(a_refusal_without_a_sentence_is_found)
 {
-    const Error err = {""};
+    Error err = {""};
 
+    fuzz_refused(&err);
+}
+END_TEST
+
+START_TEST(a_sentence_does_not_stand_for_two_refusals)
+{
+    Error err = {"file.csv: expected a number"};
+
+    fuzz_refused(&err);
     fuzz_refused(&err);
 }
 END_TEST
@@ -113,6 +122,7 @@ Suite *fuzz_suite(void)
     tcase_add_test_raise_signal(self, a_reader_that_keeps_memory_is_found, SIGABRT);
     tcase_add_test_raise_signal(self, a_sentence_with_a_control_character_is_found, SIGABRT);
     tcase_add_test_raise_signal(self, a_refusal_without_a_sentence_is_found, SIGABRT);
+    tcase_add_test_raise_signal(self, a_sentence_does_not_stand_for_two_refusals, SIGABRT);
     suite_add_tcase(suite, self);
     return suite;
 }

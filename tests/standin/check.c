@@ -17,6 +17,8 @@
 #include <unistd.h>
 #endif
 
+enum { FAILED = 97 }; /* status of a child whose test failed; no test is to end with it */
+
 typedef struct Test Test;
 struct Test {
     TFun run;
@@ -102,6 +104,8 @@ void standin_add(TCase *tcase, TFun test, const char *name, int signal, int stat
 {
     Test *t = made(sizeof *t);
 
+    if (status == FAILED)
+        abort();
     *t = (Test){test, name, signal, status, start, end, NULL};
     *tcase->last = t;
     tcase->last = &t->next;
@@ -150,17 +154,6 @@ static void say_where(const char *file, int line, char how)
             turn_now);
 }
 
-static void end_test(void)
-{
-    fputc('\n', report);
-    fflush(report);
-#ifdef HAVE_FORK
-    _exit(1);
-#else
-    longjmp(failed, 1);
-#endif
-}
-
 void standin_fail(const char *file, int line, const char *format, ...)
 {
     va_list list;
@@ -169,7 +162,13 @@ void standin_fail(const char *file, int line, const char *format, ...)
     va_start(list, format);
     vfprintf(report, format, list);
     va_end(list);
-    end_test();
+    fputc('\n', report);
+    fflush(report);
+#ifdef HAVE_FORK
+    _exit(FAILED);
+#else
+    longjmp(failed, 1);
+#endif
 }
 
 void standin_int(const char *file, int line, const char *what, int holds, intmax_t a, intmax_t b)
@@ -210,7 +209,7 @@ static void run_here(void)
 
 #ifdef HAVE_FORK
 
-/* How a child ended, if it did not end as it should; an exit status of 1 was explained by it. */
+/* How a child ended, if it did not end as it should; one that failed has said why. */
 static void judge(SRunner *runner, int ended)
 {
     const int signal = WIFSIGNALED(ended) ? WTERMSIG(ended) : 0;
@@ -218,7 +217,7 @@ static void judge(SRunner *runner, int ended)
 
     if (signal == test_now->signal && status == test_now->status)
         return;
-    if (signal == 0 && status == 1) {
+    if (status == FAILED) {
         runner->failures++;
         return;
     }

@@ -41,8 +41,14 @@ void srunner_free(SRunner *runner);
         (void)_i;
 #define END_TEST }
 
+#if defined(__GNUC__)
+#define STANDIN_ENDS __attribute__((noreturn, format(printf, 3, 4)))
+#else
+#define STANDIN_ENDS
+#endif
+
 /* Ends the test with this sentence. */
-void standin_fail(const char *file, int line, const char *format, ...);
+STANDIN_ENDS void standin_fail(const char *file, int line, const char *format, ...);
 /* Each ends the test unless the comparison holds, where `holds` says so. */
 void standin_int(const char *file, int line, const char *what, int holds, intmax_t a, intmax_t b);
 void standin_uint(const char *file, int line, const char *what, int holds, uintmax_t a,

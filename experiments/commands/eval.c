@@ -420,7 +420,7 @@ static void hash_metric(const Metric *m, char out[65])
     RunFacts facts = {0};
     Numbers numbers = {0};
     Sha256 sha;
-    m->kind->parts->save(m->state, &facts, &numbers);
+    state_fields_save(m->kind->parts->fields, m->state, &facts, &numbers);
     sha256_init(&sha);
     for (size_t i = 0; i < facts.count; i++)
         sha256_add(&sha, facts.at[i].value, strlen(facts.at[i].value) + 1);

@@ -14,11 +14,10 @@
 
 #include "diffusion/sampler/sampler.h"
 #include "experiments/cli/options.h"
-#include "experiments/cli/run_facts.h"
 #include "experiments/cli/shard.h"
 #include "experiments/data/dataset.h"
 #include "experiments/metrics/features/inception_eye.h"
-#include "experiments/metrics/numbers.h"
+#include "experiments/metrics/state_fields.h"
 #include "experiments/report/report.h"
 #include "nn/formats/json_writer.h"
 
@@ -88,14 +87,14 @@ typedef struct MetricParts {
     bool (*begin)(void *state, size_t total, Error *err);
     bool (*add)(void *state, const unsigned char *part, size_t count, Error *err);
     bool (*result)(void *state, double *values, Error *err);
-    /* What a prepared state holds that of_records, floor, print and json need; and a state of zeros
-     * with that again.  False and a sentence if something is not there, or cannot be. */
-    void (*save)(const void *state, RunFacts *facts, Numbers *numbers);
-    bool (*restore)(void *state, const RunFacts *facts, const Numbers *numbers, Error *err);
-    /* The same of what is large and known by a hash among the facts: only the part that has the
-     * first sample keeps it.  Restored after the rest. */
-    void (*save_first)(const void *state, Numbers *numbers);
-    bool (*restore_first)(void *state, const Numbers *numbers, Error *err);
+    /* What a prepared state holds that of_records, floor, print and json need, and what a state of
+     * zeros is restored from. */
+    const StateField *fields;
+    /* The same of what is large and known by a hash among the fields, lists of numbers alone: only
+     * the part that has the first sample keeps it.  Restored after the rest. */
+    const StateField *first_fields;
+    /* The first fields are there, maybe once more: do they fit the others? */
+    bool (*first_restored)(void *state, Error *err);
 } MetricParts;
 
 /* What a metric of models has found, result by result, so that each can be shown when it is there,

@@ -73,28 +73,32 @@ static void add_numbers(SafetensorsWriter *w, const char *metric, const Numbers 
     }
 }
 
-static void add_metric(SafetensorsWriter *w, const Metric *m, Kept *kept)
+/* Fields of a metric's state, under its name or that of what only the first part keeps. */
+static void add_fields(SafetensorsWriter *w, const char *prefix, const StateField *fields,
+                       const Metric *m, Kept *kept)
 {
     RunFacts facts = {0};
     Numbers numbers = {0};
-    m->kind->parts->save(m->state, &facts, &numbers);
-    add_facts(w, m->kind->name, &facts);
-    add_numbers(w, m->kind->name, &numbers, kept);
+    state_fields_save(fields, m->state, &facts, &numbers);
+    add_facts(w, prefix, &facts);
+    add_numbers(w, prefix, &numbers, kept);
     run_facts_free(&facts);
     numbers_free(&numbers);
 }
 
-/* What the part with the first sample keeps for all. */
-static void add_first(SafetensorsWriter *w, const Metric *m, Kept *kept)
+static void first_prefix(const Metric *m, char out[KEY])
 {
+    snprintf(out, KEY, "first.%s", m->kind->name);
+}
+
+static void add_metric(SafetensorsWriter *w, const Metric *m, bool first, Kept *kept)
+{
+    const MetricParts *p = m->kind->parts;
     char prefix[KEY];
-    Numbers numbers = {0};
-    if (!m->kind->parts->save_first)
-        return;
-    m->kind->parts->save_first(m->state, &numbers);
-    snprintf(prefix, sizeof prefix, "first.%s", m->kind->name);
-    add_numbers(w, prefix, &numbers, kept);
-    numbers_free(&numbers);
+    add_fields(w, m->kind->name, p->fields, m, kept);
+    first_prefix(m, prefix);
+    if (first && p->first_fields)
+        add_fields(w, prefix, p->first_fields, m, kept);
 }
 
 static void add_row(SafetensorsWriter *w, const Evaluation *e, size_t r)
@@ -132,11 +136,8 @@ bool statistics_write(const Evaluation *e, const RunFacts *facts, const char *pa
     add_meta(w, "rows", "%zu", e->row_count);
     add_facts(w, "run", facts);
     for (size_t i = 0; i < e->metrics.count; i++)
-        if (e->metrics.at[i].chosen) {
-            add_metric(w, &e->metrics.at[i], &kept);
-            if (e->setting.shard.first == 0)
-                add_first(w, &e->metrics.at[i], &kept);
-        }
+        if (e->metrics.at[i].chosen)
+            add_metric(w, &e->metrics.at[i], e->setting.shard.first == 0, &kept);
     for (size_t r = 0; r < e->row_count; r++)
         add_row(w, e, r);
     const bool ok = safetensors_write(w, path, err);
@@ -212,36 +213,44 @@ static void take_numbers(const SafetensorsFile *f, const char *metric, Numbers *
     }
 }
 
-/* The metrics of --metrics, as the first file has them. */
-static bool restore_metric(Metric *m, const SafetensorsFile *f, Error *err)
+/* What add_fields wrote, back to the state, and seen by `restored`, which may be NULL. */
+static bool restore_fields(const SafetensorsFile *f, const char *prefix, const StateField *fields,
+                           bool (*restored)(void *state, Error *err), Metric *m, Error *err)
 {
     RunFacts facts = {0};
     Numbers numbers = {0};
     Error inner = {""};
-    take_facts(f, m->kind->name, &facts);
-    take_numbers(f, m->kind->name, &numbers);
-    const bool ok = m->kind->parts->restore(m->state, &facts, &numbers, &inner);
+    take_facts(f, prefix, &facts);
+    take_numbers(f, prefix, &numbers);
+    const bool ok = state_fields_restore(fields, m->state, &facts, &numbers, &inner) &&
+                    (!restored || restored(m->state, &inner));
     run_facts_free(&facts);
     numbers_free(&numbers);
-    return ok || error_set(err, "%.200s: %s: %.300s", f->path, m->kind->name, inner.text);
+    return ok || error_set(err, "%.200s: %s: %.300s", f->path, prefix, inner.text);
+}
+
+/* The metrics of --metrics, as the first file has them. */
+static bool restore_metrics(Evaluation *e, const SafetensorsFile *f, Error *err)
+{
+    for (size_t i = 0; i < e->metrics.count; i++) {
+        Metric *m = &e->metrics.at[i];
+        if (m->chosen && !restore_fields(f, m->kind->name, m->kind->parts->fields, NULL, m, err))
+            return false;
+    }
+    return true;
 }
 
 /* What the file of the first sample keeps, to the metrics' states. */
-static bool restore_first(const Evaluation *e, const SafetensorsFile *f, Error *err)
+static bool restore_first(Evaluation *e, const SafetensorsFile *f, Error *err)
 {
     for (size_t i = 0; i < e->metrics.count; i++) {
-        const Metric *m = &e->metrics.at[i];
-        if (!m->chosen || !m->kind->parts->restore_first)
-            continue;
+        Metric *m = &e->metrics.at[i];
+        const MetricParts *p = m->kind->parts;
         char prefix[KEY];
-        Numbers numbers = {0};
-        Error inner = {""};
-        snprintf(prefix, sizeof prefix, "first.%s", m->kind->name);
-        take_numbers(f, prefix, &numbers);
-        const bool ok = m->kind->parts->restore_first(m->state, &numbers, &inner);
-        numbers_free(&numbers);
-        if (!ok)
-            return error_set(err, "%.200s: %s: %.300s", f->path, prefix, inner.text);
+        first_prefix(m, prefix);
+        if (m->chosen && p->first_fields &&
+            !restore_fields(f, prefix, p->first_fields, p->first_restored, m, err))
+            return false;
     }
     return true;
 }
@@ -321,9 +330,8 @@ static bool start(Merge *m, Error *err)
         !statistics_check(e, &inner))
         return error_set(err, "%.200s: run.metrics: %.400s", f->path, inner.text);
     take_facts(f, "run", &m->s->facts);
-    for (size_t i = 0; i < e->metrics.count; i++)
-        if (e->metrics.at[i].chosen && !restore_metric(&e->metrics.at[i], f, err))
-            return false;
+    if (!restore_metrics(e, f, err))
+        return false;
     evaluation_columns(e);
     return start_rows(m, err);
 }

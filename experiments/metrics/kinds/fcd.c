@@ -2,7 +2,6 @@
 #include "experiments/metrics/kinds/fcd.h"
 
 #include <math.h>
-#include <string.h>
 
 #include "experiments/cli/paths.h"
 #include "experiments/data/batches.h"
@@ -46,7 +45,6 @@ bool fcd_create(Fcd *f, Classifier *c, const Dataset *train, const Dataset *test
     if (!fcd_check_counts(train, test, err))
         return false;
     f->reference = moments_of_pictures(c, train, train->count);
-    f->reference_count = train->count;
     classifier_hash(c, f->classifier_hash);
     if (!test)
         return true;
@@ -56,15 +54,6 @@ bool fcd_create(Fcd *f, Classifier *c, const Dataset *train, const Dataset *test
     const bool ok = frechet_distance(&m, &f->reference, &f->floor, err);
     moments_free(&m);
     return ok;
-}
-
-void fcd_restore(Fcd *f, const double *mean, const double *covariance)
-{
-    const size_t n = CLASSIFIER_FEATURES;
-    f->reference = (Moments){n, f->reference_count, mem_alloc(n, sizeof(double)),
-                             mem_alloc(n * n, sizeof(double))};
-    memcpy(f->reference.mean, mean, n * sizeof(double));
-    memcpy(f->reference.covariance, covariance, n * n * sizeof(double));
 }
 
 bool fcd_distance_of_features(const Fcd *f, const float *features, size_t count, double *distance,
@@ -188,42 +177,26 @@ static bool of_records(void *state, const unsigned char *records, size_t count, 
     return ok;
 }
 
-static void save(const void *state, RunFacts *facts, Numbers *numbers)
-{
-    const Fcd *f = &((const FcdMetric *)state)->fcd;
-    const size_t n = f->reference.features;
-    run_facts_add(facts, "classifier", f->classifier_hash);
-    numbers_put(numbers, "mean", f->reference.mean, n);
-    numbers_put(numbers, "covariance", f->reference.covariance, n * n);
-    numbers_put_count(numbers, "reference_count", f->reference_count);
-    numbers_put_count(numbers, "floor_count", f->floor_count);
-    numbers_put_one(numbers, "floor", f->floor);
-    numbers_put_one(numbers, "accuracy", f->accuracy);
-}
-
-static bool restore(void *state, const RunFacts *facts, const Numbers *numbers, Error *err)
-{
-    const size_t n = CLASSIFIER_FEATURES;
-    Fcd *f = &((FcdMetric *)state)->fcd;
-    const NumberList *mean = numbers_get(numbers, "mean", n, err);
-    const NumberList *covariance = mean ? numbers_get(numbers, "covariance", n * n, err) : NULL;
-    if (!covariance || !numbers_get_count(numbers, "reference_count", &f->reference_count, err) ||
-        !numbers_get_count(numbers, "floor_count", &f->floor_count, err) ||
-        !numbers_get_one(numbers, "floor", &f->floor, err) ||
-        !numbers_get_one(numbers, "accuracy", &f->accuracy, err))
-        return false;
-    if (!run_facts_hash(facts, "classifier", f->classifier_hash, err))
-        return false;
-    fcd_restore(f, mean->values, covariance->values);
-    return true;
-}
+static const StateField fields[] = {
+    {.name = "classifier", .type = FIELD_HASH, .at = offsetof(FcdMetric, fcd.classifier_hash)},
+    {.type = FIELD_MOMENTS, .at = offsetof(FcdMetric, fcd.reference), .count = CLASSIFIER_FEATURES},
+    {.name = "reference_count",
+     .type = FIELD_COUNT,
+     .at = offsetof(FcdMetric, fcd.reference.count)},
+    {.name = "floor_count", .type = FIELD_COUNT, .at = offsetof(FcdMetric, fcd.floor_count)},
+    {.name = "floor", .type = FIELD_NUMBERS, .at = offsetof(FcdMetric, fcd.floor), .count = 1},
+    {.name = "accuracy",
+     .type = FIELD_NUMBERS,
+     .at = offsetof(FcdMetric, fcd.accuracy),
+     .count = 1},
+    {.type = FIELD_END},
+};
 
 static const MetricParts parts = {
     .record_bytes = record_bytes,
     .records = records,
     .of_records = of_records,
-    .save = save,
-    .restore = restore,
+    .fields = fields,
 };
 
 /* ---- what is shown ---- */
@@ -238,7 +211,7 @@ static double floor_of(const void *state, size_t column)
 static void print_fcd(const void *state, FILE *out)
 {
     const Fcd *f = &((const FcdMetric *)state)->fcd;
-    fprintf(out, "\nFCD against %zu training pictures, classifier %.16s", f->reference_count,
+    fprintf(out, "\nFCD against %zu training pictures, classifier %.16s", f->reference.count,
             f->classifier_hash);
     if (isfinite(f->accuracy))
         text_print(out, " (test accuracy %.2f %%); floor: %zu test pictures have %.3f",
@@ -249,7 +222,7 @@ static void json_fcd(const void *state, JsonOut *j)
 {
     const Fcd *f = &((const FcdMetric *)state)->fcd;
     jsonout_string(j, "reference", "training pictures");
-    jsonout_count(j, "reference_count", f->reference_count);
+    jsonout_count(j, "reference_count", f->reference.count);
     jsonout_string(j, "classifier", f->classifier_hash);
     jsonout_number(j, "classifier_accuracy", f->accuracy);
     jsonout_number(j, "fcd_floor", f->floor);
@@ -261,7 +234,7 @@ static void report_fcd(const void *state, Report *r)
     const Fcd *f = &((const FcdMetric *)state)->fcd;
     char text[128];
     report_fact(r, "classifier", f->classifier_hash);
-    snprintf(text, sizeof text, "%zu training pictures", f->reference_count);
+    snprintf(text, sizeof text, "%zu training pictures", f->reference.count);
     report_fact(r, "FCD reference", text);
     if (!isfinite(f->accuracy))
         return;

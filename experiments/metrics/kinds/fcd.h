@@ -10,7 +10,6 @@ typedef struct Fcd {
     Moments reference;      /* of the training pictures */
     double floor;           /* FCD of as many test pictures; NAN without any */
     double accuracy;        /* of the classifier on the test split; NAN without one */
-    size_t reference_count; /* training pictures */
     size_t floor_count;     /* test pictures of the floor */
     char classifier_hash[65];
 } Fcd;
@@ -24,9 +23,6 @@ bool fcd_check_counts(const Dataset *train, const Dataset *test, Error *err);
  * features are not finite.  fcd_free frees in any case. */
 bool fcd_create(Fcd *f, Classifier *c, const Dataset *train, const Dataset *test, size_t count,
                 Error *err);
-/* An FCD with everything but a classifier, of numbers from another one: features, count of the
- * reference and the rest are f's; mean (F) and covariance (F, F) are copied. */
-void fcd_restore(Fcd *f, const double *mean, const double *covariance);
 /* Of the features (count, CLASSIFIER_FEATURES) of at least 2 samples (checked). */
 bool fcd_distance_of_features(const Fcd *f, const float *features, size_t count, double *distance,
                               Error *err);

@@ -106,17 +106,10 @@ static bool result(void *state, double *values, Error *err)
     return true;
 }
 
-static void save(const void *state, RunFacts *facts, Numbers *numbers)
-{
-    (void)numbers;
-    run_facts_add(facts, "inception", ((const Score *)state)->network);
-}
-
-static bool restore(void *state, const RunFacts *facts, const Numbers *numbers, Error *err)
-{
-    (void)numbers;
-    return run_facts_hash(facts, "inception", ((Score *)state)->network, err);
-}
+static const StateField fields[] = {
+    {.name = "inception", .type = FIELD_HASH, .at = offsetof(Score, network)},
+    {.type = FIELD_END},
+};
 
 static const MetricParts parts = {
     .record_bytes = record_bytes,
@@ -124,8 +117,7 @@ static const MetricParts parts = {
     .begin = begin,
     .add = add,
     .result = result,
-    .save = save,
-    .restore = restore,
+    .fields = fields,
 };
 
 /* ---- what is shown ---- */

@@ -97,34 +97,20 @@ static bool of_records(void *state, const unsigned char *records, size_t count, 
     return true;
 }
 
-static void save(const void *state, RunFacts *facts, Numbers *numbers)
-{
-    const NgramMetric *m = state;
-    (void)facts;
-    numbers_put_count(numbers, "dims", m->dims);
-    numbers_put_count(numbers, "symbols", m->symbols);
-    numbers_put_count(numbers, "held_out_count", m->held_out_count);
-    numbers_put_one(numbers, "held_out", m->held_out);
-    numbers_put_one(numbers, "own", m->own);
-}
-
-static bool restore(void *state, const RunFacts *facts, const Numbers *numbers, Error *err)
-{
-    NgramMetric *m = state;
-    (void)facts;
-    return numbers_get_count(numbers, "dims", &m->dims, err) &&
-           numbers_get_count(numbers, "symbols", &m->symbols, err) &&
-           numbers_get_count(numbers, "held_out_count", &m->held_out_count, err) &&
-           numbers_get_one(numbers, "held_out", &m->held_out, err) &&
-           numbers_get_one(numbers, "own", &m->own, err);
-}
+static const StateField fields[] = {
+    {.name = "dims", .type = FIELD_COUNT, .at = offsetof(NgramMetric, dims)},
+    {.name = "symbols", .type = FIELD_COUNT, .at = offsetof(NgramMetric, symbols)},
+    {.name = "held_out_count", .type = FIELD_COUNT, .at = offsetof(NgramMetric, held_out_count)},
+    {.name = "held_out", .type = FIELD_NUMBERS, .at = offsetof(NgramMetric, held_out), .count = 1},
+    {.name = "own", .type = FIELD_NUMBERS, .at = offsetof(NgramMetric, own), .count = 1},
+    {.type = FIELD_END},
+};
 
 static const MetricParts parts = {
     .record_bytes = record_bytes,
     .records = records,
     .of_records = of_records,
-    .save = save,
-    .restore = restore,
+    .fields = fields,
 };
 
 /* ---- what is shown ---- */

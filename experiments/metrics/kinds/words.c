@@ -4,7 +4,6 @@
  * pieces, are left out. */
 #include <math.h>
 #include <stdlib.h>
-#include <string.h>
 
 #include "experiments/data/text/rendering.h"
 #include "experiments/metrics/kinds/text_metric.h"
@@ -224,37 +223,23 @@ static bool of_records(void *state, const unsigned char *records, size_t count, 
     return true;
 }
 
-static void save(const void *state, RunFacts *facts, Numbers *numbers)
-{
-    const WordsMetric *m = state;
-    (void)facts;
-    numbers_put_count(numbers, "dims", m->dims);
-    numbers_put_count(numbers, "known_count", m->known_count);
-    numbers_put_count(numbers, "held_out_count", m->held_out_count);
-    numbers_put_count(numbers, "wanted", m->wanted);
-    numbers_put(numbers, "held_out", m->held_out, COLUMNS);
-}
-
-static bool restore(void *state, const RunFacts *facts, const Numbers *numbers, Error *err)
-{
-    WordsMetric *m = state;
-    (void)facts;
-    const NumberList *held_out = numbers_get(numbers, "held_out", COLUMNS, err);
-    if (held_out == NULL || !numbers_get_count(numbers, "dims", &m->dims, err) ||
-        !numbers_get_count(numbers, "known_count", &m->known_count, err) ||
-        !numbers_get_count(numbers, "held_out_count", &m->held_out_count, err) ||
-        !numbers_get_count(numbers, "wanted", &m->wanted, err))
-        return false;
-    memcpy(m->held_out, held_out->values, sizeof m->held_out);
-    return true;
-}
+static const StateField fields[] = {
+    {.name = "dims", .type = FIELD_COUNT, .at = offsetof(WordsMetric, dims)},
+    {.name = "known_count", .type = FIELD_COUNT, .at = offsetof(WordsMetric, known_count)},
+    {.name = "held_out_count", .type = FIELD_COUNT, .at = offsetof(WordsMetric, held_out_count)},
+    {.name = "wanted", .type = FIELD_COUNT, .at = offsetof(WordsMetric, wanted)},
+    {.name = "held_out",
+     .type = FIELD_NUMBERS,
+     .at = offsetof(WordsMetric, held_out),
+     .count = COLUMNS},
+    {.type = FIELD_END},
+};
 
 static const MetricParts parts = {
     .record_bytes = record_bytes,
     .records = records,
     .of_records = of_records,
-    .save = save,
-    .restore = restore,
+    .fields = fields,
 };
 
 /* ---- what is shown ---- */

@@ -78,9 +78,9 @@ static void check_parts(const Metric *m, const States *x)
         ck_assert(parts->records(m->state, &piece, records + cuts[i] * bytes, &err));
     }
     ck_assert(m->kind->of_samples(m->state, x, whole, &err));
-    parts->save(m->state, &facts, &numbers);
+    state_fields_save(parts->fields, m->state, &facts, &numbers);
     Metric *other = chosen(&others, m->kind->name);
-    ck_assert_msg(other->kind->parts->restore(other->state, &facts, &numbers, &err), "%s",
+    ck_assert_msg(state_fields_restore(parts->fields, other->state, &facts, &numbers, &err), "%s",
                   err.text);
     ck_assert_uint_eq(parts->record_bytes(other->state), bytes);
     ck_assert_msg(parts->of_records(other->state, records, x->batch, joined, &err), "%s", err.text);
@@ -98,7 +98,7 @@ static void check_parts(const Metric *m, const States *x)
     for (size_t i = 0; i < numbers.count; i++) {
         numbers.at[i].name[0] ^= 1;
         other = chosen(&others, m->kind->name);
-        ck_assert(!parts->restore(other->state, &facts, &numbers, &err));
+        ck_assert(!state_fields_restore(parts->fields, other->state, &facts, &numbers, &err));
         metrics_free(&others);
         numbers.at[i].name[0] ^= 1;
     }

@@ -39,8 +39,7 @@ static void add_numbers(SafetensorsWriter *w, const char *what, size_t i, const 
 {
     char key[KEY];
     unsigned char *bytes = arena_alloc(arena, count, 8);
-    for (size_t k = 0; k < count; k++)
-        little_endian_put(bytes + 8 * k, 8, bits_of_double(values[k]));
+    doubles_put(bytes, values, count);
     snprintf(key, sizeof key, "%s.%zu.%s", what, i, field);
     safetensors_add_bytes(w, key, "F64", 1, &count, bytes);
 }
@@ -153,8 +152,7 @@ static bool take_numbers(const SafetensorsFile *f, const char *what, size_t i, c
     const FileTensor *t = tensor_of(f, what, i, field, "F64", 1);
     if (!t || t->count != count)
         return false;
-    for (size_t k = 0; k < count; k++)
-        out[k] = double_of_bits(little_endian(t->bytes + 8 * k, 8));
+    doubles_get(out, t->bytes, count);
     return true;
 }
 

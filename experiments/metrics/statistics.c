@@ -63,8 +63,7 @@ static void add_numbers(SafetensorsWriter *w, const char *metric, const Numbers 
         const NumberList *n = &numbers->at[i];
         char name[KEY];
         unsigned char *bytes = mem_alloc(n->count, 8);
-        for (size_t k = 0; k < n->count; k++)
-            little_endian_put(bytes + 8 * k, 8, bits_of_double(n->values[k]));
+        doubles_put(bytes, n->values, n->count);
         snprintf(name, sizeof name, "%s.%s", metric, n->name);
         safetensors_add_bytes(w, name, "F64", 1, &n->count, bytes);
         TENSOR_CHECK(kept->count < sizeof kept->blocks / sizeof kept->blocks[0], "%zu lists",
@@ -206,8 +205,7 @@ static void take_numbers(const SafetensorsFile *f, const char *metric, Numbers *
         if (strncmp(t->name, metric, n) != 0 || t->name[n] != '.' || strcmp(t->dtype, "F64") != 0)
             continue;
         double *values = mem_alloc(t->count, sizeof *values);
-        for (size_t k = 0; k < t->count; k++)
-            values[k] = double_of_bits(little_endian(t->bytes + 8 * k, 8));
+        doubles_get(values, t->bytes, t->count);
         numbers_put(numbers, t->name + n + 1, values, t->count);
         mem_free(values);
     }

@@ -167,8 +167,8 @@ static bool records(void *state, const States *samples, unsigned char *out, Erro
         return false;
     if (f->eye->features == NULL)
         moment_sums_put(&f->eye->sums, out);
-    for (size_t i = 0; f->eye->features != NULL && i < samples->batch * INCEPTION_FEATURES; i++)
-        little_endian_put(out + 4 * i, 4, bits_of_float(f->eye->features[i]));
+    else
+        floats_put(out, f->eye->features, samples->batch * INCEPTION_FEATURES);
     return true;
 }
 
@@ -193,8 +193,7 @@ static bool add(void *state, const unsigned char *part, size_t count, Error *err
     float *x = mem_alloc(AT_ONCE, INCEPTION_FEATURES * sizeof *x);
     for (size_t i = 0; ok && i < count; i += AT_ONCE) {
         const size_t n = count - i < AT_ONCE ? count - i : AT_ONCE;
-        for (size_t k = 0; k < n * INCEPTION_FEATURES; k++, part += 4)
-            x[k] = float_of_bits((uint32_t)little_endian(part, 4));
+        floats_get(x, part + i * INCEPTION_FEATURES * sizeof *x, n * INCEPTION_FEATURES);
         ok = moment_sums_add(&f->total, x, n, err);
     }
     mem_free(x);

@@ -69,8 +69,7 @@ static bool records(void *state, const States *samples, unsigned char *out, Erro
     const Score *s = state;
     if (!inception_eye_keep(s->eye, samples, err))
         return false;
-    for (size_t i = 0; i < samples->batch * INCEPTION_CLASSES; i++)
-        little_endian_put(out + 4 * i, 4, bits_of_float(s->eye->logits[i]));
+    floats_put(out, s->eye->logits, samples->batch * INCEPTION_CLASSES);
     return true;
 }
 
@@ -89,9 +88,8 @@ static bool add(void *state, const unsigned char *part, size_t count, Error *err
     Score *s = state;
     float logits[INCEPTION_CLASSES];
     (void)err;
-    for (size_t i = 0; i < count; i++) {
-        for (size_t k = 0; k < INCEPTION_CLASSES; k++, part += 4)
-            logits[k] = float_of_bits((uint32_t)little_endian(part, 4));
+    for (size_t i = 0; i < count; i++, part += sizeof logits) {
+        floats_get(logits, part, INCEPTION_CLASSES);
         score_add(&s->total, logits, 1);
     }
     return true;

@@ -56,18 +56,9 @@ bool fcd_create(Fcd *f, Classifier *c, const Dataset *train, const Dataset *test
     return ok;
 }
 
-bool fcd_distance_of_features(const Fcd *f, const float *features, size_t count, double *distance,
-                              Error *err)
+bool fcd_distance(const Fcd *f, const float *features, size_t count, double *distance, Error *err)
 {
     Moments m = moments_of(features, count, CLASSIFIER_FEATURES);
-    const bool ok = frechet_distance(&m, &f->reference, distance, err);
-    moments_free(&m);
-    return ok;
-}
-
-bool fcd_distance(const Fcd *f, const States *samples, double *distance, Error *err)
-{
-    Moments m = moments_of_states(f->classifier, samples);
     const bool ok = frechet_distance(&m, &f->reference, distance, err);
     moments_free(&m);
     return ok;
@@ -136,13 +127,7 @@ static void release_fcd(void *state)
     classifier_destroy(m->classifier);
 }
 
-static bool of_samples(void *state, const States *samples, double *values, Error *err)
-{
-    const FcdMetric *m = state;
-    return fcd_distance(&m->fcd, samples, values, err);
-}
-
-/* ---- in shards: a sample's features ---- */
+/* ---- a sample's record: its features ---- */
 
 static size_t record_bytes(const void *state)
 {
@@ -157,8 +142,7 @@ static bool records(void *state, const States *samples, unsigned char *out, Erro
     float *f = mem_alloc(count, sizeof(float));
     (void)err;
     classifier_features(m->classifier, samples, f);
-    for (size_t i = 0; i < count; i++)
-        little_endian_put(out + 4 * i, 4, bits_of_float(f[i]));
+    floats_put(out, f, count);
     mem_free(f);
     return true;
 }
@@ -170,9 +154,8 @@ static bool of_records(void *state, const unsigned char *records, size_t count, 
     if (count < 2)
         return error_set(err, "%zu samples: the FCD needs at least 2", count);
     float *f = mem_alloc(count * CLASSIFIER_FEATURES, sizeof(float));
-    for (size_t i = 0; i < count * CLASSIFIER_FEATURES; i++)
-        f[i] = float_of_bits((uint32_t)little_endian(records + 4 * i, 4));
-    const bool ok = fcd_distance_of_features(&m->fcd, f, count, values, err);
+    floats_get(f, records, count * CLASSIFIER_FEATURES);
+    const bool ok = fcd_distance(&m->fcd, f, count, values, err);
     mem_free(f);
     return ok;
 }
@@ -262,7 +245,6 @@ const MetricClass metric_fcd = {
     .check_files = check_files,
     .prepare = prepare_fcd,
     .release = release_fcd,
-    .of_samples = of_samples,
     .columns = &column,
     .column_count = 1,
     .floor = floor_of,

@@ -4,6 +4,7 @@
 #include "experiments/metrics/kinds/text_metric.h"
 #include "experiments/metrics/text/ngram_model.h"
 #include "nn/formats/byte_order.h"
+#include "tensor/base/check.h"
 #include "tensor/base/memory.h"
 #include "tensor/base/text.h"
 
@@ -57,15 +58,7 @@ static void release_ngram(void *state)
     ngram_free(m->model);
 }
 
-static bool of_samples(void *state, const States *samples, double *values, Error *err)
-{
-    const NgramMetric *m = state;
-    (void)err;
-    values[0] = ngram_mean(m->model, samples);
-    return true;
-}
-
-/* ---- in shards: the log-likelihood of each of a sample's symbols ---- */
+/* ---- a sample's record: the log-likelihood of each of a sample's symbols ---- */
 
 static size_t record_bytes(const void *state)
 {
@@ -78,9 +71,9 @@ static bool records(void *state, const States *samples, unsigned char *out, Erro
     const size_t count = samples->batch * samples->dims;
     double *logs = mem_alloc(count, sizeof *logs);
     (void)err;
+    TENSOR_CHECK(samples->dims == m->dims, "%zu symbols, expected %zu", samples->dims, m->dims);
     ngram_log_probabilities(m->model, samples, logs);
-    for (size_t i = 0; i < count; i++)
-        little_endian_put(out + 8 * i, 8, bits_of_double(logs[i]));
+    doubles_put(out, logs, count);
     mem_free(logs);
     return true;
 }
@@ -174,7 +167,6 @@ const MetricClass metric_ngram = {
     .check = check_ngram,
     .prepare = prepare_ngram,
     .release = release_ngram,
-    .of_samples = of_samples,
     .columns = &column,
     .column_count = 1,
     .floor = floor_of,

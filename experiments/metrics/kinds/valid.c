@@ -42,17 +42,7 @@ static void release_valid(void *state)
     mem_free(v->shares.probability);
 }
 
-static bool of_samples(void *state, const States *samples, double *values, Error *err)
-{
-    const Valid *v = state;
-    const LawFit fit = law_fit(v->law, samples);
-    (void)err;
-    values[VALID] = fit.valid;
-    values[TV] = fit.tv;
-    return true;
-}
-
-/* ---- in shards: the number of each sample's pattern, from 1 on; 0: it is none ---- */
+/* ---- a sample's record: the number of its pattern, from 1 on; 0: it is none ---- */
 
 enum { RECORD = 4 };
 
@@ -153,7 +143,6 @@ const MetricClass metric_valid = {
     .check = check_valid,
     .prepare = prepare_valid,
     .release = release_valid,
-    .of_samples = of_samples,
     .columns = columns,
     .column_count = sizeof columns / sizeof columns[0],
     .floor = floor_of,

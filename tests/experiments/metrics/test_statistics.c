@@ -77,7 +77,7 @@ static void check_parts(const Metric *m, const States *x)
         const States piece = states_rows(x, cuts[i], cuts[i + 1] - cuts[i]);
         ck_assert(parts->records(m->state, &piece, records + cuts[i] * bytes, &err));
     }
-    ck_assert(m->kind->of_samples(m->state, x, whole, &err));
+    ck_assert(metric_measure(m, x, whole, &err));
     state_fields_save(parts->fields, m->state, &facts, &numbers);
     Metric *other = chosen(&others, m->kind->name);
     ck_assert_msg(state_fields_restore(parts->fields, other->state, &facts, &numbers, &err), "%s",
@@ -115,6 +115,8 @@ static void prepare(const Metric *m, const MetricSetting *s)
 
 START_TEST(shares_of_patterns)
 {
+    Error err = {""};
+    double values[2];
     Metrics metrics;
     Metric *m = chosen(&metrics, "valid");
     Dataset *d = toy_open("glyphs", false);
@@ -125,6 +127,10 @@ START_TEST(shares_of_patterns)
         states_row(&x, b)[b % d->dims] ^= 1;
     prepare(m, &s);
     check_parts(m, &x);
+    const LawFit fit = law_fit(d->law, &x);
+    ck_assert(metric_measure(m, &x, values, &err));
+    ck_assert(same_bits(values[0], fit.valid) && same_bits(values[1], fit.tv));
+    ck_assert(fit.valid > 0.7 && fit.valid < 0.9);
     states_free(&x);
     metrics_free(&metrics);
     dataset_close(d);

@@ -10,13 +10,13 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "experiments/metrics/meta.h"
 #include "nn/formats/byte_order.h"
-#include "nn/formats/safetensors.h"
 #include "tensor/base/check.h"
 #include "tensor/base/memory.h"
 #include "tensor/base/text.h"
 
-enum { KEY = 96 };
+enum { KEY = META_KEY };
 static const char format[] = "di4c-statistics-1";
 
 bool statistics_check(const Evaluation *e, Error *err)
@@ -33,22 +33,6 @@ bool statistics_check(const Evaluation *e, Error *err)
 }
 
 /* ---- writing ---- */
-
-static void add_meta(SafetensorsWriter *w, const char *key, const char *format_of, size_t value)
-{
-    char text[32];
-    snprintf(text, sizeof text, format_of, value);
-    safetensors_add_meta(w, key, text);
-}
-
-static void add_facts(SafetensorsWriter *w, const char *prefix, const RunFacts *facts)
-{
-    for (size_t i = 0; i < facts->count; i++) {
-        char key[KEY];
-        snprintf(key, sizeof key, "%s.%s", prefix, facts->at[i].key);
-        safetensors_add_meta(w, key, facts->at[i].value);
-    }
-}
 
 /* Little-endian bytes of the numbers, kept in `kept` until the file is written. */
 typedef struct Kept {
@@ -79,7 +63,7 @@ static void add_fields(SafetensorsWriter *w, const char *prefix, const StateFiel
     RunFacts facts = {0};
     Numbers numbers = {0};
     state_fields_save(fields, m->state, &facts, &numbers);
-    add_facts(w, prefix, &facts);
+    meta_put_facts(w, prefix, &facts);
     add_numbers(w, prefix, &numbers, kept);
     run_facts_free(&facts);
     numbers_free(&numbers);
@@ -104,22 +88,18 @@ static void add_row(SafetensorsWriter *w, const Evaluation *e, size_t r)
 {
     const EvalRow *row = &e->rows[r];
     char key[KEY], text[32];
-    snprintf(key, sizeof key, "row.%zu.model", r);
-    safetensors_add_meta(w, key, row->model);
-    snprintf(key, sizeof key, "row.%zu.steps", r);
-    add_meta(w, key, "%zu", row->asked);
-    snprintf(key, sizeof key, "row.%zu.calls", r);
-    add_meta(w, key, "%zu", row->all_calls);
-    snprintf(key, sizeof key, "row.%zu.seconds", r);
     text_format(text, sizeof text, "%.2f", row->seconds);
-    safetensors_add_meta(w, key, text);
+    safetensors_add_meta(w, meta_key(key, "row", r, "model"), row->model);
+    meta_put_count(w, meta_key(key, "row", r, "steps"), row->asked);
+    meta_put_count(w, meta_key(key, "row", r, "calls"), row->all_calls);
+    safetensors_add_meta(w, meta_key(key, "row", r, "seconds"), text);
     for (size_t i = 0; i < e->metrics.count; i++) {
         const Metric *m = &e->metrics.at[i];
         if (!m->chosen)
             continue;
         size_t shape[2];
         metric_part_shape(m, e->setting.shard.count, shape);
-        snprintf(key, sizeof key, "row.%zu.%s", r, m->kind->name);
+        meta_key(key, "row", r, m->kind->name);
         safetensors_add_bytes(w, key, "U8", 2, shape, row->records[i]);
     }
 }
@@ -129,11 +109,11 @@ bool statistics_write(const Evaluation *e, const RunFacts *facts, const char *pa
     SafetensorsWriter *w = safetensors_writer();
     Kept kept = {.count = 0};
     safetensors_add_meta(w, "format", format);
-    add_meta(w, "samples", "%zu", e->setting.count);
-    add_meta(w, "first", "%zu", e->setting.shard.first);
-    add_meta(w, "count", "%zu", e->setting.shard.count);
-    add_meta(w, "rows", "%zu", e->row_count);
-    add_facts(w, "run", facts);
+    meta_put_count(w, "samples", e->setting.count);
+    meta_put_count(w, "first", e->setting.shard.first);
+    meta_put_count(w, "count", e->setting.shard.count);
+    meta_put_count(w, "rows", e->row_count);
+    meta_put_facts(w, "run", facts);
     for (size_t i = 0; i < e->metrics.count; i++)
         if (e->metrics.at[i].chosen)
             add_metric(w, &e->metrics.at[i], e->setting.shard.first == 0, &kept);
@@ -148,31 +128,11 @@ bool statistics_write(const Evaluation *e, const RunFacts *facts, const char *pa
 
 /* ---- reading one file ---- */
 
-static bool meta_text(const SafetensorsFile *f, const char *key, const char **value, Error *err)
-{
-    *value = safetensors_meta(f, key);
-    return *value != NULL || error_set(err, "%.200s: %.90s is missing", f->path, key);
-}
-
-static bool meta_count(const SafetensorsFile *f, const char *key, size_t *value, Error *err)
-{
-    const char *text;
-    char *end;
-    if (!meta_text(f, key, &text, err))
-        return false;
-    const unsigned long long number = strtoull(text, &end, 10);
-    *value = (size_t)number;
-    return (text[0] >= '0' && text[0] <= '9' && strlen(text) < 16 && *end == '\0' &&
-            number == *value) ||
-           error_set(err, "%.200s: %.90s is %.40s, expected a whole number", f->path, key, text);
-}
-
 static bool row_count_of(const SafetensorsFile *f, size_t row, const char *what, size_t *value,
                          Error *err)
 {
     char key[KEY];
-    snprintf(key, sizeof key, "row.%zu.%s", row, what);
-    return meta_count(f, key, value, err);
+    return meta_count(f, meta_key(key, "row", row, what), value, err);
 }
 
 static bool row_seconds(const SafetensorsFile *f, size_t row, double *value, Error *err)
@@ -180,21 +140,11 @@ static bool row_seconds(const SafetensorsFile *f, size_t row, double *value, Err
     char key[KEY];
     const char *text;
     char *end;
-    snprintf(key, sizeof key, "row.%zu.seconds", row);
-    if (!meta_text(f, key, &text, err))
+    if (!meta_text(f, meta_key(key, "row", row, "seconds"), &text, err))
         return false;
     *value = text_number(text, &end);
     return (end != text && *end == '\0' && *value >= 0.0) ||
            error_set(err, "%.200s: %s is %.40s, expected a number from 0", f->path, key, text);
-}
-
-/* Entries of the metadata that begin with "PREFIX.". */
-static void take_facts(const SafetensorsFile *f, const char *prefix, RunFacts *facts)
-{
-    const size_t n = strlen(prefix);
-    for (size_t i = 0; i < f->meta_count; i++)
-        if (strncmp(f->meta[i].key, prefix, n) == 0 && f->meta[i].key[n] == '.')
-            run_facts_add(facts, f->meta[i].key + n + 1, f->meta[i].value);
 }
 
 static void take_numbers(const SafetensorsFile *f, const char *metric, Numbers *numbers)
@@ -218,7 +168,7 @@ static bool restore_fields(const SafetensorsFile *f, const char *prefix, const S
     RunFacts facts = {0};
     Numbers numbers = {0};
     Error inner = {""};
-    take_facts(f, prefix, &facts);
+    meta_take_facts(f, prefix, &facts);
     take_numbers(f, prefix, &numbers);
     const bool ok = state_fields_restore(fields, m->state, &facts, &numbers, &inner) &&
                     (!restored || restored(m->state, &inner));
@@ -296,8 +246,8 @@ static bool start_rows(Merge *m, Error *err)
     for (size_t r = 0; r < e->row_count; r++) {
         const char *model;
         char key[KEY];
-        snprintf(key, sizeof key, "row.%zu.model", r);
-        if (!meta_text(f, key, &model, err) || !row_count_of(f, r, "steps", &e->rows[r].asked, err))
+        if (!meta_text(f, meta_key(key, "row", r, "model"), &model, err) ||
+            !row_count_of(f, r, "steps", &e->rows[r].asked, err))
             return false;
         e->rows[r].model = m->s->models[r] = mem_string(model);
         for (size_t i = 0; i < e->metrics.count; i++) {
@@ -327,7 +277,7 @@ static bool start(Merge *m, Error *err)
     if (!metrics_choose(&e->metrics, names, METRIC_WHEN_ASKED, &inner) ||
         !statistics_check(e, &inner))
         return error_set(err, "%.200s: run.metrics: %.400s", f->path, inner.text);
-    take_facts(f, "run", &m->s->facts);
+    meta_take_facts(f, "run", &m->s->facts);
     if (!restore_metrics(e, f, err))
         return false;
     evaluation_columns(e);
@@ -385,8 +335,7 @@ static const FileTensor *find_part(const SafetensorsFile *f, const Metric *m, Sh
     size_t shape[2];
     char name[KEY];
     metric_part_shape(m, shard.count, shape);
-    snprintf(name, sizeof name, "row.%zu.%s", r, m->kind->name);
-    const FileTensor *t = safetensors_find(f, name);
+    const FileTensor *t = safetensors_find(f, meta_key(name, "row", r, m->kind->name));
     if (t != NULL && strcmp(t->dtype, "U8") == 0 && t->rank == 2 && t->shape[0] == shape[0] &&
         t->shape[1] == shape[1])
         return t;

@@ -223,6 +223,59 @@ START_TEST(other_runs_are_refused)
 }
 END_TEST
 
+/* The file of a run that ended after all results and one row, but for one entry: that row is then
+ * measured again.  Sizes of the picture, 0: as they were. */
+static void write_damaged(const SafetensorsFile *f, const char *calls, size_t channels)
+{
+    Error err = {""};
+    SafetensorsWriter *writer = safetensors_writer();
+    for (size_t i = 0; i < f->meta_count; i++) {
+        const bool is_calls = strcmp(f->meta[i].key, "row.0.calls") == 0;
+        safetensors_add_meta(writer, f->meta[i].key, is_calls && calls ? calls : f->meta[i].value);
+    }
+    for (size_t i = 0; i < f->tensor_count; i++) {
+        const FileTensor *t = &f->tensors[i];
+        size_t shape[SAFETENSORS_MAX_RANK];
+        memcpy(shape, t->shape, sizeof shape);
+        if (channels > 0 && strcmp(t->name, "row.0.picture") == 0) {
+            shape[2] = channels;
+            shape[1] = t->shape[1] / channels;
+        }
+        safetensors_add_bytes(writer, t->name, t->dtype, t->rank, shape, t->bytes);
+    }
+    ck_assert_msg(safetensors_write(writer, toy("part"), &err), "%s", err.text);
+    safetensors_writer_free(writer);
+}
+
+START_TEST(a_damaged_row_is_measured_again)
+{
+    static const struct {
+        const char *calls;
+        size_t channels, fresh;
+    } cases[] = {{NULL, 0, 3}, {"-1", 0, 4}, {"", 0, 4}, {"6x", 0, 4}, {NULL, 2, 4}, {NULL, 4, 4}};
+    Error err = {""};
+    Evaluation *whole = create();
+    FILE *text = fopen(toy("text"), "wb");
+    ck_assert(measure(whole, 1000, text));
+    Evaluation *e = create();
+    ck_assert(!measure(e, 7, text));
+    evaluation_destroy(e);
+    SafetensorsFile *f = safetensors_read(toy("part"), &err);
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        write_damaged(f, cases[i].calls, cases[i].channels);
+        e = create();
+        ck_assert_msg(evaluation_recall(e, &w.facts, toy("part"), &err), "%s", err.text);
+        ck_assert(measure(e, 1000, text));
+        ck_assert_msg(w.fresh == cases[i].fresh, "case %zu: %zu are fresh", i, w.fresh);
+        compare(whole, e);
+        evaluation_destroy(e);
+    }
+    safetensors_free(f);
+    fclose(text);
+    evaluation_destroy(whole);
+}
+END_TEST
+
 Suite *evaluation_kept_suite(void)
 {
     Suite *suite = suite_create("evaluation_kept");
@@ -232,6 +285,7 @@ Suite *evaluation_kept_suite(void)
     tcase_add_test(tc, it_goes_on_from_wherever_it_stopped);
     tcase_add_test(tc, rows_are_printed_as_they_come);
     tcase_add_test(tc, other_runs_are_refused);
+    tcase_add_test(tc, a_damaged_row_is_measured_again);
     suite_add_tcase(suite, tc);
     return suite;
 }

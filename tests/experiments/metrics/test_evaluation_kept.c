@@ -4,10 +4,10 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "experiments/data/law/exact_denoiser.h"
 #include "experiments/metrics/evaluation.h"
 #include "tensor/base/memory.h"
 #include "tensor/system/threads.h"
+#include "tests/tools/exact_glyphs.h"
 #include "tests/tools/toys.h"
 
 #define METRICS "valid,bound,elbo"
@@ -15,9 +15,7 @@
 enum { COUNT = 40 };
 
 typedef struct World {
-    Dataset *data;
-    Process *process;
-    Denoiser *exact;
+    ExactGlyphs glyphs;
     RunFacts facts;
     size_t left; /* results and rows until the evaluation is stopped */
     size_t fresh;
@@ -26,24 +24,16 @@ static World w;
 
 static void set_up(void)
 {
-    Error err = {""};
-    ProcessConfig pc = diffusion_process_defaults("absorbing", 3);
-    pc.eps = 0;
     toys_set_up("test-evaluation-kept.tmp.d");
     toy("part"), toy("text"), toy("json");
-    w = (World){.data = toy_open("glyphs", false),
-                .process = diffusion_process_create(&pc, &err),
-                .left = 1000};
-    w.exact = exact_denoiser_create(w.data->law, w.process);
+    w = (World){.glyphs = exact_glyphs_open(), .left = 1000};
     run_facts_add(&w.facts, "model", "m1");
 }
 
 static void tear_down(void)
 {
     run_facts_free(&w.facts);
-    exact_denoiser_destroy(w.exact);
-    diffusion_process_destroy(w.process);
-    dataset_close(w.data);
+    exact_glyphs_close(&w.glyphs);
     toys_tear_down();
     threads_scratch_free();
     ck_assert_uint_eq(mem_in_use(), 0);
@@ -60,7 +50,7 @@ static Evaluation *create(void)
                                  .eps = 1e-9,
                                  .known_law = true,
                                  .quiet = true,
-                                 .train = w.data};
+                                 .train = w.glyphs.data};
     e->style = (GridStyle){.height = 6, .width = 6, .channels = 1, .states = 2, .mask = 2};
     ck_assert_msg(metrics_choose(&e->metrics, METRICS, METRIC_OF_LAW, &err), "%s", err.text);
     ck_assert_msg(evaluation_prepare(e, &err), "%s", err.text);
@@ -80,8 +70,16 @@ static bool stop_in_time(Evaluation *e, bool fresh, void *context, Error *err)
 static bool measure(Evaluation *e, size_t left, FILE *text)
 {
     const MetricSubject subjects[] = {
-        {.name = "exact", .kind = "exact", .denoiser = w.exact, .process = w.process, .t_min = .01},
-        {.name = "again", .kind = "again", .denoiser = w.exact, .process = w.process, .t_min = .01},
+        {.name = "exact",
+         .kind = "exact",
+         .denoiser = w.glyphs.exact,
+         .process = w.glyphs.process,
+         .t_min = .01},
+        {.name = "again",
+         .kind = "again",
+         .denoiser = w.glyphs.exact,
+         .process = w.glyphs.process,
+         .t_min = .01},
     };
     Error err = {""};
     w.left = left;

@@ -22,6 +22,11 @@ char *path_with_suffix(const char *path, const char *suffix)
     return two(path, dot ? (size_t)(dot - path) : strlen(path), "", suffix);
 }
 
+char *path_with_end(const char *path, const char *end)
+{
+    return two(path, strlen(path), "", end);
+}
+
 char *path_join(const char *folder, const char *name)
 {
     return two(folder, strlen(folder), "/", name);

@@ -8,6 +8,8 @@
 
 /* "out/student.safetensors", ".csv" -> "out/student.csv".  The caller frees with mem_free. */
 char *path_with_suffix(const char *path, const char *suffix);
+/* "out/a.npy", ".part" -> "out/a.npy.part". */
+char *path_with_end(const char *path, const char *end);
 /* "out/demo", "teacher.csv" -> "out/demo/teacher.csv". */
 char *path_join(const char *folder, const char *name);
 bool path_has_suffix(const char *path, const char *suffix);

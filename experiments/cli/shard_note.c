@@ -3,6 +3,7 @@
 
 #include <string.h>
 
+#include "experiments/cli/paths.h"
 #include "nn/formats/json.h"
 #include "nn/formats/json_writer.h"
 #include "nn/formats/read_file.h"
@@ -12,13 +13,6 @@
 
 enum { NOTE_MAX = 1 << 20 };
 static const char format[] = "di4c-shard-1";
-
-/* FILE.json (mem_free). */
-static char *note_path(const char *path)
-{
-    char *name = mem_alloc(strlen(path) + sizeof ".json", 1);
-    return strcat(strcpy(name, path), ".json");
-}
 
 static bool hash_file(const char *path, char sha256[65], Error *err)
 {
@@ -59,7 +53,7 @@ static bool write_note(const char *name, const ShardNote *note, Error *err)
 
 bool shard_note_write(const char *path, ShardNote *note, Error *err)
 {
-    char *name = note_path(path);
+    char *name = path_with_end(path, ".json");
     const bool ok = hash_file(path, note->sha256, err) && write_note(name, note, err);
     mem_free(name);
     return ok;
@@ -106,7 +100,7 @@ static bool read_members(const Json *json, ShardNote *n, const char *name, Error
 bool shard_note_read(const char *path, ShardNote *note, Error *err)
 {
     size_t bytes;
-    char *name = note_path(path);
+    char *name = path_with_end(path, ".json");
     char *text = read_file(name,
                            "cannot be read: expected the note that sample --shard writes beside "
                            "its samples",

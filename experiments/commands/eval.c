@@ -420,7 +420,7 @@ static void hash_metric(const Metric *m, char out[65])
     RunFacts facts = {0};
     Numbers numbers = {0};
     Sha256 sha;
-    m->kind->parts->save(m->state, &facts, &numbers);
+    state_fields_save(m->kind->parts->fields, m->state, &facts, &numbers);
     sha256_init(&sha);
     for (size_t i = 0; i < facts.count; i++)
         sha256_add(&sha, facts.at[i].value, strlen(facts.at[i].value) + 1);
@@ -452,13 +452,6 @@ static void add_sources(const EvalObjects *x, RunFacts *f)
     }
 }
 
-/* FILE.part of --json (mem_free). */
-static char *kept_path(const EvalOptions *o)
-{
-    char *path = mem_alloc(strlen(o->json) + sizeof ".part", 1);
-    return strcat(strcpy(path, o->json), ".part");
-}
-
 /* What EvalNews has to know. */
 typedef struct EvalRun {
     const EvalOptions *o;
@@ -487,7 +480,7 @@ static bool start_rows(EvalRun *run, Error *err)
     e->news_context = run;
     if (!o->json)
         return true;
-    run->kept = kept_path(o);
+    run->kept = path_with_end(o->json, ".part");
     for (size_t i = 0; i < run->x->facts.count; i++)
         run_facts_add(&run->sources, run->x->facts.at[i].key, run->x->facts.at[i].value);
     add_sources(run->x, &run->sources);

@@ -35,8 +35,7 @@ static OptionsResult parse_watch(const Command *self, WatchOptions *o, int argc,
          "steps from noise to data (default 8)"},
         {"--count", OPTION_COUNT, &o->count, "M", 1, 10000, false,
          "samples of each (default: what fits the terminal in one row; 4 in a file); what a "
-         "terminal "
-         "has no room for is cut off"},
+         "terminal has no room for is cut off"},
         {"--seed", OPTION_COUNT, &o->seed, "N", 0, 9e15, false,
          "of all random numbers (default 1)"},
         {"--delay", OPTION_COUNT, &o->delay, "MS", 0, 60000, false,

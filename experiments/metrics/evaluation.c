@@ -120,9 +120,9 @@ static bool measure_samples(Evaluation *e, const States *x, EvalRow *row, Error 
     inception_eye_forget(&e->metrics.eye);
     for (size_t i = 0; i < e->metrics.count; i++) {
         const Metric *m = &e->metrics.at[i];
-        if (!m->chosen || !m->kind->of_samples)
+        if (!m->chosen || !metric_looks_at_samples(m))
             continue;
-        if (!m->kind->of_samples(m->state, x, values, err))
+        if (!metric_measure(m, x, values, err))
             return false;
         values += m->kind->column_count;
     }

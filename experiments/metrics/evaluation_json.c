@@ -5,7 +5,7 @@ static void json_metrics(const Evaluation *e, bool of_samples, JsonOut *j)
 {
     for (size_t i = 0; i < e->metrics.count; i++) {
         const Metric *m = &e->metrics.at[i];
-        if (m->chosen && m->kind->json && (m->kind->of_samples != NULL) == of_samples)
+        if (m->chosen && m->kind->json && metric_looks_at_samples(m) == of_samples)
             m->kind->json(m->state, j);
     }
 }

@@ -1,69 +1,51 @@
-/* An unfinished evaluation as a .safetensors file.  Metadata: format, rows, results; "run.KEY" for
- * each fact of the run; "row.I.model", "row.I.steps" and "row.I.calls" of row I, and
- * "result.I.model", "result.I.steps" and "result.I.metric" of result I.  Tensors: "row.I.values"
- * (F64), the columns and then the seconds; "row.I.picture" (U8, H x W x C) or "row.I.text" (U8);
- * "result.I.numbers" (F64). */
-#include <stdlib.h>
+/* An unfinished evaluation as a .safetensors file.  Metadata: format; "run.KEY" for each fact of
+ * the run; "row.I.model", "row.I.steps" and "row.I.calls" of row I, and "result.I.model",
+ * "result.I.steps" and "result.I.metric" of result I.  Tensors: "row.I.values" (F64), the columns
+ * and then the seconds; "row.I.picture" (U8, H x W x C) or "row.I.text" (U8); "result.I.numbers"
+ * (F64). */
 #include <string.h>
 
 #include "experiments/metrics/evaluation.h"
+#include "experiments/metrics/meta.h"
 #include "nn/formats/byte_order.h"
 #include "tensor/base/arena.h"
 #include "tensor/base/memory.h"
 #include "tensor/system/platform.h"
 
-enum { KEY = 96, CHUNK = 65536 };
+enum { CHUNK = 65536 };
 static const char format[] = "di4c-evaluation-1";
 
 /* ---- writing ---- */
-
-static void add_text(SafetensorsWriter *w, const char *what, size_t i, const char *field,
-                     const char *value)
-{
-    char key[KEY];
-    snprintf(key, sizeof key, "%s.%zu.%s", what, i, field);
-    safetensors_add_meta(w, key, value);
-}
-
-static void add_count(SafetensorsWriter *w, const char *what, size_t i, const char *field,
-                      size_t value)
-{
-    char text[32];
-    snprintf(text, sizeof text, "%zu", value);
-    add_text(w, what, i, field, text);
-}
 
 /* The bytes live in the arena until the file is written. */
 static void add_numbers(SafetensorsWriter *w, const char *what, size_t i, const char *field,
                         const double *values, size_t count, Arena *arena)
 {
-    char key[KEY];
+    char key[META_KEY];
     unsigned char *bytes = arena_alloc(arena, count, 8);
-    for (size_t k = 0; k < count; k++)
-        little_endian_put(bytes + 8 * k, 8, bits_of_double(values[k]));
-    snprintf(key, sizeof key, "%s.%zu.%s", what, i, field);
-    safetensors_add_bytes(w, key, "F64", 1, &count, bytes);
+    doubles_put(bytes, values, count);
+    safetensors_add_bytes(w, meta_key(key, what, i, field), "F64", 1, &count, bytes);
 }
 
 static void add_row(SafetensorsWriter *w, const Evaluation *e, size_t i, Arena *arena)
 {
     const EvalRow *row = &e->rows[i];
     double values[METRIC_COLUMNS_MAX + 1];
-    char key[KEY];
+    char key[META_KEY];
     memcpy(values, row->values, e->column_count * sizeof *values);
     values[e->column_count] = row->seconds;
-    add_text(w, "row", i, "model", row->model);
-    add_count(w, "row", i, "steps", row->asked);
-    add_count(w, "row", i, "calls", row->all_calls);
+    safetensors_add_meta(w, meta_key(key, "row", i, "model"), row->model);
+    meta_put_count(w, meta_key(key, "row", i, "steps"), row->asked);
+    meta_put_count(w, meta_key(key, "row", i, "calls"), row->all_calls);
     add_numbers(w, "row", i, "values", values, e->column_count + 1, arena);
     if (row->text) {
         const size_t length = strlen(row->text);
-        snprintf(key, sizeof key, "row.%zu.text", i);
-        safetensors_add_bytes(w, key, "U8", 1, &length, (const unsigned char *)row->text);
+        safetensors_add_bytes(w, meta_key(key, "row", i, "text"), "U8", 1, &length,
+                              (const unsigned char *)row->text);
     } else {
         const size_t shape[3] = {row->picture.height, row->picture.width, row->picture.channels};
-        snprintf(key, sizeof key, "row.%zu.picture", i);
-        safetensors_add_bytes(w, key, "U8", 3, shape, row->picture.pixels);
+        safetensors_add_bytes(w, meta_key(key, "row", i, "picture"), "U8", 3, shape,
+                              row->picture.pixels);
     }
 }
 
@@ -72,9 +54,10 @@ static void add_result(SafetensorsWriter *w, const EvalResult *r, size_t i, Aren
     const MetricResults *kind = r->metric->kind->results;
     double numbers[METRIC_NUMBERS];
     kind->get(r->metric->state, r->number, numbers);
-    add_text(w, "result", i, "metric", r->metric->kind->name);
-    add_text(w, "result", i, "model", r->model);
-    add_count(w, "result", i, "steps", r->steps);
+    char key[META_KEY];
+    safetensors_add_meta(w, meta_key(key, "result", i, "metric"), r->metric->kind->name);
+    safetensors_add_meta(w, meta_key(key, "result", i, "model"), r->model);
+    meta_put_count(w, meta_key(key, "result", i, "steps"), r->steps);
     add_numbers(w, "result", i, "numbers", numbers, kind->numbers, arena);
 }
 
@@ -83,11 +66,7 @@ bool evaluation_keep(const Evaluation *e, const RunFacts *facts, const char *pat
     SafetensorsWriter *w = safetensors_writer();
     Arena *arena = arena_create(CHUNK);
     safetensors_add_meta(w, "format", format);
-    for (size_t i = 0; i < facts->count; i++) {
-        char key[KEY];
-        snprintf(key, sizeof key, "run.%s", facts->at[i].key);
-        safetensors_add_meta(w, key, facts->at[i].value);
-    }
+    meta_put_facts(w, "run", facts);
     for (size_t i = 0; i < e->row_count; i++)
         add_row(w, e, i, arena);
     for (size_t i = 0; i < e->result_count; i++)
@@ -109,9 +88,7 @@ bool evaluation_recall(Evaluation *e, const RunFacts *facts, const char *path, E
     const char *kind = safetensors_meta(f, "format");
     bool ok = (kind && strcmp(kind, format) == 0) ||
               error_set(err, "%.300s: expected what eval keeps of a run that was stopped", path);
-    for (size_t i = 0; ok && i < f->meta_count; i++)
-        if (strncmp(f->meta[i].key, "run.", 4) == 0)
-            run_facts_add(&found, f->meta[i].key + 4, f->meta[i].value);
+    meta_take_facts(f, "run", &found);
     ok = ok && run_facts_same(facts, "this command", &found, path, err);
     run_facts_free(&found);
     if (ok)
@@ -124,9 +101,8 @@ bool evaluation_recall(Evaluation *e, const RunFacts *facts, const char *path, E
 static bool says(const SafetensorsFile *f, const char *what, size_t i, const char *field,
                  const char *value)
 {
-    char key[KEY];
-    snprintf(key, sizeof key, "%s.%zu.%s", what, i, field);
-    const char *found = safetensors_meta(f, key);
+    char key[META_KEY];
+    const char *found = safetensors_meta(f, meta_key(key, what, i, field));
     return found && strcmp(found, value) == 0;
 }
 
@@ -141,9 +117,8 @@ static bool says_count(const SafetensorsFile *f, const char *what, size_t i, con
 static const FileTensor *tensor_of(const SafetensorsFile *f, const char *what, size_t i,
                                    const char *field, const char *dtype, int rank)
 {
-    char key[KEY];
-    snprintf(key, sizeof key, "%s.%zu.%s", what, i, field);
-    const FileTensor *t = safetensors_find(f, key);
+    char key[META_KEY];
+    const FileTensor *t = safetensors_find(f, meta_key(key, what, i, field));
     return t && strcmp(t->dtype, dtype) == 0 && t->rank == rank ? t : NULL;
 }
 
@@ -153,16 +128,21 @@ static bool take_numbers(const SafetensorsFile *f, const char *what, size_t i, c
     const FileTensor *t = tensor_of(f, what, i, field, "F64", 1);
     if (!t || t->count != count)
         return false;
-    for (size_t k = 0; k < count; k++)
-        out[k] = double_of_bits(little_endian(t->bytes + 8 * k, 8));
+    doubles_get(out, t->bytes, count);
     return true;
+}
+
+/* A picture that picture_grid may have made, and that a .png can hold. */
+static bool is_grid(const Evaluation *e, const FileTensor *t)
+{
+    return t->count > 0 && t->count < INT32_MAX && t->shape[2] == e->style.channels;
 }
 
 static bool take_samples(const Evaluation *e, size_t i, EvalRow *row)
 {
     const FileTensor *t = tensor_of(e->kept, "row", i, e->vocabulary ? "text" : "picture", "U8",
                                     e->vocabulary ? 1 : 3);
-    if (!t)
+    if (!t || (!e->vocabulary && !is_grid(e, t)))
         return false;
     char *bytes = mem_zeroed(t->count + 1, 1);
     memcpy(bytes, t->bytes, t->count);
@@ -177,17 +157,16 @@ bool evaluation_kept_row(const Evaluation *e, const char *model, size_t asked, E
 {
     const size_t i = e->row_count;
     double values[METRIC_COLUMNS_MAX + 1];
-    char key[KEY];
+    char key[META_KEY];
+    Error none;
     if (!e->kept || !says(e->kept, "row", i, "model", model) ||
         !says_count(e->kept, "row", i, "steps", asked) ||
+        !meta_count(e->kept, meta_key(key, "row", i, "calls"), &row->all_calls, &none) ||
         !take_numbers(e->kept, "row", i, "values", e->column_count + 1, values) ||
         !take_samples(e, i, row))
         return false;
     memcpy(row->values, values, e->column_count * sizeof *values);
     row->seconds = values[e->column_count];
-    snprintf(key, sizeof key, "row.%zu.calls", i);
-    const char *calls = safetensors_meta(e->kept, key);
-    row->all_calls = calls ? (size_t)strtoull(calls, NULL, 10) : 0;
     evaluation_count_calls(row, e->setting.count);
     return true;
 }

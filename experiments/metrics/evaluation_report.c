@@ -14,7 +14,7 @@ static void report_metrics(const Evaluation *e, bool of_samples, Report *r)
 {
     for (size_t i = 0; i < e->metrics.count; i++) {
         const Metric *m = &e->metrics.at[i];
-        if (m->chosen && m->kind->report && (m->kind->of_samples != NULL) == of_samples)
+        if (m->chosen && m->kind->report && metric_looks_at_samples(m) == of_samples)
             m->kind->report(m->state, r);
     }
 }

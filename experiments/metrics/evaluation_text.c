@@ -9,7 +9,7 @@ static void print_notes(const Evaluation *e, FILE *out)
 {
     for (size_t i = 0; i < e->metrics.count; i++) {
         const Metric *m = &e->metrics.at[i];
-        if (m->chosen && m->kind->print && m->kind->of_samples)
+        if (m->chosen && m->kind->print && metric_looks_at_samples(m))
             m->kind->print(m->state, out);
     }
 }
@@ -26,7 +26,7 @@ static size_t print_results(const Metric *m, size_t first, FILE *out)
 
 static void print_results_end(const Metric *m, FILE *out)
 {
-    if (m->chosen && m->kind->print && !m->kind->of_samples)
+    if (m->chosen && m->kind->print && !metric_looks_at_samples(m))
         m->kind->print(m->state, out);
 }
 

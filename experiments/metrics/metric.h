@@ -14,11 +14,10 @@
 
 #include "diffusion/sampler/sampler.h"
 #include "experiments/cli/options.h"
-#include "experiments/cli/run_facts.h"
 #include "experiments/cli/shard.h"
 #include "experiments/data/dataset.h"
 #include "experiments/metrics/features/inception_eye.h"
-#include "experiments/metrics/numbers.h"
+#include "experiments/metrics/state_fields.h"
 #include "experiments/report/report.h"
 #include "nn/formats/json_writer.h"
 
@@ -70,9 +69,9 @@ typedef enum MetricDefault {
     METRIC_DEFAULTS
 } MetricDefault;
 
-/* Measuring in shards: what each sample adds is kept as a record, and the numbers of all samples
- * are made of all records in the order of the samples, with the bits that of_samples has.  Hooks
- * that are NULL have nothing to do. */
+/* Measuring by parts, which shards are: what each sample adds is kept as a record, and the numbers
+ * of all samples are made of all records in the order of the samples.  Hooks that are NULL have
+ * nothing to do. */
 typedef struct MetricParts {
     size_t (*record_bytes)(const void *state);
     /* Bytes of sums that a part of `count` samples keeps in place of its records; 0: it keeps
@@ -88,14 +87,14 @@ typedef struct MetricParts {
     bool (*begin)(void *state, size_t total, Error *err);
     bool (*add)(void *state, const unsigned char *part, size_t count, Error *err);
     bool (*result)(void *state, double *values, Error *err);
-    /* What a prepared state holds that of_records, floor, print and json need; and a state of zeros
-     * with that again.  False and a sentence if something is not there, or cannot be. */
-    void (*save)(const void *state, RunFacts *facts, Numbers *numbers);
-    bool (*restore)(void *state, const RunFacts *facts, const Numbers *numbers, Error *err);
-    /* The same of what is large and known by a hash among the facts: only the part that has the
-     * first sample keeps it.  Restored after the rest. */
-    void (*save_first)(const void *state, Numbers *numbers);
-    bool (*restore_first)(void *state, const Numbers *numbers, Error *err);
+    /* What a prepared state holds that of_records, floor, print and json need, and what a state of
+     * zeros is restored from. */
+    const StateField *fields;
+    /* The same of what is large and known by a hash among the fields, lists of numbers alone: only
+     * the part that has the first sample keeps it.  Restored after the rest. */
+    const StateField *first_fields;
+    /* The first fields are there, maybe once more: do they fit the others? */
+    bool (*first_restored)(void *state, Error *err);
 } MetricParts;
 
 /* What a metric of models has found, result by result, so that each can be shown when it is there,
@@ -118,7 +117,7 @@ typedef struct MetricClass {
     const char *needs; /* one line: what must be there */
     MetricDefault when;
     bool looks_at_test; /* wants the test split, if the data have one */
-    bool without_data;  /* of_samples: can do without a data set (setting->train is NULL) */
+    bool without_data;  /* of samples: can do without a data set (setting->train is NULL) */
     size_t state_bytes;
 
     /* Appends options of its own, whose targets are in the state. */
@@ -131,14 +130,15 @@ typedef struct MetricClass {
     bool (*prepare)(void *state, const MetricSetting *setting, Error *err);
     void (*release)(void *state);
 
-    /* One of these three.  values: (column_count). */
+    /* One of these three, or parts with of_records, by which samples are measured without
+     * of_samples.  values: (column_count); parts must give the bits that of_samples gives. */
     bool (*of_samples)(void *state, const States *samples, double *values, Error *err);
     bool (*of_model)(void *state, const MetricSetting *setting, const MetricSubject *subject,
                      Error *err);
     bool (*of_steps)(void *state, const MetricSetting *setting, const MetricSubject *subject,
                      size_t steps, Error *err);
 
-    /* of_samples alone: its columns, and what as many samples of the data themselves have in them
+    /* Of samples alone: the columns, and what as many samples of the data themselves have in them
      * (NAN: not known). */
     const MetricColumn *columns;
     size_t column_count;
@@ -146,13 +146,13 @@ typedef struct MetricClass {
     const MetricParts *parts;     /* NULL: it cannot be measured in shards */
     const MetricResults *results; /* of of_model and of_steps */
 
-    /* What there is to say beside the table.  of_samples: goes on the line below the table with
+    /* What there is to say beside the table.  Of samples: goes on the line below the table with
      * "; ...", or begins the next one; ends without a newline.  Others: whole lines below their
      * results. */
     void (*print)(const void *state, FILE *out);
     /* Members of the open object. */
     void (*json)(const void *state, JsonOut *j);
-    /* of_samples: facts.  Others: a part of the page. */
+    /* Of samples: facts.  Others: a part of the page. */
     void (*report)(const void *state, Report *r);
 } MetricClass;
 
@@ -163,14 +163,16 @@ typedef struct Metric {
     bool chosen;
 } Metric;
 
+/* Whether it gives numbers of a row's samples, one for each of its columns. */
+bool metric_looks_at_samples(const Metric *m);
+/* values (column_count): of all samples of a row, at least one.  False and a sentence if they
+ * cannot be measured. */
+bool metric_measure(const Metric *m, const States *samples, double *values, Error *err);
+/* The same by way of the samples' records. */
+bool metric_measure_records(const MetricParts *parts, void *state, const States *samples,
+                            double *values, Error *err);
 /* What a part of `count` samples keeps for a metric that has parts: shape (records, bytes), or
  * (1, bytes) of sums. */
-static inline void metric_part_shape(const Metric *m, size_t count, size_t shape[2])
-{
-    const MetricParts *p = m->kind->parts;
-    const size_t sums = p->sum_bytes != NULL ? p->sum_bytes(count) : 0;
-    shape[0] = sums > 0 ? 1 : count;
-    shape[1] = sums > 0 ? sums : p->record_bytes(m->state);
-}
+void metric_part_shape(const Metric *m, size_t count, size_t shape[2]);
 
 #endif

@@ -142,7 +142,7 @@ bool metrics_look_at_samples(const Metrics *m)
 {
     bool any = false;
     for (size_t i = 0; i < m->count; i++)
-        any = any || (m->at[i].chosen && m->at[i].kind->of_samples);
+        any = any || (m->at[i].chosen && metric_looks_at_samples(&m->at[i]));
     return any;
 }
 

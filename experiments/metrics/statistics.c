@@ -10,13 +10,13 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "experiments/metrics/meta.h"
 #include "nn/formats/byte_order.h"
-#include "nn/formats/safetensors.h"
 #include "tensor/base/check.h"
 #include "tensor/base/memory.h"
 #include "tensor/base/text.h"
 
-enum { KEY = 96 };
+enum { KEY = META_KEY };
 static const char format[] = "di4c-statistics-1";
 
 bool statistics_check(const Evaluation *e, Error *err)
@@ -34,22 +34,6 @@ bool statistics_check(const Evaluation *e, Error *err)
 
 /* ---- writing ---- */
 
-static void add_meta(SafetensorsWriter *w, const char *key, const char *format_of, size_t value)
-{
-    char text[32];
-    snprintf(text, sizeof text, format_of, value);
-    safetensors_add_meta(w, key, text);
-}
-
-static void add_facts(SafetensorsWriter *w, const char *prefix, const RunFacts *facts)
-{
-    for (size_t i = 0; i < facts->count; i++) {
-        char key[KEY];
-        snprintf(key, sizeof key, "%s.%s", prefix, facts->at[i].key);
-        safetensors_add_meta(w, key, facts->at[i].value);
-    }
-}
-
 /* Little-endian bytes of the numbers, kept in `kept` until the file is written. */
 typedef struct Kept {
     unsigned char *blocks[METRICS_MAX * 16];
@@ -63,8 +47,7 @@ static void add_numbers(SafetensorsWriter *w, const char *metric, const Numbers 
         const NumberList *n = &numbers->at[i];
         char name[KEY];
         unsigned char *bytes = mem_alloc(n->count, 8);
-        for (size_t k = 0; k < n->count; k++)
-            little_endian_put(bytes + 8 * k, 8, bits_of_double(n->values[k]));
+        doubles_put(bytes, n->values, n->count);
         snprintf(name, sizeof name, "%s.%s", metric, n->name);
         safetensors_add_bytes(w, name, "F64", 1, &n->count, bytes);
         TENSOR_CHECK(kept->count < sizeof kept->blocks / sizeof kept->blocks[0], "%zu lists",
@@ -73,50 +56,50 @@ static void add_numbers(SafetensorsWriter *w, const char *metric, const Numbers 
     }
 }
 
-static void add_metric(SafetensorsWriter *w, const Metric *m, Kept *kept)
+/* Fields of a metric's state, under its name or that of what only the first part keeps. */
+static void add_fields(SafetensorsWriter *w, const char *prefix, const StateField *fields,
+                       const Metric *m, Kept *kept)
 {
     RunFacts facts = {0};
     Numbers numbers = {0};
-    m->kind->parts->save(m->state, &facts, &numbers);
-    add_facts(w, m->kind->name, &facts);
-    add_numbers(w, m->kind->name, &numbers, kept);
+    state_fields_save(fields, m->state, &facts, &numbers);
+    meta_put_facts(w, prefix, &facts);
+    add_numbers(w, prefix, &numbers, kept);
     run_facts_free(&facts);
     numbers_free(&numbers);
 }
 
-/* What the part with the first sample keeps for all. */
-static void add_first(SafetensorsWriter *w, const Metric *m, Kept *kept)
+static void first_prefix(const Metric *m, char out[KEY])
 {
+    snprintf(out, KEY, "first.%s", m->kind->name);
+}
+
+static void add_metric(SafetensorsWriter *w, const Metric *m, bool first, Kept *kept)
+{
+    const MetricParts *p = m->kind->parts;
     char prefix[KEY];
-    Numbers numbers = {0};
-    if (!m->kind->parts->save_first)
-        return;
-    m->kind->parts->save_first(m->state, &numbers);
-    snprintf(prefix, sizeof prefix, "first.%s", m->kind->name);
-    add_numbers(w, prefix, &numbers, kept);
-    numbers_free(&numbers);
+    add_fields(w, m->kind->name, p->fields, m, kept);
+    first_prefix(m, prefix);
+    if (first && p->first_fields)
+        add_fields(w, prefix, p->first_fields, m, kept);
 }
 
 static void add_row(SafetensorsWriter *w, const Evaluation *e, size_t r)
 {
     const EvalRow *row = &e->rows[r];
     char key[KEY], text[32];
-    snprintf(key, sizeof key, "row.%zu.model", r);
-    safetensors_add_meta(w, key, row->model);
-    snprintf(key, sizeof key, "row.%zu.steps", r);
-    add_meta(w, key, "%zu", row->asked);
-    snprintf(key, sizeof key, "row.%zu.calls", r);
-    add_meta(w, key, "%zu", row->all_calls);
-    snprintf(key, sizeof key, "row.%zu.seconds", r);
     text_format(text, sizeof text, "%.2f", row->seconds);
-    safetensors_add_meta(w, key, text);
+    safetensors_add_meta(w, meta_key(key, "row", r, "model"), row->model);
+    meta_put_count(w, meta_key(key, "row", r, "steps"), row->asked);
+    meta_put_count(w, meta_key(key, "row", r, "calls"), row->all_calls);
+    safetensors_add_meta(w, meta_key(key, "row", r, "seconds"), text);
     for (size_t i = 0; i < e->metrics.count; i++) {
         const Metric *m = &e->metrics.at[i];
         if (!m->chosen)
             continue;
         size_t shape[2];
         metric_part_shape(m, e->setting.shard.count, shape);
-        snprintf(key, sizeof key, "row.%zu.%s", r, m->kind->name);
+        meta_key(key, "row", r, m->kind->name);
         safetensors_add_bytes(w, key, "U8", 2, shape, row->records[i]);
     }
 }
@@ -126,17 +109,14 @@ bool statistics_write(const Evaluation *e, const RunFacts *facts, const char *pa
     SafetensorsWriter *w = safetensors_writer();
     Kept kept = {.count = 0};
     safetensors_add_meta(w, "format", format);
-    add_meta(w, "samples", "%zu", e->setting.count);
-    add_meta(w, "first", "%zu", e->setting.shard.first);
-    add_meta(w, "count", "%zu", e->setting.shard.count);
-    add_meta(w, "rows", "%zu", e->row_count);
-    add_facts(w, "run", facts);
+    meta_put_count(w, "samples", e->setting.count);
+    meta_put_count(w, "first", e->setting.shard.first);
+    meta_put_count(w, "count", e->setting.shard.count);
+    meta_put_count(w, "rows", e->row_count);
+    meta_put_facts(w, "run", facts);
     for (size_t i = 0; i < e->metrics.count; i++)
-        if (e->metrics.at[i].chosen) {
-            add_metric(w, &e->metrics.at[i], &kept);
-            if (e->setting.shard.first == 0)
-                add_first(w, &e->metrics.at[i], &kept);
-        }
+        if (e->metrics.at[i].chosen)
+            add_metric(w, &e->metrics.at[i], e->setting.shard.first == 0, &kept);
     for (size_t r = 0; r < e->row_count; r++)
         add_row(w, e, r);
     const bool ok = safetensors_write(w, path, err);
@@ -148,31 +128,11 @@ bool statistics_write(const Evaluation *e, const RunFacts *facts, const char *pa
 
 /* ---- reading one file ---- */
 
-static bool meta_text(const SafetensorsFile *f, const char *key, const char **value, Error *err)
-{
-    *value = safetensors_meta(f, key);
-    return *value != NULL || error_set(err, "%.200s: %.90s is missing", f->path, key);
-}
-
-static bool meta_count(const SafetensorsFile *f, const char *key, size_t *value, Error *err)
-{
-    const char *text;
-    char *end;
-    if (!meta_text(f, key, &text, err))
-        return false;
-    const unsigned long long number = strtoull(text, &end, 10);
-    *value = (size_t)number;
-    return (text[0] >= '0' && text[0] <= '9' && strlen(text) < 16 && *end == '\0' &&
-            number == *value) ||
-           error_set(err, "%.200s: %.90s is %.40s, expected a whole number", f->path, key, text);
-}
-
 static bool row_count_of(const SafetensorsFile *f, size_t row, const char *what, size_t *value,
                          Error *err)
 {
     char key[KEY];
-    snprintf(key, sizeof key, "row.%zu.%s", row, what);
-    return meta_count(f, key, value, err);
+    return meta_count(f, meta_key(key, "row", row, what), value, err);
 }
 
 static bool row_seconds(const SafetensorsFile *f, size_t row, double *value, Error *err)
@@ -180,21 +140,11 @@ static bool row_seconds(const SafetensorsFile *f, size_t row, double *value, Err
     char key[KEY];
     const char *text;
     char *end;
-    snprintf(key, sizeof key, "row.%zu.seconds", row);
-    if (!meta_text(f, key, &text, err))
+    if (!meta_text(f, meta_key(key, "row", row, "seconds"), &text, err))
         return false;
     *value = text_number(text, &end);
     return (end != text && *end == '\0' && *value >= 0.0) ||
            error_set(err, "%.200s: %s is %.40s, expected a number from 0", f->path, key, text);
-}
-
-/* Entries of the metadata that begin with "PREFIX.". */
-static void take_facts(const SafetensorsFile *f, const char *prefix, RunFacts *facts)
-{
-    const size_t n = strlen(prefix);
-    for (size_t i = 0; i < f->meta_count; i++)
-        if (strncmp(f->meta[i].key, prefix, n) == 0 && f->meta[i].key[n] == '.')
-            run_facts_add(facts, f->meta[i].key + n + 1, f->meta[i].value);
 }
 
 static void take_numbers(const SafetensorsFile *f, const char *metric, Numbers *numbers)
@@ -205,43 +155,50 @@ static void take_numbers(const SafetensorsFile *f, const char *metric, Numbers *
         if (strncmp(t->name, metric, n) != 0 || t->name[n] != '.' || strcmp(t->dtype, "F64") != 0)
             continue;
         double *values = mem_alloc(t->count, sizeof *values);
-        for (size_t k = 0; k < t->count; k++)
-            values[k] = double_of_bits(little_endian(t->bytes + 8 * k, 8));
+        doubles_get(values, t->bytes, t->count);
         numbers_put(numbers, t->name + n + 1, values, t->count);
         mem_free(values);
     }
 }
 
-/* The metrics of --metrics, as the first file has them. */
-static bool restore_metric(Metric *m, const SafetensorsFile *f, Error *err)
+/* What add_fields wrote, back to the state, and seen by `restored`, which may be NULL. */
+static bool restore_fields(const SafetensorsFile *f, const char *prefix, const StateField *fields,
+                           bool (*restored)(void *state, Error *err), Metric *m, Error *err)
 {
     RunFacts facts = {0};
     Numbers numbers = {0};
     Error inner = {""};
-    take_facts(f, m->kind->name, &facts);
-    take_numbers(f, m->kind->name, &numbers);
-    const bool ok = m->kind->parts->restore(m->state, &facts, &numbers, &inner);
+    meta_take_facts(f, prefix, &facts);
+    take_numbers(f, prefix, &numbers);
+    const bool ok = state_fields_restore(fields, m->state, &facts, &numbers, &inner) &&
+                    (!restored || restored(m->state, &inner));
     run_facts_free(&facts);
     numbers_free(&numbers);
-    return ok || error_set(err, "%.200s: %s: %.300s", f->path, m->kind->name, inner.text);
+    return ok || error_set(err, "%.200s: %s: %.300s", f->path, prefix, inner.text);
+}
+
+/* The metrics of --metrics, as the first file has them. */
+static bool restore_metrics(Evaluation *e, const SafetensorsFile *f, Error *err)
+{
+    for (size_t i = 0; i < e->metrics.count; i++) {
+        Metric *m = &e->metrics.at[i];
+        if (m->chosen && !restore_fields(f, m->kind->name, m->kind->parts->fields, NULL, m, err))
+            return false;
+    }
+    return true;
 }
 
 /* What the file of the first sample keeps, to the metrics' states. */
-static bool restore_first(const Evaluation *e, const SafetensorsFile *f, Error *err)
+static bool restore_first(Evaluation *e, const SafetensorsFile *f, Error *err)
 {
     for (size_t i = 0; i < e->metrics.count; i++) {
-        const Metric *m = &e->metrics.at[i];
-        if (!m->chosen || !m->kind->parts->restore_first)
-            continue;
+        Metric *m = &e->metrics.at[i];
+        const MetricParts *p = m->kind->parts;
         char prefix[KEY];
-        Numbers numbers = {0};
-        Error inner = {""};
-        snprintf(prefix, sizeof prefix, "first.%s", m->kind->name);
-        take_numbers(f, prefix, &numbers);
-        const bool ok = m->kind->parts->restore_first(m->state, &numbers, &inner);
-        numbers_free(&numbers);
-        if (!ok)
-            return error_set(err, "%.200s: %s: %.300s", f->path, prefix, inner.text);
+        first_prefix(m, prefix);
+        if (m->chosen && p->first_fields &&
+            !restore_fields(f, prefix, p->first_fields, p->first_restored, m, err))
+            return false;
     }
     return true;
 }
@@ -289,8 +246,8 @@ static bool start_rows(Merge *m, Error *err)
     for (size_t r = 0; r < e->row_count; r++) {
         const char *model;
         char key[KEY];
-        snprintf(key, sizeof key, "row.%zu.model", r);
-        if (!meta_text(f, key, &model, err) || !row_count_of(f, r, "steps", &e->rows[r].asked, err))
+        if (!meta_text(f, meta_key(key, "row", r, "model"), &model, err) ||
+            !row_count_of(f, r, "steps", &e->rows[r].asked, err))
             return false;
         e->rows[r].model = m->s->models[r] = mem_string(model);
         for (size_t i = 0; i < e->metrics.count; i++) {
@@ -320,10 +277,9 @@ static bool start(Merge *m, Error *err)
     if (!metrics_choose(&e->metrics, names, METRIC_WHEN_ASKED, &inner) ||
         !statistics_check(e, &inner))
         return error_set(err, "%.200s: run.metrics: %.400s", f->path, inner.text);
-    take_facts(f, "run", &m->s->facts);
-    for (size_t i = 0; i < e->metrics.count; i++)
-        if (e->metrics.at[i].chosen && !restore_metric(&e->metrics.at[i], f, err))
-            return false;
+    meta_take_facts(f, "run", &m->s->facts);
+    if (!restore_metrics(e, f, err))
+        return false;
     evaluation_columns(e);
     return start_rows(m, err);
 }
@@ -379,8 +335,7 @@ static const FileTensor *find_part(const SafetensorsFile *f, const Metric *m, Sh
     size_t shape[2];
     char name[KEY];
     metric_part_shape(m, shard.count, shape);
-    snprintf(name, sizeof name, "row.%zu.%s", r, m->kind->name);
-    const FileTensor *t = safetensors_find(f, name);
+    const FileTensor *t = safetensors_find(f, meta_key(name, "row", r, m->kind->name));
     if (t != NULL && strcmp(t->dtype, "U8") == 0 && t->rank == 2 && t->shape[0] == shape[0] &&
         t->shape[1] == shape[1])
         return t;

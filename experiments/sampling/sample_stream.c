@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "experiments/cli/paths.h"
 #include "nn/formats/byte_order.h"
 #include "nn/formats/npy.h"
 #include "nn/formats/read_file.h"
@@ -20,12 +21,6 @@ typedef struct Part {
     char *path, *note; /* FILE.part, FILE.part.json */
     FILE *file;
 } Part;
-
-static char *with_end(const char *path, const char *end)
-{
-    char *name = mem_alloc(strlen(path) + strlen(end) + 1, 1);
-    return strcat(strcpy(name, path), end);
-}
 
 static Buffer header_of(const SampleStream *s, size_t count)
 {
@@ -79,10 +74,11 @@ static size_t count_found(const SampleStream *s, const Part *p)
 
 /* ---- writing ---- */
 
-static bool failed(const SampleStream *s, Error *err)
+/* cause: errno of the call that failed, 0: it said nothing. */
+static bool failed(const SampleStream *s, int cause, Error *err)
 {
     return error_set(err, "%.300s.part: writing failed: %s", s->path,
-                     errno != 0 ? strerror(errno) : "disk full or file lost");
+                     cause != 0 ? strerror(cause) : "disk full or file lost");
 }
 
 /* Flushed, so that the header never counts what a kill could lose. */
@@ -95,7 +91,7 @@ static bool write_at(const SampleStream *s, const Part *p, size_t at, const void
     errno = 0;
     return (fseek(p->file, (long)at, SEEK_SET) == 0 && fwrite(bytes, 1, count, p->file) == count &&
             fflush(p->file) == 0) ||
-           failed(s, err);
+           failed(s, errno, err);
 }
 
 static bool write_count(const SampleStream *s, const Part *p, size_t count, Error *err)
@@ -190,10 +186,11 @@ static bool finish(const SampleStream *s, Part *p, Error *err)
 {
     errno = 0;
     const bool flushed = platform_flush(p->file) && !ferror(p->file);
+    const int cause = errno; /* closing may say another one */
     const bool closed = fclose(p->file) == 0;
     p->file = NULL;
     if (!flushed || !closed)
-        return failed(s, err);
+        return failed(s, flushed ? errno : cause, err);
     if (!platform_rename(p->path, s->path, err))
         return false;
     remove(p->note);
@@ -202,7 +199,7 @@ static bool finish(const SampleStream *s, Part *p, Error *err)
 
 bool sample_stream(SampleStream *s, const SampleRequest *request, Error *err)
 {
-    Part p = {with_end(s->path, ".part"), with_end(s->path, ".part.json"), NULL};
+    Part p = {path_with_end(s->path, ".part"), path_with_end(s->path, ".part.json"), NULL};
     FileLock lock;
     const bool ok = platform_lock(&lock, s->path, err) && open_part(s, &p, err) &&
                     draw_blocks(s, request, &p, err) && finish(s, &p, err);

@@ -101,4 +101,29 @@ static inline uint64_t bits_of_double(double d)
     return bits;
 }
 
+/* Arrays of them, the lowest byte first: n of them at p, of 4 bytes or of 8 each. */
+static inline void floats_put(unsigned char *p, const float *x, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        little_endian_put(p + 4 * i, 4, bits_of_float(x[i]));
+}
+
+static inline void floats_get(float *x, const unsigned char *p, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        x[i] = float_of_bits((uint32_t)little_endian(p + 4 * i, 4));
+}
+
+static inline void doubles_put(unsigned char *p, const double *x, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        little_endian_put(p + 8 * i, 8, bits_of_double(x[i]));
+}
+
+static inline void doubles_get(double *x, const unsigned char *p, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        x[i] = double_of_bits(little_endian(p + 8 * i, 8));
+}
+
 #endif

@@ -126,9 +126,8 @@ size_t moment_sums_bytes(size_t features)
 
 static unsigned char *put_doubles(unsigned char *out, const double *x, size_t count)
 {
-    for (size_t i = 0; i < count; i++, out += 8)
-        little_endian_put(out, 8, bits_of_double(x[i]));
-    return out;
+    doubles_put(out, x, count);
+    return out + 8 * count;
 }
 
 void moment_sums_put(const MomentSums *s, unsigned char *out)

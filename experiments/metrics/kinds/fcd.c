@@ -2,7 +2,6 @@
 #include "experiments/metrics/kinds/fcd.h"
 
 #include <math.h>
-#include <string.h>
 
 #include "experiments/cli/paths.h"
 #include "experiments/data/batches.h"
@@ -46,7 +45,6 @@ bool fcd_create(Fcd *f, Classifier *c, const Dataset *train, const Dataset *test
     if (!fcd_check_counts(train, test, err))
         return false;
     f->reference = moments_of_pictures(c, train, train->count);
-    f->reference_count = train->count;
     classifier_hash(c, f->classifier_hash);
     if (!test)
         return true;
@@ -58,27 +56,9 @@ bool fcd_create(Fcd *f, Classifier *c, const Dataset *train, const Dataset *test
     return ok;
 }
 
-void fcd_restore(Fcd *f, const double *mean, const double *covariance)
-{
-    const size_t n = CLASSIFIER_FEATURES;
-    f->reference = (Moments){n, f->reference_count, mem_alloc(n, sizeof(double)),
-                             mem_alloc(n * n, sizeof(double))};
-    memcpy(f->reference.mean, mean, n * sizeof(double));
-    memcpy(f->reference.covariance, covariance, n * n * sizeof(double));
-}
-
-bool fcd_distance_of_features(const Fcd *f, const float *features, size_t count, double *distance,
-                              Error *err)
+bool fcd_distance(const Fcd *f, const float *features, size_t count, double *distance, Error *err)
 {
     Moments m = moments_of(features, count, CLASSIFIER_FEATURES);
-    const bool ok = frechet_distance(&m, &f->reference, distance, err);
-    moments_free(&m);
-    return ok;
-}
-
-bool fcd_distance(const Fcd *f, const States *samples, double *distance, Error *err)
-{
-    Moments m = moments_of_states(f->classifier, samples);
     const bool ok = frechet_distance(&m, &f->reference, distance, err);
     moments_free(&m);
     return ok;
@@ -147,13 +127,7 @@ static void release_fcd(void *state)
     classifier_destroy(m->classifier);
 }
 
-static bool of_samples(void *state, const States *samples, double *values, Error *err)
-{
-    const FcdMetric *m = state;
-    return fcd_distance(&m->fcd, samples, values, err);
-}
-
-/* ---- in shards: a sample's features ---- */
+/* ---- a sample's record: its features ---- */
 
 static size_t record_bytes(const void *state)
 {
@@ -168,8 +142,7 @@ static bool records(void *state, const States *samples, unsigned char *out, Erro
     float *f = mem_alloc(count, sizeof(float));
     (void)err;
     classifier_features(m->classifier, samples, f);
-    for (size_t i = 0; i < count; i++)
-        little_endian_put(out + 4 * i, 4, bits_of_float(f[i]));
+    floats_put(out, f, count);
     mem_free(f);
     return true;
 }
@@ -181,49 +154,32 @@ static bool of_records(void *state, const unsigned char *records, size_t count, 
     if (count < 2)
         return error_set(err, "%zu samples: the FCD needs at least 2", count);
     float *f = mem_alloc(count * CLASSIFIER_FEATURES, sizeof(float));
-    for (size_t i = 0; i < count * CLASSIFIER_FEATURES; i++)
-        f[i] = float_of_bits((uint32_t)little_endian(records + 4 * i, 4));
-    const bool ok = fcd_distance_of_features(&m->fcd, f, count, values, err);
+    floats_get(f, records, count * CLASSIFIER_FEATURES);
+    const bool ok = fcd_distance(&m->fcd, f, count, values, err);
     mem_free(f);
     return ok;
 }
 
-static void save(const void *state, RunFacts *facts, Numbers *numbers)
-{
-    const Fcd *f = &((const FcdMetric *)state)->fcd;
-    const size_t n = f->reference.features;
-    run_facts_add(facts, "classifier", f->classifier_hash);
-    numbers_put(numbers, "mean", f->reference.mean, n);
-    numbers_put(numbers, "covariance", f->reference.covariance, n * n);
-    numbers_put_count(numbers, "reference_count", f->reference_count);
-    numbers_put_count(numbers, "floor_count", f->floor_count);
-    numbers_put_one(numbers, "floor", f->floor);
-    numbers_put_one(numbers, "accuracy", f->accuracy);
-}
-
-static bool restore(void *state, const RunFacts *facts, const Numbers *numbers, Error *err)
-{
-    const size_t n = CLASSIFIER_FEATURES;
-    Fcd *f = &((FcdMetric *)state)->fcd;
-    const NumberList *mean = numbers_get(numbers, "mean", n, err);
-    const NumberList *covariance = mean ? numbers_get(numbers, "covariance", n * n, err) : NULL;
-    if (!covariance || !numbers_get_count(numbers, "reference_count", &f->reference_count, err) ||
-        !numbers_get_count(numbers, "floor_count", &f->floor_count, err) ||
-        !numbers_get_one(numbers, "floor", &f->floor, err) ||
-        !numbers_get_one(numbers, "accuracy", &f->accuracy, err))
-        return false;
-    if (!run_facts_hash(facts, "classifier", f->classifier_hash, err))
-        return false;
-    fcd_restore(f, mean->values, covariance->values);
-    return true;
-}
+static const StateField fields[] = {
+    {.name = "classifier", .type = FIELD_HASH, .at = offsetof(FcdMetric, fcd.classifier_hash)},
+    {.type = FIELD_MOMENTS, .at = offsetof(FcdMetric, fcd.reference), .count = CLASSIFIER_FEATURES},
+    {.name = "reference_count",
+     .type = FIELD_COUNT,
+     .at = offsetof(FcdMetric, fcd.reference.count)},
+    {.name = "floor_count", .type = FIELD_COUNT, .at = offsetof(FcdMetric, fcd.floor_count)},
+    {.name = "floor", .type = FIELD_NUMBERS, .at = offsetof(FcdMetric, fcd.floor), .count = 1},
+    {.name = "accuracy",
+     .type = FIELD_NUMBERS,
+     .at = offsetof(FcdMetric, fcd.accuracy),
+     .count = 1},
+    {.type = FIELD_END},
+};
 
 static const MetricParts parts = {
     .record_bytes = record_bytes,
     .records = records,
     .of_records = of_records,
-    .save = save,
-    .restore = restore,
+    .fields = fields,
 };
 
 /* ---- what is shown ---- */
@@ -238,7 +194,7 @@ static double floor_of(const void *state, size_t column)
 static void print_fcd(const void *state, FILE *out)
 {
     const Fcd *f = &((const FcdMetric *)state)->fcd;
-    fprintf(out, "\nFCD against %zu training pictures, classifier %.16s", f->reference_count,
+    fprintf(out, "\nFCD against %zu training pictures, classifier %.16s", f->reference.count,
             f->classifier_hash);
     if (isfinite(f->accuracy))
         text_print(out, " (test accuracy %.2f %%); floor: %zu test pictures have %.3f",
@@ -249,7 +205,7 @@ static void json_fcd(const void *state, JsonOut *j)
 {
     const Fcd *f = &((const FcdMetric *)state)->fcd;
     jsonout_string(j, "reference", "training pictures");
-    jsonout_count(j, "reference_count", f->reference_count);
+    jsonout_count(j, "reference_count", f->reference.count);
     jsonout_string(j, "classifier", f->classifier_hash);
     jsonout_number(j, "classifier_accuracy", f->accuracy);
     jsonout_number(j, "fcd_floor", f->floor);
@@ -261,7 +217,7 @@ static void report_fcd(const void *state, Report *r)
     const Fcd *f = &((const FcdMetric *)state)->fcd;
     char text[128];
     report_fact(r, "classifier", f->classifier_hash);
-    snprintf(text, sizeof text, "%zu training pictures", f->reference_count);
+    snprintf(text, sizeof text, "%zu training pictures", f->reference.count);
     report_fact(r, "FCD reference", text);
     if (!isfinite(f->accuracy))
         return;
@@ -289,7 +245,6 @@ const MetricClass metric_fcd = {
     .check_files = check_files,
     .prepare = prepare_fcd,
     .release = release_fcd,
-    .of_samples = of_samples,
     .columns = &column,
     .column_count = 1,
     .floor = floor_of,

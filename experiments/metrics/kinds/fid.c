@@ -167,8 +167,8 @@ static bool records(void *state, const States *samples, unsigned char *out, Erro
         return false;
     if (f->eye->features == NULL)
         moment_sums_put(&f->eye->sums, out);
-    for (size_t i = 0; f->eye->features != NULL && i < samples->batch * INCEPTION_FEATURES; i++)
-        little_endian_put(out + 4 * i, 4, bits_of_float(f->eye->features[i]));
+    else
+        floats_put(out, f->eye->features, samples->batch * INCEPTION_FEATURES);
     return true;
 }
 
@@ -193,8 +193,7 @@ static bool add(void *state, const unsigned char *part, size_t count, Error *err
     float *x = mem_alloc(AT_ONCE, INCEPTION_FEATURES * sizeof *x);
     for (size_t i = 0; ok && i < count; i += AT_ONCE) {
         const size_t n = count - i < AT_ONCE ? count - i : AT_ONCE;
-        for (size_t k = 0; k < n * INCEPTION_FEATURES; k++, part += 4)
-            x[k] = float_of_bits((uint32_t)little_endian(part, 4));
+        floats_get(x, part + i * INCEPTION_FEATURES * sizeof *x, n * INCEPTION_FEATURES);
         ok = moment_sums_add(&f->total, x, n, err);
     }
     mem_free(x);
@@ -209,55 +208,30 @@ static bool result(void *state, double *values, Error *err)
     return ok;
 }
 
-static void save(const void *state, RunFacts *facts, Numbers *numbers)
-{
-    const Fid *f = state;
-    run_facts_add(facts, "reference", f->reference);
-    run_facts_add(facts, "reference_hash", f->hash);
-    run_facts_add(facts, "inception", f->network);
-    numbers_put_count(numbers, "reference_count", f->moments.count);
-}
+static const StateField fields[] = {
+    {.name = "reference", .type = FIELD_TEXT, .at = offsetof(Fid, reference)},
+    {.name = "reference_hash", .type = FIELD_HASH, .at = offsetof(Fid, hash)},
+    {.name = "inception", .type = FIELD_HASH, .at = offsetof(Fid, network)},
+    {.name = "reference_count", .type = FIELD_COUNT, .at = offsetof(Fid, moments.count)},
+    {.type = FIELD_END},
+};
 
-static bool restore(void *state, const RunFacts *facts, const Numbers *numbers, Error *err)
-{
-    Fid *f = state;
-    const char *name = run_facts_find(facts, "reference");
-    if (!name)
-        return error_set(err, "reference is missing");
-    f->reference = mem_string(name);
-    return run_facts_hash(facts, "reference_hash", f->hash, err) &&
-           run_facts_hash(facts, "inception", f->network, err) &&
-           numbers_get_count(numbers, "reference_count", &f->moments.count, err);
-}
+static const StateField first_fields[] = {
+    {.type = FIELD_MOMENTS, .at = offsetof(Fid, moments), .count = INCEPTION_FEATURES},
+    {.type = FIELD_END},
+};
 
-static void save_first(const void *state, Numbers *numbers)
+/* Where the same part is given once more, which is refused where parts are counted, the root is
+ * there. */
+static bool first_restored(void *state, Error *err)
 {
-    const Moments *m = &((const Fid *)state)->moments;
-    numbers_put(numbers, "mean", m->mean, m->features);
-    numbers_put(numbers, "covariance", m->covariance, m->features * m->features);
-}
-
-static bool restore_first(void *state, const Numbers *numbers, Error *err)
-{
-    const size_t n = INCEPTION_FEATURES;
     Fid *f = state;
     char hash[HASH];
-    const NumberList *mean = numbers_get(numbers, "mean", n, err);
-    const NumberList *covariance = mean ? numbers_get(numbers, "covariance", n * n, err) : NULL;
-    if (!covariance)
-        return false;
-    if (f->root) /* the same part once more, which is refused where parts are counted */
-        return true;
-    f->moments.features = n;
-    f->moments.mean = mem_alloc(n, sizeof(double));
-    f->moments.covariance = mem_alloc(n * n, sizeof(double));
-    memcpy(f->moments.mean, mean->values, n * sizeof(double));
-    memcpy(f->moments.covariance, covariance->values, n * n * sizeof(double));
     hash_moments(&f->moments, hash);
     if (strcmp(hash, f->hash) != 0)
         return error_set(err, "mean and covariance: their hash is %.16s, expected %.16s", hash,
                          f->hash);
-    return take_root(f, err);
+    return f->root != NULL || take_root(f, err);
 }
 
 static const MetricParts parts = {
@@ -267,10 +241,9 @@ static const MetricParts parts = {
     .begin = begin,
     .add = add,
     .result = result,
-    .save = save,
-    .restore = restore,
-    .save_first = save_first,
-    .restore_first = restore_first,
+    .fields = fields,
+    .first_fields = first_fields,
+    .first_restored = first_restored,
 };
 
 /* ---- what is shown ---- */

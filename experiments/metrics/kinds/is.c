@@ -69,8 +69,7 @@ static bool records(void *state, const States *samples, unsigned char *out, Erro
     const Score *s = state;
     if (!inception_eye_keep(s->eye, samples, err))
         return false;
-    for (size_t i = 0; i < samples->batch * INCEPTION_CLASSES; i++)
-        little_endian_put(out + 4 * i, 4, bits_of_float(s->eye->logits[i]));
+    floats_put(out, s->eye->logits, samples->batch * INCEPTION_CLASSES);
     return true;
 }
 
@@ -89,9 +88,8 @@ static bool add(void *state, const unsigned char *part, size_t count, Error *err
     Score *s = state;
     float logits[INCEPTION_CLASSES];
     (void)err;
-    for (size_t i = 0; i < count; i++) {
-        for (size_t k = 0; k < INCEPTION_CLASSES; k++, part += 4)
-            logits[k] = float_of_bits((uint32_t)little_endian(part, 4));
+    for (size_t i = 0; i < count; i++, part += sizeof logits) {
+        floats_get(logits, part, INCEPTION_CLASSES);
         score_add(&s->total, logits, 1);
     }
     return true;
@@ -106,17 +104,10 @@ static bool result(void *state, double *values, Error *err)
     return true;
 }
 
-static void save(const void *state, RunFacts *facts, Numbers *numbers)
-{
-    (void)numbers;
-    run_facts_add(facts, "inception", ((const Score *)state)->network);
-}
-
-static bool restore(void *state, const RunFacts *facts, const Numbers *numbers, Error *err)
-{
-    (void)numbers;
-    return run_facts_hash(facts, "inception", ((Score *)state)->network, err);
-}
+static const StateField fields[] = {
+    {.name = "inception", .type = FIELD_HASH, .at = offsetof(Score, network)},
+    {.type = FIELD_END},
+};
 
 static const MetricParts parts = {
     .record_bytes = record_bytes,
@@ -124,8 +115,7 @@ static const MetricParts parts = {
     .begin = begin,
     .add = add,
     .result = result,
-    .save = save,
-    .restore = restore,
+    .fields = fields,
 };
 
 /* ---- what is shown ---- */

@@ -4,6 +4,7 @@
 #include "experiments/metrics/kinds/text_metric.h"
 #include "experiments/metrics/text/ngram_model.h"
 #include "nn/formats/byte_order.h"
+#include "tensor/base/check.h"
 #include "tensor/base/memory.h"
 #include "tensor/base/text.h"
 
@@ -57,15 +58,7 @@ static void release_ngram(void *state)
     ngram_free(m->model);
 }
 
-static bool of_samples(void *state, const States *samples, double *values, Error *err)
-{
-    const NgramMetric *m = state;
-    (void)err;
-    values[0] = ngram_mean(m->model, samples);
-    return true;
-}
-
-/* ---- in shards: the log-likelihood of each of a sample's symbols ---- */
+/* ---- a sample's record: the log-likelihood of each of a sample's symbols ---- */
 
 static size_t record_bytes(const void *state)
 {
@@ -78,9 +71,9 @@ static bool records(void *state, const States *samples, unsigned char *out, Erro
     const size_t count = samples->batch * samples->dims;
     double *logs = mem_alloc(count, sizeof *logs);
     (void)err;
+    TENSOR_CHECK(samples->dims == m->dims, "%zu symbols, expected %zu", samples->dims, m->dims);
     ngram_log_probabilities(m->model, samples, logs);
-    for (size_t i = 0; i < count; i++)
-        little_endian_put(out + 8 * i, 8, bits_of_double(logs[i]));
+    doubles_put(out, logs, count);
     mem_free(logs);
     return true;
 }
@@ -97,34 +90,20 @@ static bool of_records(void *state, const unsigned char *records, size_t count, 
     return true;
 }
 
-static void save(const void *state, RunFacts *facts, Numbers *numbers)
-{
-    const NgramMetric *m = state;
-    (void)facts;
-    numbers_put_count(numbers, "dims", m->dims);
-    numbers_put_count(numbers, "symbols", m->symbols);
-    numbers_put_count(numbers, "held_out_count", m->held_out_count);
-    numbers_put_one(numbers, "held_out", m->held_out);
-    numbers_put_one(numbers, "own", m->own);
-}
-
-static bool restore(void *state, const RunFacts *facts, const Numbers *numbers, Error *err)
-{
-    NgramMetric *m = state;
-    (void)facts;
-    return numbers_get_count(numbers, "dims", &m->dims, err) &&
-           numbers_get_count(numbers, "symbols", &m->symbols, err) &&
-           numbers_get_count(numbers, "held_out_count", &m->held_out_count, err) &&
-           numbers_get_one(numbers, "held_out", &m->held_out, err) &&
-           numbers_get_one(numbers, "own", &m->own, err);
-}
+static const StateField fields[] = {
+    {.name = "dims", .type = FIELD_COUNT, .at = offsetof(NgramMetric, dims)},
+    {.name = "symbols", .type = FIELD_COUNT, .at = offsetof(NgramMetric, symbols)},
+    {.name = "held_out_count", .type = FIELD_COUNT, .at = offsetof(NgramMetric, held_out_count)},
+    {.name = "held_out", .type = FIELD_NUMBERS, .at = offsetof(NgramMetric, held_out), .count = 1},
+    {.name = "own", .type = FIELD_NUMBERS, .at = offsetof(NgramMetric, own), .count = 1},
+    {.type = FIELD_END},
+};
 
 static const MetricParts parts = {
     .record_bytes = record_bytes,
     .records = records,
     .of_records = of_records,
-    .save = save,
-    .restore = restore,
+    .fields = fields,
 };
 
 /* ---- what is shown ---- */
@@ -188,7 +167,6 @@ const MetricClass metric_ngram = {
     .check = check_ngram,
     .prepare = prepare_ngram,
     .release = release_ngram,
-    .of_samples = of_samples,
     .columns = &column,
     .column_count = 1,
     .floor = floor_of,

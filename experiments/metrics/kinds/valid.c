@@ -11,9 +11,9 @@
 enum { FLOOR_DRAWS = 20, VALID = 0, TV = 1 };
 
 typedef struct Valid {
-    const FiniteLaw *law;
-    double tv_floor;  /* tv of as many exact samples */
-    FiniteLaw merged; /* of shards: law, with its count and probabilities alone */
+    const FiniteLaw *law; /* NULL: restored */
+    FiniteLaw shares;     /* a copy of the law's count and probabilities alone */
+    double tv_floor;      /* tv of as many exact samples */
 } Valid;
 
 static bool check_valid(const MetricSetting *setting, Error *err)
@@ -29,21 +29,20 @@ static bool prepare_valid(void *state, const MetricSetting *setting, Error *err)
     Valid *v = state;
     (void)err;
     v->law = setting->train->law;
+    v->shares = (FiniteLaw){.count = v->law->count,
+                            .probability = mem_alloc(v->law->count, sizeof(double))};
+    memcpy(v->shares.probability, v->law->probability, v->law->count * sizeof(double));
     v->tv_floor = law_tv_floor(v->law, setting->count, FLOOR_DRAWS, setting->sampling.seed);
     return true;
 }
 
-static bool of_samples(void *state, const States *samples, double *values, Error *err)
+static void release_valid(void *state)
 {
-    const Valid *v = state;
-    const LawFit fit = law_fit(v->law, samples);
-    (void)err;
-    values[VALID] = fit.valid;
-    values[TV] = fit.tv;
-    return true;
+    Valid *v = state;
+    mem_free(v->shares.probability);
 }
 
-/* ---- in shards: the number of each sample's pattern, from 1 on; 0: it is none ---- */
+/* ---- a sample's record: the number of its pattern, from 1 on; 0: it is none ---- */
 
 enum { RECORD = 4 };
 
@@ -68,57 +67,37 @@ static bool of_records(void *state, const unsigned char *records, size_t count, 
                        Error *err)
 {
     const Valid *v = state;
-    size_t *seen = mem_zeroed(v->law->count, sizeof *seen);
+    const FiniteLaw *law = &v->shares;
+    size_t *seen = mem_zeroed(law->count, sizeof *seen);
     bool ok = true;
     for (size_t b = 0; ok && b < count; b++) {
         const size_t k = (size_t)little_endian(records + b * RECORD, RECORD);
-        if (k > v->law->count)
-            ok = error_set(err, "sample %zu: pattern %zu, expected at most %zu", b, k,
-                           v->law->count);
+        if (k > law->count)
+            ok = error_set(err, "sample %zu: pattern %zu, expected at most %zu", b, k, law->count);
         else if (k > 0)
             seen[k - 1]++;
     }
-    const LawFit fit = law_fit_counts(v->law, seen, count);
+    const LawFit fit = law_fit_counts(law, seen, count);
     values[VALID] = fit.valid;
     values[TV] = fit.tv;
     mem_free(seen);
     return ok;
 }
 
-static void save(const void *state, RunFacts *facts, Numbers *numbers)
-{
-    const Valid *v = state;
-    (void)facts;
-    numbers_put_one(numbers, "tv_floor", v->tv_floor);
-    numbers_put(numbers, "law", v->law->probability, v->law->count);
-}
-
-static bool restore(void *state, const RunFacts *facts, const Numbers *numbers, Error *err)
-{
-    Valid *v = state;
-    (void)facts;
-    const NumberList *law = numbers_get(numbers, "law", 0, err);
-    if (law == NULL || !numbers_get_one(numbers, "tv_floor", &v->tv_floor, err))
-        return false;
-    v->merged =
-        (FiniteLaw){.count = law->count, .probability = mem_alloc(law->count, sizeof(double))};
-    memcpy(v->merged.probability, law->values, law->count * sizeof(double));
-    v->law = &v->merged;
-    return true;
-}
-
-static void release(void *state)
-{
-    Valid *v = state;
-    mem_free(v->merged.probability);
-}
+static const StateField fields[] = {
+    {.name = "tv_floor", .type = FIELD_NUMBERS, .at = offsetof(Valid, tv_floor), .count = 1},
+    {.name = "law",
+     .type = FIELD_LIST,
+     .at = offsetof(Valid, shares.probability),
+     .length = offsetof(Valid, shares.count)},
+    {.type = FIELD_END},
+};
 
 static const MetricParts parts = {
     .record_bytes = record_bytes,
     .records = records,
     .of_records = of_records,
-    .save = save,
-    .restore = restore,
+    .fields = fields,
 };
 
 /* ---- what is shown ---- */
@@ -163,8 +142,7 @@ const MetricClass metric_valid = {
     .state_bytes = sizeof(Valid),
     .check = check_valid,
     .prepare = prepare_valid,
-    .release = release,
-    .of_samples = of_samples,
+    .release = release_valid,
     .columns = columns,
     .column_count = sizeof columns / sizeof columns[0],
     .floor = floor_of,

@@ -4,12 +4,12 @@
  * pieces, are left out. */
 #include <math.h>
 #include <stdlib.h>
-#include <string.h>
 
 #include "experiments/data/text/rendering.h"
 #include "experiments/metrics/kinds/text_metric.h"
 #include "experiments/metrics/text/word_set.h"
 #include "nn/formats/byte_order.h"
+#include "tensor/base/check.h"
 #include "tensor/base/memory.h"
 #include "tensor/base/text.h"
 
@@ -66,19 +66,6 @@ static double share_of_words(WordCount n)
     return n.words > 0 ? (double)n.known / (double)n.words : NAN;
 }
 
-static double share_of_known(const WordsMetric *m, const States *x)
-{
-    WordCount all = {0, 0};
-    Buffer text = {0};
-    for (size_t b = 0; b < x->batch; b++) {
-        const WordCount n = count_words(m, states_row(x, b), x->dims, &text);
-        all.words += n.words;
-        all.known += n.known;
-    }
-    buffer_free(&text);
-    return share_of_words(all);
-}
-
 /* - sum of p log p over the shares p of symbols, in nats; a mask is a symbol too. */
 static double entropy_of(const States *x)
 {
@@ -120,64 +107,7 @@ static double share_of_distinct(const States *x)
     return (double)distinct / (double)count;
 }
 
-static void measure(const WordsMetric *m, const States *x, double *values)
-{
-    values[WORDS] = share_of_known(m, x);
-    values[ENTROPY] = entropy_of(x);
-    values[DISTINCT] = share_of_distinct(x);
-}
-
-/* ---- the metric ---- */
-
-static bool check_words(const MetricSetting *setting, Error *err)
-{
-    return text_metric_check("words", setting, err);
-}
-
-static void add_words(WordSet *s, const TextData *t)
-{
-    Buffer text = {0};
-    size_t at = 0, length;
-    rendering_add(&text, t->vocabulary, t->symbols, t->count);
-    for (; word_next(text.bytes, text.length, &at, &length); at += length)
-        word_set_add(s, text.bytes + at, length);
-    buffer_free(&text);
-}
-
-static bool prepare_words(void *state, const MetricSetting *setting, Error *err)
-{
-    WordsMetric *m = state;
-    (void)err;
-    m->vocabulary = setting->train->text->vocabulary;
-    m->known = word_set_create();
-    m->wanted = setting->count;
-    add_words(m->known, setting->train->text);
-    m->known_count = word_set_count(m->known);
-    m->dims = setting->train->dims;
-    States held_out = text_metric_held_out(setting);
-    m->held_out_count = held_out.batch;
-    for (size_t k = 0; k < COLUMNS; k++)
-        m->held_out[k] = NAN;
-    if (held_out.batch > 0)
-        measure(m, &held_out, m->held_out);
-    states_free(&held_out);
-    return true;
-}
-
-static void release_words(void *state)
-{
-    WordsMetric *m = state;
-    word_set_free(m->known);
-}
-
-static bool of_samples(void *state, const States *samples, double *values, Error *err)
-{
-    (void)err;
-    measure(state, samples, values);
-    return true;
-}
-
-/* ---- in shards: a sample's words, how many of them are known, and its symbols ---- */
+/* ---- a sample's record: its words, how many of them are known, and its symbols ---- */
 
 enum { COUNTS = 8 }; /* bytes before the symbols, of which each has two */
 
@@ -191,6 +121,7 @@ static bool records(void *state, const States *samples, unsigned char *out, Erro
     const WordsMetric *m = state;
     Buffer text = {0};
     (void)err;
+    TENSOR_CHECK(samples->dims == m->dims, "%zu symbols, expected %zu", samples->dims, m->dims);
     for (size_t b = 0; b < samples->batch; b++) {
         const uint16_t *row = states_row(samples, b);
         const WordCount n = count_words(m, row, samples->dims, &text);
@@ -224,38 +155,67 @@ static bool of_records(void *state, const unsigned char *records, size_t count, 
     return true;
 }
 
-static void save(const void *state, RunFacts *facts, Numbers *numbers)
-{
-    const WordsMetric *m = state;
-    (void)facts;
-    numbers_put_count(numbers, "dims", m->dims);
-    numbers_put_count(numbers, "known_count", m->known_count);
-    numbers_put_count(numbers, "held_out_count", m->held_out_count);
-    numbers_put_count(numbers, "wanted", m->wanted);
-    numbers_put(numbers, "held_out", m->held_out, COLUMNS);
-}
-
-static bool restore(void *state, const RunFacts *facts, const Numbers *numbers, Error *err)
-{
-    WordsMetric *m = state;
-    (void)facts;
-    const NumberList *held_out = numbers_get(numbers, "held_out", COLUMNS, err);
-    if (held_out == NULL || !numbers_get_count(numbers, "dims", &m->dims, err) ||
-        !numbers_get_count(numbers, "known_count", &m->known_count, err) ||
-        !numbers_get_count(numbers, "held_out_count", &m->held_out_count, err) ||
-        !numbers_get_count(numbers, "wanted", &m->wanted, err))
-        return false;
-    memcpy(m->held_out, held_out->values, sizeof m->held_out);
-    return true;
-}
+static const StateField fields[] = {
+    {.name = "dims", .type = FIELD_COUNT, .at = offsetof(WordsMetric, dims)},
+    {.name = "known_count", .type = FIELD_COUNT, .at = offsetof(WordsMetric, known_count)},
+    {.name = "held_out_count", .type = FIELD_COUNT, .at = offsetof(WordsMetric, held_out_count)},
+    {.name = "wanted", .type = FIELD_COUNT, .at = offsetof(WordsMetric, wanted)},
+    {.name = "held_out",
+     .type = FIELD_NUMBERS,
+     .at = offsetof(WordsMetric, held_out),
+     .count = COLUMNS},
+    {.type = FIELD_END},
+};
 
 static const MetricParts parts = {
     .record_bytes = record_bytes,
     .records = records,
     .of_records = of_records,
-    .save = save,
-    .restore = restore,
+    .fields = fields,
 };
+
+/* ---- the metric ---- */
+
+static bool check_words(const MetricSetting *setting, Error *err)
+{
+    return text_metric_check("words", setting, err);
+}
+
+static void add_words(WordSet *s, const TextData *t)
+{
+    Buffer text = {0};
+    size_t at = 0, length;
+    rendering_add(&text, t->vocabulary, t->symbols, t->count);
+    for (; word_next(text.bytes, text.length, &at, &length); at += length)
+        word_set_add(s, text.bytes + at, length);
+    buffer_free(&text);
+}
+
+static bool prepare_words(void *state, const MetricSetting *setting, Error *err)
+{
+    WordsMetric *m = state;
+    bool ok = true;
+    m->vocabulary = setting->train->text->vocabulary;
+    m->known = word_set_create();
+    m->wanted = setting->count;
+    add_words(m->known, setting->train->text);
+    m->known_count = word_set_count(m->known);
+    m->dims = setting->train->dims;
+    States held_out = text_metric_held_out(setting);
+    m->held_out_count = held_out.batch;
+    for (size_t k = 0; k < COLUMNS; k++)
+        m->held_out[k] = NAN;
+    if (held_out.batch > 0)
+        ok = metric_measure_records(&parts, m, &held_out, m->held_out, err);
+    states_free(&held_out);
+    return ok;
+}
+
+static void release_words(void *state)
+{
+    WordsMetric *m = state;
+    word_set_free(m->known);
+}
 
 /* ---- what is shown ---- */
 
@@ -330,7 +290,6 @@ const MetricClass metric_words = {
     .check = check_words,
     .prepare = prepare_words,
     .release = release_words,
-    .of_samples = of_samples,
     .columns = columns,
     .column_count = COLUMNS,
     .floor = floor_of,

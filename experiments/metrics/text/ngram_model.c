@@ -287,13 +287,14 @@ double ngram_mean(const NgramModel *m, const States *x)
 {
     double sum = 0.0;
     TENSOR_CHECK(x->batch > 0 && x->dims > 0, "(%zu, %zu) symbols", x->batch, x->dims);
+    double *logs = mem_alloc(x->dims, sizeof *logs);
     for (size_t b = 0; b < x->batch; b++) {
-        const uint16_t *row = states_row(x, b);
-        for (size_t i = 0; i < x->dims; i++) {
-            const size_t length = i < m->order - 1 ? i : m->order - 1;
-            sum += ngram_log_probability(m, row + i - length, length, row[i]);
-        }
+        const States row = states_rows(x, b, 1);
+        ngram_log_probabilities(m, &row, logs);
+        for (size_t i = 0; i < x->dims; i++)
+            sum += logs[i];
     }
+    mem_free(logs);
     return sum / ((double)x->batch * (double)x->dims);
 }
 

@@ -31,6 +31,9 @@ START_TEST(names)
     suffix("a", "a.csv");
     suffix("out.d/a", "out.d/a.csv");
     suffix("a.b.c", "a.b.csv");
+    char *part = path_with_end("out.d/a.npy", ".part");
+    ck_assert_str_eq(part, "out.d/a.npy.part");
+    mem_free(part);
     char *joined = path_join("out/demo", "a.png");
     ck_assert_str_eq(joined, "out/demo/a.png");
     mem_free(joined);

@@ -225,19 +225,20 @@ START_TEST(pieces_are_one_table)
                                "\", \"samples\": 9, \"rows\": [{\"model\": \"samples\", "
                                "\"steps\": 0, \"calls\": 0, \"fid\": ";
     static const char *const names[] = {"c+teacher-10-seed-1.json", "c+student-10-seed-1.json",
-                                        "c+other-seed-1.json"};
-    static const char *const values[] = {"32.5", "20.25", "7"};
-    for (int i = 0; i < 3; i++) {
+                                        "c+other-seed-1.json", "c+x-1234567.json"};
+    static const char *const values[] = {"32.5", "20.25", "7", "8"};
+    for (int i = 0; i < 4; i++) {
         char text[600];
         snprintf(text, sizeof text, "%s%s, \"samples\": 9}]}", head, values[i]);
         toy_text(toy(names[i]), text);
     }
-    expect("report @c+teacher-10-seed-1.json @c+student-10-seed-1.json @c+other-seed-1.json --out "
-           "@o.md",
+    expect("report @c+teacher-10-seed-1.json @c+student-10-seed-1.json @c+other-seed-1.json "
+           "@c+x-1234567.json --out @o.md",
            0);
     has("o.md", "### c\n\nSeed 1.\n\n| model | steps | calls | FID |\n|---|---:|---:|---:|\n"
                 "| teacher | 10 | 0 | 32.500 |\n| student | 10 | 0 | 20.250 |\n"
-                "| other | 0 | 0 | 7.000 |\n\nSeed 1, di4c 1, samples_hash 0011223344556677, "
+                "| other | 0 | 0 | 7.000 |\n| x-1234567 | 0 | 0 | 8.000 |\n\nSeed 1, di4c 1, "
+                "samples_hash 0011223344556677, "
                 "samples 9.\n");
 }
 END_TEST

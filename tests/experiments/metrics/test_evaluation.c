@@ -12,44 +12,35 @@
 #include "nn/formats/json.h"
 #include "tensor/base/memory.h"
 #include "tensor/system/threads.h"
+#include "tests/tools/exact_glyphs.h"
 #include "tests/tools/toys.h"
 
 enum { COUNT = 300 };
 
 typedef struct Case {
-    Dataset *data;
-    Process *process;
-    Denoiser *exact;
+    ExactGlyphs glyphs;
     Evaluation *e;
 } Case;
 static Case c;
 
 static void set_up(void)
 {
-    Error err = {""};
     toys_set_up("test-evaluation.tmp.d");
-    ProcessConfig pc = diffusion_process_defaults("absorbing", 3);
-    pc.eps = 0;
-    c.data = toy_open("glyphs", false);
-    c.process = diffusion_process_create(&pc, &err);
-    ck_assert_msg(c.process != NULL, "%s", err.text);
-    c.exact = exact_denoiser_create(c.data->law, c.process);
+    c.glyphs = exact_glyphs_open();
     c.e = evaluation_create();
     c.e->setting = (MetricSetting){.count = COUNT,
                                    .steps = {2, {1, 64}},
                                    .sampling = {.batch = 100, .seed = 1},
                                    .known_law = true,
                                    .quiet = true,
-                                   .train = c.data};
+                                   .train = c.glyphs.data};
     c.e->style = (GridStyle){.height = 6, .width = 6, .channels = 1, .states = 2, .mask = 2};
 }
 
 static void tear_down(void)
 {
     evaluation_destroy(c.e);
-    exact_denoiser_destroy(c.exact);
-    diffusion_process_destroy(c.process);
-    dataset_close(c.data);
+    exact_glyphs_close(&c.glyphs);
     toys_tear_down();
     threads_scratch_free();
     ck_assert_uint_eq(mem_in_use(), 0);
@@ -57,8 +48,11 @@ static void tear_down(void)
 
 static SampleRequest request(size_t steps)
 {
-    return (SampleRequest){
-        .model = c.exact, .process = c.process, .steps = steps, .batch = 100, .seed = 1};
+    return (SampleRequest){.model = c.glyphs.exact,
+                           .process = c.glyphs.process,
+                           .steps = steps,
+                           .batch = 100,
+                           .seed = 1};
 }
 
 static void add(const char *name, size_t steps)
@@ -78,8 +72,11 @@ static void choose(const char *metrics)
 /* The exact product model, at the setting's numbers of steps. */
 static void measure(void)
 {
-    const MetricSubject exact = {
-        .name = "exact", .kind = "exact", .denoiser = c.exact, .process = c.process, .t_min = 0.01};
+    const MetricSubject exact = {.name = "exact",
+                                 .kind = "exact",
+                                 .denoiser = c.glyphs.exact,
+                                 .process = c.glyphs.process,
+                                 .t_min = 0.01};
     Error err = {""};
     ck_assert_msg(evaluation_measure(c.e, &exact, 1, &err), "%s", err.text);
 }
@@ -257,7 +254,7 @@ static void with_classifier(void)
     OptionTable table = {0};
     const Command command = {"eval", "", "", NULL};
     char option[] = "--classifier", *argv[] = {option, NULL};
-    Classifier *k = classifier_create(c.data, 1, &err);
+    Classifier *k = classifier_create(c.glyphs.data, 1, &err);
     argv[1] = mem_string(toy("k.safetensors"));
     ck_assert_msg(k && classifier_save(k, argv[1], &err), "%s", err.text);
     classifier_destroy(k);
@@ -278,7 +275,8 @@ START_TEST(rows_measure_by_a_classifier)
     ck_assert_double_ge(value(&c.e->rows[1], "fcd"), 0);
     char *text = printed();
     holds(text, "    valid       tv       fcd   seconds"); /* the table's order, not the list's */
-    snprintf(line, sizeof line, "FCD against %zu training pictures, classifier ", c.data->count);
+    snprintf(line, sizeof line, "FCD against %zu training pictures, classifier ",
+             c.glyphs.data->count);
     holds(text, line);
     ck_assert_ptr_null(strstr(text, "floor"));
     ck_assert_ptr_null(strstr(text, "nan %"));
@@ -349,11 +347,11 @@ START_TEST(texts_are_shown_whole)
     choose("valid");
     add("exact", 64);
     const char *text = c.e->rows[0].text;
-    const size_t each = c.data->dims + 2; /* two line ends */
+    const size_t each = c.glyphs.data->dims + 2; /* two line ends */
     ck_assert_uint_eq(strlen(text), EVAL_TEXTS * each - 2);
     for (size_t b = 0; b < EVAL_TEXTS; b++) {
-        ck_assert_uint_eq(strspn(text + b * each, "a "), c.data->dims);
-        ck_assert_ptr_nonnull(memchr(text + b * each, ' ', c.data->dims));
+        ck_assert_uint_eq(strspn(text + b * each, "a "), c.glyphs.data->dims);
+        ck_assert_ptr_nonnull(memchr(text + b * each, ' ', c.glyphs.data->dims));
     }
     vocabulary_free(v);
 }
@@ -369,7 +367,7 @@ START_TEST(bits_divide_by_the_settings_eps)
     diffusion_process_set(&uniform, "rate_const", 2);
     Process *p = diffusion_process_create(&uniform, &err);
     ck_assert_msg(p != NULL, "%s", err.text);
-    Denoiser *exact = exact_denoiser_create(c.data->law, p);
+    Denoiser *exact = exact_denoiser_create(c.glyphs.data->law, p);
     const MetricSubject subject = {
         .name = "exact", .kind = "exact", .denoiser = exact, .process = p, .t_min = 0.01};
     choose("elbo");
@@ -395,10 +393,10 @@ START_TEST(hybrids_have_rows_and_no_bounds)
 {
     const MetricSubject hybrid = {.name = "hybrid",
                                   .kind = "student",
-                                  .denoiser = c.exact,
-                                  .teacher = c.exact,
+                                  .denoiser = c.glyphs.exact,
+                                  .teacher = c.glyphs.exact,
                                   .teacher_steps = 1,
-                                  .process = c.process};
+                                  .process = c.glyphs.process};
     Error err = {""};
     choose("valid,bound");
     c.e->setting.steps = (CountList){3, {1, 2, 3}};

@@ -40,11 +40,13 @@ START_TEST(classes_are_whole)
     ck_assert_uint_ge(metrics.count, 4);
     for (size_t i = 0; i < metrics.count; i++) {
         const MetricClass *k = metrics.at[i].kind;
-        const int ways = (k->of_samples != NULL) + (k->of_model != NULL) + (k->of_steps != NULL);
+        const int ways = (k->column_count > 0) + (k->of_model != NULL) + (k->of_steps != NULL);
         ck_assert_msg(k->name && k->help && k->needs, "metric %zu has no name or help", i);
         ck_assert_msg(strchr(k->name, ',') == NULL && strcmp(k->name, "list") != 0, "%s", k->name);
         ck_assert_msg(ways == 1, "%s looks at %d things", k->name, ways);
-        ck_assert_msg((k->column_count > 0) == (k->of_samples != NULL), "%s", k->name);
+        ck_assert_msg((k->column_count > 0) ==
+                          (k->of_samples || (k->parts && k->parts->of_records)),
+                      "%s", k->name);
         for (size_t c = 0; c < k->column_count; c++)
             ck_assert_msg(k->columns[c].name && k->columns[c].label && k->columns[c].chart &&
                               k->columns[c].width >= (int)strlen(k->columns[c].name),

@@ -5,13 +5,13 @@
 #include <string.h>
 
 #include "experiments/data/batches.h"
-#include "experiments/data/law/exact_denoiser.h"
 #include "experiments/metrics/features/classifier.h"
 #include "experiments/metrics/statistics.h"
 #include "tensor/base/memory.h"
 #include "tensor/base/rng.h"
 #include "tensor/system/threads.h"
 #include "tests/tools/data_files.h"
+#include "tests/tools/exact_glyphs.h"
 #include "tests/tools/toys.h"
 
 #define DIR "test-statistics.tmp.d"
@@ -77,10 +77,10 @@ static void check_parts(const Metric *m, const States *x)
         const States piece = states_rows(x, cuts[i], cuts[i + 1] - cuts[i]);
         ck_assert(parts->records(m->state, &piece, records + cuts[i] * bytes, &err));
     }
-    ck_assert(m->kind->of_samples(m->state, x, whole, &err));
-    parts->save(m->state, &facts, &numbers);
+    ck_assert(metric_measure(m, x, whole, &err));
+    state_fields_save(parts->fields, m->state, &facts, &numbers);
     Metric *other = chosen(&others, m->kind->name);
-    ck_assert_msg(other->kind->parts->restore(other->state, &facts, &numbers, &err), "%s",
+    ck_assert_msg(state_fields_restore(parts->fields, other->state, &facts, &numbers, &err), "%s",
                   err.text);
     ck_assert_uint_eq(parts->record_bytes(other->state), bytes);
     ck_assert_msg(parts->of_records(other->state, records, x->batch, joined, &err), "%s", err.text);
@@ -98,7 +98,7 @@ static void check_parts(const Metric *m, const States *x)
     for (size_t i = 0; i < numbers.count; i++) {
         numbers.at[i].name[0] ^= 1;
         other = chosen(&others, m->kind->name);
-        ck_assert(!parts->restore(other->state, &facts, &numbers, &err));
+        ck_assert(!state_fields_restore(parts->fields, other->state, &facts, &numbers, &err));
         metrics_free(&others);
         numbers.at[i].name[0] ^= 1;
     }
@@ -115,6 +115,8 @@ static void prepare(const Metric *m, const MetricSetting *s)
 
 START_TEST(shares_of_patterns)
 {
+    Error err = {""};
+    double values[2];
     Metrics metrics;
     Metric *m = chosen(&metrics, "valid");
     Dataset *d = toy_open("glyphs", false);
@@ -125,6 +127,10 @@ START_TEST(shares_of_patterns)
         states_row(&x, b)[b % d->dims] ^= 1;
     prepare(m, &s);
     check_parts(m, &x);
+    const LawFit fit = law_fit(d->law, &x);
+    ck_assert(metric_measure(m, &x, values, &err));
+    ck_assert(same_bits(values[0], fit.valid) && same_bits(values[1], fit.tv));
+    ck_assert(fit.valid > 0.7 && fit.valid < 0.9);
     states_free(&x);
     metrics_free(&metrics);
     dataset_close(d);
@@ -194,7 +200,7 @@ END_TEST
 /* ---- files ---- */
 
 /* Part `shard` of 40 samples of the exact product model at 1 and 5 steps; count 0: measured. */
-static Evaluation *evaluate(Shard shard, const Dataset *d, const Process *p, const Denoiser *exact)
+static Evaluation *evaluate(Shard shard, const ExactGlyphs *g)
 {
     Error err = {""};
     Evaluation *e = evaluation_create();
@@ -204,12 +210,12 @@ static Evaluation *evaluate(Shard shard, const Dataset *d, const Process *p, con
                                  .sampling = {.batch = 16, .seed = 1},
                                  .known_law = true,
                                  .quiet = true,
-                                 .train = d};
+                                 .train = g->data};
     e->style = (GridStyle){.height = 6, .width = 6, .channels = 1, .states = 2, .mask = 2};
     ck_assert(metrics_choose(&e->metrics, "valid", METRIC_OF_LAW, &err));
     ck_assert(statistics_check(e, &err) && evaluation_prepare(e, &err));
     const MetricSubject subject = {
-        .name = "exact", .kind = "exact", .denoiser = exact, .process = p};
+        .name = "exact", .kind = "exact", .denoiser = g->exact, .process = g->process};
     ck_assert_msg(evaluation_measure(e, &subject, 1, &err), "%s", err.text);
     return e;
 }
@@ -222,24 +228,18 @@ static Evaluation *write_shards(void)
     static const Shard shards[] = {{30, 10}, {0, 13}, {13, 17}};
     Error err = {""};
     RunFacts facts = {0};
-    ProcessConfig pc = diffusion_process_defaults("absorbing", 3);
-    pc.eps = 0;
-    Dataset *d = toy_open("glyphs", false);
-    Process *p = diffusion_process_create(&pc, &err);
-    Denoiser *exact = exact_denoiser_create(d->law, p);
+    ExactGlyphs g = exact_glyphs_open();
     run_facts_add(&facts, "metrics", "valid");
     run_facts_add(&facts, "model", "m");
     for (int i = 0; i < 3; i++) {
-        Evaluation *e = evaluate(shards[i], d, p, exact);
+        Evaluation *e = evaluate(shards[i], &g);
         toy(strrchr(paths[i], '/') + 1);
         ck_assert_msg(statistics_write(e, &facts, paths[i], &err), "%s", err.text);
         evaluation_destroy(e);
     }
-    Evaluation *whole = evaluate((Shard){0, 0}, d, p, exact);
+    Evaluation *whole = evaluate((Shard){0, 0}, &g);
     run_facts_free(&facts);
-    exact_denoiser_destroy(exact);
-    diffusion_process_destroy(p);
-    dataset_close(d);
+    exact_glyphs_close(&g);
     return whole; /* its numbers, of which nothing is asked any more */
 }
 

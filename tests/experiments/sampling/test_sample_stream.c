@@ -16,13 +16,13 @@
 #include <unistd.h>
 #endif
 
-#include "experiments/data/law/exact_denoiser.h"
 #include "experiments/sampling/sample_stream.h"
 #include "nn/formats/npy.h"
 #include "tensor/base/memory.h"
 #include "tensor/base/rng.h"
 #include "tensor/system/platform.h"
 #include "tensor/system/threads.h"
+#include "tests/tools/exact_glyphs.h"
 #include "tests/tools/toys.h"
 
 #define DIR "test-sample-stream.tmp.d"
@@ -30,9 +30,7 @@
 enum { FIRST = 5, COUNT = 60, BLOCK = 8 };
 
 typedef struct World {
-    Dataset *data;
-    Process *process;
-    Denoiser *exact;
+    ExactGlyphs glyphs;
     ShardNote run;
     size_t calls, news; /* of progress */
 } World;
@@ -40,24 +38,16 @@ static World w;
 
 static void set_up(void)
 {
-    Error err = {""};
-    ProcessConfig pc = diffusion_process_defaults("absorbing", 3);
-    pc.eps = 0;
     toys_set_up(DIR);
     toy("x.npy"), toy("x.npy.part"), toy("x.npy.part.json"), toy("all.npy");
-    w = (World){.data = toy_open("glyphs", false),
-                .process = diffusion_process_create(&pc, &err),
-                .run = {.total = 70, .shard = {FIRST, COUNT}}};
-    w.exact = exact_denoiser_create(w.data->law, w.process);
+    w = (World){.glyphs = exact_glyphs_open(), .run = {.total = 70, .shard = {FIRST, COUNT}}};
     run_facts_add(&w.run.facts, "model", "m1");
 }
 
 static void tear_down(void)
 {
     shard_note_free(&w.run);
-    exact_denoiser_destroy(w.exact);
-    diffusion_process_destroy(w.process);
-    dataset_close(w.data);
+    exact_glyphs_close(&w.glyphs);
     toys_tear_down();
     threads_scratch_free();
     ck_assert_uint_eq(mem_in_use(), 0);
@@ -65,8 +55,8 @@ static void tear_down(void)
 
 static SampleRequest request(void)
 {
-    return (SampleRequest){.model = w.exact,
-                           .process = w.process,
+    return (SampleRequest){.model = w.glyphs.exact,
+                           .process = w.glyphs.process,
                            .steps = 4,
                            .first = FIRST,
                            .batch = 4,
@@ -81,7 +71,7 @@ static States draw_whole(void)
     SampleRequest r = request();
     size_t calls;
     r.calls = &calls;
-    States x = states_alloc(COUNT, w.data->dims);
+    States x = states_alloc(COUNT, w.glyphs.data->dims);
     ck_assert_msg(diffusion_sample(&r, &x, &err), "%s", err.text);
     return x;
 }

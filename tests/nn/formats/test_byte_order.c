@@ -70,12 +70,37 @@ START_TEST(bits_of_numbers)
 END_TEST
 
 Suite *byte_order_suite(void);
+START_TEST(arrays_of_numbers)
+{
+    static const unsigned char one_and_minus_two[] = {0, 0, 0x80, 0x3F, 0, 0, 0, 0xC0};
+    static const unsigned char minus_two[] = {0, 0, 0, 0, 0, 0, 0, 0xC0};
+    const float f[] = {1.0f, -2.0f};
+    const double d[] = {-2.0, 0x1.3456789ABCDEFp-9};
+    unsigned char bytes[18];
+    float f_read[3] = {5, 5, 5};
+    double d_read[3] = {5, 5, 5};
+    memset(bytes, 0x5A, sizeof bytes);
+    floats_put(bytes, f, 2);
+    ck_assert_mem_eq(bytes, one_and_minus_two, 8);
+    ck_assert_uint_eq(bytes[8], 0x5A);
+    floats_get(f_read, bytes, 2);
+    ck_assert(f_read[0] == f[0] && f_read[1] == f[1] && f_read[2] == 5);
+    doubles_put(bytes, d, 2);
+    ck_assert_mem_eq(bytes, minus_two, 8);
+    ck_assert_uint_eq(bytes[8], 0xEF);
+    ck_assert_uint_eq(bytes[16], 0x5A);
+    doubles_get(d_read, bytes, 2);
+    ck_assert(d_read[0] == d[0] && d_read[1] == d[1] && d_read[2] == 5);
+}
+END_TEST
+
 Suite *byte_order_suite(void)
 {
     Suite *suite = suite_create("byte_order");
     TCase *tc = tcase_create("byte_order");
     tcase_add_test(tc, bytes_by_hand);
     tcase_add_test(tc, read_back);
+    tcase_add_test(tc, arrays_of_numbers);
     tcase_add_test(tc, twos_complement);
     tcase_add_test(tc, bits_of_numbers);
     suite_add_tcase(suite, tc);

@@ -59,7 +59,7 @@ START_TEST(the_floor_is_that_of_test_pictures)
     Dataset *d = toy_open(toy_mnist(60, 4, 1), false), *test = toy_open(d->name, true);
     Classifier *k = classifier_create(d, 1, &err);
     ck_assert_msg(fcd_create(&f, k, d, test, 50, &err), "%s", err.text);
-    ck_assert(f.floor_count == 50 && f.reference_count == 60);
+    ck_assert(f.floor_count == 50 && f.reference.count == 60);
     ck_assert(f.floor > 0 && f.accuracy >= 0 && f.accuracy <= 1);
     const double few = distance_of(k, d, test, 50), all = distance_of(k, d, test, 60);
     ck_assert_double_eq_tol(f.floor, few, 1e-9 * few);
@@ -83,12 +83,14 @@ START_TEST(samples_are_compared_with_training_pictures)
     Error err = {""};
     Fcd f;
     double distance;
+    float features[50 * CLASSIFIER_FEATURES];
     Dataset *d = toy_open(toy_mnist(60, 4, 1), false), *test = toy_open(d->name, true);
     Classifier *k = classifier_create(d, 1, &err);
     States x = first_rows(test, 50);
     ck_assert_msg(fcd_create(&f, k, d, NULL, 50, &err), "%s", err.text);
     ck_assert(isnan(f.floor) && isnan(f.accuracy)); /* no test pictures */
-    ck_assert_msg(fcd_distance(&f, &x, &distance, &err), "%s", err.text);
+    classifier_features(k, &x, features);
+    ck_assert_msg(fcd_distance(&f, features, 50, &distance, &err), "%s", err.text);
     const double by_hand = distance_of(k, d, test, 50);
     ck_assert_double_eq_tol(distance, by_hand, 1e-9 * by_hand);
     fcd_free(&f);

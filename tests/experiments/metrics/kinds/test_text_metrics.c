@@ -1,6 +1,7 @@
 /* The metrics of texts: values of small texts, with and without a test split. */
 #include <check.h>
 #include <math.h>
+#include <signal.h>
 #include <string.h>
 
 #include "experiments/metrics/metrics.h"
@@ -73,11 +74,21 @@ static States states_of(const char *bytes, size_t rows)
     return x;
 }
 
+/* Samples are of another length than the data here. */
+static void record_of_length(const Metric *m, size_t dims)
+{
+    const StateField *f = m->kind->parts->fields;
+    while (strcmp(f->name, "dims") != 0)
+        f++;
+    memcpy((char *)m->state + f->at, &dims, sizeof dims);
+}
+
 static void measure(const Metric *m, const char *bytes, size_t rows, double *values)
 {
     Error err = {""};
     States x = states_of(bytes, rows);
-    ck_assert_msg(m->kind->of_samples(m->state, &x, values, &err), "%s", err.text);
+    record_of_length(m, x.dims);
+    ck_assert_msg(metric_measure(m, &x, values, &err), "%s", err.text);
     states_free(&x);
 }
 
@@ -344,6 +355,17 @@ START_TEST(floors_are_of_as_many_sequences)
 }
 END_TEST
 
+/* A record of another length would not fit its place. */
+START_TEST(samples_of_another_length_stop)
+{
+    Error err = {""};
+    double values[METRIC_COLUMNS_MAX];
+    const Metric *m = prepared(_i == 0 ? "ngram" : "words", 3, NULL);
+    States x = states_of("to be or", 1); /* 8; the data have 5 */
+    metric_measure(m, &x, values, &err);
+}
+END_TEST
+
 Suite *text_metrics_suite(void);
 Suite *text_metrics_suite(void)
 {
@@ -351,6 +373,7 @@ Suite *text_metrics_suite(void)
     TCase *tc = tcase_create("text_metrics");
     tcase_add_checked_fixture(tc, set_up, tear_down);
     tcase_add_test(tc, ngram_is_the_models_mean);
+    tcase_add_loop_test_raise_signal(tc, samples_of_another_length_stop, SIGABRT, 0, 2);
     tcase_add_test(tc, known_text_is_likelier);
     tcase_add_test(tc, held_out_text_is_asked_for);
     tcase_add_test(tc, held_out_text_may_be_missing);

@@ -1,7 +1,7 @@
 /* experiments/reproduce.sh at a tiny size: a run that is killed and goes on makes the tables of one
  * that is not, and other options than before are refused. */
 #ifndef DI4C_PLAIN_C
-#define _POSIX_C_SOURCE 200809L /* fork, kill, nanosleep, chmod */
+#define _POSIX_C_SOURCE 200809L /* fork, kill, nanosleep */
 #endif
 #include <check.h>
 #include <stdio.h>
@@ -14,7 +14,6 @@
 
 #ifndef DI4C_PLAIN_C
 #include <signal.h>
-#include <sys/stat.h>
 #include <sys/types.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -26,15 +25,8 @@
 
 static void set_up(void)
 {
-    const char *program = getenv("DI4C_RUN_TESTS");
-    char text[1000], here[400];
     toys_set_up(DIR);
-    ck_assert(program != NULL && getcwd(here, sizeof here) != NULL);
-    /* the script changes folders */
-    snprintf(text, sizeof text, "#!/bin/sh\nexec '%s%s%s' --program \"$@\"\n",
-             program[0] == '/' ? "" : here, program[0] == '/' ? "" : "/", program);
-    toy_text(DIR "/di4c", text);
-    ck_assert_int_eq(chmod(DIR "/di4c", 0755), 0);
+    toy_program(DIR "/di4c");
 }
 
 static void tear_down(void)

@@ -47,9 +47,9 @@ Var *diffusion_run_rows(const Denoiser *d, Graph *g, const NetworkInput *in, siz
  * g->bad_op can be read. */
 bool diffusion_denoise(const Denoiser *d, Graph *g, const NetworkInput *in, size_t batch,
                        float *out);
-/* Does a sampler of so many steps give the model a lambda?  If not, zeros stand for it, and the
- * model is a product: many small steps need no lambda, and one that was taught for few of them
- * costs its divergence in all. */
+/* Does a sampler of so many steps (SIZE_MAX: of times of its own) give the model a lambda?  If
+ * not, zeros stand for it, and the model is a product: many small steps need no lambda, and one
+ * that was taught for few of them costs its divergence in all. */
 bool diffusion_uses_lambda(const Denoiser *d, size_t steps);
 /* lambda (B, lambda_dims) from the model's law, sample b from its stream. */
 void diffusion_draw_lambda(const Denoiser *d, double *lambda, size_t batch, const Rng *streams);

@@ -254,10 +254,10 @@ static void add_reconstruction(VariationalStep *s, const float *out, size_t firs
 static Var *where_given(const VariationalStep *s, Var *x, size_t first)
 {
     size_t count = x->value.shape[0], row = x->value.shape[1];
-    Tensor given = tensor_make2(x->graph->arena, count, row);
 
     if (s->student->lambda_steps == 0)
         return x;
+    Tensor given = tensor_make2(x->graph->arena, count, row);
     for (size_t i = 0; i < count * row; i++)
         given.data[i] = (float)s->given[first + i / row];
     return ag_multiply(x, ag_constant(x->graph, given));

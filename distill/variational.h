@@ -9,7 +9,9 @@
  *                    + E_lambda sum_n E KL( q(x_{(n-1)/N} | x_{n/N}, x_0) || p(. | x_{n/N}; lambda)
  * ), where the last step (n = 1) counts -sum_d log p^d(x_0 | x_{1/N}; lambda).  With a mask the
  * n-th divergence is w_n times the cross entropy of the masked dimensions, w_n = (alpha_{(n-1)/N} -
- * alpha_{n/N}) / (1 - alpha_{n/N}).  One N of 1, 2, 4, ... and one n a picture.
+ * alpha_{n/N}) / (1 - alpha_{n/N}).  One N of 1, 2, 4, ... and one n a picture.  Where the student
+ * has no lambda for N steps (diffusion_uses_lambda), it is told zeros, KL(q || prior) is left out,
+ * and q learns nothing of it.
  * LAMBDA_STEP, a lambda for each step, q(lambda | x_0, x_t, t):
  *   -log p(x_0 | x_t) <= E_q[ - sum_d log p^d(x_0 | x_t; lambda) ] + KL(q || prior),
  * x_0 from the data, and, as consistency term, from the student at u < t after a step of the

@@ -270,8 +270,14 @@ ablations_of() { # folder seed
         return ;;
     esac
     table_of "$1" -lambda-step student "$2" --lambda step
-    student_of "$1" normal-law "$preset" "$2" --set lambda_law=normal
-    table_of "$1" -normal-law normal-law "$2"
+    case $preset in
+    shakespeare | text8) # whose law is normal, and whose lambda is for few steps
+        student_of "$1" lambda-always "$preset" "$2" --set lambda_steps=0
+        table_of "$1" -lambda-always lambda-always "$2" ;;
+    *)
+        student_of "$1" normal-law "$preset" "$2" --set lambda_law=normal
+        table_of "$1" -normal-law normal-law "$2" ;;
+    esac
     case $preset in glyphs | mnist-binary | shakespeare)
         student_of "$1" published "$preset-published" "$2"
         table_of "$1" -published published "$2" ;;

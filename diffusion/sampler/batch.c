@@ -113,6 +113,15 @@ LambdaScope sampler_lambda_scope(const SamplerBatch *b)
     return wanted != LAMBDA_SCOPE_DEFAULT ? wanted : b->model->lambda_scope;
 }
 
+/* Samplers that choose their times make many calls, and the request's steps say nothing of them. */
+static bool uses_lambda(const SamplerBatch *b)
+{
+    const SampleRequest *r = b->request;
+    const bool own_times = r->sampler != NULL && r->sampler->run != NULL;
+
+    return diffusion_uses_lambda(b->model, own_times ? SIZE_MAX : r->steps);
+}
+
 /* One lambda for a sample is that of its first call, in every call. */
 void sampler_draw_lambda(SamplerBatch *b)
 {
@@ -120,9 +129,7 @@ void sampler_draw_lambda(SamplerBatch *b)
     size_t dims = b->model->lambda_dims, uniforms = diffusion_lambda_uniforms(b->model);
     double *u = threads_scratch(SCRATCH_LAMBDA, uniforms * sizeof *u);
 
-    if (dims == 0)
-        return;
-    if (!diffusion_uses_lambda(b->model, r->steps)) {
+    if (!uses_lambda(b)) {
         memset(b->lambda, 0, b->count * dims * sizeof *b->lambda);
         return;
     }

@@ -4,7 +4,8 @@
  * Samplers of grid times move all samples t_N -> t_{N-1} -> ... step by step; the last step draws
  * x_0 from what the network says at t_1.  `exact` and `first-hitting` choose times of their own.
  * A mixture draws a fresh lambda for each sample and step, or one for each sample, as its model's
- * scope or the request says.  Hybrid: the last K steps use the teacher.
+ * scope or the request says; or none, zeros, where it has lambdas for fewer steps
+ * (diffusion_uses_lambda).  Hybrid: the last K steps use the teacher.
  *
  * A sample depends on the seed and on its own number, not on batch, first, count or the threads. */
 #ifndef DI4C_DIFFUSION_SAMPLER_SAMPLER_H

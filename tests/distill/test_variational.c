@@ -321,28 +321,6 @@ START_TEST(the_teachers_step_is_the_consistency_terms)
 }
 END_TEST
 
-/* ---- times ---- */
-
-/* The student, which notes the times that it is told. */
-typedef struct Watched {
-    Var *(*forward)(const Denoiser *d, Graph *g, const NetworkInput *in);
-    double t[B];
-    size_t count;
-} Watched;
-
-static Var *watched_forward(const Denoiser *d, Graph *g, const NetworkInput *in)
-{
-    Watched *w = d->self;
-
-    for (size_t i = 0; i < in->x->batch; i++, w->count++) {
-        ck_assert_uint_lt(w->count, B);
-        w->t[w->count] = in->t[i];
-    }
-    return w->forward(d, g, in);
-}
-
-/* A lambda a step: the first third of the batch at 1, the others each anywhere in a slice of
- * [t_min, 1] of its own. */
 START_TEST(the_consistency_term_has_its_weight)
 {
     Case c = case_of(LAMBDA_STEP, B);
@@ -380,6 +358,30 @@ START_TEST(the_teacher_moves_to_u_and_no_further)
 }
 END_TEST
 
+/* ---- what the student is told ---- */
+
+/* The student, which notes the times and lambdas that it is told. */
+typedef struct Watched {
+    Var *(*forward)(const Denoiser *d, Graph *g, const NetworkInput *in);
+    double t[B];
+    float lambda[B][L];
+    size_t count;
+} Watched;
+
+static Var *watched_forward(const Denoiser *d, Graph *g, const NetworkInput *in)
+{
+    Watched *w = d->self;
+
+    for (size_t i = 0; i < in->x->batch; i++, w->count++) {
+        ck_assert_uint_lt(w->count, B);
+        w->t[w->count] = in->t[i];
+        memcpy(w->lambda[w->count], in->lambda_var->value.data + i * L, sizeof w->lambda[0]);
+    }
+    return w->forward(d, g, in);
+}
+
+/* A lambda a step: the first third of the batch at 1, the others each anywhere in a slice of
+ * [t_min, 1] of its own. */
 START_TEST(times_go_by_the_place_in_the_batch)
 {
     enum { STEPS = 100, AT_ONE = B / 3, OTHERS = B - AT_ONE };
@@ -405,6 +407,34 @@ START_TEST(times_go_by_the_place_in_the_batch)
         }
     }
     ck_assert_double_eq_tol(within, 0.5, 6.0 * sqrt(1.0 / 12.0 / (STEPS * OTHERS)));
+    case_free(&c);
+}
+END_TEST
+
+/* Times below 1 are of steps of more than one: where those have no lambda, zeros stand for it. */
+START_TEST(no_lambda_is_told_as_zeros)
+{
+    Case c = case_with(_i == 0, LAMBDA_SAMPLE, B);
+    Watched w = {.forward = c.student.forward};
+    size_t later = 0;
+
+    c.student.forward = watched_forward;
+    c.student.self = &w;
+    for (size_t lambda_steps = 1; lambda_steps <= 4; lambda_steps += 3) {
+        c.student.lambda_steps = lambda_steps; /* of at most 4 */
+        w.count = 0;
+        run(&c, 5, 0);
+        ck_assert_uint_eq(w.count, B);
+        ck_assert(w.t[0] == 1.0 && w.lambda[0][0] != 0.0f && w.lambda[0][1] != 0.0f);
+        for (size_t b = 0; b < B; b++) {
+            if (w.t[b] == 1.0)
+                continue;
+            later++;
+            for (size_t l = 0; l < L; l++)
+                ck_assert((w.lambda[b][l] == 0.0f) == (lambda_steps == 1));
+        }
+    }
+    ck_assert_uint_gt(later, 0);
     case_free(&c);
 }
 END_TEST
@@ -471,6 +501,7 @@ Suite *variational_suite(void)
     tcase_add_test(tc, the_consistency_term_has_its_weight);
     tcase_add_test(tc, the_teacher_moves_to_u_and_no_further);
     tcase_add_test(tc, times_go_by_the_place_in_the_batch);
+    tcase_add_loop_test(tc, no_lambda_is_told_as_zeros, 0, 2);
     tcase_add_loop_test_raise_signal(tc, terms_of_a_teacher_need_one, SIGABRT, 0, 2);
     tcase_add_test(tc, broken_weights_end_the_step);
     tcase_add_test_raise_signal(tc, a_student_without_an_encoder, SIGABRT);

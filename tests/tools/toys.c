@@ -1,10 +1,19 @@
 /* Files and configurations small enough for tests. */
+#ifndef DI4C_PLAIN_C
+#define _POSIX_C_SOURCE 200809L /* chmod, getcwd */
+#endif
 #include "tests/tools/toys.h"
 #include "experiments/data/datasets.h"
 
 #include <check.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+
+#ifndef DI4C_PLAIN_C
+#include <sys/stat.h>
+#include <unistd.h>
+#endif
 
 #include "experiments/model/presets.h"
 #include "tensor/base/memory.h"
@@ -62,6 +71,24 @@ void toy_text(const char *path, const char *text)
 {
     toy_write(path, text, strlen(text));
 }
+
+#ifndef DI4C_PLAIN_C
+void toy_script(const char *path, const char *text)
+{
+    toy_text(path, text);
+    ck_assert_int_eq(chmod(path, 0755), 0);
+}
+
+void toy_program(const char *path)
+{
+    const char *program = getenv("DI4C_RUN_TESTS");
+    char text[1000], here[400];
+    ck_assert(program != NULL && getcwd(here, sizeof here) != NULL);
+    snprintf(text, sizeof text, "#!/bin/sh\nexec '%s%s%s' --program \"$@\"\n",
+             program[0] == '/' ? "" : here, program[0] == '/' ? "" : "/", program);
+    toy_script(path, text);
+}
+#endif
 
 char *toy_read(const char *path, size_t *count)
 {

@@ -24,6 +24,13 @@ void toy_text(const char *path, const char *text);
 char *toy_read(const char *path, size_t *count);
 bool toy_same(const char *a, const char *b); /* both there, with equal bytes */
 
+#ifndef DI4C_PLAIN_C
+/* A file that the system runs, such as a script of "#!/bin/sh"; and one that is the program di4c
+ * (this one), from whatever folder it is called. */
+void toy_script(const char *path, const char *text);
+void toy_program(const char *path);
+#endif
+
 /* Four idx files of `count` pictures side x side in the toy folder, train and test alike: label i
  * mod 3 shows as brightness.  Returns "mnist:FOLDER". */
 const char *toy_mnist(size_t count, size_t side, unsigned seed);

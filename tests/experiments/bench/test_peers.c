@@ -1,8 +1,5 @@
 /* experiments/bench/peers.sh with stand-ins for the measuring program and for Python: the table
  * that it makes of their times, and what it refuses. */
-#ifndef DI4C_PLAIN_C
-#define _POSIX_C_SOURCE 200809L /* chmod */
-#endif
 #include <check.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -12,8 +9,6 @@
 #include "tests/tools/toys.h"
 
 #ifndef DI4C_PLAIN_C
-#include <sys/stat.h>
-
 #define DIR "test-peers.tmp.d"
 
 /* Each call takes a second more than the last one: 1, 2, 3 have the median 2. */
@@ -33,18 +28,12 @@
     "*) echo '{\"seconds_median\": 3.0}' ;;\n"                                                     \
     "esac\n"
 
-static void stand_in(const char *name, const char *text)
-{
-    toy_text(toy(name), text);
-    ck_assert_int_eq(chmod(toy(name), 0755), 0);
-}
-
 static void set_up(void)
 {
     toys_set_up(DIR);
     toy("calls"), toy("out"), toy("err");
-    stand_in("bench", BENCH);
-    stand_in("python", PYTHON);
+    toy_script(toy("bench"), BENCH);
+    toy_script(toy("python"), PYTHON);
 }
 
 static int script(const char *before, const char *words)
@@ -101,7 +90,7 @@ START_TEST(wrong_use)
     has("err", "'0': expected a whole number from 1 on");
     ck_assert_int_ne(script("", "--fast yes"), 0);
     has("err", "peers.sh [options]");
-    stand_in("bench", "#!/bin/sh\nexit 1\n");
+    toy_script(toy("bench"), "#!/bin/sh\nexit 1\n");
     ck_assert_int_ne(script("", "--python " DIR "/none --only sample"), 0);
     has("err", "ours sample: no time came out");
     ck_assert_int_ne(script("", "--bench " DIR "/none"), 0);

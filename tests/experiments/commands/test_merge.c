@@ -1,17 +1,10 @@
 /* Shards joined again: the bytes of one run, whatever the cut; and shards that do not belong
  * together.
  */
-#ifndef DI4C_PLAIN_C
-#define _POSIX_C_SOURCE 200809L /* chmod */
-#endif
 #include <check.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
-#ifndef DI4C_PLAIN_C
-#include <sys/stat.h>
-#endif
 
 #include "tensor/base/memory.h"
 #include "tensor/system/platform.h"
@@ -260,12 +253,7 @@ static int script(const char *words)
 
 START_TEST(a_loop_of_processes_goes_on_after_a_stop)
 {
-    const char *program = getenv("DI4C_RUN_TESTS");
-    char text[500];
-    ck_assert_ptr_nonnull(program);
-    snprintf(text, sizeof text, "#!/bin/sh\nexec '%s' --program \"$@\"\n", program);
-    toy_text(toy("di4c"), text);
-    ck_assert_int_eq(chmod(toy("di4c"), 0755), 0);
+    toy_program(toy("di4c"));
     expect(SAMPLE "--out @all.npy", 0);
     /* no model of that name: nothing is made, and parts that are whole stay */
     ck_assert_int_ne(script(LOOP "/none.safetensors"), 0);

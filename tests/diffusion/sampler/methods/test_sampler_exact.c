@@ -45,6 +45,34 @@ START_TEST(exact_follows_the_master_equation)
 }
 END_TEST
 
+/* They make many calls, whatever the request's steps: a model that has lambdas for few steps gets
+ * none, and its samples are those of the product at lambda 0. */
+START_TEST(times_of_their_own_are_many_steps)
+{
+    enum { COUNT = 50 };
+    Process *p = world_process((size_t)_i, 3);
+    Formula f = {0.4, 0, NULL};
+    Denoiser d = formula_denoiser(&f, p, WORLD_D, 2), product = formula_denoiser(&f, p, WORLD_D, 0);
+    SamplerSettings settings = diffusion_sampler_defaults();
+    States one = states_alloc(COUNT, WORLD_D), other = states_alloc(COUNT, WORLD_D);
+    Error err;
+
+    settings.t_min = 0.05;
+    SampleRequest r = request_of("exact", &settings, &product, p);
+    ck_assert(diffusion_sample(&r, &one, &err));
+    r.model = &d;
+    d.lambda_scope = LAMBDA_SAMPLE;
+    for (d.lambda_steps = 0; d.lambda_steps <= 2; d.lambda_steps += 2) {
+        ck_assert(diffusion_sample(&r, &other, &err));
+        const bool same = memcmp(one.x, other.x, COUNT * WORLD_D * sizeof *one.x) == 0;
+        ck_assert(same == (d.lambda_steps > 0));
+    }
+    states_free(&one);
+    states_free(&other);
+    diffusion_process_destroy(p);
+}
+END_TEST
+
 enum { SURE_STATES = 3, SURE_RUNS = 20000 };
 static const double sure_end = 0.3;
 static size_t ends_seen[SURE_STATES];
@@ -220,6 +248,7 @@ Suite *sampler_exact_suite(void)
     tcase_set_timeout(laws, 120);
     tcase_set_timeout(sure, 60);
     tcase_add_loop_test(laws, exact_follows_the_master_equation, 0, 5);
+    tcase_add_loop_test(laws, times_of_their_own_are_many_steps, 0, 2);
     tcase_add_loop_test(sure, a_chain_that_knows_the_data_ends_in_the_posterior, 1, 5);
     tcase_add_test(laws, first_hitting_follows_the_master_equation);
     tcase_add_test(laws, first_times_have_their_law);

@@ -1,7 +1,7 @@
 #!/bin/sh
 # peers.sh [options]: the time of this program beside PyTorch's and onnxruntime's, as a table of ratios.
 #
-#   make bench && sh experiments/bench/peers.sh                some minutes, on a quiet machine
+#   make bench && sh experiments/bench/peers.sh                a quarter of an hour, on a quiet machine
 #   make bench && sh experiments/bench/peers.sh --small        tiny sizes, to see that it works
 #
 # --only LIST        of product-square,product-flat,unet-forward,unet-step,di4c-step,sample,transformer-step
@@ -57,6 +57,12 @@ done
 if [ -z "$torch" ]; then
     echo 'PyTorch is missing: apt-get install python3-torch, or pip install torch, and say --python FILE.' >&2
 fi
+case $torch in
+*'reference BLAS')
+    echo "$python: this PyTorch multiplies by the reference BLAS, some thirty times slower than it need be:" >&2
+    echo 'apt-get install libopenblas0 mends that.' >&2
+    [ -n "$small" ] || exit 1 ;;
+esac
 ort_by=
 if [ -n "$torch" ]; then
     if ort=$("$python" "$peers/ort.py" version 2> /dev/null); then

@@ -160,6 +160,16 @@ def work(name, small):
     return text_step(*((4, 32, 64, 1, 4, 65) if small else (32, 128, 192, 4, 4, 65))), False
 
 
+def version():
+    """PyTorch's version, and whether its products are those of the reference BLAS, which has no fast kernels."""
+    if "BLAS_INFO=generic" in torch.__config__.show():
+        with open("/proc/self/maps") as maps:
+            text = maps.read()
+            if not any(name in text for name in ("openblas", "blis", "mkl_rt", "atlas")):
+                return torch.__version__ + " with the reference BLAS"
+    return torch.__version__
+
+
 def main():
     a = argparse.ArgumentParser()
     a.add_argument("work", choices=["product-square", "product-flat", "unet-forward", "unet-step", "di4c-step", "sample",
@@ -172,7 +182,7 @@ def main():
     torch.set_num_threads(a.threads)
     torch.manual_seed(0)
     if a.work == "version":
-        print(torch.__version__)
+        print(version())
     elif a.work == "export":
         net, x, t = unet(a.small, 2 if a.small else 8)
         with torch.no_grad():

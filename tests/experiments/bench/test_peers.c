@@ -20,7 +20,7 @@
 #define PYTHON                                                                                     \
     "#!/bin/sh\n"                                                                                  \
     "case $*:$HAS_ORT in\n"                                                                        \
-    "*measure.py\\ version:*) echo 7.1 ;;\n"                                                       \
+    "*measure.py\\ version:*) echo 7.1$HOW ;;\n"                                                   \
     "*ort.py\\ version:yes) echo 8.2 ;;\n"                                                         \
     "*ort.py\\ version:*) exit 1 ;;\n"                                                             \
     "*export*) echo x > \"$3\" ;;\n"                                                               \
@@ -82,6 +82,21 @@ START_TEST(what_is_missing_is_said)
 }
 END_TEST
 
+/* Products without kernels of their own make no peer. */
+START_TEST(a_slow_peer_is_refused)
+{
+    static const char how[] = "HOW=' with the reference BLAS'";
+    static const char use[] = "--python " DIR "/python --only sample --rounds 1";
+    char small[100];
+    ck_assert_int_ne(script(how, use), 0);
+    has("err", "this PyTorch multiplies by the reference BLAS");
+    has("err", "apt-get install libopenblas0");
+    snprintf(small, sizeof small, "%s --small", use);
+    ck_assert_int_eq(script(how, small), 0);
+    has("out", "PyTorch 7.1 with the reference BLAS");
+}
+END_TEST
+
 START_TEST(wrong_use)
 {
     ck_assert_int_ne(script("", "--only unet"), 0);
@@ -108,6 +123,7 @@ Suite *peers_suite(void)
     tcase_add_checked_fixture(tc, set_up, toys_tear_down);
     tcase_add_test(tc, medians_and_ratios);
     tcase_add_test(tc, what_is_missing_is_said);
+    tcase_add_test(tc, a_slow_peer_is_refused);
     tcase_add_test(tc, wrong_use);
 #endif
     tcase_set_timeout(tc, 60);

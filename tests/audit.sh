@@ -12,6 +12,7 @@
 #           name with capitals stands for many (objective_NAME.c), but for pages: README.md, AUDIT.md,
 #           EXERCISES.md, GLOSSARY.md.  What is made under build/ is not looked for.
 #   calls   any name before a bracket in backticks, `name(...)`, is followed by one in the sources.
+#   links   ](FILE), ](FOLDER/) and ](FILE.md#HEADING) lead to what is there.
 # Every README.md of a folder with sources has a section "Reading order".
 # In distill/AUDIT.md:
 #   every function that a header of diffusion/ or distill/ declares stands in backticks;
@@ -152,6 +153,45 @@ fenced || /^    / { next }
 END { exit bad }
 END
 grep '\.md$' "$work/paths" > "$work/pages"
+
+# ---- links ----
+cat > "$work/links.awk" <<'END'
+function fault(text) { print "audit: " FILENAME ":" FNR ": " text; bad = 1 }
+# What a heading is called in a link: small letters, blanks as hyphens, nothing else but digits.
+function anchor(text) {
+    sub(/^#+ +/, "", text); text = tolower(text); gsub(/[^a-z0-9 _-]/, "", text); gsub(/ /, "-", text)
+    return text
+}
+function look_at(target,   from, at, heading, page) {
+    if (target ~ /^[a-z]+:/) return
+    at = index(target, "#")
+    heading = at ? substr(target, at + 1) : ""
+    page = at ? substr(target, 1, at - 1) : target
+    from = folder
+    while (page ~ /^\.\.\// && from != "") { sub(/^\.\.\//, "", page); sub(/[^\/]*\/$/, "", from) }
+    page = page == "" ? FILENAME : from page
+    if (!(page in path)) fault("](" target "): no such file or folder")
+    else if (heading != "" && !((page "#" heading) in headings)) fault("](" target "): no such heading")
+}
+what == "paths" { path[$0] = 1
+    for (at = 1; at <= length($0); at++) if (substr($0, at, 1) == "/") {
+        path[substr($0, 1, at)] = 1; path[substr($0, 1, at - 1)] = 1 }
+    next }
+FNR == 1 { fenced = 0; folder = FILENAME; if (!sub(/[^\/]*$/, "", folder)) folder = "" }
+/^ *```/ { fenced = !fenced; next }
+fenced || /^    / { next }
+what == "headings" { if (/^#/) headings[FILENAME "#" anchor($0)] = 1; next }
+{
+    rest = $0
+    while (match(rest, /\]\([^)]*\)/)) {
+        look_at(substr(rest, RSTART + 2, RLENGTH - 3)); rest = substr(rest, RSTART + RLENGTH)
+    }
+}
+END { exit bad }
+END
+# shellcheck disable=SC2046
+awk -f "$work/links.awk" what=paths "$work/paths" what=headings $(cat "$work/pages") \
+    what=links $(cat "$work/pages") || status=1
 xargs sh -c 'work=$1; shift
     awk -f "$work/pages.awk" what=words "$work/words" what=calls "$work/calls" \
         what=tests "$work/tests" what=paths "$work/paths" what=pages "$@"' sh "$work" < "$work/pages" || status=1

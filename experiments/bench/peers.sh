@@ -1,7 +1,7 @@
 #!/bin/sh
 # peers.sh [options]: the time of this program beside PyTorch's and onnxruntime's, as a table of ratios.
 #
-#   make bench && sh experiments/bench/peers.sh                a quarter of an hour, on a quiet machine
+#   make bench && sh experiments/bench/peers.sh                ten minutes, on a quiet machine
 #   make bench && sh experiments/bench/peers.sh --small        tiny sizes, to see that it works
 #
 # --only LIST        of product-square,product-flat,unet-forward,unet-step,di4c-step,sample,transformer-step

@@ -1,10 +1,11 @@
-# di4c: make [all|bench|demo|tour|deps|check|faults|fuzz|trust|lint|coverage|portability|install|uninstall|
+# di4c: make [all|bench|demo|tour|deps|check|faults|mutants|fuzz|trust|lint|coverage|portability|install|uninstall|
 #             dist|distcheck|clean]
 #
 #   make demo          build, then train and distil on built-in data (minutes)
 #   make tour          build and run the small programs of experiments/tour, in reading order
 #   make deps check    install Check if it is missing, then build and run the tests
 #   make faults        would a test notice? plants each fault of tests/faults.txt (minutes)
+#   make mutants       the same of FAULTS=200 small ones, drawn by SEED=1 (half an hour)
 #   make VARIANT=asan check      under the address and undefined-behaviour sanitizers
 #   make bench         build/bench, which times the kernels: build/bench --help
 #   make CC=tcc                  any C99 compiler; OpenMP and ISA flags are probed, not assumed
@@ -226,6 +227,12 @@ deps:
 faults: $(OUT)/run-tests$(EXE)
 	@CC="$(CC)" sh tests/faults.sh -j $(JOBS) -o $(OUT)
 
+# FAULTS small ones at places drawn by SEED.
+FAULTS = 200
+SEED = 1
+mutants: $(OUT)/run-tests$(EXE)
+	@CC="$(CC)" sh tests/mutate.sh -j $(JOBS) -n $(FAULTS) -s $(SEED) -o $(OUT)
+
 # Line coverage of the library by the tests (gcc and gcov).
 coverage:
 	$(MAKE) VARIANT=gcov check
@@ -305,7 +312,7 @@ distcheck: dist
 portability:
 	sh tests/portability.sh
 
-.PHONY: all bench demo tour check faults fuzz trust deps coverage lint install uninstall clean distclean \
+.PHONY: all bench demo tour check faults mutants fuzz trust deps coverage lint install uninstall clean distclean \
         dist distcheck portability
 .SECONDARY:
 -include $(LIB_OBJ:.o=.d) $(APP_OBJ:.o=.d) $(BENCH_OBJ:.o=.d) $(TEST_OBJ:.o=.d)

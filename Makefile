@@ -1,5 +1,5 @@
-# di4c: make [all|bench|demo|tour|deps|check|faults|mutants|fuzz|trust|lint|coverage|portability|install|uninstall|
-#             dist|distcheck|clean]
+# di4c: make [all|bench|demo|tour|deps|check|faults|mutants|fuzz|trust|lint|coverage|portability|install|
+#             uninstall|dist|distcheck|clean]
 #
 #   make demo          build, then train and distil on built-in data (minutes)
 #   make tour          build and run the small programs of experiments/tour, in reading order

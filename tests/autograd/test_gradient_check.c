@@ -99,6 +99,22 @@ START_TEST(harness_fails_wrong_backward)
 }
 END_TEST
 
+/* What rounding does to large gradients is small beside them. */
+START_TEST(errors_are_relative)
+{
+    GradientCheck check = {.function = square, .input_count = 1, .needs_grad = {true}};
+    double worst;
+    check.inputs[0] = numbers(1, 8, 3);
+    for (size_t i = 0; i < 8; i++)
+        check.inputs[0].data[i] *= 100.0f;
+    wrong = RIGHT;
+    ck_assert(ag_gradient_check(&check, &worst));
+    wrong = SLIGHTLY; /* 1 % of the largest, beside that and 0.1 */
+    ck_assert(!ag_gradient_check(&check, &worst));
+    ck_assert_double_eq_tol(worst, 0.01, 0.002);
+}
+END_TEST
+
 /* A softmax that hands nothing back: for upstream weights of one that is its true gradient, so only
  * other weights can tell. */
 static void no_backward(Var *v)
@@ -187,6 +203,7 @@ Suite *gradient_check_suite(void)
     tcase_add_checked_fixture(harness, setup, teardown);
     tcase_set_timeout(harness, 10);
     tcase_add_loop_test(harness, harness_fails_wrong_backward, 0, WRONGS);
+    tcase_add_test(harness, errors_are_relative);
     tcase_add_test(harness, harness_fails_wrong_formulas);
     tcase_add_test(harness, harness_leaves_inputs_alone);
     tcase_add_test(harness, harness_repeats);

@@ -162,6 +162,43 @@ START_TEST(wrong_shapes_abort)
 }
 END_TEST
 
+/* ---- shapes of results that are not those of the first input ---- */
+
+typedef struct Shape {
+    int rank;
+    size_t sizes[4];
+} Shape;
+
+static void has_shape(const Var *v, Shape want)
+{
+    bool same = v->value.rank == want.rank;
+    for (int i = 0; same && i < want.rank; i++)
+        same = v->value.shape[i] == want.sizes[i];
+    char text[TENSOR_TEXT];
+    ck_assert_msg(same, "%s: %s", v->op, tensor_text(&v->value, text));
+}
+
+START_TEST(shapes_of_results)
+{
+    g = ag_graph_create();
+    Var *picture = zeros(4, 2, 6, 9, 3), *matrix = zeros(2, SAMPLES, 3, 1, 1);
+    has_shape(ag_linear(zeros(3, 2, 5, 4, 1), zeros(2, 4, 7, 1, 1), NULL), (Shape){3, {2, 5, 7}});
+    has_shape(ag_conv3x3(picture, zeros(4, 3, 3, 3, 5), NULL, 1), (Shape){4, {2, 6, 9, 5}});
+    has_shape(ag_conv3x3(zeros(4, 2, 6, 8, 3), zeros(4, 3, 3, 3, 5), NULL, 2),
+              (Shape){4, {2, 3, 4, 5}});
+    has_shape(ag_concat(picture, zeros(4, 2, 6, 9, 2)), (Shape){4, {2, 6, 9, 5}});
+    has_shape(ag_slice(picture, 1, 2), (Shape){4, {2, 6, 9, 2}});
+    has_shape(ag_upsample2(picture), (Shape){4, {2, 12, 18, 3}});
+    has_shape(ag_max_pool2(picture), (Shape){4, {2, 3, 4, 3}});
+    has_shape(ag_mean_positions(picture), (Shape){2, {2, 3}});
+    has_shape(ag_sum(picture), (Shape){1, {1}});
+    has_shape(ag_mean(picture), (Shape){1, {1}});
+    has_shape(ag_cross_entropy(matrix, labels), (Shape){1, {1}});
+    has_shape(ag_reshape(picture, 2, (const size_t[]){12, 27}), (Shape){2, {12, 27}});
+    ag_graph_destroy(g);
+}
+END_TEST
+
 Suite *operation_shapes_suite(void)
 {
     Suite *s = suite_create("operation_shapes");
@@ -171,6 +208,7 @@ Suite *operation_shapes_suite(void)
     tcase_add_checked_fixture(tc, setup, teardown);
     tcase_set_timeout(tc, 10);
     tcase_add_loop_test_raise_signal(tc, wrong_shapes_abort, SIGABRT, 0, count);
+    tcase_add_test(tc, shapes_of_results);
     suite_add_tcase(s, tc);
     return s;
 }

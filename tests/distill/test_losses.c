@@ -280,6 +280,31 @@ START_TEST(terms_and_gradients)
 }
 END_TEST
 
+/* Likelihoods of many dimensions are no doubles: here e^-4254 and e^-254. */
+START_TEST(many_dimensions)
+{
+    enum { MANY = 2000 };
+    const double bad = -log1p(exp(2.0)), good = -log1p(exp(-2.0));
+    double got[5];
+    Di4cTerms terms = {got, got + 1, got + 2, got + 3, got + 4};
+    Case c;
+
+    case_with(&c, &diffusion_softmax, -1, 1, 2, 2, MANY, 2);
+    c.options.control_variates = false;
+    for (size_t d = 0; d < MANY; d++)
+        for (size_t s = 0; s < 2; s++) {
+            const float up = s == c.x0.x[d] ? 1.0f : -1.0f;
+            c.out[ST][2 * d + s] = -up; /* the first lambda says the other state */
+            c.out[ST][2 * (MANY + d) + s] = up;
+        }
+    Di4cInput in = input_of(&c);
+    distill_losses(&c.options, &c.head, &in, &terms, NULL, NULL);
+    ck_assert_double_eq_tol(got[1], -MANY * good + log(2.0), 1e-2);
+    ck_assert_double_lt(MANY * bad, -4000.0);
+    case_free(&c);
+}
+END_TEST
+
 START_TEST(data_weights)
 {
     static const double want[][3] = {{0.5, 1, 0.5}, {1, 1, 1}, {0.5, 1, 0.25}, {0, 0, 0}};
@@ -408,6 +433,7 @@ Suite *losses_suite(void)
     TCase *tc = tcase_create("losses");
 
     tcase_add_loop_test(tc, terms_and_gradients, 0, 2 * SHAPES);
+    tcase_add_test(tc, many_dimensions);
     tcase_add_test(tc, data_weights);
     tcase_add_test(tc, a_product_student_equal_to_its_teacher_has_loss_zero);
     tcase_add_test(tc, pictures_threads_and_accumulation);

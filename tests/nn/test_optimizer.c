@@ -118,6 +118,8 @@ START_TEST(plain_adam)
     for (size_t i = 0; i < 5; i++) {
         compare_run(c, sizes[i], 8, ONES);
     }
+    c.beta1 = 0.0; /* no memory of gradients */
+    compare_run(c, 100, 8, ONES);
 }
 END_TEST
 

@@ -40,10 +40,11 @@ END_TEST
 START_TEST(strings)
 {
     Json *j = parse("[\"\\\"\\\\\\/\\b\\f\\n\\r\\t\", \"\\u0041\\u00e9\\u20AC\\ud83d\\uDE00\","
-                    "\"\xc3\xa9\xe2\x82\xac\xf0\x9f\x98\x80\"]");
+                    "\"\xc3\xa9\xe2\x82\xac\xf0\x9f\x98\x80\", \"\\u09aF\\u90Af\"]");
     ck_assert_str_eq(j->items[0].string, "\"\\/\b\f\n\r\t");
     ck_assert_str_eq(j->items[1].string, "A\xc3\xa9\xe2\x82\xac\xf0\x9f\x98\x80");
     ck_assert_str_eq(j->items[2].string, "\xc3\xa9\xe2\x82\xac\xf0\x9f\x98\x80");
+    ck_assert_str_eq(j->items[3].string, "\xe0\xa6\xaf\xe9\x82\xaf"); /* all ends of the digits */
     json_free(j);
 }
 END_TEST

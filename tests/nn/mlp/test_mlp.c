@@ -96,6 +96,36 @@ START_TEST(initial_values_follow_the_seed)
 }
 END_TEST
 
+/* All layers begin with weights, but those that let lambda in; no two with the same. */
+START_TEST(layers_begin)
+{
+    MlpConfig c = tiny(1);
+    Network *net = create(&c);
+    float first[64];
+    size_t matrices = 0;
+
+    net->initialise(net, 1);
+    for (size_t i = 0; i < net->params.count; i++) {
+        const Param *p = net->params.items[i];
+        const size_t name = strlen(p->name);
+        if (p->value.rank < 2)
+            continue;
+        const bool zero = strncmp(p->name, "blocks.", 7) == 0 && name > 14 &&
+                          strcmp(p->name + name - 14, ".lambda.weight") == 0;
+        for (size_t k = 0; k < tensor_size(&p->value); k++)
+            ck_assert_msg((p->value.data[k] == 0.0f) == zero, "%s[%zu] is %g", p->name, k,
+                          (double)p->value.data[k]);
+        if (zero)
+            continue;
+        for (size_t k = 0; k < matrices; k++)
+            ck_assert_msg(first[k] != p->value.data[0], "%s begins as another", p->name);
+        first[matrices++] = p->value.data[0];
+    }
+    ck_assert_uint_eq(matrices, 6 + 3 * c.blocks + 1);
+    nn_network_destroy(net);
+}
+END_TEST
+
 /* DIMS dimensions that are always equal, x all mask, 16 lambdas: the mixture must leave the product
  * solution (DIMS log 2 nats) for one where lambda decides, from lambda layers of zero.  If each
  * lambda stands for one value, the loss is log 2, plus a little since 16 rarely split 8 to 8. */
@@ -237,6 +267,7 @@ Suite *mlp_suite(void)
     tcase_add_test(tc, blocks_of_a_gradient);
     tcase_add_test(tc, student_starts_as_teacher);
     tcase_add_test(tc, initial_values_follow_the_seed);
+    tcase_add_test(tc, layers_begin);
     tcase_add_test(tc, lambda_learns_a_correlation);
     tcase_add_test(tc, impossible_configurations);
     tcase_add_test_raise_signal(tc, missing_lambda_stops, SIGABRT);

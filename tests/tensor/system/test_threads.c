@@ -76,6 +76,7 @@ START_TEST(the_number_of_threads)
     threads_set(0);
     ck_assert_int_ge(threads_get(), 1);
 #ifdef _OPENMP
+    ck_assert_int_eq(threads_get(), omp_get_num_procs() < 256 ? omp_get_num_procs() : 256);
     threads_set(3);
     ck_assert_int_eq(threads_get(), 3);
     threads_set(1000);

@@ -5,8 +5,8 @@
  * those.  Then by the library's tape, then by differences (y(x + h) - y(x - h)) / 2h.
  *
  * Look for: b is in both products, and its gradient is the sum a + c.  The tape has no rule for
- * that; the two products add (+=) into the same place.  That line is all of reverse-mode
- * differentiation. */
+ * that; the two products add (+=) into the same place.  The two lines with += are the whole of
+ * reverse-mode differentiation. */
 #include <stdio.h>
 
 #include "autograd/operations.h"
@@ -43,7 +43,7 @@ static int add(int i, int j)
 static void backward(int y)
 {
     tape[y].grad = 1.0;
-    for (const Entry *e = &tape[y]; e->operation != 'x'; e--) {
+    for (const Entry *e = &tape[y]; e->operation != 'x'; e--) { /* inputs came first */
         Entry *left = &tape[e->left], *right = &tape[e->right];
         left->grad += e->grad * (e->operation == '*' ? right->value : 1.0);
         right->grad += e->grad * (e->operation == '*' ? left->value : 1.0);
@@ -97,4 +97,4 @@ int main(void)
                    (double)grad[i], difference(i));
     return 0;
 }
-/* Try: "=" in place of "+=" in backward.  y = a b + b b.  A third operation, sin. */
+/* Try: "=" in place of "+=" in backward.  y = a b + b b.  A third operation, sin, of one entry. */

@@ -5,8 +5,8 @@
  * b1), and logits h W2 + b2.  The loss is the cross entropy -log p(right answer), mean over the
  * four cases.
  *
- * Look for: a loss of log 2 = 0.69 nats at first (a coin says as much), then near 0; and in the
- * picture, p(1) > 1/2 on all of the square, the bend that the middle layer makes. */
+ * Look for: a loss near log 2 = 0.69 nats at first (a coin's; random weights are a little worse),
+ * then near 0; and in the picture two corners cut off, by the bends that the middle layer makes. */
 #include <math.h>
 #include <stdio.h>
 

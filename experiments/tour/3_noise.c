@@ -6,8 +6,8 @@
  *     q(x_t = j | x_0 = i) = P[i][j],   P = exp(B(t) R),   B(t) the integral of beta from 0 to t.
  *
  * Row i of a square says what has become of the value i; darker is likelier.  At t = 0 the matrix
- * is the identity.  At t = 1 all rows are equal: whatever the pixel was, it is forgotten, and what
- * is left is the law that sampling starts from.
+ * is the identity.  At t = 1 all rows are equal, or as good as equal: whatever the pixel was, it is
+ * forgotten, and what is left is the law that sampling starts from.
  *
  * Look for: uniform noise goes from any value to any other.  Birth-death noise goes to a neighbour,
  * so it blurs a grey before it forgets it.  Absorbing noise has one value more, the mask: it never
@@ -74,5 +74,6 @@ int main(void)
     }
     return 0;
 }
-/* Try: "gaussian" (see diffusion/process/gaussian.c for its constants).  Times near 0: what does
- * birth-death look like when at most one jump was made?  config.beta = SCHEDULE_COSINE. */
+/* Try: "gaussian", for 8 values with "rate_sigma" 1, "Q_sigma" 4 and "time_base" 0.1.  Times near
+ * 0: what does birth-death look like when at most one jump was made?  config.eps = 1e-3 with
+ * config.beta = SCHEDULE_COSINE: what is refused, and, with config.any_start = true, why? */

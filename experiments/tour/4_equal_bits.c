@@ -7,12 +7,12 @@
  *
  * Nothing is drawn here.  r is the law of x_t on all nine pairs, and a step maps it to
  *
- *     r'(y) = sum_x r(x) p^1(y^1 | x) p^2(y^2 | x),   p^d(y | x) = sum_a q(y | x^d, a) q(x_0^d = a
- * | x).
+ *     r'(y) = sum_x r(x) p^1(y^1 | x) p^2(y^2 | x),
+ *     p^d(v | x) = sum_a q(x_s^d = v | x^d, x_0^d = a) q(x_0^d = a | x).
  *
  * Look for: the share of unequal pairs.  Both bits are uncovered in the same one of N steps with
  * probability 1/N, and differ then half of the time: 1/(2N).  Ten times fewer errors cost ten times
- * more calls, however good the denoiser is. */
+ * more calls, though the denoiser knows all that a product can. */
 #include <stdio.h>
 #include <string.h>
 
@@ -83,5 +83,6 @@ int main(void)
     diffusion_process_destroy(noise);
     return 0;
 }
-/* Try: three equal bits.  Uniform noise in place of the mask (perfect_denoiser must then weigh what
- * it sees).  Bits that are equal in 9 of 10 pairs. */
+/* Try: three equal bits.  Bits that are equal in 9 of 10 pairs.  Uniform noise in place of the
+ * mask: two states, any pair at t = 1, and a perfect_denoiser that weighs what it sees by P[0->t],
+ * which is step->to_t (diffusion_transition_at). */

@@ -30,11 +30,14 @@ typedef struct Value {
 static Value value_of(double g, int N, int n)
 {
     const double J_named = D * log((1.0 - g) / K + g), J_other = D * log((1.0 - g) / K);
+    if (n == 0) /* all explain it alike, w = 1/N */
+        return (Value){.loss = -J_other, .carried = 0.0};
     const double ratio = exp(J_other - J_named); /* e^J of another lambda, in e^J_named */
     const double sum = n + (N - n) * ratio;
     const double named = 1.0 / sum, other = ratio / sum; /* w_i */
+    const double carried = other > 0.0 ? (N - n) * other * log(N * other) : 0.0;
     return (Value){.loss = -J_named - log(sum / N),
-                   .carried = n * named * log(N * named) + (N - n) * other * log(N * other)};
+                   .carried = carried + n * named * log(N * named)};
 }
 
 /* Mean over n ~ binomial(N, 1/K). */

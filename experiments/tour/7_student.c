@@ -97,4 +97,4 @@ int main(void)
         printf("%zu steps, right of 8: %d and %d\n", N, right(&teacher, N), right(&student, N));
     return 0;
 }
-/* Try: 1, 2 and 4 lambdas in training (di4c.lambdas).  control_variates = false. */
+/* Try: 1, 2 and 4 lambdas in training (di4c.lambdas).  di4c.loss.control_variates = false. */

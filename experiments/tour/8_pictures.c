@@ -97,4 +97,4 @@ int main(void)
     nn_network_destroy(net);
     return 0;
 }
-/* Try: N = 1.  The teacher's file: LAMBDAS 0, no prior, no encoder.  A lambda for each step. */
+/* Try: N = 1.  One lambda for all three; one for each step.  The teacher's file (exercise 8). */

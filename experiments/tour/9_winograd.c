@@ -13,7 +13,8 @@
  * layer, and with many channels each of the 16 entries becomes a matrix product.  The library has
  * the next larger square, F(4x4, 3x3): tensor/conv/winograd.c.
  *
- * Look for: the same four numbers three times. */
+ * Look for: the same four numbers three times, by 36 multiplications, by 16, and by the larger
+ * square, of whose 16 outputs the inner four are shown. */
 #include <stdio.h>
 
 #include "tensor/base/text.h"
@@ -67,6 +68,7 @@ static void library(double y[OUT * OUT], const double d[IN * IN], const double g
         x[i] = (float)d[i];
     for (size_t i = 0; i < TAPS * TAPS; i++)
         w[i] = (float)g[i];
+    tensor_conv_choose(CONV_WINOGRAD); /* of itself it would add up so small a picture directly */
     tensor_conv3x3(out, x, w, NULL, &shape);
     for (size_t i = 0; i < OUT; i++)
         for (size_t j = 0; j < OUT; j++)
@@ -82,12 +84,13 @@ int main(void)
     for (int i = 0; i < IN * IN; i++)
         d[i] = i * i % 11 - 5;
     for (int i = 0; i < TAPS * TAPS; i++)
-        g[i] = i * i % 7 - 3;
+        g[i] = i * i % 7 - 4;
     for (int way = 0; way < 3; way++) {
         ways[way](y, d, g);
         text_print(stdout, "%-20s %6.1f %6.1f %6.1f %6.1f\n", names[way], y[0], y[1], y[2], y[3]);
     }
     return 0;
 }
-/* Try: count the additions too.  F(4x4, 3x3) from tensor/conv/winograd_square.h.  Large entries in
- * d: which of the ways loses digits first in float? */
+/* Try: count the additions too.  F(4x4, 3x3): its matrices from tensor/conv/winograd_square.h, IN 6
+ * and OUT 4.  %.6f for %6.1f: which of the ways loses digits?  float for double, and d 1e8 times as
+ * large: which is the next to lose some? */

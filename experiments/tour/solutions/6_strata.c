@@ -14,6 +14,8 @@ enum { K = 64, D = 4, GAINS = 100 };
 static double loss(double g, int N, int n)
 {
     const double J_named = D * log((1.0 - g) / K + g), J_other = D * log((1.0 - g) / K);
+    if (n == 0)
+        return -J_other;
     return -J_named - log((n + (N - n) * exp(J_other - J_named)) / N);
 }
 

@@ -12,8 +12,9 @@
 #
 # Needs curl or wget (not with --from), one of sha256sum, shasum and openssl, and gzip; tar for cifar10.
 # What is there already stays; every file appears whole or not at all.
+case ${1-} in --help) sed -n '1d;/^#/!q;s/^#[ ]\{0,1\}//p' "$0"; exit ;; esac
 set -u
-usage() { sed -n '2,15s/^# \{0,1\}//p' "$0" >&2; exit 2; }
+usage() { sh "$0" --help >&2; exit 2; }
 fail() { echo "fetch-data.sh: $*" >&2; exit 1; }
 have() { command -v "$1" > /dev/null 2>&1; }
 

@@ -26,8 +26,9 @@
 # It measures 20 steps of each training and says how long all of it will take.  After a stop of any kind
 # the same command goes on; --seeds may grow, and what would change numbers that are there is refused.
 # The same seeds give the same RESULTS.md, to the last digit.
+case ${1-} in --help) sed -n '1d;/^#/!q;s/^#[ ]\{0,1\}//p' "$0"; exit ;; esac
 set -u
-usage() { sed -n '2,28s/^# \{0,1\}//p' "$0" >&2; exit 2; }
+usage() { sh "$0" --help >&2; exit 2; }
 wrong() { echo "reproduce.sh: $*" >&2; exit 2; }
 fail() { echo "reproduce.sh: $*" >&2; exit 1; }
 

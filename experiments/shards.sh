@@ -8,8 +8,9 @@
 # Each process has one thread, unless COMMAND says --threads.  The parts lie in OUT.parts, and go when
 # OUT is there.  After a stop of any kind the same command goes on with the parts that are missing;
 # another one is refused while they are there.
+case ${1-} in --help) sed -n '1d;/^#/!q;s/^#[ ]\{0,1\}//p' "$0"; exit ;; esac
 set -u
-[ $# -ge 5 ] || { sed -n '2,11s/^# \{0,1\}//p' "$0" >&2; exit 2; }
+[ $# -ge 5 ] || { sh "$0" --help >&2; exit 2; }
 parts=$1 jobs=$2 out=$3 program=$4 command=$5
 shift 5
 for number in "$parts" "$jobs"; do

@@ -1,6 +1,7 @@
 #!/bin/sh
 # completion.sh PROGRAM...: completion of di4c's commands, options, settings and presets for bash, made
 # from what PROGRAM says of itself.  PROGRAM may be several words ("qemu-aarch64 build/di4c").
+case ${1-} in --help) sed -n '1d;/^#/!q;s/^#[ ]\{0,1\}//p' "$0"; exit ;; esac
 set -eu
 [ $# -ge 1 ] || { echo "usage: completion.sh PROGRAM..." >&2; exit 2; }
 general=$("$@" --help) || { echo "completion.sh: $* --help fails" >&2; exit 1; }

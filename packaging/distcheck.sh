@@ -1,6 +1,7 @@
 #!/bin/sh
 # distcheck.sh TARBALL FOLDER: TARBALL, which holds FOLDER, builds and passes its tests in a place of its
 # own, where git finds no repository.
+case ${1-} in --help) sed -n '1d;/^#/!q;s/^#[ ]\{0,1\}//p' "$0"; exit ;; esac
 set -eu
 [ $# -eq 2 ] || { echo "usage: distcheck.sh TARBALL FOLDER" >&2; exit 2; }
 place=$(mktemp -d "${TMPDIR:-/tmp}/di4c-dist.XXXXXX")

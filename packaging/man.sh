@@ -1,6 +1,7 @@
 #!/bin/sh
 # man.sh VERSION PROGRAM...: the manual page di4c(1), made from what PROGRAM says of itself: its own
 # --help and that of every command.  PROGRAM may be several words ("qemu-aarch64 build/di4c").
+case ${1-} in --help) sed -n '1d;/^#/!q;s/^#[ ]\{0,1\}//p' "$0"; exit ;; esac
 set -eu
 [ $# -ge 2 ] || { echo "usage: man.sh VERSION PROGRAM..." >&2; exit 2; }
 version=$1

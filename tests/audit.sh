@@ -19,6 +19,7 @@
 #   every row that begins with a name in backticks is a fault of tests/faults.txt and the other way
 #   round, with the same file, suite and test; the fault's text occurs once in its file, in a function
 #   that the row names.
+case ${1-} in --help) sed -n '1d;/^#/!q;s/^#[ ]\{0,1\}//p' "$0"; exit ;; esac
 set -u
 cd "$(dirname "$0")/.." || exit 2
 work=$(mktemp -d "${TMPDIR:-/tmp}/di4c-audit.XXXXXX") || exit 2

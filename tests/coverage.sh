@@ -1,5 +1,6 @@
 #!/bin/sh
 # Line coverage per folder from a gcov build: coverage.sh BUILD FOLDER...
+case ${1-} in --help) sed -n '1d;/^#/!q;s/^#[ ]\{0,1\}//p' "$0"; exit ;; esac
 cd "$(dirname "$0")/.." || exit 2
 build=$1
 shift

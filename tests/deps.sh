@@ -1,7 +1,9 @@
 #!/bin/sh
 # Installs Check, the only thing the tests need beyond a C compiler and make.
 # usage: deps.sh CC; or deps.sh --probe CC, which only tells by its status whether Check is there
-[ "$1" = --probe ] && { probe=yes; shift; }
+case ${1-} in --help) sed -n '1d;/^#/!q;s/^#[ ]\{0,1\}//p' "$0"; exit ;; esac
+probe=no
+[ "${1-}" = --probe ] && { probe=yes; shift; }
 cc=${1:-cc}
 found() { # compiles into a folder of its own: some compilers unlink their output before writing it
     folder=$(mktemp -d) || exit 1

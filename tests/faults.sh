@@ -20,6 +20,7 @@
 #
 # A suite must pass without a fault first: one that fails anyway catches nothing.  CC and the
 # variables of make are those of the environment or of the make that calls this.
+case ${1-} in --help) sed -n '1d;/^#/!q;s/^#[ ]\{0,1\}//p' "$0"; exit ;; esac
 set -u
 cd "$(dirname "$0")/.." || exit 2
 jobs=2 out=build/release verbose=no

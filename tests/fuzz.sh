@@ -4,6 +4,7 @@
 # build/fuzz-corpus.  Prints a table; inputs on which a target stopped stay in build/fuzz-found, also
 # those of earlier runs, until someone removes them ("found"); the status is 1 where a target stopped
 # now.  Without a clang that has libFuzzer, the suite `fuzz` runs the corpus alone.
+case ${1-} in --help) sed -n '1d;/^#/!q;s/^#[ ]\{0,1\}//p' "$0"; exit ;; esac
 set -u
 seconds=${1:-60}
 [ $# -gt 0 ] && shift

@@ -2,6 +2,7 @@
 # install.sh [MAKE-ARGUMENT...]: installs into a folder of its own, looks at what is there, builds the
 # program packaging/outside against it with pkg-config, with the shared and with the static library, runs
 # both, uninstalls, and sees that nothing is left; and that nothing is made twice.
+case ${1-} in --help) sed -n '1d;/^#/!q;s/^#[ ]\{0,1\}//p' "$0"; exit ;; esac
 set -eu
 cd "$(dirname "$0")/.."
 make=${MAKE:-make} cc=${CC:-cc} own=$cc

@@ -4,6 +4,7 @@
 # of a run without a stop, byte for byte.  Then: full disks, limits of files, folders that cannot be
 # written, closed outputs, two runs with one output, and settings of threads.  A table of what was
 # seen; status 1 if anything is otherwise.
+case ${1-} in --help) sed -n '1d;/^#/!q;s/^#[ ]\{0,1\}//p' "$0"; exit ;; esac
 set -u
 program=${1:-build/di4c}
 kills=${2:-200}

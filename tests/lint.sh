@@ -8,6 +8,7 @@
 # -a: look again at all files; else only at those changed since they were looked at (build/lint has
 # what was found; a changed header does not count).  -t: clang-tidy, cppcheck or gcc alone.  FILE.c:
 # these alone.  A tool that is not here is passed over.
+case ${1-} in --help) sed -n '1d;/^#/!q;s/^#[ ]\{0,1\}//p' "$0"; exit ;; esac
 set -u
 out=build/lint
 # Off: which parameters may be mistaken for each other, and in which order the fields of a structure take

@@ -19,6 +19,7 @@
 # program is none and is not counted.  The order of suites: that of the file's own name, those of its room,
 # those of its folder, those of autograd for a file of tensor, golden; with -a the others.  faults.sh plants
 # chosen faults in the formulas instead.
+case ${1-} in --help) sed -n '1d;/^#/!q;s/^#[ ]\{0,1\}//p' "$0"; exit ;; esac
 set -u
 cd "$(dirname "$0")/.." || exit 2
 jobs=2 wanted=40 seed=1 out=build/release limit=1000000 all=no list='' survivors=''

@@ -11,6 +11,7 @@
 #   -t         build and run nothing: the table of what calls with -k found, and the reading of all files
 #
 # All rows but the last two are built with CONTRACT=off, and their weights must be the same bit for bit.
+case ${1-} in --help) sed -n '1d;/^#/!q;s/^#[ ]\{0,1\}//p' "$0"; exit ;; esac
 set -u
 make=${MAKE:-make} jobs=${JOBS:-1} out=build/portability
 # Numbers and memory, products and gradients, files of every kind, noise, heads and losses.

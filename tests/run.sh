@@ -2,6 +2,7 @@
 # run.sh RUN-TESTS [JOBS]: every suite in a process of its own, JOBS at a time; what a suite prints
 # is shown when it ends, and the last line counts all checks as Check does.  RUN, of the environment, is
 # what runs the program, as for make ("qemu-aarch64 -L ...").
+case ${1-} in --help) sed -n '1d;/^#/!q;s/^#[ ]\{0,1\}//p' "$0"; exit ;; esac
 set -u
 bin=$1 jobs=${2:-1}
 # The limits of the tests are for what hangs; a busy machine may take its time.

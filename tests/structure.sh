@@ -3,6 +3,7 @@
 # or to a room before it in the list; no two files need each other, not even by way of others; no
 # number depends on the locale; every parallel region says how many threads it takes, since a bare one
 # takes what the environment asks for.
+case ${1-} in --help) sed -n '1d;/^#/!q;s/^#[ ]\{0,1\}//p' "$0"; exit ;; esac
 cd "$(dirname "$0")/.." || exit 2
 cc=${CC:-cc}
 folders="tensor autograd nn diffusion distill experiments"

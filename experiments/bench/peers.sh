@@ -14,8 +14,9 @@
 # A cell is the median over the rounds of the medians of their calls; a ratio is a peer's time by this
 # program's, above 1 where this one is faster.  A peer that is missing is left out, with a line on how to
 # install it.  Networks and losses of the peers are in peers/: same sizes, random weights.
+case ${1-} in --help) sed -n '1d;/^#/!q;s/^#[ ]\{0,1\}//p' "$0"; exit ;; esac
 set -u
-usage() { sed -n '2,17s/^# \{0,1\}//p' "$0" >&2; exit 2; }
+usage() { sh "$0" --help >&2; exit 2; }
 fail() { echo "peers.sh: $*" >&2; exit 1; }
 all=product-square,product-flat,unet-forward,unet-step,di4c-step,sample,transformer-step
 only=$all threads=2 rounds=3 reps=3 bench=build/bench python= small=

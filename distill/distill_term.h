@@ -3,7 +3,7 @@
  *
  *   L = (1/B) sum_b sum_d KL( p^{psi,d}_{0|tm}(. | x_tm) || p^{th,d}_{0|tm}(. | x_tm; lambda_b) ),
  *
- * a bound on the divergence of the mixture ([Di4C] L_distill, one lambda a picture). */
+ * a bound on the divergence of the mixture ([Di4C] L_distil, one lambda a picture). */
 #ifndef DI4C_DISTILL_DISTILL_TERM_H
 #define DI4C_DISTILL_DISTILL_TERM_H
 

@@ -29,7 +29,7 @@ typedef enum Di4cPass {
     PASS_LAMBDA_T,
     PASS_LAMBDA_TM,
     PASS_LAMBDA_U,
-    PASS_STRATA, /* three children for the three lambdas */
+    PASS_STRATA, /* a child for each pass whose lambdas are stratified */
     PASS_TEACHER_X0,
     PASS_XU,
     PASS_X0U,

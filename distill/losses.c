@@ -6,7 +6,7 @@
  *    the two Kullback-Leibler sums against mbar, and the whole gradient but for one factor: with
  *    r_i(a) = p_i(a)/(N mbar(a)),
  *      dKL(P || mbar)/dlog p_i = -P(a) r_i(a),
- *      dC(x_k)/dlog p_i^d(a)   = [a = x_k^d] (share[k][i] - r_i(a)),
+ *      dC(x_k)/dlog p_i^d(a)   = [a = x_k^d] (share[i][k] - r_i(a)),
  *    so a target acts like a point mass to be subtracted from the laws P that pull at mbar, and
  *    only share is not known yet.
  * 2. combine: C(x_k) = log (1/N) sum_i exp(joint[i][k]) - marginal[k], and

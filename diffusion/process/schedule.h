@@ -49,7 +49,7 @@ double diffusion_schedule_rate(const Schedule *schedule, double t);
 /* B(s,t); infinite for s < t = 1 where beta(1) is. */
 double diffusion_schedule_integral(const Schedule *schedule, double s, double t);
 /* *keep = exp(-rate B(s,t)) and *leave = 1 - keep, both accurate to their last digits, rate > 0:
- * the share of a state that leaves at this rate. */
+ * the shares of a state that stay and that leave at this rate. */
 void diffusion_schedule_keep(const Schedule *schedule, double rate, double s, double t,
                              double *keep, double *leave);
 

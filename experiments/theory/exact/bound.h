@@ -4,9 +4,9 @@
  * p^th_{0|t}:
  *
  *   TV( r_0, E_{x ~ r_N} p^th_{0|1}(.|x) )
- *     <= sqrt(L_distill(t_1)/2) + sum_{n=1}^{N-1} sqrt(L_consis(t_n, t_{n+1})/2)
+ *     <= sqrt(L_distil(t_1)/2) + sum_{n=1}^{N-1} sqrt(L_consis(t_n, t_{n+1})/2)
  *
- *   L_distill(t_1)        = E_{x ~ r_1} KL( p^psi_{0|t_1}(.|x) || p^th_{0|t_1}(.|x) )
+ *   L_distil(t_1)        = E_{x ~ r_1} KL( p^psi_{0|t_1}(.|x) || p^th_{0|t_1}(.|x) )
  *   L_consis(t_n, t_n+1) = E_{x ~ r_n+1} KL( sum_y p^psi_{t_n|t_n+1}(y|x) p^th_{0|t_n}(.|y)
  *                                            || p^th_{0|t_n+1}(.|x) )
  *
@@ -36,7 +36,7 @@ const double *bound_teacher_law(const BoundChain *c);
 /* law (clean points): what the student puts out in one step, E_{x ~ r_N} p^th_{0|1}(.|x). */
 void bound_student_law(const BoundChain *c, const Denoiser *student, size_t lambdas, double *law);
 
-/* Returns the left side; terms (N): sqrt(L_distill(t_1)/2), then sqrt(L_consis(t_n, t_{n+1})/2) for
+/* Returns the left side; terms (N): sqrt(L_distil(t_1)/2), then sqrt(L_consis(t_n, t_{n+1})/2) for
  * n = 1..N-1.  Infinite where the student excludes what its target allows.  student: lambda_dims 1,
  * or 0 for a product model, which needs lambdas = 1 (checked). */
 double bound_measure(const BoundChain *c, const Denoiser *student, size_t lambdas, double *terms);

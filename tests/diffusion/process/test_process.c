@@ -114,8 +114,6 @@ START_TEST(generators_are_generators)
 }
 END_TEST
 
-/* The Gaussian's rates in the order of the published definition: first the jumps to the middle,
- * with halves of S rounded down, then every remaining pair by detailed balance. */
 /* The published code centres the prior at floor(S/2), the rates' end state at S/2. */
 START_TEST(gaussian_prior_of_odd_sizes)
 {
@@ -132,6 +130,8 @@ START_TEST(gaussian_prior_of_odd_sizes)
 }
 END_TEST
 
+/* The Gaussian's rates in the order of the published definition: first the jumps to the middle,
+ * with halves of S rounded down, then every remaining pair by detailed balance. */
 START_TEST(gaussian_rates_follow_their_definition)
 {
     static const size_t sizes[] = {2, 5, 8, 16};

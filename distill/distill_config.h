@@ -13,7 +13,7 @@ typedef struct DistillConfig {
     double tm_width;             /* tm = t_min + coin U(0,1) tm_width */
     double share_at_one;         /* share of the batch with t = 1 exactly: its first pictures */
     double eps;                  /* posterior's, 1e-9 */
-    bool stratified_lambda;      /* the N lambdas of a picture cut [0,1) evenly, in random order */
+    bool stratified_lambda; /* the N lambdas of a picture cut their law evenly, in random order */
 } DistillConfig;
 
 /* The published setting: that of [Di4C] (arXiv 2410.08709), and where its code says something else,

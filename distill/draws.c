@@ -2,6 +2,8 @@
 #include "distill/draws.h"
 
 #include <math.h>
+#include <stdint.h>
+#include <string.h>
 
 #include "diffusion/head/batch.h"
 #include "diffusion/posterior.h"
@@ -63,9 +65,9 @@ static void draw_small_times(const DistillConfig *config, Rng step, size_t image
         draws->tm[r] = distill_time(config->t_min, config->tm_width, &streams[r]);
 }
 
-/* Moves the lambdas of each picture into N equal slices of [0,1), one each, in an order of its own
- * for every lambda dimension. */
-static void stratify(double *lambda, size_t images, size_t N, size_t dims, Rng strata, Arena *arena)
+/* Moves the uniform numbers u (B N, dims) of each picture into N equal slices of [0,1), one each,
+ * in an order of its own for every dimension. */
+static void stratify(double *u, size_t images, size_t N, size_t dims, Rng strata, Arena *arena)
 {
     ArenaMark mark = arena_mark(arena);
     uint32_t *order = arena_alloc(arena, N, sizeof *order);
@@ -75,25 +77,42 @@ static void stratify(double *lambda, size_t images, size_t N, size_t dims, Rng s
             Rng rng = rng_child(rng_child(strata, b), k);
             rng_permutation(&rng, order, N);
             for (size_t i = 0; i < N; i++) {
-                double *at = &lambda[(b * N + i) * dims + k];
+                double *at = &u[(b * N + i) * dims + k];
                 *at = (order[i] + *at) / (double)N;
             }
         }
     arena_release(arena, mark);
 }
 
-/* (B N, lambda_dims); NULL for a product model. */
+/* (B N, lambda_dims); NULL for a product model.  Strata are of the law: of what its quantiles are
+ * taken at. */
 static double *draw_lambdas(const Denoiser *d, Rng step, Di4cPass pass, size_t images, size_t each,
                             bool stratified, Arena *arena)
 {
     if (d->lambda_dims == 0)
         return NULL;
-    double *lambda = arena_alloc(arena, images * each * d->lambda_dims, sizeof *lambda);
+    const size_t rows = images * each, dims = diffusion_lambda_uniforms(d);
+    double *lambda = arena_alloc(arena, rows * d->lambda_dims, sizeof *lambda);
+    double *u = arena_alloc(arena, rows * dims, sizeof *u);
     Rng *streams = distill_row_streams(arena, step, pass, images, each);
-    diffusion_draw_lambda(d, lambda, images * each, streams);
+    for (size_t r = 0; r < rows; r++)
+        for (size_t k = 0; k < dims; k++)
+            u[r * dims + k] = rng_uniform(&streams[r]);
     if (stratified)
-        stratify(lambda, images, each, d->lambda_dims,
-                 rng_child(rng_child(step, PASS_STRATA), (uint64_t)pass), arena);
+        stratify(u, images, each, dims, rng_child(rng_child(step, PASS_STRATA), (uint64_t)pass),
+                 arena);
+    for (size_t r = 0; r < rows; r++)
+        diffusion_lambda_of_uniforms(d, u + r * dims, lambda + r * d->lambda_dims);
+    return lambda;
+}
+
+/* The same of a teacher, whose steps are tiny: zeros where it has lambdas for few steps alone. */
+static double *draw_teacher_lambdas(const Denoiser *d, Rng step, Di4cPass pass, size_t images,
+                                    size_t each, bool stratified, Arena *arena)
+{
+    double *lambda = draw_lambdas(d, step, pass, images, each, stratified, arena);
+    if (lambda != NULL && !diffusion_uses_lambda(d, SIZE_MAX))
+        memset(lambda, 0, images * each * d->lambda_dims * sizeof *lambda);
     return lambda;
 }
 
@@ -131,9 +150,10 @@ Di4cDraws distill_first_draws(const DistillConfig *config, const Denoiser *teach
     draws.lambda_t = draw_lambdas(student, step, PASS_LAMBDA_T, B, N, strata, arena);
     draws.lambda_tm = draw_lambdas(student, step, PASS_LAMBDA_TM, B, M, strata, arena);
     draws.lambda_u = draw_lambdas(student, step, PASS_LAMBDA_U, B, N, strata, arena);
-    draws.teacher_lambda_t = draw_lambdas(teacher, step, PASS_TEACHER_LAMBDA_T, B, 1, false, arena);
+    draws.teacher_lambda_t =
+        draw_teacher_lambdas(teacher, step, PASS_TEACHER_LAMBDA_T, B, 1, false, arena);
     draws.teacher_lambda_tm =
-        draw_lambdas(teacher, step, PASS_TEACHER_LAMBDA_TM, B, M, strata, arena);
+        draw_teacher_lambdas(teacher, step, PASS_TEACHER_LAMBDA_TM, B, M, strata, arena);
     diffusion_draw_marginal(p, &draws.xt, x0, draws.t,
                             distill_picture_streams(arena, step, PASS_XT, B));
     States repeated = states_repeat(arena, x0, M);

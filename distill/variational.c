@@ -8,6 +8,7 @@
 #include "distill/variational.h"
 
 #include <math.h>
+#include <stdint.h>
 #include <string.h>
 
 #include "autograd/operations.h"
@@ -153,11 +154,14 @@ static void move_picture(size_t b, void *context)
 }
 
 /* (B, L) from the model's law; NULL for a product model. */
+/* For tiny steps: zeros where the model has lambdas for few steps alone, as a teacher may. */
 static double *draw_bound_lambdas(const VariationalStep *s, const Denoiser *d, BoundPass pass)
 {
     double *lambda = arena_alloc(s->work->arena, s->B * d->lambda_dims, sizeof *lambda);
 
     diffusion_draw_lambda(d, lambda, s->B, bound_streams(s, pass, s->B));
+    if (d->lambda_dims > 0 && !diffusion_uses_lambda(d, SIZE_MAX))
+        memset(lambda, 0, s->B * d->lambda_dims * sizeof *lambda);
     return d->lambda_dims > 0 ? lambda : NULL;
 }
 

@@ -254,10 +254,32 @@ START_TEST(draws_belong_to_their_picture)
 }
 END_TEST
 
-/* Slice of [0,1) that number k of row i of picture b lies in. */
-static int slice_of(const double *lambda, size_t b, size_t i, size_t k)
+/* A teacher that has lambdas for few steps has none for the tiny ones that it is asked for here. */
+START_TEST(a_teacher_of_few_steps_shows_none)
 {
-    return (int)(lambda[(b * N + i) * 2 + k] * N);
+    const Kind mixtures = {true, 2, 2, 0, 0};
+    Case c;
+
+    case_make(&c, &mixtures);
+    for (size_t few = 0; few <= 2; few += 2) {
+        c.teacher.lambda_steps = few;
+        const Di4cDraws draws = draws_of(&c, 3);
+        for (size_t i = 0; i < B * N * 2; i++) {
+            ck_assert((draws.teacher_lambda_tm[i] == 0.0) == (few > 0));
+            ck_assert(draws.lambda_t[i] != 0.0 && draws.lambda_tm[i] != 0.0);
+        }
+        for (size_t i = 0; i < B * 2; i++)
+            ck_assert((draws.teacher_lambda_t[i] == 0.0) == (few > 0));
+    }
+    case_free(&c);
+}
+END_TEST
+
+/* Slice of probability, of N, that number k of row i of picture b lies in. */
+static int slice_of(LambdaLaw law, const double *lambda, size_t b, size_t i, size_t k)
+{
+    const double x = lambda[(b * N + i) * 2 + k];
+    return (int)((law == LAMBDA_NORMAL ? 0.5 * erfc(-x / sqrt(2.0)) : x) * N);
 }
 
 enum { STRATA = 4 }; /* passes whose lambdas are drawn from strata */
@@ -266,11 +288,13 @@ enum { STRATA = 4 }; /* passes whose lambdas are drawn from strata */
 START_TEST(strata_hold_one_lambda_each)
 {
     const Kind mixtures = {true, 2, 2, 0, 0}; /* two lambda dimensions each */
+    const LambdaLaw law = _i == 0 ? LAMBDA_UNIFORM : LAMBDA_NORMAL;
     Case c;
     int orders = 0, dims_agree = 0, pictures_agree = 0, passes_agree[STRATA][STRATA] = {{0}};
 
     case_make(&c, &mixtures);
     c.config.stratified_lambda = true;
+    c.student.lambda_law = c.teacher.lambda_law = law;
     for (uint64_t step = 0; step < 50; step++) {
         Di4cDraws draws = draws_of(&c, step);
         const double *all[STRATA] = {draws.lambda_t, draws.lambda_tm, draws.lambda_u,
@@ -280,15 +304,16 @@ START_TEST(strata_hold_one_lambda_each)
                 for (size_t k = 0; k < 2; k++) {
                     int seen = 0;
                     for (size_t i = 0; i < N; i++)
-                        seen |= 1 << slice_of(all[w], b, i, k);
+                        seen |= 1 << slice_of(law, all[w], b, i, k);
                     ck_assert_int_eq(seen, (1 << N) - 1);
-                    orders |= 1 << slice_of(all[w], b, 0, k);
+                    orders |= 1 << slice_of(law, all[w], b, 0, k);
                 }
-        dims_agree += slice_of(all[0], 0, 0, 0) == slice_of(all[0], 0, 0, 1);
-        pictures_agree += slice_of(all[0], 0, 0, 0) == slice_of(all[0], 1, 0, 0);
+        dims_agree += slice_of(law, all[0], 0, 0, 0) == slice_of(law, all[0], 0, 0, 1);
+        pictures_agree += slice_of(law, all[0], 0, 0, 0) == slice_of(law, all[0], 1, 0, 0);
         for (int w = 0; w < STRATA; w++)
             for (int v = 0; v < w; v++)
-                passes_agree[w][v] += slice_of(all[w], 0, 0, 0) == slice_of(all[v], 0, 0, 0);
+                passes_agree[w][v] +=
+                    slice_of(law, all[w], 0, 0, 0) == slice_of(law, all[v], 0, 0, 0);
         arena_reset(c.work.arena);
     }
     ck_assert_int_eq(orders, (1 << N) - 1); /* the first lambda is not always in one slice */
@@ -671,7 +696,8 @@ Suite *distill_step_suite(void)
     tcase_add_test(tc, report_adds_up);
     tcase_add_test(tc, times_follow_their_laws);
     tcase_add_test(tc, draws_belong_to_their_picture);
-    tcase_add_test(tc, strata_hold_one_lambda_each);
+    tcase_add_test(tc, a_teacher_of_few_steps_shows_none);
+    tcase_add_loop_test(tc, strata_hold_one_lambda_each, 0, 2);
     tcase_add_test(tc, share_at_one);
     tcase_add_loop_test(tc, a_step_is_its_parts, 0, KINDS);
     tcase_add_test(tc, noised_pictures_belong_to_their_times);

@@ -332,6 +332,25 @@ START_TEST(the_consistency_term_has_its_weight)
 }
 END_TEST
 
+/* A student as teacher, whose lambdas are for few steps: in tiny ones their law is of no matter. */
+START_TEST(a_teacher_of_few_steps_shows_no_lambda)
+{
+    Case c = case_of(LAMBDA_STEP, B);
+    double loss[2][2];
+    c.teacher = c.student;
+    for (size_t few = 0; few < 2; few++)
+        for (size_t law = 0; law < 2; law++) {
+            c.teacher.lambda_steps = 2 * few;
+            c.teacher.lambda_law = law == 0 ? LAMBDA_NORMAL : LAMBDA_UNIFORM;
+            loss[few][law] = run(&c, 1, 0).loss;
+        }
+    ck_assert_double_ne(loss[0][0], loss[0][1]);
+    ck_assert_double_eq(loss[1][0], loss[1][1]);
+    ck_assert_double_ne(loss[1][0], loss[0][0]);
+    case_free(&c);
+}
+END_TEST
+
 /* The network says x for certain, whatever it is given. */
 static void be_sure_of(Network *net, size_t x)
 {
@@ -497,6 +516,7 @@ Suite *variational_suite(void)
     tcase_add_loop_test(tc, the_mean_is_the_bound_of_the_sampler, 0, 2);
     tcase_add_test(tc, chunk_changes_nothing);
     tcase_add_loop_test(tc, blocks_add_up, 0, 4);
+    tcase_add_test(tc, a_teacher_of_few_steps_shows_no_lambda);
     tcase_add_test(tc, the_teachers_step_is_the_consistency_terms);
     tcase_add_test(tc, the_consistency_term_has_its_weight);
     tcase_add_test(tc, the_teacher_moves_to_u_and_no_further);

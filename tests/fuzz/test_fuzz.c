@@ -11,9 +11,6 @@
 #include "tensor/system/platform.h"
 #include "tests/fuzz/fuzz.h"
 
-enum { BEGINNINGS = 10, CHANGES = 40 };
-static const char corpus[] = "tests/corpus/fuzz";
-
 static void quiet(void)
 {
     ck_assert_ptr_nonnull(freopen("test-fuzz.tmp.out", "w", stdout));
@@ -26,6 +23,10 @@ static void clean(void)
     remove("test-fuzz.tmp.out");
     remove("test-fuzz.tmp.err");
 }
+
+#ifndef DI4C_PLAIN_C /* which lists no folders */
+enum { BEGINNINGS = 10, CHANGES = 40 };
+static const char corpus[] = "tests/corpus/fuzz";
 
 static void run_variants(const FuzzTarget *target, const unsigned char *bytes, size_t count,
                          size_t number)
@@ -65,6 +66,7 @@ START_TEST(the_corpus_is_read_or_refused)
     platform_free_names(&names);
 }
 END_TEST
+#endif
 
 static void loses_memory(const uint8_t *bytes, size_t count)
 {
@@ -115,7 +117,7 @@ Suite *fuzz_suite(void)
         count++;
     tcase_set_timeout(files, 120);
     tcase_add_checked_fixture(files, quiet, clean);
-#ifndef DI4C_PLAIN_C /* which lists no folders */
+#ifndef DI4C_PLAIN_C
     tcase_add_loop_test(files, the_corpus_is_read_or_refused, 0, count);
 #endif
     suite_add_tcase(suite, files);

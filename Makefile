@@ -99,16 +99,19 @@ $(PROBE): Makefile
 	omp='int main(void) { int n = 0; _Pragma("omp parallel") n = omp_get_max_threads(); return n < 1; }'; \
 	look=$$runs; openmp=; \
 	if try "$$(printf '%s\n' '#include <omp.h>' "$$omp")" -fopenmp; then openmp=-fopenmp; fi; \
+	simd=; if try "$$empty" -fopenmp-simd; then simd=-fopenmp-simd; fi; \
 	depend=; if make_it "$$empty" -MMD -MP -c && [ -f $$probe.d ]; then depend='-MMD -MP'; fi; \
 	soname=; shared=; for f in -Wl,-soname, -Wl,-install_name, ; do \
 	  if [ -z "$$shared" ] && make_it 'int four(void) { return 4; }' -fPIC -shared $${f}libprobe.so.0; then \
 	    shared=yes; soname=$$f; fi; done; \
 	clean; \
-	printf '%s\n' "PROBED := $$flags" "PROBED_OPENMP := $$openmp" "DEPEND := $$depend" "RUNS := $$runs" \
-	  "EXE := $$exe" "SHARED := $$shared" "SONAME_FLAG := $$soname" > $@
+	printf '%s\n' "PROBED := $$flags" "PROBED_OPENMP := $${openmp:-$$simd}" "PROBED_SIMD := $$simd" \
+	  "DEPEND := $$depend" "RUNS := $$runs" "EXE := $$exe" "SHARED := $$shared" "SONAME_FLAG := $$soname" > $@
 
+# One thread, but loops are vectorised as they say: else gcc 12 adds up products in two ways, by their
+# number, and the bits of a row depend on the other rows.
 ifeq ($(OPENMP),no)
-PROBED_OPENMP :=
+PROBED_OPENMP := $(PROBED_SIMD)
 endif
 ifeq ($(PLAIN),yes)
 PLAIN_FLAG := -DDI4C_PLAIN_C
@@ -280,8 +283,8 @@ install: $(PROGRAM) $(OUT)/libdi4c.a $(if $(SHARED),$(OUT)/$(SHARED_LIB)) $(SAYS
 	install -m 644 $(OUT)/libdi4c.a "$(LIB)/libdi4c.a"
 	$(if $(SHARED),install -m 644 $(OUT)/$(SHARED_LIB) "$(LIB)/$(SHARED_LIB)")
 	$(if $(SHARED),ln -sf $(SHARED_LIB) "$(LIB)/libdi4c.so")
-	sed -e 's|@PREFIX@|$(PREFIX)|' -e 's|@VERSION@|$(VERSION)|' -e 's|@THREADS@|$(PROBED_OPENMP)|' \
-	  -e 's|@PUBLIC@|$(if $(SHARED),,$(PROBED_OPENMP))|' packaging/di4c.pc.in > "$(LIB)/pkgconfig/di4c.pc"
+	sed -e 's|@PREFIX@|$(PREFIX)|' -e 's|@VERSION@|$(VERSION)|' -e 's|@THREADS@|$(filter -fopenmp,$(PROBED_OPENMP))|' \
+	  -e 's|@PUBLIC@|$(if $(SHARED),,$(filter -fopenmp,$(PROBED_OPENMP)))|' packaging/di4c.pc.in > "$(LIB)/pkgconfig/di4c.pc"
 	for h in $(foreach f,$(FOLDERS),$(call sources,$(f),h)); do \
 	  install -d "$(INCLUDE)/$${h%/*}" && install -m 644 $$h "$(INCLUDE)/$$h" || exit 1; done
 	$(if $(SAYS),install -d "$(MAN)" "$(COMPLETIONS)")

@@ -113,6 +113,7 @@ $(PROBE): Makefile
 ifeq ($(OPENMP),no)
 PROBED_OPENMP := $(PROBED_SIMD)
 endif
+RUNTIME := $(filter -fopenmp,$(PROBED_OPENMP))
 ifeq ($(PLAIN),yes)
 PLAIN_FLAG := -DDI4C_PLAIN_C
 endif
@@ -283,8 +284,8 @@ install: $(PROGRAM) $(OUT)/libdi4c.a $(if $(SHARED),$(OUT)/$(SHARED_LIB)) $(SAYS
 	install -m 644 $(OUT)/libdi4c.a "$(LIB)/libdi4c.a"
 	$(if $(SHARED),install -m 644 $(OUT)/$(SHARED_LIB) "$(LIB)/$(SHARED_LIB)")
 	$(if $(SHARED),ln -sf $(SHARED_LIB) "$(LIB)/libdi4c.so")
-	sed -e 's|@PREFIX@|$(PREFIX)|' -e 's|@VERSION@|$(VERSION)|' -e 's|@THREADS@|$(filter -fopenmp,$(PROBED_OPENMP))|' \
-	  -e 's|@PUBLIC@|$(if $(SHARED),,$(filter -fopenmp,$(PROBED_OPENMP)))|' packaging/di4c.pc.in > "$(LIB)/pkgconfig/di4c.pc"
+	sed -e 's|@PREFIX@|$(PREFIX)|' -e 's|@VERSION@|$(VERSION)|' -e 's|@THREADS@|$(RUNTIME)|' \
+	  -e 's|@PUBLIC@|$(if $(SHARED),,$(RUNTIME))|' packaging/di4c.pc.in > "$(LIB)/pkgconfig/di4c.pc"
 	for h in $(foreach f,$(FOLDERS),$(call sources,$(f),h)); do \
 	  install -d "$(INCLUDE)/$${h%/*}" && install -m 644 $$h "$(INCLUDE)/$$h" || exit 1; done
 	$(if $(SAYS),install -d "$(MAN)" "$(COMPLETIONS)")
@@ -315,8 +316,8 @@ distcheck: dist
 portability:
 	sh tests/portability.sh
 
-.PHONY: all bench demo tour check faults mutants fuzz trust deps coverage lint install uninstall clean distclean \
-        dist distcheck portability
+.PHONY: all bench demo tour check faults mutants fuzz trust deps coverage lint install uninstall clean \
+        distclean dist distcheck portability
 .SECONDARY:
 -include $(LIB_OBJ:.o=.d) $(APP_OBJ:.o=.d) $(BENCH_OBJ:.o=.d) $(TEST_OBJ:.o=.d)
 -include $(TOUR_SRC:%.c=$(OUT)/%.d) $(PIC_OBJ:.o=.d)

@@ -1,7 +1,7 @@
 #!/bin/sh
 # run.sh RUN-TESTS [JOBS]: every suite in a process of its own, JOBS at a time; what a suite prints
-# is shown when it ends, and the last line counts all checks as Check does.  RUN, of the environment, is
-# what runs the program, as for make ("qemu-aarch64 -L ...").
+# is shown when it ends; then those that took longest, and a line that counts all checks as Check does.
+# RUN, of the environment, is what runs the program, as for make ("qemu-aarch64 -L ...").
 case ${1-} in --help) sed -n '1d;/^#/!q;s/^#[ ]\{0,1\}//p' "$0"; exit ;; esac
 set -u
 bin=$1 jobs=${2:-1}
@@ -22,7 +22,9 @@ suites=$($RUN "$bin" --list | tr -d '\r')
     for s in $slow; do printf '%s\n' "$suites" | grep -x "$s"; done
     for s in $suites; do case " $slow " in *" $s "*) ;; *) printf '%s\n' "$s" ;; esac; done
 } | xargs -P "$jobs" -I '{}' sh -c '
+    began=$(date +%s)
     $RUN "$1" "$3" > "$2/$3.txt" 2>&1 && echo 0 > "$2/$3.status" || echo 1 > "$2/$3.status"
+    echo "$(($(date +%s) - began)) s $3" > "$2/$3.seconds"
     cat "$2/$3.txt"' sh "$bin" "$out" '{}'
 
 failed=$(cat "$out"/*.status | grep -cv '^0$')
@@ -34,6 +36,7 @@ if [ "$failed" -gt 0 ]; then
         [ "$(cat "$out/$s.status" 2>/dev/null)" = 0 ] || { echo "  $s"; grep -E ':[FE]:' "$out/$s.txt"; }
     done
 fi
+echo "Slowest: $(cat "$out"/*.seconds | sort -rn | head -n 6 | paste -sd , - | sed 's/,/, /g')"
 cat "$out"/*.txt | awk '/^[0-9]+%: Checks: / { checks += $3; failures += $5; errors += $7 }
     END { printf "%d%%: Checks: %d, Failures: %d, Errors: %d\n",
           checks ? 100 * (checks - failures - errors) / checks : 0, checks, failures, errors }'

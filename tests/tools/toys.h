@@ -14,6 +14,8 @@
 /* Makes the empty folder `name` (removed again by toys_tear_down, with the files named by toy). */
 void toys_set_up(const char *name);
 void toys_tear_down(void);
+/* Makes a folder with those above it, or fails the test. */
+void toys_make_folder(const char *path);
 const char *toy_folder(void);
 /* "FOLDER/name"; lives as long as the test.  A file of that name is removed at the first call. */
 const char *toy(const char *name);

@@ -60,9 +60,8 @@ END_TEST
 /* The folder that the archive unpacks to, or the one around it; files of the outer come first. */
 START_TEST(the_archives_folder_is_found)
 {
-    Error err = {""};
     toy("cifar-10-batches-bin"); /* a folder: removed after the files */
-    ck_assert(platform_make_folder(FOLDER "/cifar-10-batches-bin", &err));
+    toys_make_folder(FOLDER "/cifar-10-batches-bin");
     toy("cifar-10-batches-bin/data_batch_1.bin");
     toy("cifar-10-batches-bin/test_batch.bin");
     ck_assert(!dataset_has_test(CIFAR));
@@ -89,7 +88,6 @@ END_TEST
 
 START_TEST(other_versions_are_named)
 {
-    Error err = {""};
     data_file(FOLDER "/cifar-10-python.tar.gz", "\x1F\x8B", 2);
     data_refused("cifar10:" FOLDER "/cifar-10-python.tar.gz", false, DATA_AS_IS, "python.tar.gz",
                  "expected the folder of the binary version");
@@ -98,7 +96,7 @@ START_TEST(other_versions_are_named)
                  "has the python version of CIFAR-10 (pickles), expected the binary version");
     data_refused(CIFAR, true, DATA_AS_IS, FOLDER, "cifar-10-binary.tar.gz");
     toy("cifar-10-batches-py");
-    ck_assert(platform_make_folder(FOLDER "/cifar-10-batches-py", &err));
+    toys_make_folder(FOLDER "/cifar-10-batches-py");
     ck_assert_int_eq(rename(toy("data_batch_1"), toy("cifar-10-batches-py/data_batch_1")), 0);
     data_refused(CIFAR, false, DATA_AS_IS, FOLDER, "has the python version of CIFAR-10");
 }

@@ -8,6 +8,7 @@
 
 #include "experiments/verify/verify.h"
 #include "tensor/system/platform.h"
+#include "tests/tools/toys.h"
 
 static const char dir[] = "test-verify.tmp";
 
@@ -75,9 +76,8 @@ static void write_array(const Reference *r)
 static void write_folder_of(const Reference r[ROLES], const char *left_out, const char *kind,
                             const char *more, const char *process)
 {
-    Error err;
     char name[60];
-    ck_assert(platform_make_folder(dir, &err));
+    toys_make_folder(dir);
     FILE *f = open_in("manifest.json");
     fprintf(f, "{\"arrays\": {");
     for (int i = 0; i < ROLES; i++)
@@ -273,8 +273,7 @@ END_TEST
 /* Nothing would look at it. */
 START_TEST(an_array_of_no_case_fails)
 {
-    Error err;
-    ck_assert(platform_make_folder(dir, &err));
+    toys_make_folder(dir);
     FILE *f = open_in("manifest.json");
     fputs("{\"arrays\": {\"a\": {}, \"b\": {}, \"c\": {}}, \"cases\": [{\"name\": \"u\", \"kind\": "
           "\"none\", \"arrays\": {\"x\": \"a\", \"y\": 3}}]}",
@@ -321,7 +320,7 @@ START_TEST(folders_without_a_manifest)
     size_t failed;
     ck_assert(!verify_run("no-such-folder", NULL, &failed, &err));
     ck_assert_msg(strstr(err.text, "no-such-folder/manifest.json") != NULL, "%s", err.text);
-    ck_assert(platform_make_folder(dir, &err));
+    toys_make_folder(dir);
     FILE *f = open_in("manifest.json");
     fputs("{\"cases\": []}", f);
     fclose(f);

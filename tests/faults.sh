@@ -66,18 +66,7 @@ done
 field() { if [ -f "$work/list/$1.$2" ]; then cat "$work/list/$1.$2"; fi; }
 
 # ---- a copy of the tree for each job, and a program without faults ----
-# The programs of the tour are no part of what is run here, so they are not linked again each time.
-build() { make -s OUT="$out" TOUR= "$out/run-tests"; }
-
-prepare() { # WORKER
-    copy=$work/$1
-    mkdir -p "$copy/$out" &&
-        cp -Rp Makefile tensor autograd nn diffusion distill experiments tests "$copy/" || return 1
-    if [ -d "$out" ]; then cp -Rp "$out/." "$copy/$out/" || return 1; fi
-    rm -rf "$copy/$out/tour"
-    (cd "$copy" && build) > "$work/$1.log" 2>&1 ||
-        { echo "faults: the tree does not build:" >&2; tail -n 5 "$work/$1.log" >&2; return 1; }
-}
+. tests/copies.sh
 
 # run_suite SUITE CASE: in the current folder; a loaded machine gets more time than Check's limit.
 run_suite() {

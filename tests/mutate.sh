@@ -124,16 +124,7 @@ count=$(wc -l < "$work/mutants" | tr -d ' ')
 [ "$jobs" -le "$count" ] || jobs=$count
 
 # ---- a copy of the tree for each job ----
-build() { make -s OUT="$out" TOUR= "$out/run-tests"; }
-prepare() { # WORKER
-    copy=$work/$1
-    mkdir -p "$copy/$out" &&
-        cp -Rp Makefile tensor autograd nn diffusion distill experiments tests "$copy/" || return 1
-    if [ -d "$out" ]; then cp -Rp "$out/." "$copy/$out/" || return 1; fi
-    rm -rf "$copy/$out/tour"
-    (cd "$copy" && build) > "$work/$1.log" 2>&1 ||
-        { echo "mutate: the tree does not build:" >&2; tail -n 5 "$work/$1.log" >&2; return 1; }
-}
+. tests/copies.sh
 
 # suites FILE.c: the nearest first.
 suites() {

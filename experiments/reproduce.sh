@@ -124,6 +124,10 @@ finish() {
 }
 stop() {
     trap '' HUP INT TERM
+    if [ "$child" = begun ]; then # within begin
+        child=${!:-}
+        [ "$child" != "$before" ] || child=
+    fi
     [ -z "$child" ] || { kill -TERM "$child" 2> /dev/null; wait "$child"; }
     echo "reproduce.sh: stopped; the same command goes on" >&2
     exit 130
@@ -140,10 +144,19 @@ else
     done
     ours=yes
 fi
-run() {
-    "$@" &
+# COMMAND: begun in the background.  It puts its own number into `running` before it works, and does not
+# work without this script: none that outlives a killed script is unknown to the next.
+begin() {
+    before=${!:-} child=begun
+    if [ -n "$ours" ]; then
+        sh -c 'echo "$1 $$" > running; kill -0 "$1" || exit 1; shift; exec "$@"' begin "$$" "$@" &
+    else
+        "$@" &
+    fi
     child=$!
-    [ -z "$ours" ] || echo "$$ $child" > running
+}
+run() {
+    begin "$@"
     wait "$child"
     status=$?
     child=
@@ -351,16 +364,12 @@ seconds_of() {
                 total = part[2] } }
         END { if (each == 0) exit 1; printf "%d\n", total * each + 1 }' "$1"
 }
-begin() {
-    "$@" 2> "$log" > "$log.out" &
-    child=$!
-    [ -z "$ours" ] || echo "$$ $child" > running
-}
+begin_logged() { begin "$@" 2> "$log" > "$log.out"; }
 # Trains until 20 steps are made: COMMAND [own options].
 try() {
     command=$1 log=$scratch/$1.log
     shift
-    training begin "$command" "$preset" "$scratch/$command.safetensors" 1 "$@"
+    training begin_logged "$command" "$preset" "$scratch/$command.safetensors" 1 "$@"
     while kill -0 "$child" 2> /dev/null; do
         made=$(sed -n 's/^.* \([0-9][0-9]*\)\/[0-9].*/\1/p' "$log" | tail -n 1)
         [ "${made:-0}" -lt 20 ] || kill -TERM "$child" 2> /dev/null

@@ -33,7 +33,7 @@ wanted=$(printf '%s\n' "$suites" | wc -l)
 if [ "$failed" -gt 0 ]; then
     echo 'Suites that failed:'
     for s in $suites; do
-        [ "$(cat "$out/$s.status" 2>/dev/null)" = 0 ] || { echo "  $s"; grep -E ':[FE]:' "$out/$s.txt"; }
+        [ "$(cat "$out/$s.status" 2>/dev/null)" = 0 ] || { echo "  $s"; awk '/:[FE]:/ { left = 12 } /:P:|^Running/ { left = 0 } left-- > 0' "$out/$s.txt"; }
     done
 fi
 echo "Slowest: $(cat "$out"/*.seconds | sort -rn | head -n 6 | paste -sd , - | sed 's/,/, /g')"

@@ -125,6 +125,19 @@ START_TEST(a_killed_run_goes_on)
 }
 END_TEST
 
+/* A program may outlive its killed script; the next run knows it by its number. */
+START_TEST(a_program_at_work_is_known)
+{
+    toy_script(DIR "/known", "#!/bin/sh\n"
+                             "case \" $(cat running) \" in *\" $$ \"*) ;;\n"
+                             "*) echo not known >&2; exit 1 ;; esac\n"
+                             "exec \"${0%known}di4c\" \"$@\"\n");
+    ck_assert_msg(script("glyphs --no-ablations --program " DIR "/known --threads 1 " TINY
+                         "--out " DIR "/d") == 0,
+                  "%s", said());
+}
+END_TEST
+
 START_TEST(what_it_will_do)
 {
     expect_said(ON "--dry-run --no-ablations --out " DIR "/c", 0, "seed-1-student");
@@ -195,6 +208,7 @@ Suite *reproduce_suite(void)
 #ifndef DI4C_PLAIN_C
     tcase_add_checked_fixture(tc, set_up, tear_down);
     tcase_add_test(tc, a_killed_run_goes_on);
+    tcase_add_test(tc, a_program_at_work_is_known);
     tcase_add_test(tc, what_it_will_do);
     tcase_add_test(tc, ablations_of_texts);
     tcase_add_test(tc, wrong_use);

@@ -24,6 +24,8 @@ typedef enum LambdaScope {
 typedef struct Denoiser Denoiser;
 struct Denoiser {
     Head head;
+    size_t width;       /* of a picture, whose dimension d = (y width + x) head.channels + c; 0: D
+                           in a row */
     size_t lambda_dims; /* 0: a product model */
     Network *net;       /* NULL for tables; not owned */
     /* -> B * diffusion_head_outputs(&head) numbers */

@@ -85,6 +85,11 @@ Rng sampler_stream(const SamplerBatch *b, uint64_t purpose, size_t i)
     return stream_of_call(b, purpose, i, b->call);
 }
 
+Rng sampler_stream_of_sample(const SamplerBatch *b, uint64_t purpose, size_t i)
+{
+    return stream_of_call(b, purpose, i, 0);
+}
+
 const Rng *sampler_streams(SamplerBatch *b, uint64_t purpose)
 {
     for (size_t i = 0; i < b->count; i++)

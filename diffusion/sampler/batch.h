@@ -14,7 +14,8 @@ enum {
     DRAW_XS,     /* posterior */
     DRAW_STRATA, /* order of stratified lambdas */
     DRAW_JUMPS,  /* where to: leaps, Euler, thinning, first-hitting, confidence */
-    DRAW_TIMES   /* when: samplers with own times */
+    DRAW_TIMES,  /* when: samplers with own times */
+    DRAW_ORDER   /* in which order a sample is unmasked: halton */
 };
 
 struct SamplerBatch {
@@ -48,6 +49,8 @@ void sampler_batch_free(SamplerBatch *b);
 size_t sampler_number(const SamplerBatch *b, size_t i);
 /* The stream of sample i of the batch. */
 Rng sampler_stream(const SamplerBatch *b, uint64_t purpose, size_t i);
+/* The same in every call. */
+Rng sampler_stream_of_sample(const SamplerBatch *b, uint64_t purpose, size_t i);
 /* Those of all samples (count). */
 const Rng *sampler_streams(SamplerBatch *b, uint64_t purpose);
 /* How long the model of this call keeps a lambda. */

@@ -9,7 +9,7 @@
 extern const SamplerClass diffusion_sampler_posterior, diffusion_sampler_tau_leaping,
     diffusion_sampler_predictor_corrector, diffusion_sampler_theta_trapezoidal,
     diffusion_sampler_euler, diffusion_sampler_exact, diffusion_sampler_first_hitting,
-    diffusion_sampler_confidence;
+    diffusion_sampler_confidence, diffusion_sampler_halton;
 
 static const SamplerClass *const table[] = {
     &diffusion_sampler_posterior,
@@ -20,6 +20,7 @@ static const SamplerClass *const table[] = {
     &diffusion_sampler_exact,
     &diffusion_sampler_first_hitting,
     &diffusion_sampler_confidence,
+    &diffusion_sampler_halton,
 };
 
 enum { SAMPLERS = sizeof table / sizeof table[0] };

@@ -39,7 +39,7 @@ typedef struct SamplerSettings {
     double corrector_size;  /* their length as a share of the move's; 0.5 */
     double corrector_entry; /* only at times <= this; 1 */
     double temperature;     /* confidence: of the Gumbel noise at t = 1, falling to 0 with t; 4.5 */
-    int schedule;           /* SamplerMasked: confidence */
+    int schedule;           /* SamplerMasked: confidence, halton */
 } SamplerSettings;
 
 SamplerSettings diffusion_sampler_defaults(void);

@@ -135,6 +135,7 @@ static bool complete(Model *m, Error *err)
                        .fix = c->fix,
                        .mask = m->process->mask};
     m->denoiser = diffusion_network_denoiser(m->net, &head);
+    m->denoiser.width = (size_t)c->width;
     m->denoiser.lambda_law = (LambdaLaw)c->lambda_law;
     m->denoiser.lambda_steps = (size_t)c->lambda_steps;
     m->denoiser.lambda_scope = c->lambda_scope == 1 ? LAMBDA_SAMPLE : LAMBDA_STEP;

@@ -3,41 +3,16 @@
  *
  *   confidence = log p^d(x_0^d | x) + temperature s G,  G = -log(-log U),
  *
- * so that floor(D share(s)) dimensions (of the D that are not given) stay masked at s, at least one
- * fewer than before and at least one until the last call, which draws all that are left. */
+ * so that as many stay masked at s as masked_left.h says; the last call draws all that are left. */
 #include <math.h>
 #include <stdlib.h>
 
-#include "diffusion/process/clock.h"
-#include "diffusion/sampler/batch.h"
-#include "tensor/base/constants.h"
+#include "diffusion/sampler/methods/masked_left.h"
 
 typedef struct Candidate {
     double confidence;
     size_t d;
 } Candidate;
-
-static size_t plan_confidence(const SamplerSettings *settings, double t, double s,
-                              SamplerCall *calls)
-{
-    (void)settings;
-    if (calls != NULL)
-        calls[0] = (SamplerCall){.part = PART_MOVE, .t = t, .s = s};
-    return 1;
-}
-
-static void open_confidence(SamplerStep *step, const SamplerCall *calls, size_t count)
-{
-    (void)step, (void)calls, (void)count;
-}
-
-/* Share of the dimensions that are masked at s. */
-static double share(const Process *p, int schedule, double s)
-{
-    if (schedule == MASKED_COSINE)
-        return sin(0.5 * PI * s);
-    return schedule == MASKED_LINEAR ? s : diffusion_process_clock(p, s);
-}
 
 /* Surest first; of equals, the first dimension. */
 static int compare(const void *a, const void *b)
@@ -69,16 +44,12 @@ static size_t list_masked(const SamplerBatch *b, size_t i, const uint16_t *x, Rn
 
 static void move_confidence_sample(const SamplerBatch *b, size_t i, uint16_t *x, Rng *rng)
 {
-    const Process *p = b->request->process;
-    size_t D = b->x.dims, S = p->states;
+    size_t D = b->x.dims, S = b->request->process->states;
     double *p0 = threads_scratch(SCRATCH_SAMPLER, S * sizeof *p0 + D * sizeof(Candidate));
     Candidate *list = (Candidate *)(void *)(p0 + S);
     size_t n = list_masked(b, i, x, rng, p0, list);
-    size_t stay = (size_t)((double)b->free * share(p, b->settings->schedule, b->now->s));
+    size_t stay = sampler_masked_left(b, n);
 
-    if (n < 2)
-        return;
-    stay = stay > n - 1 ? n - 1 : stay < 1 ? 1 : stay;
     qsort(list, n, sizeof *list, compare);
     for (size_t k = 0; k < n - stay; k++)
         x[list[k].d] = states_row(&b->x0, i)[list[k].d];
@@ -97,7 +68,7 @@ const SamplerClass diffusion_sampler_confidence = {
     .source = "MaskGIT, arXiv 2202.04200",
     .settings = "t_min last temperature schedule",
     .masks_only = true,
-    .plan = plan_confidence,
-    .open = open_confidence,
+    .plan = sampler_plan_one_move,
+    .open = sampler_open_nothing,
     .move = move_confidence,
 };

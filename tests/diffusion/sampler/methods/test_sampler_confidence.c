@@ -109,13 +109,14 @@ static Var *counting_forward(const Denoiser *d, Graph *g, const NetworkInput *in
     return ag_constant(g, out);
 }
 
+/* Of both samplers that have one. */
 START_TEST(masks_follow_the_schedule)
 {
     Process *p = world_process(0, S);
     Denoiser d = {.head = {&diffusion_softmax, WIDE, 2, 1, false, MASK},
                   .forward = counting_forward};
     SamplerSettings s = diffusion_sampler_defaults();
-    SampleRequest r = {.sampler = diffusion_sampler_find("confidence", NULL),
+    SampleRequest r = {.sampler = diffusion_sampler_find(_i < 3 ? "confidence" : "halton", NULL),
                        .settings = &s,
                        .model = &d,
                        .process = p,
@@ -123,12 +124,12 @@ START_TEST(masks_follow_the_schedule)
                        .batch = 4};
     States out = states_alloc(3, WIDE);
 
-    s.schedule = _i;
+    s.schedule = _i % 3;
     ck_assert(diffusion_sample(&r, &out, NULL));
     ck_assert_uint_eq(calls, CALLS);
     for (size_t n = 0; n < CALLS; n++) {
         double t = 1.0 - (double)n / CALLS;
-        double share = _i == MASKED_COSINE ? cos(1.5707963267948966 * (1.0 - t)) : t;
+        double share = _i % 3 == MASKED_COSINE ? cos(1.5707963267948966 * (1.0 - t)) : t;
         ck_assert_uint_eq(seen[n], (size_t)(WIDE * share + 1e-9));
     }
     for (size_t i = 0; i < 3 * WIDE; i++)
@@ -169,7 +170,7 @@ Suite *sampler_confidence_suite(void)
 
     tcase_set_timeout(tc, 60);
     tcase_add_loop_test(tc, samples_follow_the_enumerated_law, 0, 2);
-    tcase_add_loop_test(tc, masks_follow_the_schedule, 0, 3);
+    tcase_add_loop_test(tc, masks_follow_the_schedule, 0, 6);
     tcase_add_test(tc, few_dimensions_are_spread_over_the_steps);
     suite_add_tcase(suite, tc);
     return suite;

@@ -97,6 +97,7 @@ START_TEST(files_come_back_as_they_were)
     ck_assert_mem_eq(back->net->params.values, m->net->params.values,
                      m->net->params.total * sizeof(float));
     ck_assert_uint_eq(back->denoiser.lambda_dims, role == ROLE_STUDENT ? 1 : 0);
+    ck_assert_uint_eq(back->denoiser.width, 6);
     ck_assert_ptr_null(back->net->params.grads);
     save(back, NULL, toy("b.safetensors"));
     ck_assert(toy_same(toy("a.safetensors"), toy("b.safetensors")));

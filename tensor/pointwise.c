@@ -122,7 +122,7 @@ static void gelu_backward_range(const Terms *t, size_t first, size_t last)
     for (size_t i = first; i < last; i++) {
         float square = x[i] * x[i];
         float size = fast_select(x[i] < 0.0f, -x[i], x[i]);
-        float e = fast_exp(-GELU_LINEAR * size * (1.0f + GELU_CUBE * square));
+        float e = fast_exp_falling(-GELU_LINEAR * size * (1.0f + GELU_CUBE * square));
         float r = 1.0f / (1.0f + e);
         float s = fast_select(x[i] < 0.0f, e * r, r);
         float slope = GELU_LINEAR * (1.0f + 3.0f * GELU_CUBE * square);

@@ -58,12 +58,12 @@ static double exp_row(float *y, const float *x, float top, size_t c)
         if (count == LANES) {
 #pragma omp simd
             for (size_t j = 0; j < LANES; j++) {
-                term[j] = fast_exp(x[i + j] - top);
+                term[j] = fast_exp_falling(x[i + j] - top);
                 lane[j] += term[j];
             }
         } else {
             for (size_t j = 0; j < count; j++) {
-                term[j] = fast_exp(x[i + j] - top);
+                term[j] = fast_exp_falling(x[i + j] - top);
                 lane[j] += term[j];
             }
         }
@@ -89,7 +89,7 @@ static RowSum narrow_row(float *y, const float *x, size_t c)
     if (!(row.top > -INFINITY))
         row.top = row_max(x, c); /* NaN, or only -inf */
     for (size_t j = 0; j < c; j++) {
-        float term = fast_exp(x[j] - row.top);
+        float term = fast_exp_falling(x[j] - row.top);
         row.sum += term;
         if (y != NULL)
             y[j] = term;
@@ -133,13 +133,13 @@ static double exp_piece(float *y, const float *x, float top, float scale, size_t
     for (; i + LANES <= c; i += LANES) {
 #pragma omp simd
         for (size_t j = 0; j < LANES; j++) {
-            const float term = fast_exp(scale * (x[i + j] - top));
+            const float term = fast_exp_falling(scale * (x[i + j] - top));
             y[i + j] = term;
             lane[j] += term;
         }
     }
     for (size_t j = 0; i + j < c; j++) {
-        y[i + j] = fast_exp(scale * (x[i + j] - top));
+        y[i + j] = fast_exp_falling(scale * (x[i + j] - top));
         lane[j] += y[i + j];
     }
     for (size_t j = 0; j < LANES; j++)

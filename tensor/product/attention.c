@@ -189,7 +189,7 @@ static void score_rows(float *restrict e, float *restrict ds, const float *top, 
         const float most = top[i], level = d[i];
 #pragma omp simd
         for (size_t j = 0; j < n; j++) {
-            const float term = fast_exp(scale * (e[j] - most));
+            const float term = fast_exp_falling(scale * (e[j] - most));
             e[j] = term;
             ds[j] = scale * term * (ds[j] - level);
         }

@@ -84,9 +84,18 @@ START_TEST(errors_in_last_places)
 {
     ck_assert_double_le(worst_ulp(fast_exp, exp, -87.0f, 88.0f, 2003), 1.0);
     ck_assert_double_le(worst_ulp(fast_exp, exp, 88.0f, 88.72f, 101), 1.0);
+    ck_assert_double_le(worst_ulp(fast_exp_falling, exp, -87.3f, 0.0f, 2003), 1.0);
     ck_assert_double_le(worst_ulp(fast_log, log, 1.17549435e-38f, 3.4e38f, 2003), 1.0);
     ck_assert_double_le(worst_ulp(fast_sigmoid, d_sigmoid, -87.0f, 87.0f, 2003), 3.0);
     ck_assert_double_le(worst_ulp(fast_tanh, tanh, -20.0f, 20.0f, 2003), 2.0);
+}
+END_TEST
+
+START_TEST(falling_exponentials_are_exponentials)
+{
+    for (float x = -87.0f; x <= 0.0f; x += 0.00109863281f)
+        if (fast_exp_falling(x) != fast_exp(x))
+            ck_abort_msg("exp(%.9g) = %.9g, falling %.9g", x, fast_exp(x), fast_exp_falling(x));
 }
 END_TEST
 
@@ -95,6 +104,9 @@ START_TEST(special_values)
     ck_assert(fast_exp(0.0f) == 1.0f && fast_exp(-0.0f) == 1.0f);
     ck_assert(fast_exp(-INFINITY) == 0.0f && fast_exp(-105.0f) == 0.0f);
     ck_assert(fast_exp(INFINITY) == INFINITY && fast_exp(88.73f) == INFINITY);
+    ck_assert(fast_exp_falling(0.0f) == 1.0f && fast_exp_falling(-0.0f) == 1.0f);
+    ck_assert(fast_exp_falling(-87.7f) == 0.0f && fast_exp_falling(-INFINITY) == 0.0f);
+    ck_assert(isnan(fast_exp_falling(NAN)));
     ck_assert(isnan(fast_exp(NAN)) && isnan(fast_log(NAN)) && isnan(fast_tanh(NAN)));
     ck_assert(isnan(fast_sigmoid(NAN)) && isnan(fast_log(-1.0f)) && isnan(fast_log(-INFINITY)));
     ck_assert(fast_log(0.0f) == -INFINITY && fast_log(-0.0f) == -INFINITY);
@@ -468,6 +480,7 @@ Suite *pointwise_suite(void)
 
     tcase_set_timeout(inlines, 60);
     tcase_add_test(inlines, errors_in_last_places);
+    tcase_add_test(inlines, falling_exponentials_are_exponentials);
     tcase_add_test(inlines, special_values);
     suite_add_tcase(suite, inlines);
 

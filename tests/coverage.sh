@@ -16,8 +16,6 @@ for folder in "$@"; do
     find "$build/$folder" -name '*.gcno' | sort | xargs gcov -n -b 2>/dev/null |
         awk -v folder="$folder" -v all="$all" '
             /^File / { file = $2; gsub(/\047/, "", file); ours = index(file, folder "/") == 1 }
-            # After the last file gcov adds up, branches not among it.
-            /^$/ { ours = 0 }
             /^(Lines executed|Taken at least once):/ && ours {
                 split($0, part, /[:% ]+/)
                 of = $NF; percent = part[$1 == "Lines" ? 3 : 5]
@@ -28,6 +26,8 @@ for folder in "$@"; do
                     of_branches[n] = of; branches[n] = percent; ways += of; went += percent * of / 100
                 }
             }
+            # After the last file gcov adds up all lines.
+            /^(Calls executed|No calls|$)/ { ours = 0 }
             END {
                 printf "%-10s lines %6.2f %% of %5d, branches %6.2f %% of %5d\n", folder,
                     100 * hit / total, total, 100 * went / ways, ways

@@ -67,7 +67,10 @@ case $tools in
 *) echo "lint: -t $tools: expected clang-tidy, cppcheck or gcc" >&2; exit 2 ;;
 esac
 mkdir -p "$out"
-list=$out/files.txt
+# Of this run alone: another may look with another tool.
+list=$out/files.$$.txt
+trap 'rm -f "$list"' EXIT
+trap 'exit 2' HUP INT TERM
 if [ $# -gt 0 ]; then
     whole=
     printf '%s\n' "$@" > "$list"

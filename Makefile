@@ -44,7 +44,7 @@ OPT_release := -O3 -fno-math-errno $(if $(filter off,$(CONTRACT)),,-ffp-contract
 OPT_debug := -O1 -g -DDI4C_POISON
 OPT_asan := -O1 -g -DDI4C_POISON -fsanitize=address,undefined -fno-sanitize-recover=all \
             -fno-omit-frame-pointer
-OPT_gcov := -O1 -g --coverage
+OPT_gcov := -O1 -g --coverage -DDI4C_COVERAGE
 OPT_fuzz := -O1 -gline-tables-only -DDI4C_POISON -fsanitize=fuzzer-no-link,address,undefined \
             -fno-sanitize-recover=all -fno-omit-frame-pointer
 ifeq ($(OPT_$(VARIANT)),)
@@ -237,7 +237,7 @@ SEED = 1
 mutants: $(OUT)/run-tests$(EXE)
 	@CC="$(CC)" sh tests/mutate.sh -j $(JOBS) -n $(FAULTS) -s $(SEED) -o $(OUT)
 
-# Line coverage of the library by the tests (gcc and gcov).
+# Coverage of the lines and branches of the library by the tests (gcc and gcov).
 coverage:
 	$(MAKE) VARIANT=gcov check
 	@sh tests/coverage.sh build/gcov $(FOLDERS)

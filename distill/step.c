@@ -52,11 +52,10 @@ static DistillStep step_of(const DistillConfig *config, const Denoiser *teacher,
                            const Denoiser *student, const States *x0, const Di4cDraws *draws,
                            const Workspace *work)
 {
+    check_pair(teacher, student, x0);
     Arena *arena = work->arena;
     size_t B = x0->batch, N = config->lambdas, M = draws->xtm.batch / B;
     size_t outputs = diffusion_head_outputs(&student->head);
-
-    check_pair(teacher, student, x0);
     return (DistillStep){.config = config,
                          .teacher = teacher,
                          .student = student,

@@ -25,15 +25,15 @@ look() {
     case $tool in
     clang-tidy)
         clang-tidy --quiet --checks="$checks" "$file" -- \
-            -std=c99 -I. -DDI4C_VERSION='"0"' $LINT_OPENMP ;;
+            -std=c99 -I. -DDI4C_VERSION='"0"' -DTOUR='"tour"' $LINT_OPENMP ;;
     cppcheck)
         cppcheck --quiet --std=c99 --language=c --enable=warning,portability,performance \
             --library=posix --suppress=missingInclude --suppress=missingIncludeSystem -I. \
-            '-DDI4C_VERSION="0"' -D__GNUC__=12 -D__x86_64__=1 \
+            '-DDI4C_VERSION="0"' '-DTOUR="tour"' -D__GNUC__=12 -D__x86_64__=1 \
             --template='{file}:{line}: warning: {message} [cppcheck-{id}]' "$file" ;;
     gcc)
         gcc -std=c99 -O1 -fanalyzer -fdiagnostics-plain-output -Wno-unknown-pragmas -I. \
-            '-DDI4C_VERSION="0"' -c -o "$log.o" "$file" ;;
+            '-DDI4C_VERSION="0"' '-DTOUR="tour"' -c -o "$log.o" "$file" ;;
     esac > "$log.said" 2>&1
     status=$?
     sed -n -e "s|^$PWD/||" -e 's|^\./||' \
@@ -67,7 +67,10 @@ case $tools in
 *) echo "lint: -t $tools: expected clang-tidy, cppcheck or gcc" >&2; exit 2 ;;
 esac
 mkdir -p "$out"
-list=$out/files.txt
+# Of this run alone: another may look with another tool.
+list=$out/files.$$.txt
+trap 'rm -f "$list"' EXIT
+trap 'exit 2' HUP INT TERM
 if [ $# -gt 0 ]; then
     whole=
     printf '%s\n' "$@" > "$list"

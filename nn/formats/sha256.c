@@ -40,7 +40,7 @@ static void add_block(uint32_t state[8], const unsigned char *block)
     uint32_t e = state[4], f = state[5], g = state[6], h = state[7];
     uint32_t w[64];
     for (int i = 0; i < 16; i++)
-        w[i] = (uint32_t)big_endian(block + 4 * i, 4);
+        w[i] = (uint32_t)big_endian(block + (size_t)4 * i, 4);
     for (int i = 16; i < 64; i++) {
         uint32_t s0 = rotate(w[i - 15], 7) ^ rotate(w[i - 15], 18) ^ w[i - 15] >> 3;
         uint32_t s1 = rotate(w[i - 2], 17) ^ rotate(w[i - 2], 19) ^ w[i - 2] >> 10;

@@ -459,9 +459,39 @@ static void reshape_to_another_size(void)
     ag_reshape(ag_constant(g, vector(numbers, 2)), 1, shape);
 }
 
+static void result_of_no_inputs(void)
+{
+    Var *x = ag_constant(g, vector(numbers, 2));
+    ag_new_var("none", 1, x->value.shape, NULL, 0, &x);
+}
+
+static void result_without_its_first_input(void)
+{
+    Var *x = ag_constant(g, vector(numbers, 2)), *inputs[] = {NULL, x};
+    ag_new_var("headless", 1, x->value.shape, NULL, 2, inputs);
+}
+
+static void backward_of_no_results(void)
+{
+    ag_backward_from_all(0, NULL, NULL);
+}
+
+static void backward_of_two_graphs(void)
+{
+    static const float ones[] = {1.0f, 1.0f};
+    Graph *other = ag_graph_create();
+    Var *results[] = {ag_silu(ag_leaf(g, vector(numbers, 2), gradients)),
+                      ag_silu(ag_leaf(other, vector(numbers, 2), gradients))};
+    ag_backward_from_all(2, results, (const float *[]){ones, ones});
+}
+
 static void (*const misuses[])(void) = {
-    backward_of_a_vector, backward_of_a_constant, backward_in_inference, recording_switched_midway,
-    two_graphs_mixed,     scope_of_another_graph, too_many_inputs,       reshape_to_another_size,
+    backward_of_a_vector,   backward_of_a_constant,
+    backward_in_inference,  recording_switched_midway,
+    two_graphs_mixed,       scope_of_another_graph,
+    too_many_inputs,        reshape_to_another_size,
+    result_of_no_inputs,    result_without_its_first_input,
+    backward_of_no_results, backward_of_two_graphs,
 };
 
 START_TEST(misuse_aborts)

@@ -162,6 +162,92 @@ START_TEST(wrong_shapes_abort)
 }
 END_TEST
 
+/* ---- each part of what an operation asks, wrong alone ---- */
+
+static Var *row(size_t n)
+{
+    return zeros(1, n, 1, 1, 1);
+}
+static Var *matrix(size_t n, size_t m)
+{
+    return zeros(2, n, m, 1, 1);
+}
+static Var *cube(size_t n, size_t m, size_t c)
+{
+    return zeros(3, n, m, c, 1);
+}
+static Var *scalar(void)
+{
+    return zeros(0, 1, 1, 1, 1);
+}
+static Var *normed(Var *x, Var *shift, Var *beta, size_t groups)
+{
+    return ag_group_norm_shifted(x, shift, row(6), beta, groups, 1e-6, false);
+}
+static Var *convolved(size_t width, size_t kernel_height, size_t kernel_width, Var *bias,
+                      int stride)
+{
+    return ag_conv3x3(zeros(4, 1, 4, width, 2), zeros(4, kernel_height, kernel_width, 2, 2), bias,
+                      stride);
+}
+
+enum { PARTS = 38 };
+
+static Var *wrong_part(int i)
+{
+    const Rng streams[] = {rng_root(1), rng_root(2)};
+    /* clang-format off */
+    switch (i) {
+    case 0: return ag_linear(scalar(), matrix(1, 3), NULL);
+    case 1: return convolved(4, 2, 3, NULL, 1);
+    case 2: return convolved(4, 3, 2, NULL, 1);
+    case 3: return convolved(4, 3, 3, row(3), 1);
+    case 4: return convolved(5, 3, 3, NULL, 2);
+    case 5: return ag_attention(matrix(4, 2), matrix(4, 2), matrix(4, 2), 1.0f);
+    case 6: return ag_attention(cube(1, 4, 2), cube(1, 4, 2), cube(1, 4, 3), 1.0f);
+    case 7: return ag_multihead_attention(matrix(4, 2), matrix(4, 2), matrix(4, 2), 1, NULL);
+    case 8: return ag_multihead_attention(cube(1, 4, 2), cube(1, 3, 2), cube(1, 4, 2), 1, NULL);
+    case 9: return ag_rotary(cube(1, 3, 6), 0, 0);
+    case 10: return normed(row(6), NULL, row(6), 2);
+    case 11: return normed(matrix(2, 6), NULL, row(5), 2);
+    case 12: return normed(matrix(2, 6), NULL, row(6), 0);
+    case 13: return normed(matrix(2, 6), row(6), row(6), 2);
+    case 14: return normed(matrix(2, 6), matrix(3, 6), row(6), 2);
+    case 15: return normed(matrix(2, 6), matrix(2, 5), row(6), 2);
+    case 16: return ag_layer_norm(scalar(), NULL, NULL, 1e-5);
+    case 17: return ag_layer_norm(matrix(2, 6), NULL, row(5), 1e-5);
+    case 18: return ag_layer_norm_adaptive(cube(2, 3, 4), matrix(2, 4), NULL, 1e-5);
+    case 19: return ag_layer_norm_adaptive(cube(2, 3, 4), matrix(2, 4), matrix(2, 3), 1e-5);
+    case 20: return ag_layer_norm_adaptive(cube(2, 3, 4), row(4), matrix(2, 4), 1e-5);
+    case 21: return ag_add_row(scalar(), row(1));
+    case 22: return ag_add_row(matrix(2, 3), row(2));
+    case 23: return ag_add_channel(row(4), matrix(4, 4));
+    case 24: return ag_add_channel(cube(2, 3, 4), row(8));
+    case 25: return ag_add_channel(cube(2, 3, 4), matrix(2, 3));
+    case 26: return ag_add_gated(row(4), matrix(4, 4), row(4));
+    case 27: return ag_add_gated(cube(2, 3, 4), row(8), cube(2, 3, 4));
+    case 28: return ag_add_gated(cube(2, 3, 4), matrix(2, 3), cube(2, 3, 4));
+    case 29: return ag_concat(scalar(), scalar());
+    case 30: return ag_concat(matrix(2, 3), row(3));
+    case 31: return ag_slice(scalar(), 0, 1);
+    case 32: return ag_slice(matrix(2, 3), 4, 0);
+    case 33: return ag_mean_positions(row(3));
+    case 34: return ag_cross_entropy(matrix(0, 3), labels);
+    case 35: return ag_cross_entropy(matrix(SAMPLES, 0), labels);
+    case 36: return ag_dropout(row(2), -0.1, streams, 0);
+    case 37: return ag_dropout(scalar(), 0.5, streams, 0);
+    default: return NULL;
+    }
+    /* clang-format on */
+}
+
+START_TEST(a_wrong_part_aborts)
+{
+    g = ag_graph_create();
+    wrong_part(_i);
+}
+END_TEST
+
 /* ---- shapes of results that are not those of the first input ---- */
 
 typedef struct Shape {
@@ -181,7 +267,7 @@ static void has_shape(const Var *v, Shape want)
 START_TEST(shapes_of_results)
 {
     g = ag_graph_create();
-    Var *picture = zeros(4, 2, 6, 9, 3), *matrix = zeros(2, SAMPLES, 3, 1, 1);
+    Var *picture = zeros(4, 2, 6, 9, 3), *logits = matrix(SAMPLES, 3);
     has_shape(ag_linear(zeros(3, 2, 5, 4, 1), zeros(2, 4, 7, 1, 1), NULL), (Shape){3, {2, 5, 7}});
     has_shape(ag_conv3x3(picture, zeros(4, 3, 3, 3, 5), NULL, 1), (Shape){4, {2, 6, 9, 5}});
     has_shape(ag_conv3x3(zeros(4, 2, 6, 8, 3), zeros(4, 3, 3, 3, 5), NULL, 2),
@@ -193,7 +279,7 @@ START_TEST(shapes_of_results)
     has_shape(ag_mean_positions(picture), (Shape){2, {2, 3}});
     has_shape(ag_sum(picture), (Shape){1, {1}});
     has_shape(ag_mean(picture), (Shape){1, {1}});
-    has_shape(ag_cross_entropy(matrix, labels), (Shape){1, {1}});
+    has_shape(ag_cross_entropy(logits, labels), (Shape){1, {1}});
     has_shape(ag_reshape(picture, 2, (const size_t[]){12, 27}), (Shape){2, {12, 27}});
     ag_graph_destroy(g);
 }
@@ -208,6 +294,7 @@ Suite *operation_shapes_suite(void)
     tcase_add_checked_fixture(tc, setup, teardown);
     tcase_set_timeout(tc, 10);
     tcase_add_loop_test_raise_signal(tc, wrong_shapes_abort, SIGABRT, 0, count);
+    tcase_add_loop_test_raise_signal(tc, a_wrong_part_aborts, SIGABRT, 0, PARTS);
     tcase_add_test(tc, shapes_of_results);
     suite_add_tcase(s, tc);
     return s;

@@ -5,6 +5,7 @@
 
 #include <check.h>
 #include <math.h>
+#include <signal.h>
 #include <string.h>
 
 #include "nn/mlp/mlp.h"
@@ -408,6 +409,27 @@ START_TEST(absorbing_weights_make_the_elbo)
 }
 END_TEST
 
+/* What a step asks of its pictures, network and settings, wrong one at a time. */
+START_TEST(what_does_not_fit_stops)
+{
+    Trainee s;
+
+    trainee_make(&s, _i == 7 ? 2 : 0);
+    switch (_i) {
+    case 0: s.d.net = NULL; break;
+    case 1: s.net->gradient_block = 0; break;
+    case 2: s.d.lambda_dims = 1; break;
+    case 3: s.x0.batch = 0; break;
+    case 4: s.x0.dims--; break;
+    case 5: s.config.t_min = -0.1; break;
+    case 6: s.config.t_min = 1.0; break;
+    case 7: s.config.time_weight = TIME_WEIGHT_ELBO; break; /* there is no mask */
+    case 8: s.x0.x[0] = 1000; break;
+    }
+    gradient_of(&s, 1);
+}
+END_TEST
+
 Suite *teacher_suite(void)
 {
     Suite *s = suite_create("teacher");
@@ -423,6 +445,7 @@ Suite *teacher_suite(void)
     tcase_add_test(steps, times_are_stratified_if_wanted);
     tcase_add_loop_test(steps, broken_numbers_end_the_step, 0, 3);
     tcase_add_test(steps, absorbing_weights_make_the_elbo);
+    tcase_add_loop_test_raise_signal(steps, what_does_not_fit_stops, SIGABRT, 0, 9);
     tcase_set_timeout(steps, 120);
     suite_add_tcase(s, losses);
     suite_add_tcase(s, steps);

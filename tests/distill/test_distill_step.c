@@ -435,6 +435,22 @@ START_TEST(heads_that_differ_stop)
 }
 END_TEST
 
+START_TEST(pictures_or_networks_that_do_not_fit_stop)
+{
+    DistillCase c;
+
+    distill_case_make(&c, &distill_case_plain);
+    switch (_i) {
+    case 0: c.student.head.dims--; break;
+    case 1: c.x0.dims--; break;
+    case 2: c.x0.batch = 0; break;
+    case 3: c.student.net = NULL; break;
+    case 4: c.student_net->gradient_block = 0; break;
+    }
+    distill_case_run(&c, 1, 0);
+}
+END_TEST
+
 Suite *distill_step_suite(void)
 {
     Suite *s = suite_create("distill_step");
@@ -451,6 +467,7 @@ Suite *distill_step_suite(void)
     tcase_add_loop_test(tc, broken_numbers_end_the_step, 0, 12);
     tcase_add_test_raise_signal(tc, steps_longer_than_time_stop, SIGABRT);
     tcase_add_loop_test_raise_signal(tc, heads_that_differ_stop, SIGABRT, 0, 5);
+    tcase_add_loop_test_raise_signal(tc, pictures_or_networks_that_do_not_fit_stop, SIGABRT, 0, 5);
     tcase_set_timeout(tc, 120);
     suite_add_tcase(s, tc);
     return s;

@@ -1,6 +1,7 @@
 /* The random numbers of a distillation step: by name and by law. */
 #include <check.h>
 #include <math.h>
+#include <signal.h>
 #include <string.h>
 
 #include "tests/tools/distill_case.h"
@@ -177,6 +178,27 @@ START_TEST(share_at_one)
 }
 END_TEST
 
+/* Each end of each range, wrong alone. */
+START_TEST(settings_out_of_range_stop)
+{
+    DistillCase c;
+
+    distill_case_make(&c, &distill_case_plain);
+    switch (_i) {
+    case 0: c.config.lambdas = 0; break;
+    case 1: c.config.delta_min = 0.0; break;
+    case 2: c.config.delta_max = 0.5 * c.config.delta_min; break;
+    case 3: c.config.t_min = -0.01; break;
+    case 4: c.config.delta_max = 1.0 - c.config.t_min; break;
+    case 5: c.config.tm_width = -0.01; break;
+    case 6: c.config.tm_width = 1.0; break;
+    case 7: c.config.share_at_one = -0.01; break;
+    case 8: c.config.share_at_one = 1.01; break;
+    }
+    distill_case_draws(&c, 0);
+}
+END_TEST
+
 Suite *draws_suite(void);
 Suite *draws_suite(void)
 {
@@ -188,6 +210,7 @@ Suite *draws_suite(void)
     tcase_add_test(tc, a_teacher_of_few_steps_shows_none);
     tcase_add_loop_test(tc, strata_hold_one_lambda_each, 0, 2);
     tcase_add_test(tc, share_at_one);
+    tcase_add_loop_test_raise_signal(tc, settings_out_of_range_stop, SIGABRT, 0, 9);
     suite_add_tcase(s, tc);
     return s;
 }

@@ -295,6 +295,27 @@ START_TEST(frozen_set_stops)
 }
 END_TEST
 
+/* Settings that no training could have: each stops where the optimiser is made. */
+START_TEST(impossible_settings_stop)
+{
+    OptimizerConfig c = nn_optimizer_defaults();
+    const size_t n = 3;
+    ParamSet set = {0};
+    nn_param_add(&set, "w", PARAM_PLAIN, 1, &n);
+    nn_params_allocate(&set, true);
+    switch (_i) {
+    case 0: c.beta1 = -0.1; break;
+    case 1: c.beta1 = 1.0; break;
+    case 2: c.beta2 = -0.1; break;
+    case 3: c.beta2 = 1.0; break;
+    case 4: c.eps = 0.0; break;
+    case 5: c.weight_decay = -1.0; break;
+    case 6: c.decay = LR_COSINE; break;
+    }
+    nn_optimizer_create(&c, &set);
+}
+END_TEST
+
 Suite *optimizer_suite(void)
 {
     Suite *s = suite_create("optimizer");
@@ -309,6 +330,7 @@ Suite *optimizer_suite(void)
     tcase_add_test(tc, non_finite_norm_changes_nothing);
     tcase_add_test(tc, same_bits_for_any_thread_count);
     tcase_add_test_raise_signal(tc, frozen_set_stops, SIGABRT);
+    tcase_add_loop_test_raise_signal(tc, impossible_settings_stop, SIGABRT, 0, 7);
     suite_add_tcase(s, tc);
     return s;
 }

@@ -58,7 +58,9 @@ static void add_text(Buffer *out, const PngText *text)
         TENSOR_CHECK(text->key[i] >= 32 && text->key[i] < 127, "text key '%s'", text->key);
     buffer_add(&data, text->key, key + 1);
     for (const char *s = text->value; *s != '\0'; s++) {
-        char plain = (*s >= 32 && *s < 127) || *s == '\n' ? *s : '?';
+        char plain = '?';
+        if ((*s >= 32 && *s < 127) || *s == '\n')
+            plain = *s;
         buffer_add(&data, &plain, 1);
     }
     add_png_chunk(out, "tEXt", &data);
@@ -250,7 +252,7 @@ static uint8_t gray_of(const GridStyle *style, unsigned x)
     if (style->mask >= 0 && x == (unsigned)style->mask)
         return MASK_GRAY;
     TENSOR_CHECK(x < style->states, "state %u of %zu", x, style->states);
-    return (uint8_t)((255 * x + (style->states - 1) / 2) / (style->states - 1));
+    return (uint8_t)((255 * (size_t)x + (style->states - 1) / 2) / (style->states - 1));
 }
 
 /* One sample, enlarged, with its corner at (top, left). */

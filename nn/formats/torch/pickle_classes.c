@@ -81,8 +81,11 @@ static bool same(const char *name, const char *text, size_t length)
 /* Copies for a sentence: letters, digits and the like only. */
 static char *plain_text(char *out, const char *text, size_t length)
 {
-    for (size_t i = 0; i < length; i++)
-        *out++ = text[i] > ' ' && text[i] < 127 ? text[i] : '?';
+    for (size_t i = 0; i < length; i++, out++) {
+        *out = '?';
+        if (text[i] > ' ' && text[i] < 127)
+            *out = text[i];
+    }
     return out;
 }
 

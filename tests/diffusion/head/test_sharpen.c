@@ -29,7 +29,7 @@ static void naive(const float *logit, size_t S, Sharpening s, double *p)
     for (size_t a = 0; a < S; a++) {
         double before = 0.0; /* of the states that come before a */
         for (size_t b = 0; b < S; b++)
-            before += logit[b] > logit[a] || (logit[b] == logit[a] && b < a) ? q[b] : 0.0;
+            before += logit[b] > logit[a] || (b < a && logit[b] == logit[a]) ? q[b] : 0.0;
         p[a] = s.top_p > 0.0 && before >= s.top_p * total ? 0.0 : q[a];
         kept += p[a];
     }

@@ -215,11 +215,12 @@ END_TEST
 /* One call at t = 1: each dimension from p^(1/T), normalised, or from its nucleus. */
 START_TEST(a_call_draws_from_the_sharper_law)
 {
+    static const Sharpening sharpenings[] = {{.temperature = 0.4}, {.top_p = 0.01}};
     double law[WORLD_ALL] = {0}, total[WORLD_D] = {0};
     double row[WORLD_D][WORLD_S], sharp[WORLD_D][S];
     SampleRequest r = request("posterior", 1);
     r.given = NULL;
-    r.sharpening = _i == 0 ? (Sharpening){.temperature = 0.4} : (Sharpening){.top_p = 0.01};
+    r.sharpening = sharpenings[_i];
     world_rows(&d, number(MASK, MASK), 4, 1.0, 0.0, row);
     for (size_t k = 0; k < WORLD_D; k++)
         for (size_t a = 0; a < S; a++) {

@@ -120,6 +120,7 @@ START_TEST(the_command_line_can_be_run_again)
     for (const char *p = provenance_command(); *p != '\0'; p++)
         ck_assert((*p >= ' ' && *p <= '~') || *p == '\n');
     FILE *f = fopen(toy("run.sh"), "wb");
+    ck_assert_ptr_nonnull(f);
     fprintf(f, "di4c() { for word do printf '%%s|' \"$word\"; done; }\n%s\n", provenance_command());
     ck_assert_int_eq(fclose(f), 0);
     toy("words");

@@ -285,6 +285,7 @@ START_TEST(keys_must_fit_each_other)
         char pair[64];
         strcpy(pair, checks[_i].set[i]);
         char *equals = strchr(pair, '=');
+        ck_assert_ptr_nonnull(equals);
         *equals = '\0';
         set(&c, pair, equals + 1);
     }

@@ -190,6 +190,7 @@ START_TEST(a_stopped_run_goes_on)
     ck_assert_int_eq(stopped_after(8, SIGKILL), 128 + SIGKILL);
     ck_assert_uint_eq(counted(&all), 24);
     FILE *f = fopen(toy("x.npy.part"), "ab"); /* a block that nobody counted */
+    ck_assert_ptr_nonnull(f);
     fputs("half a block", f);
     fclose(f);
     finished(24);

@@ -193,6 +193,7 @@ START_TEST(the_log_is_cut_back)
     config.steps = 2;
     done(ROLE_TEACHER, &config, "cut", false);
     FILE *f = fopen(toy("cut.csv"), "ab");
+    ck_assert_ptr_nonnull(f);
     fputs("3,1,1,1\n4,1,1,1\n5,1", f);
     fclose(f);
     config.steps = STEPS;

@@ -341,8 +341,14 @@ END_TEST
 
 START_TEST(test_too_small_stride)
 {
+    static const struct {
+        GemmForm form;
+        size_t lda, ldb, ldc;
+    } small[] = {{GEMM_NN, 2, 2, 2}, {GEMM_NN, 3, 1, 2}, {GEMM_NN, 3, 2, 1},
+                 {GEMM_TN, 1, 2, 2}, {GEMM_NT, 3, 2, 2}, {(GemmForm)4, 3, 3, 3}};
     float a[6] = {0}, b[6] = {0}, c[4] = {0};
-    tensor_gemm(GEMM_NN, 2, 2, 3, 1.0f, a, 2, b, 2, 0.0f, NULL, c, 2);
+    tensor_gemm(small[_i].form, 2, 2, 3, 1.0f, a, small[_i].lda, b, small[_i].ldb, 0.0f, NULL, c,
+                small[_i].ldc);
 }
 END_TEST
 
@@ -364,7 +370,7 @@ Suite *gemm_suite(void)
     tcase_add_test(products, test_nan_and_inf_stay_in_their_rows_and_columns);
     tcase_add_test(products, test_same_bits_for_any_thread_count);
     tcase_add_test(products, test_row_does_not_depend_on_the_others);
-    tcase_add_test_raise_signal(products, test_too_small_stride, SIGABRT);
+    tcase_add_loop_test_raise_signal(products, test_too_small_stride, SIGABRT, 0, 6);
     suite_add_tcase(suite, products);
     return suite;
 }

@@ -55,7 +55,8 @@ static void sample(const Denoiser *model, const Process *noise, States x[N + 1])
     for (uint64_t n = N; n > 0; n--) {
         const double t = (double)n / N, s = (double)(n - 1) / N, times[COUNT] = {t, t, t};
         float logits[COUNT * D * 2];
-        diffusion_denoise(model, g, &(NetworkInput){&x[n], times, lambda, NULL, NULL}, 0, logits);
+        diffusion_denoise(model, g, &(NetworkInput){&x[n], times, lambda, NULL, NULL, NULL}, 0,
+                          logits);
         name_streams(streams, 2 * n);
         diffusion_head_draw(&model->head, logits, &x[n], streams, &x[n - 1]); /* x_0 */
         name_streams(streams, 2 * n + 1);

@@ -9,6 +9,8 @@
  *   h      = block(h, time, lambda), for each block         block.h
  *   logits = Linear(LN(h) gain), without the token          (B, D, out_states)
  *
+ * Where not all places are read, the last block and what follows give numbers at those alone.
+ *
  * With lambda as conditioning a new student is its teacher: the layers that bring lambda into the
  * blocks start at zero.  The token's do not: every position pays it about one part in D + 1 of its
  * attention, so a new student is near its teacher, the nearer the longer the sequence.  Attention
@@ -190,13 +192,39 @@ static Var *without_token(Var *h, size_t dims)
     return ag_reshape(ag_slice(ag_reshape(h, 2, row), width, dims * width), 3, shape);
 }
 
+/* The places that are read, of sequences with `front` tokens before them; false: all are. */
+static bool some_read(const NetworkInput *in, Graph *g, size_t front, Places *read)
+{
+    if (in->wanted == NULL) {
+        return false;
+    }
+    *read = places_make(g->arena, in->wanted, in->x->batch, in->x->dims, front);
+    return places_count(read) < in->x->batch * in->x->dims;
+}
+
+/* The logits of the last block's result; read NULL: of all places, (B, L, width). */
+static Var *logits(const Transformer *m, Graph *g, const NetworkInput *in, Var *h,
+                   const Places *read)
+{
+    const size_t dims = in->x->dims;
+    Places places;
+    if (read == NULL && h->value.shape[1] > dims) {
+        h = without_token(h, dims);
+    }
+    Var *n = transformer_norm(g, m->gain, h);
+    Var *result = nn_linear(g, &m->output, n);
+    ag_drop(n);
+    return read != NULL && some_read(in, g, 0, &places) ? ag_spread(result, &places) : result;
+}
+
 static Var *transformer_forward(const Network *net, Graph *g, const NetworkInput *in)
 {
     const Transformer *m = (const Transformer *)net;
     const TransformerConfig *c = &m->config;
     const AgScope whole = ag_scope_begin(g);
-    BlockInput condition = {NULL, NULL, 0, in->dropout, c->dropout};
+    BlockInput condition = {NULL, NULL, 0, NULL, in->dropout, c->dropout};
     Var *token = NULL;
+    Places read;
     if (c->time_conditioning) {
         Var *waves = sinusoids_of(c, g, in->t, in->x->batch, 1);
         condition.time = ag_silu(two_layers(g, &m->time0, &m->time1, waves));
@@ -211,15 +239,13 @@ static Var *transformer_forward(const Network *net, Graph *g, const NetworkInput
     if (has_places(c)) {
         h = with_places(m, g, h, in);
     }
+    const bool some = some_read(in, g, condition.front, &read);
     const AgScope scope = ag_scope_begin(g); /* in inference each block replaces its predecessor */
     for (size_t i = 0; i < c->blocks; i++) {
+        condition.read = some && i + 1 == c->blocks ? &read : NULL;
         h = ag_scope_end(scope, transformer_block(g, &m->blocks[i], h, &condition));
     }
-    h = token != NULL ? without_token(h, c->dims) : h;
-    Var *n = transformer_norm(g, m->gain, h);
-    h = nn_linear(g, &m->output, n);
-    ag_drop(n);
-    return ag_scope_end(whole, h);
+    return ag_scope_end(whole, logits(m, g, in, h, condition.read));
 }
 
 /* ---- making and freeing ---- */

@@ -130,24 +130,46 @@ static Var *norm(Var *x, const Modulation *m, const Places *read)
     return n;
 }
 
-static Var *turned(Graph *g, const LinearLayer *layer, Var *n, size_t heads, size_t front,
-                   const Places *places)
+/* Linear(n) of all positions; with a table n is of its rows. */
+static Var *linear(Graph *g, const LinearLayer *layer, Var *n, const BlockInput *in)
 {
-    Var *straight = nn_linear(g, layer, n);
+    Var *y = nn_linear(g, layer, n);
+    const size_t rows[] = {n->value.shape[1], layer->weight->value.shape[1]};
+    return in->table != NULL ? ag_embedding(ag_reshape(y, 2, rows), in->rows) : y;
+}
+
+static Var *turned(Var *straight, size_t heads, size_t front, const Places *places)
+{
     Var *result = places != NULL ? ag_rotary_places(straight, heads, front, places)
                                  : ag_rotary(straight, heads, front);
     ag_drop(straight);
     return result;
 }
 
-static Var *attention(Graph *g, const TransformerBlock *b, Var *n, size_t front, const Places *read)
+/* What is turned into queries: at the places that are read, which only those of n need be. */
+static Var *asking(Graph *g, const TransformerBlock *b, Var *n, const BlockInput *in)
+{
+    if (in->read == NULL) {
+        return linear(g, &b->query, n, in);
+    }
+    Var *all = in->table != NULL ? linear(g, &b->query, n, in) : n;
+    Var *some = ag_pick(all, in->read);
+    if (in->table != NULL) {
+        ag_drop(all);
+        return some;
+    }
+    Var *result = nn_linear(g, &b->query, some);
+    ag_drop(some);
+    return result;
+}
+
+static Var *attention(Graph *g, const TransformerBlock *b, Var *n, const BlockInput *in)
 {
     const size_t heads = b->shape.heads;
-    Var *asking = read != NULL ? ag_pick(n, read) : n;
-    Var *q = turned(g, &b->query, asking, heads, front, read);
-    Var *k = turned(g, &b->key, n, heads, front, NULL);
-    Var *v = nn_linear(g, &b->value, n);
-    ag_drop(asking);
+    const Places *read = in->read;
+    Var *q = turned(asking(g, b, n, in), heads, in->front, read);
+    Var *k = turned(linear(g, &b->key, n, in), heads, in->front, NULL);
+    Var *v = linear(g, &b->value, n, in);
     ag_drop(n);
     Var *y = read != NULL ? ag_multihead_attention_places(q, k, v, heads, NULL, read)
                           : ag_multihead_attention(q, k, v, heads, NULL);
@@ -190,14 +212,18 @@ static Var *join_read(Var *x, Var *gate, Var *z, const BlockInput *in, uint64_t 
 Var *transformer_block(Graph *g, const TransformerBlock *b, Var *x, const BlockInput *in)
 {
     const Places *read = in->read;
-    Var *numbers = condition(g, b, in);
+    Var *numbers = condition(g, b, in), *normed = x;
+    if (in->table != NULL) {
+        const size_t *rows = in->table->value.shape;
+        normed = ag_reshape(in->table, 3, (const size_t[]){1, rows[0], rows[1]});
+    }
+    const Modulation first = modulation(g, b, numbers, ATTENTION, normed->value.shape[0]);
+    Var *z = attention(g, b, norm(normed, &first, NULL), in);
     /* Where nothing conditions, places that were picked are as good as one sample's. */
-    const size_t batch = x->value.shape[0], picked = read != NULL && numbers == NULL ? 1 : batch;
-    const Modulation first = modulation(g, b, numbers, ATTENTION, batch);
-    Var *z = attention(g, b, norm(x, &first, NULL), in->front, read);
+    const size_t samples = read != NULL && numbers == NULL ? 1 : x->value.shape[0];
+    const Modulation second = modulation(g, b, numbers, MLP, samples);
     x = join_read(read != NULL ? ag_pick(x, read) : x, first.gate, z, in,
                   HALVES * b->number + ATTENTION);
-    const Modulation second = modulation(g, b, numbers, MLP, picked);
     z = mlp(g, b, norm(x, &second, read));
     return join_read(x, second.gate, z, in, HALVES * b->number + MLP);
 }

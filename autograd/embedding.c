@@ -8,6 +8,13 @@
 #include "tensor/base/check.h"
 #include "tensor/gather.h"
 
+static void embedding_again(Var *v)
+{
+    const size_t *shape = v->value.shape;
+    tensor_gather_rows(v->value.data, ag_value(v->inputs[0]), v->saved, shape[0] * shape[1],
+                       shape[2]);
+}
+
 static void embedding_backward(Var *v)
 {
     const size_t *table = v->inputs[0]->value.shape;
@@ -26,6 +33,7 @@ Var *ag_embedding(Var *table, const States *x)
                      (unsigned)x->x[i], i, tensor_text(t, text));
     const size_t shape[] = {x->batch, x->dims, t->shape[1]};
     Var *v = ag_new_var("embedding", 3, shape, embedding_backward, 1, &table);
+    v->forward = embedding_again;
     tensor_gather_rows(v->value.data, t->data, x->x, n, shape[2]);
     if (v->needs_grad) {
         uint16_t *saved = arena_alloc(v->graph->arena, n, sizeof *saved);

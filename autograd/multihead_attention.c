@@ -12,7 +12,8 @@
 
 typedef struct MultiheadSaved {
     AttentionShape shape;
-    float *top, *factor; /* (B, H, L) */
+    Places places;       /* shape.queries, where it is not NULL */
+    float *top, *factor; /* (B, H, L), or of N H rows */
     const uint8_t *left_out;
 } MultiheadSaved;
 
@@ -30,12 +31,19 @@ static void multihead_attention_backward(Var *v)
     tensor_attention_backward(&out, v->grad, ag_value(v), s->top, s->factor, &in, &s->shape);
 }
 
-static void check_shapes(const Tensor *q, const Tensor *k, const Tensor *v, size_t heads)
+static void check_shapes(const Tensor *q, const Tensor *k, const Tensor *v, size_t heads,
+                         const Places *places)
 {
     char tq[TENSOR_TEXT], tk[TENSOR_TEXT], tv[TENSOR_TEXT];
-    TENSOR_CHECK(q->rank >= 3 && tensor_same_shape(q, k) && tensor_same_shape(q, v),
+    const bool fit = places ? axes_rows(q) == places_count(places) && axes_last(q) == axes_last(k)
+                            : tensor_same_shape(q, k);
+    TENSOR_CHECK(q->rank >= 3 && fit && tensor_same_shape(k, v),
                  "multihead_attention: q %s, k %s, v %s; need equal shapes (B, ..., C)",
                  tensor_text(q, tq), tensor_text(k, tk), tensor_text(v, tv));
+    TENSOR_CHECK(!places || (k->rank == 3 && k->shape[0] == places->batch &&
+                             k->shape[1] == places->positions),
+                 "multihead_attention: queries at places of (%zu, %zu), k %s", places->batch,
+                 places->positions, tensor_text(k, tk));
     TENSOR_CHECK(heads >= 1 && axes_last(q) % heads == 0,
                  "multihead_attention: %zu heads do not divide q %s", heads, tensor_text(q, tq));
 }
@@ -53,20 +61,25 @@ static const uint8_t *copy_left_out(Arena *arena, const uint8_t *left_out, size_
     return copy;
 }
 
-Var *ag_multihead_attention(Var *q, Var *k, Var *v, size_t heads, const uint8_t *left_out)
+/* places: NULL, or those of q (1, N, C). */
+static Var *multihead(Var *q, Var *k, Var *v, size_t heads, const uint8_t *left_out,
+                      const Places *places)
 {
-    const Tensor *qv = &q->value;
-    check_shapes(qv, &k->value, &v->value, heads);
+    const Tensor *qv = &q->value, *kv = &k->value;
+    check_shapes(qv, kv, &v->value, heads, places);
     Var *inputs[] = {q, k, v};
     Var *out = ag_new_var("multihead_attention", qv->rank, qv->shape, multihead_attention_backward,
                           3, inputs);
     Arena *arena = out->graph->arena;
-    const AttentionShape shape = {.batch = qv->shape[0],
-                                  .positions = axes_positions(qv),
-                                  .heads = heads,
-                                  .channels = axes_last(qv)};
-    const size_t rows = shape.batch * heads * shape.positions;
     MultiheadSaved *saved = arena_alloc(arena, 1, sizeof *saved);
+    if (places)
+        saved->places = *places;
+    const AttentionShape shape = {.batch = kv->shape[0],
+                                  .positions = axes_positions(kv),
+                                  .heads = heads,
+                                  .channels = axes_last(kv),
+                                  .queries = places ? &saved->places : NULL};
+    const size_t rows = axes_rows(qv) * heads;
     saved->shape = shape;
     saved->top = arena_alloc(arena, rows, sizeof(float));
     saved->factor = arena_alloc(arena, rows, sizeof(float));
@@ -76,4 +89,15 @@ Var *ag_multihead_attention(Var *q, Var *k, Var *v, size_t heads, const uint8_t 
     tensor_attention(out->value.data, saved->top, saved->factor, &in, &shape);
     out->saved = out->needs_grad ? saved : NULL;
     return ag_done(out);
+}
+
+Var *ag_multihead_attention(Var *q, Var *k, Var *v, size_t heads, const uint8_t *left_out)
+{
+    return multihead(q, k, v, heads, left_out, NULL);
+}
+
+Var *ag_multihead_attention_places(Var *q, Var *k, Var *v, size_t heads, const uint8_t *left_out,
+                                   const Places *places)
+{
+    return multihead(q, k, v, heads, left_out, places);
 }

@@ -8,6 +8,7 @@
 
 #include "autograd/autograd.h"
 #include "tensor/base/rng.h"
+#include "tensor/places.h"
 #include "tensor/states.h"
 
 /* ---- linear.c: products ---- */
@@ -36,11 +37,26 @@ Var *ag_attention(Var *q, Var *k, Var *v, float scale);
  * a sample. */
 Var *ag_multihead_attention(Var *q, Var *k, Var *v, size_t heads, const uint8_t *left_out);
 
+/* The same of the queries at some places alone: q (1, N, C) in their order, k, v (B, L, C) ->
+ * (1, N, C).  A row has the bits it would have among all.  places: as in places.c. */
+Var *ag_multihead_attention_places(Var *q, Var *k, Var *v, size_t heads, const uint8_t *left_out,
+                                   const Places *places);
+
 /* ---- rotary.c ---- */
 /* Rotary position embedding of x (B, ..., C) seen as heads of h = C/heads channels, h even: the
  * pair (i, i + h/2) at position p is turned by the angle (p - first) 10000^(-2i/h); the `first`
  * leading positions stay as they are. */
 Var *ag_rotary(Var *x, size_t heads, size_t first);
+
+/* The same of the rows at some places, x (1, N, C), turned by their positions there; places: as in
+ * places.c. */
+Var *ag_rotary_places(Var *x, size_t heads, size_t first, const Places *places);
+
+/* ---- places.c ---- */
+/* Rows at some places of (B, L), and back among zeros: (B, L, C) -> (1, N, C) and (1, N, C) ->
+ * (B, L, C).  What `places` points to is the caller's and must last as long as the graph's Vars. */
+Var *ag_pick(Var *x, const Places *places);
+Var *ag_spread(Var *x, const Places *places);
 
 /* ---- norm.c ---- */
 /* Group normalisation with eps, then SiLU if silu; x (..., C) with x's first axis the batch;

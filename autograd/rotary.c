@@ -24,7 +24,8 @@ static void rotary_backward(Var *v)
     tensor_rotary(x->grad, dy, true, add, v->saved);
 }
 
-Var *ag_rotary(Var *x, size_t heads, size_t first)
+/* places: NULL, or those of x (1, N, C). */
+static Var *rotary(Var *x, size_t heads, size_t first, const Places *places)
 {
     char text[TENSOR_TEXT];
     const Tensor *xv = &x->value;
@@ -33,11 +34,17 @@ Var *ag_rotary(Var *x, size_t heads, size_t first)
                  "rotary: %zu heads of x %s have no pairs of channels", heads,
                  tensor_text(xv, text));
     Var *v = ag_new_var("rotary", xv->rank, xv->shape, rotary_backward, 1, &x);
-    const RotaryShape shape = {.batch = xv->shape[0],
-                               .positions = axes_positions(xv),
+    Places *kept = NULL;
+    if (places) {
+        kept = arena_alloc(v->graph->arena, 1, sizeof *kept);
+        *kept = *places;
+    }
+    const RotaryShape shape = {.batch = kept ? kept->batch : xv->shape[0],
+                               .positions = kept ? kept->positions : axes_positions(xv),
                                .heads = heads,
                                .channels = axes_last(xv),
-                               .first = first};
+                               .first = first,
+                               .places = kept};
     v->forward = rotary_again;
     tensor_rotary(v->value.data, xv->data, false, false, &shape);
     if (v->needs_grad) {
@@ -46,4 +53,17 @@ Var *ag_rotary(Var *x, size_t heads, size_t first)
         v->saved = saved;
     }
     return ag_done(v);
+}
+
+Var *ag_rotary(Var *x, size_t heads, size_t first)
+{
+    return rotary(x, heads, first, NULL);
+}
+
+Var *ag_rotary_places(Var *x, size_t heads, size_t first, const Places *places)
+{
+    char text[TENSOR_TEXT];
+    TENSOR_CHECK(axes_rows(&x->value) == places_count(places), "rotary: x %s at %zu places",
+                 tensor_text(&x->value, text), places_count(places));
+    return rotary(x, heads, first, places);
 }

@@ -6,9 +6,24 @@
 #include "tensor/base/check.h"
 #include "tensor/system/threads.h"
 
+/* (B, D): the dimensions that are not known, since no head reads the others; NULL: none is. */
+static const bool *unknown(const Head *head, const States *x, Arena *arena)
+{
+    if (head->mask < 0)
+        return NULL;
+    bool *wanted = arena_alloc(arena, x->batch * x->dims, sizeof *wanted);
+    for (size_t b = 0; b < x->batch; b++)
+        for (size_t d = 0; d < x->dims; d++)
+            wanted[b * x->dims + d] = !diffusion_head_known(head, states_row(x, b), d);
+    return wanted;
+}
+
 static Var *network_forward(const Denoiser *d, Graph *g, const NetworkInput *in)
 {
-    return nn_forward(d->net, g, in);
+    NetworkInput told = *in;
+
+    told.wanted = unknown(&d->head, in->x, g->arena);
+    return nn_forward(d->net, g, &told);
 }
 
 Denoiser diffusion_network_denoiser(Network *net, const Head *head)

@@ -28,7 +28,7 @@ struct Denoiser {
                            in a row */
     size_t lambda_dims; /* 0: a product model */
     Network *net;       /* NULL for tables; not owned */
-    /* -> B * diffusion_head_outputs(&head) numbers */
+    /* -> B * diffusion_head_outputs(&head) numbers; of known dimensions any that are finite */
     Var *(*forward)(const Denoiser *d, Graph *g, const NetworkInput *in);
     void *self; /* of tables */
     LambdaLaw lambda_law;
@@ -36,7 +36,9 @@ struct Denoiser {
     size_t lambda_steps;      /* see diffusion_uses_lambda; 0: any number of steps */
 };
 
-/* The denoiser of a network (kept, not owned) whose outputs must fit the head (checked). */
+/* The denoiser of a network (kept, not owned) whose outputs must fit the head (checked).  It tells
+ * the network which dimensions are read, those that are not known (NetworkInput.wanted, whatever
+ * `in` has there): numbers of known ones, which no head reads, are up to the network. */
 Denoiser diffusion_network_denoiser(Network *net, const Head *head);
 /* Samples first..first+count-1 of `in` in one call on g, recorded if g records: (count, outputs).
  * in->lambda_var, if given, is of these samples alone.  NULL only if g->check_finite found a number

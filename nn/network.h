@@ -21,6 +21,9 @@ typedef struct NetworkInput {
     const Rng *dropout;   /* (B) streams, one per sample; NULL: no dropout */
     Var *lambda_var;      /* (B, lambda_dims) on the graph, instead of lambda: a gradient reaches
                              it.  Only for networks with lambda_is_number */
+    const bool *wanted;   /* (B, D): places whose numbers are read; what others have is then up to
+                             the network, and finite, and no gradient comes back from there.  NULL:
+                             all are read */
 } NetworkInput;
 
 /* Tells which lambda the network needs for what it is to make of it: a recognition network,

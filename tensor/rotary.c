@@ -49,7 +49,9 @@ static void keep(float *y, const float *x, bool add, size_t c)
 void tensor_rotary(float *y, const float *x, bool back, bool add, const RotaryShape *s)
 {
     const size_t n = s->positions, c = s->channels, first = s->first;
-    if (s->batch * n * c == 0)
+    const size_t *at = s->places != NULL ? s->places->at : NULL;
+    const size_t count = s->places != NULL ? places_count(s->places) : s->batch * n;
+    if (count * c == 0)
         return;
     TENSOR_CHECK(s->heads >= 1 && c % (2 * s->heads) == 0,
                  "%zu channels do not split into pairs "
@@ -60,16 +62,17 @@ void tensor_rotary(float *y, const float *x, bool back, bool add, const RotarySh
     float *sine = cosine + rows * half;
     const float sign = back ? -1.0f : 1.0f;
     make_turns(cosine, sine, rows, half);
-#pragma omp parallel for default(none) shared(y, x, add, s, n, c, first, half, cosine, sine, sign) \
-    schedule(static) num_threads(threads_team(s->batch *n *c))
-    for (size_t r = 0; r < s->batch * n; r++) {
-        const size_t p = r % n;
+#pragma omp parallel for default(none)                                                             \
+    shared(y, x, add, at, count, n, c, first, half, cosine, sine, sign) schedule(static)           \
+        num_threads(threads_team(count *c))
+    for (size_t r = 0; r < count; r++) {
+        const size_t p = (at != NULL ? at[r] : r) % n;
         if (p < first) {
             keep(y + r * c, x + r * c, add, c);
             continue;
         }
-        const size_t at = (p - first) * half;
+        const size_t turns = (p - first) * half;
         for (size_t j = r * c; j < (r + 1) * c; j += 2 * half)
-            turn(y + j, x + j, cosine + at, sine + at, sign, add, half);
+            turn(y + j, x + j, cosine + turns, sine + turns, sign, add, half);
     }
 }

@@ -5,10 +5,13 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+#include "tensor/places.h"
+
 typedef struct RotaryShape {
     size_t batch, positions, heads,
-        channels; /* channels: of all heads; of one, h: an even number */
-    size_t first; /* leading positions that are not rotated */
+        channels;         /* channels: of all heads; of one, h: an even number */
+    size_t first;         /* leading positions that are not rotated */
+    const Places *places; /* the rows of x and y are at these places alone, (N, C); NULL: at all */
 } RotaryShape;
 
 /* y = or, if add, += x (B, positions, C) with the channels i and i + h/2 of each head, i < h/2, at

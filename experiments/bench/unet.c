@@ -32,7 +32,7 @@ static void run_pass(void *context)
 {
     const Work *w = context;
     Network *net = w->model->net;
-    const NetworkInput in = {&w->x, w->t, w->lambda, NULL, NULL};
+    const NetworkInput in = {&w->x, w->t, w->lambda, NULL, NULL, NULL};
     double since = platform_seconds();
     if (w->optimizer) {
         nn_params_zero_grads(&net->params);

@@ -55,15 +55,15 @@ static void sample(const Denoiser *model, const Process *noise, States x[N + 1])
     for (uint64_t n = N; n > 0; n--) {
         const double t = (double)n / N, s = (double)(n - 1) / N, times[COUNT] = {t, t, t};
         float logits[COUNT * D * 2];
-        diffusion_denoise(model, g, &(NetworkInput){&x[n], times, lambda, NULL, NULL}, 0, logits);
+        const NetworkInput in = {.x = &x[n], .t = times, .lambda = lambda};
+        diffusion_denoise(model, g, &in, 0, logits);
         name_streams(streams, 2 * n);
         diffusion_head_draw(&model->head, logits, &x[n], streams, &x[n - 1]); /* x_0 */
         name_streams(streams, 2 * n + 1);
         PosteriorStep *q = diffusion_posterior_create(noise, s, t, 0.0);
-        for (size_t i = 0; i < COUNT * D; i++) {
-            const size_t x0 = x[n - 1].x[i];
-            x[n - 1].x[i] = (uint16_t)diffusion_posterior_draw(q, x[n].x[i], x0, &streams[i / D]);
-        }
+        for (size_t i = 0; i < COUNT * D; i++)
+            x[n - 1].x[i] =
+                (uint16_t)diffusion_posterior_draw(q, x[n].x[i], x[n - 1].x[i], &streams[i / D]);
         diffusion_posterior_destroy(q);
     }
     ag_graph_destroy(g);

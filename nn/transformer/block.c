@@ -118,26 +118,68 @@ static Modulation modulation(Graph *g, const TransformerBlock *b, Var *numbers, 
     return m;
 }
 
-static Var *turned(Graph *g, const LinearLayer *layer, Var *n, size_t heads, size_t front)
+/* LN of x as the half has it; read not NULL: x is at those places.  A sample's own numbers need its
+ * places together, so there x is spread first. */
+static Var *norm(Var *x, const Modulation *m, const Places *read)
 {
-    Var *straight = nn_linear(g, layer, n);
-    Var *result = ag_rotary(straight, heads, front);
+    if (read == NULL || m->shift->value.shape[0] == 1)
+        return ag_layer_norm_adaptive(x, m->scale, m->shift, EPS);
+    Var *all = ag_layer_norm_adaptive(ag_spread(x, read), m->scale, m->shift, EPS);
+    Var *n = ag_pick(all, read);
+    ag_drop(all);
+    return n;
+}
+
+/* Linear(n) of all positions; with a table n is of its rows. */
+static Var *linear(Graph *g, const LinearLayer *layer, Var *n, const BlockInput *in)
+{
+    Var *y = nn_linear(g, layer, n);
+    const size_t rows[] = {n->value.shape[1], layer->weight->value.shape[1]};
+    return in->table != NULL ? ag_embedding(ag_reshape(y, 2, rows), in->rows) : y;
+}
+
+static Var *turned(Var *straight, size_t heads, size_t front, const Places *places)
+{
+    Var *result = places != NULL ? ag_rotary_places(straight, heads, front, places)
+                                 : ag_rotary(straight, heads, front);
     ag_drop(straight);
     return result;
 }
 
-static Var *attention(Graph *g, const TransformerBlock *b, Var *n, size_t front)
+/* What is turned into queries: at the places that are read, which only those of n need be. */
+static Var *asking(Graph *g, const TransformerBlock *b, Var *n, const BlockInput *in)
+{
+    if (in->read == NULL) {
+        return linear(g, &b->query, n, in);
+    }
+    Var *all = in->table != NULL ? linear(g, &b->query, n, in) : n;
+    Var *some = ag_pick(all, in->read);
+    if (in->table != NULL) {
+        ag_drop(all);
+        return some;
+    }
+    Var *result = nn_linear(g, &b->query, some);
+    ag_drop(some);
+    return result;
+}
+
+static Var *attention(Graph *g, const TransformerBlock *b, Var *n, const BlockInput *in)
 {
     const size_t heads = b->shape.heads;
-    Var *q = turned(g, &b->query, n, heads, front);
-    Var *k = turned(g, &b->key, n, heads, front);
-    Var *v = nn_linear(g, &b->value, n);
-    return nn_linear(g, &b->out, ag_multihead_attention(q, k, v, heads, NULL));
+    const Places *read = in->read;
+    Var *q = turned(asking(g, b, n, in), heads, in->front, read);
+    Var *k = turned(linear(g, &b->key, n, in), heads, in->front, NULL);
+    Var *v = linear(g, &b->value, n, in);
+    ag_drop(n);
+    Var *y = read != NULL ? ag_multihead_attention_places(q, k, v, heads, NULL, read)
+                          : ag_multihead_attention(q, k, v, heads, NULL);
+    return nn_linear(g, &b->out, y);
 }
 
 static Var *mlp(Graph *g, const TransformerBlock *b, Var *n)
 {
     Var *wide = ag_gelu(nn_linear(g, &b->first, n));
+    ag_drop(n);
     Var *z = nn_linear(g, &b->second, wide);
     ag_drop(wide);
     return z;
@@ -156,15 +198,32 @@ static Var *join(Var *x, Var *gate, Var *z, const BlockInput *in, uint64_t dropo
     return sum;
 }
 
+/* join of x and z at the places that are read.  Gates and dropout are of samples and positions, so
+ * there x and z are spread first. */
+static Var *join_read(Var *x, Var *gate, Var *z, const BlockInput *in, uint64_t dropout)
+{
+    const Places *read = in->read;
+    const bool drops = in->dropout != NULL && in->dropout_rate > 0.0;
+    if (read == NULL || (gate == NULL && !drops))
+        return join(x, gate, z, in, dropout);
+    return ag_pick(join(ag_spread(x, read), gate, ag_spread(z, read), in, dropout), read);
+}
+
 Var *transformer_block(Graph *g, const TransformerBlock *b, Var *x, const BlockInput *in)
 {
-    Var *numbers = condition(g, b, in);
-    for (size_t half = ATTENTION; half < HALVES; half++) {
-        const Modulation m = modulation(g, b, numbers, half, x->value.shape[0]);
-        Var *n = ag_layer_norm_adaptive(x, m.scale, m.shift, EPS);
-        Var *z = half == ATTENTION ? attention(g, b, n, in->front) : mlp(g, b, n);
-        ag_drop(n);
-        x = join(x, m.gate, z, in, HALVES * b->number + half);
+    const Places *read = in->read;
+    Var *numbers = condition(g, b, in), *normed = x;
+    if (in->table != NULL) {
+        const size_t *rows = in->table->value.shape;
+        normed = ag_reshape(in->table, 3, (const size_t[]){1, rows[0], rows[1]});
     }
-    return x;
+    const Modulation first = modulation(g, b, numbers, ATTENTION, normed->value.shape[0]);
+    Var *z = attention(g, b, norm(normed, &first, NULL), in);
+    /* Where nothing conditions, places that were picked are as good as one sample's. */
+    const size_t samples = read != NULL && numbers == NULL ? 1 : x->value.shape[0];
+    const Modulation second = modulation(g, b, numbers, MLP, samples);
+    x = join_read(read != NULL ? ag_pick(x, read) : x, first.gate, z, in,
+                  HALVES * b->number + ATTENTION);
+    z = mlp(g, b, norm(x, &second, read));
+    return join_read(x, second.gate, z, in, HALVES * b->number + MLP);
 }

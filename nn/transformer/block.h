@@ -16,6 +16,8 @@
 
 #include "nn/layers.h"
 #include "tensor/base/rng.h"
+#include "tensor/places.h"
+#include "tensor/states.h"
 
 /* What the blocks of a network share. */
 typedef struct BlockShape {
@@ -28,6 +30,9 @@ typedef struct BlockShape {
 typedef struct BlockInput {
     Var *time, *lambda; /* (B, condition_width), or NULL as BlockShape says */
     size_t front;       /* leading positions that have no place in the sequence: not turned */
+    Var *table;         /* NULL, or x is rows of this (R, width), and then nothing conditions */
+    const States *rows; /* with a table: their numbers, (B, L) */
+    const Places *read; /* those whose result is read, or NULL: all */
     const Rng *dropout; /* (B) streams or NULL */
     double dropout_rate;
 } BlockInput;
@@ -42,7 +47,9 @@ typedef struct TransformerBlock {
 
 TransformerBlock transformer_block_add(ParamSet *set, const char *name, const BlockShape *shape,
                                        uint64_t number);
-/* x (B, L, width) -> the same shape. */
+/* x (B, L, width) -> the same shape, or (1, N, width) at in->read: there keys and values are of all
+ * places, and nothing else is.  With a table norm, q, k and v are made of its rows, once each, and
+ * are then picked as x was; the bits are the same. */
 Var *transformer_block(Graph *g, const TransformerBlock *block, Var *x, const BlockInput *in);
 void transformer_block_init(const TransformerBlock *block, Rng rng);
 

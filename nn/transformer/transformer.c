@@ -9,6 +9,11 @@
  *   h      = block(h, time, lambda), for each block         block.h
  *   logits = Linear(LN(h) gain), without the token          (B, D, out_states)
  *
+ * Where the first block's input is told by the token alone, and tokens are few, its norm, q, k and
+ * v are made of the embedding's rows and not of every place's.
+ *
+ * Where not all places are read, the last block and what follows give numbers at those alone.
+ *
  * With lambda as conditioning a new student is its teacher: the layers that bring lambda into the
  * blocks start at zero.  The token's do not: every position pays it about one part in D + 1 of its
  * attention, so a new student is near its teacher, the nearer the longer the sequence.  Attention
@@ -16,6 +21,7 @@
 #include "nn/transformer/transformer.h"
 
 #include <stdio.h>
+#include <string.h>
 
 #include "autograd/operations.h"
 #include "nn/layers.h"
@@ -174,6 +180,39 @@ static Var *sequence(const Transformer *m, Graph *g, const States *x, Var *token
     return ag_reshape(token != NULL ? ag_concat(token, h) : h, 3, shape);
 }
 
+/* Is each row of the first block's input one of few: of the table of tokens, or a sample's lambda?
+ * States are counted in 16 bits. */
+static bool has_few_rows(const Transformer *m, size_t batch)
+{
+    const TransformerConfig *c = &m->config;
+    return !c->time_conditioning && m->place == NULL && (c->lambda_dims == 0 || has_token(c)) &&
+           c->states <= c->dims && c->states + (has_token(c) ? batch : 0) <= UINT16_MAX;
+}
+
+/* What `sequence` gives, and in `in` the table whose rows it consists of: the embedding, and below
+ * it the samples' tokens. */
+static Var *sequence_of_table(const Transformer *m, Graph *g, const States *x, Var *token,
+                              BlockInput *in)
+{
+    const size_t S = m->config.states, C = m->config.width, B = x->batch, front = token != NULL;
+    States *rows = arena_alloc(g->arena, 1, sizeof *rows);
+    *rows = states_make(g->arena, B, front + x->dims);
+    for (size_t b = 0; b < B; b++) {
+        uint16_t *row = states_row(rows, b);
+        row[0] = (uint16_t)(S + b);
+        memcpy(row + front, states_row(x, b), x->dims * sizeof *row);
+    }
+    Var *table = nn_param_var(g, m->embedding);
+    if (token != NULL) {
+        const size_t above[] = {1, S * C}, below[] = {1, B * C}, all[] = {S + B, C};
+        table = ag_concat(ag_reshape(table, 2, above), ag_reshape(token, 2, below));
+        table = ag_reshape(table, 2, all);
+    }
+    in->table = table;
+    in->rows = rows;
+    return ag_embedding(table, rows);
+}
+
 /* h (B, D, width) with what lambda says of each place added. */
 static Var *with_places(const Transformer *m, Graph *g, Var *h, const NetworkInput *in)
 {
@@ -190,13 +229,39 @@ static Var *without_token(Var *h, size_t dims)
     return ag_reshape(ag_slice(ag_reshape(h, 2, row), width, dims * width), 3, shape);
 }
 
+/* The places that are read, of sequences with `front` tokens before them; false: all are. */
+static bool some_read(const NetworkInput *in, Graph *g, size_t front, Places *read)
+{
+    if (in->wanted == NULL) {
+        return false;
+    }
+    *read = places_make(g->arena, in->wanted, in->x->batch, in->x->dims, front);
+    return places_count(read) < in->x->batch * in->x->dims;
+}
+
+/* The logits of the last block's result; read NULL: of all places, (B, L, width). */
+static Var *logits(const Transformer *m, Graph *g, const NetworkInput *in, Var *h,
+                   const Places *read)
+{
+    const size_t dims = in->x->dims;
+    Places places;
+    if (read == NULL && h->value.shape[1] > dims) {
+        h = without_token(h, dims);
+    }
+    Var *n = transformer_norm(g, m->gain, h);
+    Var *result = nn_linear(g, &m->output, n);
+    ag_drop(n);
+    return read != NULL && some_read(in, g, 0, &places) ? ag_spread(result, &places) : result;
+}
+
 static Var *transformer_forward(const Network *net, Graph *g, const NetworkInput *in)
 {
     const Transformer *m = (const Transformer *)net;
     const TransformerConfig *c = &m->config;
     const AgScope whole = ag_scope_begin(g);
-    BlockInput condition = {NULL, NULL, 0, in->dropout, c->dropout};
+    BlockInput condition = {.dropout = in->dropout, .dropout_rate = c->dropout};
     Var *token = NULL;
+    Places read;
     if (c->time_conditioning) {
         Var *waves = sinusoids_of(c, g, in->t, in->x->batch, 1);
         condition.time = ag_silu(two_layers(g, &m->time0, &m->time1, waves));
@@ -207,19 +272,19 @@ static Var *transformer_forward(const Network *net, Graph *g, const NetworkInput
     } else if (has(c, TRANSFORMER_LAMBDA_CONDITIONING)) {
         condition.lambda = ag_silu(lambda_vector(m, g, in));
     }
-    Var *h = sequence(m, g, in->x, token);
+    Var *h = has_few_rows(m, in->x->batch) ? sequence_of_table(m, g, in->x, token, &condition)
+                                           : sequence(m, g, in->x, token);
     if (has_places(c)) {
         h = with_places(m, g, h, in);
     }
+    const bool some = some_read(in, g, condition.front, &read);
     const AgScope scope = ag_scope_begin(g); /* in inference each block replaces its predecessor */
     for (size_t i = 0; i < c->blocks; i++) {
+        condition.read = some && i + 1 == c->blocks ? &read : NULL;
         h = ag_scope_end(scope, transformer_block(g, &m->blocks[i], h, &condition));
+        condition.table = NULL;
     }
-    h = token != NULL ? without_token(h, c->dims) : h;
-    Var *n = transformer_norm(g, m->gain, h);
-    h = nn_linear(g, &m->output, n);
-    ag_drop(n);
-    return ag_scope_end(whole, h);
+    return ag_scope_end(whole, logits(m, g, in, h, condition.read));
 }
 
 /* ---- making and freeing ---- */

@@ -59,7 +59,7 @@ static Var *embed(const TransformerEncoder *e, Graph *g, const States *x, const 
 static Var *encoder_forward(const Encoder *base, Graph *g, const States *x, const double *t)
 {
     const TransformerEncoder *e = (const TransformerEncoder *)base;
-    const BlockInput nothing = {NULL, NULL, 0, NULL, 0.0};
+    const BlockInput nothing = {.time = NULL};
     const AgScope whole = ag_scope_begin(g);
     Var *h = embed(e, g, x, t);
     for (size_t i = 0; i < BLOCKS; i++) {

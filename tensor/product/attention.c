@@ -39,9 +39,10 @@ typedef struct Attention {
     const float *dy, *saved_y, *saved_top, *saved_factor;
 } Attention;
 
-/* Where a head begins: in q, k, v, y; and in numbers of one a query. */
+/* Where a head begins: in k and v; in q and y; and in numbers of one a query, of which it has so
+ * many. */
 typedef struct Head {
-    size_t sample, at, row;
+    size_t sample, at, query, row, queries;
 } Head;
 
 static Attention attention(const AttentionInput *in, const AttentionShape *s)
@@ -58,10 +59,14 @@ static Attention attention(const AttentionInput *in, const AttentionShape *s)
 static Head head_of(const Attention *a, size_t i)
 {
     const AttentionShape *s = a->shape;
-    const size_t sample = i / s->heads, head = i % s->heads;
-    const Head h = {.sample = sample,
-                    .at = sample * s->positions * s->channels + head * a->width,
-                    .row = i * s->positions};
+    const size_t sample = i / s->heads, head = i % s->heads, n = s->positions;
+    const size_t before = s->queries != NULL ? s->queries->first[sample] : sample * n;
+    Head h = {.sample = sample, .queries = n};
+    if (s->queries != NULL)
+        h.queries = places_of_sample(s->queries, sample);
+    h.at = sample * n * s->channels + head * a->width;
+    h.query = before * s->channels + head * a->width;
+    h.row = before * s->heads + head * h.queries;
     return h;
 }
 
@@ -69,7 +74,7 @@ static Head head_of(const Attention *a, size_t i)
 static void scores(const Attention *a, float *out, const Head *h, size_t first, size_t queries)
 {
     const size_t n = a->shape->positions, stride = a->shape->channels;
-    tensor_gemm(GEMM_NT, queries, n, a->width, 1.0f, a->in->q + h->at + first * stride, stride,
+    tensor_gemm(GEMM_NT, queries, n, a->width, 1.0f, a->in->q + h->query + first * stride, stride,
                 a->in->k + h->at, stride, 0.0f, NULL, out, n);
     if (a->in->left_out == NULL)
         return;
@@ -87,9 +92,12 @@ static void forward_task(size_t task, void *context)
     const Attention *a = context;
     const size_t n = a->shape->positions, stride = a->shape->channels;
     const Head h = head_of(a, task / a->blocks);
-    const size_t first = task % a->blocks * a->block, queries = cut_min(a->block, n - first);
+    const size_t first = task % a->blocks * a->block;
+    if (first >= h.queries)
+        return;
+    const size_t queries = cut_min(a->block, h.queries - first);
     float *e = threads_scratch(SCRATCH_ATTENTION, queries * n * sizeof *e);
-    float *y = a->y + h.at + first * stride;
+    float *y = a->y + h.query + first * stride;
     const float *factor = a->factor + h.row + first;
     scores(a, e, &h, first, queries);
     tensor_exp_rows(e, a->top + h.row + first, a->factor + h.row + first, e, a->scale, queries, n);
@@ -149,7 +157,7 @@ static HeadScratch scratch_of(const Attention *a)
 static void scale_some(const Attention *a, const HeadScratch *w, const Head *h, size_t first,
                        size_t row, size_t count)
 {
-    const size_t stride = a->shape->channels, at = h->at + (first + row) * stride;
+    const size_t stride = a->shape->channels, at = h->query + (first + row) * stride;
     const float *factor = a->saved_factor + h->row + first + row;
     double sum[ROWS] = {0.0}, term[ROWS][COLUMNS] = {{0.0}};
     for (size_t c0 = 0; c0 < a->width; c0 += COLUMNS) {
@@ -202,7 +210,7 @@ static void backward_block(const Attention *a, const HeadScratch *w, const Head 
 {
     const AttentionGradient *out = a->out;
     const size_t n = a->shape->positions, stride = a->shape->channels, width = a->width;
-    const size_t at = h->at + first * stride;
+    const size_t at = h->query + first * stride;
     scale_rows(a, w, h, first, queries);
     scores(a, w->e, h, first, queries);
     tensor_gemm(GEMM_NT, queries, n, width, 1.0f, w->dy, width, a->in->v + h->at, stride, 0.0f,
@@ -222,11 +230,12 @@ static void backward_block(const Attention *a, const HeadScratch *w, const Head 
 static void backward_task(size_t i, void *context)
 {
     const Attention *a = context;
-    const size_t n = a->shape->positions;
     const HeadScratch w = scratch_of(a);
     const Head h = head_of(a, i);
-    for (size_t first = 0; first < n; first += a->block)
-        backward_block(a, &w, &h, first, cut_min(a->block, n - first));
+    if (h.queries == 0) /* dk and dv may have to be written */
+        backward_block(a, &w, &h, 0, 0);
+    for (size_t first = 0; first < h.queries; first += a->block)
+        backward_block(a, &w, &h, first, cut_min(a->block, h.queries - first));
 }
 
 void tensor_attention_backward(const AttentionGradient *out, const float *dy, const float *y,

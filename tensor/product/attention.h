@@ -15,8 +15,12 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "tensor/places.h"
+
 typedef struct AttentionShape {
     size_t batch, positions, heads, channels; /* channels: of all heads together */
+    const Places *queries; /* q, y and what is of them are (N, C): at these places alone; NULL: at
+                              all */
 } AttentionShape;
 
 /* What forward and backward pass read alike. */
@@ -27,7 +31,8 @@ typedef struct AttentionInput {
 } AttentionInput;
 
 /* y; and of each row of S sqrt(c) times its largest entry (top), and the factor
- * 1/sum_j exp(S_ij - max_j S_ij), both (B, H, L), for the backward. */
+ * 1/sum_j exp(S_ij - max_j S_ij), both (B, H, L), with `queries` those of N H rows, for the
+ * backward. */
 void tensor_attention(float *y, float *top, float *factor, const AttentionInput *in,
                       const AttentionShape *s);
 

@@ -38,6 +38,18 @@ static Var *multihead(Var *const *in)
 {
     return ag_multihead_attention(in[0], in[1], in[2], 2, NULL);
 }
+static Var *multihead_some(Var *const *in)
+{
+    static const size_t first[] = {0, 1, 3}, at[] = {1, 2, 3};
+    const Places places = {2, 2, first, at};
+    return ag_multihead_attention_places(in[0], in[1], in[2], 2, NULL, &places);
+}
+static Var *multihead_one(Var *const *in)
+{
+    static const size_t first[] = {0, 1}, at[] = {0};
+    const Places places = {1, 1, first, at};
+    return ag_multihead_attention_places(in[0], in[1], in[2], 2, NULL, &places);
+}
 static Var *norm(Var *const *in) { return ag_group_norm(in[0], in[1], in[2], 2, 0.3, true); }
 static Var *shifted(Var *const *in)
 {
@@ -68,6 +80,10 @@ static const Row rows[] = {
     {"ag_attention", attention, 3, {{3, {1, 3, 2}}, {3, {1, 3, 2}}, {3, {1, 3, 2}}}},
     {"ag_multihead_attention", multihead, 3, {{3, {2, 3, 4}}, {3, {2, 3, 4}}, {3, {2, 3, 4}}}},
     {"ag_multihead_attention", multihead, 3, {{3, {1, 1, 2}}, {3, {1, 1, 2}}, {3, {1, 1, 2}}}},
+    {"ag_multihead_attention_places", multihead_some, 3,
+     {{3, {1, 3, 4}}, {3, {2, 2, 4}}, {3, {2, 2, 4}}}},
+    {"ag_multihead_attention_places", multihead_one, 3,
+     {{3, {1, 1, 4}}, {3, {1, 1, 4}}, {3, {1, 1, 4}}}},
     {"ag_group_norm", norm, 3, {{4, {2, 2, 2, 4}}, {1, {4}}, {1, {4}}}},
     {"ag_group_norm", norm, 3, {{2, {1, 4}}, {1, {4}}, {1, {4}}}},
     {"ag_group_norm_shifted", shifted, 4, {{2, {3, 4}}, {2, {3, 4}}, {1, {4}}, {1, {4}}}},

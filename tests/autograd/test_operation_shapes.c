@@ -92,6 +92,43 @@ static void misuse_no_keys(void)
 static void misuse_rotary(void) { ag_rotary(zeros(2, 3, 4, 1, 1), 1, 0); }
 static void misuse_pairs(void) { ag_rotary(zeros(3, 1, 3, 6, 1), 2, 0); }
 static void misuse_rotary_heads(void) { ag_rotary(zeros(3, 1, 3, 6, 1), 4, 0); }
+static Places one_place(void)
+{
+    static const size_t first[] = {0, 1, 1}, at[] = {2};
+    return (Places){2, 3, first, at};
+}
+static void misuse_pick(void)
+{
+    const Places p = one_place();
+    ag_pick(zeros(3, 2, 4, 5, 1), &p);
+}
+static void misuse_pick_rank(void)
+{
+    const Places p = one_place();
+    ag_pick(zeros(2, 2, 3, 1, 1), &p);
+}
+static void misuse_spread(void)
+{
+    const Places p = one_place();
+    ag_spread(zeros(3, 1, 2, 5, 1), &p);
+}
+static void misuse_rotary_places(void)
+{
+    const Places p = one_place();
+    ag_rotary_places(zeros(3, 1, 2, 4, 1), 2, 0, &p);
+}
+static void misuse_queries(void)
+{
+    const Places p = one_place();
+    ag_multihead_attention_places(zeros(3, 1, 2, 4, 1), zeros(3, 2, 3, 4, 1), zeros(3, 2, 3, 4, 1),
+                                  2, NULL, &p);
+}
+static void misuse_keys_of_queries(void)
+{
+    const Places p = one_place();
+    ag_multihead_attention_places(zeros(3, 1, 1, 4, 1), zeros(3, 2, 4, 4, 1), zeros(3, 2, 4, 4, 1),
+                                  2, NULL, &p);
+}
 static void misuse_groups(void)
 {
     ag_group_norm(zeros(2, 2, 6, 1, 1), zeros(1, 6, 1, 1, 1), zeros(1, 6, 1, 1, 1), 4, 1e-6, false);
@@ -152,6 +189,8 @@ static void (*const misuses[])(void) = {
     misuse_gain, misuse_gain_rank, misuse_adaptive, misuse_adaptive_rank, misuse_adaptive_alone,
     misuse_gate, misuse_gated,
     misuse_multihead, misuse_heads, misuse_no_heads, misuse_no_keys, misuse_rotary, misuse_pairs, misuse_rotary_heads,
+    misuse_pick, misuse_pick_rank, misuse_spread, misuse_rotary_places, misuse_queries,
+    misuse_keys_of_queries,
 };
 /* clang-format on */
 
@@ -277,6 +316,9 @@ START_TEST(shapes_of_results)
     has_shape(ag_upsample2(picture), (Shape){4, {2, 12, 18, 3}});
     has_shape(ag_max_pool2(picture), (Shape){4, {2, 3, 4, 3}});
     has_shape(ag_mean_positions(picture), (Shape){2, {2, 3}});
+    const Places one = one_place();
+    has_shape(ag_pick(zeros(3, 2, 3, 5, 1), &one), (Shape){3, {1, 1, 5}});
+    has_shape(ag_spread(zeros(3, 1, 1, 5, 1), &one), (Shape){3, {2, 3, 5}});
     has_shape(ag_sum(picture), (Shape){1, {1}});
     has_shape(ag_mean(picture), (Shape){1, {1}});
     has_shape(ag_cross_entropy(logits, labels), (Shape){1, {1}});

@@ -78,7 +78,7 @@ START_TEST(threads_do_not_matter)
     for (size_t i = 0; i < MANY * D; i++)
         x.x[i] = (uint16_t)(i * i % 7 % S);
     diffusion_draw_lambda(&c.d, lambda, MANY, streams);
-    const NetworkInput in = {&x, t, lambda, streams, NULL};
+    const NetworkInput in = {&x, t, lambda, streams, NULL, NULL};
     c.g->check_finite = true;
     ck_assert(diffusion_denoise(&c.d, c.g, &in, 0, one));
     c.g->check_finite = false;
@@ -105,7 +105,7 @@ START_TEST(batches_do_not_matter)
 
     case_make(&c);
     for (int dropout = 0; dropout < 2; dropout++) {
-        NetworkInput in = {&c.x, c.t, c.lambda, dropout ? c.streams : NULL, NULL};
+        NetworkInput in = {&c.x, c.t, c.lambda, dropout ? c.streams : NULL, NULL, NULL};
         ck_assert(diffusion_denoise(&c.d, c.g, &in, 0, whole));
         for (size_t batch = 1; batch <= B + 1; batch++) {
             ck_assert(diffusion_denoise(&c.d, c.g, &in, batch, parts));
@@ -124,7 +124,7 @@ START_TEST(recording_flag_comes_back)
     float out[B * D * S];
 
     case_make(&c);
-    NetworkInput in = {&c.x, c.t, c.lambda, NULL, NULL};
+    NetworkInput in = {&c.x, c.t, c.lambda, NULL, NULL, NULL};
     ag_set_recording(c.g, false);
     ck_assert(diffusion_denoise(&c.d, c.g, &in, 3, out));
     ck_assert(!c.g->recording);
@@ -138,7 +138,7 @@ START_TEST(no_samples)
 
     case_make(&c);
     States none = states_rows(&c.x, 0, 0);
-    NetworkInput in = {&none, c.t, c.lambda, NULL, NULL};
+    NetworkInput in = {&none, c.t, c.lambda, NULL, NULL, NULL};
     ck_assert(diffusion_denoise(&c.d, c.g, &in, 3, NULL));
     case_free(&c);
 }
@@ -175,11 +175,43 @@ START_TEST(the_broken_operation_is_named)
 
     case_make(&c);
     Denoiser broken = {.head = head_of(D), .forward = broken_forward};
-    NetworkInput in = {&c.x, c.t, NULL, NULL, NULL};
+    NetworkInput in = {&c.x, c.t, NULL, NULL, NULL, NULL};
     ck_assert(diffusion_denoise(&broken, c.g, &in, 3, out));
     c.g->check_finite = true;
     ck_assert(!diffusion_denoise(&broken, c.g, &in, 3, out));
     ck_assert_ptr_nonnull(c.g->bad_op);
+    case_free(&c);
+}
+END_TEST
+
+/* ---- a network is told which dimensions are read ---- */
+
+static bool told[B * D];
+static bool all_read;
+
+static Var *note_wanted(const Network *net, Graph *g, const NetworkInput *in)
+{
+    all_read = in->wanted == NULL;
+    if (!all_read)
+        memcpy(told, in->wanted, in->x->batch * in->x->dims * sizeof *told);
+    return ag_constant(g, tensor_make2(g->arena, in->x->batch, net->outputs));
+}
+
+START_TEST(masked_dimensions_are_wanted)
+{
+    float out[B * D * S];
+    Case c;
+
+    case_make(&c);
+    c.net->forward = note_wanted;
+    const NetworkInput in = {.x = &c.x, .t = c.t, .lambda = c.lambda};
+    ck_assert(diffusion_denoise(&c.d, c.g, &in, 0, out));
+    ck_assert(all_read);
+    c.d.head.mask = S - 1;
+    ck_assert(diffusion_denoise(&c.d, c.g, &in, 0, out));
+    ck_assert(!all_read);
+    for (size_t i = 0; i < B * D; i++)
+        ck_assert(told[i] == (c.x.x[i] == S - 1));
     case_free(&c);
 }
 END_TEST
@@ -205,6 +237,7 @@ Suite *denoiser_suite(void)
     tcase_add_test(tc, no_samples);
     tcase_add_test(tc, lambdas_belong_to_their_streams);
     tcase_add_test(tc, the_broken_operation_is_named);
+    tcase_add_test(tc, masked_dimensions_are_wanted);
     tcase_add_test_raise_signal(tc, head_of_another_size_stops, SIGABRT);
     tcase_set_timeout(tc, 60);
     suite_add_tcase(s, tc);

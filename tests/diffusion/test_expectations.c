@@ -64,7 +64,7 @@ static float *outputs(const Scene *s, const Denoiser *d, const States *x, double
 {
     double *times = mem_alloc(x->batch, sizeof *times);
     float *out = mem_alloc(x->batch * diffusion_head_outputs(&d->head), sizeof *out);
-    NetworkInput in = {x, times, lambda, NULL, NULL};
+    NetworkInput in = {x, times, lambda, NULL, NULL, NULL};
     Graph *g = ag_graph_create();
 
     (void)s;

@@ -103,7 +103,7 @@ END_TEST
 /* Row r of a batch of inputs; its states go to x. */
 static NetworkInput input_row(const NetworkInput *all, const Denoiser *d, size_t r, States *x)
 {
-    NetworkInput in = {x, all->t + r, all->lambda, all->dropout, NULL};
+    NetworkInput in = {x, all->t + r, all->lambda, all->dropout, NULL, NULL};
 
     *x = states_rows(all->x, r, 1);
     if (in.lambda != NULL)
@@ -147,9 +147,13 @@ static Drawn draw_all(DistillCase *c, uint64_t number)
     Drawn all = {distill_stream(11, number), distill_case_draws(c, number), NULL, NULL};
     Di4cDraws *draws = &all.draws;
     double u[B * N];
-    NetworkInput at_t = {&draws->xt, draws->t, draws->teacher_lambda_t, NULL, NULL};
-    NetworkInput at_u = {&draws->xu, u, draws->lambda_u,
-                         distill_row_streams(c->work.arena, all.step, PASS_DROPOUT_U, B, N), NULL};
+    NetworkInput at_t = {&draws->xt, draws->t, draws->teacher_lambda_t, NULL, NULL, NULL};
+    NetworkInput at_u = {&draws->xu,
+                         u,
+                         draws->lambda_u,
+                         distill_row_streams(c->work.arena, all.step, PASS_DROPOUT_U, B, N),
+                         NULL,
+                         NULL};
 
     for (size_t r = 0; r < B * N; r++)
         u[r] = draws->u[r / N];
@@ -169,12 +173,19 @@ static double step_by_rows(DistillCase *c, uint64_t number)
     size_t M = draws->xtm.batch / B;
     States xt = states_repeat(c->work.arena, &draws->xt, N);
     double t[B * N];
-    NetworkInput at_t = {&xt, t, draws->lambda_t,
-                         distill_row_streams(c->work.arena, all.step, PASS_DROPOUT_T, B, N), NULL};
-    NetworkInput at_tm = {&draws->xtm, draws->tm, draws->lambda_tm,
+    NetworkInput at_t = {&xt,
+                         t,
+                         draws->lambda_t,
+                         distill_row_streams(c->work.arena, all.step, PASS_DROPOUT_T, B, N),
+                         NULL,
+                         NULL};
+    NetworkInput at_tm = {&draws->xtm,
+                          draws->tm,
+                          draws->lambda_tm,
                           distill_row_streams(c->work.arena, all.step, PASS_DROPOUT_TM, B, M),
+                          NULL,
                           NULL};
-    NetworkInput teacher_tm = {&draws->xtm, draws->tm, draws->teacher_lambda_tm, NULL, NULL};
+    NetworkInput teacher_tm = {&draws->xtm, draws->tm, draws->teacher_lambda_tm, NULL, NULL, NULL};
 
     for (size_t r = 0; r < B * N; r++)
         t[r] = draws->t[r / N];

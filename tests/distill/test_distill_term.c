@@ -83,7 +83,7 @@ static double run(Case *c, size_t chunk)
 /* log p of all states of sample b. */
 static void log_laws(const Case *c, const Denoiser *d, const double *lambda, float *logp)
 {
-    const NetworkInput in = {&c->xtm, c->tm, lambda, NULL, NULL};
+    const NetworkInput in = {&c->xtm, c->tm, lambda, NULL, NULL, NULL};
     float *out = mem_alloc(B * D * S, sizeof *out);
     ck_assert(diffusion_denoise(d, c->work.graph, &in, 0, out));
     for (size_t b = 0; b < B; b++)

@@ -205,7 +205,7 @@ static double bound_by_hand(Case *c, const uint16_t *x0, size_t N)
             if (!(weight > 0.0))
                 continue;
             States xt = {x, 1, D};
-            const NetworkInput in = {&xt, &t, lambda, NULL, NULL};
+            const NetworkInput in = {&xt, &t, lambda, NULL, NULL, NULL};
             ag_graph_reset(g);
             const float *out = nn_forward(c->net, g, &in)->value.data;
             for (size_t d = 0; d < D; d++) {

@@ -119,7 +119,7 @@ static double value(Network *net, Inputs *in, bool backward)
     ag_set_recording(g, backward);
     Var *stats = nn_encode(net->encoder, g, &x0, &xt, in->t);
     Var *lambda = nn_encoder_draw(net->encoder, stats, in->u);
-    const NetworkInput input = {&xt, in->t, NULL, NULL, lambda};
+    const NetworkInput input = {&xt, in->t, NULL, NULL, lambda, NULL};
     Var *out = nn_forward(net, g, &input);
     float *dout = arena_alloc(g->arena, B * net->outputs, sizeof *dout);
     float *dstats = arena_zeroed(g->arena, B * 2 * lambdas, sizeof *dstats);
@@ -331,7 +331,8 @@ START_TEST(sinusoids_take_no_lambda_on_the_graph)
     States x = states_make(g->arena, 1, c.dims);
     const double t = 0.5;
     memset(x.x, 0, c.dims * sizeof *x.x);
-    const NetworkInput in = {&x, &t, NULL, NULL, ag_constant(g, tensor_make2(g->arena, 1, 1))};
+    const NetworkInput in = {&x,  &t, NULL, NULL, ag_constant(g, tensor_make2(g->arena, 1, 1)),
+                             NULL};
     nn_forward(net, g, &in);
 }
 END_TEST

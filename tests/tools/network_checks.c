@@ -87,7 +87,7 @@ static Var *forward(const Network *net, Graph *g, const Batch *b, size_t first, 
 {
     States x = states_rows(&b->x, first, count);
     const double *lambda = b->lambda_dims > 0 ? b->lambda + first * b->lambda_dims : NULL;
-    NetworkInput in = {&x, b->t + first, lambda, dropout ? b->dropout + first : NULL, NULL};
+    NetworkInput in = {&x, b->t + first, lambda, dropout ? b->dropout + first : NULL, NULL, NULL};
     return nn_forward(net, g, &in);
 }
 

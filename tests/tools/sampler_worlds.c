@@ -133,7 +133,7 @@ void world_rows(const Denoiser *m, size_t n, size_t S, double t, double lambda,
 
     world_digits(x, n, S);
     States one = {x, 1, WORLD_D};
-    NetworkInput in = {&one, &t, lambdas, NULL, NULL};
+    NetworkInput in = {&one, &t, lambdas, NULL, NULL, NULL};
     const Var *out = m->forward(m, g, &in);
     for (size_t d = 0; d < WORLD_D; d++) {
         float logp[WORLD_S];

@@ -64,7 +64,7 @@ static float *run_everywhere(const BoundChain *c, const Denoiser *d, double t, s
         time[r] = t;
         lambda[r] = ((double)(r % K) + 0.5) / (double)K;
     }
-    NetworkInput in = {&x, time, d->lambda_dims > 0 ? lambda : NULL, NULL, NULL};
+    NetworkInput in = {&x, time, d->lambda_dims > 0 ? lambda : NULL, NULL, NULL, NULL};
     diffusion_denoise(d, c->graph, &in, 0, out);
     mem_free(time);
     mem_free(lambda);

@@ -85,7 +85,7 @@ static void keep_logs(Lab *lab, const float *numbers, size_t rows)
 static Var *run_recorded(Lab *lab, size_t rows)
 {
     const States masked = states_rows(&lab->masked, 0, rows);
-    const NetworkInput in = {&masked, lab->t, lab->lambda, NULL, NULL};
+    const NetworkInput in = {&masked, lab->t, lab->lambda, NULL, NULL, NULL};
     const Denoiser *d = &lab->student->denoiser;
     Var *v = d->forward(d, lab->student->work.graph, &in);
 
@@ -104,7 +104,7 @@ static void pull_limit_run(Lab *lab, Var *v)
 static void run_grid(Lab *lab)
 {
     const States masked = states_rows(&lab->masked, 0, LIMIT_GRID);
-    const NetworkInput in = {&masked, lab->t, lab->lambda, NULL, NULL};
+    const NetworkInput in = {&masked, lab->t, lab->lambda, NULL, NULL, NULL};
 
     for (size_t i = 0; i < LIMIT_GRID; i++)
         lab->lambda[i] = midpoint(i);

@@ -53,19 +53,19 @@ static void fill_sample(Sample *s, const Process *p, uint64_t seed, uint64_t num
 
     *d = distill_first_draws(s->config, s->teacher, s->student, p, s->x0, step, s->arena);
     s->M = d->xtm.batch / s->B;
-    NetworkInput teacher_t = {&d->xt, d->t, d->teacher_lambda_t, NULL, NULL};
-    NetworkInput teacher_tm = {&d->xtm, d->tm, d->teacher_lambda_tm, NULL, NULL};
+    NetworkInput teacher_t = {&d->xt, d->t, d->teacher_lambda_t, NULL, NULL, NULL};
+    NetworkInput teacher_tm = {&d->xtm, d->tm, d->teacher_lambda_tm, NULL, NULL, NULL};
     s->teacher_t = run_variance(s, s->teacher, &teacher_t);
     s->teacher_tm = run_variance(s, s->teacher, &teacher_tm);
     distill_draw_xu(s->config, s->teacher, p, s->teacher_t, step, s->arena, d);
-    NetworkInput at_u = {&d->xu, repeat(s->arena, d->u, s->B, s->N), d->lambda_u, NULL, NULL};
+    NetworkInput at_u = {&d->xu, repeat(s->arena, d->u, s->B, s->N), d->lambda_u, NULL, NULL, NULL};
     s->student_u = run_variance(s, s->student, &at_u);
     diffusion_head_draw(&s->student->head, s->student_u, &d->xu,
                         distill_row_streams(s->arena, step, PASS_X0U, s->B, s->N), &d->x0u);
     States *xt = arena_alloc(s->arena, 1, sizeof *xt);
     *xt = states_repeat(s->arena, &d->xt, s->N);
-    s->at_t = (NetworkInput){xt, repeat(s->arena, d->t, s->B, s->N), d->lambda_t, NULL, NULL};
-    s->at_tm = (NetworkInput){&d->xtm, d->tm, d->lambda_tm, NULL, NULL};
+    s->at_t = (NetworkInput){xt, repeat(s->arena, d->t, s->B, s->N), d->lambda_t, NULL, NULL, NULL};
+    s->at_tm = (NetworkInput){&d->xtm, d->tm, d->lambda_tm, NULL, NULL, NULL};
     s->student_t = run_variance(s, s->student, &s->at_t);
     s->student_tm = run_variance(s, s->student, &s->at_tm);
 }

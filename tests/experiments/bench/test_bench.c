@@ -156,10 +156,12 @@ START_TEST(a_step_of_a_transformer_by_operation)
         }
     }
     ck_assert_double_le(sum, step);
-    ck_assert_uint_eq(products, 2 * 5); /* layers C x C, C x 4 C, 4 C x C, C x S; attention */
+    /* Layers C x C, C x 4 C, 4 C x C and attention, of all and of masked places; of these C x S. */
+    ck_assert_uint_eq(products, 2 * 9);
     expect(stdout, "\"shape\": [2, 5], \"threads\"");
     expect(stdout, "\"shape\": [10, 12, 12], \"threads\"");
-    expect(stdout, "\"operation\": \"linear\", \"pass\": \"backward\", \"calls\": 8,");
+    expect(stdout, "\"shape\": [0, 12, 12], \"threads\""); /* at masked places alone */
+    expect(stdout, "\"operation\": \"linear\", \"pass\": \"backward\", \"calls\": 6,");
     expect(stdout, "\"operation\": \"optimizer\"");
     mem_free(text);
 }

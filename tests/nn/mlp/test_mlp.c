@@ -177,7 +177,7 @@ static double train_step(Network *net, Optimizer *o, Graph *g, const States *x, 
         t[i] = 1.0;
         lambda[i] = rng_uniform(&rng);
     }
-    NetworkInput in = {x, t, lambda, NULL, NULL};
+    NetworkInput in = {x, t, lambda, NULL, NULL, NULL};
     Var *v = nn_forward(net, g, &in);
     double loss = mixture_loss(v->value.data, value, dlogits);
     nn_params_zero_grads(&net->params);

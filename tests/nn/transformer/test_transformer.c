@@ -111,7 +111,7 @@ static double value_of_lambda(const Network *net, const float *lambda, float *gr
     }
     Tensor value = tensor_make2(g->arena, B, L);
     memcpy(value.data, lambda, B * L * sizeof *lambda);
-    const NetworkInput in = {&x, t, NULL, NULL, ag_leaf(g, value, gradient)};
+    const NetworkInput in = {&x, t, NULL, NULL, ag_leaf(g, value, gradient), NULL};
     Var *out = nn_forward(net, g, &in);
     float *w = arena_alloc(g->arena, B * net->outputs, sizeof *w);
     double sum = 0.0;
@@ -244,7 +244,7 @@ static float *outputs_at(const Network *net, const uint16_t *states, const doubl
     Graph *g = ag_graph_create();
     States x = states_make(g->arena, 2, net->dims);
     memcpy(x.x, states, 2 * net->dims * sizeof *states);
-    const NetworkInput in = {&x, t, NULL, NULL, NULL};
+    const NetworkInput in = {&x, t, NULL, NULL, NULL, NULL};
     float *out = mem_alloc(2 * net->outputs, sizeof *out);
     memcpy(out, nn_forward(net, g, &in)->value.data, 2 * net->outputs * sizeof *out);
     ag_graph_destroy(g);
@@ -455,7 +455,7 @@ static double train_step(Network *net, Optimizer *o, Graph *g, uint64_t step)
     Rng rng = rng_child(rng_root(7), step);
     text(clean, noised, &rng);
     const States x = {noised, ROWS, LENGTH};
-    const NetworkInput in = {&x, t, NULL, NULL, NULL};
+    const NetworkInput in = {&x, t, NULL, NULL, NULL, NULL};
     const size_t rows[] = {(size_t)ROWS * LENGTH, LETTERS};
     Var *loss = ag_cross_entropy(ag_reshape(nn_forward(net, g, &in), 2, rows), clean);
     const double now = (double)loss->value.data[0];

@@ -482,7 +482,7 @@ START_TEST(logistic_head)
         x.x[d] = (uint16_t)(d * 7 % 16);
     }
     const double t = 0.5;
-    NetworkInput in = {&x, &t, NULL, NULL, NULL};
+    NetworkInput in = {&x, &t, NULL, NULL, NULL, NULL};
     Graph *g = ag_graph_create();
     const float *out = nn_forward(net, g, &in)->value.data;
     for (size_t pixel = 0; pixel < 196; pixel++) {

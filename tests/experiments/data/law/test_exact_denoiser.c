@@ -70,7 +70,7 @@ static void compare(const char *kind, size_t states, double t)
         digits_of(b, states_row(&xt, b), D, states);
         times[b] = t;
     }
-    NetworkInput in = {&xt, times, NULL, NULL, NULL};
+    NetworkInput in = {&xt, times, NULL, NULL, NULL, NULL};
     Var *out = exact->forward(exact, g, &in);
     ck_assert_uint_eq(tensor_size(&out->value), count * diffusion_head_outputs(&exact->head));
     ck_assert(!out->needs_grad);
@@ -113,7 +113,7 @@ static void run_one(const FiniteLaw *law, uint16_t *x, double t, float *out)
     Denoiser *exact = exact_denoiser_create(law, p);
     Graph *g = ag_graph_create();
     States s = {x, 1, law->dims};
-    NetworkInput in = {&s, &t, NULL, NULL, NULL};
+    NetworkInput in = {&s, &t, NULL, NULL, NULL, NULL};
     Var *v = exact->forward(exact, g, &in);
 
     memcpy(out, v->value.data, law->dims * law->states * sizeof *out);

@@ -133,7 +133,7 @@ START_TEST(table_and_denoiser_agree)
     float *logp = mem_alloc(size * row, sizeof *logp);
     States x = states_alloc(size, w->dims);
     Graph *g = ag_graph_create();
-    NetworkInput in = {&x, times, NULL, NULL, NULL};
+    NetworkInput in = {&x, times, NULL, NULL, NULL, NULL};
 
     for (size_t i = 0; i < size; i++) {
         joint_state(i, 3, w->dims, states_row(&x, i));

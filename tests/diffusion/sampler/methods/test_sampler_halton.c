@@ -126,7 +126,7 @@ static void rows(const Denoiser *m, uint16_t x[D], double t, double p[D][2])
 {
     Graph *g = ag_graph_create();
     States one = {x, 1, D};
-    NetworkInput in = {&one, &t, NULL, NULL, NULL};
+    NetworkInput in = {&one, &t, NULL, NULL, NULL, NULL};
     const Var *out = m->forward(m, g, &in);
 
     for (size_t d = 0; d < D; d++) {

@@ -182,6 +182,34 @@ START_TEST(single_numbers)
 END_TEST
 
 /* Strides, offsets, any device, shared storages, texts of Python 2, the memo, attributes. */
+/* Python's bytes of any length, and what follows them. */
+START_TEST(encoded_texts)
+{
+    static const unsigned char lengths[] = {0, 1, 63, 64, 65, 127, 128, 255};
+    PickleWriter w = {0};
+    pickle_start(&w);
+    pickle_open_list(&w);
+    for (size_t i = 0; i < sizeof lengths; i++) {
+        buffer_text(&w.out, "c_codecs\nencode\nX");
+        buffer_add(&w.out, (const unsigned char[]){lengths[i], 0, 0, 0}, 4);
+        for (size_t j = 0; j < lengths[i]; j++)
+            buffer_text(&w.out, "x");
+        buffer_text(&w.out, "U\x06latin1\x86R");
+    }
+    pickle_close_list(&w);
+    pickle_stop(&w);
+    Pickle *p = read_bytes(&w);
+    ck_assert_uint_eq(pickle_root(p)->count, sizeof lengths);
+    for (size_t i = 0; i < sizeof lengths; i++) {
+        const PickleValue *v = pickle_root(p)->items[i];
+        ck_assert(v->type == PICKLE_TEXT && v->count == lengths[i]);
+        ck_assert_uint_eq(strlen(v->text), lengths[i]);
+    }
+    pickle_free(p);
+    pickle_writer_free(&w);
+}
+END_TEST
+
 START_TEST(as_torch_has_it)
 {
     static const char bytes[] =
@@ -505,6 +533,7 @@ Suite *pickle_suite(void)
     tcase_add_test(tc, round_trip);
     tcase_add_test(tc, integers);
     tcase_add_loop_test(tc, single_numbers, 0, (int)(sizeof scalars / sizeof scalars[0]));
+    tcase_add_test(tc, encoded_texts);
     tcase_add_test(tc, as_torch_has_it);
     tcase_add_loop_test(tc, good_weights_in_any_company, 2, 6);
     tcase_add_test(tc, where_foreign_values_are);

@@ -490,6 +490,26 @@ START_TEST(enormous_by_sharing)
 }
 END_TEST
 
+/* Lists in a list, so many levels below the first. */
+START_TEST(the_deepest_tree)
+{
+    for (int below = PICKLE_MAX_DEPTH; below <= PICKLE_MAX_DEPTH + 1; below++) {
+        PickleWriter w = {0};
+        Error err = {""};
+        pickle_start(&w);
+        for (int i = 0; i <= below; i++)
+            pickle_open_list(&w);
+        for (int i = 0; i <= below; i++)
+            pickle_close_list(&w);
+        pickle_stop(&w);
+        Pickle *p = pickle_read((const unsigned char *)w.out.bytes, w.out.length, "x", &err);
+        ck_assert_msg((p != NULL) == (below == PICKLE_MAX_DEPTH), "%d levels: %s", below, err.text);
+        pickle_free(p);
+        pickle_writer_free(&w);
+    }
+}
+END_TEST
+
 START_TEST(mutations_end_in_a_tree_or_a_sentence)
 {
     static const char codes[] = "(.N0JKMGXTU]ael)t}sudcRbqrhjQ\x80\x85\x86\x87\x88\x89\x8a"
@@ -540,6 +560,7 @@ Suite *pickle_suite(void)
     tcase_add_loop_test(tc, hostile_pickles, 0, (int)(sizeof hostile / sizeof hostile[0]));
     tcase_add_test(tc, more_than_any_checkpoint_has);
     tcase_add_test(tc, enormous_by_sharing);
+    tcase_add_test(tc, the_deepest_tree);
     tcase_add_test(tc, mutations_end_in_a_tree_or_a_sentence);
     suite_add_tcase(suite, tc);
     return suite;

@@ -139,6 +139,29 @@ START_TEST(residual_blocks_hold_two_pictures)
 }
 END_TEST
 
+/* q, k, v, the attention's result and the sum; its weights and the normalisation's sums are small.
+ */
+START_TEST(attention_holds_five_pictures)
+{
+    enum { WIDE = 128 };
+    ParamSet set = {0};
+    const AttentionBlock block = unet_attention_add(&set, "block", WIDE);
+    Graph *g = ag_graph_create();
+    nn_params_allocate(&set, true);
+    unet_attention_init(&block, rng_root(3));
+    Tensor x = tensor_make4(g->arena, B, H, W, WIDE);
+    memset(x.data, 0, tensor_size(&x) * sizeof *x.data);
+    Var *in = ag_constant(g, x);
+    const size_t before = ag_memory_used(g);
+    unet_attention(g, &block, in);
+    const double held =
+        (double)(ag_memory_used(g) - before) / (double)(tensor_size(&x) * sizeof(float));
+    ck_assert_msg(held < 5.9, "%g pictures", held);
+    ag_graph_destroy(g);
+    nn_params_free(&set);
+}
+END_TEST
+
 START_TEST(groups_have_four_channels_or_number_32)
 {
     ck_assert_uint_eq(unet_groups(4), 1);
@@ -156,6 +179,7 @@ Suite *unet_blocks_suite(void)
     tcase_set_timeout(tc, 60);
     tcase_add_test(tc, attention_follows_its_formula);
     tcase_add_loop_test(tc, residual_blocks_hold_two_pictures, 0, 8);
+    tcase_add_test(tc, attention_holds_five_pictures);
     tcase_add_test(tc, groups_have_four_channels_or_number_32);
     suite_add_tcase(s, tc);
     return s;

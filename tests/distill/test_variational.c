@@ -129,8 +129,8 @@ static VariationalReport run(Case *c, uint64_t step, size_t chunk)
  */
 START_TEST(a_step_keeps_no_memory)
 {
-    for (int scope = 0; scope < 2; scope++) {
-        Case c = case_of(scope == 0 ? LAMBDA_STEP : LAMBDA_SAMPLE, B);
+    for (int way = 0; way < 4; way++) {
+        Case c = case_with(way % 2 == 0, way / 2 == 0 ? LAMBDA_STEP : LAMBDA_SAMPLE, B);
         run(&c, 0, 0);
         const size_t before = mem_in_use();
         run(&c, 0, 0);

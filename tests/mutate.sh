@@ -14,15 +14,14 @@
 #   -l FILE   plant those of FILE instead of drawing any
 #   FILE.c, FOLDER...   (tensor autograd nn diffusion distill)
 #
-# Kinds: sign (+ and -), factor (* and /), order (< and <=, > and >=; not where the smaller or
-# larger of two is taken), equal (== and !=), logic (&& and ||,
-# a ! left out), offset (a "+ 1" or "- 1" left out), constant (0.5, 1.0, 2.0 changed), index (i and j, n and
-# m exchanged), statement (an assignment or a call left out).  A fault whose object file is that of the right
-# program is none and is not counted; one that mutants-explained.txt has with the reason why no test can
-# notice is counted apart and not tried.  The order of suites: that of the file's own name, those of its room,
-# those of its folder, those of autograd for a file of tensor, golden; with -a the others.  VARIANT=asan in
-# the environment and -o build/asan let the sanitizers look: for survivors that touch memory alone.  faults.sh
-# plants chosen faults in the formulas instead.
+# Kinds: sign (+ and -), factor (* and /), order (< and <=, > and >=; not where the smaller or larger of two
+# is taken), equal (== and !=), logic (&& and ||, a ! left out), offset (a "+ 1" or "- 1" left out), constant
+# (0.5, 1.0, 2.0 changed), index (i and j, n and m exchanged), statement (an assignment or a call left out).
+# A fault whose object file is that of the right program is none and is not counted; one that
+# mutants-explained.txt has with the reason why no test can notice is counted apart and not tried.  The order
+# of suites: that of the file's own name, those of its room, those of its folder, those of autograd for a file
+# of tensor, golden; with -a the others.  VARIANT=asan in the environment and -o build/asan let the sanitizers
+# look: for survivors that touch memory alone.  faults.sh plants chosen faults in the formulas instead.
 case ${1-} in --help) sed -n '1d;/^#/!q;s/^#[ ]\{0,1\}//p' "$0"; exit ;; esac
 set -u
 cd "$(dirname "$0")/.." || exit 2
@@ -207,7 +206,7 @@ suites() {
 # A fault may ask for all memory, or loop: no test takes 20 seconds of a processor, no suite a minute on a
 # machine that is free.  (The address sanitizer takes terabytes of addresses.)
 run_suite() (
-    ulimit -t "$([ "${VARIANT:-release}" = asan ] && echo 200 || echo 20)"
+    ulimit -t "$([ "${VARIANT:-release}" = asan ] && echo 200 || echo 20)" 2> /dev/null
     [ "${VARIANT:-release}" = asan ] || ulimit -v 8000000 2> /dev/null
     if command -v timeout > /dev/null; then
         exec timeout $((60 * CK_TIMEOUT_MULTIPLIER)) "$out/run-tests" "$1"

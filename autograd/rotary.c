@@ -30,7 +30,7 @@ static Var *rotary(Var *x, size_t heads, size_t first, const Places *places)
     char text[TENSOR_TEXT];
     const Tensor *xv = &x->value;
     TENSOR_CHECK(xv->rank >= 3, "rotary: x %s, need (B, ..., C)", tensor_text(xv, text));
-    TENSOR_CHECK(heads >= 1 && axes_last(xv) % heads == 0 && axes_last(xv) / heads % 2 == 0,
+    TENSOR_CHECK(heads >= 1 && axes_last(xv) % (2 * heads) == 0,
                  "rotary: %zu heads of x %s have no pairs of channels", heads,
                  tensor_text(xv, text));
     Var *v = ag_new_var("rotary", xv->rank, xv->shape, rotary_backward, 1, &x);

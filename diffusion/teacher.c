@@ -8,6 +8,7 @@
 #include "diffusion/process/marginal.h"
 #include "tensor/base/check.h"
 #include "tensor/base/memory.h"
+#include "tensor/system/cut.h"
 #include "tensor/system/threads.h"
 
 #define TEACHER_PURPOSE UINT64_C(0x54656163) /* apart from the other uses of a seed */
@@ -122,7 +123,7 @@ static void entropy_piece(size_t piece, void *context)
 double diffusion_cross_entropy(const Head *head, const States *x0, const States *xt,
                                const double *weight, const float *out, float *dout)
 {
-    size_t B = x0->batch, blocks = (head->dims + BLOCK - 1) / BLOCK;
+    size_t B = x0->batch, blocks = cut_blocks(head->dims, BLOCK);
     EntropyWork e = {.head = head,
                      .x0 = x0,
                      .xt = xt,

@@ -387,7 +387,7 @@ double distill_losses(const Di4cOptions *options, const Head *head, const Di4cIn
     double loss = 0.0;
 
     check_loss_input(head, in);
-    size_t block = (head->dims + PIECES - 1) / PIECES;
+    size_t block = cut_blocks(head->dims, PIECES);
     LossWork w = {.options = options,
                   .head = head,
                   .in = in,
@@ -400,7 +400,7 @@ double distill_losses(const Di4cOptions *options, const Head *head, const Di4cIn
                   .block = block > BLOCK ? block : BLOCK,
                   .dt = dstudent_t,
                   .dtm = dstudent_tm};
-    w.blocks = (w.D + w.block - 1) / w.block;
+    w.blocks = cut_blocks(w.D, w.block);
     w.sums = mem_zeroed(w.B * w.blocks, sums_size(w.N) * sizeof *w.sums);
     w.distill = mem_zeroed(w.B * w.M * w.blocks, sizeof *w.distill);
     w.share = mem_zeroed(w.B * (w.N + 1) * w.N, sizeof *w.share);

@@ -8,6 +8,7 @@
 #include "tensor/base/check.h"
 #include "tensor/base/constants.h"
 #include "tensor/base/memory.h"
+#include "tensor/system/cut.h"
 #include "tensor/system/platform.h"
 #include "tensor/system/threads.h"
 
@@ -154,7 +155,7 @@ static void write_prior(const MixtureFit *f, const LambdaPrior *prior)
 
 double prior_fit(const LambdaPrior *prior, const double *draws, size_t count, Rng rng)
 {
-    size_t K = prior->components, L = prior->lambda_dims, blocks = (count + BLOCK - 1) / BLOCK;
+    size_t K = prior->components, L = prior->lambda_dims, blocks = cut_blocks(count, BLOCK);
     double *room = mem_alloc(2 * K + 2 * K * L + blocks * (K + 2 * K * L + 1), sizeof *room);
     MixtureFit f = {.K = K, .L = L, .count = count, .blocks = blocks, .draws = draws};
     double before = -HUGE_VAL, now = 0.0;

@@ -17,6 +17,7 @@
 
 #include "diffusion/head/batch.h"
 #include "tensor/base/check.h"
+#include "tensor/system/cut.h"
 
 typedef struct DistillStep {
     const DistillConfig *config;
@@ -198,7 +199,7 @@ static double group_losses(const DistillStep *s, const PictureGroup *group)
 /* All blocks recorded together.  False: not finite. */
 static bool backward_at_once(DistillStep *s, const PictureGroup *group)
 {
-    size_t calls = (group->rows + s->block - 1) / s->block;
+    size_t calls = cut_blocks(group->rows, s->block);
     Var **v = arena_alloc(s->work->arena, calls, sizeof *v);
 
     for (size_t k = 0; k < calls; k++) {

@@ -151,7 +151,7 @@ double nn_optimizer_step(Optimizer *o)
     s.root = (float)(1.0 / sqrt(1.0 - pow(c->beta2, n)));
     s.eps = (float)c->eps;
     s.average = (float)(1.0 - decay);
-    cut_run((p->total + BLOCK - 1) / BLOCK, update_block, &s, p->total < CUT_SERIAL_COPY / 4);
+    cut_run(cut_blocks(p->total, BLOCK), update_block, &s, p->total < CUT_SERIAL_COPY / 4);
     o->steps++;
     return norm;
 }

@@ -7,21 +7,17 @@
 #include <string.h>
 
 #include "tensor/fast_exp.h"
+#include "tensor/system/cut.h"
 #include "tensor/system/threads.h"
 
 enum { LANES = 16, PIECES = 256, PIECE = 4096 };
 
-static size_t smaller(size_t a, size_t b)
-{
-    return a < b ? a : b;
-}
-
 /* Entries per piece of an array of n: a multiple of PIECE. */
 static size_t piece_length(size_t n)
 {
-    size_t blocks = (n + PIECE - 1) / PIECE;
+    size_t blocks = cut_blocks(n, PIECE);
 
-    return (blocks + PIECES - 1) / PIECES * PIECE;
+    return cut_blocks(blocks, PIECES) * PIECE;
 }
 
 static double add_lanes(const double *lane)
@@ -66,12 +62,12 @@ static double piece_dot(const float *x, const float *y, size_t n)
 double tensor_dot(const float *x, const float *y, size_t n)
 {
     double partial[PIECES], sum = 0.0;
-    size_t length = piece_length(n), pieces = length > 0 ? (n + length - 1) / length : 0;
+    size_t length = piece_length(n), pieces = length > 0 ? cut_blocks(n, length) : 0;
 
 #pragma omp parallel for default(none) shared(x, y, n, length, pieces, partial)                    \
     num_threads(threads_team(n))
     for (size_t k = 0; k < pieces; k++) {
-        size_t count = smaller(length, n - k * length);
+        size_t count = cut_min(length, n - k * length);
         partial[k] = y != NULL ? piece_dot(x + k * length, y + k * length, count)
                                : piece_sum(x + k * length, count);
     }
@@ -135,13 +131,13 @@ enum { STRIP = 512, GRID = 64 /* pieces wanted */, LEAST = 16384 /* entries in a
 /* Row blocks are wanted only where samples and strips alone give too few pieces. */
 static RowGrid row_grid(size_t batch, size_t rows, size_t c)
 {
-    RowGrid g = {batch, rows, c, 1, rows, (c + STRIP - 1) / STRIP, 0};
+    RowGrid g = {batch, rows, c, 1, rows, cut_blocks(c, STRIP), 0};
     size_t others = batch * g.strips;
-    size_t blocks = others > 0 ? smaller(GRID / others, rows * smaller(c, STRIP) / LEAST) : 1;
+    size_t blocks = others > 0 ? cut_min(GRID / others, rows * cut_min(c, STRIP) / LEAST) : 1;
 
     if (blocks > 1) {
-        g.block_rows = (rows + blocks - 1) / blocks;
-        g.blocks = (rows + g.block_rows - 1) / g.block_rows;
+        g.block_rows = cut_blocks(rows, blocks);
+        g.blocks = cut_blocks(rows, g.block_rows);
     }
     g.pieces = others * g.blocks;
     return g;
@@ -151,8 +147,8 @@ static void sum_piece(double *partial, const float *x, const RowGrid *g, size_t 
 {
     size_t strip = piece % g->strips, k = piece / g->strips; /* k: sample and row block */
     size_t first = k % g->blocks * g->block_rows, sample = k / g->blocks;
-    size_t count = smaller(g->block_rows, g->rows - first);
-    size_t start = strip * STRIP, width = smaller(STRIP, g->c - start);
+    size_t count = cut_min(g->block_rows, g->rows - first);
+    size_t start = strip * STRIP, width = cut_min(STRIP, g->c - start);
     double *sum = partial + k * g->c + start;
     const float *row = x + (sample * g->rows + first) * g->c + start;
 
@@ -175,8 +171,8 @@ static void dot_piece(double *partial, const float *x, const float *y, const Row
 {
     size_t strip = piece % g->strips, k = piece / g->strips;
     size_t first = k % g->blocks * g->block_rows, sample = k / g->blocks;
-    size_t count = smaller(g->block_rows, g->rows - first);
-    size_t start = strip * STRIP, width = smaller(STRIP, g->c - start);
+    size_t count = cut_min(g->block_rows, g->rows - first);
+    size_t start = strip * STRIP, width = cut_min(STRIP, g->c - start);
     size_t at = (sample * g->rows + first) * g->c + start;
     double *sum = partial + k * g->c + start;
 

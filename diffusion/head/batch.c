@@ -101,7 +101,7 @@ static const uint16_t *noised(const Batch *batch, size_t b)
 static size_t draw_row(Rng *rng, const float *p, size_t S)
 {
     double total = 0.0, sum = 0.0, part[(UINT16_MAX + 1) / DRAW_BLOCK];
-    size_t blocks = (S + DRAW_BLOCK - 1) / DRAW_BLOCK, last = S;
+    size_t blocks = cut_blocks(S, DRAW_BLOCK), last = S;
 
     for (size_t k = 0; k < blocks; k++) {
         size_t end = (k + 1) * DRAW_BLOCK < S ? (k + 1) * DRAW_BLOCK : S;

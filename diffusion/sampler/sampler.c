@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "diffusion/sampler/batch.h"
+#include "tensor/system/cut.h"
 
 /* ---- the request ---- */
 
@@ -90,7 +91,7 @@ static bool run_step(SamplerBatch *b, const SamplerPlan *plan, const States *out
                      size_t *done, Error *err)
 {
     const SampleRequest *r = b->request;
-    size_t batches = (out->batch + batch - 1) / batch;
+    size_t batches = cut_blocks(out->batch, batch);
 
     for (size_t i = 0; i < batches; i++) {
         set_samples(b, out, i * batch, batch);

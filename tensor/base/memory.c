@@ -125,7 +125,7 @@ void *mem_resize(void *p, size_t old_count, size_t new_count, size_t size)
     void *block = mem_alloc(new_count, size);
     size_t kept = old_count < new_count ? old_count : new_count;
 
-    if (p != NULL && kept > 0)
+    if (p != NULL)
         memcpy(block, p, kept * size);
     mem_free(p);
     return block;

@@ -332,6 +332,24 @@ START_TEST(dropping_in_inference_frees)
 }
 END_TEST
 
+/* Neither a constant nor a view has anything of its own to give back, so both can be used further.
+ */
+START_TEST(constants_and_views_stay_in_inference)
+{
+    float x[4] = {1.0f, 2.0f, 3.0f, 4.0f};
+    const size_t n = 4, square[] = {2, 2};
+    Graph *g = ag_graph_create();
+    ag_set_recording(g, false);
+    Var *constant = ag_constant(g, tensor_view(x, 1, &n)), *v = ag_scale(constant, 2.0f);
+    Var *view = ag_reshape(v, 2, square);
+    ag_drop(constant);
+    ag_drop(view);
+    ck_assert_float_eq(ag_scale(constant, 3.0f)->value.data[3], 12.0f);
+    ck_assert_float_eq(ag_scale(view, 3.0f)->value.data[3], 24.0f);
+    ag_graph_destroy(g);
+}
+END_TEST
+
 /* What cannot come back must not go: leaves, constants, views, operations without a forward. */
 START_TEST(what_cannot_come_back_stays)
 {
@@ -406,6 +424,7 @@ Suite *fused_operations_suite(void)
     tcase_set_timeout(drop, 20);
     tcase_add_test(drop, dropped_values_come_back);
     tcase_add_test(drop, dropping_in_inference_frees);
+    tcase_add_test(drop, constants_and_views_stay_in_inference);
     tcase_add_test(drop, what_cannot_come_back_stays);
     tcase_add_test_raise_signal(drop, a_value_dropped_in_inference_is_gone, SIGABRT);
     suite_add_tcase(s, drop);

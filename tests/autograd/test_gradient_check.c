@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "autograd/operations.h"
+#include "tensor/base/memory.h"
 #include "tensor/base/rng.h"
 
 static Arena *pool;
@@ -43,10 +44,12 @@ typedef enum Wrong {
     NOTHING,
     SLIGHTLY,
     INFERENCE_DIFFERS,
-    WRONGS
+    WRONGS,
+    CHANGES = WRONGS /* with the calls, by a hundredth of a per cent each */
 } Wrong;
 
 static Wrong wrong;
+static int calls; /* of square_backward */
 
 static void square_backward(Var *v)
 {
@@ -63,9 +66,11 @@ static void square_backward(Var *v)
         case GIVES_NAN: dx[i] += i == 2 ? NAN : right; break;
         case NOTHING: break;
         case SLIGHTLY: dx[i] += 1.01f * right; break;
+        case CHANGES: dx[i] += (1.0f + 1e-4f * (float)calls) * right; break;
         default: dx[i] += right; break;
         }
     }
+    calls++;
 }
 
 static Var *square(Graph *g, Var *const *in, void *context)
@@ -112,6 +117,30 @@ START_TEST(errors_are_relative)
     wrong = SLIGHTLY; /* 1 % of the largest, beside that and 0.1 */
     ck_assert(!ag_gradient_check(&check, &worst));
     ck_assert_double_eq_tol(worst, 0.01, 0.002);
+}
+END_TEST
+
+static Var *square_both(Graph *g, Var *const *in, void *context)
+{
+    return ag_add(square(g, in, context), square(g, in + 1, context));
+}
+
+/* What two passes differ by is seen beside the entry that it is about, not beside another one. */
+START_TEST(differences_of_passes_are_relative)
+{
+    GradientCheck check = {.function = square_both, .input_count = 2, .needs_grad = {true, true}};
+    double worst;
+    for (int large = 0; large < 4; large++) {
+        for (int i = 0; i < 2; i++) {
+            check.inputs[i] = numbers(1, 2, 3);
+            for (int j = 0; j < 2; j++)
+                check.inputs[i].data[j] = 2 * i + j == large ? 100.0f : 0.0f;
+        }
+        wrong = CHANGES;
+        calls = 0;
+        ck_assert(ag_gradient_check(&check, &worst));
+        ck_assert_double_lt(worst, 1e-3);
+    }
 }
 END_TEST
 
@@ -175,6 +204,18 @@ START_TEST(harness_leaves_inputs_alone)
 }
 END_TEST
 
+START_TEST(harness_keeps_no_memory)
+{
+    GradientCheck check = {.function = square_both, .input_count = 2, .needs_grad = {true, false}};
+    check.inputs[0] = numbers(1, 8, 3);
+    check.inputs[1] = numbers(1, 8, 4);
+    wrong = RIGHT;
+    const size_t before = mem_in_use();
+    ck_assert(ag_gradient_check(&check, NULL));
+    ck_assert_uint_eq(mem_in_use(), before);
+}
+END_TEST
+
 /* Seeds are names: a check run again finds the same error. */
 START_TEST(harness_repeats)
 {
@@ -204,8 +245,10 @@ Suite *gradient_check_suite(void)
     tcase_set_timeout(harness, 10);
     tcase_add_loop_test(harness, harness_fails_wrong_backward, 0, WRONGS);
     tcase_add_test(harness, errors_are_relative);
+    tcase_add_test(harness, differences_of_passes_are_relative);
     tcase_add_test(harness, harness_fails_wrong_formulas);
     tcase_add_test(harness, harness_leaves_inputs_alone);
+    tcase_add_test(harness, harness_keeps_no_memory);
     tcase_add_test(harness, harness_repeats);
     tcase_add_test_raise_signal(harness, harness_needs_inputs, SIGABRT);
     suite_add_tcase(s, harness);

@@ -132,18 +132,22 @@ START_TEST(long_gradients_against_double)
 }
 END_TEST
 
-/* Keys that are left out change nothing and get no gradient. */
+/* Keys that are left out change nothing and get no gradient, whatever a later attention leaves
+ * out. */
 START_TEST(keys_left_out_do_not_matter)
 {
-    enum { N = 20, C = 8 };
+    enum { N = 50, C = 8 };
     Tensor q = draw(2, N, C, 1), k = draw(2, N, C, 2), v = draw(2, N, C, 3), w = draw(2, N, C, 4);
-    uint8_t left_out[2 * N];
+    uint8_t left_out[2 * N], others[2 * N];
     float *first = arena_alloc(pool, tensor_size(&q), sizeof *first);
-    for (size_t i = 0; i < 2 * N; i++)
+    for (size_t i = 0; i < 2 * N; i++) {
         left_out[i] = (i * i + i / N) % 3 == 1 ? 7 : 0;
+        others[i] = !left_out[i];
+    }
     for (int turn = 0; turn < 2; turn++) {
         Var *in[] = {leaf(&q), leaf(&k), leaf(&v)};
         Var *y = ag_multihead_attention(in[0], in[1], in[2], 2, left_out);
+        ag_multihead_attention(in[0], in[1], in[2], 2, others);
         ag_backward_from(y, w.data);
         if (turn == 0)
             memcpy(first, y->value.data, tensor_size(&q) * sizeof *first);
@@ -156,6 +160,20 @@ START_TEST(keys_left_out_do_not_matter)
                 v.data[i] += 100.0f;
             }
         }
+    }
+}
+END_TEST
+
+/* One key is enough, be it a sample's first or its last: the result is its value. */
+START_TEST(one_key_that_stays_is_all)
+{
+    enum { B = 6, N = 2, C = 4 };
+    const Tensor q = draw(B, N, C, 1), v = draw(B, N, C, 2);
+    const uint8_t left_out[B * N] = {0, 1, 1, 0, 0, 1, 1, 0, 1, 0, 0, 1};
+    const Var *y = ag_multihead_attention(leaf(&q), leaf(&q), leaf(&v), 2, left_out);
+    for (size_t i = 0; i < B * N; i++) {
+        const size_t key = i / N * N + left_out[i / N * N];
+        ck_assert_mem_eq(y->value.data + i * C, v.data + key * C, C * sizeof(float));
     }
 }
 END_TEST
@@ -288,6 +306,7 @@ Suite *transformer_operations_suite(void)
     tcase_add_test(tc, long_attention_against_double);
     tcase_add_test(tc, long_gradients_against_double);
     tcase_add_test(tc, keys_left_out_do_not_matter);
+    tcase_add_test(tc, one_key_that_stays_is_all);
     tcase_add_test(tc, attention_of_large_scores);
     tcase_add_test(tc, attention_keeps_no_square);
     tcase_add_test(tc, rotation_leaves_the_distance);

@@ -102,6 +102,99 @@ START_TEST(more_components_fit_better)
 }
 END_TEST
 
+/* ---- the same rounds written out: few draws, so that where they begin is seen at the end ---- */
+
+enum { DRAWS = 40, WIDTH = 2, PARTS = 3, COUNT = PARTS * WIDTH };
+
+typedef struct Mixture {
+    double log_weight[PARTS], mean[COUNT], deviation[COUNT];
+} Mixture;
+
+/* Components at draws of a random order, as wide as all draws divided by the number along an axis.
+ */
+static Mixture begin(const double *z, Rng rng)
+{
+    Mixture m;
+    uint32_t order[DRAWS];
+    rng_permutation(&rng, order, DRAWS);
+    for (size_t at = 0; at < COUNT; at++) {
+        const size_t k = at / WIDTH, i = at % WIDTH;
+        double mean = 0, square = 0;
+        for (size_t n = 0; n < DRAWS; n++)
+            mean += z[n * WIDTH + i] / DRAWS;
+        for (size_t n = 0; n < DRAWS; n++)
+            square += pow(z[n * WIDTH + i] - mean, 2) / DRAWS;
+        m.log_weight[k] = -log(PARTS);
+        m.mean[at] = z[order[k] * WIDTH + i];
+        m.deviation[at] = sqrt(square) * pow(PARTS, -1.0 / WIDTH);
+    }
+    return m;
+}
+
+/* The mean log density under m, which becomes the next mixture. */
+static double advance(Mixture *m, const double *z)
+{
+    double share[PARTS], mean[COUNT] = {0}, square[COUNT] = {0}, sum = 0;
+    for (size_t k = 0; k < PARTS; k++)
+        share[k] = 0;
+    for (size_t n = 0; n < DRAWS; n++) {
+        double p[PARTS], total = 0;
+        for (size_t k = 0; k < PARTS; k++) {
+            p[k] = exp(m->log_weight[k]);
+            for (size_t i = 0; i < WIDTH; i++) {
+                const double s = m->deviation[k * WIDTH + i];
+                const double off = (z[n * WIDTH + i] - m->mean[k * WIDTH + i]) / s;
+                p[k] *= exp(-0.5 * off * off) / (s * sqrt(2 * acos(-1.0)));
+            }
+            total += p[k];
+        }
+        sum += log(total) / DRAWS;
+        for (size_t at = 0; at < COUNT; at++) {
+            const double x = z[n * WIDTH + at % WIDTH], part = p[at / WIDTH] / total;
+            share[at / WIDTH] += part / WIDTH;
+            mean[at] += part * x;
+            square[at] += part * x * x;
+        }
+    }
+    for (size_t at = 0; at < COUNT; at++) {
+        const double n = share[at / WIDTH];
+        m->log_weight[at / WIDTH] = log((n + 1e-3) / (DRAWS + PARTS * 1e-3));
+        m->mean[at] = mean[at] / n;
+        m->deviation[at] = fmax(sqrt(square[at] / n - pow(mean[at] / n, 2)), 0.03);
+    }
+    return sum;
+}
+
+START_TEST(rounds_follow_their_formulas)
+{
+    double z[DRAWS * WIDTH];
+    Rng rng = rng_root(11);
+    for (size_t n = 0; n < DRAWS * WIDTH; n++) /* later draws lie apart */
+        z[n] = (n / WIDTH < 25 ? 0.0 : 2.0) + (1.0 + (double)(n % WIDTH)) * rng_normal(&rng);
+    for (uint64_t seed = 0; seed < 4; seed++) {
+        ToyPrior law = toy_prior(PARTS, WIDTH);
+        const LambdaPrior *p = law.prior;
+        const double found = prior_fit(p, z, DRAWS, rng_root(seed));
+        Mixture m = begin(z, rng_root(seed)), kept = m;
+        double before = -HUGE_VAL, now = advance(&m, z);
+        for (int round = 1; round < 100 && now - before >= 1e-4; round++) {
+            kept = m;
+            before = now;
+            now = advance(&m, z);
+        }
+        ck_assert_double_eq_tol(found, now, 1e-6);
+        for (size_t k = 0; k < PARTS; k++)
+            ck_assert_double_eq_tol((double)p->log_weight->value.data[k], kept.log_weight[k], 1e-5);
+        for (size_t at = 0; at < COUNT; at++) {
+            ck_assert_double_eq_tol((double)p->mean->value.data[at], kept.mean[at], 1e-5);
+            ck_assert_double_eq_tol(exp((double)p->log_deviation->value.data[at]),
+                                    kept.deviation[at], 1e-5);
+        }
+        toy_prior_free(&law);
+    }
+}
+END_TEST
+
 START_TEST(threads_do_not_change_bits)
 {
     double *z = clusters();
@@ -158,6 +251,7 @@ Suite *prior_fit_suite(void)
     TCase *tc = tcase_create("prior_fit");
     tcase_add_test(tc, clusters_are_found);
     tcase_add_test(tc, more_components_fit_better);
+    tcase_add_test(tc, rounds_follow_their_formulas);
     tcase_add_test(tc, threads_do_not_change_bits);
     tcase_add_test(tc, few_draws);
     tcase_add_test(tc, a_signal_writes_nothing);

@@ -125,6 +125,21 @@ static VariationalReport run(Case *c, uint64_t step, size_t chunk)
                                 &c->work);
 }
 
+/* What a step takes besides its arenas is given back: a second one finds as much as the first left.
+ */
+START_TEST(a_step_keeps_no_memory)
+{
+    for (int way = 0; way < 4; way++) {
+        Case c = case_with(way % 2 == 0, way / 2 == 0 ? LAMBDA_STEP : LAMBDA_SAMPLE, B);
+        run(&c, 0, 0);
+        const size_t before = mem_in_use();
+        run(&c, 0, 0);
+        ck_assert_uint_eq(mem_in_use(), before);
+        case_free(&c);
+    }
+}
+END_TEST
+
 static double loss_of(void *context)
 {
     return run(context, 5, 0).loss;
@@ -513,6 +528,7 @@ Suite *variational_suite(void)
     tcase_add_loop_test(tc, gradient_is_that_of_the_loss, 0, 4);
     tcase_add_loop_test(tc, rows_without_lambda, 0, 2);
     tcase_add_loop_test(tc, the_report_adds_up, 0, 2);
+    tcase_add_test(tc, a_step_keeps_no_memory);
     tcase_add_loop_test(tc, the_mean_is_the_bound_of_the_sampler, 0, 2);
     tcase_add_test(tc, chunk_changes_nothing);
     tcase_add_loop_test(tc, blocks_add_up, 0, 4);

@@ -120,6 +120,8 @@ START_TEST(plain_adam)
     }
     c.beta1 = 0.0; /* no memory of gradients */
     compare_run(c, 100, 8, ONES);
+    c.beta2 = 0.0; /* nor of their squares: steps of lr */
+    compare_run(c, 100, 8, ONES);
 }
 END_TEST
 

@@ -88,6 +88,7 @@ START_TEST(resume_cuts_back)
     expect_text("step,loss,norm\n1,5,1\n");
     close_log(resume(0));
     expect_text("step,loss,norm\n");
+    ck_assert_uint_eq(mem_in_use(), 0);
 }
 END_TEST
 
@@ -125,6 +126,7 @@ START_TEST(resume_refuses)
     ck_assert_msg(strstr(err.text, path) != NULL && strstr(err.text, cases[_i][1]) != NULL, "%s",
                   err.text);
     expect_text(cases[_i][0]); /* left as it was */
+    ck_assert_uint_eq(mem_in_use(), 0);
 }
 END_TEST
 

@@ -52,6 +52,7 @@ START_TEST(features_are_those_of_pytorch)
     float *again = mem_alloc(INCEPTION_FEATURES, sizeof *again);
     Error err = {""};
     inception_file_write(path, NULL);
+    const size_t before = mem_in_use();
     Inception *net = inception_read(path, &err);
     ck_assert_msg(net != NULL, "%s", err.text);
     for (size_t i = 0; i < 2 * PICTURE; i++)
@@ -72,6 +73,8 @@ START_TEST(features_are_those_of_pytorch)
     check_features(again, 2);
     ck_assert_uint_eq(strlen(inception_hash(net)), 64);
     inception_free(net);
+    threads_scratch_free();
+    ck_assert_uint_eq(mem_in_use(), before);
     mem_free(again);
     mem_free(features);
 }
@@ -82,7 +85,10 @@ static void refused(const InceptionDamage *damage, const char *a, const char *b)
     const char *path = toy("damaged.pth");
     Error err = {""};
     inception_file_write(path, damage);
+    const size_t before = mem_in_use();
     ck_assert_ptr_null(inception_read(path, &err));
+    threads_scratch_free();
+    ck_assert_uint_eq(mem_in_use(), before);
     if (strstr(err.text, path) == NULL || strstr(err.text, a) == NULL ||
         strstr(err.text, b) == NULL)
         ck_abort_msg("\"%s\": expected \"%s\" and \"%s\"", err.text, a, b);

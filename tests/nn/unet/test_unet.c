@@ -573,7 +573,8 @@ START_TEST(impossible_configurations)
     c = tiny(0), c.ch_mult[1] = 0, refused(c, "ch_mult");
     c = tiny(0), c.ch_mult[1] = SIZE_MAX, refused(c, "ch_mult");
     c = tiny(0), c.res_blocks = 0, refused(c, "res_blocks");
-    c = tiny(0), c.attn_scale = 2, refused(c, "attn_scale");
+    c = tiny(0), c.attn_scale = 2,
+    refused(c, "attn_scale is 2; it must be -1 (none) or a scale in 0..1");
     c = tiny(0), c.attn_scale = -2, refused(c, "attn_scale");
     c = tiny(0), c.embed = 3, refused(c, "embed");
     c = tiny(0), c.ch = 4, c.ch_mult[1] = 5000, refused(c, "ch_mult");

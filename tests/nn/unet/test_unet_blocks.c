@@ -1,9 +1,10 @@
-/* The U-Net's attention block against its formula in double; the groups of its normalisations.
- * (Residual blocks are checked with the whole network, test_unet.c.) */
+/* The U-Net's attention block against its formula in double; what residual blocks hold; the groups
+ * of the normalisations.  (Residual blocks are checked with the whole network, test_unet.c.) */
 #include "nn/unet/blocks.h"
 
 #include <check.h>
 #include <math.h>
+#include <string.h>
 
 Suite *unet_blocks_suite(void);
 
@@ -108,6 +109,59 @@ START_TEST(attention_follows_its_formula)
 }
 END_TEST
 
+/* Of the pictures that a residual block computes, the first convolution's and the result are held;
+ * the rest (a byte an entry for what dropout kept, sums of the normalisations) is about half a
+ * picture at most. */
+START_TEST(residual_blocks_hold_two_pictures)
+{
+    enum { SIDE = 16, WIDTH = 8, BATCH = 2 };
+    const Rng streams[BATCH] = {rng_root(1), rng_root(2)};
+    const bool recording = _i % 2 != 0, narrows = _i / 2 % 2 != 0, drops = _i / 4 != 0;
+    const size_t cout = narrows ? C : 2 * C, picture = BATCH * SIDE * SIDE * cout * sizeof(float);
+    ParamSet set = {0};
+    const ResBlock block = unet_res_add(&set, "block", 2 * C, cout, WIDTH, 0, 0);
+    Graph *g = ag_graph_create();
+    nn_params_allocate(&set, true);
+    unet_res_init(&block, rng_root(3));
+    ag_set_recording(g, recording);
+    Tensor x = tensor_make4(g->arena, BATCH, SIDE, SIDE, 2 * C);
+    Tensor time = tensor_make2(g->arena, BATCH, WIDTH);
+    memset(x.data, 0, tensor_size(&x) * sizeof *x.data);
+    memset(time.data, 0, tensor_size(&time) * sizeof *time.data);
+    const BlockCondition condition = {ag_constant(g, time), NULL, drops ? streams : NULL, 0.5};
+    Var *in = ag_constant(g, x);
+    const size_t before = ag_memory_used(g);
+    unet_res(g, &block, in, &condition);
+    const double held = (double)(ag_memory_used(g) - before) / (double)picture;
+    ck_assert_msg(held < 2.6, "%g pictures", held);
+    ag_graph_destroy(g);
+    nn_params_free(&set);
+}
+END_TEST
+
+/* q, k, v, the attention's result and the sum; its weights and the normalisation's sums are small.
+ */
+START_TEST(attention_holds_five_pictures)
+{
+    enum { WIDE = 128 };
+    ParamSet set = {0};
+    const AttentionBlock block = unet_attention_add(&set, "block", WIDE);
+    Graph *g = ag_graph_create();
+    nn_params_allocate(&set, true);
+    unet_attention_init(&block, rng_root(3));
+    Tensor x = tensor_make4(g->arena, B, H, W, WIDE);
+    memset(x.data, 0, tensor_size(&x) * sizeof *x.data);
+    Var *in = ag_constant(g, x);
+    const size_t before = ag_memory_used(g);
+    unet_attention(g, &block, in);
+    const double held =
+        (double)(ag_memory_used(g) - before) / (double)(tensor_size(&x) * sizeof(float));
+    ck_assert_msg(held < 5.9, "%g pictures", held);
+    ag_graph_destroy(g);
+    nn_params_free(&set);
+}
+END_TEST
+
 START_TEST(groups_have_four_channels_or_number_32)
 {
     ck_assert_uint_eq(unet_groups(4), 1);
@@ -124,6 +178,8 @@ Suite *unet_blocks_suite(void)
 
     tcase_set_timeout(tc, 60);
     tcase_add_test(tc, attention_follows_its_formula);
+    tcase_add_loop_test(tc, residual_blocks_hold_two_pictures, 0, 8);
+    tcase_add_test(tc, attention_holds_five_pictures);
     tcase_add_test(tc, groups_have_four_channels_or_number_32);
     suite_add_tcase(s, tc);
     return s;

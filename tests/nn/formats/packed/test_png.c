@@ -183,11 +183,17 @@ START_TEST(frames_come_back)
 }
 END_TEST
 
-START_TEST(frames_of_two_sizes_are_a_mistake)
+/* Each size by itself, and a time beyond 16 bits. */
+START_TEST(frames_that_do_not_fit_are_a_mistake)
 {
-    uint8_t pixels[6] = {0};
-    const Picture frames[2] = {{2, 3, 1, pixels}, {3, 2, 1, pixels}};
-    const unsigned times[2] = {1, 1};
+    uint8_t pixels[18] = {0};
+    const Picture others[] = {{3, 2, 1, pixels},
+                              {3, 3, 1, pixels},
+                              {2, 2, 1, pixels},
+                              {2, 3, 3, pixels},
+                              {2, 3, 1, pixels}};
+    const Picture frames[2] = {{2, 3, 1, pixels}, others[_i]};
+    const unsigned times[2] = {1, _i == 4 ? 65536 : 1};
     Buffer b = {0};
     png_encode_frames(&b, frames, times, 2, NULL, 0);
 }
@@ -227,6 +233,7 @@ START_TEST(file_with_texts)
     ck_assert_str_eq(p.text[2], "empty=");
     ck_assert_mem_eq(p.rows, "\0\1\2\3", 4);
     mem_free(p.rows);
+    ck_assert_uint_eq(mem_in_use(), 0);
 }
 END_TEST
 
@@ -238,6 +245,7 @@ START_TEST(unwritable_path)
 
     ck_assert(!png_write("no-such-folder.tmp.d/a.png", &picture, NULL, 0, &err));
     ck_assert_ptr_nonnull(strstr(err.text, "no-such-folder.tmp.d/a.png"));
+    ck_assert_uint_eq(mem_in_use(), 0);
 }
 END_TEST
 
@@ -363,7 +371,7 @@ Suite *png_suite(void)
     tcase_add_checked_fixture(tc, NULL, remove_file);
     tcase_add_test(tc, pixels_come_back);
     tcase_add_test(tc, frames_come_back);
-    tcase_add_test_raise_signal(tc, frames_of_two_sizes_are_a_mistake, SIGABRT);
+    tcase_add_loop_test_raise_signal(tc, frames_that_do_not_fit_are_a_mistake, SIGABRT, 0, 5);
     tcase_add_test(tc, file_with_texts);
     tcase_add_test(tc, unwritable_path);
     tcase_add_test(tc, grid_places_samples);

@@ -182,6 +182,34 @@ START_TEST(single_numbers)
 END_TEST
 
 /* Strides, offsets, any device, shared storages, texts of Python 2, the memo, attributes. */
+/* Python's bytes of any length, and what follows them. */
+START_TEST(encoded_texts)
+{
+    static const unsigned char lengths[] = {0, 1, 63, 64, 65, 127, 128, 255};
+    PickleWriter w = {0};
+    pickle_start(&w);
+    pickle_open_list(&w);
+    for (size_t i = 0; i < sizeof lengths; i++) {
+        buffer_text(&w.out, "c_codecs\nencode\nX");
+        buffer_add(&w.out, (const unsigned char[]){lengths[i], 0, 0, 0}, 4);
+        for (size_t j = 0; j < lengths[i]; j++)
+            buffer_text(&w.out, "x");
+        buffer_text(&w.out, "U\x06latin1\x86R");
+    }
+    pickle_close_list(&w);
+    pickle_stop(&w);
+    Pickle *p = read_bytes(&w);
+    ck_assert_uint_eq(pickle_root(p)->count, sizeof lengths);
+    for (size_t i = 0; i < sizeof lengths; i++) {
+        const PickleValue *v = pickle_root(p)->items[i];
+        ck_assert(v->type == PICKLE_TEXT && v->count == lengths[i]);
+        ck_assert_uint_eq(strlen(v->text), lengths[i]);
+    }
+    pickle_free(p);
+    pickle_writer_free(&w);
+}
+END_TEST
+
 START_TEST(as_torch_has_it)
 {
     static const char bytes[] =
@@ -462,6 +490,26 @@ START_TEST(enormous_by_sharing)
 }
 END_TEST
 
+/* Lists in a list, so many levels below the first. */
+START_TEST(the_deepest_tree)
+{
+    for (int below = PICKLE_MAX_DEPTH; below <= PICKLE_MAX_DEPTH + 1; below++) {
+        PickleWriter w = {0};
+        Error err = {""};
+        pickle_start(&w);
+        for (int i = 0; i <= below; i++)
+            pickle_open_list(&w);
+        for (int i = 0; i <= below; i++)
+            pickle_close_list(&w);
+        pickle_stop(&w);
+        Pickle *p = pickle_read((const unsigned char *)w.out.bytes, w.out.length, "x", &err);
+        ck_assert_msg((p != NULL) == (below == PICKLE_MAX_DEPTH), "%d levels: %s", below, err.text);
+        pickle_free(p);
+        pickle_writer_free(&w);
+    }
+}
+END_TEST
+
 START_TEST(mutations_end_in_a_tree_or_a_sentence)
 {
     static const char codes[] = "(.N0JKMGXTU]ael)t}sudcRbqrhjQ\x80\x85\x86\x87\x88\x89\x8a"
@@ -505,12 +553,14 @@ Suite *pickle_suite(void)
     tcase_add_test(tc, round_trip);
     tcase_add_test(tc, integers);
     tcase_add_loop_test(tc, single_numbers, 0, (int)(sizeof scalars / sizeof scalars[0]));
+    tcase_add_test(tc, encoded_texts);
     tcase_add_test(tc, as_torch_has_it);
     tcase_add_loop_test(tc, good_weights_in_any_company, 2, 6);
     tcase_add_test(tc, where_foreign_values_are);
     tcase_add_loop_test(tc, hostile_pickles, 0, (int)(sizeof hostile / sizeof hostile[0]));
     tcase_add_test(tc, more_than_any_checkpoint_has);
     tcase_add_test(tc, enormous_by_sharing);
+    tcase_add_test(tc, the_deepest_tree);
     tcase_add_test(tc, mutations_end_in_a_tree_or_a_sentence);
     suite_add_tcase(suite, tc);
     return suite;

@@ -32,6 +32,7 @@ done
 shift $((OPTIND - 1))
 cd "$(dirname "$0")/.." || exit 2
 
+# Debian's pcc links no atexit: __dso_handle, which glibc's hands on, is missing from its crtbegin.o.
 # name : compiler : machine : OpenMP : arguments of make : what runs its programs
 list="gcc : gcc : x86-64 : yes : :
 gcc-serial : gcc : x86-64 : no : OPENMP=no :
@@ -42,7 +43,7 @@ clang : clang : x86-64 : yes : :
 clang-serial : clang : x86-64 : no : OPENMP=no :
 clang-O0 : clang : x86-64 : yes : CFLAGS=-O0 :
 tcc : tcc : x86-64 : no : :
-pcc : pcc : x86-64 : no : PLAIN=yes :
+pcc : pcc : x86-64 : no : PLAIN=yes LDFLAGS=-Wl,--defsym=__dso_handle=__data_start :
 musl : musl-gcc : x86-64, static : no : LDFLAGS=-static :
 i686 : i686-linux-gnu-gcc : i686 : yes : MARCH=i686 CFLAGS=-O1 : qemu-i386 -L /usr/i686-linux-gnu
 aarch64 : aarch64-linux-gnu-gcc : aarch64 : yes : CFLAGS=-O1 : qemu-aarch64 -L /usr/aarch64-linux-gnu

@@ -69,7 +69,9 @@ all:
 # programs do not run here, they need only be made; nor is each flag looked at by way of RUN, which may be
 # slow.  There -march=native, which would mean this machine, is left out.
 probe_name = $(subst $(strip ) ,-,$(subst /,-,$(subst $(strip ) ,-,$(strip $(1)))))
-PROBE := $(OUT)/probe-$(call probe_name,$(CC) $(MARCH) $(CONTRACT) $(RUN)).mk
+# Where programs run, the shared library of OpenMP may not be (mingw's), which a static one does without.
+STATIC := $(filter -static,$(LDFLAGS))
+PROBE := $(OUT)/probe-$(call probe_name,$(CC) $(MARCH) $(CONTRACT) $(RUN) $(STATIC)).mk
 NO_BUILD := clean distclean deps dist distcheck fuzz lint portability uninstall
 ifneq ($(filter-out $(NO_BUILD),$(or $(MAKECMDGOALS),all)),)
 include $(PROBE)
@@ -98,7 +100,8 @@ $(PROBE): Makefile
 	  if try "$$empty" $$flags $$f; then flags="$$flags $$f"; fi; done; \
 	omp='int main(void) { int n = 0; _Pragma("omp parallel") n = omp_get_max_threads(); return n < 1; }'; \
 	look=$$runs; openmp=; \
-	if try "$$(printf '%s\n' '#include <omp.h>' "$$omp")" -fopenmp; then openmp=-fopenmp; fi; \
+	for f in '' $(STATIC); do \
+	  if try "$$(printf '%s\n' '#include <omp.h>' "$$omp")" -fopenmp $$f; then openmp=-fopenmp; fi; done; \
 	simd=; if try "$$empty" -fopenmp-simd; then simd=-fopenmp-simd; fi; \
 	depend=; if make_it "$$empty" -MMD -MP -c && [ -f $$probe.d ]; then depend='-MMD -MP'; fi; \
 	soname=; shared=; for f in -Wl,-soname, -Wl,-install_name, ; do \
@@ -253,7 +256,7 @@ API := $(call API_NUMBER,MAJOR).$(call API_NUMBER,MINOR)
 SHARED_LIB := libdi4c.so.$(API)
 # No shared library where there is no -shared, of programs that are linked -static, and for Windows, whose
 # libraries are of another make.
-ifneq ($(EXE)$(filter -static,$(LDFLAGS)),)
+ifneq ($(EXE)$(STATIC),)
 SHARED :=
 endif
 PIC_OBJ := $(LIB_SRC:%.c=$(OUT)/pic/%.o)

@@ -193,6 +193,10 @@ CHECK_LIBS = $(shell pkg-config --libs check 2>/dev/null || echo -lcheck) -lpthr
 endif
 $(OUT)/run-tests$(EXE): $(TEST_OBJ) $(filter-out %/main.o,$(APP_OBJ) $(BENCH_OBJ)) $(OUT)/libdi4c.a | $(TOUR)
 	$(CC) $(LINK_FLAGS) -o $@ $^ $(CHECK_LIBS) -lm
+# Windows has of POSIX what plain C has: platform.c finds that out by itself, its tests do not.
+ifneq ($(EXE),)
+$(OUT)/tests/%.o: FLAGS += -DDI4C_PLAIN_C
+endif
 # test_tour.c runs the tour's programs.
 $(OUT)/tests/experiments/tour/test_tour.o: FLAGS += -DTOUR='"$(OUT)/tour"'
 # Every test_NAME.c under tests/ defines NAME_suite; the list is made from the file names, so that no

@@ -88,7 +88,9 @@ fi
 
 # What went wrong first, on one line.
 reason() {
-    grep -iE 'error|warning|undefined|cannot|:[FE]:|aborted' "$1" | head -n 1 | tr '|' '/' | cut -c 1-120
+    for what in ':[FE]:' 'error|undefined|cannot' 'warning|aborted'; do
+        grep -iE "$what" "$1" | head -n 1 | tr '|' '/' | cut -c 1-120 | grep . && break
+    done
 }
 
 # Builds row $1; what make says goes to $dir/*.log.  Sets `verdict`, of the program.
@@ -98,7 +100,7 @@ build() {
     if [ -n "$run" ] && ! command -v "${run%% *}" > "$dir/which" 2>&1; then
         verdict="skipped: no ${run%% *}"; return
     fi
-    printf '#include <stdio.h>\nint main(void) { return puts("") < 0; }\n' > "$dir/first.c"
+    printf '#include <errno.h>\n#include <stdio.h>\nint main(void) { return puts("") < 0; }\n' > "$dir/first.c"
     if ! $cc -o "$dir/first" "$dir/first.c" > "$dir/log" 2>&1; then
         verdict="skipped: it makes no program here: $(reason "$dir/log")"; return
     fi

@@ -67,7 +67,8 @@ all:
 # ---- what this compiler can do: probed once for each compiler, by compiling a real program ----
 # A flag is taken if a program that is made with it, and with those before, runs.  Where the compiler's
 # programs do not run here, they need only be made; nor is each flag looked at by way of RUN, which may be
-# slow.  There -march=native, which would mean this machine, is left out.
+# slow.  There -march=native, which would mean this machine, is left out.  A program has a minute where the
+# command timeout is: threads wait for ever under qemu-i386.
 probe_name = $(subst $(strip ) ,-,$(subst /,-,$(subst $(strip ) ,-,$(strip $(1)))))
 # Where programs run, the shared library of OpenMP may not be (mingw's), which a static one does without.
 STATIC := $(filter -static,$(LDFLAGS))
@@ -82,7 +83,8 @@ $(PROBE): Makefile
 	make_it() { printf '%s\n' "$$1" > $$probe.c; shift; rm -f $$probe $$probe.exe; \
 	  $(CC) -std=c99 "$$@" -o $$probe $$probe.c > $$probe.log 2>&1 \
 	  && ! grep -i warning $$probe.log | grep -qvxF -f $$probe.known; }; \
-	run_it() { if [ -f $$probe.exe ]; then $(RUN) $$probe.exe; else $(RUN) $$probe; fi; }; \
+	limit=$$(command -v timeout) && limit="$$limit 60 env"; \
+	run_it() { if [ -f $$probe.exe ]; then $$limit $(RUN) $$probe.exe; else $$limit $(RUN) $$probe; fi; }; \
 	try() { make_it "$$@" && { [ "$$look" = no ] || run_it; } > $$probe.out 2>&1; }; \
 	empty='int main(void) { return 0; }'; flags=; look=yes; runs=yes; exe=; march=$(MARCH); \
 	make_it "$$empty"; cp $$probe.log $$probe.known; \

@@ -39,6 +39,12 @@ static void set_up(void)
     toys_set_up(DIR);
 }
 
+static void tear_down(void)
+{
+    setlocale(LC_ALL, "C"); /* the next test may run in this process */
+    toys_tear_down();
+}
+
 /* A folder NAME.d of the form that glibc looks for under LOCPATH: six fields of LC_NUMERIC. */
 static void write_locale(const char *point)
 {
@@ -384,7 +390,7 @@ Suite *text_suite(void)
 {
     Suite *s = suite_create("text");
     TCase *tc = tcase_create("text");
-    tcase_add_checked_fixture(tc, set_up, toys_tear_down);
+    tcase_add_checked_fixture(tc, set_up, tear_down);
     tcase_add_loop_test(tc, numbers_are_read_as_in_the_c_locale, 0, POINTS + 1);
     tcase_add_loop_test(tc, numbers_are_written_as_in_the_c_locale, 0, POINTS + 1);
     tcase_add_test(tc, the_translation_alone);

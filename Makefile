@@ -67,9 +67,12 @@ all:
 # ---- what this compiler can do: probed once for each compiler, by compiling a real program ----
 # A flag is taken if a program that is made with it, and with those before, runs.  Where the compiler's
 # programs do not run here, they need only be made; nor is each flag looked at by way of RUN, which may be
-# slow.  There -march=native, which would mean this machine, is left out.
+# slow.  There -march=native, which would mean this machine, is left out.  A program has a minute where the
+# command timeout is: threads wait for ever under qemu-i386.
 probe_name = $(subst $(strip ) ,-,$(subst /,-,$(subst $(strip ) ,-,$(strip $(1)))))
-PROBE := $(OUT)/probe-$(call probe_name,$(CC) $(MARCH) $(CONTRACT) $(RUN)).mk
+# Where programs run, the shared library of OpenMP may not be (mingw's), which a static one does without.
+STATIC := $(filter -static,$(LDFLAGS))
+PROBE := $(OUT)/probe-$(call probe_name,$(CC) $(MARCH) $(CONTRACT) $(RUN) $(STATIC)).mk
 NO_BUILD := clean distclean deps dist distcheck fuzz lint portability uninstall
 ifneq ($(filter-out $(NO_BUILD),$(or $(MAKECMDGOALS),all)),)
 include $(PROBE)
@@ -80,7 +83,8 @@ $(PROBE): Makefile
 	make_it() { printf '%s\n' "$$1" > $$probe.c; shift; rm -f $$probe $$probe.exe; \
 	  $(CC) -std=c99 "$$@" -o $$probe $$probe.c > $$probe.log 2>&1 \
 	  && ! grep -i warning $$probe.log | grep -qvxF -f $$probe.known; }; \
-	run_it() { if [ -f $$probe.exe ]; then $(RUN) $$probe.exe; else $(RUN) $$probe; fi; }; \
+	limit=$$(command -v timeout) && limit="$$limit 60 env"; \
+	run_it() { if [ -f $$probe.exe ]; then $$limit $(RUN) $$probe.exe; else $$limit $(RUN) $$probe; fi; }; \
 	try() { make_it "$$@" && { [ "$$look" = no ] || run_it; } > $$probe.out 2>&1; }; \
 	empty='int main(void) { return 0; }'; flags=; look=yes; runs=yes; exe=; march=$(MARCH); \
 	make_it "$$empty"; cp $$probe.log $$probe.known; \
@@ -98,7 +102,8 @@ $(PROBE): Makefile
 	  if try "$$empty" $$flags $$f; then flags="$$flags $$f"; fi; done; \
 	omp='int main(void) { int n = 0; _Pragma("omp parallel") n = omp_get_max_threads(); return n < 1; }'; \
 	look=$$runs; openmp=; \
-	if try "$$(printf '%s\n' '#include <omp.h>' "$$omp")" -fopenmp; then openmp=-fopenmp; fi; \
+	for f in '' $(STATIC); do \
+	  if try "$$(printf '%s\n' '#include <omp.h>' "$$omp")" -fopenmp $$f; then openmp=-fopenmp; fi; done; \
 	simd=; if try "$$empty" -fopenmp-simd; then simd=-fopenmp-simd; fi; \
 	depend=; if make_it "$$empty" -MMD -MP -c && [ -f $$probe.d ]; then depend='-MMD -MP'; fi; \
 	soname=; shared=; for f in -Wl,-soname, -Wl,-install_name, ; do \
@@ -190,6 +195,10 @@ CHECK_LIBS = $(shell pkg-config --libs check 2>/dev/null || echo -lcheck) -lpthr
 endif
 $(OUT)/run-tests$(EXE): $(TEST_OBJ) $(filter-out %/main.o,$(APP_OBJ) $(BENCH_OBJ)) $(OUT)/libdi4c.a | $(TOUR)
 	$(CC) $(LINK_FLAGS) -o $@ $^ $(CHECK_LIBS) -lm
+# Windows has of POSIX what plain C has: platform.c finds that out by itself, its tests do not.
+ifneq ($(EXE),)
+$(OUT)/tests/%.o: FLAGS += -DDI4C_PLAIN_C
+endif
 # test_tour.c runs the tour's programs.
 $(OUT)/tests/experiments/tour/test_tour.o: FLAGS += -DTOUR='"$(OUT)/tour"'
 # Every test_NAME.c under tests/ defines NAME_suite; the list is made from the file names, so that no
@@ -253,7 +262,7 @@ API := $(call API_NUMBER,MAJOR).$(call API_NUMBER,MINOR)
 SHARED_LIB := libdi4c.so.$(API)
 # No shared library where there is no -shared, of programs that are linked -static, and for Windows, whose
 # libraries are of another make.
-ifneq ($(EXE)$(filter -static,$(LDFLAGS)),)
+ifneq ($(EXE)$(STATIC),)
 SHARED :=
 endif
 PIC_OBJ := $(LIB_SRC:%.c=$(OUT)/pic/%.o)

@@ -14,7 +14,7 @@
 #include "tensor/base/memory.h"
 #include "tensor/pointwise.h"
 #include "tensor/reduce.h"
-#include "tensor/system/platform.h"
+#include "tensor/system/threads.h"
 
 enum { CHUNK_BYTES = 1 << 20 };
 
@@ -193,7 +193,7 @@ Var *ag_new_var(const char *op, int rank, const size_t *shape, void (*backward)(
     own(v, v->value.data);
     record(v, backward, input_count, inputs);
     if (g->observer)
-        g->observer->started = platform_seconds();
+        g->observer->started = threads_seconds();
     return v;
 }
 
@@ -208,7 +208,7 @@ Var *ag_new_view(const char *op, Tensor value, void (*backward)(Var *v), Var *in
     v->born = input->born;
     record(v, backward, 1, &input);
     if (g->observer)
-        g->observer->started = platform_seconds();
+        g->observer->started = threads_seconds();
     return v;
 }
 
@@ -238,7 +238,7 @@ Var *ag_done(Var *v)
 {
     Graph *g = v->graph;
     if (g->observer)
-        g->observer->ran(g->observer, v, false, platform_seconds() - g->observer->started);
+        g->observer->ran(g->observer, v, false, threads_seconds() - g->observer->started);
     check_autograd(v, v->value.data, &v->value, false);
     return v;
 }
@@ -354,10 +354,10 @@ static void walk(Graph *g, Var *newest)
         if (u->backward && u->reached == g->pass) {
             if (u->backward != twin_backward) /* it is looked at as a part of its input's */
                 check_autograd(u, u->grad, &u->value, true);
-            const double start = g->observer ? platform_seconds() : 0.0;
+            const double start = g->observer ? threads_seconds() : 0.0;
             go_back(u);
             if (g->observer)
-                g->observer->ran(g->observer, u, true, platform_seconds() - start);
+                g->observer->ran(g->observer, u, true, threads_seconds() - start);
             check_leaves(u);
         }
         finish(u);

@@ -25,7 +25,8 @@ typedef struct Graph Graph;
 typedef struct Var Var;
 
 /* Is told how long an operation took: v after its forward (backward false) or its backward
- * function.  Work of recomputing is part of the backward function that asked for it. */
+ * function, by threads_seconds.  Work of recomputing is part of the backward function that asked
+ * for it. */
 typedef struct AgObserver AgObserver;
 struct AgObserver {
     void (*ran)(AgObserver *self, const Var *v, bool backward, double seconds);

@@ -32,25 +32,26 @@ done
 shift $((OPTIND - 1))
 cd "$(dirname "$0")/.." || exit 2
 
-# name : compiler : machine : OpenMP : arguments of make : what runs its programs
-list="gcc : gcc : x86-64 : yes : :
-gcc-serial : gcc : x86-64 : no : OPENMP=no :
-gcc-O0 : gcc : x86-64 : yes : CFLAGS=-O0 :
-gcc-strict : gcc -pedantic-errors : x86-64 : no : OPENMP=no PLAIN=yes MARCH= :
-gcc-m32 : gcc -m32 : i686 : yes : :
-clang : clang : x86-64 : yes : :
-clang-serial : clang : x86-64 : no : OPENMP=no :
-clang-O0 : clang : x86-64 : yes : CFLAGS=-O0 :
-tcc : tcc : x86-64 : no : :
-pcc : pcc : x86-64 : no : PLAIN=yes :
-musl : musl-gcc : x86-64, static : no : LDFLAGS=-static :
-i686 : i686-linux-gnu-gcc : i686 : yes : MARCH=i686 CFLAGS=-O1 : qemu-i386 -L /usr/i686-linux-gnu
-aarch64 : aarch64-linux-gnu-gcc : aarch64 : yes : CFLAGS=-O1 : qemu-aarch64 -L /usr/aarch64-linux-gnu
-armhf : arm-linux-gnueabihf-gcc : armv7 : yes : CFLAGS=-O1 : qemu-arm -L /usr/arm-linux-gnueabihf
-s390x : s390x-linux-gnu-gcc : s390x, big-endian : yes : CFLAGS=-O1 : qemu-s390x -L /usr/s390x-linux-gnu
-mingw : x86_64-w64-mingw32-gcc : Windows : yes : CFLAGS=-O1 LDFLAGS=-static : wine
-gcc-fast : gcc : x86-64 : yes : CONTRACT=fast :
-clang-fast : clang : x86-64 : yes : CONTRACT=fast :"
+# Debian's pcc links no atexit: __dso_handle, which glibc's hands on, is missing from its crtbegin.o.
+# name : compiler : machine : arguments of make : what runs its programs
+list="gcc : gcc : x86-64 : :
+gcc-serial : gcc : x86-64 : OPENMP=no :
+gcc-O0 : gcc : x86-64 : CFLAGS=-O0 :
+gcc-strict : gcc -pedantic-errors : x86-64 : OPENMP=no PLAIN=yes MARCH= :
+gcc-m32 : gcc -m32 : i686 : :
+clang : clang : x86-64 : :
+clang-serial : clang : x86-64 : OPENMP=no :
+clang-O0 : clang : x86-64 : CFLAGS=-O0 :
+tcc : tcc : x86-64 : :
+pcc : pcc : x86-64 : PLAIN=yes LDFLAGS=-Wl,--defsym=__dso_handle=__data_start :
+musl : musl-gcc : x86-64, static : LDFLAGS=-static :
+i686 : i686-linux-gnu-gcc : i686 : MARCH=i686 CFLAGS=-O1 : qemu-i386 -L /usr/i686-linux-gnu
+aarch64 : aarch64-linux-gnu-gcc : aarch64 : CFLAGS=-O1 : qemu-aarch64 -L /usr/aarch64-linux-gnu
+armhf : arm-linux-gnueabihf-gcc : armv7 : CFLAGS=-O1 : qemu-arm -L /usr/arm-linux-gnueabihf
+s390x : s390x-linux-gnu-gcc : s390x, big-endian : CFLAGS=-O1 : qemu-s390x -L /usr/s390x-linux-gnu
+mingw : x86_64-w64-mingw32-gcc : Windows : CFLAGS=-O1 LDFLAGS=-static : wine
+gcc-fast : gcc : x86-64 : CONTRACT=fast :
+clang-fast : clang : x86-64 : CONTRACT=fast :"
 
 # No second start of a program by itself, which qemu does not follow; time for slow machines; quiet wine.
 OMP_WAIT_POLICY=passive CK_TIMEOUT_MULTIPLIER=20 WINEDEBUG=-all
@@ -87,17 +88,19 @@ fi
 
 # What went wrong first, on one line.
 reason() {
-    grep -iE 'error|warning|undefined|cannot|:[FE]:|aborted' "$1" | head -n 1 | tr '|' '/' | cut -c 1-120
+    for what in ':[FE]:' 'error|undefined|cannot' 'warning|aborted'; do
+        grep -iE "$what" "$1" | head -n 1 | tr '|' '/' | cut -c 1-120 | grep . && break
+    done
 }
 
 # Builds row $1; what make says goes to $dir/*.log.  Sets `verdict`, of the program.
 build() {
-    cc=$(field "$1" 2) run=$(field "$1" 6)
+    cc=$(field "$1" 2) run=$(field "$1" 5)
     command -v "${cc%% *}" > "$dir/which" 2>&1 || { verdict="skipped: no ${cc%% *}"; return; }
     if [ -n "$run" ] && ! command -v "${run%% *}" > "$dir/which" 2>&1; then
         verdict="skipped: no ${run%% *}"; return
     fi
-    printf '#include <stdio.h>\nint main(void) { return puts("") < 0; }\n' > "$dir/first.c"
+    printf '#include <errno.h>\n#include <stdio.h>\nint main(void) { return puts("") < 0; }\n' > "$dir/first.c"
     if ! $cc -o "$dir/first" "$dir/first.c" > "$dir/log" 2>&1; then
         verdict="skipped: it makes no program here: $(reason "$dir/log")"; return
     fi
@@ -105,7 +108,7 @@ build() {
     # pcc warns of conversions by a prototype, which are what C asks for.
     flags=-Werror rest=
     case $cc in pcc*) flags= ;; esac
-    for word in $(field "$1" 5); do
+    for word in $(field "$1" 4); do
         case $word in CFLAGS=*) flags="$flags ${word#CFLAGS=}" ;; *) rest="$rest $word" ;; esac
     done
     exe=; case $run in wine*) exe=.exe ;; esac
@@ -153,7 +156,7 @@ for name in "$@"; do
         program=$(cat "$dir/run-di4c")
         use
         if [ -f "$dir/run-suites" ]; then
-            case "$(field "$name" 2) $(field "$name" 5) $(field "$name" 6)" in
+            case "$(field "$name" 2) $(field "$name" 4) $(field "$name" 5)" in
             tcc* | pcc* | *-O0* | *qemu* | *wine*) only=$few ;;
             *) only= ;;
             esac
@@ -191,8 +194,10 @@ done
 printf '\n| row | compiler | machine | OpenMP | options | build | tests | weights |\n'
 printf '|---|---|---|---|---|---|---|---|\n'
 while IFS='|' read -r name verdict checked bits; do
+    openmp= # what the program was built with
+    case $verdict in passed) openmp=no; grep -q ' -fopenmp ' "$out/$name/command" && openmp=yes ;; esac
     printf '| %s | %s | %s | %s | %s | %s | %s | %s |\n' "$name" "$(field "$name" 2)" "$(field "$name" 3)" \
-        "$(field "$name" 4)" "$(field "$name" 5)" "$verdict" "$checked" "$bits"
+        "$openmp" "$(field "$name" 4)" "$verdict" "$checked" "$bits"
 done < "$out/results"
 
 # One class of bits for CONTRACT=off, and the same bytes of samples there.

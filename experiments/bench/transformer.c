@@ -12,7 +12,7 @@
 #include "experiments/training/training.h"
 #include "tensor/base/check.h"
 #include "tensor/base/memory.h"
-#include "tensor/system/platform.h"
+#include "tensor/system/threads.h"
 
 enum { ROWS = 64, NAME = 40, AXES = 3 };
 static const char WHERE[] = "bench transformer";
@@ -146,15 +146,15 @@ static void training_step(Work *w)
                                .work = &w->work};
     nn_params_zero_grads(&w->model->net->params);
     objective_teacher.gradient(&one, terms);
-    const double since = platform_seconds();
+    const double since = threads_seconds();
     nn_optimizer_step(w->optimizer);
-    note(&w->table, "optimizer", platform_seconds() - since);
+    note(&w->table, "optimizer", threads_seconds() - since);
 }
 
 static void run_work(void *context)
 {
     Work *w = context;
-    const double start = platform_seconds();
+    const double start = threads_seconds();
     begin_step(&w->table);
     if (w->optimizer != NULL) {
         training_step(w);
@@ -163,7 +163,7 @@ static void run_work(void *context)
         nn_forward(w->model->net, w->work.graph, &in);
         ag_graph_reset(w->work.graph);
     }
-    end_step(&w->table, platform_seconds() - start);
+    end_step(&w->table, threads_seconds() - start);
 }
 
 static void measure(const Command *self, Model *m, size_t batch, bool train, int64_t reps)

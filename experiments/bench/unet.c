@@ -7,7 +7,7 @@
 #include "nn/optimizer.h"
 #include "tensor/base/memory.h"
 #include "tensor/pointwise.h"
-#include "tensor/system/platform.h"
+#include "tensor/system/threads.h"
 
 typedef struct Work {
     Model *model;
@@ -22,7 +22,7 @@ typedef struct Work {
 
 static void note(const Work *w, const char *what, double *since)
 {
-    const double now = platform_seconds();
+    const double now = threads_seconds();
     if (w->profile)
         profile_add(w->profile, what, now - *since);
     *since = now;
@@ -33,7 +33,7 @@ static void run_pass(void *context)
     const Work *w = context;
     Network *net = w->model->net;
     const NetworkInput in = {&w->x, w->t, w->lambda, NULL, NULL, NULL};
-    double since = platform_seconds();
+    double since = threads_seconds();
     if (w->optimizer) {
         nn_params_zero_grads(&net->params);
         note(w, "zero gradients", &since);
@@ -42,7 +42,7 @@ static void run_pass(void *context)
     if (w->optimizer)
         ag_backward_from(v, w->ones);
     ag_graph_reset(w->graph);
-    since = platform_seconds();
+    since = threads_seconds();
     if (w->optimizer && !w->no_update) {
         nn_optimizer_step(w->optimizer);
         note(w, "optimizer", &since);

@@ -39,16 +39,18 @@ void progress_duration(char text[16], double seconds)
         snprintf(text, 16, "%ud%02uh", days, hours);
 }
 
-/* "12.3/s, loss 1.234, 3m05s left": what stands behind the counts. */
+/* "12.3/s, loss 1.234, 3m05s left", or, in a run within one tick of a coarse clock, "loss 1.234,
+ * took 0s": what stands behind the counts. */
 static void tail_of(char *text, size_t size, const ProgressState *s)
 {
     double steps = (double)(s->done - s->first);
     double rate = s->seconds > 0.0 ? steps / s->seconds : 0.0;
-    char loss[40] = "", left[32] = "", time[16];
+    const bool done = steps > 0.0 && s->done >= s->total;
+    char speed[32] = "", loss[40] = "", left[32] = "", time[16], all[104];
 
     if (isfinite(s->loss))
         text_format(loss, sizeof loss, ", loss %.4g", s->loss);
-    if (s->done >= s->total) {
+    if (done) {
         progress_duration(time, s->seconds);
         snprintf(left, sizeof left, ", took %s", time);
     } else if (rate > 0.0) {
@@ -56,11 +58,14 @@ static void tail_of(char *text, size_t size, const ProgressState *s)
         snprintf(left, sizeof left, ", %s left", time);
     }
     if (rate > 0.0 && rate < 1.0)
-        text_format(text, size, "%.3g s/step%s%s", 1.0 / rate, loss, left);
+        text_format(speed, sizeof speed, "%.3g s/step", 1.0 / rate);
     else if (rate > 0.0)
-        text_format(text, size, "%.*f/s%s%s", rate < 100.0 ? 1 : 0, rate, loss, left);
-    else
-        snprintf(text, size, "starting%s", loss);
+        text_format(speed, sizeof speed, "%.*f/s", rate < 100.0 ? 1 : 0, rate);
+    else if (!done)
+        snprintf(speed, sizeof speed, "starting");
+    snprintf(all, sizeof all, "%s%s%s", speed, loss, left);
+    snprintf(text, size, "%s",
+             all + (speed[0] ? 0 : 2)); /* done before the clock moved: no speed */
 }
 
 void progress_line(char *text, size_t size, const ProgressState *s, size_t width)

@@ -169,5 +169,8 @@ static bool measure(void *context, uint64_t step, Error *err)
 
 TrainingObserver measures_observer(Measures *m)
 {
-    return m != NULL ? (TrainingObserver){m->every, measure, m} : (TrainingObserver){0, NULL, NULL};
+    TrainingObserver none = {0, NULL, NULL};
+    if (m == NULL) /* a ?: of two literals is undone by pcc 1.2, which fills both first */
+        return none;
+    return (TrainingObserver){m->every, measure, m};
 }

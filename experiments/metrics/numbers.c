@@ -2,6 +2,7 @@
 #include "experiments/metrics/numbers.h"
 
 #include <math.h>
+#include <stdint.h>
 #include <string.h>
 
 #include "tensor/base/check.h"
@@ -64,6 +65,8 @@ bool numbers_get_count(const Numbers *n, const char *name, size_t *value, Error 
         return false;
     if (!(x >= 0.0 && x <= 9007199254740992.0 && x == floor(x)))
         return error_set(err, "%.60s: expected a whole number from 0 to 2^53", name);
+    if (x > (double)SIZE_MAX) /* written where size_t is wider */
+        return error_set(err, "%.60s: %.0f is more than this machine counts", name, x);
     *value = (size_t)x;
     return true;
 }

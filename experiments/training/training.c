@@ -221,7 +221,7 @@ static TrainingEnd train_to_the_end(TrainingRun *run, Error *err)
             return TRAINING_FAILED;
         if (platform_signal())
             return save_checkpoint(run, err) ? TRAINING_INTERRUPTED : TRAINING_FAILED;
-        if (platform_seconds() - saved > run->job->save_seconds) {
+        if (platform_seconds() - saved >= run->job->save_seconds) {
             if (!save_checkpoint(run, err))
                 return TRAINING_FAILED;
             saved = platform_seconds();

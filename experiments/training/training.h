@@ -27,7 +27,7 @@ typedef struct TrainingJob {
     bool keep_log;                      /* go on with an existing log; else it is replaced */
     bool check_finite;                  /* look at the result of every operation */
     bool quiet;
-    double save_seconds;       /* time between checkpoints */
+    double save_seconds;       /* time between checkpoints; 0: after every step */
     TrainingObserver observer; /* also looks at the step that a run goes on from */
 } TrainingJob;
 

@@ -391,7 +391,8 @@ bool json_whole(const Json *j, size_t *value)
 bool json_size(const Json *object, const char *key, size_t *value, const char *where, Error *err)
 {
     return json_whole(json_get(object, key), value) ||
-           error_set(err, "%s: expected a whole number \"%s\" from 0 to 2^53", where, key);
+           error_set(err, "%s: expected a whole number \"%s\" from 0 to %s", where, key,
+                     sizeof *value > 4 ? "2^53" : "2^31 - 1");
 }
 
 void json_write_string(FILE *f, const char *text)

@@ -168,7 +168,9 @@ static const char *parse_dictionary(Header *h)
             h->has_order = true;
         } else if (!h->has_shape && take_quoted(h, "shape")) {
             if (!take_text(h, ":") || !take_shape(h))
-                return "expected shape to be a tuple of at most 8 whole numbers";
+                return "expected shape to be a tuple of at most 8 whole numbers whose product fits "
+                       "in "
+                       "memory";
             h->has_shape = true;
         } else {
             return "expected the keys descr, fortran_order and shape, each once";

@@ -82,7 +82,10 @@ static bool parse_shape(const SafetensorsFile *f, FileTensor *t, const Json *ent
     t->count = 1;
     for (size_t i = 0; i < shape->count; i++) {
         if (!json_whole(&shape->items[i], &t->shape[i]))
-            return bad_tensor(f, t, "expected whole numbers from 0 to 2^53 in \"shape\"", err);
+            return bad_tensor(
+                f, t,
+                "expected whole numbers from 0 to 2^53 in \"shape\", each of which fits in memory",
+                err);
         if (!mem_product(t->count, t->shape[i], &t->count))
             return bad_tensor(f, t, "expected a shape whose product fits in memory", err);
     }

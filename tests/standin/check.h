@@ -7,6 +7,8 @@
 #include <stdint.h>
 #include <string.h>
 
+#include "tensor/base/printf_like.h"
+
 typedef struct Suite Suite;
 typedef struct TCase TCase;
 typedef struct SRunner SRunner;
@@ -42,13 +44,14 @@ void srunner_free(SRunner *runner);
 #define END_TEST }
 
 #if defined(__GNUC__)
-#define STANDIN_ENDS __attribute__((noreturn, format(printf, 3, 4)))
+#define STANDIN_ENDS __attribute__((noreturn))
 #else
 #define STANDIN_ENDS
 #endif
 
 /* Ends the test with this sentence. */
-STANDIN_ENDS void standin_fail(const char *file, int line, const char *format, ...);
+STANDIN_ENDS void standin_fail(const char *file, int line, const char *format, ...)
+    PRINTF_LIKE(3, 4);
 /* Each ends the test unless the comparison holds, where `holds` says so. */
 void standin_int(const char *file, int line, const char *what, int holds, intmax_t a, intmax_t b);
 void standin_uint(const char *file, int line, const char *what, int holds, uintmax_t a,

@@ -40,7 +40,14 @@ void toys_make_folder(const char *path)
     char line[200];
     if (platform_make_folder(path, &err))
         return;
+#ifdef _WIN32 /* whose mkdir makes those above, and takes a slash for an option */
+    snprintf(line, sizeof line, "mkdir %s", path);
+    for (char *c = line; *c; c++)
+        if (*c == '/')
+            *c = '\\';
+#else
     snprintf(line, sizeof line, "mkdir -p %s", path);
+#endif
     ck_assert_msg(system(line) == 0, "%s", err.text);
 }
 

@@ -151,11 +151,14 @@ START_TEST(a_step_of_a_transformer_by_operation)
         row = next_row(&at);
         sum += number_of(row, "seconds_min");
         if (json_get(row, "gflops")) {
-            ck_assert_double_gt(number_of(row, "share_of_peak"), 0.0);
+            if (number_of(row, "seconds_min") > 0.0)
+                ck_assert_double_gt(number_of(row, "share_of_peak"), 0.0);
+            else /* shorter than a tick of the clock, which may be a microsecond without OpenMP */
+                ck_assert_int_eq(json_get(row, "share_of_peak")->type, JSON_NULL);
             products++;
         }
     }
-    ck_assert_double_le(sum, step);
+    ck_assert_double_le(sum, step * (1.0 + 1e-6)); /* in ticks they may be equal */
     /* Layers C x C, C x 4 C, 4 C x C and attention, of all and of masked places; of these C x S. */
     ck_assert_uint_eq(products, 2 * 9);
     expect(stdout, "\"shape\": [2, 5], \"threads\"");

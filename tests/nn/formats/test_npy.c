@@ -226,6 +226,18 @@ START_TEST(fortran_order_is_read)
 }
 END_TEST
 
+/* Numbers that a size_t holds: of entries whose bytes it does not, and half as many as whose bytes
+ * no machine has. */
+#if SIZE_MAX > 0xFFFFFFFF
+#define ENTRIES "4611686018427387904"
+#define HALF    "1099511627776"
+#define WHOLE   "2199023255552"
+#else
+#define ENTRIES "1073741824"
+#define HALF    "134217728"
+#define WHOLE   "268435456"
+#endif
+
 static const struct {
     const char *header, *sentence;
 } bad[] = {
@@ -268,7 +280,7 @@ static const struct {
     {"{'descr': '<f4', 'fortran_order': False, 'shape': (1,1,1,1,1,1,1,1,2)}", "tuple"},
     {"{'descr': '<f4', 'fortran_order': False, 'shape': (99999999999999999999999,)}", "tuple"},
     {"{'descr': '<f4', 'fortran_order': False, 'shape': (4294967296, 4294967296)}", "tuple"},
-    {"{'descr': '<f4', 'fortran_order': False, 'shape': (4611686018427387904,)}", "entries"},
+    {"{'descr': '<f4', 'fortran_order': False, 'shape': (" ENTRIES ",)}", ENTRIES " entries"},
     {"{'descr': '<f4', 'fortran_order': False, 'shape': (1,)}", "expected 1 entries"},
     {"{'descr': '<f4', 'fortran_order': False, 'shape': (3,)}", "expected 3 entries"},
     {"{'descr': '<f4', 'fortran_order': False, 'shape': (2,)} x", "spaces"},
@@ -344,9 +356,8 @@ START_TEST(memory_is_that_of_the_file)
         ck_assert_double_eq(npy_number(a, i), values[i]);
     ck_assert_uint_lt(mem_in_use() - before, sizeof *a + a->size + 8 + 300);
     npy_free(a);
-    write_file(1, "{'descr': '>f8', 'fortran_order': True, 'shape': (1099511627776, 2), }", data,
-               8);
-    expect_sentence("expected 2199023255552 entries of 8 bytes after the header, found 8 bytes");
+    write_file(1, "{'descr': '>f8', 'fortran_order': True, 'shape': (" HALF ", 2), }", data, 8);
+    expect_sentence("expected " WHOLE " entries of 8 bytes after the header, found 8 bytes");
     ck_assert_uint_eq(mem_in_use(), before);
 }
 END_TEST

@@ -268,7 +268,7 @@ START_TEST(good_weights_in_any_company)
     }
     ck_assert(pickle_number(pickle_get(root, "seed"), &x) && x == 9223372036854775808.0);
     ck_assert(pickle_number(pickle_get(root, "pcg"), &x) && x == -ldexp(1, 127));
-    ck_assert(pickle_number(pickle_get(root, "huge"), &x) && isinf(x));
+    ck_assert(pickle_number(pickle_get(root, "huge"), &x) && fabs(x) == INFINITY);
     ck_assert(pickle_number(pickle_get(root, "best"), &x) && x == 1.5);
     ck_assert_str_eq(pickle_get(root, "raw")->text, "");
     ck_assert_uint_eq(pickle_get(root, "by")->count, 4);

@@ -234,7 +234,7 @@ static bool infer_scales(const TorchModel *t, Config *c, Error *err)
     size_t mult[8] = {0}, scale = 0, blocks = 0;
     char name[80];
     config_put(c, "attn_scale", -1);
-    for (size_t i = 0; i < MAX_STEPS * 8; i++) {
+    for (size_t i = 0; i < (size_t)MAX_STEPS * 8; i++) {
         static const char *const kinds[] = {"conv0", "NIN_0", "conv"};
         const PickleTensor *found[3];
         for (size_t k = 0; k < 3; k++) {

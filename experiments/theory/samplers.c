@@ -195,7 +195,8 @@ static bool draw_chart(const Scene *s, const Curve *curves, size_t count, bool d
     }
     snprintf(name, sizeof name, "samplers-%.30s-%.20s", s->world->name, s->process->class->name);
     for (char *p = name; *p != '\0'; p++)
-        *p = *p == '/' ? '-' : *p;
+        if (*p == '/')
+            *p = '-';
     snprintf(title, sizeof title, "%.60s, %.20s noise", s->world->name, s->process->class->name);
     const Chart chart = {.title = title,
                          .x_label = "network calls for a sample",

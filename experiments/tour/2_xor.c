@@ -76,7 +76,8 @@ int main(void)
     learn(g, &p);
     for (int x = 0; x < 2; x++)
         for (int y = 0; y < 2; y++)
-            text_print(stdout, "p(1 | %d, %d) = %.1f\n", x, y, probability(g, &p, x, y));
+            text_print(stdout, "p(1 | %d, %d) = %.1f\n", x, y,
+                       probability(g, &p, (float)x, (float)y));
     printf("where p(1) > 1/2 on the square, (0,1) and (1,1) at the top:\n");
     for (int row = ROWS - 1; row >= 0; row--) {
         for (int column = 0; column < COLUMNS; column++) {

@@ -141,10 +141,11 @@ static double call_bytes(const UNetConfig *u)
     const double blocks = 2 * (double)u->res_blocks + 3;
     double positions = (double)u->height * (double)u->width;
     double numbers = 4 * positions * (double)u->channels;
-    for (size_t s = 0; s < u->scales; s++, positions /= 4) {
+    for (size_t s = 0; s < u->scales; s++) {
         numbers += blocks * 12 * positions * (double)(u->ch * u->ch_mult[s]);
         if ((int)s == u->attn_scale || s + 1 == u->scales)
             numbers += blocks * 2 * positions * positions;
+        positions /= 4;
     }
     return sizeof(float) * numbers;
 }

@@ -9,6 +9,7 @@
 #include "autograd/operations.h"
 #include "tensor/base/memory.h"
 #include "tensor/base/rng.h"
+#include "tensor/system/threads.h"
 
 static Arena *pool;
 
@@ -212,6 +213,7 @@ START_TEST(harness_keeps_no_memory)
     wrong = RIGHT;
     const size_t before = mem_in_use();
     ck_assert(ag_gradient_check(&check, NULL));
+    threads_scratch_free();
     ck_assert_uint_eq(mem_in_use(), before);
 }
 END_TEST

@@ -33,6 +33,7 @@ shift $((OPTIND - 1))
 cd "$(dirname "$0")/.." || exit 2
 
 # Debian's pcc links no atexit: __dso_handle, which glibc's hands on, is missing from its crtbegin.o.
+# qemu-i386 (7.2) comes back from no fork, but x86-64 runs i686's programs by their own loader.
 # name : compiler : machine : arguments of make : what runs its programs
 list="gcc : gcc : x86-64 : :
 gcc-serial : gcc : x86-64 : OPENMP=no :
@@ -45,7 +46,7 @@ clang-O0 : clang : x86-64 : CFLAGS=-O0 :
 tcc : tcc : x86-64 : :
 pcc : pcc : x86-64 : PLAIN=yes LDFLAGS=-Wl,--defsym=__dso_handle=__data_start :
 musl : musl-gcc : x86-64, static : LDFLAGS=-static :
-i686 : i686-linux-gnu-gcc : i686 : MARCH=i686 CFLAGS=-O1 : qemu-i386 -L /usr/i686-linux-gnu
+i686 : i686-linux-gnu-gcc : i686 : MARCH=i686 CFLAGS=-O1 : /usr/i686-linux-gnu/lib/ld-linux.so.2 --library-path /usr/i686-linux-gnu/lib
 aarch64 : aarch64-linux-gnu-gcc : aarch64 : CFLAGS=-O1 : qemu-aarch64 -L /usr/aarch64-linux-gnu
 armhf : arm-linux-gnueabihf-gcc : armv7 : CFLAGS=-O1 : qemu-arm -L /usr/arm-linux-gnueabihf
 s390x : s390x-linux-gnu-gcc : s390x, big-endian : CFLAGS=-O1 : qemu-s390x -L /usr/s390x-linux-gnu

@@ -143,6 +143,12 @@ static bool is_class(const PickleValue *v, ClassKind kind)
     return v->type == PICKLE_CLASS && classes[v->integer].kind == kind;
 }
 
+/* A whole number from 0; SIZE_MAX, which is beyond all storages, where size_t does not hold it. */
+static size_t size_of(const PickleValue *v)
+{
+    return (uint64_t)v->integer > SIZE_MAX / 2 ? SIZE_MAX : (size_t)v->integer;
+}
+
 bool pickle_read_storage(PickleMachine *m)
 {
     const PickleValue *id = pickle_top(m, 0);
@@ -168,7 +174,7 @@ bool pickle_read_storage(PickleMachine *m)
     v->tensor->dtype = classes[id->items[1]->integer].dtype;
     v->tensor->item = classes[id->items[1]->integer].item;
     v->tensor->key = key;
-    v->tensor->storage = (size_t)id->items[4]->integer;
+    v->tensor->storage = size_of(id->items[4]);
     m->stack[m->count - 1] = v;
     return true;
 }
@@ -177,10 +183,9 @@ bool pickle_read_storage(PickleMachine *m)
 static bool sizes_of(const PickleValue *v, size_t *out)
 {
     for (size_t i = 0; i < v->count; i++) {
-        if (v->items[i]->type != PICKLE_INTEGER || v->items[i]->integer < 0 ||
-            (uint64_t)v->items[i]->integer > SIZE_MAX / 2)
+        if (v->items[i]->type != PICKLE_INTEGER || v->items[i]->integer < 0)
             return false;
-        out[i] = (size_t)v->items[i]->integer;
+        out[i] = size_of(v->items[i]);
     }
     return true;
 }
@@ -192,7 +197,7 @@ static bool bounds(PickleTensor *t)
     size_t last = t->offset;
     t->count = 1;
     for (int i = 0; i < t->rank; i++)
-        if (!mem_product(t->count, t->shape[i], &t->count))
+        if (t->shape[i] == SIZE_MAX || !mem_product(t->count, t->shape[i], &t->count))
             return false;
     if (t->count == 0)
         return true;
@@ -219,7 +224,7 @@ static bool reduce_tensor(PickleMachine *m, const PickleValue *args, PickleValue
         !is_tuple(args->items[3], args->items[2]->count, args->items[2]->count))
         return pickle_wrong(
             m, "expected a tensor's storage, offset, shape and strides of at most 8 axes");
-    offset = (size_t)args->items[1]->integer;
+    offset = size_of(args->items[1]);
     PickleTensor *t = arena_zeroed(m->arena, 1, sizeof *t);
     *t = *args->items[0]->tensor;
     t->offset = offset;

@@ -28,6 +28,7 @@
 #include "nn/transformer/block.h"
 #include "nn/transformer/transformer_encoder.h"
 #include "tensor/base/memory.h"
+#include "tensor/pointwise.h"
 
 static const double OUTPUT_SCALE = 0.01; /* logits of a new network are near 0.1 */
 enum { LAMBDA_WIDER = 4 };               /* lambda's hidden layer, in units of the sinusoids */
@@ -180,19 +181,39 @@ static Var *sequence(const Transformer *m, Graph *g, const States *x, Var *token
     return ag_reshape(token != NULL ? ag_concat(token, h) : h, 3, shape);
 }
 
-/* Is each row of the first block's input one of few: of the table of tokens, or a sample's lambda?
- * States are counted in 16 bits. */
-static bool has_few_rows(const Transformer *m, size_t batch)
+/* What lambda says of each place where it is 0 at all of them, as for samplers of many steps:
+ * (width).  NULL where it is not, and in training. */
+static Var *level_of_places(const Transformer *m, Graph *g, const NetworkInput *in)
 {
     const TransformerConfig *c = &m->config;
-    return !c->time_conditioning && m->place == NULL && (c->lambda_dims == 0 || has_token(c)) &&
-           c->states <= c->dims && c->states + (has_token(c) ? batch : 0) <= UINT16_MAX;
+    if (!has_places(c) || g->recording || in->lambda == NULL) {
+        return NULL;
+    }
+    for (size_t i = 0; i < in->x->batch * m->base.lambda_dims; i++) {
+        if (in->lambda[i] != 0.0) {
+            return NULL;
+        }
+    }
+    const size_t width[] = {c->width};
+    Tensor zeros = tensor_make2(g->arena, 1, c->lambda_dims);
+    tensor_fill(zeros.data, (float)((0.0 - c->lambda_mean) / c->lambda_deviation), c->lambda_dims);
+    return ag_reshape(nn_linear(g, &m->lambda_place, ag_constant(g, zeros)), 1, width);
 }
 
-/* What `sequence` gives, and in `in` the table whose rows it consists of: the embedding, and below
- * it the samples' tokens. */
+/* Is each row of the first block's input one of few: of the table of tokens, or a sample's lambda?
+ * level: of level_of_places.  States are counted in 16 bits. */
+static bool has_few_rows(const Transformer *m, size_t batch, const Var *level)
+{
+    const TransformerConfig *c = &m->config;
+    return !c->time_conditioning && m->place == NULL &&
+           (c->lambda_dims == 0 || has_token(c) || level != NULL) && c->states <= c->dims &&
+           c->states + (has_token(c) ? batch : 0) <= UINT16_MAX;
+}
+
+/* What `sequence` gives, and in `in` the table whose rows it consists of: the embedding, with
+ * `level` added unless it is NULL, and below it the samples' tokens. */
 static Var *sequence_of_table(const Transformer *m, Graph *g, const States *x, Var *token,
-                              BlockInput *in)
+                              Var *level, BlockInput *in)
 {
     const size_t S = m->config.states, C = m->config.width, B = x->batch, front = token != NULL;
     States *rows = arena_alloc(g->arena, 1, sizeof *rows);
@@ -203,6 +224,9 @@ static Var *sequence_of_table(const Transformer *m, Graph *g, const States *x, V
         memcpy(row + front, states_row(x, b), x->dims * sizeof *row);
     }
     Var *table = nn_param_var(g, m->embedding);
+    if (level != NULL) {
+        table = ag_add_row(table, level);
+    }
     if (token != NULL) {
         const size_t above[] = {1, S * C}, below[] = {1, B * C}, all[] = {S + B, C};
         table = ag_concat(ag_reshape(table, 2, above), ag_reshape(token, 2, below));
@@ -272,9 +296,11 @@ static Var *transformer_forward(const Network *net, Graph *g, const NetworkInput
     } else if (has(c, TRANSFORMER_LAMBDA_CONDITIONING)) {
         condition.lambda = ag_silu(lambda_vector(m, g, in));
     }
-    Var *h = has_few_rows(m, in->x->batch) ? sequence_of_table(m, g, in->x, token, &condition)
-                                           : sequence(m, g, in->x, token);
-    if (has_places(c)) {
+    Var *level = level_of_places(m, g, in);
+    Var *h = has_few_rows(m, in->x->batch, level)
+                 ? sequence_of_table(m, g, in->x, token, level, &condition)
+                 : sequence(m, g, in->x, token);
+    if (has_places(c) && condition.table == NULL) {
         h = with_places(m, g, h, in);
     }
     const bool some = some_read(in, g, condition.front, &read);

@@ -49,8 +49,10 @@ static void choose(bool *wanted, int which)
     }
 }
 
-/* out (N): the numbers; and, if recording, the gradient of sum w out in net->params.grads. */
-static void run(const Network *net, const bool *wanted, const float *w, bool recording, float *out)
+/* out (N): the numbers; and, if recording, the gradient of sum w out in net->params.grads.  Lambdas
+ * are multiplied by `factor`. */
+static void run_at(const Network *net, const bool *wanted, const float *w, bool recording,
+                   double factor, float *out)
 {
     Graph *g = ag_graph_create();
     ag_set_recording(g, recording);
@@ -65,7 +67,7 @@ static void run(const Network *net, const bool *wanted, const float *w, bool rec
         streams[b] = rng_child(rng_root(9), b);
     }
     for (size_t i = 0; i < BATCH * net->lambda_dims; i++) {
-        lambda[i] = sin((double)i);
+        lambda[i] = factor * sin((double)i);
     }
     const NetworkInput in = {.x = &x,
                              .t = t,
@@ -79,6 +81,11 @@ static void run(const Network *net, const bool *wanted, const float *w, bool rec
         ag_backward_from(v, w);
     }
     ag_graph_destroy(g);
+}
+
+static void run(const Network *net, const bool *wanted, const float *w, bool recording, float *out)
+{
+    run_at(net, wanted, w, recording, 1.0, out);
 }
 
 static void check_numbers(const float *some, const float *all, const bool *wanted, int which)
@@ -213,10 +220,33 @@ START_TEST(threads_do_not_matter)
 }
 END_TEST
 
+/* Lambda that is 0 at all places adds one vector to each token: rows are few then in inference,
+ * and with other lambdas they are not.  The same bits in any case. */
+START_TEST(no_lambda_at_places_leaves_few_rows)
+{
+    TransformerConfig c = config_of(8 * 3 + 1);
+    Error err = {""};
+    c.lambda_mean = 0.3;
+    c.lambda_deviation = 0.7;
+    Network *net = made(nn_transformer_create(&c, true, &err), &err);
+    float w[N] = {0.0f}, recorded[N], inferred[N], other[N];
+    randomise(net, 1);
+    run_at(net, NULL, w, true, 0.0, recorded);
+    run_at(net, NULL, w, false, 0.0, inferred);
+    ck_assert_mem_eq(inferred, recorded, sizeof inferred);
+    run_at(net, NULL, w, true, 1.0, recorded);
+    run_at(net, NULL, w, false, 1.0, other);
+    ck_assert_mem_eq(other, recorded, sizeof other);
+    ck_assert_mem_ne(other, inferred, sizeof other);
+    nn_network_destroy(net);
+}
+END_TEST
+
 Suite *transformer_wanted_suite(void)
 {
     Suite *s = suite_create("transformer_wanted");
     TCase *tc = tcase_create("transformer_wanted");
+    tcase_add_test(tc, no_lambda_at_places_leaves_few_rows);
     tcase_add_loop_test(tc, read_places_have_the_bits_of_all, 0, WAYS);
     tcase_add_loop_test(tc, rows_of_a_table_have_the_bits_of_all, 0, 8);
     tcase_add_test(tc, threads_do_not_matter);

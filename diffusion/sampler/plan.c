@@ -71,6 +71,15 @@ bool sampler_check_request(const SampleRequest *r, Error *err)
     return true;
 }
 
+size_t sampler_plan_one_move(const SamplerSettings *settings, double t, double s,
+                             SamplerCall *calls)
+{
+    (void)settings;
+    if (calls != NULL)
+        calls[0] = (SamplerCall){.part = PART_MOVE, .t = t, .s = s, .h = t - s};
+    return 1;
+}
+
 static size_t step_calls(const SamplerPlan *p, size_t step, SamplerCall *calls)
 {
     double t = p->times[step], s = step + 1 < p->steps ? p->times[step + 1] : 0.0;
@@ -164,7 +173,7 @@ SamplerStep *diffusion_sampler_open(const SamplerPlan *plan, size_t step)
     const SamplerCall *calls = plan->calls + plan->first[step];
     s->plan = plan;
     s->number = step;
-    if (calls[0].part != PART_DRAW && calls[0].part != PART_ARGMAX)
+    if (plan->sampler->open != NULL && calls[0].part != PART_DRAW && calls[0].part != PART_ARGMAX)
         plan->sampler->open(s, calls, plan->first[step + 1] - plan->first[step]);
     return s;
 }

@@ -22,9 +22,14 @@ void diffusion_sampler_plan_destroy(SamplerPlan *plan); /* NULL is allowed */
 /* All of a request but its denoisers and times; diffusion_sampler_plan checks the times too. */
 bool sampler_check_request(const SampleRequest *r, Error *err);
 
+/* SamplerClass.plan of samplers whose step is one call and one move. */
+size_t sampler_plan_one_move(const SamplerSettings *settings, double t, double s,
+                             SamplerCall *calls);
+
 /* ---- exact laws ----
  * Given the state x_t and the network's probabilities p^d(a|x_t), what one call does is a product
- * over dimensions for all grid samplers but confidence.  A step's matrices are opened once. */
+ * over dimensions for all grid samplers but confidence and halton.  A step's matrices are opened
+ * once. */
 bool diffusion_sampler_is_product(const SamplerClass *sampler);
 SamplerStep *diffusion_sampler_open(const SamplerPlan *plan, size_t step); /* step < plan->steps */
 void diffusion_sampler_close(SamplerStep *step);                           /* NULL is allowed */

@@ -1,5 +1,6 @@
-/* What a sampler is.  Samplers of grid times fill plan, open, move and row; those with times of
- * their own fill run.  A file defines one of these, and samplers.c lists it. */
+/* What a sampler is.  Samplers of grid times fill plan and move, and open and row where they have
+ * them; those with times of their own fill run.  A file defines one of these, and samplers.c lists
+ * it. */
 #ifndef DI4C_DIFFUSION_SAMPLER_SAMPLER_CLASS_H
 #define DI4C_DIFFUSION_SAMPLER_SAMPLER_CLASS_H
 
@@ -47,6 +48,7 @@ struct SamplerClass {
     /* The network calls of a step from t to s < t: part, t, s, h of each.  Returns their number;
      * calls NULL: only that. */
     size_t (*plan)(const SamplerSettings *settings, double t, double s, SamplerCall *calls);
+    /* The step's matrices; NULL: it needs none. */
     void (*open)(SamplerStep *step, const SamplerCall *calls, size_t count);
     void (*move)(SamplerBatch *b); /* x as now says; PART_DRAW and PART_ARGMAX do not come here */
     /* The law of one dimension, see diffusion_sampler_row; NULL: not a product. */

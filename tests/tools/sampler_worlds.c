@@ -124,6 +124,22 @@ void world_digits(uint16_t x[WORLD_D], size_t n, size_t S)
     digits_of(n, x, WORLD_D, S);
 }
 
+void world_masked_rows(const Denoiser *m, uint16_t *x, size_t D, double t, double (*p)[2])
+{
+    Graph *g = ag_graph_create();
+    States one = {x, 1, D};
+    NetworkInput in = {&one, &t, NULL, NULL, NULL, NULL};
+    const Var *out = m->forward(m, g, &in);
+
+    for (size_t d = 0; d < D; d++) {
+        float logp[2];
+        diffusion_head_row(&m->head, out->value.data, x, d, logp);
+        p[d][0] = exp((double)logp[0]);
+        p[d][1] = exp((double)logp[1]);
+    }
+    ag_graph_destroy(g);
+}
+
 void world_rows(const Denoiser *m, size_t n, size_t S, double t, double lambda,
                 double p[WORLD_D][WORLD_S])
 {

@@ -31,6 +31,9 @@ void world_digits(uint16_t x[WORLD_D], size_t n, size_t S);
 void world_rows(const Denoiser *m, size_t n, size_t S, double t, double lambda,
                 double p[WORLD_D][WORLD_S]);
 
+/* p[d] of the two states beside the mask, D dimensions, as m gives them at x and t. */
+void world_masked_rows(const Denoiser *m, uint16_t *x, size_t D, double t, double (*p)[2]);
+
 /* law (S^2) of the samples of a grid sampler whose steps are products, by pushing the prior through
  * diffusion_sampler_row.  Denoisers may have lambda_dims > 0 and then depend on lambda < 1/2. */
 void world_law(double *law, const SampleRequest *r);

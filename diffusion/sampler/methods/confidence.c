@@ -69,6 +69,5 @@ const SamplerClass diffusion_sampler_confidence = {
     .settings = "t_min last temperature schedule",
     .masks_only = true,
     .plan = sampler_plan_one_move,
-    .open = sampler_open_nothing,
     .move = move_confidence,
 };

@@ -2,14 +2,6 @@
  * the rest; where h times the total rate exceeds 1 the jump is certain. */
 #include "diffusion/sampler/batch.h"
 
-static size_t plan_euler(const SamplerSettings *settings, double t, double s, SamplerCall *calls)
-{
-    (void)settings;
-    if (calls != NULL)
-        calls[0] = (SamplerCall){.part = PART_MOVE, .t = t, .s = s, .h = t - s};
-    return 1;
-}
-
 static void open_euler(SamplerStep *step, const SamplerCall *calls, size_t count)
 {
     (void)count;
@@ -58,7 +50,7 @@ const SamplerClass diffusion_sampler_euler = {
     .needs = "any process",
     .source = "first order in the step; rates of arXiv 2205.14987",
     .settings = "t_min last",
-    .plan = plan_euler,
+    .plan = sampler_plan_one_move,
     .open = open_euler,
     .move = move_euler,
     .row = row_euler,

@@ -102,6 +102,5 @@ const SamplerClass diffusion_sampler_halton = {
     .settings = "t_min last schedule",
     .masks_only = true,
     .plan = sampler_plan_one_move,
-    .open = sampler_open_nothing,
     .move = move_halton,
 };

@@ -23,17 +23,3 @@ size_t sampler_masked_left(const SamplerBatch *b, size_t masked)
         return masked;
     return left > masked - 1 ? masked - 1 : left < 1 ? 1 : left;
 }
-
-size_t sampler_plan_one_move(const SamplerSettings *settings, double t, double s,
-                             SamplerCall *calls)
-{
-    (void)settings;
-    if (calls != NULL)
-        calls[0] = (SamplerCall){.part = PART_MOVE, .t = t, .s = s};
-    return 1;
-}
-
-void sampler_open_nothing(SamplerStep *step, const SamplerCall *calls, size_t count)
-{
-    (void)step, (void)calls, (void)count;
-}

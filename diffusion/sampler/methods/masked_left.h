@@ -10,10 +10,4 @@
  * One or none stay. */
 size_t sampler_masked_left(const SamplerBatch *b, size_t masked);
 
-/* What such a sampler does in a step: one call. */
-size_t sampler_plan_one_move(const SamplerSettings *settings, double t, double s,
-                             SamplerCall *calls);
-/* No matrices. */
-void sampler_open_nothing(SamplerStep *step, const SamplerCall *calls, size_t count);
-
 #endif

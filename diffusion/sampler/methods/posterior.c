@@ -3,15 +3,6 @@
 #include "diffusion/sampler/batch.h"
 #include "tensor/system/threads.h"
 
-static size_t plan_posterior(const SamplerSettings *settings, double t, double s,
-                             SamplerCall *calls)
-{
-    (void)settings;
-    if (calls != NULL)
-        calls[0] = (SamplerCall){.part = PART_MOVE, .t = t, .s = s};
-    return 1;
-}
-
 static void open_posterior(SamplerStep *step, const SamplerCall *calls, size_t count)
 {
     const SamplerPlan *p = step->plan;
@@ -53,7 +44,7 @@ const SamplerClass diffusion_sampler_posterior = {
     .needs = "any process",
     .source = "D3PM, arXiv 2107.03006",
     .settings = "eps t_min last",
-    .plan = plan_posterior,
+    .plan = sampler_plan_one_move,
     .open = open_posterior,
     .move = move_posterior,
     .row = row_posterior,

@@ -5,14 +5,6 @@
 #include "diffusion/sampler/batch.h"
 #include "diffusion/sampler/methods/leap.h"
 
-static size_t plan_tau(const SamplerSettings *settings, double t, double s, SamplerCall *calls)
-{
-    (void)settings;
-    if (calls != NULL)
-        calls[0] = (SamplerCall){.part = PART_MOVE, .t = t, .s = s, .h = t - s};
-    return 1;
-}
-
 static size_t plan_corrected(const SamplerSettings *settings, double t, double s,
                              SamplerCall *calls)
 {
@@ -21,7 +13,7 @@ static size_t plan_corrected(const SamplerSettings *settings, double t, double s
 
     for (size_t k = 1; k <= more && calls != NULL; k++)
         calls[k] = (SamplerCall){.part = PART_CORRECT, .t = s, .s = s, .h = h};
-    return plan_tau(settings, t, s, calls) + more;
+    return sampler_plan_one_move(settings, t, s, calls) + more;
 }
 
 static void open_tau(SamplerStep *step, const SamplerCall *calls, size_t count)
@@ -86,7 +78,7 @@ const SamplerClass diffusion_sampler_tau_leaping = {
     .needs = "any process",
     .source = "arXiv 2205.14987",
     .settings = "t_min last jumps",
-    .plan = plan_tau,
+    .plan = sampler_plan_one_move,
     .open = open_tau,
     .move = move_tau,
     .row = row_tau,

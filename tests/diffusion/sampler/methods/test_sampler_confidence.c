@@ -4,7 +4,6 @@
 #include <math.h>
 #include <string.h>
 
-#include "diffusion/head/batch.h"
 #include "tensor/base/memory.h"
 #include "tests/tools/digits.h"
 #include "tests/tools/sampler_worlds.h"
@@ -12,22 +11,6 @@
 #include "tests/tools/surest.h"
 
 enum { D = 3, S = 3, ALL = 27, MASK = 2 };
-
-static void rows(const Denoiser *m, uint16_t x[D], double t, double p[D][2])
-{
-    Graph *g = ag_graph_create();
-    States one = {x, 1, D};
-    NetworkInput in = {&one, &t, NULL, NULL, NULL, NULL};
-    const Var *out = m->forward(m, g, &in);
-
-    for (size_t d = 0; d < D; d++) {
-        float logp[2];
-        diffusion_head_row(&m->head, out->value.data, x, d, logp);
-        p[d][0] = exp((double)logp[0]);
-        p[d][1] = exp((double)logp[1]);
-    }
-    ag_graph_destroy(g);
-}
 
 static void step(double *law, const Denoiser *m, double t, size_t stay, double temperature)
 {
@@ -40,7 +23,7 @@ static void step(double *law, const Denoiser *m, double t, size_t stay, double t
             size_t masked = 0;
             digits_of(n, x, D, S);
             digits_of(k, y, D, S);
-            rows(m, x, t, p);
+            world_masked_rows(m, x, D, t, p);
             for (size_t d = 0; d < D; d++) {
                 masked += x[d] == MASK;
                 drawn[d] = y[d] == MASK ? 0.0 : p[d][y[d]];

@@ -90,6 +90,6 @@ int main(void)
         fprintf(stderr, "%s\n", err.text);
     return ok ? 0 : 1;
 }
-/* Try: .steps = 8.  Why are half of the pairs unequal, for every g?  Two cures: LAMBDA_SAMPLE; or a
- * formula that looks at x = states_row(in->x, b), and says x[1 - d] where that is no mask.
- * x^2 = 1 - x^1.  Three bits with x^3 = x^1 xor x^2: how many values of lambda? */
+/* Try: .steps = 8.  Why are nearly half of the pairs unequal, 7/16 even for g = 1?  Two cures:
+ * LAMBDA_SAMPLE; or a formula that looks at x = states_row(in->x, b), and says x[1 - d] where that
+ * is no mask.  x^2 = 1 - x^1.  Three bits with x^3 = x^1 xor x^2: how many values of lambda? */

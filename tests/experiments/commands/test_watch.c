@@ -15,6 +15,7 @@
 #include <unistd.h>
 #endif
 
+#include "nn/formats/buffer.h"
 #include "tests/tools/cli.h"
 #include "tests/tools/cli_models.h"
 #include "tests/tools/toys.h"
@@ -129,6 +130,47 @@ START_TEST(texts_fit_the_terminal)
 END_TEST
 #endif
 
+enum { SHOWN = 4000 };
+
+/* What the line says on stdout, after all that was said before. */
+static void see(const char *line, char *text)
+{
+    const size_t before = strlen(said(stdout));
+    expect(line, 0);
+    snprintf(text, SHOWN, "%s", said(stdout) + before);
+}
+
+static const char *next_line(const char *p)
+{
+    p += strcspn(p, "\n");
+    return p + (*p != '\0');
+}
+
+/* The teacher on the left, the model on the right, both at the same times and with the same numbers
+ * of the seed as without the other. */
+START_TEST(each_is_shown_as_it_is_alone)
+{
+    char left[SHOWN], right[SHOWN], both[SHOWN];
+    Buffer wanted = {0};
+
+    make_teacher();
+    expect("train " TINY "--seed 2 --out @u.safetensors", 0);
+    see("watch --model @t.safetensors --steps 4 --count 1", left);
+    see("watch --model @u.safetensors --steps 4 --count 1", right);
+    see("watch --model @u.safetensors --teacher @t.safetensors --steps 4 --count 1", both);
+    ck_assert_str_ne(left, right);
+    for (const char *l = left, *r = right; *l != '\0'; l = next_line(l), r = next_line(r)) {
+        buffer_format(&wanted, "%.*s", (int)strcspn(l, "\n"), l);
+        if (strncmp(l, "t = ", 4) == 0)
+            buffer_text(&wanted, ": teacher, model\n");
+        else
+            buffer_format(&wanted, "  %.*s\n", (int)strcspn(r, "\n"), r);
+    }
+    ck_assert_str_eq(both, wanted.bytes);
+    buffer_free(&wanted);
+}
+END_TEST
+
 START_TEST(films_that_are_too_large_are_refused)
 {
     make_teacher();
@@ -151,6 +193,7 @@ Suite *watch_suite(void)
     tcase_add_test(tc, pictures_fit_the_terminal);
     tcase_add_test(tc, texts_fit_the_terminal);
 #endif
+    tcase_add_test(tc, each_is_shown_as_it_is_alone);
     tcase_add_test(tc, films_that_are_too_large_are_refused);
     tcase_set_timeout(tc, 60);
     suite_add_tcase(s, tc);

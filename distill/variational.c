@@ -153,8 +153,8 @@ static void move_picture(size_t b, void *context)
     diffusion_posterior_destroy(step);
 }
 
-/* (B, L) from the model's law; NULL for a product model. */
-/* For tiny steps: zeros where the model has lambdas for few steps alone, as a teacher may. */
+/* (B, L) from the model's law, for tiny steps: zeros where it has lambdas for few steps alone, as a
+ * teacher may; NULL for a product model. */
 static double *draw_bound_lambdas(const VariationalStep *s, const Denoiser *d, BoundPass pass)
 {
     double *lambda = arena_alloc(s->work->arena, s->B * d->lambda_dims, sizeof *lambda);

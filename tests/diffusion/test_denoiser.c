@@ -8,6 +8,7 @@
 #include "autograd/operations.h"
 #include "nn/mlp/mlp.h"
 #include "tensor/system/threads.h"
+#include "tests/tools/toy_prior.h"
 
 enum { B = 7, D = 4, S = 3, L = 2 };
 
@@ -144,18 +145,47 @@ START_TEST(no_samples)
 }
 END_TEST
 
+/* A lambda is made of the uniforms of its stream, by each law as it says. */
+static void check_laws(Case *c, size_t b)
+{
+    static const LambdaLaw laws[] = {LAMBDA_NORMAL, LAMBDA_MIXTURE, LAMBDA_UNIFORM};
+    double u[L + 1], one[L], expected[3][L];
+    Rng rng = c->streams[b];
+
+    for (size_t i = 0; i < L + 1; i++)
+        u[i] = rng_uniform(&rng);
+    for (size_t i = 0; i < L; i++) {
+        expected[0][i] = rng_normal_quantile(u[i]);
+        expected[2][i] = u[i];
+    }
+    nn_lambda_prior_of_uniforms(c->net->prior, u, expected[1]);
+    for (size_t k = 0; k < 3; k++) {
+        c->d.lambda_law = laws[k];
+        diffusion_draw_lambda(&c->d, one, 1, c->streams + b);
+        for (size_t i = 0; i < L; i++)
+            ck_assert_double_eq(one[i], expected[k][i]);
+    }
+}
+
 START_TEST(lambdas_belong_to_their_streams)
 {
+    ToyPrior law = toy_prior(3, L);
     Case c;
     double one[L];
 
+    for (size_t i = 0; i < 3 * L; i++)
+        law.prior->mean->value.data[i] = (float)i;
     case_make(&c);
+    c.net->prior = law.prior;
     for (size_t b = 0; b < B; b++) {
         diffusion_draw_lambda(&c.d, one, 1, c.streams + b);
         ck_assert(memcmp(one, c.lambda + b * L, sizeof one) == 0);
         ck_assert(one[0] >= 0 && one[0] < 1 && one[0] != one[1]);
+        check_laws(&c, b);
     }
+    c.net->prior = NULL;
     case_free(&c);
+    toy_prior_free(&law);
 }
 END_TEST
 

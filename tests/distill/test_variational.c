@@ -339,17 +339,6 @@ START_TEST(the_teachers_step_is_the_consistency_terms)
 }
 END_TEST
 
-START_TEST(the_consistency_term_has_its_weight)
-{
-    Case c = case_of(LAMBDA_STEP, B);
-    const double half = run(&c, 1, 0).consistency;
-    c.config.consistency_weight = 1.0; /* of the same draws; it was 1/2 */
-    ck_assert_double_gt(half, 0.0);
-    ck_assert_double_eq_tol(run(&c, 1, 0).consistency, 2.0 * half, 1e-9 * half);
-    case_free(&c);
-}
-END_TEST
-
 /* A student as teacher, whose lambdas are for few steps: in tiny ones their law is of no matter. */
 START_TEST(a_teacher_of_few_steps_shows_no_lambda)
 {
@@ -400,8 +389,8 @@ END_TEST
 /* The student, which notes the times and lambdas that it is told. */
 typedef struct Watched {
     Var *(*forward)(const Denoiser *d, Graph *g, const NetworkInput *in);
-    double t[B];
-    float lambda[B][L];
+    double t[3 * B];
+    float lambda[3 * B][L];
     size_t count;
 } Watched;
 
@@ -410,12 +399,37 @@ static Var *watched_forward(const Denoiser *d, Graph *g, const NetworkInput *in)
     Watched *w = d->self;
 
     for (size_t i = 0; i < in->x->batch; i++, w->count++) {
-        ck_assert_uint_lt(w->count, B);
+        ck_assert_uint_lt(w->count, 3 * B);
         w->t[w->count] = in->t[i];
-        memcpy(w->lambda[w->count], in->lambda_var->value.data + i * L, sizeof w->lambda[0]);
+        if (in->lambda_var != NULL)
+            memcpy(w->lambda[w->count], in->lambda_var->value.data + i * L, sizeof w->lambda[0]);
     }
     return w->forward(d, g, in);
 }
+
+/* The student is called at u, where its x_0 is drawn, at t for the data, and at the same t for that
+ * x_0. */
+START_TEST(the_consistency_term_has_its_weight)
+{
+    Case c = case_of(LAMBDA_STEP, B);
+    Watched w = {.forward = c.student.forward};
+    c.student.forward = watched_forward;
+    c.student.self = &w;
+    c.config.distill_weight = 0.0;
+    const double half = run(&c, 1, 0).consistency;
+    ck_assert_uint_eq(w.count, 3 * B);
+    for (size_t b = 0; b < B; b++) {
+        const double step = w.t[B + b] - w.t[b];
+        ck_assert(step > 0.05 - 1e-9 && step < 0.2 + 1e-9);
+        ck_assert_double_eq(w.t[2 * B + b], w.t[B + b]);
+    }
+    w.count = 0;
+    c.config.consistency_weight = 1.0; /* of the same draws; it was 1/2 */
+    ck_assert_double_gt(half, 0.0);
+    ck_assert_double_eq_tol(run(&c, 1, 0).consistency, 2.0 * half, 1e-9 * half);
+    case_free(&c);
+}
+END_TEST
 
 /* A lambda a step: the first third of the batch at 1, the others each anywhere in a slice of
  * [t_min, 1] of its own. */

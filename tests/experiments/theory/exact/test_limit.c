@@ -138,11 +138,13 @@ START_TEST(nothing_is_above_its_bound)
 END_TEST
 
 /* K equal patterns: stratified lambdas hit with probability N/K, or N/K times; of two independent
- * ones and two patterns just one hits half of the time.  log K in the limit. */
+ * ones and two patterns just one hits half of the time.  log K in the limit.  Three strata are hit
+ * by patterns of 0.5, 0.3 and 0.2 with the chances 1 and 0.5; 0.5 and 0.4; 0.6. */
 START_TEST(ideal_students_are_known)
 {
-    FiniteLaw *law = limit_equal(2, 16), *two = limit_equal(2, 2);
+    FiniteLaw *law = limit_equal(2, 16), *two = limit_equal(2, 2), *three = unequal();
 
+    ck_assert_double_eq_tol(limit_ideal(three, 3, true), 0.52 * log(3.0) + 0.31 * log(1.5), 1e-12);
     for (size_t N = 1; N <= 64; N *= 2)
         ck_assert_double_eq_tol(limit_ideal(law, N, true),
                                 N < 16 ? (double)N / 16.0 * log((double)N) : log(16.0), 1e-12);
@@ -153,6 +155,7 @@ START_TEST(ideal_students_are_known)
     ck_assert_double_eq_tol(limit_entropy(law), log(16.0), 1e-12);
     law_destroy(law);
     law_destroy(two);
+    law_destroy(three);
 }
 END_TEST
 

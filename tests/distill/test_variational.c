@@ -407,23 +407,25 @@ static Var *watched_forward(const Denoiser *d, Graph *g, const NetworkInput *in)
     return w->forward(d, g, in);
 }
 
-/* The student is called at u, where its x_0 is drawn, at t for the data, and at the same t for that
- * x_0. */
+/* The teacher is called at t; the student at u, where its x_0 is drawn, at t for the data, and at
+ * the same t for that x_0. */
 START_TEST(the_consistency_term_has_its_weight)
 {
     Case c = case_of(LAMBDA_STEP, B);
-    Watched w = {.forward = c.student.forward};
-    c.student.forward = watched_forward;
+    Watched w = {.forward = c.student.forward}, of_teacher = {.forward = c.teacher.forward};
+    c.student.forward = c.teacher.forward = watched_forward;
     c.student.self = &w;
+    c.teacher.self = &of_teacher;
     c.config.distill_weight = 0.0;
     const double half = run(&c, 1, 0).consistency;
-    ck_assert_uint_eq(w.count, 3 * B);
+    ck_assert(w.count == 3 * B && of_teacher.count == B);
     for (size_t b = 0; b < B; b++) {
         const double step = w.t[B + b] - w.t[b];
         ck_assert(step > 0.05 - 1e-9 && step < 0.2 + 1e-9);
         ck_assert_double_eq(w.t[2 * B + b], w.t[B + b]);
+        ck_assert_double_eq(of_teacher.t[b], w.t[B + b]);
     }
-    w.count = 0;
+    w.count = of_teacher.count = 0;
     c.config.consistency_weight = 1.0; /* of the same draws; it was 1/2 */
     ck_assert_double_gt(half, 0.0);
     ck_assert_double_eq_tol(run(&c, 1, 0).consistency, 2.0 * half, 1e-9 * half);

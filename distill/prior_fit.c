@@ -5,6 +5,7 @@
 #include <math.h>
 #include <string.h>
 
+#include "distill/prior_fit_full.h"
 #include "tensor/base/check.h"
 #include "tensor/base/constants.h"
 #include "tensor/base/memory.h"
@@ -186,7 +187,13 @@ double prior_fit(const LambdaPrior *prior, const double *draws, size_t count, Rn
         before = now;
         maximise(&f);
     }
-    write_prior(&f, prior);
+    now -= (double)L * HALF_LOG_2PI;
+    if (prior->lower == NULL) {
+        write_prior(&f, prior);
+    } else {
+        const PriorStart start = {f.log_weight, f.mean, f.precision};
+        now = prior_fit_full(prior, draws, count, &start);
+    }
     mem_free(room);
-    return now - (double)L * HALF_LOG_2PI;
+    return now;
 }

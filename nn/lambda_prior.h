@@ -1,6 +1,9 @@
-/* The law of lambda as a mixture of K Gaussians with independent coordinates:
+/* The law of lambda as a mixture of K Gaussians, N(m_k, A_k A_k^T), A_k lower triangular:
  *
- *   p(lambda) = sum_k w_k prod_i N(lambda_i; m_ki, s_ki^2),   w = softmax(log_weight)
+ *   lambda = m_k + A_k z,   k ~ w = softmax(log_weight),   z ~ N(0, I)
+ *
+ * with A_k's diagonal exp(log_deviation) > 0.  Below it stands `lower`, or nothing: coordinates are
+ * then independent, given k.
  *
  * fitted to what a student's recognition network makes of its data (distill/prior_fit.h).  Of all
  * laws the one that makes the evidence bound best is that average of q over the data (arXiv
@@ -18,10 +21,18 @@ typedef struct LambdaPrior {
     size_t components, lambda_dims;    /* K, L */
     const Param *log_weight;           /* (K), not normalised */
     const Param *mean, *log_deviation; /* (K, L) */
+    const Param *lower;                /* (K, L, L), 0 on and above the diagonal; NULL: 0 */
 } LambdaPrior;
 
-/* Adds the three parameters; free with nn_lambda_prior_free (NULL is allowed). */
-LambdaPrior *nn_lambda_prior_add(ParamSet *set, size_t components, size_t lambda_dims);
+typedef enum PriorCovariance { PRIOR_DIAGONAL, PRIOR_FULL } PriorCovariance;
+
+/* Most numbers that the factors A of a law may have. */
+enum { NN_LAMBDA_PRIOR_MOST = 1 << 25 };
+
+/* Adds the parameters; free with nn_lambda_prior_free (NULL is allowed).  PRIOR_FULL: at most
+ * NN_LAMBDA_PRIOR_MOST entries K L^2. */
+LambdaPrior *nn_lambda_prior_add(ParamSet *set, size_t components, size_t lambda_dims,
+                                 PriorCovariance covariance);
 void nn_lambda_prior_free(LambdaPrior *prior);
 
 /* For parameters from a file: are they such that draws are finite?  If not, a sentence. */

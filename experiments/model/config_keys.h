@@ -49,6 +49,7 @@ typedef struct Config {
     int lambda_scope, lambda_law, lambda_input; /* 0 for LAMBDA_STEP; LambdaLaw; CONFIG_LAMBDA_* */
     double kl_weight, kl_warmup, consistency_weight, distill_weight;
     int64_t most_steps, prior_components;
+    int prior_covariance; /* PriorCovariance */
     int targets; /* CONFIG_TARGETS_* : where the pictures x_0 come from */
     int64_t target_count, target_steps;
     int start_from; /* CONFIG_START_* : which of the teacher's weights the student starts from */

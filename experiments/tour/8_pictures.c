@@ -29,7 +29,7 @@ static Network *open_network(Error *err)
     Network *net = nn_unet_layout(&c, err);
     SafetensorsFile *file = safetensors_read(path, err);
     if (net != NULL && file != NULL) {
-        net->prior = nn_lambda_prior_add(&net->params, 400, LAMBDAS); /* the law of lambda */
+        net->prior = nn_lambda_prior_add(&net->params, 400, LAMBDAS, PRIOR_DIAGONAL);
         nn_params_allocate(&net->params, false);
     }
     const bool ok = net && file && nn_checkpoint_load(file, net, WEIGHTS_AVERAGED, err);

@@ -97,12 +97,12 @@ bool fit_prior(const Model *m, const Dataset *data, const Optimizer *o, PriorFit
     const ParamSet *set = &m->net->params;
     const LambdaPrior *p = m->net->prior;
     TENSOR_CHECK(p != NULL && m->net->encoder != NULL, "a model without prior or without encoder");
-    const Param *fitted[] = {p->log_weight, p->mean, p->log_deviation};
+    const Param *fitted[] = {p->log_weight, p->mean, p->log_deviation, p->lower};
     float *raw = mem_alloc(set->total, sizeof *raw);
     memcpy(raw, set->values, set->total * sizeof *raw);
     memcpy(set->values, o->ema, set->total * sizeof *raw);
     const bool done = fit_averaged(m, data, out);
-    for (size_t i = 0; done && i < sizeof fitted / sizeof fitted[0]; i++) {
+    for (size_t i = 0; done && i < sizeof fitted / sizeof fitted[0] && fitted[i] != NULL; i++) {
         const size_t at = fitted[i]->offset, bytes = tensor_size(&fitted[i]->value) * sizeof *raw;
         memcpy(raw + at, set->values + at, bytes);
         memcpy(o->ema + at, set->values + at, bytes);

@@ -44,6 +44,7 @@ typedef enum ScratchSlot {
     SCRATCH_PROCESS,
     SCRATCH_SAMPLER,
     SCRATCH_LAMBDA,
+    SCRATCH_PRIOR,
     SCRATCH_REDUCE,
     SCRATCH_SLOTS
 } ScratchSlot;

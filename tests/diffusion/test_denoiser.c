@@ -169,7 +169,7 @@ static void check_laws(Case *c, size_t b)
 
 START_TEST(lambdas_belong_to_their_streams)
 {
-    ToyPrior law = toy_prior(3, L);
+    ToyPrior law = toy_prior(3, L, PRIOR_DIAGONAL);
     Case c;
     double one[L];
 

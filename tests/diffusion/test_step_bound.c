@@ -243,7 +243,7 @@ START_TEST(a_law_of_its_own)
     Network *net = student(ENCODER_CLEAN);
     ParamSet set;
     memset(&set, 0, sizeof set);
-    net->prior = nn_lambda_prior_add(&set, 2, 1);
+    net->prior = nn_lambda_prior_add(&set, 2, 1, PRIOR_DIAGONAL);
     nn_params_allocate(&set, false);
     Denoiser d = student_denoiser(net, LAMBDA_SAMPLE);
     Param *w = nn_param_find(&net->params, "encoder.output.weight");

@@ -43,7 +43,7 @@ START_TEST(clusters_are_found)
 {
     double *z = clusters();
     for (size_t K = 12; K <= 48; K *= 2) {
-        ToyPrior law = toy_prior(K, 2);
+        ToyPrior law = toy_prior(K, 2, PRIOR_DIAGONAL);
         const LambdaPrior *p = law.prior;
         prior_fit(p, z, N, rng_root(7));
         double total = 0, share[3] = {0}, mean[3][2] = {{0}};
@@ -79,7 +79,7 @@ START_TEST(more_components_fit_better)
 {
     double *z = clusters(), before = -HUGE_VAL;
     for (size_t K = 1; K <= 16; K *= 4) {
-        ToyPrior law = toy_prior(K, 2);
+        ToyPrior law = toy_prior(K, 2, PRIOR_DIAGONAL);
         const double found = prior_fit(law.prior, z, N, rng_root(1));
         ck_assert_double_eq_tol(found, mean_log_density(law.prior, z), 1e-3);
         ck_assert_double_gt(found, before + 0.1 * (K == 4));
@@ -165,6 +165,154 @@ static double advance(Mixture *m, const double *z)
     return sum;
 }
 
+/* ---- and of full covariances in the plane ---- */
+
+typedef struct Leaning {
+    double log_weight[PARTS], mean[COUNT], a[PARTS], b[PARTS], c[PARTS]; /* ((a, b), (b, c)) */
+} Leaning;
+
+static Leaning upright(const Mixture *m)
+{
+    Leaning l;
+    for (size_t k = 0; k < PARTS; k++) {
+        l.log_weight[k] = m->log_weight[k];
+        l.a[k] = pow(m->deviation[k * WIDTH], 2);
+        l.b[k] = 0;
+        l.c[k] = pow(m->deviation[k * WIDTH + 1], 2);
+    }
+    memcpy(l.mean, m->mean, sizeof l.mean);
+    return l;
+}
+
+/* The mean log density under l, which becomes the next mixture. */
+static double lean(Leaning *l, const double *z)
+{
+    double part[DRAWS][PARTS], sum = 0;
+    for (size_t n = 0; n < DRAWS; n++) {
+        double total = 0;
+        for (size_t k = 0; k < PARTS; k++) {
+            const double x = z[2 * n] - l->mean[2 * k], y = z[2 * n + 1] - l->mean[2 * k + 1];
+            const double det = l->a[k] * l->c[k] - l->b[k] * l->b[k];
+            const double squares = (l->c[k] * x * x - 2 * l->b[k] * x * y + l->a[k] * y * y) / det;
+            part[n][k] = exp(l->log_weight[k] - 0.5 * squares) / (2 * acos(-1.0) * sqrt(det));
+            total += part[n][k];
+        }
+        for (size_t k = 0; k < PARTS; k++)
+            part[n][k] /= total;
+        sum += log(total) / DRAWS;
+    }
+    for (size_t k = 0; k < PARTS; k++) {
+        double n_k = 0, x = 0, y = 0, a = 0, b = 0, c = 0;
+        for (size_t n = 0; n < DRAWS; n++) {
+            n_k += part[n][k];
+            x += part[n][k] * z[2 * n];
+            y += part[n][k] * z[2 * n + 1];
+        }
+        x /= n_k;
+        y /= n_k;
+        for (size_t n = 0; n < DRAWS; n++) {
+            a += part[n][k] * pow(z[2 * n] - x, 2) / n_k;
+            b += part[n][k] * (z[2 * n] - x) * (z[2 * n + 1] - y) / n_k;
+            c += part[n][k] * pow(z[2 * n + 1] - y, 2) / n_k;
+        }
+        l->log_weight[k] = log((n_k + 1e-3) / (DRAWS + PARTS * 1e-3));
+        l->mean[2 * k] = x;
+        l->mean[2 * k + 1] = y;
+        l->a[k] = a;
+        l->b[k] = b * n_k / (n_k + WIDTH);
+        l->c[k] = c;
+    }
+    return sum;
+}
+
+static void expect_leaning(const LambdaPrior *p, const Leaning *l)
+{
+    for (size_t k = 0; k < PARTS; k++) {
+        const double a = sqrt(l->a[k]), b = l->b[k] / a;
+        const float *lower = p->lower->value.data + 4 * k;
+        ck_assert_double_eq_tol((double)p->log_weight->value.data[k], l->log_weight[k], 1e-5);
+        ck_assert_double_eq_tol(exp((double)p->log_deviation->value.data[2 * k]), a, 1e-5);
+        ck_assert_double_eq_tol((double)lower[2], b, 1e-5);
+        ck_assert_double_eq_tol(exp((double)p->log_deviation->value.data[2 * k + 1]),
+                                sqrt(l->c[k] - b * b), 1e-5);
+        ck_assert(lower[0] == 0.0f && lower[1] == 0.0f && lower[3] == 0.0f);
+    }
+    for (size_t at = 0; at < COUNT; at++)
+        ck_assert_double_eq_tol((double)p->mean->value.data[at], l->mean[at], 1e-5);
+}
+
+/* From where independent coordinates ended; draws that lean. */
+START_TEST(full_rounds_follow_their_formulas)
+{
+    double z[DRAWS * WIDTH];
+    Rng rng = rng_root(12);
+    for (size_t n = 0; n < DRAWS; n++) {
+        z[2 * n] = (n < 25 ? 0.0 : 2.0) + rng_normal(&rng);
+        z[2 * n + 1] = (n < 25 ? 1.2 : -0.9) * z[2 * n] + 0.5 * rng_normal(&rng);
+    }
+    for (uint64_t seed = 0; seed < 4; seed++) {
+        ToyPrior law = toy_prior(PARTS, WIDTH, PRIOR_FULL);
+        const double found = prior_fit(law.prior, z, DRAWS, rng_root(seed));
+        Mixture m = begin(z, rng_root(seed)), kept = m;
+        double before = -HUGE_VAL, now = advance(&m, z);
+        for (int round = 1; round < 100 && now - before >= 1e-4; round++) {
+            kept = m;
+            before = now;
+            now = advance(&m, z);
+        }
+        const double independent = now;
+        Leaning l = upright(&kept), last = l;
+        before = -HUGE_VAL;
+        now = lean(&l, z);
+        for (int round = 1; round < 40 && now - before >= 1e-4 * WIDTH; round++) {
+            last = l;
+            before = now;
+            now = lean(&l, z);
+        }
+        ck_assert_double_eq_tol(found, now, 1e-6);
+        ck_assert_double_gt(found, independent + 0.1);
+        expect_leaning(law.prior, &last);
+        toy_prior_free(&law);
+    }
+}
+END_TEST
+
+/* One component, more draws than a block holds, numbers that hang together as a chain: the law has
+ * the draws' mean, and their covariance but for the belief in independence. */
+START_TEST(one_leaning_component_has_the_moments)
+{
+    enum { WIDE = 70, MANY = 3000 };
+    double *z = mem_zeroed((size_t)MANY * WIDE, sizeof *z), mean[WIDE] = {0};
+    ToyPrior law = toy_prior(1, WIDE, PRIOR_FULL);
+    const double belief = (double)MANY / (MANY + WIDE);
+    Rng rng = rng_root(13);
+    for (size_t n = 0; n < MANY; n++)
+        for (size_t i = 0; i < WIDE; i++) {
+            const double before = i > 0 ? z[n * WIDE + i - 1] : 0.0;
+            z[n * WIDE + i] = 0.1 + 0.8 * before + 0.6 * rng_normal(&rng);
+            mean[i] += z[n * WIDE + i] / MANY;
+        }
+    ck_assert(isfinite(prior_fit(law.prior, z, MANY, rng_root(1))));
+    for (size_t i = 0; i < WIDE; i++) {
+        ck_assert_double_eq_tol((double)law.prior->mean->value.data[i], mean[i], 1e-5);
+        for (size_t j = 0; j <= i; j += 7) {
+            double c = 0, expected = 0;
+            for (size_t q = 0; q <= j; q++) {
+                const double below = (double)law.prior->lower->value.data[i * WIDE + q];
+                const double other = (double)law.prior->lower->value.data[j * WIDE + q];
+                const double s = exp((double)law.prior->log_deviation->value.data[q]);
+                c += (q == i ? s : below) * (q == j ? s : other);
+            }
+            for (size_t n = 0; n < MANY; n++)
+                expected += (z[n * WIDE + i] - mean[i]) * (z[n * WIDE + j] - mean[j]) / MANY;
+            ck_assert_double_eq_tol(c, expected * (i == j ? 1.0 : belief), 1e-5);
+        }
+    }
+    toy_prior_free(&law);
+    mem_free(z);
+}
+END_TEST
+
 START_TEST(rounds_follow_their_formulas)
 {
     double z[DRAWS * WIDTH];
@@ -172,7 +320,7 @@ START_TEST(rounds_follow_their_formulas)
     for (size_t n = 0; n < DRAWS * WIDTH; n++) /* later draws lie apart */
         z[n] = (n / WIDTH < 25 ? 0.0 : 2.0) + (1.0 + (double)(n % WIDTH)) * rng_normal(&rng);
     for (uint64_t seed = 0; seed < 4; seed++) {
-        ToyPrior law = toy_prior(PARTS, WIDTH);
+        ToyPrior law = toy_prior(PARTS, WIDTH, PRIOR_DIAGONAL);
         const LambdaPrior *p = law.prior;
         const double found = prior_fit(p, z, DRAWS, rng_root(seed));
         Mixture m = begin(z, rng_root(seed)), kept = m;
@@ -198,11 +346,11 @@ END_TEST
 START_TEST(threads_do_not_change_bits)
 {
     double *z = clusters();
-    ToyPrior one = toy_prior(9, 2);
+    ToyPrior one = toy_prior(9, 2, (PriorCovariance)_i);
     threads_set(1);
     prior_fit(one.prior, z, N, rng_root(2));
     for (int threads = 2; threads <= 5; threads++) {
-        ToyPrior many = toy_prior(9, 2);
+        ToyPrior many = toy_prior(9, 2, (PriorCovariance)_i);
         threads_set(threads);
         prior_fit(many.prior, z, N, rng_root(2));
         ck_assert_mem_eq(one.set.values, many.set.values, one.set.total * sizeof(float));
@@ -219,7 +367,7 @@ START_TEST(few_draws)
 {
     const double z[] = {1, 2, 3, 1, 2, 3, -1, 0, 1};
     for (size_t count = 1; count <= 3; count++) {
-        ToyPrior law = toy_prior(10, 3);
+        ToyPrior law = toy_prior(10, 3, (PriorCovariance)_i);
         ck_assert(isfinite(prior_fit(law.prior, z, count, rng_root(3))));
         for (size_t i = 0; i < law.set.total; i++)
             ck_assert(isfinite(law.set.values[i]));
@@ -233,7 +381,7 @@ END_TEST
 START_TEST(a_signal_writes_nothing)
 {
     const double z[] = {1, 2, 3, -1, 0, 1};
-    ToyPrior law = toy_prior(2, 3);
+    ToyPrior law = toy_prior(2, 3, (PriorCovariance)_i);
     for (size_t i = 0; i < law.set.total; i++)
         law.set.values[i] = 7;
     platform_catch_signals();
@@ -252,9 +400,11 @@ Suite *prior_fit_suite(void)
     tcase_add_test(tc, clusters_are_found);
     tcase_add_test(tc, more_components_fit_better);
     tcase_add_test(tc, rounds_follow_their_formulas);
-    tcase_add_test(tc, threads_do_not_change_bits);
-    tcase_add_test(tc, few_draws);
-    tcase_add_test(tc, a_signal_writes_nothing);
+    tcase_add_test(tc, full_rounds_follow_their_formulas);
+    tcase_add_test(tc, one_leaning_component_has_the_moments);
+    tcase_add_loop_test(tc, threads_do_not_change_bits, 0, 2); /* PriorCovariance */
+    tcase_add_loop_test(tc, few_draws, 0, 2);                  /* PriorCovariance */
+    tcase_add_loop_test(tc, a_signal_writes_nothing, 0, 2);    /* PriorCovariance */
     suite_add_tcase(s, tc);
     return s;
 }

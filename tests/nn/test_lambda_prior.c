@@ -2,6 +2,7 @@
 #include <check.h>
 #include <math.h>
 #include <signal.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "nn/lambda_prior.h"
@@ -19,6 +20,49 @@ static void fill(const ToyPrior *law, uint64_t seed, double spread)
         p->mean->value.data[i] = (float)rng_normal(&rng);
         p->log_deviation->value.data[i] = (float)(-1.0 + 0.5 * rng_normal(&rng));
     }
+    for (size_t i = 0; p->lower != NULL && i < tensor_size(&p->lower->value); i++) {
+        const size_t row = i / p->lambda_dims % p->lambda_dims, column = i % p->lambda_dims;
+        p->lower->value.data[i] =
+            column < row ? (float)(rng_normal(&rng) / (double)p->lambda_dims) : 0.0f;
+    }
+}
+
+enum { MOST = 64 };
+
+/* C = A A^T of component k, (L, L). */
+static void covariance(const LambdaPrior *p, size_t k, long double *c)
+{
+    const size_t L = p->lambda_dims;
+    static long double a[MOST * MOST];
+    for (size_t i = 0; i < L; i++)
+        for (size_t j = 0; j < L; j++)
+            a[i * L + j] = i == j ? expl((long double)p->log_deviation->value.data[k * L + i])
+                           : p->lower != NULL ? p->lower->value.data[(k * L + i) * L + j]
+                                              : 0;
+    for (size_t i = 0; i < L; i++)
+        for (size_t j = 0; j < L; j++) {
+            c[i * L + j] = 0;
+            for (size_t q = 0; q < L; q++)
+                c[i * L + j] += a[i * L + q] * a[j * L + q];
+        }
+}
+
+/* x C^{-1} x by elimination; *det the determinant.  c and x are used up. */
+static long double quadratic(long double *c, long double *x, size_t L, long double *det)
+{
+    long double sum = 0;
+    *det = 1;
+    for (size_t i = 0; i < L; i++) { /* C is positive: no pivoting */
+        *det *= c[i * L + i];
+        sum += x[i] * x[i] / c[i * L + i];
+        for (size_t r = i + 1; r < L; r++) {
+            const long double part = c[r * L + i] / c[i * L + i];
+            for (size_t j = i; j < L; j++)
+                c[r * L + j] -= part * c[i * L + j];
+            x[r] -= part * x[i];
+        }
+    }
+    return sum;
 }
 
 /* As the formula says. */
@@ -27,22 +71,22 @@ static long double naive(const LambdaPrior *p, const double *z)
     long double total = 0, weights = 0;
     const size_t L = p->lambda_dims;
     for (size_t k = 0; k < p->components; k++) {
+        static long double c[MOST * MOST], off[MOST];
         const long double w = expl((long double)p->log_weight->value.data[k]);
-        long double density = w;
-        for (size_t i = 0; i < L; i++) {
-            const long double s = expl((long double)p->log_deviation->value.data[k * L + i]);
-            const long double off = ((long double)z[i] - p->mean->value.data[k * L + i]) / s;
-            density *= expl(-0.5L * off * off) / (s * sqrtl(2 * acosl(-1.0L)));
-        }
+        long double det;
+        covariance(p, k, c);
+        for (size_t i = 0; i < L; i++)
+            off[i] = (long double)z[i] - p->mean->value.data[k * L + i];
+        const long double squares = quadratic(c, off, L, &det);
         weights += w;
-        total += density;
+        total += w * expl(-0.5L * squares) / sqrtl(det * powl(2 * acosl(-1.0L), (long double)L));
     }
     return logl(total / weights);
 }
 
 START_TEST(zeros_are_standard_normal)
 {
-    ToyPrior law = toy_prior(7, 3);
+    ToyPrior law = toy_prior(7, 3, (PriorCovariance)_i);
     const double u[] = {0.93, 0.5, 0.1, 0.975}, log_2pi = log(2 * acos(-1.0));
     double z[3];
     nn_lambda_prior_of_uniforms(law.prior, u, z);
@@ -59,13 +103,13 @@ START_TEST(density_is_the_formula)
     static const struct {
         size_t K, L;
         double spread;
-    } cases[] = {{1, 1, 0}, {5, 1, 1}, {40, 4, 2}, {200, 16, 1}, {3, 64, 5}};
+    } cases[] = {{1, 1, 0}, {5, 1, 1}, {40, 4, 2}, {200, 16, 1}, {3, MOST, 5}};
     for (size_t c = 0; c < sizeof cases / sizeof cases[0]; c++) {
-        ToyPrior law = toy_prior(cases[c].K, cases[c].L);
+        ToyPrior law = toy_prior(cases[c].K, cases[c].L, (PriorCovariance)_i);
         Rng rng = rng_root(c);
         fill(&law, 10 + c, cases[c].spread);
         for (size_t n = 0; n < 50; n++) {
-            double z[64];
+            double z[MOST];
             for (size_t i = 0; i < cases[c].L; i++)
                 z[i] = 1.5 * rng_normal(&rng);
             const double expected = (double)naive(law.prior, z);
@@ -81,7 +125,7 @@ END_TEST
 /* Far away nothing underflows, and weights may all be huge. */
 START_TEST(density_holds_far_out)
 {
-    ToyPrior law = toy_prior(3, 2);
+    ToyPrior law = toy_prior(3, 2, (PriorCovariance)_i);
     fill(&law, 4, 1);
     const double near[] = {0.2, -0.1}, far[] = {1e4, -1e4};
     const double before = nn_lambda_prior_log_density(law.prior, near);
@@ -98,14 +142,14 @@ END_TEST
 START_TEST(draws_follow_the_density)
 {
     enum { CELLS = 60, STEPS = 200, DRAWS = 200000 };
-    ToyPrior law = toy_prior(5, 2);
+    ToyPrior law = toy_prior(5, 2, PRIOR_DIAGONAL);
     fill(&law, 21, 1);
     for (size_t axis = 0; axis < 2; axis++) {
         size_t count[CELLS + 2] = {0};
         double p[CELLS + 2] = {0}, left = 1.0;
         const double low = -4, width = 8.0 / CELLS;
         Rng rng = rng_root(3 + axis);
-        ToyPrior one = toy_prior(5, 1); /* the marginal law of the axis */
+        ToyPrior one = toy_prior(5, 1, PRIOR_DIAGONAL); /* the marginal law of the axis */
         memcpy(one.prior->log_weight->value.data, law.prior->log_weight->value.data,
                5 * sizeof(float));
         for (size_t k = 0; k < 5; k++) {
@@ -144,11 +188,11 @@ START_TEST(draws_follow_the_density)
 }
 END_TEST
 
-/* Both coordinates come from one component: cells of the plane. */
+/* Both coordinates come from one component, and lean as it does: cells of the plane. */
 START_TEST(coordinates_share_their_component)
 {
     enum { SIDE = 12, FINE = 24, DRAWS = 200000, CELLS = SIDE * SIDE + 1 };
-    ToyPrior law = toy_prior(3, 2);
+    ToyPrior law = toy_prior(3, 2, (PriorCovariance)_i);
     size_t count[CELLS] = {0};
     double p[CELLS] = {0}, left = 1.0;
     const double low = -3, width = 6.0 / SIDE;
@@ -181,16 +225,19 @@ END_TEST
 /* The last entry of each parameter, at its limit and beyond; the sentence names it. */
 START_TEST(check_names_what_is_beyond)
 {
-    ToyPrior law = toy_prior(2, 3);
+    ToyPrior law = toy_prior(2, 3, PRIOR_FULL);
     const struct {
         const Param *p;
         float most;
-    } rows[] = {
-        {law.prior->log_weight, 1e6f}, {law.prior->mean, 1e6f}, {law.prior->log_deviation, 20.0f}};
+        size_t back; /* from the end */
+    } rows[] = {{law.prior->log_weight, 1e6f, 1},
+                {law.prior->mean, 1e6f, 1},
+                {law.prior->log_deviation, 20.0f, 1},
+                {law.prior->lower, 1e6f, 2}};
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
         const float beyond[] = {nextafterf(rows[i].most, HUGE_VALF),
                                 -nextafterf(rows[i].most, HUGE_VALF), NAN, -HUGE_VALF};
-        float *last = rows[i].p->value.data + tensor_size(&rows[i].p->value) - 1;
+        float *last = rows[i].p->value.data + tensor_size(&rows[i].p->value) - rows[i].back;
         Error err = {""};
         *last = -rows[i].most;
         ck_assert_msg(nn_lambda_prior_check(law.prior, &err), "%s", err.text);
@@ -205,11 +252,37 @@ START_TEST(check_names_what_is_beyond)
 }
 END_TEST
 
+START_TEST(check_names_what_is_not_below)
+{
+    static const size_t at[] = {0, 1, 2, 4, 5, 8, 17}; /* of 2 x 3 x 3 */
+    ToyPrior law = toy_prior(2, 3, PRIOR_FULL);
+    for (size_t i = 0; i < sizeof at / sizeof *at; i++) {
+        char expected[80];
+        Error err = {""};
+        law.prior->lower->value.data[at[i]] = 0.5f;
+        ck_assert(!nn_lambda_prior_check(law.prior, &err));
+        snprintf(expected, sizeof expected, "prior.lower: entry (%zu, %zu, %zu) is 0.5", at[i] / 9,
+                 at[i] / 3 % 3, at[i] % 3);
+        ck_assert_msg(strstr(err.text, expected) != NULL, "%s", err.text);
+        law.prior->lower->value.data[at[i]] = 0.0f;
+    }
+    toy_prior_free(&law);
+}
+END_TEST
+
+START_TEST(too_many_numbers)
+{
+    ParamSet set;
+    memset(&set, 0, sizeof set);
+    nn_lambda_prior_add(&set, 4096, 4096, PRIOR_FULL);
+}
+END_TEST
+
 START_TEST(no_components)
 {
     ParamSet set;
     memset(&set, 0, sizeof set);
-    nn_lambda_prior_add(&set, 0, 2);
+    nn_lambda_prior_add(&set, 0, 2, PRIOR_DIAGONAL);
 }
 END_TEST
 
@@ -217,13 +290,15 @@ Suite *lambda_prior_suite(void)
 {
     Suite *s = suite_create("lambda_prior");
     TCase *tc = tcase_create("lambda_prior");
-    tcase_add_test(tc, zeros_are_standard_normal);
-    tcase_add_test(tc, density_is_the_formula);
-    tcase_add_test(tc, density_holds_far_out);
+    tcase_add_loop_test(tc, zeros_are_standard_normal, 0, 2); /* PriorCovariance */
+    tcase_add_loop_test(tc, density_is_the_formula, 0, 2);    /* PriorCovariance */
+    tcase_add_loop_test(tc, density_holds_far_out, 0, 2);     /* PriorCovariance */
     tcase_add_test(tc, draws_follow_the_density);
-    tcase_add_test(tc, coordinates_share_their_component);
+    tcase_add_loop_test(tc, coordinates_share_their_component, 0, 2); /* PriorCovariance */
     tcase_add_test(tc, check_names_what_is_beyond);
+    tcase_add_test(tc, check_names_what_is_not_below);
     tcase_add_test_raise_signal(tc, no_components, SIGABRT);
+    tcase_add_test_raise_signal(tc, too_many_numbers, SIGABRT);
     suite_add_tcase(s, tc);
     return s;
 }

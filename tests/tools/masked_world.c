@@ -38,7 +38,7 @@ static void set_lambdas(MaskedWorld *w)
         {-0.75f, 1.5f}, {0.5f, 0.0f}, {1.25f, -1.0f}};
     const size_t L = w->config.lambda_dims;
     ck_assert_uint_le(L, MASKED_LAMBDAS);
-    w->law = toy_prior(MASKED_NODES, L);
+    w->law = toy_prior(MASKED_NODES, L, PRIOR_DIAGONAL);
     w->nodes = MASKED_NODES;
     for (size_t k = 0; k < MASKED_NODES; k++) {
         w->weight[k] = weights[k];

@@ -9,7 +9,7 @@ typedef struct ToyPrior {
     LambdaPrior *prior;
 } ToyPrior;
 
-ToyPrior toy_prior(size_t components, size_t lambda_dims); /* N(0, I) */
+ToyPrior toy_prior(size_t components, size_t lambda_dims, PriorCovariance covariance); /* N(0, I) */
 void toy_prior_free(ToyPrior *law);
 
 #endif

@@ -516,6 +516,26 @@ START_TEST(a_law_of_lambda)
 }
 END_TEST
 
+START_TEST(a_law_of_too_many_numbers)
+{
+    Config c = toy_unet_config(8, 1);
+    Error err = {""};
+    c.height = c.width = 32;
+    c.lambda_dims = 1; /* at 16 x 16 places */
+    toy_set(&c, "unet_lambda", "places");
+    c.objective = CONFIG_OBJECTIVE_VARIATIONAL;
+    c.lambda_input = CONFIG_LAMBDA_NUMBERS;
+    c.lambda_scope = 1;
+    c.lambda_law = LAMBDA_MIXTURE;
+    c.prior_components = 513; /* 512 would do */
+    c.prior_covariance = PRIOR_FULL;
+    ck_assert_ptr_null(model_create(&c, ROLE_STUDENT, false, &err));
+    ck_assert_msg(strstr(err.text, "prior_covariance=full with prior_components=513 and 256 "
+                                   "lambdas: 33619968 numbers, expected at most 33554432") != NULL,
+                  "%s", err.text);
+}
+END_TEST
+
 START_TEST(who_may_be_a_teacher)
 {
     Error err = {""};
@@ -563,6 +583,7 @@ Suite *model_file_suite(void)
                         sizeof bad_rates / sizeof bad_rates[0]);
     tcase_add_test(tc, files_that_are_no_models);
     tcase_add_test(tc, a_law_of_lambda);
+    tcase_add_test(tc, a_law_of_too_many_numbers);
     tcase_add_test(tc, who_may_be_a_teacher);
     tcase_set_timeout(tc, 60);
     suite_add_tcase(s, tc);

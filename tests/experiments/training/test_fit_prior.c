@@ -27,6 +27,7 @@ static void set_up(void)
     c.lambda_law = LAMBDA_MIXTURE;
     c.lambda_dims = 2;
     c.prior_components = 3;
+    c.prior_covariance = PRIOR_FULL;
     m = model_create(&c, ROLE_STUDENT, true, &err);
     ck_assert_msg(m != NULL, "%s", err.text);
     glyphs = toy_open("glyphs", false);
@@ -74,7 +75,13 @@ START_TEST(averaged_weights_are_fitted_to)
     ck_assert(fit_prior(m, glyphs, o, &f));
     expect_means(m->net->params.values, 8.0);
     expect_means(o->ema, 8.0);
-    const size_t first = m->net->prior->log_weight->offset;
+    const LambdaPrior *p = m->net->prior;
+    const size_t first = p->log_weight->offset;
+    for (size_t k = 0; k < 3; k++) { /* what stands below the diagonal is fitted too */
+        const size_t at = p->lower->offset + 4 * k + 2;
+        ck_assert(m->net->params.values[at] != 0.0f);
+        ck_assert(m->net->params.values[at] == o->ema[at]);
+    }
     ck_assert_mem_eq(raw, m->net->params.values, first * sizeof *raw); /* the rest stays */
     ck_assert_double_gt(f.normal, 60.0);                               /* 2 * 8^2 / 2 */
     ck_assert_double_eq_tol(f.mixture, 0.0, 0.05); /* all pictures alike: q is the law */

@@ -304,6 +304,24 @@ START_TEST(a_loop_of_processes_goes_on_after_a_stop)
     ck_assert_int_ne(script("2 2 " DIR "/o.png " DIR "/di4c sample"), 0);
 }
 END_TEST
+
+/* As experiments/README.md has it, where GNU parallel is. */
+START_TEST(gnu_parallel_draws_parts)
+{
+    static const char loop[] =
+        "cd " DIR " && seq 0 4 | parallel --will-cite -j 2 --joblog log --resume-failed "
+        "./di4c sample --model t.safetensors --steps 2 --count 23 --threads 1 --quiet "
+        "--shard {}/5 --out p{}.npy > stdout 2> stderr";
+    toy("log"), toy_program(toy("di4c"));
+    expect(SAMPLE "--out @all.npy", 0);
+    ck_assert_int_eq(rename(toy("t.safetensors"), toy("u.safetensors")), 0);
+    ck_assert_int_ne(system(loop), 0); /* no part is made */
+    ck_assert_int_eq(rename(toy("u.safetensors"), toy("t.safetensors")), 0);
+    ck_assert_msg(system(loop) == 0, "%s", said(stderr));
+    ok(merge(".npy", 5, "--out @o.npy"));
+    ck_assert(toy_same(toy("all.npy"), toy("o.npy")));
+}
+END_TEST
 #endif
 
 Suite *merge_suite(void);
@@ -322,6 +340,8 @@ Suite *merge_suite(void)
 #ifndef DI4C_PLAIN_C
     tcase_add_test(tc, no_more_than_one_call_is_lost);
     tcase_add_test(tc, a_loop_of_processes_goes_on_after_a_stop);
+    if (system("parallel --version 2> /dev/null | grep -q 'GNU parallel'") == 0)
+        tcase_add_test(tc, gnu_parallel_draws_parts);
 #endif
     tcase_set_timeout(tc, 120);
     suite_add_tcase(s, tc);

@@ -11,7 +11,7 @@
 # --sums FILE  other SHA-256 sums, lines of SUM FILE-NAME: for archives that were packed again
 #
 # Needs curl or wget (not with --from), one of sha256sum, shasum and openssl, and gzip; tar for cifar10.
-# What is there already stays; every file appears whole or not at all.
+# What is there already stays, archives too, and is not fetched again; every file appears whole or not at all.
 case ${1-} in --help) sed -n '1d;/^#/!q;s/^#[ ]\{0,1\}//p' "$0"; exit ;; esac
 set -u
 usage() { sh "$0" --help >&2; exit 2; }
@@ -84,13 +84,14 @@ get() {
     fi
 }
 
+# The file $2 as the file $1 of the archives; $3: its name in a sentence.
 check() {
     wanted=$(printf '%s\n' "$known" | awk -v name="$1" '$2 == name { print $1; exit }')
     found=$(sum_of "$2")
     [ -n "$found" ] || exit 1
     [ -n "$wanted" ] || fail "$1: $sums has no sum of it; it is $found"
     [ "$wanted" = "$found" ] ||
-        fail "$1: SHA-256 $found, expected $wanted: damaged on its way, or another file"
+        fail "$3: SHA-256 $found, expected $wanted: damaged on its way, or another file"
 }
 
 mkdir -p "$to" || fail "$to: cannot be made"
@@ -104,16 +105,26 @@ for file in $files; do
     *) made=${file%.gz} ;;
     esac
     [ ! -e "$to/$made" ] || continue
-    get "$file" "$new/$file"
-    check "$file" "$new/$file"
+    packed=$to/$file
+    if [ -e "$packed" ]; then
+        check "$file" "$packed" "$packed"
+    else
+        packed=$new/$file
+        get "$file" "$packed"
+        check "$file" "$packed" "$file"
+    fi
     if ! have gzip; then
-        mv "$new/$file" "$to/$file" || fail "$to/$file: cannot be written"
-        echo "fetch-data.sh: no gzip: $to/$file stays packed: unpack it to $to/$made" >&2
+        [ -e "$to/$file" ] || mv "$packed" "$to/$file" || fail "$to/$file: cannot be written"
+        case $file in
+        *.tar.gz) line="cd '$to' && gzip -dc $file | tar -xf -" ;;
+        *) line="gzip -d '$to/$file'" ;;
+        esac
+        echo "fetch-data.sh: no gzip: $to/$file stays packed; where gzip is, unpack it: $line" >&2
         continue
     fi
     case $file in
-    *.tar.gz) (cd "$new" && gzip -dc "$file" | tar -xf -) || fail "$file: cannot be unpacked" ;;
-    *) gzip -dc "$new/$file" > "$new/$made" || fail "$file: cannot be unpacked" ;;
+    *.tar.gz) gzip -dc "$packed" | (cd "$new" && tar -xf -) || fail "$file: cannot be unpacked" ;;
+    *) gzip -dc "$packed" > "$new/$made" || fail "$file: cannot be unpacked" ;;
     esac
     [ -e "$new/$made" ] || fail "$file: has no $made"
     mv "$new/$made" "$to/$made" || fail "$to/$made: cannot be written"

@@ -108,7 +108,11 @@ text:* | text8:* | tokens:*) picture=txt ;;
 esac
 case $metrics in *fcd*) classifier=classifier.safetensors ;; ?*) classifier= ;; esac
 if [ -n "$paper" ] && [ -n "$reference" ]; then fetch=; fi
-[ -z "$paper" ] || : "${reference:=$data}"
+all_pictures= # of which the published FID is
+if [ -n "$paper" ] && [ -z "$reference" ]; then
+    reference=$data
+    case $metrics:$data in fid*:cifar10:* | *,fid:cifar10:*) all_pictures=yes ;; esac
+fi
 case $reference in "$data") ;; *) reference=$(whole_data "$reference") ;; esac
 from=$(whole "$from") inception=$(whole "$inception")
 teacher=$(whole "$teacher") student=$(whole "$student") program=$(whole "$program") out=$(whole "$out")
@@ -416,6 +420,15 @@ try_all() {
 teacher_seconds=-1 student_seconds=-1 table_seconds=-1 call_us=-1 picture_us=-1
 if [ -n "$fetch" ] && [ -z "$dry" ]; then
     run sh "$here/fetch-data.sh" "$fetch" --to "data/$fetch" ${from:+--from "$from"} || exit 1
+fi
+place=${data#cifar10:}
+if [ -n "$all_pictures" ] && [ -e "$place" ]; then
+    for number in 1 2 3 4 5; do
+        [ -e "$place/data_batch_$number.bin" ] ||
+            [ -e "$place/cifar-10-batches-bin/data_batch_$number.bin" ] ||
+            fail "$place: data_batch_$number.bin is missing: expected all 50,000 training pictures, which the
+published FID compares with; or say --reference, if it is to be others"
+    done
 fi
 if [ -n "$fetch" ] && [ ! -e "data/$fetch" ]; then
     echo "How long it takes is not known before $data is there: see fetch-data.sh."

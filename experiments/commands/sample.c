@@ -197,13 +197,6 @@ static size_t batch_of(const SampleOptions *o, const Model *m)
     return o->batch > 0 ? (size_t)o->batch : fits < 64 ? 64 : fits > 256 ? 256 : fits;
 }
 
-/* More samples go to an .npy block by block, of whole network calls. */
-static size_t block_of(const SampleRequest *request)
-{
-    enum { LEAST = 1024 };
-    return (LEAST + request->batch - 1) / request->batch * request->batch;
-}
-
 /* All in memory, to be shown or written at once. */
 static bool draw_all(const SampleOptions *o, const Model *m, const SampleRequest *request,
                      Shard shard, Error *err)
@@ -221,7 +214,7 @@ static bool draw_all(const SampleOptions *o, const Model *m, const SampleRequest
     return ok;
 }
 
-/* Block by block to the .npy. */
+/* To the .npy as they come: what a network call draws is there before the next one begins. */
 static bool draw_blocks(const SampleOptions *o, const Model *m, const SampleRequest *request,
                         const ShardNote *note, Error *err)
 {
@@ -229,7 +222,7 @@ static bool draw_blocks(const SampleOptions *o, const Model *m, const SampleRequ
     SampleStream stream = {.path = o->out,
                            .shape = {(size_t)c->height, (size_t)c->width, (size_t)c->channels},
                            .run = note,
-                           .block = block_of(request)};
+                           .block = request->batch};
     const ProgressNews *news = request->progress_context;
     const bool ok = sample_stream(&stream, request, err);
     progress_destroy(news->progress);
@@ -270,7 +263,7 @@ static bool sample(SampleOptions *o, const Model *m, const Model *teacher, Error
     request.progress_context = &news;
     request.progress = progress_news;
     request.calls = &o->calls;
-    const bool many = shard.count > block_of(&request) && path_has_suffix(o->out, ".npy");
+    const bool many = shard.count > request.batch && path_has_suffix(o->out, ".npy");
     ShardNote note = {0};
     if (many || o->shard != NULL)
         note = note_of(o, m, teacher, shard);

@@ -2,9 +2,9 @@
  * fact of the run, "METRIC.KEY" for each of a metric; "row.I.model", "row.I.steps", "row.I.calls"
  * and "row.I.seconds" of row I.  Tensors: "METRIC.NAME" (F64), what the metric keeps;
  * "first.METRIC.NAME" (F64), what it keeps in the part that has the first sample;
- * "row.I.METRIC" (U8), the records of the shard's samples, or sums over them.  Everything else but
- * the first sample, the count, calls and seconds is the same in all shards, which is checked bit
- * for bit. */
+ * "row.I.METRIC" (U8), the records of the shard's samples, or sums over them.  "sha256" is of all
+ * the rest.  Everything else but the first sample, the count, calls and seconds is the same in all
+ * shards, which is checked bit for bit. */
 #include "experiments/metrics/statistics.h"
 
 #include <stdlib.h>
@@ -17,7 +17,7 @@
 #include "tensor/base/text.h"
 
 enum { KEY = META_KEY };
-static const char format[] = "di4c-statistics-1";
+static const char format[] = "di4c-statistics-1", hash_key[] = "sha256";
 
 bool statistics_check(const Evaluation *e, Error *err)
 {
@@ -108,6 +108,7 @@ bool statistics_write(const Evaluation *e, const RunFacts *facts, const char *pa
 {
     SafetensorsWriter *w = safetensors_writer();
     Kept kept = {.count = 0};
+    char hash[65];
     safetensors_add_meta(w, "format", format);
     meta_put_count(w, "samples", e->setting.count);
     meta_put_count(w, "first", e->setting.shard.first);
@@ -119,6 +120,8 @@ bool statistics_write(const Evaluation *e, const RunFacts *facts, const char *pa
             add_metric(w, &e->metrics.at[i], e->setting.shard.first == 0, &kept);
     for (size_t r = 0; r < e->row_count; r++)
         add_row(w, e, r);
+    safetensors_writer_hash(w, hash);
+    safetensors_add_meta(w, hash_key, hash);
     const bool ok = safetensors_write(w, path, err);
     safetensors_writer_free(w);
     while (kept.count > 0)
@@ -218,6 +221,23 @@ static bool is_statistics(const SafetensorsFile *f)
     return found != NULL && strcmp(found, format) == 0;
 }
 
+/* Whether it is as it was written. */
+static bool check_content(const SafetensorsFile *f, Error *err)
+{
+    const char *expected;
+    char hash[65];
+    if (!is_statistics(f))
+        return error_set(err, "%.300s: expected statistics that eval --shard wrote", f->path);
+    if (!meta_text(f, hash_key, &expected, err))
+        return false;
+    safetensors_file_hash(f, hash_key, hash);
+    return strcmp(hash, expected) == 0 ||
+           error_set(err,
+                     "%.200s: is not as it was written: the SHA-256 of its content begins with "
+                     "%.12s, expected %.12s",
+                     f->path, hash, expected);
+}
+
 static bool read_shard(const SafetensorsFile *f, Shard *s, Error *err)
 {
     size_t samples;
@@ -290,7 +310,7 @@ static bool is_own(const char *key)
     const char *end = strrchr(key, '.');
     if (strncmp(key, "row.", 4) == 0)
         return strcmp(end, ".calls") == 0 || strcmp(end, ".seconds") == 0;
-    return strcmp(key, "first") == 0 || strcmp(key, "count") == 0;
+    return strcmp(key, "first") == 0 || strcmp(key, "count") == 0 || strcmp(key, hash_key) == 0;
 }
 
 static void take_common(const SafetensorsFile *f, RunFacts *facts)
@@ -379,8 +399,7 @@ static bool take_file(Merge *m, const char *path, Error *err)
     if (f == NULL)
         return false;
     const bool first = m->first == NULL;
-    bool ok = is_statistics(f) ||
-              error_set(err, "%.300s: expected statistics that eval --shard wrote", path);
+    bool ok = check_content(f, err);
     if (first)
         m->first = f;
     if (ok)

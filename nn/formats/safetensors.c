@@ -16,6 +16,7 @@
 #include "nn/formats/byte_order.h"
 #include "nn/formats/json.h"
 #include "nn/formats/read_file.h"
+#include "nn/formats/sha256.h"
 #include "tensor/base/check.h"
 #include "tensor/base/memory.h"
 #include "tensor/system/platform.h"
@@ -275,6 +276,36 @@ const char *safetensors_meta(const SafetensorsFile *f, const char *key)
     return NULL;
 }
 
+/* ---- the hash of what is in a file ---- */
+
+static void hash_meta(Sha256 *s, const MetaEntry *meta, size_t count, const char *except)
+{
+    for (size_t i = 0; i < count; i++)
+        if (strcmp(meta[i].key, except) != 0) {
+            sha256_add(s, meta[i].key, strlen(meta[i].key) + 1);
+            sha256_add(s, meta[i].value, strlen(meta[i].value) + 1);
+        }
+}
+
+/* Those without bytes are left out, since a file does not say in which order they are. */
+static void hash_tensor(Sha256 *s, const char *name, const unsigned char *bytes, size_t count)
+{
+    if (count > 0) {
+        sha256_add(s, name, strlen(name) + 1);
+        sha256_add(s, bytes, count);
+    }
+}
+
+void safetensors_file_hash(const SafetensorsFile *f, const char *except, char out[65])
+{
+    Sha256 s;
+    sha256_init(&s);
+    hash_meta(&s, f->meta, f->meta_count, except);
+    for (size_t i = 0; i < f->tensor_count; i++)
+        hash_tensor(&s, f->tensors[i].name, f->tensors[i].bytes, f->tensors[i].byte_count);
+    sha256_hex(&s, out);
+}
+
 /* ---- numbers ---- */
 
 bool safetensors_floats(const FileTensor *t, float *out, const char *path, Error *err)
@@ -393,6 +424,19 @@ static size_t tensor_bytes(const SafetensorsWriter *w, const WriterTensor *t)
 {
     const size_t size = t->dtype == NULL ? (w->half ? 2 : 4) : strcmp(t->dtype, "F64") == 0 ? 8 : 1;
     return size * t->count;
+}
+
+void safetensors_writer_hash(const SafetensorsWriter *w, char out[65])
+{
+    Sha256 s;
+    sha256_init(&s);
+    hash_meta(&s, w->meta, w->meta_count, "");
+    for (size_t i = 0; i < w->count; i++) {
+        const WriterTensor *t = &w->tensors[i];
+        TENSOR_CHECK(t->dtype != NULL, "%s: expected bytes", t->name);
+        hash_tensor(&s, t->name, t->bytes, tensor_bytes(w, t));
+    }
+    sha256_hex(&s, out);
 }
 
 static void describe_tensor(FILE *f, const SafetensorsWriter *w, const WriterTensor *t,

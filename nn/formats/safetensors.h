@@ -47,6 +47,9 @@ const char *safetensors_meta(const SafetensorsFile *f, const char *key);        
  * is of another type, or a finite F64 is beyond the range. */
 bool safetensors_floats(const FileTensor *t, float *out, const char *path, Error *err);
 
+/* SHA-256 of all keys and values but those of `except`, and of all names and bytes. */
+void safetensors_file_hash(const SafetensorsFile *f, const char *except, char out[65]);
+
 /* Writer: describe, then write.  data is float32, in file layout, and must live until write. */
 typedef struct SafetensorsWriter SafetensorsWriter;
 SafetensorsWriter *safetensors_writer(void);
@@ -57,6 +60,8 @@ void safetensors_add_meta(SafetensorsWriter *w, const char *key, const char *val
  * (checked), which safetensors_use_half leaves as they are. */
 void safetensors_add_bytes(SafetensorsWriter *w, const char *name, const char *dtype, int rank,
                            const size_t *shape, const unsigned char *bytes);
+/* That of the file, if it were written now; all entries must be of safetensors_add_bytes. */
+void safetensors_writer_hash(const SafetensorsWriter *w, char out[65]);
 /* Numbers are written as F16, rounded to nearest, halfway to even.  safetensors_write then refuses
  * numbers that F16 does not reach, over 65504. */
 void safetensors_use_half(SafetensorsWriter *w);

@@ -1,5 +1,8 @@
 /* experiments/fetch-data.sh from a folder: what it makes can be opened, and what it refuses.
  * Nothing is fetched from the net. */
+#ifndef DI4C_PLAIN_C
+#define _POSIX_C_SOURCE 200809L /* setenv */
+#endif
 #include <check.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -153,6 +156,34 @@ START_TEST(cifar_is_unpacked_to_its_folder)
 }
 END_TEST
 
+#ifndef DI4C_PLAIN_C
+/* What is fetched stays as it is, with the command that unpacks it, and is not asked for again. */
+START_TEST(machines_without_gzip)
+{
+    const char *said;
+    make_archives();
+    ck_assert_int_eq(shell("mkdir " DIR "/bin && for t in sh sed awk cat cp mv rm mkdir sha256sum; "
+                           "do ln -s \"$(command -v $t)\" " DIR "/bin/ || exit 1; done"),
+                     0);
+    char *path = mem_string(getenv("PATH"));
+    ck_assert_int_eq(setenv("PATH", DIR "/bin", 1), 0);
+    said = fetch(MADE, true);
+    ck_assert_msg(strstr(said, "gzip -d '" TO "/train-images-idx3-ubyte.gz'") != NULL, "%s", said);
+    ck_assert_msg(strstr(said, "gzip -d '" TO "/t10k-labels-idx1-ubyte.gz'") != NULL, "%s", said);
+    ck_assert_int_eq(shell("mv " FROM " " DIR "/away"), 0);
+    said = fetch(MADE, true);
+    ck_assert_msg(strstr(said, "gzip -d '" TO "/train-images-idx3-ubyte.gz'") != NULL, "%s", said);
+    ck_assert_int_eq(shell("cp " DIR "/sums " TO "/train-labels-idx1-ubyte.gz"), 0);
+    says(MADE, TO "/train-labels-idx1-ubyte.gz: SHA-256 "); /* another one is not taken for it */
+    ck_assert_int_eq(shell("cp " DIR "/away/train-labels* " TO), 0);
+    ck_assert_int_eq(setenv("PATH", path, 1), 0);
+    mem_free(path);
+    fetch(MADE, true); /* with gzip, from those that are there */
+    opens("mnist:" TO, 6);
+}
+END_TEST
+#endif
+
 Suite *fetch_data_suite(void);
 Suite *fetch_data_suite(void)
 {
@@ -163,6 +194,9 @@ Suite *fetch_data_suite(void)
         tcase_add_test(tc, archives_are_checked_and_unpacked);
         tcase_add_test(tc, other_files_are_refused);
         tcase_add_test(tc, cifar_is_unpacked_to_its_folder);
+#ifndef DI4C_PLAIN_C
+        tcase_add_test(tc, machines_without_gzip);
+#endif
     }
     tcase_set_timeout(tc, 60);
     suite_add_tcase(s, tc);

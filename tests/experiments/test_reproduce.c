@@ -156,6 +156,26 @@ START_TEST(what_it_will_do)
 }
 END_TEST
 
+/* The paper's FID is of all training pictures; of fewer only by their name. */
+START_TEST(the_paper_compares_with_all_pictures)
+{
+    static const char paper[] =
+        "cifar10 --dry-run --program " DIR "/di4c --out " DIR "/c --teacher " DIR
+        "/t.pt --student " DIR "/t.pt --inception " DIR "/i.pth --data cifar10:" DIR;
+    char words[500];
+    toy_text(DIR "/t.pt", "");
+    toy_text(DIR "/i.pth", "");
+    toy_text(DIR "/data_batch_1.bin", "");
+    expect_said(paper, 1, "data_batch_2.bin is missing: expected all 50,000 training pictures");
+    snprintf(words, sizeof words, "%s --metrics is", paper);
+    script(words);
+    ck_assert_msg(strstr(said(), "is missing") == NULL, "%s", said());
+    snprintf(words, sizeof words, "%s --reference cifar10:" DIR, paper);
+    script(words);
+    ck_assert_msg(strstr(said(), "is missing") == NULL, "%s", said());
+}
+END_TEST
+
 /* The law of a text's lambda is normal in the preset; what is left out is that it is for few steps.
  */
 START_TEST(ablations_of_texts)
@@ -210,6 +230,7 @@ Suite *reproduce_suite(void)
     tcase_add_test(tc, a_killed_run_goes_on);
     tcase_add_test(tc, a_program_at_work_is_known);
     tcase_add_test(tc, what_it_will_do);
+    tcase_add_test(tc, the_paper_compares_with_all_pictures);
     tcase_add_test(tc, ablations_of_texts);
     tcase_add_test(tc, wrong_use);
 #endif

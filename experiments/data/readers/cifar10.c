@@ -59,10 +59,18 @@ static char *folder_of(const char *place)
     return mem_string(place);
 }
 
-/* An archive, or the files of pickles. */
+static bool has_pickles(const char *place)
+{
+    return reading_there(place, "data_batch_1") || reading_there(place, "cifar-10-python.tar.gz") ||
+           reading_there(place, "cifar-10-batches-py/data_batch_1");
+}
+
+/* An archive, or no files of the binary version and what is there in their stead. */
 static bool check_version(const char *place, Error *err)
 {
     size_t bytes;
+    char *folder;
+    bool there;
 
     if (platform_file_size(place, &bytes))
         return error_set(
@@ -70,13 +78,19 @@ static bool check_version(const char *place, Error *err)
             "%.300s: is a file, expected the folder of the binary version of CIFAR-10, "
             "which tar -xzf cifar-10-binary.tar.gz unpacks",
             place);
-    if (!has_files(place) && (reading_there(place, "data_batch_1") ||
-                              reading_there(place, "cifar-10-batches-py/data_batch_1")))
+    folder = folder_of(place);
+    there = has_files(folder);
+    mem_free(folder);
+    if (!there && reading_there(place, "cifar-10-binary.tar.gz"))
         return error_set(err,
-                         "%.300s: has the python version of CIFAR-10 (pickles), expected the "
-                         "binary version: data_batch_1.bin and so on, of cifar-10-binary.tar.gz",
+                         "%.300s: has cifar-10-binary.tar.gz, unpack it first: tar -xzf "
+                         "cifar-10-binary.tar.gz",
                          place);
-    return true;
+    return there || !has_pickles(place) ||
+           error_set(err,
+                     "%.300s: has the python version of CIFAR-10 (pickles), expected the "
+                     "binary version: data_batch_1.bin and so on, of cifar-10-binary.tar.gz",
+                     place);
 }
 
 /* data_batch_1.bin and those that follow. */

@@ -1,10 +1,18 @@
 /* Shards joined again: the bytes of one run, whatever the cut; and shards that do not belong
  * together.
  */
+#ifndef DI4C_PLAIN_C
+#define _POSIX_C_SOURCE 200809L /* setrlimit */
+#endif
 #include <check.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+
+#ifndef DI4C_PLAIN_C
+#include <signal.h>
+#include <sys/resource.h>
+#endif
 
 #include "tensor/base/memory.h"
 #include "tensor/system/platform.h"
@@ -84,7 +92,7 @@ START_TEST(samples_have_the_bytes_of_one_run)
 }
 END_TEST
 
-/* So many that one run writes them block by block, and a part does not. */
+/* So many that one run writes them block by block, and so do its parts. */
 START_TEST(blocks_are_as_parts)
 {
     const char *line = "sample --quiet --steps 1 --count 1100 --model @t.safetensors";
@@ -96,6 +104,30 @@ START_TEST(blocks_are_as_parts)
     ck_assert(!platform_exists(DIR "/all.npy.part") && !platform_exists(DIR "/all.npy.part.json"));
 }
 END_TEST
+
+#ifndef DI4C_PLAIN_C
+/* The disk is full in the 14th network call, of a part as small as those of a large cluster: what
+ * the calls before it drew stays, and is not drawn again. */
+START_TEST(no_more_than_one_call_is_lost)
+{
+    static const char line[] = SAMPLE "--count 40 --batch 2 --shard 0/1 --out @p0.npy";
+    struct rlimit limit;
+    expect(SAMPLE "--count 40 --out @all.npy", 0);
+    ck_assert_int_eq(getrlimit(RLIMIT_FSIZE, &limit), 0);
+    const struct rlimit full = {2048, limit.rlim_max}; /* 128 and 26.7 samples of 72 bytes */
+    signal(SIGXFSZ, SIG_IGN);
+    ck_assert_int_eq(setrlimit(RLIMIT_FSIZE, &full), 0);
+    const int status = run(line);
+    ck_assert_int_eq(setrlimit(RLIMIT_FSIZE, &limit), 0);
+    ck_assert_int_eq(status, 1);
+    ck_assert_ptr_nonnull(strstr(said(stderr), "p0.npy.part: writing failed"));
+    ck_assert(!platform_exists(toy("p0.npy.json")));
+    says(line, 0, "26 samples were there already");
+    ok(run("merge @p0.npy --out @o.npy"));
+    ck_assert(toy_same(toy("all.npy"), toy("o.npy")));
+}
+END_TEST
+#endif
 
 START_TEST(texts_have_the_bytes_of_one_run)
 {
@@ -272,6 +304,24 @@ START_TEST(a_loop_of_processes_goes_on_after_a_stop)
     ck_assert_int_ne(script("2 2 " DIR "/o.png " DIR "/di4c sample"), 0);
 }
 END_TEST
+
+/* As experiments/README.md has it, where GNU parallel is. */
+START_TEST(gnu_parallel_draws_parts)
+{
+    static const char loop[] =
+        "cd " DIR " && seq 0 4 | parallel --will-cite -j 2 --joblog log --resume-failed "
+        "./di4c sample --model t.safetensors --steps 2 --count 23 --threads 1 --quiet "
+        "--shard {}/5 --out p{}.npy > stdout 2> stderr";
+    toy("log"), toy_program(toy("di4c"));
+    expect(SAMPLE "--out @all.npy", 0);
+    ck_assert_int_eq(rename(toy("t.safetensors"), toy("u.safetensors")), 0);
+    ck_assert_int_ne(system(loop), 0); /* no part is made */
+    ck_assert_int_eq(rename(toy("u.safetensors"), toy("t.safetensors")), 0);
+    ck_assert_msg(system(loop) == 0, "%s", said(stderr));
+    ok(merge(".npy", 5, "--out @o.npy"));
+    ck_assert(toy_same(toy("all.npy"), toy("o.npy")));
+}
+END_TEST
 #endif
 
 Suite *merge_suite(void);
@@ -288,7 +338,10 @@ Suite *merge_suite(void)
     tcase_add_test(tc, statistics_that_do_not_belong_together);
     tcase_add_test(tc, wrong_usage);
 #ifndef DI4C_PLAIN_C
+    tcase_add_test(tc, no_more_than_one_call_is_lost);
     tcase_add_test(tc, a_loop_of_processes_goes_on_after_a_stop);
+    if (system("parallel --version 2> /dev/null | grep -q 'GNU parallel'") == 0)
+        tcase_add_test(tc, gnu_parallel_draws_parts);
 #endif
     tcase_set_timeout(tc, 120);
     suite_add_tcase(s, tc);

@@ -266,8 +266,7 @@ START_TEST(shards_are_joined)
 }
 END_TEST
 
-/* Whatever bytes change or are missing: the same rows, other rows of a file that is whole, or a
- * sentence; and no memory is kept. */
+/* Whatever bytes change or are missing: the same rows, or a sentence; and no memory is kept. */
 START_TEST(damaged_files_are_refused)
 {
     size_t n, refused = 0;
@@ -297,6 +296,29 @@ START_TEST(damaged_files_are_refused)
 }
 END_TEST
 
+/* A byte of the records that changed on its way, or a number of the part's own. */
+START_TEST(another_content_is_refused)
+{
+    size_t n;
+    evaluation_destroy(write_shards());
+    char *bytes = toy_read(paths[1], &n);
+    char *calls = strstr(bytes + 8, "\"row.1.calls\":\"");
+    ck_assert_ptr_nonnull(calls);
+    for (size_t k = 0; k < 40; k++) {
+        Error err = {""};
+        char *at = k == 0 ? calls + 15 : bytes + n - k;
+        const char was = *at;
+        *at = k == 0 ? (was == '9' ? '8' : (char)(was + 1)) : (char)(was ^ 1);
+        toy_write(paths[1], bytes, n);
+        *at = was;
+        Statistics *s = statistics_merge(paths, 3, &err);
+        if (s != NULL || strstr(err.text, paths[1]) == NULL || strstr(err.text, "SHA-256") == NULL)
+            ck_abort_msg("byte %zu: '%s'", k, err.text);
+    }
+    mem_free(bytes);
+}
+END_TEST
+
 Suite *statistics_suite(void);
 Suite *statistics_suite(void)
 {
@@ -308,6 +330,7 @@ Suite *statistics_suite(void)
     tcase_add_test(tc, texts);
     tcase_add_test(tc, shards_are_joined);
     tcase_add_test(tc, damaged_files_are_refused);
+    tcase_add_test(tc, another_content_is_refused);
     tcase_set_timeout(tc, 60);
     suite_add_tcase(s, tc);
     return s;

@@ -99,6 +99,28 @@ START_TEST(other_versions_are_named)
     toys_make_folder(FOLDER "/cifar-10-batches-py");
     ck_assert_int_eq(rename(toy("data_batch_1"), toy("cifar-10-batches-py/data_batch_1")), 0);
     data_refused(CIFAR, false, DATA_AS_IS, FOLDER, "has the python version of CIFAR-10");
+    /* beside it the binary version is found all the same */
+    toy("cifar-10-batches-bin");
+    toys_make_folder(FOLDER "/cifar-10-batches-bin");
+    toy("cifar-10-batches-bin/data_batch_1.bin");
+    data_file_cifar(FOLDER "/data_batch_1.bin", 1, 0);
+    ck_assert_int_eq(
+        rename(toy("data_batch_1.bin"), FOLDER "/cifar-10-batches-bin/data_batch_1.bin"), 0);
+    Dataset *d = data_open(CIFAR, false, DATA_AS_IS);
+    ck_assert_uint_eq(d->count, 1);
+    dataset_close(d);
+}
+END_TEST
+
+START_TEST(archives_in_the_folder_are_named)
+{
+    data_file(FOLDER "/cifar-10-python.tar.gz", "\x1F\x8B", 2);
+    data_refused(CIFAR, false, DATA_AS_IS, FOLDER,
+                 "has the python version of CIFAR-10 (pickles), expected the binary version");
+    data_file(FOLDER "/cifar-10-binary.tar.gz", "\x1F\x8B", 2);
+    data_refused(CIFAR, false, DATA_AS_IS, FOLDER,
+                 "has cifar-10-binary.tar.gz, unpack it first: tar -xzf cifar-10-binary.tar.gz");
+    data_refused(CIFAR, true, DATA_AS_IS, FOLDER, "unpack it first");
 }
 END_TEST
 
@@ -114,6 +136,7 @@ Suite *cifar10_suite(void)
     tcase_add_test(tc, bad_cifar_files);
     tcase_add_test(tc, the_archives_folder_is_found);
     tcase_add_test(tc, other_versions_are_named);
+    tcase_add_test(tc, archives_in_the_folder_are_named);
     suite_add_tcase(suite, tc);
     return suite;
 }

@@ -54,7 +54,7 @@ static const Preset presets[] = {
     {"glyphs", "built-in 6x6 patterns, MLP, absorbing noise: the demonstration", GLYPHS,
      GLYPHS_TEACHER,
      ONE_LAMBDA
-     "lambda_dims=6 prior_components=400 kl_weight=0.3 kl_warmup=0.4 share_at_one=0.125 steps=1000 "
+     "lambda_dims=6 prior_components=400 kl_weight=0.1 kl_warmup=0.4 share_at_one=0.125 steps=1000 "
      "batch=256 lr=2e-3"},
     {"glyphs-published", "the same, students by the paper's losses", GLYPHS, GLYPHS_TEACHER,
      "steps=4000 batch=8 lambdas=32 distill_lambdas=2 lr=3e-4 data_weight=one stratified_lambda=on "

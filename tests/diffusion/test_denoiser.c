@@ -46,7 +46,7 @@ static void case_make(Case *c)
     c->x = states_alloc(B, D);
     for (size_t b = 0; b < B; b++)
         c->streams[b] = rng_child(rng_root(6), b);
-    for (size_t i = 0; i < B * D; i++)
+    for (size_t i = 0; i < (size_t)B * D; i++)
         c->x.x[i] = (uint16_t)(i * i % S);
     for (size_t b = 0; b < B; b++)
         c->t[b] = (double)(b + 1) / B;
@@ -75,7 +75,7 @@ START_TEST(threads_do_not_matter)
         streams[b] = rng_child(rng_root(8), b);
         t[b] = (double)(b + 1) / MANY;
     }
-    for (size_t i = 0; i < MANY * D; i++)
+    for (size_t i = 0; i < (size_t)MANY * D; i++)
         x.x[i] = (uint16_t)(i * i % 7 % S);
     diffusion_draw_lambda(&c.d, lambda, MANY, streams);
     const NetworkInput in = {&x, t, lambda, streams, NULL, NULL};
@@ -109,7 +109,7 @@ START_TEST(batches_do_not_matter)
         ck_assert(diffusion_denoise(&c.d, c.g, &in, 0, whole));
         for (size_t batch = 1; batch <= B + 1; batch++) {
             ck_assert(diffusion_denoise(&c.d, c.g, &in, batch, parts));
-            for (size_t i = 0; i < B * D * S; i++)
+            for (size_t i = 0; i < (size_t)B * D * S; i++)
                 ck_assert_double_eq_tol(parts[i], whole[i], 1e-5);
         }
     }
@@ -210,7 +210,7 @@ START_TEST(masked_dimensions_are_wanted)
     c.d.head.mask = S - 1;
     ck_assert(diffusion_denoise(&c.d, c.g, &in, 0, out));
     ck_assert(!all_read);
-    for (size_t i = 0; i < B * D; i++)
+    for (size_t i = 0; i < (size_t)B * D; i++)
         ck_assert(told[i] == (c.x.x[i] == S - 1));
     case_free(&c);
 }

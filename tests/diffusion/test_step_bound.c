@@ -65,7 +65,7 @@ static double steps_by_hand(const Denoiser *m, const Process *p, size_t N, doubl
     for (size_t n = 1; n <= N; n++) {
         const double t = (double)n / (double)N, s = (double)(n - 1) / (double)N;
         Transition *tr = diffusion_transition_create(p, 0.0, t, TRANSITION_ACCURATE);
-        for (size_t i = 0; i < S * S; i++) {
+        for (size_t i = 0; i < (size_t)S * S; i++) {
             uint16_t x[WORLD_D];
             double p0[WORLD_D][WORLD_S], weight = 1.0;
             world_digits(x, i, S);

@@ -273,10 +273,10 @@ START_TEST(weights_that_share_a_storage)
         const Param *p = m.net->params.items[i];
         const int rank = nn_param_file_shape(p, shape);
         buffer_format(&b, "U%c%s", (int)strlen(p->name), p->name);
-        add_view(&b, 512 * 512, rank, shape, false);
+        add_view(&b, (size_t)512 * 512, rank, shape, false);
     }
     buffer_text(&b, "uu.");
-    write_torch("s.pt", &b, 512 * 512);
+    write_torch("s.pt", &b, (size_t)512 * 512);
     buffer_free(&b);
     const size_t bytes = size_of("s.pt");
     ck_assert_uint_gt(4 * m.net->params.total, 8 * bytes + MODEL_FILE_MEMORY);

@@ -503,7 +503,7 @@ START_TEST(samplers_read_the_settings_that_they_name)
         const bool named = diffusion_sampler_set(&s, pairs[i][1], sampler, NULL);
         draw_with(sampler, &d, p, pairs[i][0], &a);
         draw_with(sampler, &d, p, pairs[i][1], &b);
-        const bool same = memcmp(a.x, b.x, 300 * 9 * sizeof *a.x) == 0;
+        const bool same = memcmp(a.x, b.x, (size_t)300 * 9 * sizeof *a.x) == 0;
         ck_assert_msg(named == !same, "%s: %s", sampler->name, pairs[i][1]);
     }
     states_free(&a);

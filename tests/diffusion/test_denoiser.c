@@ -152,7 +152,7 @@ START_TEST(lambdas_belong_to_their_streams)
     case_make(&c);
     for (size_t b = 0; b < B; b++) {
         diffusion_draw_lambda(&c.d, one, 1, c.streams + b);
-        ck_assert(memcmp(one, c.lambda + b * L, sizeof one) == 0);
+        ck_assert_mem_eq(one, c.lambda + b * L, sizeof one);
         ck_assert(one[0] >= 0 && one[0] < 1 && one[0] != one[1]);
     }
     case_free(&c);

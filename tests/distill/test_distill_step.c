@@ -43,9 +43,9 @@ enum { KINDS = 5 };
 
 static void check_same(const DistillCase *c, Di4cReport got, Di4cReport want, const float *grads)
 {
-    ck_assert(memcmp(&want, &got, sizeof want) == 0);
-    ck_assert(memcmp(grads, c->student_net->params.grads,
-                     c->student_net->params.total * sizeof *grads) == 0);
+    ck_assert_mem_eq(&want, &got, sizeof want);
+    ck_assert_mem_eq(grads, c->student_net->params.grads,
+                     c->student_net->params.total * sizeof *grads);
 }
 
 /* Blocks that hold the batch, one row, part of a picture, a picture, and more than two. */

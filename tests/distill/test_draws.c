@@ -68,11 +68,11 @@ START_TEST(draws_belong_to_their_picture)
     c.x0.batch = 2; /* the same first pictures in a smaller batch */
     Di4cDraws few = distill_case_draws(&c, 2);
     c.x0.batch = B;
-    ck_assert(memcmp(all.t, few.t, 2 * sizeof *all.t) == 0);
-    ck_assert(memcmp(all.tm, few.tm, (size_t)2 * N * sizeof *all.tm) == 0);
-    ck_assert(memcmp(all.lambda_t, few.lambda_t, (size_t)2 * N * 2 * sizeof(double)) == 0);
-    ck_assert(memcmp(all.xt.x, few.xt.x, (size_t)2 * D * sizeof *all.xt.x) == 0);
-    ck_assert(memcmp(all.xtm.x, few.xtm.x, (size_t)2 * N * D * sizeof *all.xt.x) == 0);
+    ck_assert_mem_eq(all.t, few.t, 2 * sizeof *all.t);
+    ck_assert_mem_eq(all.tm, few.tm, (size_t)2 * N * sizeof *all.tm);
+    ck_assert_mem_eq(all.lambda_t, few.lambda_t, (size_t)2 * N * 2 * sizeof(double));
+    ck_assert_mem_eq(all.xt.x, few.xt.x, (size_t)2 * D * sizeof *all.xt.x);
+    ck_assert_mem_eq(all.xtm.x, few.xtm.x, (size_t)2 * N * D * sizeof *all.xt.x);
     ck_assert_ptr_null(all.teacher_lambda_t);
     for (size_t i = 0; i + 1 < (size_t)B * N * 2; i++) { /* no two passes or rows share a number */
         ck_assert(all.lambda_t[i] != all.lambda_tm[i] && all.lambda_t[i] != all.lambda_u[i]);

@@ -125,7 +125,7 @@ START_TEST(known_dimensions_keep_their_numbers_and_threads_change_nothing)
     threads_set(2);
     diffusion_head_sharpen(&head, &s, &x, two);
     threads_set(threads);
-    ck_assert(memcmp(one, two, sizeof one) == 0);
+    ck_assert_mem_eq(one, two, sizeof one);
     for (size_t i = 0; i < (size_t)B * D; i++)
         ck_assert((memcmp(one + i * S, out + i * S, S * sizeof *out) == 0) == (x.x[i] != S));
     states_free(&x);

@@ -198,7 +198,7 @@ START_TEST(test_sums_go_on_from_c)
     tensor_gemm(GEMM_NN, M, N, K, 1.0f, a, K, b, N, 0.0f, NULL, c, N);
     tensor_gemm(GEMM_NN, M, N, CUT, 1.0f, a, K, b, N, 0.0f, NULL, d, N);
     tensor_gemm(GEMM_NN, M, N, K - CUT, 1.0f, a + CUT, K, b + (size_t)CUT * N, N, 1.0f, NULL, d, N);
-    ck_assert(memcmp(c, d, (size_t)M * N * sizeof *c) == 0);
+    ck_assert_mem_eq(c, d, (size_t)M * N * sizeof *c);
     mem_free(a);
     mem_free(b);
     mem_free(c);
@@ -312,8 +312,8 @@ START_TEST(test_same_bits_for_any_thread_count)
         tensor_gemm(GEMM_TN, M, N, K, 1.0f, a, M, b, N, 0.0f, NULL, c[t], N);
         tensor_dgemm(GEMM_NT, M, N, K, x, y, z[t]);
     }
-    ck_assert(memcmp(c[0], c[1], (size_t)M * N * sizeof(float)) == 0);
-    ck_assert(memcmp(z[0], z[1], (size_t)M * N * sizeof(double)) == 0);
+    ck_assert_mem_eq(c[0], c[1], (size_t)M * N * sizeof(float));
+    ck_assert_mem_eq(z[0], z[1], (size_t)M * N * sizeof(double));
     for (int t = 0; t < 2; t++) {
         mem_free(c[t]);
         mem_free(z[t]);
@@ -334,7 +334,7 @@ START_TEST(test_row_does_not_depend_on_the_others)
     tensor_gemm(GEMM_NN, M, N, K, 1.0f, a, K, b, N, 0.0f, NULL, c, N);
     for (size_t i = 0; i < M; i += 13) {
         tensor_gemm(GEMM_NN, 1, N, K, 1.0f, a + i * K, K, b, N, 0.0f, NULL, row, N);
-        ck_assert(memcmp(row, c + i * N, sizeof row) == 0);
+        ck_assert_mem_eq(row, c + i * N, sizeof row);
     }
     mem_free(a);
     mem_free(b);

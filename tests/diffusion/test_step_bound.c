@@ -177,8 +177,10 @@ static double over_lambda(double (*f)(const Denoiser *d, const Process *p, size_
     const double width = 0.05, scale = width / sqrt(2.0 * acos(-1.0));
     double sum = 0.0;
 
-    for (double z = -5.0; z <= 5.0; z += width)
+    for (int i = 0; i <= 200; i++) {
+        const double z = -5.0 + i * width;
         sum += scale * exp(-0.5 * z * z) * f(d, p, N, z);
+    }
     return sum;
 }
 

@@ -46,8 +46,10 @@ static bool note_block(void *context, size_t first, size_t count)
     ck_assert_uint_eq(arena_used(work.arena), 0);
     arena_alloc(work.arena, 100, 1);
     const Var *v = diffusion_run_rows(&table, work.graph, in, first, count);
-    for (size_t i = 0; i < count * D * S; i++)
-        ck_assert(v->value.data[i] == (float)(first + i / ((size_t)D * S)));
+    for (size_t i = 0; i < count * D * S; i++) {
+        const size_t row = first + i / ((size_t)D * S);
+        ck_assert(v->value.data[i] == (float)row);
+    }
     seen[blocks][0] = first;
     seen[blocks][1] = count;
     return blocks++ != broken;
@@ -87,8 +89,10 @@ START_TEST(numbers_that_are_not_finite_are_refused)
 
     work.chunk = (size_t)_i;
     ck_assert(diffusion_run_finite(&work, &table, &in, out));
-    for (size_t i = 0; i < (size_t)B * D * S; i++)
-        ck_assert(out[i] == (float)(i / ((size_t)D * S)));
+    for (size_t i = 0; i < (size_t)B * D * S; i++) {
+        const size_t row = i / ((size_t)D * S);
+        ck_assert(out[i] == (float)row);
+    }
     times[5] = INFINITY;
     ck_assert(!diffusion_run_finite(&work, &table, &in, out));
     times[5] = 5;

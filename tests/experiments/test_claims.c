@@ -630,7 +630,7 @@ START_TEST(huge_sizes_in_every_place)
                 const size_t place = at < most ? at : size - 1 - (at - most);
                 memcpy(changed, bytes, size);
                 for (size_t i = 0; i < n && place + i < size; i++)
-                    changed[place + i] = how == 0 ? '9' : how == 1 ? (char)0xFF : 0x7F;
+                    changed[place + i] = (char)(how == 0 ? '9' : how == 1 ? 0xFF : 0x7F);
                 toy_write(path, changed, size);
                 kinds[_i].read(path);
             }

@@ -208,8 +208,8 @@ START_TEST(divergence_is_that_of_the_gaussians)
     const Encoder single = {.family = ENCODER_GAUSSIAN, .lambda_dims = 1};
 
     ck_assert_double_eq(nn_encoder_kl(&two, prior, 1.0, NULL), 0.0);
-    for (double x = -12.0; x < 12.0; x += width) {
-        const double z = (x - m) / s;
+    for (int i = 0; i < 24000; i++) {
+        const double x = -12.0 + i * width, z = (x - m) / s;
         sum += width * exp(-0.5 * z * z) / s * (-0.5 * z * z - log(s) + 0.5 * x * x);
     }
     ck_assert_double_eq_tol(nn_encoder_kl(&single, one, 1.0, NULL), sum / sqrt(2.0 * acos(-1.0)),

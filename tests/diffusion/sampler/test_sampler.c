@@ -307,7 +307,8 @@ START_TEST(grids_without_room_are_refused)
     ck_assert(!diffusion_sampler_times(&r, t, &err));
     ck_assert(strstr(err.text, "steps = 1, expected at least 2") != NULL);
     r.steps = 2;
-    for (s.t_min = 0.0; s.t_min <= 1.0; s.t_min++) {
+    for (int end = 0; end <= 1; end++) {
+        s.t_min = end;
         ck_assert(!diffusion_sampler_times(&r, t, &err));
         ck_assert(strstr(err.text, "expected 0 < t_min < 1") != NULL);
     }
@@ -602,7 +603,7 @@ START_TEST(a_signal_stops_sampling)
     SampleRequest r = {.model = &d, .process = p, .steps = 2, .batch = 4};
 
     platform_catch_signals();
-    raise(SIGINT);
+    ck_assert_int_eq(raise(SIGINT), 0);
     refused(r, D, "signal");
     diffusion_process_destroy(p);
 }

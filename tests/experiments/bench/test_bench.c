@@ -27,6 +27,7 @@ static int run(const char *line)
     strcpy(words, line);
     for (char *p = strtok(words, " "); p; p = strtok(NULL, " "))
         argv[argc++] = p;
+    ck_assert_int_gt(argc, 0);
     for (size_t i = 0; i < bench_command_count; i++)
         if (strcmp(bench_commands[i]->name, argv[0]) == 0)
             return bench_commands[i]->run(bench_commands[i], argc - 1, argv + 1);

@@ -362,10 +362,10 @@ START_TEST(the_message_names_place_and_condition)
     char text[400] = "";
 
     ck_assert_ptr_nonnull(freopen(name, "w", stderr));
-    signal(SIGABRT, on_abort);
+    ck_assert(signal(SIGABRT, on_abort) != SIG_ERR);
     if (setjmp(back) == 0)
         TENSOR_CHECK(1 > 2, "sizes %d and %d", 10, 20);
-    signal(SIGABRT, SIG_DFL);
+    ck_assert(signal(SIGABRT, SIG_DFL) != SIG_ERR);
     FILE *file = fopen(name, "r");
     ck_assert_ptr_nonnull(file);
     ck_assert_ptr_nonnull(fgets(text, sizeof text, file));

@@ -41,8 +41,10 @@ static void make_pictures(uint8_t x[COUNT * PIXELS], const char *path, uint64_t 
 {
     Rng rng = rng_root(seed);
     Error err = {""};
-    for (size_t i = 0; i < COUNT * PIXELS; i++)
-        x[i] = (uint8_t)(rng_uniform(&rng) * (60 + 15 * (double)(i / PIXELS)));
+    for (size_t i = 0; i < COUNT * PIXELS; i++) {
+        const size_t picture = i / PIXELS;
+        x[i] = (uint8_t)(rng_uniform(&rng) * (60 + 15 * (double)picture));
+    }
     ck_assert(npy_write(path, NPY_U1, 3, (size_t[]){COUNT, SIDE, SIDE}, x, &err));
 }
 

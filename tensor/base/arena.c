@@ -2,12 +2,13 @@
  *
  * Invariant: chunks[0..current] may hold live data, chunks after current are empty and kept for
  * later.  A request that does not fit goes to the next empty chunk that is large enough; smaller
- * ones on the way are skipped until the next release. */
+ * ones on the way are skipped until the next release.  What lies outside of blocks is fenced. */
 #include "tensor/base/arena.h"
 
 #include <string.h>
 
 #include "tensor/base/check.h"
+#include "tensor/base/fence.h"
 #include "tensor/base/memory.h"
 
 typedef struct Chunk {
@@ -22,10 +23,11 @@ struct Arena {
     size_t used, peak; /* sum of used over the chunks, and its maximum */
 };
 
-/* Rounds up to a multiple of MEM_ALIGN; SIZE_MAX if that overflows, which no allocation grants. */
+/* Bytes with room for a fence, as a multiple of MEM_ALIGN; SIZE_MAX if that overflows, which no
+ * allocation grants. */
 static size_t round_up(size_t bytes)
 {
-    size_t rounded = (bytes + MEM_ALIGN - 1) / MEM_ALIGN * MEM_ALIGN;
+    size_t rounded = (bytes + FENCE_BYTES + MEM_ALIGN - 1) / MEM_ALIGN * MEM_ALIGN;
 
     return rounded >= bytes ? rounded : (size_t)-1;
 }
@@ -54,16 +56,17 @@ static void add_arena_chunk(Arena *arena, size_t bytes)
         arena->chunks = mem_grow(arena->chunks, &arena->capacity, 8, sizeof *arena->chunks);
     Chunk chunk = {NULL, bytes > arena->chunk_bytes ? bytes : arena->chunk_bytes, 0};
     chunk.data = mem_alloc(chunk.size, 1); /* before it is counted: a handler may leave by a jump */
+    fence(chunk.data, chunk.size);
     arena->chunks[arena->count++] = chunk;
 }
 
 void *arena_alloc(Arena *arena, size_t count, size_t size)
 {
-    size_t bytes;
+    size_t wanted;
 
-    if (!mem_product(count, size, &bytes))
+    if (!mem_product(count, size, &wanted))
         mem_alloc(count, size); /* does not return: reports the two factors */
-    bytes = round_up(bytes > 0 ? bytes : 1);
+    const size_t bytes = round_up(wanted > 0 ? wanted : 1);
     while (arena->current < arena->count) {
         const Chunk *chunk = &arena->chunks[arena->current];
         if (bytes <= chunk->size - chunk->used)
@@ -74,6 +77,7 @@ void *arena_alloc(Arena *arena, size_t count, size_t size)
         add_arena_chunk(arena, bytes);
     Chunk *chunk = &arena->chunks[arena->current];
     void *block = chunk->data + chunk->used;
+    unfence(block, wanted);
     chunk->used += bytes;
     arena->used += bytes;
     if (arena->used > arena->peak)
@@ -104,8 +108,10 @@ static void cut_chunk(Arena *arena, Chunk *chunk, size_t used)
     TENSOR_CHECK(used <= chunk->used, "mark at byte %zu of a chunk filled to %zu", used,
                  chunk->used);
 #ifdef DI4C_POISON
+    unfence(chunk->data + used, chunk->used - used);
     memset(chunk->data + used, 0xFF, chunk->used - used);
 #endif
+    fence(chunk->data + used, chunk->used - used);
     arena->used -= chunk->used - used;
     chunk->used = used;
 }

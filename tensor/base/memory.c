@@ -1,7 +1,7 @@
 /* Aligned blocks by over-allocation: malloc gives some address, the block starts at the next
  * multiple of MEM_ALIGN that leaves room for a small header in front of it.
  *
- *     malloc's pointer ... | Header | block (aligned) ...
+ *     malloc's pointer ... | Header | block (aligned) | rest, fenced
  */
 #include "tensor/base/memory.h"
 
@@ -9,6 +9,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+
+#include "tensor/base/fence.h"
 
 typedef struct Header {
     void *base;   /* what malloc returned */
@@ -97,6 +99,7 @@ void *mem_try(size_t count, size_t size)
     void *block = base + skip;
     header_of(block)->base = base;
     header_of(block)->bytes = bytes;
+    fence(base + skip + bytes, SLACK - skip);
     count_bytes(bytes, 0);
     return block;
 }

@@ -5,7 +5,8 @@
  * A tag tells the size of its own block and of the one before it, so both neighbours of a block are
  * found at once.  Free blocks are also linked, in no particular order: there are few of them.
  *
- * Invariant: no two free blocks are neighbours. */
+ * Invariant: no two free blocks are neighbours.  All is fenced but what was asked for and the
+ * fields of tags. */
 #include "tensor/base/pool.h"
 
 #include <stdbool.h>
@@ -13,12 +14,14 @@
 #include <string.h>
 
 #include "tensor/base/check.h"
+#include "tensor/base/fence.h"
 #include "tensor/base/memory.h"
 
 typedef struct Tag Tag;
 struct Tag {
-    size_t bytes;  /* of the block behind the tag; 0: end of the chunk */
-    size_t before; /* of the block in front of it; 0: start of the chunk */
+    unsigned char gap[16]; /* fenced: the end of the block in front of the tag */
+    size_t bytes;          /* of the block behind the tag; 0: end of the chunk */
+    size_t before;         /* of the block in front of it; 0: start of the chunk */
     bool free;
     Tag *next, *previous; /* in the list of free blocks */
 };
@@ -36,6 +39,13 @@ struct Pool {
 static Tag *tag_at(unsigned char *p)
 {
     return (Tag *)(void *)p;
+}
+
+/* A tag that is not there yet. */
+static Tag *new_tag(Tag *t)
+{
+    unfence(&t->bytes, sizeof *t - offsetof(Tag, bytes));
+    return t;
 }
 
 static Tag *after(Tag *t)
@@ -72,10 +82,11 @@ static void unlink_free(Pool *pool, Tag *t)
 /* A chunk as one free block and the end. */
 static void lay_out(Pool *pool, size_t chunk)
 {
-    Tag *t = tag_at(pool->chunks[chunk]);
+    fence(pool->chunks[chunk], pool->sizes[chunk]);
+    Tag *t = new_tag(tag_at(pool->chunks[chunk]));
     t->bytes = pool->sizes[chunk] - 2 * (size_t)TAG;
     t->before = 0;
-    Tag *end = after(t);
+    Tag *end = new_tag(after(t));
     end->bytes = 0;
     end->before = t->bytes;
     end->free = false;
@@ -134,7 +145,7 @@ static void split(Pool *pool, Tag *t, size_t bytes)
         return;
     const size_t rest = t->bytes - bytes - TAG;
     t->bytes = bytes;
-    Tag *tail = after(t);
+    Tag *tail = new_tag(after(t));
     tail->bytes = rest;
     tail->before = bytes;
     after(tail)->before = rest;
@@ -143,10 +154,10 @@ static void split(Pool *pool, Tag *t, size_t bytes)
 
 void *pool_alloc(Pool *pool, size_t count, size_t size)
 {
-    size_t bytes;
-    if (!mem_product(count, size, &bytes) || bytes > SIZE_MAX / 2)
+    size_t wanted;
+    if (!mem_product(count, size, &wanted) || wanted > SIZE_MAX / 2)
         mem_alloc(count, size); /* does not return: reports the two factors */
-    bytes = bytes == 0 ? TAG : (bytes + TAG - 1) / TAG * TAG;
+    const size_t bytes = wanted == 0 ? TAG : (wanted + TAG - 1) / TAG * TAG;
     Tag *t = best_fit(pool, bytes);
     if (!t) {
         add_pool_chunk(pool, bytes);
@@ -157,6 +168,7 @@ void *pool_alloc(Pool *pool, size_t count, size_t size)
     pool->used += t->bytes + TAG;
     if (pool->used > pool->peak)
         pool->peak = pool->used;
+    unfence((unsigned char *)t + TAG, wanted);
     return (unsigned char *)t + TAG;
 }
 
@@ -168,6 +180,7 @@ void pool_free(Pool *pool, void *block)
     TENSOR_CHECK(!t->free, "a block of %zu bytes is freed twice", t->bytes);
     pool->used -= t->bytes + TAG;
 #ifdef DI4C_POISON
+    unfence(block, t->bytes);
     memset(block, 0xFF, t->bytes);
 #endif
     Tag *next = after(t);
@@ -183,6 +196,7 @@ void pool_free(Pool *pool, void *block)
     }
     after(t)->before = t->bytes;
     link_free(pool, t);
+    fence((unsigned char *)t + TAG, t->bytes);
 }
 
 void pool_reset(Pool *pool)
@@ -191,6 +205,7 @@ void pool_reset(Pool *pool)
     pool->used = 0;
     for (size_t i = 0; i < pool->count; i++) {
 #ifdef DI4C_POISON
+        unfence(pool->chunks[i], pool->sizes[i]);
         memset(pool->chunks[i], 0xFF, pool->sizes[i]);
 #endif
         lay_out(pool, i);

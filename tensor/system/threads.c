@@ -19,6 +19,7 @@
 #endif
 
 #include "tensor/base/check.h"
+#include "tensor/base/fence.h"
 #include "tensor/base/memory.h"
 #include "tensor/system/platform.h"
 
@@ -170,6 +171,8 @@ void *threads_scratch(ScratchSlot slot, size_t bytes)
         buffer->data = mem_alloc(bytes, 1);
         buffer->bytes = bytes;
     }
+    unfence(buffer->data, bytes);
+    fence((char *)buffer->data + bytes, buffer->bytes - bytes);
     return buffer->data;
 }
 

@@ -140,7 +140,7 @@ START_TEST(keys_left_out_do_not_matter)
     Tensor q = draw(2, N, C, 1), k = draw(2, N, C, 2), v = draw(2, N, C, 3), w = draw(2, N, C, 4);
     uint8_t left_out[2 * N], others[2 * N];
     float *first = arena_alloc(pool, tensor_size(&q), sizeof *first);
-    for (size_t i = 0; i < 2 * N; i++) {
+    for (size_t i = 0; i < (size_t)2 * N; i++) {
         left_out[i] = (i * i + i / N) % 3 == 1 ? 7 : 0;
         others[i] = !left_out[i];
     }
@@ -152,7 +152,7 @@ START_TEST(keys_left_out_do_not_matter)
         if (turn == 0)
             memcpy(first, y->value.data, tensor_size(&q) * sizeof *first);
         ck_assert_mem_eq(first, y->value.data, tensor_size(&q) * sizeof *first);
-        for (size_t i = 0; i < 2 * N * C; i++) {
+        for (size_t i = 0; i < (size_t)2 * N * C; i++) {
             ck_assert((in[1]->grad[i] == 0.0f) == (left_out[i / C] != 0));
             ck_assert((in[2]->grad[i] == 0.0f) == (left_out[i / C] != 0));
             if (left_out[i / C]) {
@@ -171,7 +171,7 @@ START_TEST(one_key_that_stays_is_all)
     const Tensor q = draw(B, N, C, 1), v = draw(B, N, C, 2);
     const uint8_t left_out[B * N] = {0, 1, 1, 0, 0, 1, 1, 0, 1, 0, 0, 1};
     const Var *y = ag_multihead_attention(leaf(&q), leaf(&q), leaf(&v), 2, left_out);
-    for (size_t i = 0; i < B * N; i++) {
+    for (size_t i = 0; i < (size_t)B * N; i++) {
         const size_t key = i / N * N + left_out[i / N * N];
         ck_assert_mem_eq(y->value.data + i * C, v.data + key * C, C * sizeof(float));
     }
@@ -217,7 +217,7 @@ START_TEST(rotation_leaves_the_distance)
 {
     enum { N = 40, C = 16, FIRST = 1 };
     Tensor q = draw(1, N, C, 1), k = draw(1, N, C, 2);
-    for (size_t i = C; i < N * C; i++) { /* one query and one key everywhere */
+    for (size_t i = C; i < (size_t)N * C; i++) { /* one query and one key everywhere */
         q.data[i] = q.data[i % C];
         k.data[i] = k.data[i % C];
     }
@@ -233,7 +233,7 @@ START_TEST(rotation_leaves_the_distance)
             ck_assert(fabs(dot - want) <= 1e-5);
         }
     }
-    ck_assert_mem_eq(a, q.data, FIRST * C * sizeof *a);
+    ck_assert_mem_eq(a, q.data, (size_t)FIRST * C * sizeof *a);
 }
 END_TEST
 
@@ -256,10 +256,10 @@ START_TEST(a_large_mean_does_no_harm)
 {
     enum { C = 256 };
     Tensor x = draw(1, 4, C, 1);
-    for (size_t i = 0; i < 4 * C; i++)
+    for (size_t i = 0; i < (size_t)4 * C; i++)
         x.data[i] = 4096.0f + (float)(i % 2 ? 1 : -1);
     const Var *y = ag_layer_norm(leaf(&x), NULL, NULL, 0.0);
-    for (size_t i = 0; i < 4 * C; i++)
+    for (size_t i = 0; i < (size_t)4 * C; i++)
         ck_assert_float_eq(y->value.data[i], i % 2 ? 1.0f : -1.0f);
 }
 END_TEST
@@ -269,7 +269,7 @@ START_TEST(nan_stays_at_its_position)
     Tensor x = draw(2, 3, 20, 1);
     x.data[4 * 20 + 7] = NAN;
     const Var *y = ag_layer_norm(leaf(&x), NULL, NULL, 1e-5);
-    for (size_t i = 0; i < 2 * 3 * 20; i++)
+    for (size_t i = 0; i < (size_t)2 * 3 * 20; i++)
         ck_assert((isnan(y->value.data[i]) != 0) == (i / 20 == 4));
 }
 END_TEST
@@ -284,7 +284,7 @@ START_TEST(a_common_state_has_an_exact_gradient)
     States x = states_make(pool, B, L);
     Tensor table = tensor_make(pool, 2, shape);
     memset(table.data, 0, 6 * sizeof *table.data);
-    for (size_t i = 0; i < B * L; i++)
+    for (size_t i = 0; i < (size_t)B * L; i++)
         x.x[i] = i == 77 ? 0 : 2;
     Var *v = leaf(&table), *y = ag_embedding(v, &x);
     float *w = arena_alloc(pool, tensor_size(&y->value), sizeof *w);

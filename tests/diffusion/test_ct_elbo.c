@@ -320,7 +320,7 @@ START_TEST(elbo_has_the_same_bits_on_every_thread_count)
     double first = elbo(&c, NULL, NULL, NULL, one, NULL);
     threads_set(3);
     ck_assert(first == elbo(&c, NULL, NULL, NULL, two, NULL));
-    ck_assert(memcmp(one, two, sizeof one) == 0);
+    ck_assert_mem_eq(one, two, sizeof one);
     case_free(&c);
 }
 END_TEST

@@ -47,7 +47,7 @@ static void case_make(Case *c)
     c->x = states_alloc(B, D);
     for (size_t b = 0; b < B; b++)
         c->streams[b] = rng_child(rng_root(6), b);
-    for (size_t i = 0; i < B * D; i++)
+    for (size_t i = 0; i < (size_t)B * D; i++)
         c->x.x[i] = (uint16_t)(i * i % S);
     for (size_t b = 0; b < B; b++)
         c->t[b] = (double)(b + 1) / B;
@@ -76,7 +76,7 @@ START_TEST(threads_do_not_matter)
         streams[b] = rng_child(rng_root(8), b);
         t[b] = (double)(b + 1) / MANY;
     }
-    for (size_t i = 0; i < MANY * D; i++)
+    for (size_t i = 0; i < (size_t)MANY * D; i++)
         x.x[i] = (uint16_t)(i * i % 7 % S);
     diffusion_draw_lambda(&c.d, lambda, MANY, streams);
     const NetworkInput in = {&x, t, lambda, streams, NULL, NULL};
@@ -110,7 +110,7 @@ START_TEST(batches_do_not_matter)
         ck_assert(diffusion_denoise(&c.d, c.g, &in, 0, whole));
         for (size_t batch = 1; batch <= B + 1; batch++) {
             ck_assert(diffusion_denoise(&c.d, c.g, &in, batch, parts));
-            for (size_t i = 0; i < B * D * S; i++)
+            for (size_t i = 0; i < (size_t)B * D * S; i++)
                 ck_assert_double_eq_tol(parts[i], whole[i], 1e-5);
         }
     }
@@ -179,7 +179,7 @@ START_TEST(lambdas_belong_to_their_streams)
     c.net->prior = law.prior;
     for (size_t b = 0; b < B; b++) {
         diffusion_draw_lambda(&c.d, one, 1, c.streams + b);
-        ck_assert(memcmp(one, c.lambda + b * L, sizeof one) == 0);
+        ck_assert_mem_eq(one, c.lambda + b * L, sizeof one);
         ck_assert(one[0] >= 0 && one[0] < 1 && one[0] != one[1]);
         check_laws(&c, b);
     }
@@ -240,7 +240,7 @@ START_TEST(masked_dimensions_are_wanted)
     c.d.head.mask = S - 1;
     ck_assert(diffusion_denoise(&c.d, c.g, &in, 0, out));
     ck_assert(!all_read);
-    for (size_t i = 0; i < B * D; i++)
+    for (size_t i = 0; i < (size_t)B * D; i++)
         ck_assert(told[i] == (c.x.x[i] == S - 1));
     case_free(&c);
 }

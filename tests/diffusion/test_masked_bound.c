@@ -183,7 +183,8 @@ static double entropy_under(const MaskedWorld *w, const double stats[2], size_t 
     uint16_t x0[MASKED_D], x[MASKED_D];
     double sum = 0.0;
     masked_noised(i, subset, x0, x);
-    for (double z = -5.0; z <= 5.0 && subset > 0; z += width) {
+    for (int k = 0; k <= 40 && subset > 0; k++) {
+        const double z = -5.0 + k * width;
         const double lambda = stats[0] + exp(0.5 * stats[1]) * z;
         double p[MASKED_D][MASKED_LETTERS];
         masked_rows(w, x, t, &lambda, p);

@@ -264,7 +264,7 @@ START_TEST(impossible_pairs_are_defined)
     c.any_start = true;
     Process *p = diffusion_process_create(&c, NULL);
     PosteriorStep *step = diffusion_posterior_create(p, 0.005, 0.01, 0.0);
-    double *q = mem_alloc(3 * S, sizeof *q), *row = q + S, *p0 = row + S;
+    double *q = mem_alloc((size_t)3 * S, sizeof *q), *row = q + S, *p0 = row + S;
     Rng rng = rng_root(3);
 
     ck_assert_double_lt(diffusion_transition_at(step->to_t, 0, S - 1), 1e-290);

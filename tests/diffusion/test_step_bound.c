@@ -65,7 +65,7 @@ static double steps_by_hand(const Denoiser *m, const Process *p, size_t N, doubl
     for (size_t n = 1; n <= N; n++) {
         const double t = (double)n / (double)N, s = (double)(n - 1) / (double)N;
         Transition *tr = diffusion_transition_create(p, 0.0, t, TRANSITION_ACCURATE);
-        for (size_t i = 0; i < S * S; i++) {
+        for (size_t i = 0; i < (size_t)S * S; i++) {
             uint16_t x[WORLD_D];
             double p0[WORLD_D][WORLD_S], weight = 1.0;
             world_digits(x, i, S);
@@ -177,8 +177,10 @@ static double over_lambda(double (*f)(const Denoiser *d, const Process *p, size_
     const double width = 0.05, scale = width / sqrt(2.0 * acos(-1.0));
     double sum = 0.0;
 
-    for (double z = -5.0; z <= 5.0; z += width)
+    for (int i = 0; i <= 200; i++) {
+        const double z = -5.0 + i * width;
         sum += scale * exp(-0.5 * z * z) * f(d, p, N, z);
+    }
     return sum;
 }
 

@@ -48,7 +48,7 @@ static void case_make(Case *c, size_t kind, const HeadClass *head)
         c->out[i] = (float)rng_normal(&rng);
     c->x0 = states_alloc(B, D);
     c->xt = states_alloc(B, D);
-    for (size_t i = 0; i < B * D; i++) {
+    for (size_t i = 0; i < (size_t)B * D; i++) {
         c->x0.x[i] = (uint16_t)(i * i % S);
         c->xt.x[i] = (uint16_t)((i + i / 2) % S);
         if (kind == 5 && c->xt.x[i] == 0)

@@ -51,9 +51,9 @@ START_TEST(jumps_follow_the_rates)
     for (size_t d = 0; d < D; d++)
         for (size_t v = 0; v < S; v++)
             total += want[d * S + v] = v == from[d] ? 0 : diffusion_process_jump(p, from[d], v);
-    for (size_t i = 0; i < D * S; i++)
+    for (size_t i = 0; i < (size_t)D * S; i++)
         want[i] /= total;
-    ck_assert(statistics_fit(count, want, D * S)); /* false alarm: 1e-6 */
+    ck_assert(statistics_fit(count, want, (size_t)D * S)); /* false alarm: 1e-6 */
     mem_free(streams);
     states_free(&xt);
     states_free(&to);
@@ -88,14 +88,14 @@ START_TEST(cross_entropy_and_gradient)
     double want = 0;
 
     memset(dout, 0, sizeof dout);
-    for (size_t i = 0; i < B * D * S; i++)
+    for (size_t i = 0; i < (size_t)B * D * S; i++)
         out[i] = (float)rng_normal(&rng);
-    for (size_t i = 0; i < B * D; i++) {
+    for (size_t i = 0; i < (size_t)B * D; i++) {
         x0.x[i] = (uint16_t)rng_below(&rng, S);
         xt.x[i] = rng_uniform(&rng) < 0.5 ? x0.x[i] : S;
     }
     double got = diffusion_cross_entropy(&head, &x0, _i == 0 ? NULL : &xt, weight, out, dout);
-    for (size_t i = 0; i < B * D; i++) {
+    for (size_t i = 0; i < (size_t)B * D; i++) {
         bool known = _i == 1 && xt.x[i] != S;
         double scale = known ? 0 : weight[i / D] / (B * D);
         diffusion_head_row(&head, out + i / D * D * S, xt.x + i / D * D, i % D, row);
@@ -150,7 +150,7 @@ static void trainee_make(Trainee *s, int mode)
     s->config.loss = mode >= 2 ? TEACHER_CROSS_ENTROPY : TEACHER_CT_ELBO;
     s->config.time_weight = absorbing ? TIME_WEIGHT_ELBO : TIME_WEIGHT_ONE;
     s->x0 = states_alloc(B, D);
-    for (size_t i = 0; i < B * D; i++)
+    for (size_t i = 0; i < (size_t)B * D; i++)
         s->x0.x[i] = (uint16_t)(i * 7 % S);
     s->work = (Workspace){ag_graph_create(), arena_create(1 << 16), 0};
 }

@@ -9,12 +9,12 @@ enum { D = 2, S = 3, B = 7 };
 /* Every dimension of every sample says t. */
 static Var *say_time(const Denoiser *d, Graph *g, const NetworkInput *in)
 {
-    const size_t shape[] = {in->x->batch, D * S};
+    const size_t shape[] = {in->x->batch, (size_t)D * S};
     float *out = arena_alloc(g->arena, in->x->batch * D * S, sizeof *out);
 
     (void)d;
     for (size_t i = 0; i < in->x->batch * D * S; i++)
-        out[i] = (float)in->t[i / (D * S)];
+        out[i] = (float)in->t[i / ((size_t)D * S)];
     return ag_constant(g, tensor_view(out, 2, shape));
 }
 
@@ -46,8 +46,10 @@ static bool note_block(void *context, size_t first, size_t count)
     ck_assert_uint_eq(arena_used(work.arena), 0);
     arena_alloc(work.arena, 100, 1);
     const Var *v = diffusion_run_rows(&table, work.graph, in, first, count);
-    for (size_t i = 0; i < count * D * S; i++)
-        ck_assert(v->value.data[i] == (float)(first + i / (D * S)));
+    for (size_t i = 0; i < count * D * S; i++) {
+        const size_t row = first + i / ((size_t)D * S);
+        ck_assert(v->value.data[i] == (float)row);
+    }
     seen[blocks][0] = first;
     seen[blocks][1] = count;
     return blocks++ != broken;
@@ -87,8 +89,10 @@ START_TEST(numbers_that_are_not_finite_are_refused)
 
     work.chunk = (size_t)_i;
     ck_assert(diffusion_run_finite(&work, &table, &in, out));
-    for (size_t i = 0; i < B * D * S; i++)
-        ck_assert(out[i] == (float)(i / (D * S)));
+    for (size_t i = 0; i < (size_t)B * D * S; i++) {
+        const size_t row = i / ((size_t)D * S);
+        ck_assert(out[i] == (float)row);
+    }
     times[5] = INFINITY;
     ck_assert(!diffusion_run_finite(&work, &table, &in, out));
     times[5] = 5;

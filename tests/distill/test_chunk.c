@@ -150,7 +150,7 @@ START_TEST(a_run_goes_on_with_another_chunk)
     c.block = blocks[1];
     model_destroy(train(role, 7, "whole", false, TRAINING_DONE));
     platform_catch_signals();
-    raise(SIGTERM);
+    ck_assert_int_eq(raise(SIGTERM), 0);
     for (int step = 0; step < STEPS; step++)
         model_destroy(train(role, chunks[step], "parts", step > 0, TRAINING_INTERRUPTED));
     model_destroy(train(role, 7, "parts", true, TRAINING_DONE));

@@ -43,16 +43,18 @@ enum { KINDS = 5 };
 
 static void check_same(const DistillCase *c, Di4cReport got, Di4cReport want, const float *grads)
 {
-    ck_assert(memcmp(&want, &got, sizeof want) == 0);
-    ck_assert(memcmp(grads, c->student_net->params.grads,
-                     c->student_net->params.total * sizeof *grads) == 0);
+    ck_assert_mem_eq(&want, &got, sizeof want);
+    ck_assert_mem_eq(grads, c->student_net->params.grads,
+                     c->student_net->params.total * sizeof *grads);
 }
 
 /* Blocks that hold the batch, one row, part of a picture, a picture, and more than two. */
 START_TEST(chunks_and_threads_do_not_matter)
 {
-    static const size_t blocks[] = {512, 1, 4, 2 * N, 5 * N};
-    static const size_t chunks[] = {1, 3, B - 1, B, 7, 2 * N, 16, 4 * N, 2 * N * B, 10 * B, 1000};
+    static const size_t blocks[] = {512, 1, 4, (size_t)2 * N, (size_t)5 * N};
+    static const size_t chunks[] = {
+        1,   3, B - 1, B, 7, (size_t)2 * N, 16, (size_t)4 * N, (size_t)2 * N * B, (size_t)10 * B,
+        1000};
     DistillCase c;
 
     distill_case_make(&c, &kinds[_i / 2]);
@@ -155,7 +157,7 @@ static Drawn draw_all(DistillCase *c, uint64_t number)
                          NULL,
                          NULL};
 
-    for (size_t r = 0; r < B * N; r++)
+    for (size_t r = 0; r < (size_t)B * N; r++)
         u[r] = draws->u[r / N];
     all.teacher_t = run_rows(c, &c->teacher, &at_t);
     distill_draw_xu(&c->config, &c->teacher, c->p, all.teacher_t, all.step, c->work.arena, draws);
@@ -187,7 +189,7 @@ static double step_by_rows(DistillCase *c, uint64_t number)
                           NULL};
     NetworkInput teacher_tm = {&draws->xtm, draws->tm, draws->teacher_lambda_tm, NULL, NULL, NULL};
 
-    for (size_t r = 0; r < B * N; r++)
+    for (size_t r = 0; r < (size_t)B * N; r++)
         t[r] = draws->t[r / N];
     Di4cInput in = {B,
                     N,
@@ -202,7 +204,7 @@ static double step_by_rows(DistillCase *c, uint64_t number)
                     all.student_u,
                     all.teacher_t,
                     run_rows(c, &c->teacher, &teacher_tm)};
-    float *dt = arena_zeroed(c->work.arena, B * N * D * S, sizeof *dt);
+    float *dt = arena_zeroed(c->work.arena, (size_t)B * N * D * S, sizeof *dt);
     float *dtm = arena_zeroed(c->work.arena, B * M * D * S, sizeof *dtm);
     double loss = distill_losses(&c->config.loss, &c->student.head, &in, NULL, dt, dtm);
     backward_rows(c, &at_t, dt);
@@ -264,7 +266,7 @@ START_TEST(noised_pictures_belong_to_their_times)
     c.config.tm_width = 0.9;
     for (uint64_t step = 0; step < 100; step++) {
         Di4cDraws draws = distill_case_draws(&c, step);
-        for (size_t i = 0; i < B * N * D; i++) {
+        for (size_t i = 0; i < (size_t)B * N * D; i++) {
             size_t row = i / D, b = row / N, at = b * D + i % D;
             double lost = 1 - diffusion_process_survival(c.p, 0, draws.tm[row]);
             add_mask(&at_tm, draws.xtm.x[i] == S, lost);
@@ -314,12 +316,12 @@ START_TEST(x_u_follows_the_teacher)
     for (uint64_t step = 0; step < 100; step++) {
         Di4cDraws draws = distill_case_draws(&c, step);
         Rng rng = rng_child(rng_root(7), step);
-        for (size_t i = 0; i < B * D * S; i++)
+        for (size_t i = 0; i < (size_t)B * D * S; i++)
             said[i] = (float)(1.5 * rng_normal(&rng));
         distill_draw_xu(&c.config, &c.teacher, c.p, said, distill_stream(11, step), c.work.arena,
                         &draws);
-        for (size_t i = 0; i < B * N * D; i++) {
-            size_t b = i / (N * D), d = i % D;
+        for (size_t i = 0; i < (size_t)B * N * D; i++) {
+            size_t b = i / ((size_t)N * D), d = i % D;
             uint16_t *xt = states_row(&draws.xt, b);
             double at_u = diffusion_process_survival(c.p, 0, draws.u[b]);
             double at_t = diffusion_process_survival(c.p, 0, draws.t[b]);
@@ -404,7 +406,7 @@ END_TEST
 START_TEST(broken_numbers_end_the_step)
 {
     DistillCase c;
-    static const size_t chunks[] = {0, 2, 2 * N};
+    static const size_t chunks[] = {0, 2, (size_t)2 * N};
 
     distill_case_make(&c, &distill_case_plain);
     c.student_net->gradient_block = 4;

@@ -50,11 +50,11 @@ static void case_with_dropout(Case *c, bool mask, double teacher, double student
     c->teacher = diffusion_network_denoiser(c->nets[0], &head);
     c->student = diffusion_network_denoiser(c->nets[1], &head);
     c->xtm = states_alloc(B, D);
-    for (size_t i = 0; i < B * D; i++)
+    for (size_t i = 0; i < (size_t)B * D; i++)
         c->xtm.x[i] = (uint16_t)(i * i % 11 % (mask ? S + 1 : S));
     for (size_t b = 0; b < B; b++)
         c->tm[b] = 0.01 + 0.02 * (double)b;
-    for (size_t i = 0; i < B * L; i++)
+    for (size_t i = 0; i < (size_t)B * L; i++)
         c->lambda[i] = sin((double)i);
     c->term = (DistillTerm){&c->teacher, &c->student, &c->xtm, c->tm, c->lambda, NULL, NULL, 1.5};
     c->work = (Workspace){ag_graph_create(), arena_create(1 << 16), 0};
@@ -84,7 +84,7 @@ static double run(Case *c, size_t chunk)
 static void log_laws(const Case *c, const Denoiser *d, const double *lambda, float *logp)
 {
     const NetworkInput in = {&c->xtm, c->tm, lambda, NULL, NULL, NULL};
-    float *out = mem_alloc(B * D * S, sizeof *out);
+    float *out = mem_alloc((size_t)B * D * S, sizeof *out);
     ck_assert(diffusion_denoise(d, c->work.graph, &in, 0, out));
     for (size_t b = 0; b < B; b++)
         for (size_t k = 0; k < D; k++)
@@ -97,11 +97,11 @@ START_TEST(value_is_the_mean_divergence)
 {
     Case c;
     case_make(&c, _i == 1);
-    float *p = mem_alloc(2 * B * D * S, sizeof *p), *q = p + B * D * S;
+    float *p = mem_alloc((size_t)2 * B * D * S, sizeof *p), *q = p + (size_t)B * D * S;
     double expected = 0.0;
     log_laws(&c, &c.teacher, NULL, p);
     log_laws(&c, &c.student, c.lambda, q);
-    for (size_t i = 0; i < B * D * S; i++)
+    for (size_t i = 0; i < (size_t)B * D * S; i++)
         if (isfinite(p[i]) && !(isfinite(p[i]) && p[i] == 0.0f && q[i] == 0.0f))
             expected += exp((double)p[i]) * ((double)p[i] - (double)q[i]) / B;
     ck_assert_double_gt(expected, 0.01);

@@ -45,7 +45,7 @@ START_TEST(times_follow_their_laws)
             check_uniform(&delta, log((draws.t[b] - draws.u[b]) / 0.001) / log(10));
             check_uniform(&t, (draws.t[b] - first) / (1 - first));
         }
-        for (size_t r = 0; r < B * N; r++)
+        for (size_t r = 0; r < (size_t)B * N; r++)
             if (draws.tm[r] != 0.01)
                 check_uniform(&tm, (draws.tm[r] - 0.01) / 0.01);
         arena_reset(c.work.arena);
@@ -68,13 +68,13 @@ START_TEST(draws_belong_to_their_picture)
     c.x0.batch = 2; /* the same first pictures in a smaller batch */
     Di4cDraws few = distill_case_draws(&c, 2);
     c.x0.batch = B;
-    ck_assert(memcmp(all.t, few.t, 2 * sizeof *all.t) == 0);
-    ck_assert(memcmp(all.tm, few.tm, 2 * N * sizeof *all.tm) == 0);
-    ck_assert(memcmp(all.lambda_t, few.lambda_t, 2 * N * 2 * sizeof(double)) == 0);
-    ck_assert(memcmp(all.xt.x, few.xt.x, 2 * D * sizeof *all.xt.x) == 0);
-    ck_assert(memcmp(all.xtm.x, few.xtm.x, 2 * N * D * sizeof *all.xt.x) == 0);
+    ck_assert_mem_eq(all.t, few.t, 2 * sizeof *all.t);
+    ck_assert_mem_eq(all.tm, few.tm, (size_t)2 * N * sizeof *all.tm);
+    ck_assert_mem_eq(all.lambda_t, few.lambda_t, (size_t)2 * N * 2 * sizeof(double));
+    ck_assert_mem_eq(all.xt.x, few.xt.x, (size_t)2 * D * sizeof *all.xt.x);
+    ck_assert_mem_eq(all.xtm.x, few.xtm.x, (size_t)2 * N * D * sizeof *all.xt.x);
     ck_assert_ptr_null(all.teacher_lambda_t);
-    for (size_t i = 0; i + 1 < B * N * 2; i++) { /* no two passes or rows share a number */
+    for (size_t i = 0; i + 1 < (size_t)B * N * 2; i++) { /* no two passes or rows share a number */
         ck_assert(all.lambda_t[i] != all.lambda_tm[i] && all.lambda_t[i] != all.lambda_u[i]);
         ck_assert(all.lambda_t[i] != all.lambda_t[i + 1]);
     }
@@ -92,11 +92,11 @@ START_TEST(a_teacher_of_few_steps_shows_none)
     for (size_t few = 0; few <= 2; few += 2) {
         c.teacher.lambda_steps = few;
         const Di4cDraws draws = distill_case_draws(&c, 3);
-        for (size_t i = 0; i < B * N * 2; i++) {
+        for (size_t i = 0; i < (size_t)B * N * 2; i++) {
             ck_assert((draws.teacher_lambda_tm[i] == 0.0) == (few > 0));
             ck_assert(draws.lambda_t[i] != 0.0 && draws.lambda_tm[i] != 0.0);
         }
-        for (size_t i = 0; i < B * 2; i++)
+        for (size_t i = 0; i < (size_t)B * 2; i++)
             ck_assert((draws.teacher_lambda_t[i] == 0.0) == (few > 0));
     }
     distill_case_free(&c);

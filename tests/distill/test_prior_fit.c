@@ -18,7 +18,7 @@ static const double centres[3][2] = {{-2, 0}, {2, 1}, {0, -3}}, shares[3] = {0.5
 
 static double *clusters(void)
 {
-    double *z = mem_alloc(2 * N, sizeof *z);
+    double *z = mem_alloc((size_t)2 * N, sizeof *z);
     Rng rng = rng_root(5);
     for (size_t n = 0; n < N; n++) {
         const double u = rng_uniform(&rng);
@@ -86,7 +86,7 @@ START_TEST(more_components_fit_better)
         ck_assert_double_gt(found, before - 0.01);
         if (K == 1) {
             double m[2] = {0};
-            for (size_t n = 0; n < 2 * N; n++)
+            for (size_t n = 0; n < (size_t)2 * N; n++)
                 m[n % 2] += z[n] / N;
             ck_assert_double_eq_tol((double)law.prior->mean->value.data[0], m[0], 1e-5);
             ck_assert_double_eq_tol((double)law.prior->mean->value.data[1], m[1], 1e-5);
@@ -125,7 +125,7 @@ static Mixture begin(const double *z, Rng rng)
         for (size_t n = 0; n < DRAWS; n++)
             square += pow(z[n * WIDTH + i] - mean, 2) / DRAWS;
         m.log_weight[k] = -log(PARTS);
-        m.mean[at] = z[order[k] * WIDTH + i];
+        m.mean[at] = z[(size_t)order[k] * WIDTH + i];
         m.deviation[at] = sqrt(square) * pow(PARTS, -1.0 / WIDTH);
     }
     return m;
@@ -385,7 +385,7 @@ START_TEST(a_signal_writes_nothing)
     for (size_t i = 0; i < law.set.total; i++)
         law.set.values[i] = 7;
     platform_catch_signals();
-    raise(SIGTERM);
+    ck_assert_int_eq(raise(SIGTERM), 0);
     ck_assert(isnan(prior_fit(law.prior, z, 2, rng_root(3))));
     for (size_t i = 0; i < law.set.total; i++)
         ck_assert(law.set.values[i] == 7);

@@ -362,7 +362,7 @@ END_TEST
 static void be_sure_of(Network *net, size_t x)
 {
     Param *bias = nn_param_find(&net->params, "output.bias");
-    for (size_t i = 0; i < 2 * D; i++)
+    for (size_t i = 0; i < (size_t)2 * D; i++)
         bias->value.data[i] = i % 2 == x ? 80.0f : 0.0f;
 }
 

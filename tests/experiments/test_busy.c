@@ -87,7 +87,7 @@ static double run_regions(double most)
     double seconds = 0.0;
 
     for (int i = 0; i < REGIONS && seconds < most; i++) {
-        threads_for((size_t)(PIECES * threads_get()), spin_a_while, sums);
+        threads_for((size_t)PIECES * (size_t)threads_get(), spin_a_while, sums);
         for (int k = 0; k < GAP; k++)
             spin_a_while(0, sums);
         seconds = platform_seconds() - start;

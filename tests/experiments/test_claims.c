@@ -273,10 +273,10 @@ START_TEST(weights_that_share_a_storage)
         const Param *p = m.net->params.items[i];
         const int rank = nn_param_file_shape(p, shape);
         buffer_format(&b, "U%c%s", (int)strlen(p->name), p->name);
-        add_view(&b, 512 * 512, rank, shape, false);
+        add_view(&b, (size_t)512 * 512, rank, shape, false);
     }
     buffer_text(&b, "uu.");
-    write_torch("s.pt", &b, 512 * 512);
+    write_torch("s.pt", &b, (size_t)512 * 512);
     buffer_free(&b);
     const size_t bytes = size_of("s.pt");
     ck_assert_uint_gt(4 * m.net->params.total, 8 * bytes + MODEL_FILE_MEMORY);
@@ -630,7 +630,7 @@ START_TEST(huge_sizes_in_every_place)
                 const size_t place = at < most ? at : size - 1 - (at - most);
                 memcpy(changed, bytes, size);
                 for (size_t i = 0; i < n && place + i < size; i++)
-                    changed[place + i] = how == 0 ? '9' : how == 1 ? (char)0xFF : 0x7F;
+                    changed[place + i] = (char)(how == 0 ? '9' : how == 1 ? 0xFF : 0x7F);
                 toy_write(path, changed, size);
                 kinds[_i].read(path);
             }

@@ -101,7 +101,7 @@ START_TEST(samples_in_both_formats)
     expect("sample --quiet --model @s.safetensors --steps 2 --count 5 --shard 1/2 --out @y.npy", 0);
     NpyArray *all = npy_read(toy("x.npy"), &err), *part = npy_read(toy("y.npy"), &err);
     ck_assert(all != NULL && part != NULL && part->shape[0] == 3);
-    ck_assert_mem_eq(all->bytes + 2 * 2 * 36, part->bytes, 2 * 3 * 36);
+    ck_assert_mem_eq(all->bytes + (size_t)2 * 2 * 36, part->bytes, (size_t)2 * 3 * 36);
     npy_free(all);
     npy_free(part);
     expect("sample --quiet --model @s.safetensors --teacher @t.safetensors --teacher-steps 1 "
@@ -218,7 +218,7 @@ START_TEST(stop_and_go)
 {
     make_both();
     platform_catch_signals();
-    raise(SIGINT);
+    ck_assert_int_eq(raise(SIGINT), 0);
     says("train " TINY "--out @u.safetensors", 1,
          "Stopped at step 1 and saved to " DIR "/u.safetensors.  To go on, give the same command "
          "with --resume.");

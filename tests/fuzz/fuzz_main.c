@@ -18,10 +18,8 @@ int LLVMFuzzerInitialize(int *argc, char ***argv)
 
     (void)argc;
     for (target = fuzz_targets; target->name != NULL; target++)
-        if (strcmp(target->name, name) == 0) {
-            atexit(fuzz_forget_files);
-            return 0;
-        }
+        if (strcmp(target->name, name) == 0)
+            return atexit(fuzz_forget_files);
     fprintf(stderr, "fuzz: no target is called %s\n", name);
     exit(2);
 }

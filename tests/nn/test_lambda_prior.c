@@ -200,9 +200,10 @@ START_TEST(coordinates_share_their_component)
     fill(&law, 31, 1);
     for (size_t c = 0; c < SIDE * SIDE; c++) {
         for (size_t i = 0; i < FINE * FINE; i++) {
-            const double z[] = {
-                low + width * ((double)(c / SIDE) + ((double)(i / FINE) + 0.5) / FINE),
-                low + width * ((double)(c % SIDE) + ((double)(i % FINE) + 0.5) / FINE)};
+            const size_t row = c / SIDE, inner = i / FINE;
+            const double z[] = {low + width * ((double)row + ((double)inner + 0.5) / FINE),
+                                low + width *
+                                          ((double)(c % SIDE) + ((double)(i % FINE) + 0.5) / FINE)};
             p[c] += exp(nn_lambda_prior_log_density(law.prior, z)) * width * width / (FINE * FINE);
         }
         left -= p[c];

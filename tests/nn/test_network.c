@@ -29,7 +29,7 @@ START_TEST(lambda_is_standardised_both_ways)
     States x = states_make(g->arena, B, D);
     Tensor value = tensor_make2(g->arena, B, L);
     float gradient[B * L] = {0};
-    for (size_t i = 0; i < B * L; i++)
+    for (size_t i = 0; i < (size_t)B * L; i++)
         value.data[i] = (float)lambda[i];
     Var *leaf = ag_leaf(g, value, gradient);
     const NetworkInput numbers = {.x = &x, .t = t, .lambda = lambda};
@@ -37,7 +37,7 @@ START_TEST(lambda_is_standardised_both_ways)
     const Var *a = nn_lambda_var(net, g, &numbers);
     Var *b = nn_lambda_var(net, g, &graph);
     ag_backward_from(b, (const float[B * L]){1, 1, 1, 1, 1, 1});
-    for (size_t i = 0; i < B * L; i++) {
+    for (size_t i = 0; i < (size_t)B * L; i++) {
         ck_assert_double_eq((double)a->value.data[i], want[i]);
         ck_assert_double_eq((double)b->value.data[i], want[i]);
         ck_assert_float_eq(gradient[i], 2.0f);
@@ -115,7 +115,7 @@ static void call_with(int mistake)
                    .forward = zeros};
     Graph *g = ag_graph_create();
     States x = states_make(g->arena, B, D);
-    memset(x.x, 0, B * D * sizeof *x.x);
+    memset(x.x, 0, (size_t)B * D * sizeof *x.x);
     x.x[B * D - 1] = mistake == STATE ? 3 : 2;
     t[B - 1] = mistake == TIME ? (double)INFINITY : 0.25;
     lambda[B * L - 1] = mistake == LAMBDA ? (double)NAN : 0.0;

@@ -61,13 +61,13 @@ static float *stats_of(const Network *net, double pace)
     Graph *g = ag_graph_create();
     States clean = states_make(g->arena, B, D), noised = states_make(g->arena, B, D);
     const double t[B] = {0.1 * pace, 0.5 * pace, 0.8 * pace};
-    for (size_t i = 0; i < B * D; i++) {
+    for (size_t i = 0; i < (size_t)B * D; i++) {
         clean.x[i] = (uint16_t)(i * i % 3);
         noised.x[i] = (uint16_t)(i % 5 % 4);
     }
     const Var *stats = nn_encode(net->encoder, g, &clean, &noised, t);
     const size_t count = tensor_size(&stats->value);
-    ck_assert_uint_eq(count, 2 * B * net->lambda_dims);
+    ck_assert_uint_eq(count, (size_t)2 * B * net->lambda_dims);
     float *out = mem_alloc(count, sizeof *out);
     memcpy(out, stats->value.data, count * sizeof *out);
     ag_graph_destroy(g);
@@ -105,7 +105,7 @@ static void check_same(Network *a, Network *b)
     ck_assert(a->encoder->channels == b->encoder->channels);
     ck_assert_uint_eq(a->lambda_dims, b->lambda_dims);
     ck_assert_uint_eq(a->encoder->lambda_dims, a->lambda_dims);
-    same_numbers(stats_of(a, 1.0), stats_of(b, 1.0), 2 * B * a->lambda_dims,
+    same_numbers(stats_of(a, 1.0), stats_of(b, 1.0), (size_t)2 * B * a->lambda_dims,
                  "stats of the encoder");
     nn_network_destroy(a);
     nn_network_destroy(b);
@@ -244,9 +244,9 @@ START_TEST(an_encoder_is_told_the_time_to_scale)
         randomise(slow, 6);
         randomise(fast, 6);
         float *a = stats_of(slow, 1.0), *b = stats_of(fast, 1.0);
-        ck_assert_msg(memcmp(a, b, 2 * B * L * sizeof *a) != 0, "%s", slow->kind);
+        ck_assert_msg(memcmp(a, b, (size_t)2 * B * L * sizeof *a) != 0, "%s", slow->kind);
         mem_free(b);
-        same_numbers(a, stats_of(fast, 0.5), 2 * B * L, slow->kind);
+        same_numbers(a, stats_of(fast, 0.5), (size_t)2 * B * L, slow->kind);
         nn_network_destroy(slow);
         nn_network_destroy(fast);
     }

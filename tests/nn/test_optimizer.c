@@ -249,10 +249,10 @@ START_TEST(non_finite_norm_changes_nothing)
         set.grads[57] = bad[k];
         ck_assert(!isfinite(nn_optimizer_step(o)));
         ck_assert_uint_eq(o->steps, 1);
-        ck_assert_int_eq(memcmp(before[0], set.values, sizeof before[0]), 0);
-        ck_assert_int_eq(memcmp(before[1], o->m, sizeof before[1]), 0);
-        ck_assert_int_eq(memcmp(before[2], o->v, sizeof before[2]), 0);
-        ck_assert_int_eq(memcmp(before[3], o->ema, sizeof before[3]), 0);
+        ck_assert_mem_eq(before[0], set.values, sizeof before[0]);
+        ck_assert_mem_eq(before[1], o->m, sizeof before[1]);
+        ck_assert_mem_eq(before[2], o->v, sizeof before[2]);
+        ck_assert_mem_eq(before[3], o->ema, sizeof before[3]);
     }
     nn_optimizer_destroy(o);
     nn_params_free(&set);
@@ -277,8 +277,8 @@ START_TEST(same_bits_for_any_thread_count)
             memcpy(first, set.values, n * sizeof *first);
             memcpy(first + n, o->ema, n * sizeof *first);
         }
-        ck_assert_int_eq(memcmp(first, set.values, n * sizeof *first), 0);
-        ck_assert_int_eq(memcmp(first + n, o->ema, n * sizeof *first), 0);
+        ck_assert_mem_eq(first, set.values, n * sizeof *first);
+        ck_assert_mem_eq(first + n, o->ema, n * sizeof *first);
         nn_optimizer_destroy(o);
         nn_params_free(&set);
     }

@@ -113,7 +113,7 @@ START_TEST(file_layout_is_pytorchs)
         size_t n = tensor_size(&set.items[i]->value);
         nn_param_to_file(set.items[i], file, memory);
         nn_param_from_file(set.items[i], back, file);
-        ck_assert_int_eq(memcmp(back, memory, n * sizeof *back), 0);
+        ck_assert_mem_eq(back, memory, n * sizeof *back);
     }
     nn_params_free(&set);
 }
@@ -147,13 +147,13 @@ START_TEST(initialisers)
     check_uniform(q, sqrt(0.3 / 125.0));
     /* another name: another stream; the same name in another set: the same one */
     nn_init_default(q, 50, rng_root(1));
-    ck_assert(memcmp(p->value.data, q->value.data, 40000) != 0);
+    ck_assert_mem_ne(p->value.data, q->value.data, 40000);
     Param *r = nn_param_add(&other, "w", PARAM_LINEAR, 2, shape);
     nn_params_allocate(&other, false);
     nn_init_default(r, 50, rng_root(1));
-    ck_assert_int_eq(memcmp(p->value.data, r->value.data, 40000), 0);
+    ck_assert_mem_eq(p->value.data, r->value.data, 40000);
     nn_init_default(r, 50, rng_root(2));
-    ck_assert(memcmp(p->value.data, r->value.data, 40000) != 0);
+    ck_assert_mem_ne(p->value.data, r->value.data, 40000);
     nn_init_constant(r, 1.5f);
     ck_assert(r->value.data[0] == 1.5f && r->value.data[9999] == 1.5f);
     nn_params_free(&set);
@@ -201,7 +201,7 @@ START_TEST(copying_by_name)
     for (size_t i = 0; i < teacher->params.count; i++) {
         const Param *p = teacher->params.items[i];
         const Param *q = nn_param_find(&student->params, p->name);
-        ck_assert_int_eq(memcmp(p->value.data, q->value.data, 4 * tensor_size(&p->value)), 0);
+        ck_assert_mem_eq(p->value.data, q->value.data, 4 * tensor_size(&p->value));
     }
     nn_network_destroy(teacher);
     nn_network_destroy(student);

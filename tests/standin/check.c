@@ -230,7 +230,7 @@ static void judge(SRunner *runner, int ended)
 static void run_one(SRunner *runner)
 {
     const char *slow = getenv("CK_TIMEOUT_MULTIPLIER");
-    const int times = slow != NULL ? atoi(slow) : 1;
+    const int times = slow != NULL ? (int)strtol(slow, NULL, 10) : 1;
     int ended = 0;
 
     fflush(NULL);

@@ -24,6 +24,7 @@ int run(const char *line)
         n += (size_t)sprintf(words + n, *p == '@' ? "%s/" : "%.1s", *p == '@' ? toy_folder() : p);
     for (char *p = strtok(words, " "); p; p = strtok(NULL, " "))
         argv[argc++] = p;
+    ck_assert_int_gt(argc, 0);
     for (size_t i = 0; i < command_count; i++)
         if (strcmp(commands[i]->name, argv[0]) == 0)
             return commands[i]->run(commands[i], argc - 1, argv + 1);

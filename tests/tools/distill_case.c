@@ -44,7 +44,7 @@ void distill_case_make(DistillCase *c, const DistillKind *kind)
     c->config.lambdas = N;
     c->config.distill_lambdas = kind->at_tm;
     c->x0 = states_alloc(B, D);
-    for (size_t i = 0; i < B * D; i++)
+    for (size_t i = 0; i < (size_t)B * D; i++)
         c->x0.x[i] = (uint16_t)(i * 7 % S);
     c->work = (Workspace){ag_graph_create(), arena_create(1 << 16), 0};
 }

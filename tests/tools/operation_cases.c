@@ -32,11 +32,11 @@ static Tensor draw(Shape s, uint64_t seed, bool apart)
 {
     Rng rng = rng_root(seed);
     Tensor t = tensor_make(operation_pool, s.rank, s.n);
-    const size_t n = tensor_size(&t);
+    const size_t n = tensor_size(&t), half = n / 2;
     uint32_t *order = arena_alloc(operation_pool, n, sizeof *order);
     rng_permutation(&rng, order, n);
     for (size_t i = 0; i < n; i++)
-        t.data[i] = apart ? 0.05f * ((float)order[i] - (float)(n / 2) + 0.5f)
+        t.data[i] = apart ? 0.05f * ((float)order[i] - (float)half + 0.5f)
                           : 2.0f * rng_uniform24(&rng) - 1.0f;
     return t;
 }

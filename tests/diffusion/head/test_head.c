@@ -342,7 +342,7 @@ static void case_make(Case *c)
     c->head = softmax(7, 5, 5);
     c->x = states_alloc(6, 7);
     c->x0 = states_alloc(6, 7);
-    for (size_t i = 0; i < 6 * 35; i++)
+    for (size_t i = 0; i < (size_t)6 * 35; i++)
         c->out[i] = (float)rng_normal(&rng);
     for (size_t i = 0; i < 42; i++)
         c->x.x[i] = (uint16_t)(i % 3 == 0 ? i % 5 : 5);

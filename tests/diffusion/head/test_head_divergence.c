@@ -59,12 +59,12 @@ static double probability(const Head *head, const Model *m, size_t row, size_t d
 START_TEST(entropy_and_kl_follow_their_formulas)
 {
     const Head head = head_of(_i);
-    Model p = model_of(&head, B * N, 1), q = model_of(&head, B, 2);
+    Model p = model_of(&head, (size_t)B * N, 1), q = model_of(&head, B, 2);
     double entropy[B * N], kl[B];
 
-    diffusion_head_entropy(&head, p.out, &p.x, B * N, entropy);
+    diffusion_head_entropy(&head, p.out, &p.x, (size_t)B * N, entropy);
     diffusion_head_kl(&head, p.out, &p.x, N, q.out, &q.x, B, kl);
-    for (size_t row = 0; row < B * N; row++) {
+    for (size_t row = 0; row < (size_t)B * N; row++) {
         double sum = 0.0;
         for (size_t d = 0; d < D; d++)
             for (size_t a = 0; a < head.states; a++) {
@@ -98,20 +98,20 @@ START_TEST(divergences_obey_their_laws)
 {
     const Head head = head_of(_i);
     const size_t outputs = diffusion_head_outputs(&head);
-    Model p = model_of(&head, B * N, 1), q = model_of(&head, B, 2),
-          copies = model_of(&head, B * N, 3);
+    Model p = model_of(&head, (size_t)B * N, 1), q = model_of(&head, B, 2),
+          copies = model_of(&head, (size_t)B * N, 3);
     double zero[B], mixed[B], parts[B * N];
 
     diffusion_head_kl(&head, q.out, &q.x, 1, q.out, &q.x, B, zero);
     for (size_t b = 0; b < B; b++)
         ck_assert_double_eq(zero[b], 0.0);
-    for (size_t row = 0; row < B * N; row++)
+    for (size_t row = 0; row < (size_t)B * N; row++)
         memcpy(copies.out + row * outputs, q.out + row / N * outputs, outputs * sizeof(float));
     diffusion_head_kl(&head, copies.out, &copies.x, N, q.out, &q.x, B, zero);
     for (size_t b = 0; b < B; b++)
         ck_assert_double_eq_tol(zero[b], 0.0, 1e-5);
     diffusion_head_kl(&head, p.out, &p.x, N, q.out, &q.x, B, mixed);
-    diffusion_head_kl(&head, p.out, &p.x, 1, copies.out, &copies.x, B * N, parts);
+    diffusion_head_kl(&head, p.out, &p.x, 1, copies.out, &copies.x, (size_t)B * N, parts);
     for (size_t b = 0; b < B; b++) {
         double mean = 0.0;
         for (size_t i = 0; i < N; i++)

@@ -114,9 +114,9 @@ START_TEST(known_dimensions_keep_their_numbers_and_threads_change_nothing)
     States x = states_alloc(B, D);
     Rng rng = rng_root(5);
     const int threads = threads_get();
-    for (size_t i = 0; i < B * D; i++)
+    for (size_t i = 0; i < (size_t)B * D; i++)
         x.x[i] = (uint16_t)(rng_below(&rng, 2) ? S : rng_below(&rng, S));
-    for (size_t i = 0; i < B * D * S; i++)
+    for (size_t i = 0; i < (size_t)B * D * S; i++)
         out[i] = (float)rng_normal(&rng);
     memcpy(one, out, sizeof out);
     memcpy(two, out, sizeof out);
@@ -125,8 +125,8 @@ START_TEST(known_dimensions_keep_their_numbers_and_threads_change_nothing)
     threads_set(2);
     diffusion_head_sharpen(&head, &s, &x, two);
     threads_set(threads);
-    ck_assert(memcmp(one, two, sizeof one) == 0);
-    for (size_t i = 0; i < B * D; i++)
+    ck_assert_mem_eq(one, two, sizeof one);
+    for (size_t i = 0; i < (size_t)B * D; i++)
         ck_assert((memcmp(one + i * S, out + i * S, S * sizeof *out) == 0) == (x.x[i] != S));
     states_free(&x);
 }

@@ -20,7 +20,7 @@ START_TEST(marginals_follow_the_rows)
 
     for (size_t b = 0; b < B; b++)
         streams[b] = rng_child(rng_root(12), b);
-    for (size_t i = 0; i < B * D; i++) /* two states occur, the last one only in sample 2 */
+    for (size_t i = 0; i < (size_t)B * D; i++) /* two states occur, the last one only in sample 2 */
         x0.x[i] = (uint16_t)(i % 3 == 0 ? 1 : i / D == 2 ? 5 : 2);
     diffusion_draw_marginal(p, &xt, &x0, t, streams);
     for (size_t b = 0; b < B; b++) {
@@ -56,7 +56,7 @@ START_TEST(marginals_do_not_depend_on_company)
         streams[b] = rng_child(rng_root(13), b);
         t[b] = b % 3 == 0 ? 0.2 : 0.1 * (double)b;
     }
-    for (size_t i = 0; i < B * D; i++)
+    for (size_t i = 0; i < (size_t)B * D; i++)
         x0.x[i] = (uint16_t)rng_below(&rng, S - 1);
     threads_set(3);
     diffusion_draw_marginal(p, &many, &x0, t, streams);
@@ -65,7 +65,7 @@ START_TEST(marginals_do_not_depend_on_company)
         States from = states_rows(&x0, b, 1), to = states_rows(&one, b, 1);
         diffusion_draw_marginal(p, &to, &from, t + b, streams + b);
     }
-    ck_assert_mem_eq(one.x, many.x, B * D * sizeof *one.x);
+    ck_assert_mem_eq(one.x, many.x, (size_t)B * D * sizeof *one.x);
     States none = states_rows(&x0, 0, 0);
     diffusion_draw_marginal(p, &none, &none, t, streams);
     states_free(&x0);

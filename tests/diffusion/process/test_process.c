@@ -503,7 +503,7 @@ START_TEST(readers_agree)
         }
     }
     diffusion_transition_set(tr, 0.4, 0.4, TRANSITION_SPECTRAL);
-    for (size_t i = 0; i < S * S; i++)
+    for (size_t i = 0; i < (size_t)S * S; i++)
         ck_assert_double_eq(diffusion_transition_at(tr, i / S, i % S), i / S == i % S ? 1.0 : 0.0);
     diffusion_transition_destroy(tr);
     diffusion_transition_destroy(other);

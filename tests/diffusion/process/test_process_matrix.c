@@ -159,7 +159,7 @@ START_TEST(a_known_matrix_is_the_known_process)
 
     ck_assert_msg(p != NULL, "%s", err.text);
     ck_assert(p->reversible && p->spectral);
-    ck_assert_mem_eq(p->base, known->base, S * S * sizeof *p->base);
+    ck_assert_mem_eq(p->base, known->base, (size_t)S * S * sizeof *p->base);
     for (size_t i = 0; i < S; i++)
         ck_assert_double_le(fabs(p->prior[i] / known->prior[i] - 1.0), 1e-13);
     diffusion_process_destroy(p);

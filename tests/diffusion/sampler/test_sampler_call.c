@@ -20,7 +20,7 @@ static Var *timeless_forward(const Denoiser *d, Graph *g, const NetworkInput *in
         double sum = *(const double *)d->self + (d->lambda_dims > 0 ? 5.0 * in->lambda[b] : 0.0);
         for (size_t k = 0; k < D; k++)
             sum += (double)((k + 1) * states_row(in->x, b)[k]);
-        for (size_t i = 0; i < D * S; i++)
+        for (size_t i = 0; i < (size_t)D * S; i++)
             out.data[b * D * S + i] = (float)(2.0 * sin(sum + (double)(i * i)));
     }
     return ag_constant(g, out);
@@ -60,7 +60,7 @@ static size_t draw(SampleRequest r, bool timeless, uint16_t *x)
     net.timeless = timeless;
     r.calls = &calls;
     ck_assert_msg(diffusion_sample(&r, &out, &err), "%s", err.text);
-    memcpy(x, out.x, COUNT * D * sizeof *x);
+    memcpy(x, out.x, (size_t)COUNT * D * sizeof *x);
     states_free(&out);
     return calls;
 }
@@ -104,7 +104,7 @@ START_TEST(masks_need_a_call_a_dimension)
     uint16_t x[COUNT * D];
     Denoiser d = denoiser(&one, 0);
     const SampleRequest r = request(&d, "posterior", 500);
-    ck_assert_uint_le(draw(r, true, x), COUNT * D);
+    ck_assert_uint_le(draw(r, true, x), (size_t)COUNT * D);
 }
 END_TEST
 

@@ -27,6 +27,7 @@ static int run(const char *line)
     strcpy(words, line);
     for (char *p = strtok(words, " "); p; p = strtok(NULL, " "))
         argv[argc++] = p;
+    ck_assert_int_gt(argc, 0);
     for (size_t i = 0; i < bench_command_count; i++)
         if (strcmp(bench_commands[i]->name, argv[0]) == 0)
             return bench_commands[i]->run(bench_commands[i], argc - 1, argv + 1);
@@ -160,7 +161,7 @@ START_TEST(a_step_of_a_transformer_by_operation)
     }
     ck_assert_double_le(sum, step * (1.0 + 1e-6)); /* in ticks they may be equal */
     /* Layers C x C, C x 4 C, 4 C x C and attention, of all and of masked places; of these C x S. */
-    ck_assert_uint_eq(products, 2 * 9);
+    ck_assert_uint_eq(products, (size_t)2 * 9);
     expect(stdout, "\"shape\": [2, 5], \"threads\"");
     expect(stdout, "\"shape\": [10, 12, 12], \"threads\"");
     expect(stdout, "\"shape\": [0, 12, 12], \"threads\""); /* at masked places alone */

@@ -504,7 +504,7 @@ START_TEST(every_option_does_something)
     options_each(command, note, &names);
     if (strcmp(name, "demo") == 0) { /* the first step is the last, and is saved */
         platform_catch_signals();
-        raise(SIGTERM);
+        ck_assert_int_eq(raise(SIGTERM), 0);
     }
     for (size_t i = 0; !shared && i < names.count; i++) {
         size_t found = 0;

@@ -244,7 +244,7 @@ START_TEST(tokens_go_all_the_way)
     for (int s = 0; s < S; s++)
         sprintf(vocabulary + strlen(vocabulary), lines[s % 3], s);
     for (int i = 0; i < N; i++) {
-        bytes[2 * i] = (unsigned char)(i * 7 % S);
+        bytes[(size_t)2 * i] = (unsigned char)(i * 7 % S);
         bytes[2 * i + 1] = (unsigned char)(i * 7 % S >> 8);
     }
     toy_text(toy("k.bin.vocab"), vocabulary);

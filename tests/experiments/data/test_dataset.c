@@ -31,7 +31,7 @@ START_TEST(like_another_but_all_zero)
     ck_assert(like->height == 2 && like->width == 3 && like->channels == 4);
     ck_assert(like->dims == 24 && like->states == 7);
     ck_assert(like->classes == 0 && like->labels == NULL && like->law == NULL);
-    for (size_t i = 0; i < 6 * 24; i++)
+    for (size_t i = 0; i < (size_t)6 * 24; i++)
         ck_assert_uint_eq(like->data[i], 0);
     dataset_close(like);
 }

@@ -121,7 +121,7 @@ static void compare(Evaluation *a, Evaluation *b)
         const EvalRow *x = &a->rows[i], *y = &b->rows[i];
         const size_t pixels = x->picture.height * x->picture.width * x->picture.channels;
         ck_assert_str_eq(x->model, y->model);
-        ck_assert(memcmp(x->values, y->values, sizeof x->values) == 0);
+        ck_assert_mem_eq(x->values, y->values, sizeof x->values);
         ck_assert(x->all_calls == y->all_calls && x->calls == y->calls && x->steps == y->steps);
         ck_assert(x->picture.height == y->picture.height && x->picture.width == y->picture.width &&
                   memcmp(x->picture.pixels, y->picture.pixels, pixels) == 0);

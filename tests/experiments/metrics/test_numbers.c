@@ -24,7 +24,8 @@ START_TEST(lists_come_back)
         numbers_put_one(&n, name, i);
     }
     const NumberList *list = numbers_get(&n, "list", 3, &err);
-    ck_assert(list && memcmp(list->values, values, sizeof values) == 0);
+    ck_assert_ptr_nonnull(list);
+    ck_assert_mem_eq(list->values, values, sizeof values);
     ck_assert_ptr_eq(numbers_get(&n, "list", 0, &err), list);
     ck_assert(numbers_get(&n, "empty", 0, &err)->count == 0);
     ck_assert(numbers_get_one(&n, "one", &one, &err) && one == 0.25);

@@ -47,7 +47,7 @@ static State make(size_t length, const char *text, double from)
     State s = {.before = 7,
                .count = 12,
                .numbers = {from, NAN, -0.0},
-               .moments = {F, 9, some(F, from), some(F * F, from + 1)},
+               .moments = {F, 9, some(F, from), some((size_t)F * F, from + 1)},
                .list = some(length, from + 2),
                .length = length,
                .text = mem_string(text)};
@@ -68,7 +68,7 @@ static void expect_equal(const State *a, const State *b)
     ck_assert_mem_eq(a->numbers, b->numbers, sizeof a->numbers);
     ck_assert(a->moments.features == F && b->moments.features == F);
     ck_assert_mem_eq(a->moments.mean, b->moments.mean, F * sizeof(double));
-    ck_assert_mem_eq(a->moments.covariance, b->moments.covariance, F * F * sizeof(double));
+    ck_assert_mem_eq(a->moments.covariance, b->moments.covariance, (size_t)F * F * sizeof(double));
     ck_assert_uint_eq(a->length, b->length);
     ck_assert_mem_eq(a->list, b->list, a->length * sizeof(double));
     ck_assert_str_eq(a->text, b->text);

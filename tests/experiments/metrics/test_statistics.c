@@ -279,7 +279,7 @@ START_TEST(damaged_files_are_refused)
         char *copy = mem_alloc(n, 1);
         memcpy(copy, bytes, n);
         const size_t at = k % 2 == 0 ? rng_u32(&rng) % n : 8 + rng_u32(&rng) % (n / 2);
-        copy[at] = k % 3 == 0 ? (char)('0' + rng_u32(&rng) % 10) : (char)rng_u32(&rng);
+        copy[at] = (char)(k % 3 == 0 ? '0' + rng_u32(&rng) % 10 : rng_u32(&rng));
         toy_write(paths[2], copy, k % 5 == 0 ? at : n);
         mem_free(copy);
         Statistics *s = statistics_merge(k % 7 == 0 ? paths + 2 : paths, k % 7 == 0 ? 1 : 3, &err);

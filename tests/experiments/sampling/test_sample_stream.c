@@ -157,7 +157,7 @@ static void stop(size_t done, size_t all, void *context)
     (void)done;
     (void)all;
     if (left-- == 0)
-        raise(*(const int *)context);
+        (void)raise(*(const int *)context);
 }
 
 /* Runs in a child that gets the signal after so many news; its exit status, or 128 and the signal.

@@ -94,7 +94,7 @@ START_TEST(a_signal_writes_nothing)
     PriorFit f;
     float *before = copy_of_weights();
     platform_catch_signals();
-    raise(SIGTERM);
+    ck_assert_int_eq(raise(SIGTERM), 0);
     ck_assert(!fit_prior(m, glyphs, o, &f));
     ck_assert_mem_eq(before, m->net->params.values, m->net->params.total * sizeof *before);
     mem_free(before);

@@ -112,7 +112,7 @@ START_TEST(a_signal_leaves_nothing)
     Error err = {""};
     const size_t before = mem_in_use();
     platform_catch_signals();
-    raise(SIGTERM);
+    ck_assert_int_eq(raise(SIGTERM), 0);
     ck_assert_ptr_null(targets_draw(&c, &teacher->denoiser, teacher->process, data, true, &err));
     ck_assert_msg(strstr(err.text, "signal") != NULL, "%s", err.text);
     ck_assert_uint_eq(mem_in_use(), before);

@@ -151,7 +151,7 @@ START_TEST(a_run_stopped_after_every_step)
     Error err = {""};
     done(role, &config, "whole", false);
     platform_catch_signals();
-    raise(SIGTERM);
+    ck_assert_int_eq(raise(SIGTERM), 0);
     for (int step = 0; step < STEPS; step++)
         ck_assert_msg(train(role, &config, "parts", step > 0, &err) == TRAINING_INTERRUPTED, "%s",
                       err.text);

@@ -141,7 +141,7 @@ START_TEST(depth_and_size_are_limited)
     ck_assert_ptr_null(json_parse(text, MANY, "t", &err));
     ck_assert_ptr_nonnull(strstr(err.text, "nesting"));
     for (size_t i = 0; i < MANY; i++)
-        text[i] = i == 0 ? '[' : i == MANY - 1 ? ']' : i % 2 == 1 ? '1' : ',';
+        text[i] = (char)(i == 0 ? '[' : i == MANY - 1 ? ']' : i % 2 == 1 ? '1' : ',');
     ck_assert_ptr_null(json_parse(text, MANY, "t", &err));
     ck_assert_ptr_nonnull(strstr(err.text, "values"));
     memset(text, '[', 64);

@@ -281,7 +281,7 @@ START_TEST(places_are_told_apart_by_learned_vectors)
         float *out = outputs_at(net, x, t);
         double apart = 0.0, ordered = 0.0;
         for (size_t i = 0; i < 3; i++) {
-            apart = larger_of(apart, fabs((double)out[i] - out[3 * 3 + i]));
+            apart = larger_of(apart, fabs((double)out[i] - out[(size_t)3 * 3 + i]));
             ordered = larger_of(ordered, fabs((double)out[15 + 6 + i] - out[15 + 9 + i]));
         }
         ck_assert(learned ? apart > 1e-3 : apart < 1e-5);

@@ -209,8 +209,8 @@ START_TEST(threads_do_not_matter)
             memcpy(out, v->value.data, n * sizeof *out);
             memcpy(grads, net->params.grads, bytes);
         }
-        ck_assert(memcmp(out, v->value.data, n * sizeof *out) == 0);
-        ck_assert(memcmp(grads, net->params.grads, bytes) == 0);
+        ck_assert_mem_eq(out, v->value.data, n * sizeof *out);
+        ck_assert_mem_eq(grads, net->params.grads, bytes);
         ag_graph_destroy(g);
     }
     mem_free(w);

@@ -370,13 +370,13 @@ START_TEST(the_bottom_hears_lambda_at_places)
     const Param *map = nn_param_find(&net->params, "lambda_map.weight");
     ck_assert_ptr_nonnull(map);
     ck_assert_uint_eq(map->value.shape[0], 2);
-    ck_assert_uint_eq(net->lambda_dims, 2 * 6);
+    ck_assert_uint_eq(net->lambda_dims, (size_t)2 * 6);
     check_parameter_matters(net, nn_param_find(&net->params, "lambda_map.weight"));
     double lambda[2 * 6] = {0.0};
     const size_t bytes = net->outputs * sizeof(float), width = map->value.shape[1];
     memset(map->value.data + width, 0, width * sizeof(float));
     float *before = outputs_of(net, 1, true, false, lambda);
-    for (size_t k = 0; k < 2 * 6; k++) {
+    for (size_t k = 0; k < (size_t)2 * 6; k++) {
         lambda[k] = 1.0;
         float *after = outputs_of(net, 1, true, false, lambda);
         ck_assert_msg((memcmp(before, after, bytes) != 0) == (k % 2 == 0), "number %zu", k);
@@ -509,8 +509,8 @@ START_TEST(known_outputs)
     float *out = outputs_of(net, 1, true, false, NULL);
     const double expected[] = {-0.660330, -0.170986, 0.026838};
     for (int i = 0; i < 3; i++) {
-        ck_assert_msg(fabs(out[i * 11] - expected[i]) < 1e-4, "output %d: %.7f", i * 11,
-                      (double)out[i * 11]);
+        ck_assert_msg(fabs(out[(size_t)i * 11] - expected[i]) < 1e-4, "output %d: %.7f", i * 11,
+                      (double)out[(size_t)i * 11]);
     }
     mem_free(out);
     nn_network_destroy(net);

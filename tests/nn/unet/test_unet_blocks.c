@@ -119,12 +119,12 @@ START_TEST(residual_blocks_hold_two_pictures)
     const bool recording = _i % 2 != 0, narrows = _i / 2 % 2 != 0, drops = _i / 4 != 0;
     const size_t cout = narrows ? C : 2 * C, picture = BATCH * SIDE * SIDE * cout * sizeof(float);
     ParamSet set = {0};
-    const ResBlock block = unet_res_add(&set, "block", 2 * C, cout, WIDTH, 0, 0);
+    const ResBlock block = unet_res_add(&set, "block", (size_t)2 * C, cout, WIDTH, 0, 0);
     Graph *g = ag_graph_create();
     nn_params_allocate(&set, true);
     unet_res_init(&block, rng_root(3));
     ag_set_recording(g, recording);
-    Tensor x = tensor_make4(g->arena, BATCH, SIDE, SIDE, 2 * C);
+    Tensor x = tensor_make4(g->arena, BATCH, SIDE, SIDE, (size_t)2 * C);
     Tensor time = tensor_make2(g->arena, BATCH, WIDTH);
     memset(x.data, 0, tensor_size(&x) * sizeof *x.data);
     memset(time.data, 0, tensor_size(&time) * sizeof *time.data);

@@ -116,18 +116,18 @@ static int by_value(const void *a, const void *b)
 START_TEST(names_do_not_meet)
 {
     enum { N = 10000 };
-    uint64_t *name = mem_alloc(3 * N, sizeof *name);
+    uint64_t *name = mem_alloc((size_t)3 * N, sizeof *name);
     Rng root = rng_root(0), draws = root;
 
     for (size_t i = 0; i < N; i++) {
         Rng child = rng_child(root, i);
         name[i] = child.key;
         name[N + i] = rng_child(child, i % 3).key;
-        name[2 * N + i] = rng_u64(&draws);
+        name[(size_t)2 * N + i] = rng_u64(&draws);
         rng_u64(&draws);
     }
-    qsort(name, 3 * N, sizeof *name, by_value);
-    for (size_t i = 1; i < 3 * N; i++)
+    qsort(name, (size_t)3 * N, sizeof *name, by_value);
+    for (size_t i = 1; i < (size_t)3 * N; i++)
         ck_assert(name[i] != name[i - 1]);
     mem_free(name);
 }

@@ -41,7 +41,7 @@ static void set_up(void)
 
 static void tear_down(void)
 {
-    setlocale(LC_ALL, "C"); /* the next test may run in this process */
+    ck_assert_ptr_nonnull(setlocale(LC_ALL, "C")); /* the next test may run in this process */
     toys_tear_down();
 }
 

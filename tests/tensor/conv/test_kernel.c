@@ -101,7 +101,8 @@ static double tolerance(const World *t)
 {
     const KernelShape *k = &t->c.kernel;
     const bool squares = k->height == 3 && k->width == 3 && k->stride == 1 && k->cin > 16;
-    return (squares ? 1e-5 : 1e-6) * sqrt((double)(t->weights / k->cout));
+    const size_t terms = t->weights / k->cout;
+    return (squares ? 1e-5 : 1e-6) * sqrt((double)terms);
 }
 
 /* The formula of kernel.h at one output. */

@@ -104,7 +104,7 @@ START_TEST(repeated_values)
     double *a = mem_alloc(N, N * sizeof *a);
 
     for (int kind = 0; kind < 3; kind++) {
-        for (size_t i = 0; i < N * N; i++)
+        for (size_t i = 0; i < (size_t)N * N; i++)
             a[i] = kind == 0 ? 1.0 : kind == 1 && i % (N + 1) == 0 ? 1.0 : 0.0;
         double *values = check_solution(N, a);
         for (int k = 0; k < N; k++) {

@@ -133,9 +133,9 @@ START_TEST(test_nan_and_inf_stay_in_their_rows_and_columns)
 {
     enum { M = 21, N = 70, K = 40 };
     float a[M * K], b[K * N], c[M * N];
-    for (size_t i = 0; i < M * K; i++)
+    for (size_t i = 0; i < (size_t)M * K; i++)
         a[i] = 0.5f;
-    for (size_t i = 0; i < K * N; i++)
+    for (size_t i = 0; i < (size_t)K * N; i++)
         b[i] = 0.25f;
     a[20 * K + 39] = NAN;
     a[3 * K + 1] = INFINITY;
@@ -166,7 +166,7 @@ START_TEST(test_zero_hides_nothing)
     a[ta ? 1 * M + 6 : 6 * K + 1] = NAN;
     b[tb ? 65 * K + 2 : 2 * N + 65] = INFINITY;
     for (int alpha = 0; alpha < 2; alpha++) {
-        for (size_t i = 0; i < M * N; i++)
+        for (size_t i = 0; i < (size_t)M * N; i++)
             c[i] = NAN;
         tensor_gemm(form, M, N, K, (float)alpha, a, ta ? M : K, b, tb ? K : N, 0.0f, NULL, c, N);
         for (size_t i = 0; i < M; i++)
@@ -193,12 +193,12 @@ START_TEST(test_sums_go_on_from_c)
 {
     enum { M = 13, N = 70, K = 300, CUT = 77 };
     Rng rng = rng_root(8);
-    float *a = random_floats(&rng, M * K), *b = random_floats(&rng, K * N);
-    float *c = mem_alloc(2 * M * N, sizeof *c), *d = c + M * N;
+    float *a = random_floats(&rng, (size_t)M * K), *b = random_floats(&rng, (size_t)K * N);
+    float *c = mem_alloc((size_t)2 * M * N, sizeof *c), *d = c + (size_t)M * N;
     tensor_gemm(GEMM_NN, M, N, K, 1.0f, a, K, b, N, 0.0f, NULL, c, N);
     tensor_gemm(GEMM_NN, M, N, CUT, 1.0f, a, K, b, N, 0.0f, NULL, d, N);
-    tensor_gemm(GEMM_NN, M, N, K - CUT, 1.0f, a + CUT, K, b + CUT * N, N, 1.0f, NULL, d, N);
-    ck_assert(memcmp(c, d, M * N * sizeof *c) == 0);
+    tensor_gemm(GEMM_NN, M, N, K - CUT, 1.0f, a + CUT, K, b + (size_t)CUT * N, N, 1.0f, NULL, d, N);
+    ck_assert_mem_eq(c, d, (size_t)M * N * sizeof *c);
     mem_free(a);
     mem_free(b);
     mem_free(c);
@@ -301,17 +301,19 @@ START_TEST(test_same_bits_for_any_thread_count)
 {
     enum { M = 333, N = 150, K = 700 };
     Rng rng = rng_root(5);
-    float *a = random_floats(&rng, M * K), *b = random_floats(&rng, K * N);
-    float *c[2] = {mem_alloc(M * N, sizeof(float)), mem_alloc(M * N, sizeof(float))};
-    double *x = random_doubles(&rng, M * K), *y = random_doubles(&rng, K * N);
-    double *z[2] = {mem_alloc(M * N, sizeof(double)), mem_alloc(M * N, sizeof(double))};
+    float *a = random_floats(&rng, (size_t)M * K), *b = random_floats(&rng, (size_t)K * N);
+    float *c[2] = {mem_alloc((size_t)M * N, sizeof(float)),
+                   mem_alloc((size_t)M * N, sizeof(float))};
+    double *x = random_doubles(&rng, (size_t)M * K), *y = random_doubles(&rng, (size_t)K * N);
+    double *z[2] = {mem_alloc((size_t)M * N, sizeof(double)),
+                    mem_alloc((size_t)M * N, sizeof(double))};
     for (int t = 0; t < 2; t++) {
         threads_set(t == 0 ? 1 : 3);
         tensor_gemm(GEMM_TN, M, N, K, 1.0f, a, M, b, N, 0.0f, NULL, c[t], N);
         tensor_dgemm(GEMM_NT, M, N, K, x, y, z[t]);
     }
-    ck_assert(memcmp(c[0], c[1], M * N * sizeof(float)) == 0);
-    ck_assert(memcmp(z[0], z[1], M * N * sizeof(double)) == 0);
+    ck_assert_mem_eq(c[0], c[1], (size_t)M * N * sizeof(float));
+    ck_assert_mem_eq(z[0], z[1], (size_t)M * N * sizeof(double));
     for (int t = 0; t < 2; t++) {
         mem_free(c[t]);
         mem_free(z[t]);
@@ -327,12 +329,12 @@ START_TEST(test_row_does_not_depend_on_the_others)
 {
     enum { M = 61, N = 70, K = 600 };
     Rng rng = rng_root(6);
-    float *a = random_floats(&rng, M * K), *b = random_floats(&rng, K * N);
-    float *c = mem_alloc(M * N, sizeof *c), row[N];
+    float *a = random_floats(&rng, (size_t)M * K), *b = random_floats(&rng, (size_t)K * N);
+    float *c = mem_alloc((size_t)M * N, sizeof *c), row[N];
     tensor_gemm(GEMM_NN, M, N, K, 1.0f, a, K, b, N, 0.0f, NULL, c, N);
     for (size_t i = 0; i < M; i += 13) {
         tensor_gemm(GEMM_NN, 1, N, K, 1.0f, a + i * K, K, b, N, 0.0f, NULL, row, N);
-        ck_assert(memcmp(row, c + i * N, sizeof row) == 0);
+        ck_assert_mem_eq(row, c + i * N, sizeof row);
     }
     mem_free(a);
     mem_free(b);

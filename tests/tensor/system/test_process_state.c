@@ -94,13 +94,13 @@ enum { SIGNALS = sizeof signals / sizeof signals[0] };
 
 START_TEST(the_first_signal_sets_a_flag)
 {
-    signal(signals[_i], SIG_DFL); /* nohup may have it ignored */
+    ck_assert(signal(signals[_i], SIG_DFL) != SIG_ERR); /* nohup may have it ignored */
     platform_catch_signals();
     ck_assert_int_eq(platform_signal(), 0);
-    raise(signals[_i]);
+    ck_assert_int_eq(raise(signals[_i]), 0);
     ck_assert_int_eq(platform_signal(), signals[_i]);
 #ifndef DI4C_PLAIN_C
-    raise(SIGINT); /* the same press of a key, a moment later */
+    ck_assert_int_eq(raise(SIGINT), 0); /* the same press of a key, a moment later */
     ck_assert_int_eq(platform_signal(), signals[_i]);
 #endif
 }
@@ -108,21 +108,21 @@ END_TEST
 
 START_TEST(the_second_signal_ends_the_program)
 {
-    signal(SIGINT, SIG_DFL);
+    ck_assert(signal(SIGINT, SIG_DFL) != SIG_ERR);
     platform_catch_signals();
-    raise(SIGINT);
+    ck_assert_int_eq(raise(SIGINT), 0);
     for (double began = platform_seconds(); platform_seconds() < began + 1.1;) {
     }
-    raise(SIGINT);
+    ck_assert_int_eq(raise(SIGINT), 0);
 }
 END_TEST
 
 #ifndef DI4C_PLAIN_C
 START_TEST(what_was_ignored_stays_ignored)
 {
-    signal(signals[_i], SIG_IGN);
+    ck_assert(signal(signals[_i], SIG_IGN) != SIG_ERR);
     platform_catch_signals();
-    raise(signals[_i]);
+    ck_assert_int_eq(raise(signals[_i]), 0);
     ck_assert_int_eq(platform_signal(), 0);
 }
 END_TEST
@@ -136,7 +136,7 @@ START_TEST(writing_in_vain_ends_nothing)
     close(ends[0]);
     ck_assert_int_eq((int)write(ends[1], "x", 1), -1);
     close(ends[1]);
-    raise(SIGXFSZ);
+    ck_assert_int_eq(raise(SIGXFSZ), 0);
     ck_assert_int_eq(platform_signal(), 0);
 }
 END_TEST

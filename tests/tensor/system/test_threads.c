@@ -275,18 +275,19 @@ static void compute(float *out, const float *x, const float *y)
     tensor_sum_positions(out + 200, x, 7, ROWS / 7, COLUMNS);
     out[2000] = tensor_max_abs(x, N);
     tensor_silu(out + N, x, N);
-    tensor_silu_backward(out + 2 * N, y, x, N);
-    tensor_tanh(out + 3 * N, x, N);
-    tensor_softmax(out + 4 * N, x, ROWS, COLUMNS);
-    tensor_softmax_backward(out + 5 * N, y, out + 4 * N, ROWS, COLUMNS);
-    tensor_log_softmax(out + 6 * N, x, ROWS, COLUMNS);
-    tensor_log_softmax_backward(out + 7 * N, y, out + 6 * N, ROWS, COLUMNS);
+    tensor_silu_backward(out + (size_t)2 * N, y, x, N);
+    tensor_tanh(out + (size_t)3 * N, x, N);
+    tensor_softmax(out + (size_t)4 * N, x, ROWS, COLUMNS);
+    tensor_softmax_backward(out + (size_t)5 * N, y, out + (size_t)4 * N, ROWS, COLUMNS);
+    tensor_log_softmax(out + (size_t)6 * N, x, ROWS, COLUMNS);
+    tensor_log_softmax_backward(out + (size_t)7 * N, y, out + (size_t)6 * N, ROWS, COLUMNS);
 }
 
 START_TEST(the_same_bits_for_every_number_of_threads)
 {
     float *x = mem_alloc(N, sizeof *x), *y = mem_alloc(N, sizeof *y);
-    float *first = mem_alloc(8 * N, sizeof *first), *other = mem_alloc(8 * N, sizeof *other);
+    float *first = mem_alloc((size_t)8 * N, sizeof *first),
+          *other = mem_alloc((size_t)8 * N, sizeof *other);
     Rng r = rng_root(1);
 
     for (size_t i = 0; i < N; i++) {

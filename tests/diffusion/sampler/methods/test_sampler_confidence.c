@@ -139,7 +139,7 @@ START_TEST(few_dimensions_are_spread_over_the_steps)
 
     ck_assert(diffusion_sample(&r, &out, NULL));
     ck_assert_uint_eq(made, 5000);
-    for (size_t i = 0; i < 100 * D; i++)
+    for (size_t i = 0; i < (size_t)100 * D; i++)
         ck_assert_uint_lt(out.x[i], MASK);
     states_free(&out);
     diffusion_process_destroy(p);

@@ -95,7 +95,8 @@ static double nearest(const uint32_t *order, size_t n)
     for (size_t i = 0; i < n; i++) {
         double least = 100.0;
         for (size_t j = 0; j < n; j++) {
-            double dy = fabs((double)(order[i] / 28) - (double)(order[j] / 28));
+            const uint32_t row[2] = {order[i] / 28, order[j] / 28};
+            double dy = fabs((double)row[0] - (double)row[1]);
             double dx = fabs((double)(order[i] % 28) - (double)(order[j] % 28));
             if (i != j)
                 least = fmin(least, hypot(fmin(dy, 28.0 - dy), fmin(dx, 28.0 - dx)));

@@ -105,10 +105,12 @@ static void naive_ordinal(const double *mean, size_t x, double *row)
     for (size_t v = 0; v < S; v++) {
         double term = exp(-mean[v]);
         memset(next, 0, sizeof next);
-        for (int k = 0; k <= MOST && v != x; term *= mean[v] / ++k)
+        for (int k = 0; k <= MOST && v != x; k++) {
             for (int i = 0; i <= 2 * MIDDLE; i++)
                 if (sum[i] > 0.0)
                     next[i + k * ((int)v - (int)x)] += sum[i] * term;
+            term *= mean[v] / (k + 1);
+        }
         if (v != x)
             memcpy(sum, next, sizeof sum);
     }

@@ -256,7 +256,7 @@ START_TEST(a_signal_ends_the_training)
     Dataset *d = toy_open(toy_mnist(6, 4, 1), false);
     Error err = {""};
     platform_catch_signals();
-    raise(SIGINT);
+    ck_assert_int_eq(raise(SIGINT), 0);
     ck_assert(classifier_train(d, 1, true, &err) == NULL);
     ck_assert_msg(strstr(err.text, "stopped by a signal") != NULL, "%s", err.text);
     dataset_close(d);

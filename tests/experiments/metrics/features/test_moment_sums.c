@@ -16,7 +16,7 @@ enum { F = 45, N = 101 };
 static void make_vectors(float x[N * F])
 {
     Rng rng = rng_root(5);
-    for (size_t i = 0; i < N * F; i++)
+    for (size_t i = 0; i < (size_t)N * F; i++)
         x[i] =
             (float)(rng_normal(&rng) * exp(-6.0 * rng_uniform(&rng)) + (i % F == 3 ? 90.0 : 0.4));
     x[17] = 1e-12f;
@@ -36,7 +36,7 @@ static void assert_same(const MomentSums *a, const MomentSums *b)
     ck_assert_uint_eq(a->count, b->count);
     for (int k = 0; k < MOMENT_PARTS; k++) {
         ck_assert_mem_eq(a->sum[k], b->sum[k], F * sizeof(double));
-        ck_assert_mem_eq(a->product[k], b->product[k], F * F * sizeof(double));
+        ck_assert_mem_eq(a->product[k], b->product[k], (size_t)F * F * sizeof(double));
     }
 }
 
@@ -72,7 +72,7 @@ START_TEST(moments_are_those_of_the_definition)
     MomentSums s = sum_of(x, N);
     Moments m = moment_sums_moments(&s);
     ck_assert(m.features == F && m.count == N);
-    for (size_t i = 0; i < N * F; i++)
+    for (size_t i = 0; i < (size_t)N * F; i++)
         mean[i % F] += (long double)x[i] / N;
     for (size_t i = 0; i < F; i++)
         ck_assert_double_eq_tol(m.mean[i], (double)mean[i], 1e-13);
@@ -134,8 +134,8 @@ START_TEST(bytes_add_up_to_one_run)
     Error err = {""};
     make_vectors(x);
     const size_t bytes = moment_sums_bytes(F);
-    ck_assert_uint_eq(bytes, 16 * (F + F * (F + 1) / 2));
-    MomentSums whole = sum_of(x, N), all = sum_of(x, 20), rest = sum_of(x + 20 * F, N - 20);
+    ck_assert_uint_eq(bytes, (size_t)16 * (F + F * (F + 1) / 2));
+    MomentSums whole = sum_of(x, N), all = sum_of(x, 20), rest = sum_of(x + (size_t)20 * F, N - 20);
     unsigned char *file = mem_alloc(bytes + 1, 1);
     file[bytes] = 77;
     moment_sums_put(&rest, file);

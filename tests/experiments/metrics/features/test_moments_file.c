@@ -86,7 +86,7 @@ END_TEST
 static void refused(const char *first, const char *second, size_t f, size_t rows, const double *s,
                     const char *a, const char *b)
 {
-    const size_t shape_mu[1] = {F}, shape[2] = {rows, F * F / rows};
+    const size_t shape_mu[1] = {F}, shape[2] = {rows, (size_t)F * F / rows};
     const NpzItem items[2] = {{first, 1, shape_mu, mu}, {second, 2, shape, s}};
     Moments m;
     Error err = {""};

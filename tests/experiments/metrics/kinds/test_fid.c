@@ -41,8 +41,10 @@ static void make_pictures(uint8_t x[COUNT * PIXELS], const char *path, uint64_t 
 {
     Rng rng = rng_root(seed);
     Error err = {""};
-    for (size_t i = 0; i < COUNT * PIXELS; i++)
-        x[i] = (uint8_t)(rng_uniform(&rng) * (60 + 15 * (double)(i / PIXELS)));
+    for (size_t i = 0; i < COUNT * PIXELS; i++) {
+        const size_t picture = i / PIXELS;
+        x[i] = (uint8_t)(rng_uniform(&rng) * (60 + 15 * (double)picture));
+    }
     ck_assert(npy_write(path, NPY_U1, 3, (size_t[]){COUNT, SIDE, SIDE}, x, &err));
 }
 
@@ -108,7 +110,7 @@ static void check_saved(const float *y)
     ck_assert_msg(moments_file_read(&saved, toy("s.npz"), F, &err), "%s", err.text);
     for (size_t i = 0; i < F; i++)
         ck_assert_double_eq_tol(saved.mean[i], m.mean[i], 1e-12);
-    for (size_t i = 0; i < F * F; i++)
+    for (size_t i = 0; i < (size_t)F * F; i++)
         if (!(fabs(saved.covariance[i] - m.covariance[i]) < 1e-12))
             ck_abort_msg("covariance %zu is %g, not %g", i, saved.covariance[i], m.covariance[i]);
     moments_free(&m);
@@ -309,7 +311,7 @@ static void make_reference(Reference *r)
     run_facts_add(&r->facts, "inception", hash);
     numbers_put_count(&r->numbers, "reference_count", 9);
     numbers_put(&r->first, "mean", r->moments.mean, F);
-    numbers_put(&r->first, "covariance", r->moments.covariance, F * F);
+    numbers_put(&r->first, "covariance", r->moments.covariance, (size_t)F * F);
 }
 
 static void free_reference(Reference *r)
@@ -379,9 +381,10 @@ START_TEST(sums_and_features_are_joined)
     ck_assert_msg(tell_moments(m, &r, &err), "%s", err.text);
     ck_assert_uint_eq(p->sum_bytes(4096), 0);
     ck_assert_uint_eq(p->sum_bytes(4097), moment_sums_bytes(F));
-    float *x = mem_alloc(FEW * F, sizeof *x);
-    unsigned char *part = mem_alloc(moment_sums_bytes(F), 1), *records = mem_alloc(FEW * F, 4);
-    for (size_t i = 0; i < FEW * F; i++) {
+    float *x = mem_alloc((size_t)FEW * F, sizeof *x);
+    unsigned char *part = mem_alloc(moment_sums_bytes(F), 1),
+                  *records = mem_alloc((size_t)FEW * F, 4);
+    for (size_t i = 0; i < (size_t)FEW * F; i++) {
         x[i] = (float)rng_uniform(&rng);
         little_endian_put(records + 4 * i, 4, bits_of_float(x[i]));
     }

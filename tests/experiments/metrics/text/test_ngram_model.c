@@ -222,8 +222,8 @@ START_TEST(sums_are_one_for_every_context)
             double sum = 0;
             for (size_t i = 0, c = code; i < 4; i++, c /= LETTERS)
                 h[i] = (uint16_t)(c % LETTERS);
-            for (uint16_t w = 0; w < LETTERS; w++)
-                sum += p(m, h, length, w);
+            for (int w = 0; w < LETTERS; w++)
+                sum += p(m, h, length, (uint16_t)w);
             near(sum, 1.0);
         }
     ngram_free(m);

@@ -234,7 +234,7 @@ START_TEST(all_terms_equal_a_second_enumeration)
     Formula of_teacher = {0.9, 0, NULL}, of_student = {0.2, 0, NULL};
     Denoiser teacher = formula_denoiser(&of_teacher, p, D, 0);
     Denoiser student = formula_denoiser(&of_student, p, D, 1);
-    Naive w = {p, &teacher, &student, S, teacher.head.states, S * S, 0};
+    Naive w = {p, &teacher, &student, S, teacher.head.states, (size_t)S * S, 0};
     double prior[WORLD_ALL], law[WORLD_ALL], terms[N];
 
     w.answers = w.clean * w.clean;

@@ -56,7 +56,7 @@ START_TEST(transform_is_the_sum_over_pairs)
     Rng rng = rng_root(5);
 
     random_law(p, ALL, 1);
-    for (size_t i = 0; i < S * 4; i++)
+    for (size_t i = 0; i < (size_t)S * 4; i++)
         matrix[i] = i % 5 == 2 ? 0.0 : rng_uniform(&rng);
     joint_transform(out, p, S, 4, D, matrix);
     for (size_t j = 0; j < NOISED; j++) {

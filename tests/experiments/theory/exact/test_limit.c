@@ -299,7 +299,7 @@ START_TEST(the_experiment_writes_rows)
         if (limit != NULL && limit->type == JSON_NUMBER)
             ck_assert_double_le(json_get(row, "carried")->number, limit->number + 1e-9);
     }
-    ck_assert(parts[0] == 4 * 9 && parts[1] == 9 + 1 && parts[2] == 7);
+    ck_assert(parts[0] == (size_t)4 * 9 && parts[1] == 9 + 1 && parts[2] == 7);
     json_free(j);
     mem_free(text);
 }

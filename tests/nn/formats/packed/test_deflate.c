@@ -54,7 +54,7 @@ static void match_of(size_t distance, size_t length)
     char *bytes = mem_alloc(count, 1);
 
     for (size_t i = 0; i < count; i++)
-        bytes[i] = i < distance ? (char)rng_u32(&rng) : bytes[i - distance];
+        bytes[i] = (char)(i < distance ? rng_u32(&rng) : (unsigned char)bytes[i - distance]);
     Buffer alone = {0};
     deflate_fixed(&alone, bytes, distance, &distance, 1);
     round_trip(bytes, count, &distance, 1, alone.length + 5 * (length / 258 + 1));

@@ -76,7 +76,8 @@ START_TEST(fixed_codes_come_back)
         for (size_t i = 0; i < count; i++)
             bytes[i] = (char)(i < distance || i % 301 == 0 ? rng_u32(&rng) : 0);
         for (size_t i = distance; i < count; i++)
-            bytes[i] = i % 301 == 0 ? bytes[i] : bytes[i - distance];
+            if (i % 301 != 0)
+                bytes[i] = bytes[i - distance];
         deflate_fixed(&b, bytes, count, &distance, 1);
         const size_t length = b.length;
         buffer_add(&b, "tail", 4);

@@ -48,7 +48,7 @@ typedef struct Parsed {
 /* Unpacks the rows, of a known number of bytes, and checks Adler-32. */
 static void unpack(Parsed *p, const unsigned char *z, size_t n)
 {
-    const size_t most = p->height * (p->width * (p->colour == 2 ? 3u : 1u) + 1);
+    const size_t most = (size_t)p->height * (p->width * (p->colour == 2 ? 3u : 1u) + 1);
     size_t used;
     uint32_t a = 1, b = 0;
 
@@ -286,8 +286,8 @@ START_TEST(grid_in_colour_and_defaults)
     for (size_t i = 0; i < 60; i++)
         x[i] = (uint16_t)(4 * i);
     Picture p = picture_grid(&s, &style); /* 3 columns, zoom 600/9 = 66 */
-    ck_assert_uint_eq(p.width, 3 * 2 * 66);
-    ck_assert_uint_eq(p.height, 2 * 2 * 66);
+    ck_assert_uint_eq(p.width, (size_t)3 * 2 * 66);
+    ck_assert_uint_eq(p.height, (size_t)2 * 2 * 66);
     ck_assert_uint_eq(p.channels, 3);
     for (size_t c = 0; c < 3; c++) {
         ck_assert_uint_eq(at(&p, 0, 0, c), 4 * c);

@@ -1,0 +1,55 @@
+/* Fences round blocks that are cut out of a larger one, and behind those of mem_alloc.  In builds
+ * with the address sanitizer a read or write of fenced bytes ends the program with a report, as one
+ * behind a block of malloc does; with -DDI4C_VALGRIND valgrind reports it.  In all others these
+ * functions do nothing. */
+#ifndef DI4C_TENSOR_BASE_FENCE_H
+#define DI4C_TENSOR_BASE_FENCE_H
+
+#include <stddef.h>
+
+#if defined(__SANITIZE_ADDRESS__) /* gcc */
+#define DI4C_FENCES_ASAN
+#elif defined(__has_feature)
+#if __has_feature(address_sanitizer) /* clang */
+#define DI4C_FENCES_ASAN
+#endif
+#endif
+
+#if defined(DI4C_FENCES_ASAN)
+#include <sanitizer/asan_interface.h>
+#elif defined(DI4C_VALGRIND)
+#include <valgrind/memcheck.h>
+#endif
+
+/* Bytes that a block needs at least behind it for a fence. */
+#if defined(DI4C_FENCES_ASAN) || defined(DI4C_VALGRIND)
+enum { FENCE_BYTES = 1 };
+#else
+enum { FENCE_BYTES = 0 };
+#endif
+
+/* Nobody may touch these bytes. */
+static inline void fence(void *p, size_t bytes)
+{
+#if defined(DI4C_FENCES_ASAN)
+    __asan_poison_memory_region(p, bytes);
+#elif defined(DI4C_VALGRIND)
+    VALGRIND_MAKE_MEM_NOACCESS(p, bytes);
+#else
+    (void)p, (void)bytes;
+#endif
+}
+
+/* They may be written, and then read. */
+static inline void unfence(void *p, size_t bytes)
+{
+#if defined(DI4C_FENCES_ASAN)
+    __asan_unpoison_memory_region(p, bytes);
+#elif defined(DI4C_VALGRIND)
+    VALGRIND_MAKE_MEM_UNDEFINED(p, bytes);
+#else
+    (void)p, (void)bytes;
+#endif
+}
+
+#endif

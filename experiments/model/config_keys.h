@@ -50,7 +50,7 @@ typedef struct Config {
     double kl_weight, kl_warmup, consistency_weight, distill_weight;
     int64_t most_steps, prior_components;
     int prior_covariance; /* PriorCovariance */
-    int targets; /* CONFIG_TARGETS_* : where the pictures x_0 come from */
+    int targets;          /* CONFIG_TARGETS_* : where the pictures x_0 come from */
     int64_t target_count, target_steps;
     int start_from; /* CONFIG_START_* : which of the teacher's weights the student starts from */
     double own[CONFIG_OWN]; /* settings of processes and networks, as config.c lays them out */

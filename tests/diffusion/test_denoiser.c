@@ -173,7 +173,7 @@ START_TEST(lambdas_belong_to_their_streams)
     Case c;
     double one[L];
 
-    for (size_t i = 0; i < 3 * L; i++)
+    for (size_t i = 0; i < (size_t)3 * L; i++)
         law.prior->mean->value.data[i] = (float)i;
     case_make(&c);
     c.net->prior = law.prior;

@@ -399,7 +399,7 @@ static Var *watched_forward(const Denoiser *d, Graph *g, const NetworkInput *in)
     Watched *w = d->self;
 
     for (size_t i = 0; i < in->x->batch; i++, w->count++) {
-        ck_assert_uint_lt(w->count, 3 * B);
+        ck_assert_uint_lt(w->count, (size_t)3 * B);
         w->t[w->count] = in->t[i];
         if (in->lambda_var != NULL)
             memcpy(w->lambda[w->count], in->lambda_var->value.data + i * L, sizeof w->lambda[0]);
@@ -418,11 +418,11 @@ START_TEST(the_consistency_term_has_its_weight)
     c.teacher.self = &of_teacher;
     c.config.distill_weight = 0.0;
     const double half = run(&c, 1, 0).consistency;
-    ck_assert(w.count == 3 * B && of_teacher.count == B);
+    ck_assert(w.count == (size_t)3 * B && of_teacher.count == B);
     for (size_t b = 0; b < B; b++) {
         const double step = w.t[B + b] - w.t[b];
         ck_assert(step > 0.05 - 1e-9 && step < 0.2 + 1e-9);
-        ck_assert_double_eq(w.t[2 * B + b], w.t[B + b]);
+        ck_assert_double_eq(w.t[(size_t)2 * B + b], w.t[B + b]);
         ck_assert_double_eq(of_teacher.t[b], w.t[B + b]);
     }
     w.count = of_teacher.count = 0;

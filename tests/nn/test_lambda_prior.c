@@ -20,10 +20,11 @@ static void fill(const ToyPrior *law, uint64_t seed, double spread)
         p->mean->value.data[i] = (float)rng_normal(&rng);
         p->log_deviation->value.data[i] = (float)(-1.0 + 0.5 * rng_normal(&rng));
     }
-    for (size_t i = 0; p->lower != NULL && i < tensor_size(&p->lower->value); i++) {
-        const size_t row = i / p->lambda_dims % p->lambda_dims, column = i % p->lambda_dims;
-        p->lower->value.data[i] =
-            column < row ? (float)(rng_normal(&rng) / (double)p->lambda_dims) : 0.0f;
+    for (size_t row = 0; p->lower != NULL && row < p->components * p->lambda_dims; row++) {
+        float *at = p->lower->value.data + row * p->lambda_dims;
+        for (size_t j = 0; j < p->lambda_dims; j++)
+            at[j] =
+                j < row % p->lambda_dims ? (float)(rng_normal(&rng) / (double)p->lambda_dims) : 0;
     }
 }
 

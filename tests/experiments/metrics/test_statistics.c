@@ -308,7 +308,7 @@ START_TEST(another_content_is_refused)
         Error err = {""};
         char *at = k == 0 ? calls + 15 : bytes + n - k;
         const char was = *at;
-        *at = k == 0 ? (was == '9' ? '8' : (char)(was + 1)) : (char)(was ^ 1);
+        *at = (char)(k == 0 ? (was == '9' ? '8' : was + 1) : was ^ 1);
         toy_write(paths[1], bytes, n);
         *at = was;
         Statistics *s = statistics_merge(paths, 3, &err);

@@ -80,8 +80,8 @@ static const Preset presets[] = {
      "delta_min=0.02 delta_max=0.2 share_at_one=0.125 start_from=averaged"},
     {"cifar10-small", "CIFAR-10 with a small U-Net and absorbing noise", SMALL_COLOURS,
      "steps=4000 batch=16 lr=1e-3 stratified_times=on",
-     ONE_LAMBDA "lambda_dims=32 prior_components=400 kl_warmup=0.6 share_at_one=0.125 steps=3000 "
-                "batch=16 lr=1e-3"},
+     ONE_LAMBDA "unet_lambda=places lambda_dims=4 prior_components=8 prior_covariance=full "
+                "kl_warmup=0.6 share_at_one=0.125 steps=3000 batch=16 lr=1e-3"},
     {"shakespeare", "characters of a small text, 128 at a time, small transformer, absorbing noise",
      CHARACTERS, CHARACTERS_TEACHER, LAMBDA_AT_PLACES "steps=3000 batch=32 lr=1.5e-3"},
     {"shakespeare-published", "the same, students by the paper's losses", CHARACTERS,

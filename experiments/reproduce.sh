@@ -308,10 +308,10 @@ paper_of() { # seed
             model=$teacher
             [ "$role" = teacher ] || model=$student
             samples=seed-$1/$role-$calls.npy
-            stage "seed-$1-$role-$calls-samples" "$((call_us < 0 ? -1 : count * calls * call_us / 1000000))" \
-                "$count" draw_all "$model" "$calls" "$1" "$samples"
+            stage "seed-$1-$role-$calls-samples" \
+                "$(seconds_for $((count * calls)) "$call_us" "$call_start")" "$count" draw_all "$model" "$calls" "$1" "$samples"
             stage "seed-$1-$role-$calls-measured" \
-                "$((picture_us < 0 ? -1 : count * picture_us / 1000000))" \
+                "$(seconds_for "$count" "$picture_us" "$picture_start")" \
                 "$count $metrics $inception $reference" measure_samples \
                 "results/$preset+$role-$calls-seed-$1.json" "$samples" "$1" "$model" "$calls"
         done
@@ -323,7 +323,9 @@ stages() {
     *.npz) statistics=$reference ;;
     *)
         statistics=reference.npz
-        [ -z "$paper" ] || stage reference -1 "$inception $reference" take_reference "$statistics" ;;
+        seconds=-1 # unless it is known how many pictures it has
+        [ -z "$all_pictures" ] || seconds=$(seconds_for 50000 "$picture_us" "$picture_start")
+        [ -z "$paper" ] || stage reference "$seconds" "$inception $reference" take_reference "$statistics" ;;
     esac
     for each in $(printf '%s' "$seeds" | tr ',' ' '); do
         if [ -n "$paper" ]; then
@@ -338,7 +340,7 @@ stages() {
     done
     first=${seeds%%,*}
     for calls in $(printf '%s' "$steps" | tr ',' ' '); do
-        seconds=$((call_us < 0 ? -1 : 64 * calls * call_us / 1000000))
+        seconds=$(seconds_for $((64 * calls)) "$call_us" "$call_start")
         if [ -n "$paper" ]; then
             stage "pictures-teacher-$calls" "$seconds" "$teacher" draw "$teacher" "$calls" "$first" \
                 "pictures/teacher-$calls.png" --grid authors
@@ -393,10 +395,22 @@ timed() {
 try_samples() { # steps count
     timed sample --model "$one" --steps "$1" --count "$2" --out "$scratch/$2.npy"
 }
-try_pictures() { # count
-    timed eval --samples "$scratch/$1.npy" --metrics is --inception "$inception"
+try_pictures() { # count metric [own options]
+    pictures=$scratch/$1.npy metric=$2
+    shift 2
+    timed eval --samples "$pictures" --metrics "$metric" --inception "$inception" "$@"
 }
-# What a start takes is taken off by the difference of a long and a short run.
+# each LONG N SHORT M: microseconds of one of N, where N took LONG milliseconds and M took SHORT.  The
+# difference takes off what a start takes, but on a busy machine it may be anything, so a start counts for
+# no more than half of the longer run.
+each() {
+    difference=$((($1 - $3) * 1000 / ($2 - $4))) least=$(($1 * 500 / $2))
+    echo $(((difference > least ? difference : least) + 1))
+}
+# COUNT EACH START: seconds of that many and of the start, for which a whole short run stands; -1: not known.
+seconds_for() {
+    if [ "$2" -lt 0 ]; then echo -1; else echo $((($1 * $2 + $3 * 1000) / 1000000 + 1)); fi
+}
 try_all() {
     one=$scratch/train.safetensors several=64
     if [ -n "$paper" ]; then
@@ -410,14 +424,21 @@ try_all() {
     try_samples 20 "$several"
     long=$took
     try_samples 2 10
-    call_us=$(((long > took ? long - took : 0) * 1000 / (20 * several - 2 * 10) + 1))
+    call_start=$took
+    call_us=$(each "$long" $((20 * several)) "$took" 20)
     [ -n "$paper" ] || return 0
-    try_pictures "$several"
+    try_pictures "$several" is
     long=$took
-    try_pictures 10
-    picture_us=$(((long > took ? long - took : 0) * 1000 / (several - 10) + 1))
+    try_pictures 10 is
+    picture_start=$took
+    picture_us=$(each "$long" "$several" "$took" 10)
+    case $metrics in *fid*) # whose matrix root takes the same for 10 pictures as for 50,000
+        try_pictures 10 fid --reference "npy:$scratch/10.npy"
+        picture_start=$took ;;
+    esac
 }
 teacher_seconds=-1 student_seconds=-1 table_seconds=-1 call_us=-1 picture_us=-1
+call_start=0 picture_start=0
 if [ -n "$fetch" ] && [ -z "$dry" ]; then
     run sh "$here/fetch-data.sh" "$fetch" --to "data/$fetch" ${from:+--from "$from"} || exit 1
 fi
@@ -432,17 +453,18 @@ published FID compares with; or say --reference, if it is to be others"
 fi
 if [ -n "$fetch" ] && [ ! -e "data/$fetch" ]; then
     echo "How long it takes is not known before $data is there: see fetch-data.sh."
-elif [ -s measured ] && [ "$(sed -n 2p measured)" = "$trained $teacher ${threads:-all}" ]; then
-    read -r teacher_seconds student_seconds call_us picture_us < measured
+elif [ -s measured ] && [ "$(sed -n 2p measured)" = "$trained $teacher ${threads:-all} $metrics" ]; then
+    read -r teacher_seconds student_seconds call_us picture_us call_start picture_start < measured
 else
     echo 'Measuring 20 steps of each ...'
     scratch=$(mktemp -d "${TMPDIR:-/tmp}/reproduce.XXXXXX") || exit 1
     try_all
-    [ -n "$dry" ] || printf '%s\n' "$teacher_seconds $student_seconds $call_us $picture_us" \
-        "$trained $teacher ${threads:-all}" > measured
+    [ -n "$dry" ] || printf '%s\n' \
+        "$teacher_seconds $student_seconds $call_us $picture_us $call_start $picture_start" \
+        "$trained $teacher ${threads:-all} $metrics" > measured
 fi
-[ "$call_us" -lt 0 ] || # of teacher and student
-    table_seconds=$((count * 2 * ($(printf '%s' "$steps" | tr ',' '+')) * call_us / 1000000 + 1))
+table_seconds=$(seconds_for $((count * 2 * ($(printf '%s' "$steps" | tr ',' '+')))) "$call_us" \
+    "$call_start") # of teacher and student
 
 mode=plan total=0
 printf '%-32s %-10s %s\n' stage about ''

@@ -28,19 +28,21 @@ esac
 folder=$out.parts
 mkdir -p "$folder" || exit 1
 line=$(for word in "$parts" "$command" "$@"; do printf '%s\n' "$word"; done)
-[ -e "$folder/command" ] || printf '%s\n' "$line" > "$folder/command" || exit 1
+[ -e "$folder/command" ] || # whole or not at all
+    { printf '%s\n' "$line" > "$folder/command.new" && mv "$folder/command.new" "$folder/command"; } || exit 1
 [ "$(cat "$folder/command")" = "$line" ] || {
     echo "shards.sh: $folder has parts of another command: remove it, or give that command" >&2
     exit 2
 }
 
-# A part's last file appears whole or not at all: then nothing is left to do.
+# A part's last file appears whole or not at all: then nothing is left to do.  (A stop while parts are
+# removed may leave a note without its part.)
 i=0
 while [ "$i" -lt "$parts" ]; do echo "$i"; i=$((i + 1)); done |
     xargs -P "$jobs" -I '{}' sh -c '
         i=$1 parts=$2 part=$3/part-$1$4 note=$5 option=$6 program=$7 command=$8
         shift 8
-        [ -e "$part$note" ] ||
+        [ -e "$part" ] && [ -e "$part$note" ] ||
             "$program" "$command" --threads 1 "$@" --shard "$i/$parts" "$option" "$part" --quiet' \
         sh '{}' "$parts" "$folder" "$suffix" "$note" "$option" "$program" "$command" "$@" || exit 1
 
@@ -49,5 +51,5 @@ if [ "$command" = eval ]; then
 else
     "$program" merge "$folder"/part-*"$suffix" --out "$out" || exit 1
 fi
-rm -f "$folder"/part-* "$folder/command"
+rm -f "$folder"/part-* "$folder"/command*
 rmdir "$folder"

@@ -4,7 +4,8 @@
 #   make bench && sh experiments/bench/peers.sh                ten minutes, on a quiet machine
 #   make bench && sh experiments/bench/peers.sh --small        tiny sizes, to see that it works
 #
-# --only LIST        of product-square,product-flat,unet-forward,unet-step,di4c-step,sample,transformer-step
+# --only LIST        of product-square,product-flat,unet-forward,unet-step,di4c-step,sample,transformer-step,
+#                    inception-forward
 # --threads N        of each (2)
 # --rounds R         each round runs this program and its peers in turn, in processes of their own (3)
 # --reps N           calls that are timed in a process, after one or two that are not (3)
@@ -18,7 +19,7 @@ case ${1-} in --help) sed -n '1d;/^#/!q;s/^#[ ]\{0,1\}//p' "$0"; exit ;; esac
 set -u
 usage() { sh "$0" --help >&2; exit 2; }
 fail() { echo "peers.sh: $*" >&2; exit 1; }
-all=product-square,product-flat,unet-forward,unet-step,di4c-step,sample,transformer-step
+all=product-square,product-flat,unet-forward,unet-step,di4c-step,sample,transformer-step,inception-forward
 only=$all threads=2 rounds=3 reps=3 bench=build/bench python= small=
 while [ $# -gt 0 ]; do
     case $1 in --small) small=--small; shift; continue ;; esac
@@ -103,6 +104,8 @@ ours() {
     di4c-step:*) set -- distill-step $like --images 2 --lambdas 2 ;;
     sample:) set -- sample $like --steps 10 --count 8 ;;
     sample:*) set -- sample $like --steps 3 --count 2 ;;
+    inception-forward:) set -- inception --batch 16 ;;
+    inception-forward:*) set -- inception --batch 1 ;;
     transformer-step:) set -- transformer --batch 32 --length 128 --width 192 --blocks 4 --heads 4 --states 65 ;;
     *) set -- transformer --batch 4 --length 32 --width 64 --blocks 1 --heads 4 --states 65 ;;
     esac

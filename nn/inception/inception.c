@@ -9,6 +9,7 @@
 #include "nn/formats/torch/torch_file.h"
 #include "tensor/base/check.h"
 #include "tensor/base/memory.h"
+#include "tensor/base/rng.h"
 #include "tensor/product/gemm.h"
 
 static const double BN_EPS = 1e-3;
@@ -206,6 +207,36 @@ Inception *inception_read(const char *path, Error *err)
         return net;
     inception_free(net);
     return NULL;
+}
+
+/* n numbers of mean 0 from -width to width. */
+static float *draw(Rng *rng, size_t n, double width)
+{
+    float *x = mem_alloc(n, sizeof *x);
+    for (size_t i = 0; i < n; i++)
+        x[i] = (float)(width * (2.0 * rng_uniform(rng) - 1.0));
+    return x;
+}
+
+/* Variances 2 / (terms of a sum) keep the size of what passes a layer. */
+Inception *inception_random(uint64_t seed)
+{
+    Inception *net = mem_zeroed(1, sizeof *net);
+    Rng rng = rng_root(seed);
+    inception_layout(&net->layout);
+    ConvWeights *next = net->convs;
+    for (size_t i = 0; i < net->layout.count; i++) {
+        if (net->layout.layers[i].kind != INCEPTION_CONV)
+            continue;
+        const KernelShape *k = &net->layout.layers[i].kernel;
+        const size_t terms = k->height * k->width * k->cin;
+        float *w = draw(&rng, terms * k->cout, sqrt(6.0 / (double)terms));
+        next->packed = kernel_pack(k, w);
+        mem_free(w);
+        next++->bias = draw(&rng, k->cout, 0.1);
+    }
+    net->last = draw(&rng, (size_t)INCEPTION_CLASSES * INCEPTION_FEATURES, 0.1);
+    return net;
 }
 
 void inception_free(Inception *net)

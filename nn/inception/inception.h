@@ -9,6 +9,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 #include "nn/inception/layout.h"
 #include "tensor/base/error.h"
@@ -20,8 +21,11 @@ typedef struct Inception Inception;
  * num_batches_tracked is passed over.  NULL and a sentence that names the tensor if one is missing,
  * too many, of another shape, not finite, or a variance is below 0. */
 Inception *inception_read(const char *path, Error *err);
+/* The same network with random weights, for measurements: no file is needed. */
+Inception *inception_random(uint64_t seed);
 void inception_free(Inception *net); /* NULL is allowed */
-/* SHA-256 of the tensors in the order of the layers, as they are in the file. */
+/* SHA-256 of the tensors in the order of the layers, as they are in the file; empty for random
+ * ones. */
 const char *inception_hash(const Inception *net);
 
 /* Pictures a call; the network's memory holds so many at a time. */

@@ -1,8 +1,8 @@
 """measure.py WORK [--threads N] [--reps N] [--small]: the seconds that PyTorch takes, as build/bench prints them.
 
-WORK: product-square, product-flat, unet-forward, unet-step, di4c-step, sample, transformer-step; export FILE.onnx
-writes the U-Net of unet-forward; version prints PyTorch's.  Passes without gradients record none, and nothing is
-computed twice.  Weights and pictures are random: they do not change the time.
+WORK: product-square, product-flat, unet-forward, unet-step, di4c-step, sample, transformer-step, inception-forward;
+export FILE.onnx writes the U-Net of unet-forward; version prints PyTorch's.  Passes without gradients record none, and
+nothing is computed twice.  Weights and pictures are random: they do not change the time.
 """
 import argparse
 import inspect
@@ -12,6 +12,7 @@ import time
 import torch
 from torch.nn import functional as F
 
+from inception import Inception
 from networks import Transformer, UNet
 
 
@@ -157,6 +158,9 @@ def work(name, small):
         return Di4C(small, 2, 2 if small else 8).step, False
     if name == "sample":
         return sampler(small, 2 if small else 8, 3 if small else 10), True
+    if name == "inception-forward":
+        net, x = Inception().eval(), torch.rand(1 if small else 16, 3, 32, 32)
+        return (lambda: net(x)), True
     return text_step(*((4, 32, 64, 1, 4, 65) if small else (32, 128, 192, 4, 4, 65))), False
 
 
@@ -173,7 +177,7 @@ def version():
 def main():
     a = argparse.ArgumentParser()
     a.add_argument("work", choices=["product-square", "product-flat", "unet-forward", "unet-step", "di4c-step", "sample",
-                                    "transformer-step", "export", "version"])
+                                    "transformer-step", "inception-forward", "export", "version"])
     a.add_argument("file", nargs="?")
     a.add_argument("--threads", type=int, default=2)
     a.add_argument("--reps", type=int, default=3)

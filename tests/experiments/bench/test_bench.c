@@ -69,6 +69,7 @@ static const struct {
      "\"sampler\": \"first-hitting\"", "[3, 20, 9]", false},
     {"sample --preset glyphs --steps 2 --count 3 --reps 1", "\"name\": \"sample\"", "[3, 2]",
      false},
+    {"inception --batch 1 --side 8 --reps 1", "\"name\": \"inception\"", "[1, 8, 8, 3]", true},
     {"groupnorm-silu 2 3 4 5 --reps 1 --pass backward", "\"pass\": \"backward\"", "[2, 3, 4, 5]",
      false},
 };
@@ -209,6 +210,8 @@ static const struct {
     {"samplers --sampler best", "unknown sampler 'best'"},
     {"samplers --process matrix", "expected gaussian, birthdeath, uniform or absorbing"},
     {"sample --steps 0", "--steps 0: expected a whole number from 1"},
+    {"inception --batch 17", "--batch 17: expected a whole number from 1 to 16"},
+    {"inception --side 0", "--side 0: expected a whole number from 1"},
     {"transformer-ops --heads 3", "--heads 3: expected a number that divides C/2, and C is 256"},
     {"transformer 16", "unexpected argument '16'"},
     {"transformer --states 1", "--states 1: expected a whole number from 2"},

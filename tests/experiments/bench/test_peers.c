@@ -65,6 +65,8 @@ START_TEST(medians_and_ratios)
                "| sample | 5 s | 3 s | 0.60 | | |\n");
     has("calls", "unet --preset cifar10 --batch 8 --threads 2 --reps 3\n");
     has("calls", "sample --preset cifar10 --steps 10 --count 8 --threads 2 --reps 3\n");
+    ck_assert_int_eq(script("", "--python " DIR "/python --only inception-forward --reps 5"), 0);
+    has("calls", "inception --batch 16 --threads 2 --reps 5\n");
 }
 END_TEST
 

@@ -305,6 +305,42 @@ START_TEST(a_loop_of_processes_goes_on_after_a_stop)
 }
 END_TEST
 
+/* Stopped while it removed its parts: the first is gone, its note and the others are there. */
+START_TEST(a_loop_stopped_at_its_end_goes_on)
+{
+    toy_program(toy("di4c"));
+    expect(SAMPLE "--out @all.npy", 0);
+    ck_assert_int_ne(script(LOOP "/none.safetensors"), 0);
+    ck_assert_int_eq(remove(DIR "/o.npy.parts/command"), 0);
+    toy_text(DIR "/o.npy.parts/command.new", "half a command"); /* of a stop at its beginning */
+    expect(SAMPLE "--shard 0/5 --out @o.npy.parts/part-0.npy", 0);
+    expect(SAMPLE "--shard 1/5 --out @o.npy.parts/part-1.npy", 0);
+    ck_assert_int_eq(remove(DIR "/o.npy.parts/part-0.npy"), 0);
+    ck_assert_msg(script(LOOP "/t.safetensors") == 0, "%s", said(stderr));
+    ck_assert(toy_same(toy("all.npy"), toy("o.npy")));
+    ck_assert(!platform_exists(DIR "/o.npy.parts"));
+}
+END_TEST
+
+/* As many parts as samples, and fewer. */
+START_TEST(any_number_of_parts_has_the_bytes_of_one_run)
+{
+    static const int cuts[] = {64, 3, 2, 1};
+    toy_program(toy("di4c"));
+    expect("sample --quiet --steps 2 --count 64 --model @t.safetensors --out @all.npy", 0);
+    for (size_t i = 0; i < sizeof cuts / sizeof cuts[0]; i++) {
+        char words[300];
+        snprintf(words, sizeof words,
+                 "%d 2 " DIR "/o.npy " DIR "/di4c sample --steps 2 --count 64 --model " DIR
+                 "/t.safetensors",
+                 cuts[i]);
+        ck_assert_msg(script(words) == 0, "%d: %s", cuts[i], said(stderr));
+        ck_assert_msg(toy_same(toy("all.npy"), toy("o.npy")), "%d parts", cuts[i]);
+        ck_assert_int_eq(remove(toy("o.npy")), 0);
+    }
+}
+END_TEST
+
 /* As experiments/README.md has it, where GNU parallel is. */
 START_TEST(gnu_parallel_draws_parts)
 {
@@ -340,6 +376,8 @@ Suite *merge_suite(void)
 #ifndef DI4C_PLAIN_C
     tcase_add_test(tc, no_more_than_one_call_is_lost);
     tcase_add_test(tc, a_loop_of_processes_goes_on_after_a_stop);
+    tcase_add_test(tc, a_loop_stopped_at_its_end_goes_on);
+    tcase_add_test(tc, any_number_of_parts_has_the_bytes_of_one_run);
     if (system("parallel --version 2> /dev/null | grep -q 'GNU parallel'") == 0)
         tcase_add_test(tc, gnu_parallel_draws_parts);
 #endif

@@ -140,6 +140,31 @@ START_TEST(what_is_no_dict_of_tensors_is_refused)
 }
 END_TEST
 
+/* Features of ordinary size, that differ from seed to seed and are the same for one. */
+START_TEST(random_weights)
+{
+    float x[PICTURE], features[3][INCEPTION_FEATURES];
+    for (size_t i = 0; i < PICTURE; i++)
+        x[i] = (float)(inception_file_noise(i, 9999) + 0.5);
+    const size_t before = mem_in_use();
+    for (size_t i = 0; i < 3; i++) {
+        Inception *net = inception_random(i / 2);
+        inception_features(net, features[i], x, 1, ROWS, COLUMNS, 3);
+        ck_assert_str_eq(inception_hash(net), "");
+        inception_free(net);
+    }
+    threads_scratch_free();
+    ck_assert_uint_eq(mem_in_use(), before);
+    ck_assert_mem_eq(features[0], features[1], sizeof features[0]);
+    ck_assert_mem_ne(features[0], features[2], sizeof features[0]);
+    double sum = 0.0;
+    for (size_t k = 0; k < INCEPTION_FEATURES; k++)
+        sum += (double)features[0][k];
+    ck_assert_double_gt(sum, 1e-2 * INCEPTION_FEATURES);
+    ck_assert_double_lt(sum, 1e2 * INCEPTION_FEATURES);
+}
+END_TEST
+
 START_TEST(the_table_has_the_sizes_of_the_published_network)
 {
     InceptionLayout *layout = mem_alloc(1, sizeof *layout);
@@ -168,6 +193,7 @@ Suite *inception_suite(void)
     tcase_add_test(tc, other_networks_are_refused);
     tcase_add_test(tc, what_comes_on_top_is_refused);
     tcase_add_test(tc, what_is_no_dict_of_tensors_is_refused);
+    tcase_add_test(tc, random_weights);
     tcase_add_test(tc, the_table_has_the_sizes_of_the_published_network);
     suite_add_tcase(suite, tc);
     return suite;

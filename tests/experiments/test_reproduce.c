@@ -192,7 +192,7 @@ START_TEST(estimates_stand_noise)
     static const char words[] = "cifar10 --dry-run --count 10000 --program " DIR "/slow --out " DIR
                                 "/c --teacher " DIR "/t.pt --student " DIR "/t.pt --inception " DIR
                                 "/i.pth --reference " DIR "/r.npz --steps 10";
-    char path[2000], line[500];
+    char path[2000], line[2100];
     snprintf(path, sizeof path, "%s", getenv("PATH"));
     toys_make_folder(DIR "/bin");
     toy_script(DIR "/bin/date", "#!/bin/sh\necho $(cat " DIR "/clock)000000\n");

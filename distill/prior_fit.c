@@ -5,6 +5,7 @@
 #include <math.h>
 #include <string.h>
 
+#include "distill/mixture_round.h"
 #include "distill/prior_fit_full.h"
 #include "tensor/base/check.h"
 #include "tensor/base/constants.h"
@@ -14,9 +15,7 @@
 #include "tensor/system/threads.h"
 
 enum { BLOCK = 512, ROUNDS_MAX = 100 };
-static const double ENOUGH = 1e-4;          /* nats a round: then it ends */
-static const double LEAST_DEVIATION = 0.03; /* no component shrinks onto a single draw */
-static const double LEAST_SHARE = 1e-3;     /* draws that a component is held to have */
+static const double ENOUGH = 1e-4; /* nats a round: then it ends */
 
 typedef struct MixtureFit {
     size_t K, L, count, blocks;
@@ -30,8 +29,6 @@ typedef struct MixtureFit {
 /* joint (K) becomes the posterior of the components; returns log p(z) without (2 pi)^{-L/2}. */
 static double component_posterior(const MixtureFit *f, const double *z, double *joint)
 {
-    double top = -HUGE_VAL, total = 0.0;
-
     for (size_t k = 0; k < f->K; k++) {
         const double *mean = f->mean + k * f->L, *precision = f->precision + k * f->L;
         double squares = 0.0;
@@ -40,15 +37,8 @@ static double component_posterior(const MixtureFit *f, const double *z, double *
             squares += off * off;
         }
         joint[k] = f->level[k] - 0.5 * squares;
-        top = joint[k] > top ? joint[k] : top;
     }
-    for (size_t k = 0; k < f->K; k++) {
-        joint[k] = joint[k] > top - 40.0 ? exp(joint[k] - top) : 0.0;
-        total += joint[k];
-    }
-    for (size_t k = 0; k < f->K; k++)
-        joint[k] /= total;
-    return top + log(total);
+    return mixture_posterior(joint, f->K);
 }
 
 static void sum_block(size_t block, void *context)
@@ -100,15 +90,14 @@ static void set_levels(MixtureFit *f)
 static void maximise(MixtureFit *f)
 {
     for (size_t k = 0; k < f->K; k++) {
-        double share = f->share[k] + LEAST_SHARE;
-        f->log_weight[k] = log(share / ((double)f->count + LEAST_SHARE * (double)f->K));
-        if (f->share[k] < LEAST_SHARE)
+        f->log_weight[k] = mixture_log_weight(f->share[k], f->count, f->K);
+        if (f->share[k] < MIXTURE_LEAST_SHARE)
             continue; /* it stays where it is */
         for (size_t i = 0; i < f->L; i++) {
             size_t at = k * f->L + i;
             double mean = f->first[at] / f->share[k];
             double variance = f->second[at] / f->share[k] - mean * mean;
-            double least = LEAST_DEVIATION * LEAST_DEVIATION;
+            double least = MIXTURE_LEAST_DEVIATION * MIXTURE_LEAST_DEVIATION;
             f->mean[at] = mean;
             f->precision[at] = 1.0 / sqrt(variance > least ? variance : least);
         }
@@ -132,7 +121,7 @@ static void begin_fit(MixtureFit *f, Rng rng)
         double variance = squares / n - sum / n * (sum / n);
         double deviation =
             sqrt(variance > 0.0 ? variance : 0.0) * pow((double)f->K, -1.0 / (double)f->L);
-        deviation = deviation > LEAST_DEVIATION ? deviation : LEAST_DEVIATION;
+        deviation = deviation > MIXTURE_LEAST_DEVIATION ? deviation : MIXTURE_LEAST_DEVIATION;
         for (size_t k = 0; k < f->K; k++) {
             f->mean[k * f->L + i] = f->draws[order[k % f->count] * f->L + i];
             f->precision[k * f->L + i] = 1.0 / deviation;

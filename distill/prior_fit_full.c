@@ -5,6 +5,7 @@
 #include <math.h>
 #include <string.h>
 
+#include "distill/mixture_round.h"
 #include "tensor/base/check.h"
 #include "tensor/base/constants.h"
 #include "tensor/base/memory.h"
@@ -12,9 +13,7 @@
 #include "tensor/system/platform.h"
 
 enum { BLOCK = 1024, ROUNDS_MAX = 40 };
-static const double ENOUGH = 1e-4;          /* nats a coordinate and round: then it ends */
-static const double LEAST_DEVIATION = 0.03; /* as in prior_fit.c */
-static const double LEAST_SHARE = 1e-3;
+static const double ENOUGH = 1e-4; /* nats a coordinate and round: then it ends */
 
 typedef struct FullFit {
     size_t K, L, count;
@@ -30,15 +29,15 @@ typedef struct FullFit {
 /* A (n, n), of which the lower half is read, becomes its Cholesky factor, 0 above the diagonal. */
 static void factorise(double *a, size_t n)
 {
+    const double least = MIXTURE_LEAST_DEVIATION * MIXTURE_LEAST_DEVIATION;
+
     for (size_t i = 0; i < n; i++) {
         for (size_t j = 0; j <= i; j++) {
             double left = a[i * n + j];
             for (size_t q = 0; q < j; q++)
                 left -= a[i * n + q] * a[j * n + q];
             if (i == j)
-                a[i * n + i] = sqrt(left > LEAST_DEVIATION * LEAST_DEVIATION
-                                        ? left
-                                        : LEAST_DEVIATION * LEAST_DEVIATION);
+                a[i * n + i] = sqrt(left > least ? left : least);
             else
                 a[i * n + j] = left / a[j * n + j];
         }
@@ -99,22 +98,6 @@ static void price_component(const FullFit *f, size_t k)
     }
 }
 
-/* joint (K) becomes the posterior of the components; returns the log of the sum. */
-static double normalise(double *joint, size_t K)
-{
-    double top = -HUGE_VAL, total = 0.0;
-
-    for (size_t k = 0; k < K; k++)
-        top = joint[k] > top ? joint[k] : top;
-    for (size_t k = 0; k < K; k++) {
-        joint[k] = joint[k] > top - 40.0 ? exp(joint[k] - top) : 0.0;
-        total += joint[k];
-    }
-    for (size_t k = 0; k < K; k++)
-        joint[k] /= total;
-    return top + log(total);
-}
-
 /* The posteriors; returns the mean of log p over the draws, without (2 pi)^{-L/2}. */
 static double expect(const FullFit *f)
 {
@@ -123,7 +106,7 @@ static double expect(const FullFit *f)
     for (size_t k = 0; k < f->K; k++)
         price_component(f, k);
     for (size_t n = 0; n < f->count; n++)
-        total += normalise(f->posterior + n * f->K, f->K);
+        total += mixture_posterior(f->posterior + n * f->K, f->K);
     return total / (double)f->count;
 }
 
@@ -174,9 +157,8 @@ static void maximise(const FullFit *f)
         double share = 0.0;
         for (size_t n = 0; n < f->count; n++)
             share += f->posterior[n * f->K + k];
-        f->log_weight[k] =
-            log((share + LEAST_SHARE) / ((double)f->count + LEAST_SHARE * (double)f->K));
-        if (share < LEAST_SHARE)
+        f->log_weight[k] = mixture_log_weight(share, f->count, f->K);
+        if (share < MIXTURE_LEAST_SHARE)
             continue; /* it stays where it is */
         move_mean(f, k, share);
         move_factor(f, k, share);

@@ -7,6 +7,19 @@
 #include "tensor/base/memory.h"
 #include "tensor/system/threads.h"
 
+enum { MOST_NUMBERS = 1 << 25 };
+
+bool nn_lambda_prior_possible(size_t components, size_t lambda_dims, PriorCovariance covariance,
+                              Error *err)
+{
+    const double numbers = (double)components * (double)lambda_dims * (double)lambda_dims;
+    return covariance == PRIOR_DIAGONAL || numbers <= MOST_NUMBERS ||
+           error_set(err,
+                     "law of lambda: full covariances of %zu components and %zu lambdas are %.0f "
+                     "numbers, expected at most %d",
+                     components, lambda_dims, numbers, MOST_NUMBERS);
+}
+
 LambdaPrior *nn_lambda_prior_add(ParamSet *set, size_t components, size_t lambda_dims,
                                  PriorCovariance covariance)
 {
@@ -14,10 +27,9 @@ LambdaPrior *nn_lambda_prior_add(ParamSet *set, size_t components, size_t lambda
     const size_t K[] = {components}, factors[] = {components, lambda_dims, lambda_dims};
     TENSOR_CHECK(components >= 1 && lambda_dims >= 1, "prior of %zu components, %zu lambdas",
                  components, lambda_dims);
-    TENSOR_CHECK(covariance == PRIOR_DIAGONAL ||
-                     (double)components * (double)lambda_dims * (double)lambda_dims <=
-                         NN_LAMBDA_PRIOR_MOST,
-                 "full covariances of %zu components, %zu lambdas", components, lambda_dims);
+    Error err = {""};
+    TENSOR_CHECK(nn_lambda_prior_possible(components, lambda_dims, covariance, &err), "%s",
+                 err.text);
     prior->components = components;
     prior->lambda_dims = lambda_dims;
     prior->log_weight = nn_param_add(set, "prior.log_weight", PARAM_PLAIN, 1, K);

@@ -26,11 +26,10 @@ typedef struct LambdaPrior {
 
 typedef enum PriorCovariance { PRIOR_DIAGONAL, PRIOR_FULL } PriorCovariance;
 
-/* Most numbers that the factors A of a law may have. */
-enum { NN_LAMBDA_PRIOR_MOST = 1 << 25 };
-
-/* Adds the parameters; free with nn_lambda_prior_free (NULL is allowed).  PRIOR_FULL: at most
- * NN_LAMBDA_PRIOR_MOST entries K L^2. */
+/* Whether a law is small enough: factors A of at most 2^25 numbers in all.  If not, a sentence. */
+bool nn_lambda_prior_possible(size_t components, size_t lambda_dims, PriorCovariance covariance,
+                              Error *err);
+/* Adds the parameters of a possible law; free with nn_lambda_prior_free (NULL is allowed). */
 LambdaPrior *nn_lambda_prior_add(ParamSet *set, size_t components, size_t lambda_dims,
                                  PriorCovariance covariance);
 void nn_lambda_prior_free(LambdaPrior *prior);

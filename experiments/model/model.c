@@ -78,16 +78,6 @@ static EncoderInput encoder_input(const Model *m)
     return m->config.lambda_scope == 1 ? ENCODER_CLEAN : ENCODER_PAIR;
 }
 
-static bool check_covariances(size_t K, size_t L, PriorCovariance covariance, Error *err)
-{
-    const double numbers = (double)K * (double)L * (double)L;
-    return covariance == PRIOR_DIAGONAL || numbers <= NN_LAMBDA_PRIOR_MOST ||
-           error_set(err,
-                     "configuration: prior_covariance=full with prior_components=%zu and %zu "
-                     "lambdas: %.0f numbers, expected at most %d",
-                     K, L, numbers, NN_LAMBDA_PRIOR_MOST);
-}
-
 static Network *network_layout(const Model *m, size_t lambda_dims, Error *err)
 {
     const NetworkConfig config = model_network(&m->config, lambda_dims, encoder_input(m));
@@ -96,7 +86,7 @@ static Network *network_layout(const Model *m, size_t lambda_dims, Error *err)
         return net;
     const PriorCovariance covariance = (PriorCovariance)m->config.prior_covariance;
     const size_t K = (size_t)m->config.prior_components, L = net->lambda_dims;
-    if (!check_covariances(K, L, covariance, err)) {
+    if (!nn_lambda_prior_possible(K, L, covariance, err)) {
         nn_network_destroy(net);
         return NULL;
     }

@@ -165,6 +165,20 @@ static double advance(Mixture *m, const double *z)
     return sum;
 }
 
+/* Rounds from where the fit begins until they bring nothing; returns the mean log density under *m.
+ */
+static double settle(Mixture *m, const double *z)
+{
+    Mixture next = *m;
+    double before = -HUGE_VAL, now = advance(&next, z);
+    for (int round = 1; round < 100 && now - before >= 1e-4; round++) {
+        *m = next;
+        before = now;
+        now = advance(&next, z);
+    }
+    return now;
+}
+
 /* ---- and of full covariances in the plane ---- */
 
 typedef struct Leaning {
@@ -253,17 +267,10 @@ START_TEST(full_rounds_follow_their_formulas)
     for (uint64_t seed = 0; seed < 4; seed++) {
         ToyPrior law = toy_prior(PARTS, WIDTH, PRIOR_FULL);
         const double found = prior_fit(law.prior, z, DRAWS, rng_root(seed));
-        Mixture m = begin(z, rng_root(seed)), kept = m;
-        double before = -HUGE_VAL, now = advance(&m, z);
-        for (int round = 1; round < 100 && now - before >= 1e-4; round++) {
-            kept = m;
-            before = now;
-            now = advance(&m, z);
-        }
-        const double independent = now;
-        Leaning l = upright(&kept), last = l;
-        before = -HUGE_VAL;
-        now = lean(&l, z);
+        Mixture m = begin(z, rng_root(seed));
+        const double independent = settle(&m, z);
+        Leaning l = upright(&m), last = l;
+        double before = -HUGE_VAL, now = lean(&l, z);
         for (int round = 1; round < 40 && now - before >= 1e-4 * WIDTH; round++) {
             last = l;
             before = now;
@@ -323,20 +330,15 @@ START_TEST(rounds_follow_their_formulas)
         ToyPrior law = toy_prior(PARTS, WIDTH, PRIOR_DIAGONAL);
         const LambdaPrior *p = law.prior;
         const double found = prior_fit(p, z, DRAWS, rng_root(seed));
-        Mixture m = begin(z, rng_root(seed)), kept = m;
-        double before = -HUGE_VAL, now = advance(&m, z);
-        for (int round = 1; round < 100 && now - before >= 1e-4; round++) {
-            kept = m;
-            before = now;
-            now = advance(&m, z);
-        }
+        Mixture m = begin(z, rng_root(seed));
+        const double now = settle(&m, z);
         ck_assert_double_eq_tol(found, now, 1e-6);
         for (size_t k = 0; k < PARTS; k++)
-            ck_assert_double_eq_tol((double)p->log_weight->value.data[k], kept.log_weight[k], 1e-5);
+            ck_assert_double_eq_tol((double)p->log_weight->value.data[k], m.log_weight[k], 1e-5);
         for (size_t at = 0; at < COUNT; at++) {
-            ck_assert_double_eq_tol((double)p->mean->value.data[at], kept.mean[at], 1e-5);
-            ck_assert_double_eq_tol(exp((double)p->log_deviation->value.data[at]),
-                                    kept.deviation[at], 1e-5);
+            ck_assert_double_eq_tol((double)p->mean->value.data[at], m.mean[at], 1e-5);
+            ck_assert_double_eq_tol(exp((double)p->log_deviation->value.data[at]), m.deviation[at],
+                                    1e-5);
         }
         toy_prior_free(&law);
     }

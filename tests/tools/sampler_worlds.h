@@ -7,7 +7,7 @@
 #include "diffusion/sampler/methods/leap.h"
 #include "diffusion/sampler/sampler.h"
 
-enum { WORLD_D = 2, WORLD_S = 4, WORLD_ALL = 16 };
+enum { WORLD_D = 2, WORLD_S = 4, WORLD_ALL = 16, WORLD_MOST = 64 };
 
 /* Some numbers for each (x, t, lambda < 1/2), smooth in t; not the reversal of any noise. */
 typedef struct Formula {
@@ -37,8 +37,8 @@ void world_masked_rows(const Denoiser *m, uint16_t *x, size_t D, double t, doubl
 /* law (S^2) of the samples of a grid sampler whose steps are products, by pushing the prior through
  * diffusion_sampler_row.  Denoisers may have lambda_dims > 0 and then depend on lambda < 1/2. */
 void world_law(double *law, const SampleRequest *r);
-/* Draws `count` samples by diffusion_sample and compares with law (S^2); false alarm 1e-6.  Returns
- * network calls per sample. */
+/* Draws `count` samples by diffusion_sample and compares with law (S^D, at most WORLD_MOST), of the
+ * model's D dimensions; false alarm 1e-6.  Returns network calls per sample. */
 double world_compare(const SampleRequest *r, const double *law, size_t count);
 /* The law of the learnt chain, run in continuous time from 1 to t_min, with rates from the model
  * averaged over lambda, and then a draw of x_0: `steps` Runge-Kutta steps of the master equation,

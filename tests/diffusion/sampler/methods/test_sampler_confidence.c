@@ -55,19 +55,13 @@ START_TEST(samples_follow_the_enumerated_law)
                        .batch = 25000,
                        .seed = 3};
     double law[ALL] = {0.0};
-    size_t count[ALL] = {0};
-    States out = states_alloc(SAMPLES, D);
 
     s.temperature = _i == 0 ? 0.0 : 2.0;
     law[ALL - 1] = 1.0;
     step(law, &d, 1.0, 2, s.temperature * 0.7);
     step(law, &d, 0.7, 1, s.temperature * 0.4);
     step(law, &d, 0.4, 0, 0.0);
-    ck_assert(diffusion_sample(&r, &out, NULL));
-    for (size_t i = 0; i < SAMPLES; i++)
-        count[digits_number(states_row(&out, i), D, S)]++;
-    ck_assert(statistics_fit(count, law, ALL));
-    states_free(&out);
+    world_compare(&r, law, SAMPLES);
     diffusion_process_destroy(p);
 }
 END_TEST

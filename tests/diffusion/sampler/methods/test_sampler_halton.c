@@ -191,16 +191,10 @@ START_TEST(samples_follow_the_law_of_their_order)
                        .batch = 25000,
                        .seed = 3};
     double law[ALL] = {0.0};
-    size_t count[ALL] = {0};
-    States out = states_alloc(SAMPLES, D);
 
     for (size_t k = 0; k < 24; k++)
         add_law(law, &d, ((double)k + 0.5) / 24.0, 1.0 / 24.0);
-    ck_assert(diffusion_sample(&r, &out, NULL));
-    for (size_t i = 0; i < SAMPLES; i++)
-        count[digits_number(states_row(&out, i), D, S)]++;
-    ck_assert(statistics_fit(count, law, ALL));
-    states_free(&out);
+    world_compare(&r, law, SAMPLES);
     diffusion_process_destroy(p);
 }
 END_TEST

@@ -21,6 +21,8 @@ typedef enum LambdaScope {
     LAMBDA_SAMPLE         /* drawn once, kept for the whole sample */
 } LambdaScope;
 
+struct SamplerClass; /* diffusion/sampler/sampler_class.h */
+
 typedef struct Denoiser Denoiser;
 struct Denoiser {
     Head head;
@@ -34,6 +36,8 @@ struct Denoiser {
     LambdaLaw lambda_law;
     LambdaScope lambda_scope; /* what the model was trained for */
     size_t lambda_steps;      /* see diffusion_uses_lambda; 0: any number of steps */
+    /* What draws from the model where a request names none; NULL: posterior.  Not owned. */
+    const struct SamplerClass *sampler;
 };
 
 /* The denoiser of a network (kept, not owned) whose outputs must fit the head (checked).  It tells

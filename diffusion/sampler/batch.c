@@ -31,7 +31,7 @@ static size_t count_free(const SampleRequest *r)
 void sampler_batch_init(SamplerBatch *b, const SampleRequest *r, const SamplerSettings *settings,
                         size_t count)
 {
-    const SamplerClass *c = r->sampler != NULL ? r->sampler : diffusion_sampler_at(0);
+    const SamplerClass *c = diffusion_sampler_of(r);
     const Denoiser *other = r->teacher_steps > 0 ? r->teacher : r->model;
     size_t outputs =
         larger(diffusion_head_outputs(&r->model->head), diffusion_head_outputs(&other->head));
@@ -122,7 +122,7 @@ LambdaScope sampler_lambda_scope(const SamplerBatch *b)
 static bool uses_lambda(const SamplerBatch *b)
 {
     const SampleRequest *r = b->request;
-    const bool own_times = r->sampler != NULL && r->sampler->run != NULL;
+    const bool own_times = diffusion_sampler_of(r)->run != NULL;
 
     return diffusion_uses_lambda(b->model, own_times ? SIZE_MAX : r->steps);
 }

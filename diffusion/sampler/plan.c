@@ -50,7 +50,7 @@ static bool check_sharpening(const SampleRequest *r, const Denoiser *d, Error *e
 
 bool sampler_check_request(const SampleRequest *r, Error *err)
 {
-    const SamplerClass *c = r->sampler != NULL ? r->sampler : diffusion_sampler_at(0);
+    const SamplerClass *c = diffusion_sampler_of(r);
     SamplerSettings defaults = diffusion_sampler_defaults();
 
     if (!check_settings(c, r->settings != NULL ? r->settings : &defaults, r->process, err) ||
@@ -125,7 +125,7 @@ static bool check_first(const SampleRequest *r, double t, Error *err)
 
 SamplerPlan *diffusion_sampler_plan(const SampleRequest *r, Error *err)
 {
-    const SamplerClass *c = r->sampler != NULL ? r->sampler : diffusion_sampler_at(0);
+    const SamplerClass *c = diffusion_sampler_of(r);
 
     if (c->run != NULL) {
         error_set(err, "sampler %s: chooses its own times, there is no plan of its calls", c->name);

@@ -23,7 +23,7 @@ typedef struct SamplerClass SamplerClass;
 typedef enum TimeGrid { GRID_UNIFORM, GRID_AUTHORS, GRID_PROCESS, GRID_LIST } TimeGrid;
 
 typedef struct SampleRequest {
-    const SamplerClass *sampler;     /* NULL: posterior */
+    const SamplerClass *sampler;     /* NULL: the model's */
     const SamplerSettings *settings; /* NULL: defaults */
     const Denoiser *model;
     const Denoiser *teacher; /* for hybrid sampling, or NULL */

@@ -153,7 +153,7 @@ static bool run_own(const SampleRequest *r, const SamplerSettings *settings, con
     draw_priors(&b, out);
     for (size_t first = 0; first < out->batch && ok; first += batch) {
         set_samples(&b, out, first, batch);
-        ok = r->sampler->run(&b, err);
+        ok = diffusion_sampler_of(r)->run(&b, err);
     }
     if (r->calls != NULL)
         *r->calls = b.made;
@@ -168,7 +168,7 @@ bool diffusion_sample(const SampleRequest *r, States *out, Error *err)
 
     if (r->calls != NULL)
         *r->calls = 0;
-    if (r->sampler == NULL || r->sampler->run == NULL)
+    if (diffusion_sampler_of(r)->run == NULL)
         return run_grid(r, out, batch, err);
     return sampler_check_request(r, err) && check_models(r, out, err) &&
            (out->batch == 0 || run_own(r, &settings, out, batch, err));

@@ -50,6 +50,13 @@ const SamplerClass *diffusion_sampler_find(const char *name, Error *err)
     return NULL;
 }
 
+const SamplerClass *diffusion_sampler_of(const SampleRequest *r)
+{
+    if (r->sampler != NULL)
+        return r->sampler;
+    return r->model != NULL && r->model->sampler != NULL ? r->model->sampler : table[0];
+}
+
 bool diffusion_sampler_set(SamplerSettings *s, const char *assignment, const SamplerClass *sampler,
                            Error *err)
 {

@@ -13,5 +13,7 @@ const SamplerClass *diffusion_sampler_find(const char *name, Error *err);
  * out of range. */
 bool diffusion_sampler_set(SamplerSettings *s, const char *assignment, const SamplerClass *sampler,
                            Error *err);
+/* Who draws: the request's sampler, else its model's, else posterior. */
+const SamplerClass *diffusion_sampler_of(const SampleRequest *r);
 
 #endif

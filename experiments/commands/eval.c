@@ -329,6 +329,8 @@ static bool measure_eval(const EvalOptions *o, EvalObjects *x, Error *err)
     if (!o->common.quiet) {
         model_note_start(m);
         sampler_choice_note(&o->sampler, &m->denoiser, o->model);
+        if (t)
+            sampler_choice_note(&o->sampler, &t->denoiser, o->teacher);
         note_data(o, x);
     }
     Denoiser *exact = law ? exact_denoiser_create(law, m->process) : NULL;
@@ -367,8 +369,14 @@ static void add_samples(const EvalObjects *x, RunFacts *f)
 static void add_models(const EvalOptions *o, const EvalObjects *x, RunFacts *f)
 {
     char hash[65];
+    const Models *m = &x->models;
+    const char *sampler = sampler_choice_name(&o->sampler, &m->model->denoiser);
+    const char *other =
+        m->teacher ? sampler_choice_name(&o->sampler, &m->teacher->denoiser) : sampler;
     run_facts_add(f, "data", dataset_kind_of(o->data)->name);
-    run_facts_add(f, "sampler", o->sampler.sampler->name);
+    run_facts_add(f, "sampler", sampler);
+    if (strcmp(sampler, other) != 0)
+        run_facts_add(f, "teacher_sampler", other);
     run_facts_add(f, "grid", o->sampler.grid ? o->sampler.grid : "uniform");
     run_facts_add(f, "lambda", sampler_choice_lambda(&o->sampler, &x->models.model->denoiser));
     nn_weights_hash(x->models.model->net, hash);

@@ -8,8 +8,8 @@
 
 bool eval_json_write(const char *path, const RunFacts *facts, const Evaluation *e, Error *err)
 {
-    static const char *const texts[] = {"sampler", "grid",    "lambda",
-                                        "model",   "teacher", "samples_hash"};
+    static const char *const texts[] = {"sampler", "teacher_sampler", "grid",        "lambda",
+                                        "model",   "teacher",         "samples_hash"};
     OutputFile out;
     const char *seed = run_facts_find(facts, "--seed");
     if (!output_open(&out, path, err))

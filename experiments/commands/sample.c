@@ -117,7 +117,7 @@ static bool write_samples(const SampleOptions *o, const Model *m, const States *
     const PngText text[] = {{"Software", "di4c " DI4C_VERSION},
                             {"command", provenance_command()},
                             {"model", hash},
-                            {"sampler", o->sampler.sampler->name},
+                            {"sampler", sampler_choice_name(&o->sampler, &m->denoiser)},
                             {"lambda", sampler_choice_lambda(&o->sampler, &m->denoiser)},
                             {"steps", steps},
                             {"seed", seed}};

@@ -256,7 +256,7 @@ static bool write_film(const Show *s, Error *err)
     const PngText text[] = {{"Software", "di4c " DI4C_VERSION},
                             {"command", provenance_command()},
                             {"model", hash},
-                            {"sampler", s->o->sampler.sampler->name},
+                            {"sampler", sampler_choice_name(&s->o->sampler, &s->model->denoiser)},
                             {"steps", steps},
                             {"seed", seed}};
     const GridStyle style = file_style(s->model);

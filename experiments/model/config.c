@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "diffusion/sampler/samplers.h"
 #include "diffusion/teacher.h"
 #include "tensor/base/check.h"
 
@@ -92,6 +93,11 @@ static void add_classes(Table *t, ConfigList lists)
     case LIST_SCHEDULES:
         for (int i = 0; i < SCHEDULE_KINDS; i++)
             add_name(t, lists, diffusion_schedule_name((ScheduleKind)i));
+        break;
+    case LIST_SAMPLERS:
+        for (size_t i = 0; i < diffusion_sampler_count(); i++)
+            if (diffusion_sampler_at(i)->run == NULL)
+                add_name(t, lists, diffusion_sampler_at(i)->name);
         break;
     case LIST_NONE:
     case LISTS: break;
@@ -227,6 +233,14 @@ const ProcessClass *config_process(const Config *c)
 const HeadClass *config_head(const Config *c)
 {
     return diffusion_head_class((size_t)c->head);
+}
+
+const struct SamplerClass *config_sampler(const Config *c)
+{
+    size_t at = 0, place = 0;
+    while (diffusion_sampler_at(at)->run != NULL || place++ < (size_t)c->sampler)
+        at++;
+    return diffusion_sampler_at(at);
 }
 
 const NetworkClass *config_network(const Config *c)

@@ -34,6 +34,7 @@ void config_numbers(const Config *c, const char *key, double *slots);
 /* What process, head and net name. */
 const ProcessClass *config_process(const Config *c);
 const HeadClass *config_head(const Config *c);
+const struct SamplerClass *config_sampler(const Config *c);
 const NetworkClass *config_network(const Config *c);
 
 typedef enum ConfigRole { ROLE_TEACHER, ROLE_STUDENT } ConfigRole;

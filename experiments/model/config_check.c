@@ -1,4 +1,5 @@
 /* Checks between settings: what must fit each other. */
+#include "diffusion/sampler/sampler_class.h"
 #include "experiments/model/config.h"
 
 /* What all students ask for. */
@@ -45,6 +46,10 @@ bool config_check(const Config *c, ConfigRole role, Error *err)
     if (c->state_input == CONFIG_STATE_NUMBERS && !config_network(c)->ordinal)
         return error_set(err, "configuration: state_input=numbers with net=%s: expected by_head",
                          config_network(c)->name);
+    if (config_sampler(c)->masks_only && !config_process(c)->has_mask)
+        return error_set(err,
+                         "configuration: sampler=%s with process=%s: expected process=absorbing",
+                         config_sampler(c)->name, config_process(c)->name);
     return (role == ROLE_TEACHER || check_student(c, err)) &&
            config_objective(c, role)->check(c, err);
 }

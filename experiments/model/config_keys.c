@@ -170,6 +170,13 @@ const ConfigKey config_own_keys[] = {
     {.setting =
          {.name = "flip", .type = SETTING_FLAG, .initial = "on", .help = "random horizontal flips"},
      .offset = offsetof(Config, flip)},
+    {.setting = {.name = "sampler",
+                 .type = SETTING_CHOICE,
+                 .initial = "posterior",
+                 .help = "what draws from the model where no --sampler is given",
+                 .newer = true},
+     .offset = offsetof(Config, sampler),
+     .lists = LIST_SAMPLERS},
     {.setting = {.name = "loss",
                  .type = SETTING_CHOICE,
                  .initial = "ct_elbo",

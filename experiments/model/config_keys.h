@@ -35,6 +35,7 @@ typedef struct Config {
     int64_t warmup;
     int lr_decay; /* LrDecay */
     bool flip;
+    int sampler; /* place in the list of samplers of grid times */
     /* teacher */
     int loss, time_weight; /* TeacherLoss, TimeWeight */
     double t_min, nll_weight, eps;
@@ -72,6 +73,7 @@ typedef enum ConfigList {
     LIST_NETWORKS,
     LIST_OBJECTIVES,
     LIST_SCHEDULES,
+    LIST_SAMPLERS, /* those of grid times */
     LISTS
 } ConfigList;
 

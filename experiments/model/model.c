@@ -144,6 +144,7 @@ static bool complete(Model *m, Error *err)
     m->denoiser.width = (size_t)c->width;
     m->denoiser.lambda_law = (LambdaLaw)c->lambda_law;
     m->denoiser.lambda_steps = (size_t)c->lambda_steps;
+    m->denoiser.sampler = config_sampler(c);
     m->denoiser.lambda_scope = c->lambda_scope == 1 ? LAMBDA_SAMPLE : LAMBDA_STEP;
     return true;
 }

@@ -27,7 +27,7 @@ typedef struct Preset {
     "height=28 width=28 channels=1 states=256 process=absorbing schedule=cosine alpha_eps=0 "      \
     "head=softmax state_input=numbers ch=32 ch_mult=1,2,2 res_blocks=1 attn_scale=1 dropout=0 "    \
     "flip=off lr_decay=cosine warmup=100 ema_decay=0.999 chunk=128 "                               \
-    "loss=cross_entropy time_weight=elbo"
+    "loss=cross_entropy time_weight=elbo sampler=halton"
 #define GREYS_TEACHER "steps=16000 batch=16 lr=1e-3 stratified_times=on"
 #define SMALL_COLOURS                                                                              \
     "process=absorbing schedule=cosine alpha_eps=0 head=softmax state_input=numbers "              \

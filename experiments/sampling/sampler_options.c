@@ -12,7 +12,8 @@ void sampler_choice_options(SamplerChoice *c, OptionTable *table)
 {
     const Option rows[] = {
         {"--sampler", OPTION_TEXT, &c->name, "NAME", 0, 0, false,
-         "posterior (default), or another; list prints them all"},
+         "the model's own (default; posterior but for few models), or another; list prints them "
+         "all"},
         {"--sampler-set", OPTION_REPEAT, &c->set, "KEY=VALUE", 0, 0, false,
          "a setting of the sampler, see --sampler list"},
         {"--grid", OPTION_TEXT, &c->grid, "NAME", 0, 0, false,
@@ -90,15 +91,16 @@ bool sampler_choice_resolve(SamplerChoice *c, Error *err)
     c->settings.eps = sampler_choice_eps(c);
     if (c->as_paper)
         c->settings.last = LAST_DRAW;
-    c->sampler = diffusion_sampler_find(c->name ? c->name : "posterior", err);
-    if (!c->sampler)
+    const SamplerClass *named = diffusion_sampler_find(c->name ? c->name : "posterior", err);
+    if (!named)
         return false;
+    c->sampler = c->name ? named : NULL;
     for (size_t i = 0; i < c->set.count; i++)
-        if (!diffusion_sampler_set(&c->settings, c->set.values[i], c->sampler, err))
+        if (!diffusion_sampler_set(&c->settings, c->set.values[i], named, err))
             return false;
-    if (c->sampler->run && c->grid)
+    if (named->run && c->grid)
         return error_set(err, "--grid %.40s: sampler %s chooses its own times", c->grid,
-                         c->sampler->name);
+                         named->name);
     if (c->lambda && strcmp(c->lambda, "step") != 0 && strcmp(c->lambda, "sample") != 0)
         return error_set(err, "--lambda %.40s: expected step or sample", c->lambda);
     if (c->lambda)
@@ -115,7 +117,7 @@ void sampler_choice_free(SamplerChoice *c)
 bool sampler_choice_steps(const SamplerChoice *c, int64_t steps, int64_t standard, size_t *out,
                           Error *err)
 {
-    if (c->sampler->run && steps > 0)
+    if (sampler_choice_own(c) && steps > 0)
         return error_set(err, "--steps %lld: sampler %s chooses its own times", (long long)steps,
                          c->sampler->name);
     if (c->times && steps > 0 && (size_t)steps != c->time_count)
@@ -129,7 +131,7 @@ bool sampler_choice_steps(const SamplerChoice *c, int64_t steps, int64_t standar
 
 bool sampler_choice_own(const SamplerChoice *c)
 {
-    return c->sampler->run != NULL;
+    return c->sampler && c->sampler->run;
 }
 
 bool sampler_choice_teacher_steps(const SamplerChoice *c, int64_t teacher_steps, Error *err)
@@ -137,6 +139,12 @@ bool sampler_choice_teacher_steps(const SamplerChoice *c, int64_t teacher_steps,
     return teacher_steps == 0 || !sampler_choice_own(c) ||
            error_set(err, "--teacher-steps: sampler %s has no grid of steps to share",
                      c->sampler->name);
+}
+
+const char *sampler_choice_name(const SamplerChoice *c, const Denoiser *d)
+{
+    const SampleRequest r = {.sampler = c->sampler, .model = d};
+    return diffusion_sampler_of(&r)->name;
 }
 
 WeightChoice sampler_choice_weights(const SamplerChoice *c)
@@ -169,6 +177,9 @@ void sampler_choice_note(const SamplerChoice *c, const Denoiser *d, const char *
     if (strcmp(now, trained) != 0)
         fprintf(stderr, "note: --lambda %s: %s was trained for lambda_scope=%s\n", now, path,
                 trained);
+    if (c->sampler == NULL && strcmp(sampler_choice_name(c, d), "posterior") != 0)
+        fprintf(stderr, "note: %s is drawn from by its own sampler, %s; --sampler has others\n",
+                path, sampler_choice_name(c, d));
 }
 
 static void print_keys(FILE *out, const char *keys)

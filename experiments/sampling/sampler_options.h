@@ -20,7 +20,7 @@ typedef struct SamplerChoice {
     bool stratified;        /* --stratified-lambda */
     Sharpening sharpening;  /* --temperature, --top-p */
     /* from sampler_choice_resolve */
-    const SamplerClass *sampler;
+    const SamplerClass *sampler; /* NULL: the model's */
     SamplerSettings settings;
     LambdaScope lambda_scope; /* LAMBDA_SCOPE_DEFAULT: the model's */
     TimeGrid kind;
@@ -46,11 +46,14 @@ bool sampler_choice_own(const SamplerChoice *c); /* the sampler has times of its
 /* False and a sentence if some steps are to be a teacher's and the sampler has no grid to share. */
 bool sampler_choice_teacher_steps(const SamplerChoice *c, int64_t teacher_steps, Error *err);
 WeightChoice sampler_choice_weights(const SamplerChoice *c);
+/* Of the sampler that draws from d. */
+const char *sampler_choice_name(const SamplerChoice *c, const Denoiser *d);
 /* The fields of the request that the choice decides, steps apart. */
 void sampler_choice_apply(const SamplerChoice *c, SampleRequest *request);
 /* "step" or "sample": how long the samples of d keep a lambda; "none" for a product model. */
 const char *sampler_choice_lambda(const SamplerChoice *c, const Denoiser *d);
-/* A line on stderr if that is not what the model of `path` was trained for. */
+/* Lines on stderr: if that is not what the model of `path` was trained for; and if it has a sampler
+ * of its own, which draws. */
 void sampler_choice_note(const SamplerChoice *c, const Denoiser *d, const char *path);
 /* True if the arguments hold "--sampler list": then all samplers and settings are printed. */
 bool sampler_choice_list(FILE *out, int argc, char **argv);

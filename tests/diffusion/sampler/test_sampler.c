@@ -113,6 +113,37 @@ START_TEST(no_lambda_for_many_steps)
 }
 END_TEST
 
+/* Where a request names no sampler it is the model's that draws, of a hybrid the student's. */
+START_TEST(a_model_may_have_a_sampler_of_its_own)
+{
+    const char *const names[] = {"halton", "first-hitting"};
+    Process *p = world_process(0, 3);
+    Formula f = {0.4, 0, NULL};
+    for (size_t i = 0; i < 2; i++) {
+        Denoiser plain = formula_denoiser(&f, p, D, 0), own = plain;
+        own.sampler = diffusion_sampler_find(names[i], NULL);
+        States a = states_alloc(500, D), b = states_alloc(500, D);
+        SampleRequest r = {.sampler = own.sampler, .model = &plain, .process = p, .steps = 2};
+        ck_assert(diffusion_sample(&r, &a, NULL));
+        r.sampler = NULL;
+        r.model = &own;
+        ck_assert_ptr_eq(diffusion_sampler_of(&r), own.sampler);
+        ck_assert(diffusion_sample(&r, &b, NULL));
+        ck_assert_mem_eq(a.x, b.x, 500 * D * sizeof *a.x);
+        r.model = &plain;
+        ck_assert(diffusion_sample(&r, &a, NULL));
+        ck_assert(memcmp(a.x, b.x, 500 * D * sizeof *a.x) != 0);
+        r.model = &own;
+        r.sampler = diffusion_sampler_at(0);
+        ck_assert(diffusion_sample(&r, &b, NULL));
+        ck_assert_mem_eq(a.x, b.x, 500 * D * sizeof *a.x);
+        states_free(&a);
+        states_free(&b);
+    }
+    diffusion_process_destroy(p);
+}
+END_TEST
+
 START_TEST(hybrid_samples_follow_the_enumerated_law)
 {
     for (size_t teacher_steps = 1; teacher_steps <= 3; teacher_steps++) {
@@ -618,6 +649,7 @@ Suite *sampler_suite(void)
     tcase_add_loop_test(laws, samples_follow_the_enumerated_law, 0, 4);
     tcase_add_loop_test(laws, one_lambda_a_sample_follows_the_mean_of_chains, 0, 4);
     tcase_add_loop_test(laws, no_lambda_for_many_steps, 0, 4);
+    tcase_add_test(rest, a_model_may_have_a_sampler_of_its_own);
     tcase_add_loop_test(laws, hybrid_samples_follow_the_enumerated_law, 0, 4);
     tcase_add_loop_test(laws, authors_grid_ends_with_the_argmax, 0, 4);
     tcase_add_test(laws, equal_bits_are_missed_by_one_over_2n);

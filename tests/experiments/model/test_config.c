@@ -272,6 +272,10 @@ static const struct {
      ROLE_TEACHER,
      "state_input=numbers with net=mlp"},
     {{"head=softmax", "state_input=numbers"}, ROLE_TEACHER, NULL},
+    {{"process=uniform", "sampler=halton"},
+     ROLE_TEACHER,
+     "sampler=halton with process=uniform: expected process=absorbing"},
+    {{"process=uniform", "sampler=euler"}, ROLE_TEACHER, NULL},
     {{"output_kernel=1x1"}, ROLE_TEACHER, NULL},
     {{"t_min=0.5", "delta_max=0.5"}, ROLE_STUDENT, "t_min + delta_max"},
 };

@@ -112,6 +112,8 @@ static const Trial trials[] = {
     {"dropout", TF, "", "0", "0.5", false},
     {"dropout", MLP_STUDENT, "", "0", "0.5", false},
     {"dropout", UNET_STUDENT, "", "0", "0.5", false},
+    {"sampler", MLP, "", "posterior", "halton", false},
+    {"sampler", MLP_STUDENT, "", "posterior", "euler", false},
     {"seed", MLP, "", "5", "6", false},
     {"seed", MLP_STUDENT, "", "5", "6", false},
     {"seed", MLP, "--seed 5 ", "6", "7", true}, /* the option goes before */

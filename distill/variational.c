@@ -206,8 +206,23 @@ static bool draw_consistency(VariationalStep *s)
 
 /* ---- rows with gradient ---- */
 
-/* Divergences of rows first..first+count-1 into the report; dstats gets their gradient. */
-static void add_kl(VariationalStep *s, const Var *stats, size_t first, size_t count, float *dstats)
+/* KL(q || the fitted law) by one draw of q; the gradients go to both. */
+static double kl_of_draw(const Network *net, const float *stats, const float *drawn, double weight,
+                         float *dstats, float *ddrawn)
+{
+    const size_t L = net->encoder->lambda_dims;
+    double *lambda = threads_scratch(SCRATCH_LAMBDA, L * sizeof *lambda);
+
+    for (size_t i = 0; i < L; i++)
+        lambda[i] = (double)drawn[i];
+    return -nn_encoder_entropy(net->encoder, stats, -weight, dstats) -
+           nn_lambda_prior_gradient(net->prior, lambda, -weight, ddrawn);
+}
+
+/* Divergences of rows first..first+count-1 into the report; dstats and ddrawn get their gradients.
+ */
+static void add_kl(VariationalStep *s, const Var *stats, const Var *drawn, size_t first,
+                   size_t count, float *dstats, float *ddrawn)
 {
     size_t L = s->student->lambda_dims;
     double scale = 1.0 / ((double)s->B * (double)s->D);
@@ -217,8 +232,13 @@ static void add_kl(VariationalStep *s, const Var *stats, size_t first, size_t co
         bool data = row < s->B;
         double share = data ? 1.0 : s->config->consistency_weight;
         double weight = s->config->kl_weight * share * scale;
-        double kl = nn_encoder_kl(s->student->net->encoder, stats->value.data + i * 2 * L, weight,
-                                  dstats + i * 2 * L);
+        const float *of_row = stats->value.data + i * 2 * L;
+        double kl = 0.0;
+        if (!s->config->fitted_law)
+            kl = nn_encoder_kl(s->student->net->encoder, of_row, weight, dstats + i * 2 * L);
+        else if (s->given[row] > 0.0)
+            kl = kl_of_draw(s->student->net, of_row, drawn->value.data + i * L, weight,
+                            dstats + i * 2 * L, ddrawn + i * L);
         s->report.loss += weight * kl;
         *(data ? &s->report.kl : &s->report.consistency_kl) += kl / (double)s->B;
     }
@@ -283,14 +303,15 @@ static bool bound_block(void *context, size_t first, size_t count)
     Var *out = diffusion_run_rows(s->student, s->work->graph, &in, first, count);
     float *dout = arena_zeroed(s->work->arena, size, sizeof *dout);
     float *dstats = arena_zeroed(s->work->arena, count * 2 * L, sizeof *dstats);
+    float *ddrawn = arena_zeroed(s->work->arena, count * L, sizeof *ddrawn);
 
     if (out == NULL || !tensor_all_finite(out->value.data, size))
         return false;
     add_reconstruction(s, out->value.data, first, count, dout);
-    add_kl(s, stats, first, count, dstats);
-    Var *const from[] = {out, stats};
-    const float *const gradient[] = {dout, dstats};
-    ag_backward_from_all(2, from, gradient);
+    add_kl(s, stats, drawn, first, count, dstats, ddrawn);
+    Var *const from[] = {out, stats, drawn};
+    const float *const gradient[] = {dout, dstats, ddrawn};
+    ag_backward_from_all(s->config->fitted_law ? 3 : 2, from, gradient);
     return true;
 }
 
@@ -361,6 +382,9 @@ static void check_bound(const VariationalStep *s, const States *x0)
                      (c->scope == LAMBDA_SAMPLE && d->lambda_law != LAMBDA_UNIFORM),
                  "lambda up to %zu steps, with law %d and scope %d", d->lambda_steps,
                  (int)d->lambda_law, (int)c->scope);
+    TENSOR_CHECK(!c->fitted_law || (c->scope == LAMBDA_SAMPLE && d->net->prior != NULL),
+                 "a divergence from the fitted law with scope %d and %s law", (int)c->scope,
+                 d->net->prior != NULL ? "a" : "no");
     TENSOR_CHECK(c->scope == LAMBDA_STEP || c->distill_weight == 0.0,
                  "distillation %g with one lambda a sample", c->distill_weight);
     TENSOR_CHECK((c->consistency_weight == 0.0 && c->distill_weight == 0.0) || s->teacher != NULL,

@@ -11,7 +11,8 @@
  * n-th divergence is w_n times the cross entropy of the masked dimensions, w_n = (alpha_{(n-1)/N} -
  * alpha_{n/N}) / (1 - alpha_{n/N}).  One N of 1, 2, 4, ... and one n a picture.  Where the student
  * has no lambda for N steps (diffusion_uses_lambda), it is told zeros, KL(q || prior) is left out,
- * and q learns nothing of it.
+ * and q learns nothing of it.  From a fitted law (fitted_law) the divergence has no closed form; it
+ * is -H(q) - log p(lambda) at the lambda that is drawn, whose mean it is.
  * LAMBDA_STEP, a lambda for each step, q(lambda | x_0, x_t, t):
  *   -log p(x_0 | x_t) <= E_q[ - sum_d log p^d(x_0 | x_t; lambda) ] + KL(q || prior),
  * x_0 from the data, and, as consistency term, from the student at u < t after a step of the
@@ -33,6 +34,8 @@ typedef struct VariationalConfig {
     double kl_weight;    /* beta: of the divergence, in this step */
     size_t most_steps;   /* LAMBDA_SAMPLE: N of 1, 2, 4, ..., most_steps, alike often */
     double share_at_one; /* of the pictures at t = 1 (LAMBDA_SAMPLE: with N = 1) beside those */
+    /* LAMBDA_SAMPLE: the prior is the student's fitted law, net->prior, and not N(0, I) */
+    bool fitted_law;
     /* LAMBDA_STEP */
     double t_min;                /* t ~ U[t_min, 1] */
     double consistency_weight;   /* of the consistency term; 0: none, and no teacher is called */

@@ -84,6 +84,20 @@ double nn_encoder_kl(const Encoder *e, const float *stats, double weight, float 
     return total;
 }
 
+double nn_encoder_entropy(const Encoder *e, const float *stats, double weight, float *dstats)
+{
+    const size_t L = e->lambda_dims;
+    double sum = 0.0;
+    TENSOR_CHECK(e->family == ENCODER_GAUSSIAN, "entropy of encoder family %d", (int)e->family);
+    for (size_t i = 0; i < L; i++) {
+        sum += 0.5 * ((double)stats[L + i] + 1.0) + HALF_LOG_2PI;
+        if (dstats != NULL) {
+            dstats[L + i] += (float)(0.5 * weight);
+        }
+    }
+    return sum;
+}
+
 double nn_encoder_log_density(const Encoder *e, const float *stats, const double *lambda)
 {
     const size_t L = e->lambda_dims;

@@ -48,6 +48,9 @@ Var *nn_encoder_draw(const Encoder *e, Var *stats, const double *u);
 /* KL(q || prior) of one row of stats, nats: 1/2 sum (m^2 + e^v - v - 1), or sum log(1 + e^l + e^r).
  * dstats (2 L), if not NULL, gets weight times the gradient added. */
 double nn_encoder_kl(const Encoder *e, const float *stats, double weight, float *dstats);
+/* The entropy of a Gaussian family's row of stats, nats: 1/2 sum (v + log(2 pi e)).  dstats (2 L),
+ * if not NULL, gets weight times the gradient added. */
+double nn_encoder_entropy(const Encoder *e, const float *stats, double weight, float *dstats);
 /* log q(lambda), nats, of a Gaussian family's row of stats (2 L). */
 double nn_encoder_log_density(const Encoder *e, const float *stats, const double *lambda);
 

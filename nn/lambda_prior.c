@@ -166,6 +166,7 @@ static double log_joint(const LambdaPrior *prior, size_t k, const double *lambda
 double nn_lambda_prior_log_density(const LambdaPrior *prior, const double *lambda)
 {
     double *z = threads_scratch(SCRATCH_PRIOR, prior->lambda_dims * sizeof *z);
+    const double weight = largest_weight(prior);
     double top = -HUGE_VAL, sum = 0.0;
     for (size_t k = 0; k < prior->components; k++) {
         const double joint = log_joint(prior, k, lambda, z);
@@ -176,6 +177,37 @@ double nn_lambda_prior_log_density(const LambdaPrior *prior, const double *lambd
             sum += exp(joint - top);
         }
     }
-    const double weight = largest_weight(prior);
     return top + log(sum) - weight - log_total(prior, weight);
+}
+
+/* z becomes A_k^{-T} z, from the last coordinate to the first. */
+static void solve_transposed(const LambdaPrior *prior, size_t k, double *z)
+{
+    const float *deviation = prior->log_deviation->value.data + k * prior->lambda_dims;
+    for (size_t i = prior->lambda_dims; i-- > 0;) {
+        z[i] *= exp(-(double)deviation[i]);
+        for (size_t j = 0; prior->lower != NULL && j < i; j++) {
+            z[j] -= (double)lower_row(prior, k, i)[j] * z[i];
+        }
+    }
+}
+
+double nn_lambda_prior_gradient(const LambdaPrior *prior, const double *lambda, double weight,
+                                float *dlambda)
+{
+    const size_t L = prior->lambda_dims;
+    const double log_p = nn_lambda_prior_log_density(prior, lambda);
+    const double highest = largest_weight(prior), all = highest + log_total(prior, highest);
+    double *z = threads_scratch(SCRATCH_PRIOR, L * sizeof *z);
+    for (size_t k = 0; k < prior->components; k++) {
+        const double r = exp(log_joint(prior, k, lambda, z) - all - log_p);
+        if (r == 0.0) {
+            continue;
+        }
+        solve_transposed(prior, k, z);
+        for (size_t i = 0; i < L; i++) {
+            dlambda[i] -= (float)(weight * r * z[i]);
+        }
+    }
+    return log_p;
 }

@@ -42,5 +42,10 @@ bool nn_lambda_prior_check(const LambdaPrior *prior, Error *err);
 void nn_lambda_prior_of_uniforms(const LambdaPrior *prior, const double *u, double *lambda);
 /* log p(lambda), nats. */
 double nn_lambda_prior_log_density(const LambdaPrior *prior, const double *lambda);
+/* The same; dlambda (L) gets weight times the gradient added,
+ *   grad log p = - sum_k r_k A_k^{-T} z_k,   z_k = A_k^{-1} (lambda - m_k),
+ * r the posterior of the components given lambda. */
+double nn_lambda_prior_gradient(const LambdaPrior *prior, const double *lambda, double weight,
+                                float *dlambda);
 
 #endif

@@ -49,7 +49,7 @@ typedef struct Config {
     int objective;                              /* CONFIG_OBJECTIVE_* */
     int lambda_scope, lambda_law, lambda_input; /* 0 for LAMBDA_STEP; LambdaLaw; CONFIG_LAMBDA_* */
     double kl_weight, kl_warmup, consistency_weight, distill_weight;
-    int64_t most_steps, prior_components;
+    int64_t most_steps, prior_components, prior_fits;
     int prior_covariance; /* PriorCovariance */
     int targets;          /* CONFIG_TARGETS_* : where the pictures x_0 come from */
     int64_t target_count, target_steps;

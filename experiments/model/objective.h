@@ -60,6 +60,9 @@ bool objective_has_length(const Objective *o, const struct Config *c);
 /* What a configuration asks of a step. */
 TeacherConfig objective_teacher_config(const struct Config *c);
 DistillConfig objective_published_config(const struct Config *c);
+/* How often the law of lambda has been fitted when step `step` (from 0) begins: fit i of
+ * prior_fits, from 1, comes before step i steps / (prior_fits + 1), rounded down. */
+uint64_t objective_law_fits(const struct Config *c, uint64_t step);
 /* In step `step` (from 0): the divergence's weight rises with the share of the steps made. */
 VariationalConfig objective_variational_config(const struct Config *c, uint64_t step);
 

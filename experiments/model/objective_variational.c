@@ -4,6 +4,16 @@
 #include "experiments/model/config.h"
 #include "experiments/model/objective.h"
 
+uint64_t objective_law_fits(const Config *c, uint64_t step)
+{
+    const uint64_t fits = c->lambda_law == LAMBDA_MIXTURE ? (uint64_t)c->prior_fits : 0;
+    const uint64_t steps = (uint64_t)c->steps;
+    uint64_t made = 0;
+    while (made < fits && (made + 1) * steps / (fits + 1) <= step)
+        made++;
+    return made;
+}
+
 VariationalConfig objective_variational_config(const Config *c, uint64_t step)
 {
     const double done = (double)step / (double)c->steps;
@@ -12,6 +22,7 @@ VariationalConfig objective_variational_config(const Config *c, uint64_t step)
                                .kl_weight = c->kl_weight * rise * rise,
                                .most_steps = (size_t)c->most_steps,
                                .share_at_one = c->share_at_one,
+                               .fitted_law = objective_law_fits(c, step) > 0,
                                .t_min = c->t_min,
                                .consistency_weight = c->consistency_weight,
                                .distill_weight = c->distill_weight,
@@ -46,10 +57,12 @@ static bool check_variational(const Config *c, Error *err)
     return true;
 }
 
-/* The weight of lambda's divergence rises over a share of the steps. */
+/* The weight of lambda's divergence rises over a share of the steps, and fits are evenly among
+ * them.
+ */
 static bool rises(const Config *c)
 {
-    return c->kl_warmup > 0;
+    return c->kl_warmup > 0 || (c->prior_fits > 0 && c->lambda_law == LAMBDA_MIXTURE);
 }
 
 /* The last one only with a distillation term. */

@@ -210,6 +210,22 @@ static bool show_observer(const TrainingRun *run, Error *err)
     return ok;
 }
 
+/* Is the law to be fitted before the next step?  A run that stopped there fits it again, alike. */
+static bool law_is_due(const TrainingRun *run)
+{
+    const Model *m = run->job->model;
+    const uint64_t step = run->optimizer->steps;
+    return m->net->prior != NULL && step > 0 &&
+           objective_law_fits(&m->config, step) > objective_law_fits(&m->config, step - 1);
+}
+
+/* False: a signal came. */
+static bool fit_along(const TrainingRun *run)
+{
+    const TrainingJob *job = run->job;
+    return fit_prior_along(job->model, run->targets ? run->targets : job->data, run->optimizer);
+}
+
 static TrainingEnd train_to_the_end(TrainingRun *run, Error *err)
 {
     const uint64_t total = (uint64_t)run->job->model->config.steps;
@@ -217,6 +233,8 @@ static TrainingEnd train_to_the_end(TrainingRun *run, Error *err)
     if (!show_observer(run, err))
         return TRAINING_FAILED;
     while (run->optimizer->steps < total) {
+        if (law_is_due(run) && !fit_along(run))
+            return save_checkpoint(run, err) ? TRAINING_INTERRUPTED : TRAINING_FAILED;
         if (!one_step(run, err) || !show_observer(run, err))
             return TRAINING_FAILED;
         if (platform_signal())

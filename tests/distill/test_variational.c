@@ -14,6 +14,7 @@
 #include "tensor/base/memory.h"
 #include "tensor/system/threads.h"
 #include "tests/tools/network_checks.h"
+#include "tests/tools/toy_prior.h"
 
 enum { D = 4, L = 2, B = 6 };
 
@@ -175,6 +176,77 @@ START_TEST(rows_without_lambda)
     const VariationalReport same = run(&c, 5, 0);
     ck_assert_mem_eq(&same, &all, sizeof all);
     case_free(&c);
+}
+END_TEST
+
+/* A law of two Gaussians with full covariances, neither of which is N(0, I). */
+static ToyPrior two_gaussians(Case *c)
+{
+    static const float numbers[] = {0.3f,  -0.4f, /* log w */ 0.5f,    -0.8f, -0.2f, 0.9f, /* m */
+                                    -0.3f, 0.1f,  /* log A_ii */ 0.2f, -0.6f};
+    ToyPrior law = toy_prior(2, L, PRIOR_FULL);
+    memcpy(law.prior->log_weight->value.data, numbers, 2 * sizeof *numbers);
+    memcpy(law.prior->mean->value.data, numbers + 2, 4 * sizeof *numbers);
+    memcpy(law.prior->log_deviation->value.data, numbers + 6, 4 * sizeof *numbers);
+    law.prior->lower->value.data[2] = 0.7f;
+    law.prior->lower->value.data[6] = -0.4f;
+    c->net->prior = law.prior;
+    c->config.fitted_law = true;
+    return law;
+}
+
+static void law_free(Case *c, ToyPrior *law)
+{
+    c->net->prior = NULL; /* which would free it */
+    toy_prior_free(law);
+}
+
+/* The divergence from a fitted law is that of the draw, and so is its gradient; rows without lambda
+ * pay nothing. */
+START_TEST(gradient_from_a_fitted_law)
+{
+    Case c = case_with(_i % 2 == 0, LAMBDA_SAMPLE, B);
+    ToyPrior law = two_gaussians(&c);
+    c.student.lambda_steps = _i / 2;
+    check_loss_gradient(&c.net->params, loss_of, &c, 1.0);
+    const VariationalReport r = run(&c, 5, 0);
+    ck_assert_double_eq_tol(r.loss, (r.reconstruction + c.config.kl_weight * r.kl) / D, 1e-9);
+    law_free(&c, &law);
+    case_free(&c);
+}
+END_TEST
+
+/* From N(0, I) as a law its mean is the closed form; what is reconstructed is the same. */
+START_TEST(divergence_of_draws_has_the_right_mean)
+{
+    enum { STEPS = 400 };
+    Case c = case_of(LAMBDA_SAMPLE, 32);
+    ToyPrior law = two_gaussians(&c);
+    double off = 0.0, squares = 0.0;
+    memset(law.set.values, 0, law.set.total * sizeof *law.set.values);
+    for (uint64_t n = 0; n < STEPS; n++) {
+        c.config.fitted_law = true;
+        const VariationalReport drawn = run(&c, n, 0);
+        c.config.fitted_law = false;
+        const VariationalReport closed = run(&c, n, 0);
+        ck_assert_double_eq(drawn.reconstruction, closed.reconstruction);
+        off += (drawn.kl - closed.kl) / STEPS;
+        squares += (drawn.kl - closed.kl) * (drawn.kl - closed.kl) / STEPS;
+    }
+    ck_assert(squares > 1e-4 && fabs(off) < 6.0 * sqrt(squares / STEPS));
+    law_free(&c, &law);
+    case_free(&c);
+}
+END_TEST
+
+START_TEST(a_fitted_law_must_be_there)
+{
+    Case c = case_of(_i == 0 ? LAMBDA_SAMPLE : LAMBDA_STEP, B);
+    ToyPrior law = two_gaussians(&c);
+    if (_i == 0)
+        c.net->prior = NULL;
+    run(&c, 0, 0);
+    law_free(&c, &law);
 }
 END_TEST
 
@@ -546,6 +618,9 @@ Suite *variational_suite(void)
     TCase *tc = tcase_create("variational");
     tcase_add_loop_test(tc, gradient_is_that_of_the_loss, 0, 4);
     tcase_add_loop_test(tc, rows_without_lambda, 0, 2);
+    tcase_add_loop_test(tc, gradient_from_a_fitted_law, 0, 4);
+    tcase_add_test(tc, divergence_of_draws_has_the_right_mean);
+    tcase_add_loop_test_raise_signal(tc, a_fitted_law_must_be_there, SIGABRT, 0, 2);
     tcase_add_loop_test(tc, the_report_adds_up, 0, 2);
     tcase_add_test(tc, a_step_keeps_no_memory);
     tcase_add_loop_test(tc, the_mean_is_the_bound_of_the_sampler, 0, 2);

@@ -232,6 +232,37 @@ START_TEST(density_is_that_of_the_gaussians)
 }
 END_TEST
 
+/* H = E -log q, by an even rule over each coordinate; the gradient against differences. */
+START_TEST(entropy_is_that_of_the_gaussians)
+{
+    enum { POINTS = 2000 };
+    const Encoder e = {.family = ENCODER_GAUSSIAN, .lambda_dims = 2};
+    float stats[4] = {0.7f, -0.2f, -1.1f, 0.4f}, found[4] = {1, 2, 3, 4};
+    const double weight = -0.3, h = nn_encoder_entropy(&e, stats, weight, found);
+    double sum = 0.0;
+
+    for (size_t i = 0; i < 2; i++)
+        for (int n = 0; n < POINTS; n++) { /* of coordinate i, the other one at its mean */
+            const double z = -10.0 + 20.0 * (n + 0.5) / POINTS;
+            double lambda[2] = {(double)stats[0], (double)stats[1]};
+            lambda[i] += z * exp(0.5 * (double)stats[2 + i]);
+            const double other = -0.5 * ((double)stats[3 - i] + log(2.0 * acos(-1.0)));
+            sum -= exp(-0.5 * z * z) / sqrt(2.0 * acos(-1.0)) * 20.0 / POINTS *
+                   (nn_encoder_log_density(&e, stats, lambda) - other);
+        }
+    ck_assert_double_eq_tol(h, sum, 1e-6);
+    ck_assert_double_eq(nn_encoder_entropy(&e, stats, 1.0, NULL), h);
+    for (size_t i = 0; i < 4; i++) {
+        const float kept = stats[i];
+        stats[i] = kept + 0.5f;
+        const double above = nn_encoder_entropy(&e, stats, 0.0, NULL);
+        stats[i] = kept;
+        ck_assert_double_eq_tol(((double)found[i] - (double)(i + 1)) / weight, (above - h) / 0.5,
+                                1e-5);
+    }
+}
+END_TEST
+
 /* A box of sides w has -sum log w; draws fill it from edge to edge. */
 START_TEST(boxes_lie_in_the_cube)
 {
@@ -385,6 +416,7 @@ Suite *encoder_suite(void)
     tcase_add_loop_test(tc, last_layers_begin, 0, KASES);
     tcase_add_test(tc, divergence_is_that_of_the_gaussians);
     tcase_add_test(tc, density_is_that_of_the_gaussians);
+    tcase_add_test(tc, entropy_is_that_of_the_gaussians);
     tcase_add_test(tc, boxes_lie_in_the_cube);
     tcase_add_test(tc, places_stand_in_a_row);
     tcase_add_test(tc, pairs_see_what_is_noised);

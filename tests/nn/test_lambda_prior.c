@@ -123,6 +123,42 @@ START_TEST(density_is_the_formula)
 }
 END_TEST
 
+/* Against differences; what is there is added to, times the weight. */
+START_TEST(gradient_is_that_of_the_density)
+{
+    static const size_t sizes[][2] = {{1, 1}, {5, 3}, {40, 4}, {4, 20}};
+    const double step = 1e-5, weight = -0.7;
+    for (size_t c = 0; c < sizeof sizes / sizeof sizes[0]; c++) {
+        const size_t L = sizes[c][1];
+        ToyPrior law = toy_prior(sizes[c][0], L, (PriorCovariance)_i);
+        Rng rng = rng_root(50 + c);
+        fill(&law, 20 + c, 1);
+        for (size_t n = 0; n < 20; n++) {
+            double z[20];
+            float found[20];
+            for (size_t i = 0; i < L; i++) {
+                z[i] = 1.5 * rng_normal(&rng);
+                found[i] = (float)i;
+            }
+            const double log_p = nn_lambda_prior_gradient(law.prior, z, weight, found);
+            ck_assert_double_eq(log_p, nn_lambda_prior_log_density(law.prior, z));
+            for (size_t i = 0; i < L; i++) {
+                const double kept = z[i];
+                z[i] = kept + step;
+                const double above = nn_lambda_prior_log_density(law.prior, z);
+                z[i] = kept - step;
+                const double below = nn_lambda_prior_log_density(law.prior, z);
+                z[i] = kept;
+                const double slope = (above - below) / (2 * step);
+                ck_assert_double_eq_tol(((double)found[i] - (double)i) / weight, slope,
+                                        1e-4 * (1 + fabs(slope)));
+            }
+        }
+        toy_prior_free(&law);
+    }
+}
+END_TEST
+
 /* Far away nothing underflows, and weights may all be huge. */
 START_TEST(density_holds_far_out)
 {
@@ -293,8 +329,9 @@ Suite *lambda_prior_suite(void)
     Suite *s = suite_create("lambda_prior");
     TCase *tc = tcase_create("lambda_prior");
     tcase_add_loop_test(tc, zeros_are_standard_normal, 0, 2); /* PriorCovariance */
-    tcase_add_loop_test(tc, density_is_the_formula, 0, 2);    /* PriorCovariance */
-    tcase_add_loop_test(tc, density_holds_far_out, 0, 2);     /* PriorCovariance */
+    tcase_add_loop_test(tc, density_is_the_formula, 0, 2);
+    tcase_add_loop_test(tc, gradient_is_that_of_the_density, 0, 2); /* PriorCovariance */
+    tcase_add_loop_test(tc, density_holds_far_out, 0, 2);           /* PriorCovariance */
     tcase_add_test(tc, draws_follow_the_density);
     tcase_add_loop_test(tc, coordinates_share_their_component, 0, 2); /* PriorCovariance */
     tcase_add_test(tc, check_names_what_is_beyond);

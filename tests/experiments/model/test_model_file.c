@@ -244,7 +244,8 @@ START_TEST(newer_settings_may_be_missing)
     change(toy("d.safetensors"), toy("e.safetensors"), "config.state_input", NULL);
     change(toy("e.safetensors"), toy("f.safetensors"), "config.output_kernel", NULL);
     change(toy("f.safetensors"), toy("g.safetensors"), "config.sampler", NULL);
-    Model *m = load(toy("g.safetensors"), WEIGHTS_RAW);
+    change(toy("g.safetensors"), toy("h.safetensors"), "config.prior_fits", NULL);
+    Model *m = load(toy("h.safetensors"), WEIGHTS_RAW);
     Model *now = load(toy("a.safetensors"), WEIGHTS_RAW);
     ck_assert_uint_eq(config_difference(&m->config, &now->config), config_count());
     ck_assert_int_eq(m->process->schedule.kind, SCHEDULE_LOGLINEAR);

@@ -140,6 +140,31 @@ START_TEST(a_rising_weight_settles_the_length)
 }
 END_TEST
 
+/* F fits among N steps come before steps i N / (F + 1). */
+START_TEST(fits_are_spread_evenly)
+{
+    Config c = student_config(CONFIG_OBJECTIVE_VARIATIONAL);
+    const size_t made[] = {0, 0, 1, 1, 1, 2, 2, 3, 3, 3};
+
+    c.kl_warmup = 0;
+    c.lambda_scope = 1;
+    c.lambda_law = LAMBDA_MIXTURE;
+    c.steps = 10;
+    ck_assert(!objective_has_length(objective_of_student[1], &c));
+    for (c.prior_fits = 0; c.prior_fits <= 3; c.prior_fits += 3)
+        for (size_t step = 0; step < 10; step++) {
+            const uint64_t fits = objective_law_fits(&c, step);
+            ck_assert_uint_eq(fits, c.prior_fits == 0 ? 0 : made[step]);
+            ck_assert(objective_variational_config(&c, step).fitted_law == (fits > 0));
+        }
+    c.prior_fits = 3;
+    ck_assert(objective_has_length(objective_of_student[1], &c));
+    c.lambda_law = LAMBDA_NORMAL;
+    ck_assert_uint_eq(objective_law_fits(&c, 9), 0);
+    ck_assert(!objective_has_length(objective_of_student[1], &c));
+}
+END_TEST
+
 Suite *objective_suite(void)
 {
     Suite *s = suite_create("objective");
@@ -150,6 +175,7 @@ Suite *objective_suite(void)
     tcase_add_test(tc, objectives_are_what_they_say);
     tcase_add_test(tc, logs_have_the_columns_they_had);
     tcase_add_test(tc, a_rising_weight_settles_the_length);
+    tcase_add_test(tc, fits_are_spread_evenly);
     tcase_set_timeout(tc, 30);
     suite_add_tcase(s, tc);
     return s;

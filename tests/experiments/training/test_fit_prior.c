@@ -89,6 +89,24 @@ START_TEST(averaged_weights_are_fitted_to)
 }
 END_TEST
 
+/* While training it is the weights as they are that count; both kinds get the law. */
+START_TEST(along_the_way_it_is_the_weights_as_they_are)
+{
+    say(m->net->params.values, -8.0f, -2.0f);
+    say(o->ema, 8.0f, -2.0f);
+    float *raw = copy_of_weights();
+    const size_t first = m->net->prior->log_weight->offset;
+    float *average = memcpy(mem_alloc(first, sizeof *average), o->ema, first * sizeof *average);
+    ck_assert(fit_prior_along(m, glyphs, o));
+    expect_means(m->net->params.values, -8.0);
+    expect_means(o->ema, -8.0);
+    ck_assert_mem_eq(raw, m->net->params.values, first * sizeof *raw); /* the rest stays */
+    ck_assert_mem_eq(average, o->ema, first * sizeof *average);
+    mem_free(raw);
+    mem_free(average);
+}
+END_TEST
+
 START_TEST(a_signal_writes_nothing)
 {
     PriorFit f;
@@ -96,6 +114,7 @@ START_TEST(a_signal_writes_nothing)
     platform_catch_signals();
     ck_assert_int_eq(raise(SIGTERM), 0);
     ck_assert(!fit_prior(m, glyphs, o, &f));
+    ck_assert(!fit_prior_along(m, glyphs, o));
     ck_assert_mem_eq(before, m->net->params.values, m->net->params.total * sizeof *before);
     mem_free(before);
 }
@@ -107,6 +126,7 @@ Suite *fit_prior_suite(void)
     TCase *tc = tcase_create("fit_prior");
     tcase_add_checked_fixture(tc, set_up, tear_down);
     tcase_add_test(tc, averaged_weights_are_fitted_to);
+    tcase_add_test(tc, along_the_way_it_is_the_weights_as_they_are);
     tcase_add_test(tc, a_signal_writes_nothing);
     tcase_set_timeout(tc, 60);
     suite_add_tcase(s, tc);

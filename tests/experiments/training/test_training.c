@@ -11,6 +11,7 @@
 #include "experiments/data/datasets.h"
 #include "experiments/model/model_file.h"
 #include "experiments/training/training.h"
+#include "nn/formats/csv.h"
 #include "tensor/base/memory.h"
 #include "tensor/system/platform.h"
 #include "tensor/system/threads.h"
@@ -65,10 +66,16 @@ static TrainingJob job_of(Model *m, const char *out, const char *log)
                          .save_seconds = 1e9};
 }
 
+static bool refuse(void *context, uint64_t step, Error *err)
+{
+    (void)context;
+    return error_set(err, "refused at step %llu", (unsigned long long)step);
+}
+
 /* Trains a new model of these settings into NAME.safetensors and NAME.csv; resume goes on with what
- * is there. */
-static TrainingEnd train(ConfigRole role, const Config *config, const char *name, bool resume,
-                         Error *err)
+ * is there.  break_at: ends before that step is saved, where all are; 0: does not. */
+static TrainingEnd train_until(ConfigRole role, const Config *config, const char *name, bool resume,
+                               uint64_t break_at, Error *err)
 {
     char model[40], log[40];
     snprintf(model, sizeof model, "%s.safetensors", name);
@@ -76,6 +83,10 @@ static TrainingEnd train(ConfigRole role, const Config *config, const char *name
     Model *m = fresh(role, config);
     TrainingJob job = job_of(m, toy(model), toy(log));
     job.keep_log = resume;
+    if (break_at > 0) {
+        job.save_seconds = 0;
+        job.observer = (TrainingObserver){.every = break_at, .look = refuse};
+    }
     SafetensorsFile *f = resume ? safetensors_read(job.out, err) : NULL;
     ck_assert_msg(!resume || f != NULL, "%s", err->text);
     job.resume_from = f;
@@ -83,6 +94,12 @@ static TrainingEnd train(ConfigRole role, const Config *config, const char *name
     safetensors_free(f);
     model_destroy(m);
     return end;
+}
+
+static TrainingEnd train(ConfigRole role, const Config *config, const char *name, bool resume,
+                         Error *err)
+{
+    return train_until(role, config, name, resume, 0, err);
 }
 
 static void done(ConfigRole role, const Config *config, const char *name, bool resume)
@@ -120,6 +137,63 @@ START_TEST(a_recognition_network_resumes)
     done(ROLE_STUDENT, &config, "half", true);
     expect_same("whole.safetensors", "half.safetensors");
     expect_same("whole.csv", "half.csv");
+}
+END_TEST
+
+static Config fitted_along(void)
+{
+    Config config = toy_config(ROLE_STUDENT, 8);
+    config.objective = CONFIG_OBJECTIVE_VARIATIONAL;
+    config.lambda_input = CONFIG_LAMBDA_NUMBERS;
+    config.lambda_scope = 1;
+    config.lambda_law = LAMBDA_MIXTURE;
+    config.lambda_dims = 2;
+    config.prior_components = 3;
+    config.prior_covariance = PRIOR_FULL;
+    config.prior_fits = 3; /* before the third, fifth and seventh step */
+    return config;
+}
+
+/* A law that is fitted along with training is fitted alike after a stop, before its fit or behind.
+ */
+START_TEST(a_law_fitted_along_resumes)
+{
+    const Config config = fitted_along();
+    char expected[40];
+    Error err = {""};
+    done(ROLE_STUDENT, &config, "whole", false);
+    for (uint64_t at = 2; at <= 6; at++) { /* what is saved has made one step less */
+        snprintf(expected, sizeof expected, "refused at step %llu", (unsigned long long)at);
+        ck_assert_int_eq(train_until(ROLE_STUDENT, &config, "parts", false, at, &err),
+                         TRAINING_FAILED);
+        ck_assert_str_eq(err.text, expected);
+        done(ROLE_STUDENT, &config, "parts", true);
+        expect_same("whole.safetensors", "parts.safetensors");
+        expect_same("whole.csv", "parts.csv");
+    }
+}
+END_TEST
+
+static double kl_of_step(const char *log, size_t step)
+{
+    CsvTable t;
+    Error err = {""};
+    ck_assert_msg(csv_read(toy(log), &t, &err), "%s", err.text);
+    const double kl = csv_column(&t, "kl")[step - 1];
+    csv_free(&t);
+    return kl;
+}
+
+/* Steps up to the first fit are those of a training without; the next one's divergence is another.
+ */
+START_TEST(the_divergence_is_from_the_law_fitted_last)
+{
+    Config config = fitted_along();
+    done(ROLE_STUDENT, &config, "along", false);
+    config.prior_fits = 0;
+    done(ROLE_STUDENT, &config, "end", false);
+    ck_assert_double_eq(kl_of_step("along.csv", 2), kl_of_step("end.csv", 2));
+    ck_assert(kl_of_step("along.csv", 3) != kl_of_step("end.csv", 3));
 }
 END_TEST
 
@@ -408,6 +482,8 @@ Suite *training_suite(void)
     tcase_add_checked_fixture(tc, set_up, tear_down);
     tcase_add_loop_test(tc, two_halves_make_a_whole, 0, 2);
     tcase_add_loop_test(tc, a_recognition_network_resumes, 0, 3);
+    tcase_add_test(tc, a_law_fitted_along_resumes);
+    tcase_add_test(tc, the_divergence_is_from_the_law_fitted_last);
     tcase_add_loop_test(tc, threads_chunks_and_checks_change_nothing, 0, 2);
     tcase_add_test(tc, the_log_is_cut_back);
     tcase_add_test(tc, logs_that_cannot_go_on);

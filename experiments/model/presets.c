@@ -53,9 +53,10 @@ typedef struct Preset {
 static const Preset presets[] = {
     {"glyphs", "built-in 6x6 patterns, MLP, absorbing noise: the demonstration", GLYPHS,
      GLYPHS_TEACHER,
-     ONE_LAMBDA
-     "lambda_dims=6 prior_components=400 kl_weight=0.1 kl_warmup=0.4 share_at_one=0.125 steps=1000 "
-     "batch=256 lr=2e-3"},
+     ONE_LAMBDA "lambda_dims=6 prior_components=400 prior_fits=9 kl_weight=0.1 kl_warmup=0.4 "
+                "share_at_one=0.125 "
+                "steps=1000 "
+                "batch=256 lr=2e-3"},
     {"glyphs-published", "the same, students by the paper's losses", GLYPHS, GLYPHS_TEACHER,
      "steps=4000 batch=8 lambdas=32 distill_lambdas=2 lr=3e-4 data_weight=one stratified_lambda=on "
      "delta_min=0.005 delta_max=0.05 share_at_one=0.125 start_from=averaged"},
@@ -81,7 +82,7 @@ static const Preset presets[] = {
     {"cifar10-small", "CIFAR-10 with a small U-Net and absorbing noise", SMALL_COLOURS,
      "steps=4000 batch=16 lr=1e-3 stratified_times=on",
      ONE_LAMBDA "unet_lambda=places lambda_dims=4 prior_components=8 prior_covariance=full "
-                "kl_warmup=0.6 share_at_one=0.125 steps=3000 batch=16 lr=1e-3"},
+                "prior_fits=9 kl_warmup=0.6 share_at_one=0.125 steps=6000 batch=8 lr=1e-3"},
     {"shakespeare", "characters of a small text, 128 at a time, small transformer, absorbing noise",
      CHARACTERS, CHARACTERS_TEACHER, LAMBDA_AT_PLACES "steps=3000 batch=32 lr=1.5e-3"},
     {"shakespeare-published", "the same, students by the paper's losses", CHARACTERS,

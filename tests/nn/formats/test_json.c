@@ -49,78 +49,111 @@ START_TEST(strings)
 }
 END_TEST
 
-static const char *const refused[] = {
-    "",
-    " ",
-    "nul",
-    "nulll",
-    "True",
-    "[",
-    "]",
-    "[1",
-    "[1,",
-    "[1,]",
-    "[,1]",
-    "[1 2]",
-    "{",
-    "{}{}",
-    "{\"a\"}",
-    "{\"a\":}",
-    "{\"a\":1,}",
-    "{a:1}",
-    "{1:1}",
-    "{\"a\" 1}",
-    "{\"a\":1 \"b\":2}",
-    "01",
-    "-",
-    "+1",
-    ".5",
-    "1.",
-    "1.e3",
-    "1e",
-    "1e+",
-    "0x10",
-    "NaN",
-    "Infinity",
-    "1e999",
-    "-1e999",
-    "\"",
-    "\"a",
-    "\"\\\"",
-    "\"\\",
-    "\"\\x\"",
-    "\"\\u12\"",
-    "\"\\u12g4\"",
-    "\"\\u0000\"",
-    "\"\n\"",
-    "\"\x01\"",
-    "\"\x1f\"",
-    "\"\\ud800\"",
-    "\"\\ud800x\"",
-    "\"\\ud800\\u0041\"",
-    "\"\\udc00\"",
-    "\"\x80\"",
-    "\"\xc0\xaf\"",
-    "\"\xe0\x80\x80\"",
-    "\"\xed\xa0\x80\"",
-    "\"\xf4\x90\x80\x80\"",
-    "\"\xf5\"",
-    "\"\xe2\x82\"",
-    "\"\xc3",
-    "{\"a\":1,\"a\":2}",
-    "{\"a\":1,\"b\":3,\"\\u0061\":2}",
-    "'a'",
-    "[1]//",
-    "123456789012345678901234567890123456789012345678901234567890123456789",
+/* The first and the last code of each number of bytes, and those beside the surrogates. */
+START_TEST(ends_of_utf8)
+{
+    Json *j = parse("[\"\\u007f\\u0080\", \"\\u07ff\\u0800\", \"\\ud7ff\\ue000\","
+                    "\"\\uffff\\ud800\\udc00\", \"\\udbff\\udfff\"]");
+    ck_assert_str_eq(j->items[0].string, "\x7f\xc2\x80");
+    ck_assert_str_eq(j->items[1].string, "\xdf\xbf\xe0\xa0\x80");
+    ck_assert_str_eq(j->items[2].string, "\xed\x9f\xbf\xee\x80\x80");
+    ck_assert_str_eq(j->items[3].string, "\xef\xbf\xbf\xf0\x90\x80\x80");
+    ck_assert_str_eq(j->items[4].string, "\xf4\x8f\xbf\xbf");
+    json_free(j);
+}
+END_TEST
+
+/* Texts that are no JSON, and what is said after "t.json: JSON ". */
+static const char *const refused[][2] = {
+    {"", "at byte 0: expected a value"},
+    {" ", "at byte 1: expected a value"},
+    {"nul", "at byte 0: expected a value"},
+    {"nulll", "at byte 4: expected the end of the text"},
+    {"True", "at byte 0: expected a value"},
+    {"[", "at byte 1: expected a value"},
+    {"]", "at byte 0: expected a value"},
+    {"[1", "at byte 2: expected ',' or ']'"},
+    {"[1,", "at byte 3: expected a value"},
+    {"[1,]", "at byte 3: expected a value"},
+    {"[,1]", "at byte 1: expected a value"},
+    {"[1 2]", "at byte 3: expected ',' or ']'"},
+    {"{", "at byte 1: expected a string"},
+    {"{}{}", "at byte 2: expected the end of the text"},
+    {"{\"a\"}", "at byte 4: expected ':'"},
+    {"{\"a\":}", "at byte 5: expected a value"},
+    {"{\"a\":1,}", "at byte 7: expected a string"},
+    {"{a:1}", "at byte 1: expected a string"},
+    {"{1:1}", "at byte 1: expected a string"},
+    {"{\"a\" 1}", "at byte 5: expected ':'"},
+    {"{\"a\":1 \"b\":2}", "at byte 7: expected ',' or '}'"},
+    {"01", "at byte 1: expected the end of the text"},
+    {"-", "at byte 1: expected a digit"},
+    {"+1", "at byte 0: expected a value"},
+    {".5", "at byte 0: expected a value"},
+    {"1.", "at byte 2: expected a digit after the decimal point"},
+    {"1.e3", "at byte 2: expected a digit after the decimal point"},
+    {"1e", "at byte 2: expected a digit in the exponent"},
+    {"1e+", "at byte 3: expected a digit in the exponent"},
+    {"0x10", "at byte 1: expected the end of the text"},
+    {"NaN", "at byte 0: expected a value"},
+    {"Infinity", "at byte 0: expected a value"},
+    {"1e999", "at byte 5: expected a number that fits a double"},
+    {"-1e999", "at byte 6: expected a number that fits a double"},
+    {"\"", "at byte 1: expected the closing quote of this string"},
+    {"\"a", "at byte 1: expected the closing quote of this string"},
+    {"\"\\\"", "at byte 1: expected the closing quote of this string"},
+    {"\"\\", "at byte 1: expected the closing quote of this string"},
+    {"\"\\x\"", "at byte 2: expected one of \"\\/bfnrtu after a backslash"},
+    {"\"\\u12\"", "at byte 5: expected four hexadecimal digits after \\u"},
+    {"\"\\u12g4\"", "at byte 5: expected four hexadecimal digits after \\u"},
+    {"\"\\u0000\"", "at byte 7: expected a string without \\u0000"},
+    {"\"\n\"", "at byte 1: expected no control character in a string"},
+    {"\"\x01\"", "at byte 1: expected no control character in a string"},
+    {"\"\x1f\"", "at byte 1: expected no control character in a string"},
+    {"\"\\ud800\"", "at byte 7: expected a low surrogate after a high one"},
+    {"\"\\ud800x\"", "at byte 7: expected a low surrogate after a high one"},
+    {"\"\\ud800\\u0041\"", "at byte 13: expected a low surrogate after a high one"},
+    {"\"\\ud800", "at byte 1: expected the closing quote of this string"},
+    {"\"\\ud800\\", "at byte 1: expected the closing quote of this string"},
+    {"\"\\ud800\\n0041\"", "at byte 7: expected a low surrogate after a high one"},
+    {"\"\\ud800xudc00\"", "at byte 7: expected a low surrogate after a high one"},
+    {"\"\\udbff\\udbff\"", "at byte 13: expected a low surrogate after a high one"},
+    {"\"\\ud800\\ue000\"", "at byte 13: expected a low surrogate after a high one"},
+    {"\"\\udfff\"", "at byte 7: expected a high surrogate before a low one"},
+    {"\"\\u004", "at byte 1: expected the closing quote of this string"},
+    {"\"\\u00G0\"", "at byte 5: expected four hexadecimal digits after \\u"},
+    {"\"\\u00`0\"", "at byte 5: expected four hexadecimal digits after \\u"},
+    {"\"\\u00@0\"", "at byte 5: expected four hexadecimal digits after \\u"},
+    {"\"\\u00:0\"", "at byte 5: expected four hexadecimal digits after \\u"},
+    {"\"\\u00/0\"", "at byte 5: expected four hexadecimal digits after \\u"},
+    {"1e-", "at byte 3: expected a digit in the exponent"},
+    {"-a", "at byte 1: expected a digit"},
+    {"-01", "at byte 2: expected the end of the text"},
+    {"\"\\udc00\"", "at byte 7: expected a high surrogate before a low one"},
+    {"\"\x80\"", "at byte 1: expected valid UTF-8"},
+    {"\"\xc0\xaf\"", "at byte 1: expected valid UTF-8"},
+    {"\"\xe0\x80\x80\"", "at byte 1: expected valid UTF-8"},
+    {"\"\xed\xa0\x80\"", "at byte 1: expected valid UTF-8"},
+    {"\"\xf4\x90\x80\x80\"", "at byte 1: expected valid UTF-8"},
+    {"\"\xf5\"", "at byte 1: expected valid UTF-8"},
+    {"\"\xe2\x82\"", "at byte 1: expected valid UTF-8"},
+    {"\"\xc3", "at byte 1: expected the closing quote of this string"},
+    {"{\"a\":1,\"a\":2}", "before byte 13: expected the key \"a\" once"},
+    {"{\"a\":1,\"b\":3,\"\\u0061\":2}", "before byte 24: expected the key \"a\" once"},
+    {"'a'", "at byte 0: expected a value"},
+    {"[1]//", "at byte 3: expected the end of the text"},
+    {"123456789012345678901234567890123456789012345678901234567890123456789",
+     "at byte 69: expected a number of fewer than 64 characters"},
 };
 
 START_TEST(refuses)
 {
+    const char *text = refused[_i][0], prefix[] = "t.json: JSON ";
     Error err = {""};
-    Json *j = json_parse(refused[_i], strlen(refused[_i]), "t.json", &err);
-    ck_assert_msg(j == NULL, "accepted %s", refused[_i]);
-    ck_assert_msg(strncmp(err.text, "t.json: JSON", 12) == 0, "%s", err.text);
-    ck_assert_ptr_nonnull(strstr(err.text, "expected"));
+    Json *j = json_parse(text, strlen(text), "t.json", &err);
+    ck_assert_msg(j == NULL, "accepted %s", text);
+    ck_assert_msg(strncmp(err.text, prefix, strlen(prefix)) == 0, "%s", err.text);
+    ck_assert_str_eq(err.text + strlen(prefix), refused[_i][1]);
 }
 END_TEST
 
@@ -134,7 +167,7 @@ END_TEST
 
 START_TEST(depth_and_size_are_limited)
 {
-    enum { MANY = 2400000 };
+    enum { MOST = 1 << 20, MANY = 2 * MOST + 1 }; /* the array is a value, too */
     char *text = mem_alloc(MANY, 1);
     Error err = {""};
     memset(text, '[', MANY);
@@ -143,12 +176,25 @@ START_TEST(depth_and_size_are_limited)
     for (size_t i = 0; i < MANY; i++)
         text[i] = (char)(i == 0 ? '[' : i == MANY - 1 ? ']' : i % 2 == 1 ? '1' : ',');
     ck_assert_ptr_null(json_parse(text, MANY, "t", &err));
-    ck_assert_ptr_nonnull(strstr(err.text, "values"));
+    ck_assert_ptr_nonnull(strstr(err.text, "at most 1048576 values"));
+    text[MANY - 3] = ']';
+    Json *all = json_parse(text, MANY - 2, "t", &err);
+    ck_assert(all != NULL && all->count == MOST - 1);
+    json_free(all);
     memset(text, '[', 64);
     memset(text + 64, ']', 64);
     Json *j = json_parse(text, 128, "t", &err);
     ck_assert_ptr_nonnull(j);
     json_free(j);
+    memset(text, '[', 65);
+    memset(text + 65, ']', 65);
+    ck_assert_ptr_null(json_parse(text, 130, "t", &err));
+    ck_assert_str_eq(err.text, "t: JSON at byte 64: expected at most 64 levels of nesting");
+    memset(text, '1', 64);
+    j = json_parse(text, 63, "t", &err);
+    ck_assert(j != NULL && j->number > 1.1e62 && j->number < 1.2e62);
+    json_free(j);
+    ck_assert_ptr_null(json_parse(text, 64, "t", &err));
     mem_free(text);
 }
 END_TEST
@@ -250,6 +296,7 @@ Suite *json_suite(void)
     tcase_set_timeout(tc, 60);
     tcase_add_test(tc, values);
     tcase_add_test(tc, strings);
+    tcase_add_test(tc, ends_of_utf8);
     tcase_add_loop_test(tc, refuses, 0, (int)(sizeof refused / sizeof refused[0]));
     tcase_add_test(tc, nul_bytes_are_refused);
     tcase_add_test(tc, depth_and_size_are_limited);

@@ -129,9 +129,12 @@ START_TEST(what_is_no_stream)
     refused("\x4B\x04\x03\x00", 3, 6, "ends within");
     refused("\x4B\x04\x03\x00", 4, 5, "more bytes");
     refused("\x4B\x04\x03\x00", 4, 7, "fewer bytes");
-    refused("\x03\x02\x00", 3, 9, "reach back"); /* a length of 3, distance 1, at the start */
-    refused("\x1B\x03\x00", 3, 9, "a code that there is not");  /* symbol 286: 11000110 */
-    refused("\xFD\xFF\xFF", 3, 9, "more codes than there are"); /* 288 literals, 32 distances */
+    refused("\x03\x02\x00", 3, 9, "reach back");     /* a length of 3, distance 1, at the start */
+    refused("\x03\x5E\x00\x00", 4, 9, "reach back"); /* distance symbol 29: 11101 */
+    refused("\x03\x3E\x00\x00", 4, 9, "a code that there is not"); /* 30: 11110 */
+    refused("\x03\x7E\x00\x00", 4, 9, "a code that there is not"); /* 31: 11111 */
+    refused("\x1B\x03\x00", 3, 9, "a code that there is not");     /* symbol 286: 11000110 */
+    refused("\xFD\xFF\xFF", 3, 9, "more codes than there are");    /* 288 literals, 32 distances */
     refused("\x05\x00\x00\x00\x00\x00", 6, 9, "a code that there is not"); /* no code of lengths */
     refused("\x05\x00\x92\x04", 4, 9, "a code that there is not"); /* four codes of one bit */
     refused("\x05\x00\xB6\x0D", 4, 9, "a code that there is not"); /* four codes of three */

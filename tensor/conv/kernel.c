@@ -42,8 +42,8 @@ size_t kernel_out_width(const KernelShape *k, size_t width)
 
 static void check_kernel(const KernelShape *k)
 {
-    TENSOR_CHECK(k->height > 0 && k->width > 0 && k->cin > 0 && k->cout > 0 && k->stride > 0 &&
-                     k->pad_height < k->height && k->pad_width < k->width,
+    TENSOR_CHECK(k->cin > 0 && k->cout > 0 && k->stride > 0 && k->pad_height < k->height &&
+                     k->pad_width < k->width,
                  "kernel (%zu, %zu, %zu, %zu), stride %zu, padding %zu and %zu", k->height,
                  k->width, k->cin, k->cout, k->stride, k->pad_height, k->pad_width);
 }

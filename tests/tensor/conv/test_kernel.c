@@ -213,10 +213,16 @@ START_TEST(nan_is_not_hidden)
 }
 END_TEST
 
-START_TEST(padding_of_a_whole_kernel_stops_the_program)
+/* No rows, columns or channels, no step, or padding of a whole kernel. */
+static const KernelShape no_kernel[] = {
+    {0, 3, 1, 1, 1, 0, 0}, {3, 0, 1, 1, 1, 0, 0}, {3, 3, 0, 1, 1, 0, 0}, {3, 3, 1, 0, 1, 0, 0},
+    {3, 3, 1, 1, 0, 0, 0}, {3, 3, 1, 1, 1, 3, 0}, {3, 3, 1, 1, 1, 0, 3}};
+enum { NO_KERNEL = sizeof no_kernel / sizeof *no_kernel };
+
+START_TEST(what_is_no_kernel_stops_the_program)
 {
-    const KernelShape k = {3, 3, 1, 1, 1, 3, 0};
-    kernel_pack(&k, NULL);
+    const float weights[9] = {0};
+    kernel_pack(&no_kernel[_i], weights);
 }
 END_TEST
 
@@ -237,7 +243,8 @@ Suite *kernel_suite(void)
     tcase_add_test(tc, sizes_of_the_output);
     tcase_add_test(tc, no_pictures);
     tcase_add_test(tc, nan_is_not_hidden);
-    tcase_add_test_raise_signal(tc, padding_of_a_whole_kernel_stops_the_program, SIGABRT);
+    tcase_add_loop_test_raise_signal(tc, what_is_no_kernel_stops_the_program, SIGABRT, 0,
+                                     NO_KERNEL);
     tcase_add_test_raise_signal(tc, pixels_that_overlap_stop_the_program, SIGABRT);
     suite_add_tcase(suite, tc);
     return suite;

@@ -316,12 +316,82 @@ START_TEST(test_odd_size_with_stride_two)
 }
 END_TEST
 
+enum { FORWARD, DATA, WEIGHT };
+
+/* Shapes on both sides of every limit of the rule in conv.c: 16 channels on either side and 2048
+ * pairs of them (more where squares reach out of the picture), a dozen squares of 4x4. */
+static const struct {
+    ConvShape shape;
+    int pass;
+    ConvAlgorithm algorithm;
+} choices[] = {
+    {{1, 4, 4, 16, 128, 1}, FORWARD, CONV_WINOGRAD},
+    {{1, 4, 4, 16, 127, 1}, FORWARD, CONV_DIRECT},
+    {{1, 4, 4, 15, 160, 1}, FORWARD, CONV_DIRECT},
+    {{1, 4, 4, 128, 16, 1}, DATA, CONV_WINOGRAD},
+    {{1, 4, 4, 160, 15, 1}, DATA, CONV_DIRECT},
+    {{1, 4, 4, 127, 16, 1}, DATA, CONV_DIRECT},
+    {{1, 3, 8, 64, 64, 1}, FORWARD, CONV_DIRECT},
+    {{1, 8, 3, 64, 64, 1}, FORWARD, CONV_DIRECT},
+    {{1, 8, 4, 16, 128, 1}, FORWARD, CONV_WINOGRAD},
+    {{1, 4, 8, 16, 128, 1}, FORWARD, CONV_WINOGRAD},
+    {{1, 7, 7, 52, 52, 1}, FORWARD, CONV_WINOGRAD}, /* 49 of 64 pixels */
+    {{1, 7, 7, 51, 52, 1}, FORWARD, CONV_DIRECT},
+    {{1, 5, 8, 52, 63, 1}, DATA, CONV_DIRECT}, /* 5 of 8 */
+    {{1, 8, 5, 52, 64, 1}, DATA, CONV_WINOGRAD},
+    {{3, 8, 8, 4, 4, 1}, WEIGHT, CONV_WINOGRAD},
+    {{12, 4, 4, 4, 4, 1}, WEIGHT, CONV_WINOGRAD},
+    {{11, 4, 4, 4, 4, 1}, WEIGHT, CONV_DIRECT},
+    {{2, 9, 5, 4, 4, 1}, WEIGHT, CONV_WINOGRAD},
+    {{1, 11, 12, 4, 4, 1}, WEIGHT, CONV_DIRECT},
+    {{1, 12, 13, 4, 4, 1}, WEIGHT, CONV_WINOGRAD},
+    {{12, 4, 4, 3, 5, 1}, WEIGHT, CONV_DIRECT},
+    {{12, 3, 8, 4, 4, 1}, WEIGHT, CONV_DIRECT},
+    {{12, 8, 3, 4, 4, 1}, WEIGHT, CONV_DIRECT},
+};
+
+static size_t run_pass(const Buffers *t, int pass, ConvAlgorithm algorithm, float *out)
+{
+    const size_t n = pass == FORWARD ? t->outputs : pass == DATA ? t->inputs : t->weights;
+    memset(out, 0, n * sizeof *out);
+    tensor_conv_choose(algorithm);
+    if (pass == FORWARD)
+        tensor_conv3x3(out, t->x, t->w, t->bias, &t->shape);
+    else if (pass == DATA)
+        tensor_conv3x3_data_gradient(out, t->y, t->w, false, &t->shape);
+    else
+        tensor_conv3x3_weight_gradient(out, NULL, t->x, t->y, &t->shape);
+    return n * sizeof *out;
+}
+
+/* Which of the two it was is told by the last bits. */
+START_TEST(test_choice_by_shape)
+{
+    const int pass = choices[_i].pass;
+    const bool squares = choices[_i].algorithm == CONV_WINOGRAD;
+    Buffers t = buffers_make(choices[_i].shape, 77);
+    float *out[3];
+    static const ConvAlgorithm algorithms[] = {CONV_AUTO, CONV_DIRECT, CONV_WINOGRAD};
+    size_t bytes = 0;
+    for (int k = 0; k < 3; k++) {
+        out[k] = mem_alloc(t.inputs + t.outputs + t.weights, sizeof(float));
+        bytes = run_pass(&t, pass, algorithms[k], out[k]);
+    }
+    ck_assert_int_eq(memcmp(out[0], out[1], bytes) == 0, !squares);
+    ck_assert_int_eq(memcmp(out[0], out[2], bytes) == 0, squares);
+    for (int k = 0; k < 3; k++)
+        mem_free(out[k]);
+    buffers_free(&t);
+}
+END_TEST
+
 Suite *conv_suite(void)
 {
     Suite *suite = suite_create("conv");
     TCase *all = tcase_create("conv3x3");
     tcase_set_timeout(all, 120.0);
     tcase_add_loop_test(all, test_direct, 0, (int)(sizeof shapes / sizeof *shapes));
+    tcase_add_loop_test(all, test_choice_by_shape, 0, (int)(sizeof choices / sizeof *choices));
     tcase_add_test(all, test_winograd_error_with_many_channels);
     tcase_add_test(all, test_by_hand);
     tcase_add_test(all, test_gradients_are_adjoint);

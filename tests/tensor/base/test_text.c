@@ -368,6 +368,44 @@ START_TEST(utf8_sequences)
 }
 END_TEST
 
+/* Bytes of the character at s by what its bits say: 0 if they say no code, one that takes fewer
+ * bytes, a surrogate or one beyond the last. */
+static size_t plain_utf8(const unsigned char *s)
+{
+    static const unsigned long least[] = {0, 0, 0x80, 0x800, 0x10000};
+    unsigned long code = s[0];
+    size_t n = 1;
+    if (code >= 0x80) {
+        while (n < 8 && (s[0] >> (7 - n) & 1) == 1)
+            n++;
+        if (n < 2 || n > 4)
+            return 0;
+        code &= 0x7Fu >> n;
+        for (size_t i = 1; i < n; i++) {
+            if (s[i] >> 6 != 2)
+                return 0;
+            code = code << 6 | (s[i] & 0x3F);
+        }
+    }
+    return code < least[n] || code > 0x10FFFF || (code >= 0xD800 && code < 0xE000) ? 0 : n;
+}
+
+START_TEST(utf8_is_what_the_bits_say)
+{
+    static const unsigned char rest[] = {0x00, 0x7F, 0x80, 0x95, 0xBF, 0xC0, 0xFF};
+    enum { REST = sizeof rest };
+    for (unsigned i = 0; i < 65536u * REST * REST; i++) {
+        const unsigned char s[4] = {(unsigned char)(i & 255), (unsigned char)(i >> 8 & 255),
+                                    rest[(i >> 16) % REST], rest[(i >> 16) / REST]};
+        const size_t n = plain_utf8(s);
+        for (size_t left = 1; left <= 4; left++)
+            if (text_utf8((const char *)s, left) != (n <= left ? n : 0))
+                ck_abort_msg("%02x %02x %02x %02x: %zu of %zu", s[0], s[1], s[2], s[3],
+                             text_utf8((const char *)s, left), left);
+    }
+}
+END_TEST
+
 START_TEST(keys_and_values)
 {
     static const struct {
@@ -399,6 +437,7 @@ Suite *text_suite(void)
     tcase_add_test(tc, files_are_written_alike);
     tcase_add_test(tc, texts_are_read_alike);
     tcase_add_test(tc, utf8_sequences);
+    tcase_add_test(tc, utf8_is_what_the_bits_say);
     tcase_add_test(tc, keys_and_values);
     tcase_set_timeout(tc, 60);
     suite_add_tcase(s, tc);

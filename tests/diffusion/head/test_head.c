@@ -211,6 +211,38 @@ START_TEST(logistic_gradient_matches_differences)
 }
 END_TEST
 
+/* Locations so far outside that a geometric law is left, from slowly to steeply falling; on the
+ * left the mirror image makes it one. */
+START_TEST(remote_laws_follow_the_formula)
+{
+    static const double falls[] = {0.02, 0.3, 1, 4}; /* of log p from bin to bin */
+    static const size_t sizes[] = {2, 16, 63, 256};
+    const size_t S = sizes[_i % 4];
+    const bool fix = _i >= 4;
+    double want[MOST], w[MOST], h = 1e-6;
+    float row[MOST], dlogp[MOST];
+    Rng rng = rng_root((uint64_t)_i);
+
+    for (size_t trial = 0; trial < (fix ? 8 : 4); trial++) {
+        const double k = falls[trial % 4] * (double)S / 2, mu = 1 + 30 / k;
+        const float out[] = {(float)(trial < 4 ? mu : -mu), (float)(2 - log(k))};
+        float dout[] = {3, 5};
+        Head head = logistic(1, S, 1, fix);
+        for (size_t a = 0; a < S; a++)
+            w[a] = dlogp[a] = (float)rng_normal(&rng);
+        naive_logistic(out[0], out[1], S, fix, want);
+        diffusion_head_row(&head, out, NULL, 0, row);
+        for (size_t a = 0; a < S; a++)
+            ck_assert_double_eq_tol(row[a], want[a], 2e-6 * (1 + fabs(want[a])));
+        diffusion_head_row_gradient(&head, out, NULL, 0, dlogp, dout);
+        const double s = out[1], by_s = naive_loss(w, out[0], s + h, S, fix) -
+                                        naive_loss(w, out[0], s - h, S, fix);
+        ck_assert(dout[0] == 3);
+        ck_assert_double_eq_tol(dout[1] - 5, by_s / (2 * h), 1e-5 * (1 + 2 * k));
+    }
+}
+END_TEST
+
 START_TEST(softmax_rows_and_gradient)
 {
     size_t S = (size_t)_i + 1, D = 3;
@@ -470,6 +502,7 @@ Suite *head_suite(void)
     tcase_add_loop_test(rows, logistic_stays_finite_at_the_ends, 0, 12);
     tcase_add_test(rows, numbers_that_are_none_are_passed_on);
     tcase_add_loop_test(rows, logistic_gradient_matches_differences, 0, 12);
+    tcase_add_loop_test(rows, remote_laws_follow_the_formula, 0, 8);
     tcase_add_loop_test(rows, softmax_rows_and_gradient, 0, 40);
     tcase_add_test(rows, impossible_states_keep_probability_zero);
     tcase_add_test(rows, unmasked_dimensions_are_point_masses);

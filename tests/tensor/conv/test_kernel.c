@@ -213,6 +213,53 @@ START_TEST(nan_is_not_hidden)
 }
 END_TEST
 
+/* Winograd's algorithm takes 3x3 kernels with step 1 and the same padding, 0 or 1, on both sides,
+ * from 16 channels on either side and 2048 pairs of them on. */
+static const struct {
+    KernelShape kernel;
+    bool squares;
+} choices[] = {
+    {{3, 3, 16, 128, 1, 1, 1}, true},  {{3, 3, 128, 16, 1, 0, 0}, true},
+    {{3, 3, 16, 127, 1, 1, 1}, false}, {{3, 3, 127, 16, 1, 1, 1}, false},
+    {{3, 3, 15, 160, 1, 1, 1}, false}, {{3, 3, 160, 15, 1, 1, 1}, false},
+    {{3, 3, 16, 128, 1, 1, 0}, false}, {{3, 3, 16, 128, 1, 0, 1}, false},
+    {{3, 3, 16, 128, 1, 2, 2}, false}, {{3, 3, 16, 128, 2, 1, 1}, false},
+    {{1, 3, 16, 128, 1, 0, 0}, false}, {{3, 1, 16, 128, 1, 0, 0}, false},
+};
+enum { CHOICES = sizeof choices / sizeof *choices, SIDE = 12, AT = 5 };
+
+/* It spreads a NaN at (AT, AT) to all of a square; else only outputs that read the pixel have it.
+ */
+START_TEST(kernels_with_many_channels_go_by_squares)
+{
+    const KernelShape *k = &choices[_i].kernel;
+    const Case c = {*k, 1, SIDE, SIDE, 0, false, false};
+    World t = world_make(&c, 9);
+    size_t readers = 0, found = 0;
+    for (size_t o = 0; o < k->cin; o++)
+        t.x[(AT * SIDE + AT) * k->cin + o] = NAN;
+    tensor_conv_kernel(k, &(KernelCall){.batch = 1,
+                                        .height = SIDE,
+                                        .width = SIDE,
+                                        .x = t.x,
+                                        .packed = t.packed,
+                                        .y = t.y,
+                                        .y_stride = k->cout});
+    for (size_t i = 0; i < t.rows; i++)
+        for (size_t j = 0; j < t.columns; j++) {
+            const size_t top = i * k->stride, left = j * k->stride;
+            readers += top <= AT + k->pad_height && AT + k->pad_height < top + k->height &&
+                       left <= AT + k->pad_width && AT + k->pad_width < left + k->width;
+            found += isnan(t.y[(i * t.columns + j) * k->cout]) != 0;
+        }
+    if (choices[_i].squares)
+        ck_assert_uint_gt(found, readers);
+    else
+        ck_assert_uint_eq(found, readers);
+    world_free(&t);
+}
+END_TEST
+
 /* No rows, columns or channels, no step, or padding of a whole kernel. */
 static const KernelShape no_kernel[] = {
     {0, 3, 1, 1, 1, 0, 0}, {3, 0, 1, 1, 1, 0, 0}, {3, 3, 0, 1, 1, 0, 0}, {3, 3, 1, 0, 1, 0, 0},
@@ -243,6 +290,7 @@ Suite *kernel_suite(void)
     tcase_add_test(tc, sizes_of_the_output);
     tcase_add_test(tc, no_pictures);
     tcase_add_test(tc, nan_is_not_hidden);
+    tcase_add_loop_test(tc, kernels_with_many_channels_go_by_squares, 0, CHOICES);
     tcase_add_loop_test_raise_signal(tc, what_is_no_kernel_stops_the_program, SIGABRT, 0,
                                      NO_KERNEL);
     tcase_add_test_raise_signal(tc, pixels_that_overlap_stop_the_program, SIGABRT);

@@ -402,6 +402,24 @@ START_TEST(softmax_of_one_large_entry)
 }
 END_TEST
 
+/* A row does not see how large those before and behind it are. */
+START_TEST(softmax_between_larger_rows)
+{
+    float x[3 * 40], y[3 * 40], l[3 * 40];
+    double p[3 * 40], exact[3 * 40];
+
+    for (size_t c = 1; c <= 40; c++) {
+        for (size_t j = 0; j < 3 * c; j++)
+            x[j] = (float)(j % 3) + (j / c == 1 ? 0.0f : 1e4f);
+        exact_softmax(p, exact, x, 3, c);
+        tensor_softmax(y, x, 3, c);
+        tensor_log_softmax(l, x, 3, c);
+        ck_assert_msg(count_wrong(y, p, 3 * c, 1e-6, 1e-30) == 0, "%zu entries", c);
+        ck_assert_msg(count_wrong(l, exact, 3 * c, 1e-6, 1e-6) == 0, "%zu entries", c);
+    }
+}
+END_TEST
+
 START_TEST(softmax_gradients)
 {
     size_t rows = softmax_shapes[_i][0], c = softmax_shapes[_i][1], n = rows * c;
@@ -504,6 +522,7 @@ Suite *pointwise_suite(void)
     tcase_set_timeout(softmax, 30);
     tcase_add_loop_test(softmax, softmax_and_its_logarithm, 0, SOFTMAX_SHAPES);
     tcase_add_test(softmax, softmax_of_one_large_entry);
+    tcase_add_test(softmax, softmax_between_larger_rows);
     tcase_add_loop_test(softmax, softmax_gradients, 0, SOFTMAX_SHAPES);
     tcase_add_test(softmax, impossible_entries_get_probability_zero);
     tcase_add_test(softmax, nan_spreads_over_its_row);

@@ -154,7 +154,8 @@ draw() {
     # shellcheck disable=SC2046
     places $(cat "$work/files") |
         awk -v n="$share" -v seed="$seed" '
-            BEGIN { state = seed % 2147483646 + 1 }
+            # The first number of a small seed is small, whatever the seed.
+            BEGIN { state = seed % 2147483646 + 1; draw(); draw(); draw() }
             # Park and Miller: exact in doubles, so every awk draws the same
             function draw() { state = (state * 16807) % 2147483647; return state / 2147483647 }
             { line[NR] = $0 }

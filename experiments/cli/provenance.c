@@ -71,6 +71,8 @@ static void add_word(const char *word)
 void provenance_set(int argc, char **argv)
 {
     buffer_free(&command);
+    if (argc == 0)
+        return;
     buffer_text(&command, "di4c");
     for (int i = 1; i < argc; i++) {
         if (strcmp(argv[i], "--resume") == 0)

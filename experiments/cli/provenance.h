@@ -3,7 +3,8 @@
 #define DI4C_EXPERIMENTS_CLI_PROVENANCE_H
 
 /* Remembers "di4c" and the arguments, of any length, quoted for a POSIX shell, which makes the same
- * arguments of them again; without --resume, since what it goes on with has the same result. */
+ * arguments of them again; without --resume, since what it goes on with has the same result.
+ * argc 0: forgets and frees it. */
 void provenance_set(int argc, char **argv);
 const char *provenance_command(void); /* until the next provenance_set */
 

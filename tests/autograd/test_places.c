@@ -214,7 +214,7 @@ Suite *places_suite(void)
 {
     Suite *s = operation_suite("places", &table, setup);
     TCase *tc = tcase_create("all and some");
-    tcase_add_checked_fixture(tc, setup, NULL);
+    tcase_add_checked_fixture(tc, setup, operation_teardown);
     tcase_add_test(tc, rows_are_those_of_all_places);
     tcase_add_test(tc, places_behind_others);
     tcase_set_timeout(tc, 60);

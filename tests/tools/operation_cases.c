@@ -15,7 +15,7 @@ void operation_setup(const OperationTable *of)
     operation_pool = arena_create(1 << 16);
 }
 
-static void teardown(void)
+void operation_teardown(void)
 {
     arena_destroy(operation_pool);
 }
@@ -142,13 +142,13 @@ Suite *operation_suite(const char *name, const OperationTable *of, SFun setup)
     Suite *s = suite_create(name);
     TCase *values = tcase_create("values"), *gradients = tcase_create("gradients");
 
-    tcase_add_checked_fixture(values, setup, teardown);
+    tcase_add_checked_fixture(values, setup, operation_teardown);
     tcase_set_timeout(values, 20);
     tcase_add_loop_test(values, value_against_double, 0, of->count);
     tcase_add_loop_test(values, same_bits_for_all_thread_counts, 0, of->large_count);
     suite_add_tcase(s, values);
 
-    tcase_add_checked_fixture(gradients, setup, teardown);
+    tcase_add_checked_fixture(gradients, setup, operation_teardown);
     tcase_set_timeout(gradients, 60);
     tcase_add_loop_test(gradients, gradient_against_differences, 0, of->count);
     suite_add_tcase(s, gradients);

@@ -50,6 +50,7 @@ extern Arena *operation_pool;
 
 /* Begins a test of `table`: what the suite's own setup, without arguments, calls. */
 void operation_setup(const OperationTable *table);
+void operation_teardown(void);
 
 /* All checks of a table, whose rows `setup` hands to operation_setup. */
 Suite *operation_suite(const char *name, const OperationTable *table, SFun setup);

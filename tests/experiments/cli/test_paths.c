@@ -93,6 +93,8 @@ START_TEST(the_command_line_is_remembered)
     words[1] = large;
     provenance_set(2, words);
     ck_assert_uint_eq(strlen(provenance_command()), 5 + sizeof large - 1);
+    provenance_set(0, NULL);
+    ck_assert_str_eq(provenance_command(), "di4c");
 }
 END_TEST
 

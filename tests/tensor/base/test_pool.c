@@ -4,6 +4,7 @@
 #include <check.h>
 #include <signal.h>
 #include <stdint.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "tensor/base/memory.h"
@@ -141,9 +142,18 @@ START_TEST(a_block_freed_twice_aborts)
 }
 END_TEST
 
+static Pool *at_exit;
+
+static void free_at_exit(void)
+{
+    pool_destroy(at_exit);
+}
+
 START_TEST(a_product_that_overflows_is_out_of_memory)
 {
-    pool_alloc(pool_create(1000), SIZE_MAX / 2, 3);
+    at_exit = pool_create(1000);
+    atexit(free_at_exit);
+    pool_alloc(at_exit, SIZE_MAX / 2, 3);
 }
 END_TEST
 

@@ -1,7 +1,7 @@
-/* Fences round blocks that are cut out of a larger one, and behind those of mem_alloc.  In builds
- * with the address sanitizer a read or write of fenced bytes ends the program with a report, as one
- * behind a block of malloc does; with -DDI4C_VALGRIND valgrind reports it.  In all others these
- * functions do nothing. */
+/* Fences round blocks that are cut out of a larger one, and round those of mem_alloc, whose header
+ * lies behind one.  In builds with the address sanitizer a read or write of fenced bytes ends the
+ * program with a report, as one beside a block of malloc does; with -DDI4C_VALGRIND valgrind
+ * reports it.  In all others these functions do nothing. */
 #ifndef DI4C_TENSOR_BASE_FENCE_H
 #define DI4C_TENSOR_BASE_FENCE_H
 
@@ -47,6 +47,18 @@ static inline void unfence(void *p, size_t bytes)
     __asan_unpoison_memory_region(p, bytes);
 #elif defined(DI4C_VALGRIND)
     VALGRIND_MAKE_MEM_UNDEFINED(p, bytes);
+#else
+    (void)p, (void)bytes;
+#endif
+}
+
+/* They may be read: what was written before the fence is still there. */
+static inline void unfence_written(void *p, size_t bytes)
+{
+#if defined(DI4C_FENCES_ASAN)
+    __asan_unpoison_memory_region(p, bytes);
+#elif defined(DI4C_VALGRIND)
+    VALGRIND_MAKE_MEM_DEFINED(p, bytes);
 #else
     (void)p, (void)bytes;
 #endif

@@ -1,7 +1,9 @@
 /* Aligned blocks by over-allocation: malloc gives some address, the block starts at the next
  * multiple of MEM_ALIGN that leaves room for a small header in front of it.
  *
- *     malloc's pointer ... | Header | block (aligned) | rest, fenced
+ *     malloc's pointer ... | Header | block (aligned) | rest
+ *
+ * All but the block is fenced, the header too while nobody reads it.
  */
 #include "tensor/base/memory.h"
 
@@ -80,9 +82,14 @@ size_t mem_peak(void)
     return bytes;
 }
 
-static Header *header_of(void *p)
+static Header header_of(void *p)
 {
-    return (Header *)p - 1;
+    Header *h = (Header *)p - 1;
+
+    unfence_written(h, sizeof *h);
+    const Header header = *h;
+    fence(h, sizeof *h);
+    return header;
 }
 
 void *mem_try(size_t count, size_t size)
@@ -97,8 +104,10 @@ void *mem_try(size_t count, size_t size)
     uintptr_t first = (uintptr_t)base + sizeof(Header);
     size_t skip = sizeof(Header) + (MEM_ALIGN - first % MEM_ALIGN) % MEM_ALIGN;
     void *block = base + skip;
-    header_of(block)->base = base;
-    header_of(block)->bytes = bytes;
+    Header *header = (Header *)block - 1;
+    header->base = base;
+    header->bytes = bytes;
+    fence(base, skip);
     fence(base + skip + bytes, SLACK - skip);
     count_bytes(bytes, 0);
     return block;
@@ -119,7 +128,7 @@ void *mem_zeroed(size_t count, size_t size)
 {
     void *block = mem_alloc(count, size);
 
-    memset(block, 0, header_of(block)->bytes);
+    memset(block, 0, header_of(block).bytes);
     return block;
 }
 
@@ -146,8 +155,9 @@ void mem_free(void *p)
 {
     if (p == NULL)
         return;
-    count_bytes(0, header_of(p)->bytes);
-    free(header_of(p)->base);
+    const Header header = header_of(p);
+    count_bytes(0, header.bytes);
+    free(header.base);
 }
 
 char *mem_string(const char *text)

@@ -36,6 +36,8 @@ void srunner_free(SRunner *runner);
 #define tcase_add_test_raise_signal(tc, test, s)            standin_add(tc, test, #test, s, 0, 0, 1)
 #define tcase_add_loop_test_raise_signal(tc, test, s, a, b) standin_add(tc, test, #test, s, 0, a, b)
 #define tcase_add_exit_test(tc, test, status)               standin_add(tc, test, #test, 0, status, 0, 1)
+#define tcase_add_loop_exit_test(tc, test, status, a, b)                                           \
+    standin_add(tc, test, #test, 0, status, a, b)
 
 #define START_TEST(name)                                                                           \
     static void name(int _i)                                                                       \

@@ -39,12 +39,13 @@ static void start(void)
     before = mem_peak();
 }
 
-/* No more was taken since start(); fences may double a block. */
+/* No more was taken since start().  Fences double a block of 64 bytes, which a pickle has many of:
+ * 1.2 times `most` were seen. */
 static void within(size_t bytes, const char *what)
 {
     const size_t taken = mem_peak() - before, most = 8 * bytes + MODEL_FILE_MEMORY;
-    ck_assert_msg(taken <= (FENCE_BYTES > 0 ? 2 : 1) * most, "%s: %zu MiB for %zu bytes", what,
-                  taken >> 20, bytes);
+    ck_assert_msg(taken <= most + (FENCE_BYTES > 0 ? most / 4 : 0), "%s: %zu MiB for %zu bytes",
+                  what, taken >> 20, bytes);
 }
 
 static void put(const char *name, const Buffer *b)

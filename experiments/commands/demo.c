@@ -138,8 +138,8 @@ static void sentence(const Demo *d, char *text, size_t size)
             needs = t;
     }
     int n = text_format(text, size,
-                        "In 2 steps the student draws a real pattern %.0f %% of the time, its "
-                        "teacher %.0f %%",
+                        "In 2 steps the student draws a real pattern %.1f %% of the time, its "
+                        "teacher %.1f %%",
                         100 * valid(d, student), 100 * valid(d, same));
     if (n < 0 || (size_t)n >= size)
         return;

@@ -63,7 +63,8 @@ static const Preset presets[] = {
     {"mnist-binary", "MNIST at 14x14, black and white, small U-Net, absorbing noise", BINARY,
      BINARY_TEACHER,
      ONE_LAMBDA
-     "lambda_dims=8 prior_components=400 kl_warmup=0.6 share_at_one=0.125 steps=6000 batch=64 "
+     "lambda_dims=8 prior_components=400 prior_fits=9 kl_warmup=0.6 share_at_one=0.125 steps=6000 "
+     "batch=64 "
      "lr=1.5e-3"},
     {"mnist-binary-published", "the same, students by the paper's losses", BINARY, BINARY_TEACHER,
      "steps=2800 batch=4 lambdas=64 distill_lambdas=2 lambda_gain=2.45 lr=7e-4 data_weight=one "

@@ -109,10 +109,10 @@ static Inputs inputs(void)
     return in;
 }
 
-/* sum of sin(i) outputs + KL of each sample; with gradients if `backward`. */
-static double value(Network *net, Inputs *in, bool backward)
+/* sum of sin(i) outputs + KL of each sample; with gradients if `backward`.  g is empty before and
+ * after: a new one each time would take most of the test's time. */
+static double value(Graph *g, Network *net, Inputs *in, bool backward)
 {
-    Graph *g = ag_graph_create();
     const States x0 = {in->x0, B, D}, xt = {in->xt, B, D};
     const size_t lambdas = net->lambda_dims;
     double total = 0.0;
@@ -134,7 +134,7 @@ static double value(Network *net, Inputs *in, bool backward)
     const float *const gradient[] = {dout, dstats};
     if (backward)
         ag_backward_from_all(2, from, gradient);
-    ag_graph_destroy(g);
+    ag_graph_reset(g);
     return total;
 }
 
@@ -142,12 +142,13 @@ static double value(Network *net, Inputs *in, bool backward)
 START_TEST(gradients_reach_every_parameter)
 {
     Network *net = network(_i);
+    Graph *g = ag_graph_create();
     Inputs in = inputs();
     const double step = 1e-2;
 
     randomise(net, 5);
     nn_params_zero_grads(&net->params);
-    value(net, &in, true);
+    value(g, net, &in, true);
     for (size_t i = 0; i < net->params.count; i++) {
         Param *p = net->params.items[i];
         const size_t n = tensor_size(&p->value);
@@ -159,9 +160,9 @@ START_TEST(gradients_reach_every_parameter)
         for (size_t k = 0; k < n; k += 1 + n / 5) {
             const float kept = p->value.data[k];
             p->value.data[k] = kept + (float)step;
-            const double above = value(net, &in, false);
+            const double above = value(g, net, &in, false);
             p->value.data[k] = kept - (float)step;
-            const double below = value(net, &in, false);
+            const double below = value(g, net, &in, false);
             p->value.data[k] = kept;
             const double slope = (above - below) / (2.0 * step);
             const double off = fabs(slope - (double)p->grad[k]) / largest;
@@ -170,6 +171,7 @@ START_TEST(gradients_reach_every_parameter)
         }
     }
     nn_network_destroy(net);
+    ag_graph_destroy(g);
 }
 END_TEST
 

@@ -70,7 +70,8 @@ static void nothing_is_left(void)
 static void watch_memory(void)
 {
     parent = getpid();
-    atexit(nothing_is_left);
+    if (atexit(nothing_is_left) != 0)
+        exit(2);
 }
 #else
 static void watch_memory(void)

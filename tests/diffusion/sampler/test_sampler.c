@@ -117,6 +117,7 @@ END_TEST
 START_TEST(a_model_may_have_a_sampler_of_its_own)
 {
     const char *const names[] = {"halton", "first-hitting"};
+    const size_t bytes = (size_t)500 * D * sizeof(uint16_t);
     Process *p = world_process(0, 3);
     Formula f = {0.4, 0, NULL};
     for (size_t i = 0; i < 2; i++) {
@@ -129,14 +130,14 @@ START_TEST(a_model_may_have_a_sampler_of_its_own)
         r.model = &own;
         ck_assert_ptr_eq(diffusion_sampler_of(&r), own.sampler);
         ck_assert(diffusion_sample(&r, &b, NULL));
-        ck_assert_mem_eq(a.x, b.x, 500 * D * sizeof *a.x);
+        ck_assert_mem_eq(a.x, b.x, bytes);
         r.model = &plain;
         ck_assert(diffusion_sample(&r, &a, NULL));
-        ck_assert(memcmp(a.x, b.x, 500 * D * sizeof *a.x) != 0);
+        ck_assert(memcmp(a.x, b.x, bytes) != 0);
         r.model = &own;
         r.sampler = diffusion_sampler_at(0);
         ck_assert(diffusion_sample(&r, &b, NULL));
-        ck_assert_mem_eq(a.x, b.x, 500 * D * sizeof *a.x);
+        ck_assert_mem_eq(a.x, b.x, bytes);
         states_free(&a);
         states_free(&b);
     }

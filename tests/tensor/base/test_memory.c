@@ -304,7 +304,7 @@ static void free_at_exit(void)
 START_TEST(arena_out_of_memory_exits_with_1)
 {
     at_exit = arena_create(64);
-    atexit(free_at_exit);
+    ck_assert_int_eq(atexit(free_at_exit), 0);
     arena_alloc(at_exit, SIZE_MAX / 2, 4);
 }
 END_TEST

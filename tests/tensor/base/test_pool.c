@@ -152,7 +152,7 @@ static void free_at_exit(void)
 START_TEST(a_product_that_overflows_is_out_of_memory)
 {
     at_exit = pool_create(1000);
-    atexit(free_at_exit);
+    ck_assert_int_eq(atexit(free_at_exit), 0);
     pool_alloc(at_exit, SIZE_MAX / 2, 3);
 }
 END_TEST

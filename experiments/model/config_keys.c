@@ -294,9 +294,8 @@ const ConfigKey config_own_keys[] = {
                  .type = SETTING_CHOICE,
                  .initial = "uniform",
                  .choices = "uniform|normal|mixture",
-                 .help = "student: uniform on [0,1); standard normal; normal while training, then "
-                         "Gaussians fitted to "
-                         "it"},
+                 .help = "student: uniform on [0,1); standard normal; Gaussians fitted to "
+                         "what its recognition network says, until the first fit normal"},
      .offset = offsetof(Config, lambda_law)},
     {.setting = {.name = "prior_components",
                  .type = SETTING_INTEGER,

@@ -7,11 +7,8 @@
 uint64_t objective_law_fits(const Config *c, uint64_t step)
 {
     const uint64_t fits = c->lambda_law == LAMBDA_MIXTURE ? (uint64_t)c->prior_fits : 0;
-    const uint64_t steps = (uint64_t)c->steps;
-    uint64_t made = 0;
-    while (made < fits && (made + 1) * steps / (fits + 1) <= step)
-        made++;
-    return made;
+    const uint64_t come = ((step + 1) * (fits + 1) - 1) / (uint64_t)c->steps;
+    return come < fits ? come : fits;
 }
 
 VariationalConfig objective_variational_config(const Config *c, uint64_t step)

@@ -78,15 +78,14 @@ static size_t batches_for(const Config *c, size_t most)
 static bool fit_by_values(const Model *m, const Dataset *data, size_t most, PriorFit *out)
 {
     const size_t L = m->net->lambda_dims;
-    const size_t fitted = batches_for(&m->config, most);
+    const size_t fitted = batches_for(&m->config, most), more = out != NULL ? MORE : 0;
     LambdaDraws d = {.m = m,
                      .data = data,
                      .fitted = fitted,
-                     .more = out != NULL ? MORE : 0,
+                     .more = more,
                      .graph = ag_graph_create(),
                      .x = states_alloc(BATCH, m->net->dims),
-                     .lambda =
-                         mem_alloc((fitted + (out != NULL ? MORE : 0)) * BATCH * L, sizeof(double)),
+                     .lambda = mem_alloc((fitted + more) * BATCH * L, sizeof(double)),
                      .u = mem_alloc(BATCH * L, sizeof(double))};
     ag_set_recording(d.graph, false);
     const bool done = draw_and_fit(&d, out);

@@ -218,3 +218,16 @@ Config toy_config(ConfigRole role, int64_t steps)
     c.steps = steps;
     return c;
 }
+
+Config toy_fitted_config(int64_t steps)
+{
+    Config c = toy_config(ROLE_STUDENT, steps);
+    c.objective = CONFIG_OBJECTIVE_VARIATIONAL;
+    c.lambda_input = CONFIG_LAMBDA_NUMBERS;
+    c.lambda_scope = 1;
+    c.lambda_law = LAMBDA_MIXTURE;
+    c.lambda_dims = 2;
+    c.prior_components = 3;
+    c.prior_covariance = PRIOR_FULL;
+    return c;
+}

@@ -48,5 +48,8 @@ void toy_set(Config *c, const char *key, const char *value);
 Config toy_unet_config(int ch, int mult);
 /* glyphs, MLP of width 16, batches of 8, `steps` steps. */
 Config toy_config(ConfigRole role, int64_t steps);
+/* The same for a student with a recognition network, one lambda of two numbers for a sample, and a
+ * law of three Gaussians with full covariances that is fitted to it. */
+Config toy_fitted_config(int64_t steps);
 
 #endif

@@ -20,14 +20,7 @@ static void set_up(void)
     const OptimizerConfig oc = nn_optimizer_defaults();
     Error err = {""};
     toys_set_up("test-fit-prior.tmp.d");
-    Config c = toy_config(ROLE_STUDENT, 100000); /* pictures for all the draws */
-    c.objective = CONFIG_OBJECTIVE_VARIATIONAL;
-    c.lambda_input = CONFIG_LAMBDA_NUMBERS;
-    c.lambda_scope = 1;
-    c.lambda_law = LAMBDA_MIXTURE;
-    c.lambda_dims = 2;
-    c.prior_components = 3;
-    c.prior_covariance = PRIOR_FULL;
+    const Config c = toy_fitted_config(100000); /* pictures for all the draws */
     m = model_create(&c, ROLE_STUDENT, true, &err);
     ck_assert_msg(m != NULL, "%s", err.text);
     glyphs = toy_open("glyphs", false);

@@ -142,14 +142,7 @@ END_TEST
 
 static Config fitted_along(void)
 {
-    Config config = toy_config(ROLE_STUDENT, 8);
-    config.objective = CONFIG_OBJECTIVE_VARIATIONAL;
-    config.lambda_input = CONFIG_LAMBDA_NUMBERS;
-    config.lambda_scope = 1;
-    config.lambda_law = LAMBDA_MIXTURE;
-    config.lambda_dims = 2;
-    config.prior_components = 3;
-    config.prior_covariance = PRIOR_FULL;
+    Config config = toy_fitted_config(8);
     config.prior_fits = 3; /* before the third, fifth and seventh step */
     return config;
 }

@@ -2,8 +2,8 @@
  *
  * The bound's divergence KL( q(lambda|x_0) || p ), averaged over the data, depends on p only by
  * -E log p(lambda), lambda from the data's q: so each round of EM makes the bound better on these
- * draws.  Done once, after training, with the network fixed.  Full covariances go on from there
- * (distill/prior_fit_full.h). */
+ * draws.  Done with the network as it is, after training and at times in it.  Full covariances go
+ * on from there (distill/prior_fit_full.h). */
 #ifndef DI4C_DISTILL_PRIOR_FIT_H
 #define DI4C_DISTILL_PRIOR_FIT_H
 

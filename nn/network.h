@@ -41,7 +41,7 @@ struct Network {
     bool lambda_is_number;                /* lambda enters as a number; else by its sinusoids */
     double lambda_mean, lambda_deviation; /* as a number it enters as (lambda - mean)/deviation */
     size_t outputs;                       /* numbers per sample that forward returns */
-    LambdaPrior *prior;    /* a student's law of lambda, fitted after training, or NULL; owned */
+    LambdaPrior *prior;                   /* a student's fitted law of lambda, or NULL; owned */
     Encoder *encoder;      /* of a student that is trained with one (nn/encoder.h), or NULL */
     size_t gradient_block; /* samples of one recorded call, at least 1: see nn_gradient_block */
     /* -> Var whose value has B * outputs entries, sample by sample. */

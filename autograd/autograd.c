@@ -16,7 +16,7 @@
 #include "tensor/reduce.h"
 #include "tensor/system/threads.h"
 
-enum { CHUNK_BYTES = 1 << 20 };
+enum { CHUNK_BYTES = 1 << 16 };
 
 Graph *ag_graph_create(void)
 {

@@ -3,7 +3,7 @@
 #include "tensor/base/check.h"
 #include "tensor/reduce.h"
 
-enum { ARENA_CHUNK = 1 << 20 }; /* bytes */
+enum { ARENA_CHUNK = 1 << 16 }; /* bytes */
 
 Workspace diffusion_workspace_create(size_t chunk)
 {

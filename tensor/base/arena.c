@@ -20,6 +20,7 @@ struct Arena {
     Chunk *chunks;
     size_t count, capacity, current;
     size_t chunk_bytes;
+    size_t total;      /* sum of size over the chunks */
     size_t used, peak; /* sum of used over the chunks, and its maximum */
 };
 
@@ -54,10 +55,13 @@ static void add_arena_chunk(Arena *arena, size_t bytes)
 {
     if (arena->count == arena->capacity)
         arena->chunks = mem_grow(arena->chunks, &arena->capacity, 8, sizeof *arena->chunks);
-    Chunk chunk = {NULL, bytes > arena->chunk_bytes ? bytes : arena->chunk_bytes, 0};
+    Chunk chunk = {NULL, arena->total > arena->chunk_bytes ? arena->total : arena->chunk_bytes, 0};
+    if (chunk.size < bytes)
+        chunk.size = bytes;
     chunk.data = mem_alloc(chunk.size, 1); /* before it is counted: a handler may leave by a jump */
     fence(chunk.data, chunk.size);
     arena->chunks[arena->count++] = chunk;
+    arena->total += chunk.size;
 }
 
 void *arena_alloc(Arena *arena, size_t count, size_t size)

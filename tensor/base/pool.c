@@ -172,6 +172,22 @@ void *pool_alloc(Pool *pool, size_t count, size_t size)
     return (unsigned char *)t + TAG;
 }
 
+#ifdef DI4C_POISON
+static void poison(Tag *t)
+{
+    unfence((unsigned char *)t + TAG, t->bytes);
+    memset((unsigned char *)t + TAG, 0xFF, t->bytes);
+}
+
+static void poison_all_in_use(const Pool *pool)
+{
+    for (size_t i = 0; i < pool->count; i++)
+        for (Tag *t = tag_at(pool->chunks[i]); t->bytes > 0; t = after(t))
+            if (!t->free)
+                poison(t);
+}
+#endif
+
 void pool_free(Pool *pool, void *block)
 {
     if (!block)
@@ -180,8 +196,7 @@ void pool_free(Pool *pool, void *block)
     TENSOR_CHECK(!t->free, "a block of %zu bytes is freed twice", t->bytes);
     pool->used -= t->bytes + TAG;
 #ifdef DI4C_POISON
-    unfence(block, t->bytes);
-    memset(block, 0xFF, t->bytes);
+    poison(t);
 #endif
     Tag *next = after(t);
     if (next->free) {
@@ -201,15 +216,13 @@ void pool_free(Pool *pool, void *block)
 
 void pool_reset(Pool *pool)
 {
+#ifdef DI4C_POISON
+    poison_all_in_use(pool);
+#endif
     pool->free = NULL;
     pool->used = 0;
-    for (size_t i = 0; i < pool->count; i++) {
-#ifdef DI4C_POISON
-        unfence(pool->chunks[i], pool->sizes[i]);
-        memset(pool->chunks[i], 0xFF, pool->sizes[i]);
-#endif
+    for (size_t i = 0; i < pool->count; i++)
         lay_out(pool, i);
-    }
 }
 
 size_t pool_used(const Pool *pool)

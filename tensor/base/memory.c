@@ -13,6 +13,7 @@
 #include <string.h>
 
 #include "tensor/base/fence.h"
+#include "tensor/base/huge_pages.h"
 
 typedef struct Header {
     void *base;   /* what malloc returned */
@@ -101,6 +102,7 @@ void *mem_try(size_t count, size_t size)
     unsigned char *base = allocate(bytes + SLACK);
     if (base == NULL)
         return NULL;
+    huge_pages_ask(base, bytes + SLACK);
     uintptr_t first = (uintptr_t)base + sizeof(Header);
     size_t skip = sizeof(Header) + (MEM_ALIGN - first % MEM_ALIGN) % MEM_ALIGN;
     void *block = base + skip;

@@ -1,5 +1,5 @@
-/* The only file that needs POSIX; with -DDI4C_PLAIN_C, or on a system that does not call itself
- * Unix, each function falls back to what plain C offers. */
+/* The only file that needs POSIX (base/huge_pages.c asks Linux alone); with -DDI4C_PLAIN_C, or on a
+ * system that does not call itself Unix, each function falls back to what plain C offers. */
 #if !defined(DI4C_PLAIN_C) && (defined(__unix__) || defined(__APPLE__))
 #define HAVE_POSIX      1
 #define _POSIX_C_SOURCE 200809L

@@ -11,6 +11,8 @@
 #include "tensor/base/fence.h"
 #include "tensor/base/memory.h"
 
+enum { MOST_SET_ASIDE = 1 << 20 }; /* bytes of a chunk, unless more are asked for */
+
 typedef struct Chunk {
     unsigned char *data;
     size_t size, used; /* bytes, multiples of MEM_ALIGN */
@@ -55,7 +57,9 @@ static void add_arena_chunk(Arena *arena, size_t bytes)
 {
     if (arena->count == arena->capacity)
         arena->chunks = mem_grow(arena->chunks, &arena->capacity, 8, sizeof *arena->chunks);
-    Chunk chunk = {NULL, arena->total > arena->chunk_bytes ? arena->total : arena->chunk_bytes, 0};
+    Chunk chunk = {NULL, arena->total < MOST_SET_ASIDE ? arena->total : MOST_SET_ASIDE, 0};
+    if (chunk.size < arena->chunk_bytes)
+        chunk.size = arena->chunk_bytes;
     if (chunk.size < bytes)
         chunk.size = bytes;
     chunk.data = mem_alloc(chunk.size, 1); /* before it is counted: a handler may leave by a jump */

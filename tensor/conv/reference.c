@@ -46,18 +46,20 @@ static double reference_input_gradient(const float *dy, const float *w, const Co
     const size_t ho = tensor_conv_out_height(s), wo = tensor_conv_out_width(s);
     double sum = 0.0;
     for (size_t i = 0; i < ho; i++)
-        for (size_t p = 0; p < 3; p++)
+        for (size_t p = 0; p < 3; p++) {
+            size_t row, column;
+            if (!pixel_under_tap(i, p, s->stride, s->height, &row) || row != u)
+                continue;
             for (size_t j = 0; j < wo; j++)
                 for (size_t q = 0; q < 3; q++) {
-                    size_t row, column;
-                    if (!pixel_under_tap(i, p, s->stride, s->height, &row) || row != u ||
-                        !pixel_under_tap(j, q, s->stride, s->width, &column) || column != v)
+                    if (!pixel_under_tap(j, q, s->stride, s->width, &column) || column != v)
                         continue;
                     const float *d = dy + ((b * ho + i) * wo + j) * s->cout;
                     const float *weights = w + ((p * 3 + q) * s->cin + c) * s->cout;
                     for (size_t o = 0; o < s->cout; o++)
                         sum += (double)d[o] * (double)weights[o];
                 }
+        }
     return sum;
 }
 

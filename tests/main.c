@@ -8,6 +8,7 @@
 #if defined(__unix__) || defined(__APPLE__)
 #define HAVE_FORK       1
 #define _POSIX_C_SOURCE 200809L
+#define _DEFAULT_SOURCE 1 /* on_exit */
 #endif
 
 #include <signal.h>
@@ -59,7 +60,6 @@ enum { LEFT = 98 }; /* the status of a test that leaves something */
 
 static pid_t parent;
 static size_t were_open; /* descriptors, as a test begins */
-static bool all_given_back;
 
 static size_t open_descriptors(void)
 {
@@ -75,53 +75,62 @@ static void test_begins(void)
     were_open = open_descriptors();
 }
 
-/* The leak sanitizer reads all that is static, at the end of each test, which takes longer than
- * most tests.  All blocks of the program are mem_alloc's, which are counted; libc's belong to
- * streams and folders, which have descriptors.  So it is asked only where one of them is left, or
- * DI4C_TEST_EVERY is set. */
-#ifdef DI4C_FENCES_ASAN
-int __lsan_is_turned_off(void);
-int __lsan_is_turned_off(void)
+static bool something_is_left(void)
 {
-    return all_given_back;
-}
-
-static void tell_from_where(void)
-{
-    __lsan_do_leak_check();
-}
-#else
-static void tell_from_where(void)
-{
-}
-#endif
-
-/* The child of a test that passes ends by exit, one that fails by _exit. */
-static void nothing_is_left(void)
-{
-    if (getppid() != parent)
-        return;
     threads_scratch_free();
     provenance_set(0, NULL); /* the command line, kept as long as a program runs */
     const size_t bytes = mem_in_use(), now_open = open_descriptors();
-    if (bytes == 0 && now_open <= were_open) {
-        all_given_back = !getenv("DI4C_TEST_EVERY");
-        return;
-    }
     if (bytes > 0)
         fprintf(stderr, "a test ended with %lu bytes that it had not freed\n",
                 (unsigned long)bytes);
     if (now_open > were_open)
         fprintf(stderr, "a test ended with %lu files that it had not closed\n",
                 (unsigned long)(now_open - were_open));
-    tell_from_where();
-    _exit(LEFT);
+    return bytes > 0 || now_open > were_open;
 }
+
+#if defined(DI4C_FENCES_ASAN) && defined(__GLIBC__)
+/* At its end the address sanitizer forgets all that is static, and the leak sanitizer reads it,
+ * which together takes longer than most tests.  All blocks of the program are mem_alloc's, which
+ * are counted; libc's belong to streams and folders, which have descriptors.  So both are left out
+ * unless one of these is left, or DI4C_TEST_EVERY is set. */
+static void test_ends(int status, void *unused)
+{
+    (void)unused;
+    if (getppid() != parent)
+        return;
+    if (something_is_left()) {
+        __lsan_do_leak_check(); /* tells where blocks are from */
+        _exit(LEFT);
+    }
+    if (getenv("DI4C_TEST_EVERY"))
+        return;
+    fflush(NULL);
+    _exit(status);
+}
+
+static bool at_the_end_of_tests(void)
+{
+    return on_exit(test_ends, NULL) == 0;
+}
+#else
+/* The child of a test that passes ends by exit, one that fails by _exit. */
+static void test_ends(void)
+{
+    if (getppid() == parent && something_is_left())
+        _exit(LEFT);
+}
+
+static bool at_the_end_of_tests(void)
+{
+    return atexit(test_ends) == 0;
+}
+#endif
 
 static void watch_what_is_left(void)
 {
     parent = getpid();
-    if (pthread_atfork(NULL, NULL, test_begins) != 0 || atexit(nothing_is_left) != 0)
+    if (pthread_atfork(NULL, NULL, test_begins) != 0 || !at_the_end_of_tests())
         exit(2);
 }
 #else

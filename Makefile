@@ -42,7 +42,7 @@ TEST_OBJ = $(TEST_SRC:%.c=$(OUT)/%.o) $(OUT)/tests/suites.o $(CHECK_OBJ)
 WARN := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wvla -Wno-unknown-pragmas
 OPT_release := -O3 -fno-math-errno $(if $(filter off,$(CONTRACT)),,-ffp-contract=fast)
 OPT_debug := -O1 -g -DDI4C_POISON
-OPT_asan := -O1 -g1 -DDI4C_POISON -fsanitize=address -fsanitize=undefined -fno-sanitize-recover=all \
+OPT_asan := -O2 -g1 -DDI4C_POISON -fsanitize=address -fsanitize=undefined -fno-sanitize-recover=all \
             -fno-omit-frame-pointer
 OPT_gcov := -O1 -g --coverage -DDI4C_COVERAGE
 OPT_fuzz := -O1 -gline-tables-only -DDI4C_POISON -fsanitize=fuzzer-no-link,address,undefined \
@@ -131,7 +131,7 @@ flags = -std=c99 $(1) $(PROBED_OPENMP) $(PLAIN_FLAG) $(ORDERED_FLAG) -I. $(CHECK
         -DDI4C_VERSION='"$(VERSION)"' $(CFLAGS)
 FLAGS := $(call flags,$(PROBED))
 # What a test's code takes to compile is most of what a test takes.
-TEST_FLAGS := $(call flags,$(patsubst -O3,-O1,$(filter-out -fsanitize=undefined,$(PROBED))))
+TEST_FLAGS := $(call flags,$(patsubst -O%,-O1,$(filter-out -fsanitize=undefined,$(PROBED))))
 LINK_FLAGS := $(PROBED_OPENMP) $(filter -fsanitize=% --coverage,$(PROBED)) $(LDFLAGS)
 
 # Objects depend on the command that made them: a change of flags or compiler rebuilds.

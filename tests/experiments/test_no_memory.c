@@ -17,15 +17,12 @@
 #include "tensor/system/platform.h"
 #include "tests/tools/cli.h"
 #include "tests/tools/cli_models.h"
+#include "tests/tools/sanitized.h"
 #include "tests/tools/toys.h"
 
 #define DIR "test-no-memory.tmp.d"
 
-#ifdef DI4C_POISON
-enum { TRIES = 6 }; /* sanitized, where a process takes seconds */
-#else
-enum { TRIES = 60 };
-#endif
+enum { TRIES = SANITIZED ? 6 : 60 };
 enum { RESULTS = 3 };
 
 typedef struct Row {

@@ -10,14 +10,11 @@
 #include "tensor/base/memory.h"
 #include "tests/tools/masked_world.h"
 #include "tests/tools/one_thread.h"
+#include "tests/tools/sanitized.h"
 #include "tests/tools/statistics.h"
 #include "tests/tools/surest.h"
 
-#ifdef DI4C_POISON /* under sanitizers for their sake alone */
-enum { SAMPLES = 2000 };
-#else
-enum { SAMPLES = 8000 };
-#endif
+enum { SAMPLES = SANITIZED ? 2000 : 8000 };
 enum { CELLS = 32, LETTERS = MASKED_LETTERS };
 static const double THETA = 0.4, LONGER = 0.7, TEMPERATURE = 3.0;
 

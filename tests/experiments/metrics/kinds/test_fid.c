@@ -19,16 +19,12 @@
 #include "tensor/eigen/eigen.h"
 #include "tests/tools/cli.h"
 #include "tests/tools/inception_file.h"
+#include "tests/tools/sanitized.h"
 #include "tests/tools/toys.h"
 
 #define DIR  "test-fid.tmp.d"
 #define EVAL "eval --quiet --samples @a.npy --inception @w.pth "
 
-#ifdef DI4C_POISON
-enum { SANITIZED = 1 };
-#else
-enum { SANITIZED = 0 };
-#endif
 enum { COUNT = 11, SIDE = 6, PIXELS = SIDE * SIDE, F = INCEPTION_FEATURES };
 
 static void set_up(void)

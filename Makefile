@@ -324,7 +324,7 @@ dist:
 	rm -f build/$(NAME).log
 # Unpacks that where there is no git, builds, and runs the tests.
 distcheck: dist
-	sh packaging/distcheck.sh build/$(NAME).tar.gz $(NAME)
+	MAKE="$(MAKE)" sh packaging/distcheck.sh build/$(NAME).tar.gz $(NAME)
 
 portability:
 	sh tests/portability.sh

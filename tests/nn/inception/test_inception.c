@@ -116,11 +116,11 @@ END_TEST
 /* Everything that the network has, and more or other than that at the end. */
 START_TEST(what_comes_on_top_is_refused)
 {
+    if (SANITIZED) /* each file has 24 million numbers */
+        return;
     refused(&(InceptionDamage){.added = "AuxLogits.fc.bias"}, "AuxLogits.fc.bias", "472 tensors");
     refused(&(InceptionDamage){.added = "Mixed_5b.branch1x1.conv.bias"}, "472 tensors",
             "found 473");
-    if (SANITIZED) /* each file has 24 million numbers */
-        return;
     refused(&(InceptionDamage){.tensor = "fc.weight", .flat = true}, "fc.weight", "(1008, 2048)");
     refused(&(InceptionDamage){.tensor = "fc.bias", .missing = true}, "fc.bias", "missing");
 }

@@ -21,11 +21,11 @@ rooms="tensor/base tensor/system tensor tensor/eigen tensor/product tensor/conv 
     experiments/verify experiments/sampling experiments/commands experiments
     experiments/bench"
 status=0
-for header in $(for f in $folders; do find $f -name '*.h' | sort; done); do
-    printf '#include "%s"\nextern int alone;\n' "$header" |
+export cc
+find $folders -name '*.h' | sort | xargs -P "$(getconf _NPROCESSORS_ONLN)" -I '{}' sh -c '
+    printf "#include \"%s\"\nextern int alone;\n" "$1" |
         "$cc" -std=c99 -pedantic -Wall -Wextra -Wno-unknown-pragmas -Werror -I. -fsyntax-only -x c - ||
-        { echo "structure: $header does not compile alone"; status=1; }
-done
+        { echo "structure: $1 does not compile alone"; exit 1; }' sh '{}' || status=1
 # A file X.c and its header X.h are one thing; "A B" says that A includes a header of B.
 needs=$(find $folders -name '*.[ch]' | sort | xargs awk '
     /^ *# *include "/ { split($0, part, "\""); a = FILENAME; b = part[2]

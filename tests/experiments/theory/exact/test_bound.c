@@ -14,6 +14,7 @@
 #include "nn/formats/json.h"
 #include "tensor/base/memory.h"
 #include "tests/tools/sampler_worlds.h"
+#include "tests/tools/sanitized.h"
 #include "tests/tools/toys.h"
 
 enum { D = WORLD_D };
@@ -284,6 +285,8 @@ START_TEST(trained_students_keep_the_bound)
 {
     enum { STEPS = 14 };
     Error err = {""};
+    if (SANITIZED && _i > 0)
+        return;
     FiniteLaw *law = _i == 0 ? equal_bits() : tiny_xor(3);
     BoundRun *run = bound_run(law, 1, STEPS, &err), *again = bound_run(law, 1, STEPS, &err);
 

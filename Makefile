@@ -230,7 +230,7 @@ FUZZ_OBJ := $(patsubst %.c,$(OUT)/%.o,$(filter-out %/test_fuzz.c,$(wildcard test
 $(OUT)/fuzz: $(FUZZ_OBJ) $(FUZZ_APP) $(OUT)/libdi4c.a
 	$(CC) $(LINK_FLAGS) -fsanitize=fuzzer -o $@ $^ -lm
 fuzz:
-	sh tests/fuzz.sh $(SECONDS) $(TARGETS)
+	sh tests/fuzz.sh -j $(JOBS) $(SECONDS) $(TARGETS)
 # Whatever is not for every day.
 trust: fuzz
 	@$(MAKE) --no-print-directory $(PROGRAM)

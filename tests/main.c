@@ -93,7 +93,7 @@ static bool something_is_left(void)
 /* At its end the address sanitizer forgets all that is static, and the leak sanitizer reads it,
  * which together takes longer than most tests.  All blocks of the program are mem_alloc's, which
  * are counted; libc's belong to streams and folders, which have descriptors.  So both are left out
- * unless one of these is left, or DI4C_TEST_EVERY is set. */
+ * unless one of these is left, or DI4C_TEST_LEAKS is set. */
 static void test_ends(int status, void *unused)
 {
     (void)unused;
@@ -103,7 +103,7 @@ static void test_ends(int status, void *unused)
         __lsan_do_leak_check(); /* tells where blocks are from */
         _exit(LEFT);
     }
-    if (getenv("DI4C_TEST_EVERY"))
+    if (getenv("DI4C_TEST_LEAKS"))
         return;
     fflush(NULL);
     _exit(status);

@@ -41,12 +41,13 @@ TEST_OBJ = $(TEST_SRC:%.c=$(OUT)/%.o) $(OUT)/tests/suites.o $(CHECK_OBJ)
 
 WARN := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wvla -Wno-unknown-pragmas
 OPT_release := -O3 -fno-math-errno $(if $(filter off,$(CONTRACT)),,-ffp-contract=fast)
+# -Wno-pass-failed: clang tells of each loop that a sanitizer keeps from being a vector's.
 OPT_debug := -O1 -g -DDI4C_POISON
 OPT_asan := -O2 -g1 -DDI4C_POISON -fsanitize=address -fsanitize=undefined -fno-sanitize-recover=all \
-            -fno-omit-frame-pointer
+            -fno-omit-frame-pointer -Wno-pass-failed
 OPT_gcov := -O1 -g --coverage -DDI4C_COVERAGE
 OPT_fuzz := -O1 -gline-tables-only -DDI4C_POISON -fsanitize=fuzzer-no-link,address,undefined \
-            -fno-sanitize-recover=all -fno-omit-frame-pointer
+            -fno-sanitize-recover=all -fno-omit-frame-pointer -Wno-pass-failed
 ifeq ($(OPT_$(VARIANT)),)
 $(error VARIANT=$(VARIANT) is unknown: expected release, debug, asan, gcov or fuzz)
 endif

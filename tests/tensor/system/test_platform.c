@@ -519,6 +519,18 @@ START_TEST(an_earlier_write_error_has_no_later_cause)
 }
 END_TEST
 
+/* Where a loader or a debugger runs the program, argv[0] names another file or none; started again,
+ * run-tests would find no suite of that name and end this test. */
+START_TEST(only_what_argv_names_is_started_again)
+{
+    static char missing[] = "no-such-program", other[] = "tests/README.md",
+                suite[] = "no-such-suite";
+    char *lists[][3] = {{missing, suite, NULL}, {other, suite, NULL}, {NULL, suite, NULL}};
+    for (size_t i = 0; i < sizeof lists / sizeof lists[0]; i++)
+        platform_restart(lists[i]);
+}
+END_TEST
+
 START_TEST(rename_says_what_failed)
 {
     Error err;
@@ -560,6 +572,7 @@ Suite *platform_suite(void)
     tcase_add_test(files, a_folder_that_may_not_be_written);
     tcase_add_test(files, an_earlier_write_error_has_no_later_cause);
     tcase_add_test(files, rename_says_what_failed);
+    tcase_add_test(files, only_what_argv_names_is_started_again);
     suite_add_tcase(suite, files);
     return suite;
 }

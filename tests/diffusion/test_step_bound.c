@@ -142,7 +142,7 @@ END_TEST
 
 /* ---- with a recognition network ---- */
 
-static Network *student(EncoderInput encoder)
+static Network *student_of(EncoderInput encoder, size_t lambda_dims)
 {
     Error err = {""};
     MlpConfig c = nn_mlp_defaults();
@@ -152,13 +152,18 @@ static Network *student(EncoderInput encoder)
     c.width = 12;
     c.blocks = 1;
     c.embed = 8;
-    c.lambda_dims = 1;
+    c.lambda_dims = lambda_dims;
     c.lambda_is_number = true;
     c.encoder = encoder;
     Network *net = nn_mlp_create(&c, false, &err);
     ck_assert_msg(net != NULL, "%s", err.text);
     randomise(net, 9);
     return net;
+}
+
+static Network *student(EncoderInput encoder)
+{
+    return student_of(encoder, 1);
 }
 
 static Denoiser student_denoiser(Network *net, LambdaScope scope)
@@ -298,6 +303,32 @@ START_TEST(a_lambda_for_each_step)
 }
 END_TEST
 
+/* The divergences of all numbers of lambda add up, whatever they are for the pictures before. */
+START_TEST(lambdas_of_two_numbers)
+{
+    Process *p = world_process(0, S);
+    Network *net = student_of(ENCODER_CLEAN, 2);
+    Denoiser d = student_denoiser(net, LAMBDA_SAMPLE);
+    Param *w = nn_param_find(&net->params, "encoder.output.weight");
+    Param *bias = nn_param_find(&net->params, "encoder.output.bias");
+    StepBoundRequest r = {
+        .model = &d, .process = p, .steps = 1, .lambdas = 1, .batch = 7, .seed = 2};
+    const StepBound some = bound_of(&r, PICTURES / 100);
+    r.batch = 1;
+    const StepBound alone = bound_of(&r, PICTURES / 100);
+    ck_assert_double_gt(some.lambda, 0.0);
+    ck_assert_double_eq_tol(some.lambda, alone.lambda, 1e-6 * alone.lambda);
+    ck_assert_double_eq_tol(some.total, alone.total, 1e-6 * alone.total);
+    memset(w->value.data, 0, tensor_size(&w->value) * sizeof(float));
+    memset(bias->value.data, 0, tensor_size(&bias->value) * sizeof(float));
+    bias->value.data[0] = 0.5f; /* KL(N(1/2, 1) || N(0, 1)) = 1/8, KL(N(1, 1) || N(0, 1)) = 1/2 */
+    bias->value.data[1] = -1.0f;
+    ck_assert_double_eq_tol(bound_of(&r, 10).lambda, 5.0 / 8.0 / (WORLD_D * LN2), 1e-12);
+    nn_network_destroy(net);
+    diffusion_process_destroy(p);
+}
+END_TEST
+
 START_TEST(batches_and_threads_change_nothing)
 {
     Process *p = world_process(1, S);
@@ -348,6 +379,7 @@ Suite *step_bound_suite(void)
     tcase_add_loop_test(tc, no_lambda_for_many_steps, 0, 2);
     tcase_add_test(tc, a_law_of_its_own);
     tcase_add_test(tc, a_lambda_for_each_step);
+    tcase_add_test(tc, lambdas_of_two_numbers);
     tcase_add_test(tc, batches_and_threads_change_nothing);
     tcase_add_test(tc, a_kept_lambda_needs_its_encoder);
     tcase_set_timeout(tc, 300);

@@ -213,6 +213,42 @@ START_TEST(types_of_others)
 END_TEST
 
 /* As many as the largest models have, four axes each. */
+/* The hash of a file with one tensor of two numbers beside an empty one, and two entries. */
+static void hash_of(const char *name, float second, const char *key, const char *value,
+                    const char *left_out, char hash[65])
+{
+    const float numbers[2] = {1.0f, second};
+    Error err = {""};
+    SafetensorsWriter *w = safetensors_writer();
+    safetensors_add(w, name, 1, (size_t[]){2}, numbers);
+    safetensors_add(w, "empty", 1, (size_t[]){0}, NULL);
+    safetensors_add_meta(w, key, value);
+    safetensors_add_meta(w, "left out", left_out);
+    ck_assert_msg(safetensors_write(w, path, &err), "%s", err.text);
+    safetensors_writer_free(w);
+    SafetensorsFile *f = safetensors_read(path, &err);
+    ck_assert_msg(f != NULL, "%s", err.text);
+    safetensors_file_hash(f, "left out", hash);
+    safetensors_free(f);
+}
+
+/* Names, bytes, keys and values, but what is left out. */
+START_TEST(the_hash_is_of_all_but_one_key)
+{
+    char hash[65], other[5][65];
+    hash_of("a", 2.0f, "key", "value", "", hash);
+    hash_of("a", 2.0f, "key", "value", "anything", other[0]);
+    ck_assert_str_eq(other[0], hash);
+    hash_of("b", 2.0f, "key", "value", "", other[0]);
+    hash_of("a", 3.0f, "key", "value", "", other[1]);
+    hash_of("a", 2.0f, "kez", "value", "", other[2]);
+    hash_of("a", 2.0f, "key", "valuf", "", other[3]);
+    hash_of("a", 2.0f, "keyv", "alue", "", other[4]);
+    for (int i = 0; i < 5; i++)
+        ck_assert_msg(strcmp(other[i], hash) != 0, "change %d changes nothing", i);
+}
+END_TEST
+
 START_TEST(a_hundred_thousand_tensors)
 {
     enum { COUNT = 100000, ROOM = 120 * COUNT };
@@ -440,6 +476,7 @@ Suite *safetensors_suite(void)
     tcase_add_test(tc, number_formats);
     tcase_add_test(tc, doubles_beyond_float_are_refused);
     tcase_add_test(tc, types_of_others);
+    tcase_add_test(tc, the_hash_is_of_all_but_one_key);
     tcase_add_test(tc, a_hundred_thousand_tensors);
     tcase_add_loop_test(tc, hostile_headers, 0, (int)(sizeof hostile / sizeof hostile[0]));
     tcase_add_test(tc, lengths);

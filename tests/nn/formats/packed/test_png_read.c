@@ -353,6 +353,11 @@ START_TEST(damaged_streams_are_refused)
     chunk("IDAT", z.bytes, z.length);
     chunk("IEND", "", 0);
     refused("bytes behind its packed data");
+    begin(); /* as short as may be */
+    header(1, 1, 8, 0, 0);
+    chunk("IDAT", "y\001\0\0\0\0", 6);
+    chunk("IEND", "", 0);
+    refused("do not begin as zlib's do");
     buffer_free(&z);
 }
 END_TEST

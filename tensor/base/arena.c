@@ -57,11 +57,9 @@ static void add_arena_chunk(Arena *arena, size_t bytes)
 {
     if (arena->count == arena->capacity)
         arena->chunks = mem_grow(arena->chunks, &arena->capacity, 8, sizeof *arena->chunks);
-    Chunk chunk = {NULL, arena->total < MOST_SET_ASIDE ? arena->total : MOST_SET_ASIDE, 0};
-    if (chunk.size < arena->chunk_bytes)
-        chunk.size = arena->chunk_bytes;
-    if (chunk.size < bytes)
-        chunk.size = bytes;
+    size_t size = arena->total < MOST_SET_ASIDE ? arena->total : MOST_SET_ASIDE;
+    size = size > arena->chunk_bytes ? size : arena->chunk_bytes;
+    Chunk chunk = {NULL, size > bytes ? size : bytes, 0};
     chunk.data = mem_alloc(chunk.size, 1); /* before it is counted: a handler may leave by a jump */
     fence(chunk.data, chunk.size);
     arena->chunks[arena->count++] = chunk;
@@ -115,10 +113,7 @@ static void cut_chunk(Arena *arena, Chunk *chunk, size_t used)
 {
     TENSOR_CHECK(used <= chunk->used, "mark at byte %zu of a chunk filled to %zu", used,
                  chunk->used);
-#ifdef DI4C_POISON
-    unfence(chunk->data + used, chunk->used - used);
-    memset(chunk->data + used, 0xFF, chunk->used - used);
-#endif
+    poison(chunk->data + used, chunk->used - used);
     fence(chunk->data + used, chunk->used - used);
     arena->used -= chunk->used - used;
     chunk->used = used;

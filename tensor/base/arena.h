@@ -12,7 +12,8 @@ typedef struct ArenaMark {
     size_t chunk, used;
 } ArenaMark;
 
-/* chunk_bytes: size of the first chunk; later ones double the total, up to a megabyte each. */
+/* chunk_bytes: smallest size of a chunk; later ones double the total until they have a megabyte;
+ * larger requests get a chunk of their own size. */
 Arena *arena_create(size_t chunk_bytes);
 void arena_destroy(Arena *arena); /* NULL is allowed */
 /* count*size bytes aligned to MEM_ALIGN, not initialised, valid until released. */

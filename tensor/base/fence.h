@@ -6,6 +6,7 @@
 #define DI4C_TENSOR_BASE_FENCE_H
 
 #include <stddef.h>
+#include <string.h>
 
 #if defined(__SANITIZE_ADDRESS__) /* gcc */
 #define DI4C_FENCES_ASAN
@@ -62,6 +63,22 @@ static inline void unfence_written(void *p, size_t bytes)
 #else
     (void)p, (void)bytes;
 #endif
+}
+
+/* Debug builds (-DDI4C_POISON) fill what a block leaves behind with 0xFF bytes, which read as NaN,
+ * so that nobody computes with it unseen. */
+#ifdef DI4C_POISON
+enum { POISONED = 1 };
+#else
+enum { POISONED = 0 };
+#endif
+
+static inline void poison(void *p, size_t bytes)
+{
+    if (!POISONED)
+        return;
+    unfence(p, bytes);
+    memset(p, 0xFF, bytes);
 }
 
 #endif

@@ -1,5 +1,6 @@
+/* By madvise, which is Linux's own. */
 #if !defined(DI4C_PLAIN_C) && defined(__linux__)
-#define _DEFAULT_SOURCE 1 /* madvise */
+#define _DEFAULT_SOURCE 1
 #include <sys/mman.h>
 #endif
 

@@ -172,21 +172,13 @@ void *pool_alloc(Pool *pool, size_t count, size_t size)
     return (unsigned char *)t + TAG;
 }
 
-#ifdef DI4C_POISON
-static void poison(Tag *t)
-{
-    unfence((unsigned char *)t + TAG, t->bytes);
-    memset((unsigned char *)t + TAG, 0xFF, t->bytes);
-}
-
 static void poison_all_in_use(const Pool *pool)
 {
     for (size_t i = 0; i < pool->count; i++)
         for (Tag *t = tag_at(pool->chunks[i]); t->bytes > 0; t = after(t))
             if (!t->free)
-                poison(t);
+                poison((unsigned char *)t + TAG, t->bytes);
 }
-#endif
 
 void pool_free(Pool *pool, void *block)
 {
@@ -195,9 +187,7 @@ void pool_free(Pool *pool, void *block)
     Tag *t = tag_at((unsigned char *)block - TAG);
     TENSOR_CHECK(!t->free, "a block of %zu bytes is freed twice", t->bytes);
     pool->used -= t->bytes + TAG;
-#ifdef DI4C_POISON
-    poison(t);
-#endif
+    poison(block, t->bytes);
     Tag *next = after(t);
     if (next->free) {
         unlink_free(pool, next);
@@ -216,9 +206,8 @@ void pool_free(Pool *pool, void *block)
 
 void pool_reset(Pool *pool)
 {
-#ifdef DI4C_POISON
-    poison_all_in_use(pool);
-#endif
+    if (POISONED)
+        poison_all_in_use(pool);
     pool->free = NULL;
     pool->used = 0;
     for (size_t i = 0; i < pool->count; i++)

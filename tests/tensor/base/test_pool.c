@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "tensor/base/fence.h"
 #include "tensor/base/memory.h"
 #include "tensor/base/rng.h"
 
@@ -119,6 +120,34 @@ START_TEST(reset_frees_all_and_keeps_the_chunks)
 }
 END_TEST
 
+/* Blocks in use at a reset, and one that was freed before. */
+START_TEST(what_is_given_back_reads_as_nan_in_poisoned_builds)
+{
+    enum { COUNT = 3, FLOATS = 100 };
+    float *x[COUNT];
+    Pool *pool = pool_create(1 << 14);
+    for (int i = 0; i < COUNT; i++) {
+        x[i] = pool_alloc(pool, FLOATS, sizeof(float));
+        memset(x[i], 0, FLOATS * sizeof(float));
+    }
+    pool_free(pool, x[1]);
+    float *again = pool_alloc(pool, FLOATS, sizeof(float));
+    ck_assert_ptr_eq(again, x[1]);
+    if (POISONED)
+        for (int k = 0; k < FLOATS; k++)
+            ck_assert(again[k] != again[k]);
+    memset(again, 0, FLOATS * sizeof(float));
+    pool_free(pool, again);
+    pool_reset(pool);
+    for (int i = 0; i < COUNT; i++) {
+        ck_assert_ptr_eq(pool_alloc(pool, FLOATS, sizeof(float)), x[i]);
+        for (int k = 0; POISONED && k < FLOATS; k++)
+            ck_assert_msg(x[i][k] != x[i][k], "block %d, entry %d is %g", i, k, (double)x[i][k]);
+    }
+    pool_destroy(pool);
+}
+END_TEST
+
 START_TEST(nothing_is_a_block_too)
 {
     Pool *pool = pool_create(0);
@@ -166,6 +195,7 @@ Suite *pool_suite(void)
     tcase_add_test(t, freed_neighbours_are_joined);
     tcase_add_test(t, the_smallest_block_that_fits_is_taken);
     tcase_add_test(t, reset_frees_all_and_keeps_the_chunks);
+    tcase_add_test(t, what_is_given_back_reads_as_nan_in_poisoned_builds);
     tcase_add_test(t, nothing_is_a_block_too);
     tcase_add_test_raise_signal(t, a_block_freed_twice_aborts, SIGABRT);
     tcase_add_exit_test(t, a_product_that_overflows_is_out_of_memory, 1);

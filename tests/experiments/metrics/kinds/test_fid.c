@@ -240,10 +240,10 @@ START_TEST(scores_of_shards_are_those_of_one_run)
     write_pictures(1, "a.npy");
     toy("all.json");
     char *one = whole("--metrics is");
-    assert_same_results(one, joined("--metrics is", 3));
+    assert_same_results(one, joined("--metrics is", COUNT));
     ck_assert_double_gt(number_of(one, "is"), 1);
     mem_free(one);
-    says("merge @p0.stats @p1.stats", 1, "of 11 are missing");
+    says("merge @p0.stats @p1.stats", 1, "samples 2 to 10 of 11 are missing");
     says("merge @p0.stats @p0.stats", 1, "has some too");
     says(EVAL "--metrics is --shard 0/12 --statistics @p0.stats", 1,
          "--shard 0/12: has none of the 11 samples");

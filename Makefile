@@ -41,8 +41,8 @@ TEST_OBJ = $(TEST_SRC:%.c=$(OUT)/%.o) $(OUT)/tests/suites.o $(CHECK_OBJ)
 
 WARN := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wvla -Wno-unknown-pragmas
 OPT_release := -O3 -fno-math-errno $(if $(filter off,$(CONTRACT)),,-ffp-contract=fast)
-# -Wno-pass-failed: clang tells of each loop that a sanitizer keeps from being a vector's.
 OPT_debug := -O1 -g -DDI4C_POISON
+# -Wno-pass-failed: clang tells of each loop that a sanitizer keeps from being a vector's.
 OPT_asan := -O2 -g1 -DDI4C_POISON -fsanitize=address -fsanitize=undefined -fno-sanitize-recover=all \
             -fno-omit-frame-pointer -Wno-pass-failed
 OPT_gcov := -O1 -g --coverage -DDI4C_COVERAGE
@@ -128,11 +128,12 @@ CHECK_FLAG := -Itests/standin
 CHECK_OBJ := $(OUT)/tests/standin/check.o
 endif
 # CFLAGS and LDFLAGS stay as they were given: make hands those of the environment on to a make inside.
-flags = -std=c99 $(1) $(PROBED_OPENMP) $(PLAIN_FLAG) $(ORDERED_FLAG) -I. $(CHECK_FLAG) \
-        -DDI4C_VERSION='"$(VERSION)"' $(CFLAGS)
-FLAGS := $(call flags,$(PROBED))
-# What a test's code takes to compile is most of what a test takes.
-TEST_FLAGS := $(call flags,$(patsubst -O%,-O1,$(filter-out -fsanitize=undefined,$(PROBED))))
+flags_with = -std=c99 $(1) $(PROBED_OPENMP) $(PLAIN_FLAG) $(ORDERED_FLAG) -I. $(CHECK_FLAG) \
+             -DDI4C_VERSION='"$(VERSION)"' $(CFLAGS)
+FLAGS := $(call flags_with,$(PROBED))
+# To compile a test's code takes longer than to run it; the undefined-behaviour sanitizer is for the code that
+# is tested.
+TEST_FLAGS := $(call flags_with,$(patsubst -O%,-O1,$(filter-out -fsanitize=undefined,$(PROBED))))
 LINK_FLAGS := $(PROBED_OPENMP) $(filter -fsanitize=% --coverage,$(PROBED)) $(LDFLAGS)
 
 # Objects depend on the command that made them: a change of flags or compiler rebuilds.

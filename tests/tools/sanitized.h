@@ -1,5 +1,5 @@
-/* Is this a build with sanitizers, where everything takes several times as long?  What is left out
- * there for its length is still run by `make check`. */
+/* Is this a build with sanitizers, or of VARIANT=debug, where everything takes several times as
+ * long? What is left out there for its length is still run by `make check`. */
 #ifndef DI4C_TESTS_TOOLS_SANITIZED_H
 #define DI4C_TESTS_TOOLS_SANITIZED_H
 

@@ -43,24 +43,24 @@ circles=$(printf '%s\n' "$needs" | tsort 2>&1 >/dev/null)
 [ -z "$circles" ] || { echo "structure: files in a circle:"; echo "$circles"; status=1; }
 # Numbers do not depend on the locale: outside of tensor/base/text.c no strtod or the like, no printf
 # with a list of arguments, and no double in a call of printf, fprintf or snprintf.
-for file in $(find $folders -name '*.[ch]' ! -path tensor/base/text.c | sort); do
-    awk -v file="$file" '
-        /(^|[^a-z_])(strto(d|f|ld)|atof|v[fs]?n?printf|localeconv|setlocale) ?\(/ || /<ctype\.h>/ {
-            print "structure: " file ":" NR ": depends on the locale: use tensor/base/text.h"; bad = 1 }
-        !call && /(^|[^a-z_])(f|sn?)?printf\(/ { call = NR; text = "" }
-        call { text = text $0 }
-        call && /;/ {
-            gsub(/%%/, "", text)
-            if (text ~ /%[-+ #0]*[0-9*]*(\.[0-9*]+)?L?[aefgAEFG]/) {
-                print "structure: " file ":" call ": a double: use tensor/base/text.h"; bad = 1 }
-            call = 0 }
-        END { exit bad }' "$file" || status=1
-done
+find $folders -name '*.[ch]' ! -path tensor/base/text.c | sort | xargs awk '
+    FNR == 1 { call = 0 }
+    /(^|[^a-z_])(strto(d|f|ld)|atof|v[fs]?n?printf|localeconv|setlocale) ?\(/ || /<ctype\.h>/ {
+        print "structure: " FILENAME ":" FNR ": depends on the locale: use tensor/base/text.h"; bad = 1 }
+    !call && /(^|[^a-z_])(f|sn?)?printf\(/ { call = FNR; text = "" }
+    call { text = text $0 }
+    call && /;/ {
+        gsub(/%%/, "", text)
+        if (text ~ /%[-+ #0]*[0-9*]*(\.[0-9*]+)?L?[aefgAEFG]/) {
+            print "structure: " FILENAME ":" call ": a double: use tensor/base/text.h"; bad = 1 }
+        call = 0 }
+    END { exit bad }' || status=1
 # The lines of a pragma that ends in a backslash are joined first.
-bare=$(for f in $(find $folders -name '*.[ch]'); do
-    sed -e :a -e '/\\$/{N;s/\\\n//;ta' -e '}' "$f" |
-        grep '^ *# *pragma omp parallel' | grep -v 'num_threads(' | sed "s|^|$f: |"
-done)
+bare=$(find $folders -name '*.[ch]' | xargs awk '
+    { line = FNR == 1 ? $0 : line $0 }
+    sub(/\\$/, "", line) { next }
+    line ~ /^ *# *pragma omp parallel/ && line !~ /num_threads\(/ { print FILENAME ": " line }
+    { line = "" }')
 [ -z "$bare" ] || { echo "structure: parallel region without num_threads:"; echo "$bare"; status=1; }
 [ $status = 0 ] && echo "structure: headers, rooms, circles, numbers and parallel regions are in order"
 exit $status

@@ -15,7 +15,8 @@
 #
 # Knobs: CC, VARIANT (release, debug, asan, gcov, fuzz), OPENMP=no, MARCH=native, PLAIN=yes (no GNU
 # vectors, no POSIX), CONTRACT=off (the same bits from every build), RUN, CHECK=standin (tests without
-# the library Check), CFLAGS, LDFLAGS, PREFIX, DESTDIR.
+# the library Check), SHORT=yes (what .ci/run has of the sanitized tests: see below), CFLAGS, LDFLAGS,
+# PREFIX, DESTDIR.
 
 VERSION := 0.1.0
 VARIANT ?= release
@@ -134,10 +135,13 @@ FLAGS := $(call flags_with,$(PROBED))
 # To compile a test's code takes longer than to run it; the undefined-behaviour sanitizer is for the code that
 # is tested.
 TEST_FLAGS := $(call flags_with,$(patsubst -O%,-O1,$(filter-out -fsanitize=undefined,$(PROBED))))
+# SHORT=yes: without the cases of tests that are tagged slow (tests/tools/slow.h), and without the
+# undefined-behaviour sanitizer in the innermost loops of products, which would take a quarter of all time.
+SHORT_FLAGS := $(call flags_with,$(filter-out -fsanitize=undefined,$(PROBED)))
 LINK_FLAGS := $(PROBED_OPENMP) $(filter -fsanitize=% --coverage,$(PROBED)) $(LDFLAGS)
 
 # Objects depend on the command that made them: a change of flags or compiler rebuilds.
-COMMAND := $(CC) $(FLAGS) $(LINK_FLAGS)
+COMMAND := $(CC) $(FLAGS) $(LINK_FLAGS) $(SHORT:%=SHORT=%)
 ifneq ($(shell cat $(OUT)/command 2>/dev/null),$(subst ",,$(subst ',,$(COMMAND))))
 $(shell mkdir -p $(OUT) && echo "$(subst ",,$(subst ',,$(COMMAND)))" > $(OUT)/command)
 endif
@@ -150,6 +154,9 @@ all: $(OUT)/di4c$(EXE) $(OUT)/libdi4c.a
 endif
 
 $(OUT)/tests/%.o: private FLAGS := $(TEST_FLAGS)
+ifeq ($(SHORT),yes)
+$(OUT)/tensor/product/gemm_tile.o $(OUT)/tensor/product/dgemm.o: private FLAGS := $(SHORT_FLAGS)
+endif
 $(OUT)/%.o: %.c $(OUT)/command
 	@mkdir -p $(@D)
 	$(CC) $(FLAGS) $(DEPEND) -c -o $@ $<
@@ -194,7 +201,7 @@ check: $(filter deps,$(MAKECMDGOALS))
 	  echo "The tests need Check (libcheck), which was not found:" \
 	    "run 'make deps' first, or say CHECK=standin." >&2; exit 1; fi
 	@$(MAKE) --no-print-directory $(OUT)/run-tests$(EXE)
-	RUN="$(RUN)" sh tests/run.sh $(OUT)/run-tests$(EXE) $(JOBS)
+	$(if $(filter yes,$(SHORT)),CK_EXCLUDE_TAGS=slow) RUN="$(RUN)" sh tests/run.sh $(OUT)/run-tests$(EXE) $(JOBS)
 
 ifneq ($(CHECK),standin)
 CHECK_LIBS = $(shell pkg-config --libs check 2>/dev/null || echo -lcheck) -lpthread
@@ -237,6 +244,7 @@ fuzz:
 trust: fuzz
 	@$(MAKE) --no-print-directory $(PROGRAM)
 	sh tests/interrupt.sh $(PROGRAM)
+	$(MAKE) --no-print-directory VARIANT=asan check
 
 # Installs Check by the system's package manager if it is missing, and says what it does.
 deps:

@@ -11,6 +11,7 @@
 #include "tensor/system/threads.h"
 #include "tests/tools/network_checks.h"
 #include "tests/tools/sampler_worlds.h"
+#include "tests/tools/slow.h"
 
 enum { S = 3, PICTURES = 20000 };
 static const double LN2 = 0.69314718055994530942;
@@ -374,7 +375,6 @@ Suite *step_bound_suite(void)
     Suite *s = suite_create("step_bound");
     TCase *tc = tcase_create("step_bound");
     tcase_add_loop_test(tc, product_models_have_the_enumerated_bound, 0, 5);
-    tcase_add_loop_test(tc, many_lambdas_come_near_the_likelihood, 0, 3);
     tcase_add_test(tc, one_lambda_a_sample);
     tcase_add_loop_test(tc, no_lambda_for_many_steps, 0, 2);
     tcase_add_test(tc, a_law_of_its_own);
@@ -384,5 +384,7 @@ Suite *step_bound_suite(void)
     tcase_add_test(tc, a_kept_lambda_needs_its_encoder);
     tcase_set_timeout(tc, 300);
     suite_add_tcase(s, tc);
+    TCase *slow = slow_case(s, 300);
+    tcase_add_loop_test(slow, many_lambdas_come_near_the_likelihood, 0, 3);
     return s;
 }

@@ -13,6 +13,7 @@
 
 #include "tensor/system/platform.h"
 #include "tensor/system/threads.h"
+#include "tests/tools/slow.h"
 
 static const char *const variables[] = {"OMP_WAIT_POLICY", "GOMP_SPINCOUNT", "KMP_BLOCKTIME",
                                         "KMP_LIBRARY"};
@@ -195,7 +196,7 @@ Suite *busy_suite(void)
     tcase_add_test(busy, what_the_user_set_is_left_alone);
     tcase_add_test(busy, a_program_that_cannot_be_started_again_goes_on);
 #ifdef _OPENMP
-    tcase_add_test(busy, a_busy_machine_costs_about_its_share);
+    tcase_add_test(slow_case(suite, 120), a_busy_machine_costs_about_its_share);
 #endif
     suite_add_tcase(suite, busy);
     return suite;

@@ -10,7 +10,7 @@
 
 #include "tensor/base/memory.h"
 #include "tensor/system/platform.h"
-#include "tests/tools/sanitized.h"
+#include "tests/tools/slow.h"
 #include "tests/tools/toys.h"
 
 #ifndef DI4C_PLAIN_C
@@ -103,8 +103,6 @@ static void expect_said(const char *words, int status, const char *piece)
 
 START_TEST(a_killed_run_goes_on)
 {
-    if (SANITIZED) /* some forty processes */
-        return;
     ck_assert_msg(script(ON "--seeds 1,2 --out " DIR "/a") == 0, "%s", said());
     ck_assert_ptr_nonnull(strstr(said(), "Measuring 20 steps"));
     ck_assert_ptr_nonnull(strstr(said(), "seed-2-table-published"));
@@ -268,13 +266,15 @@ Suite *reproduce_suite(void)
     TCase *tc = tcase_create("reproduce");
 #ifndef DI4C_PLAIN_C
     tcase_add_checked_fixture(tc, set_up, tear_down);
-    tcase_add_test(tc, a_killed_run_goes_on);
-    tcase_add_test(tc, a_program_at_work_is_known);
-    tcase_add_test(tc, what_it_will_do);
     tcase_add_test(tc, the_paper_compares_with_all_pictures);
     tcase_add_test(tc, estimates_stand_noise);
-    tcase_add_test(tc, ablations_of_texts);
     tcase_add_test(tc, wrong_use);
+    TCase *slow = slow_case(s, 480);
+    tcase_add_checked_fixture(slow, set_up, tear_down);
+    tcase_add_test(slow, a_killed_run_goes_on);
+    tcase_add_test(slow, a_program_at_work_is_known);
+    tcase_add_test(slow, what_it_will_do);
+    tcase_add_test(slow, ablations_of_texts);
 #endif
     tcase_set_timeout(tc, 480);
     suite_add_tcase(s, tc);

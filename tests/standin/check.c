@@ -28,7 +28,7 @@ struct Test {
 };
 
 struct TCase {
-    const char *name;
+    const char *name, *tag;
     double seconds;
     SFun set_up, tear_down;
     Test *first, **last;
@@ -91,6 +91,11 @@ TCase *tcase_create(const char *name)
 void tcase_set_timeout(TCase *tcase, double seconds)
 {
     tcase->seconds = seconds;
+}
+
+void tcase_set_tags(TCase *tcase, const char *tag)
+{
+    tcase->tag = tag;
 }
 
 void tcase_add_checked_fixture(TCase *tcase, SFun set_up, SFun tear_down)
@@ -265,6 +270,9 @@ static void run_one(SRunner *runner)
 
 static void run_tcase(SRunner *runner, const TCase *tcase)
 {
+    const char *excluded = getenv("CK_EXCLUDE_TAGS");
+    if (excluded != NULL && tcase->tag != NULL && strcmp(tcase->tag, excluded) == 0)
+        return;
     tcase_now = tcase;
     for (test_now = tcase->first; test_now != NULL; test_now = test_now->next)
         for (turn_now = test_now->start; turn_now < test_now->end; turn_now++)

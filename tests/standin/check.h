@@ -20,6 +20,8 @@ Suite *suite_create(const char *name);
 void suite_add_tcase(Suite *suite, TCase *tcase);
 TCase *tcase_create(const char *name);
 void tcase_set_timeout(TCase *tcase, double seconds);
+/* One word; a case with the word of the variable CK_EXCLUDE_TAGS is not run. */
+void tcase_set_tags(TCase *tcase, const char *tag);
 void tcase_add_checked_fixture(TCase *tcase, SFun set_up, SFun tear_down);
 /* The test runs for i from start to end - 1; it must end by this signal (0: none), with this
  * status. */

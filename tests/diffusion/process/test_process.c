@@ -11,6 +11,7 @@
 #include "tensor/base/memory.h"
 #include "tests/tools/mild_process.h"
 #include "tests/tools/process_cases.h"
+#include "tests/tools/slow.h"
 #include "tests/tools/statistics.h"
 
 static void assert_near(double got, double expected, double relative)
@@ -575,7 +576,6 @@ Suite *process_suite(void)
     tcase_add_loop_test(matrices, transitions_equal_the_exponential, 0, PROCESS_CASES);
     tcase_add_loop_test(matrices, transitions_obey_their_laws, 0, PROCESS_CASES);
     tcase_add_loop_test(matrices, readers_agree, 0, PROCESS_CASES);
-    tcase_add_test(matrices, both_forms_agree_at_256_states);
     tcase_set_timeout(draws, 60);
     tcase_add_loop_test(draws, draws_follow_the_rows, 0, PROCESS_CASES);
     tcase_add_test_raise_signal(mistakes, survival_without_a_mask_stops, SIGABRT);
@@ -584,5 +584,7 @@ Suite *process_suite(void)
     suite_add_tcase(suite, matrices);
     suite_add_tcase(suite, draws);
     suite_add_tcase(suite, mistakes);
+    TCase *slow = slow_case(suite, 120);
+    tcase_add_test(slow, both_forms_agree_at_256_states);
     return suite;
 }

@@ -8,6 +8,7 @@
 #include "nn/formats/json.h"
 #include "tensor/base/memory.h"
 #include "tests/tools/sanitized.h"
+#include "tests/tools/slow.h"
 #include "tests/tools/toys.h"
 
 static void set_up(void)
@@ -291,7 +292,6 @@ Suite *bench_suite(void)
     TCase *tc = tcase_create("bench");
     tcase_add_checked_fixture(tc, set_up, toys_tear_down);
     tcase_add_loop_test(tc, a_row_for_every_kernel, 0, (int)(sizeof good / sizeof good[0]));
-    tcase_add_test(tc, two_rows_for_the_losses);
     tcase_add_test(tc, rows_for_the_operations_of_a_transformer);
     tcase_add_test(tc, a_step_of_a_transformer_by_operation);
     tcase_add_test(tc, a_forward_pass_of_a_transformer);
@@ -302,5 +302,8 @@ Suite *bench_suite(void)
     tcase_add_test(tc, median_of_the_calls_asked_for);
     tcase_set_timeout(tc, 30);
     suite_add_tcase(s, tc);
+    TCase *slow = slow_case(s, 30);
+    tcase_add_checked_fixture(slow, set_up, toys_tear_down);
+    tcase_add_test(slow, two_rows_for_the_losses);
     return s;
 }

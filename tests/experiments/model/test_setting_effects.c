@@ -9,6 +9,7 @@
 #include "nn/formats/sha256.h"
 #include "tensor/base/memory.h"
 #include "tests/tools/cli.h"
+#include "tests/tools/slow.h"
 #include "tests/tools/toys.h"
 
 #define DIR "test-setting-effects.tmp.d"
@@ -360,8 +361,10 @@ Suite *setting_effects_suite(void)
     TCase *tc = tcase_create("setting_effects");
     tcase_add_checked_fixture(tc, set_up, toys_tear_down);
     tcase_add_loop_test(tc, every_key_changes_something, 0, PARTS);
-    tcase_add_test(tc, keys_without_a_row_are_judged);
     tcase_set_timeout(tc, 240);
     suite_add_tcase(s, tc);
+    TCase *slow = slow_case(s, 240);
+    tcase_add_checked_fixture(slow, set_up, toys_tear_down);
+    tcase_add_test(slow, keys_without_a_row_are_judged);
     return s;
 }

@@ -13,6 +13,7 @@
 
 #include "nn/formats/buffer.h"
 #include "tensor/base/memory.h"
+#include "tests/tools/slow.h"
 #include "tests/tools/toys.h"
 
 enum { MOST_LINES = 100, LINE = 400 };
@@ -157,9 +158,10 @@ Suite *tour_suite(void)
 {
     Suite *s = suite_create("tour");
     TCase *tc = tcase_create("tour");
-    tcase_add_loop_test(tc, pages_show_what_programs_print, 0, PAGES);
     tcase_add_loop_test(tc, programs_are_short_and_say_what_to_look_for, 0, PAGES);
     tcase_set_timeout(tc, 600);
     suite_add_tcase(s, tc);
+    TCase *slow = slow_case(s, 600);
+    tcase_add_loop_test(slow, pages_show_what_programs_print, 0, PAGES);
     return s;
 }

@@ -9,6 +9,7 @@
 #include "nn/optimizer.h"
 #include "tensor/base/memory.h"
 #include "tests/tools/network_checks.h"
+#include "tests/tools/slow.h"
 
 Suite *mlp_suite(void);
 
@@ -268,10 +269,11 @@ Suite *mlp_suite(void)
     tcase_add_test(tc, student_starts_as_teacher);
     tcase_add_test(tc, initial_values_follow_the_seed);
     tcase_add_test(tc, layers_begin);
-    tcase_add_test(tc, lambda_learns_a_correlation);
     tcase_add_test(tc, impossible_configurations);
     tcase_add_test_raise_signal(tc, missing_lambda_stops, SIGABRT);
     tcase_add_test_raise_signal(tc, state_out_of_range_stops, SIGABRT);
     suite_add_tcase(s, tc);
+    TCase *slow = slow_case(s, 120);
+    tcase_add_test(slow, lambda_learns_a_correlation);
     return s;
 }

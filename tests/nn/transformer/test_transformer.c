@@ -13,6 +13,7 @@
 #include "tensor/base/memory.h"
 #include "tensor/system/threads.h"
 #include "tests/tools/network_checks.h"
+#include "tests/tools/slow.h"
 
 Suite *transformer_suite(void);
 
@@ -545,7 +546,6 @@ Suite *transformer_suite(void)
     TCase *tc = tcase_create("transformer");
     tcase_set_timeout(tc, 120);
     tcase_add_loop_test(tc, every_network, 0, VARIANTS);
-    tcase_add_test(tc, larger_networks);
     tcase_add_test(tc, gradients_reach_lambda);
     tcase_add_test(tc, sizes_are_those_of_the_formulas);
     tcase_add_test(tc, blocks_of_a_gradient);
@@ -557,9 +557,11 @@ Suite *transformer_suite(void)
     tcase_add_test(tc, conditioned_student_of_a_trained_teacher);
     tcase_add_test(tc, token_student_starts_near_its_teacher);
     tcase_add_loop_test(tc, gain_scales_what_reads_lambda, 0, 2);
-    tcase_add_test(tc, neighbours_are_learned);
     tcase_add_test(tc, impossible_configurations);
     tcase_add_test_raise_signal(tc, missing_lambda_stops, SIGABRT);
     suite_add_tcase(s, tc);
+    TCase *slow = slow_case(s, 120);
+    tcase_add_test(slow, larger_networks);
+    tcase_add_test(slow, neighbours_are_learned);
     return s;
 }

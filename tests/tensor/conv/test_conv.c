@@ -12,6 +12,7 @@
 #include "tensor/conv/conv.h"
 #include "tensor/product/gemm_tile.h"
 #include "tensor/system/threads.h"
+#include "tests/tools/slow.h"
 
 static float *random_floats(Rng *rng, size_t n)
 {
@@ -392,7 +393,6 @@ Suite *conv_suite(void)
     tcase_set_timeout(all, 120.0);
     tcase_add_loop_test(all, test_direct, 0, (int)(sizeof shapes / sizeof *shapes));
     tcase_add_loop_test(all, test_choice_by_shape, 0, (int)(sizeof choices / sizeof *choices));
-    tcase_add_test(all, test_winograd_error_with_many_channels);
     tcase_add_test(all, test_by_hand);
     tcase_add_test(all, test_gradients_are_adjoint);
     tcase_add_test(all, test_nan_reaches_its_neighbours_only);
@@ -402,5 +402,7 @@ Suite *conv_suite(void)
     tcase_add_loop_test_raise_signal(all, test_overflowing_sizes, SIGABRT, 0, 5);
     tcase_add_test_raise_signal(all, test_odd_size_with_stride_two, SIGABRT);
     suite_add_tcase(suite, all);
+    TCase *slow = slow_case(suite, 120);
+    tcase_add_test(slow, test_winograd_error_with_many_channels);
     return suite;
 }

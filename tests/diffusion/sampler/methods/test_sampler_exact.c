@@ -7,6 +7,7 @@
 #include "diffusion/sampler/methods/rate_bound.h"
 #include "tensor/base/larger.h"
 #include "tests/tools/sampler_worlds.h"
+#include "tests/tools/slow.h"
 #include "tests/tools/statistics.h"
 
 static SampleRequest request_of(const char *sampler, const SamplerSettings *settings,
@@ -247,9 +248,9 @@ Suite *sampler_exact_suite(void)
 
     tcase_set_timeout(laws, 120);
     tcase_set_timeout(sure, 60);
-    tcase_add_loop_test(laws, exact_follows_the_master_equation, 0, 5);
+    tcase_add_loop_test(laws, exact_follows_the_master_equation, 0, 2);
     tcase_add_loop_test(laws, times_of_their_own_are_many_steps, 0, 2);
-    tcase_add_loop_test(sure, a_chain_that_knows_the_data_ends_in_the_posterior, 1, 5);
+    tcase_add_loop_test(sure, a_chain_that_knows_the_data_ends_in_the_posterior, 1, 2);
     tcase_add_test(laws, first_hitting_follows_the_master_equation);
     tcase_add_test(laws, first_times_have_their_law);
     tcase_add_loop_test(laws, bounds_hold_within_their_windows, 0, 4);
@@ -257,5 +258,8 @@ Suite *sampler_exact_suite(void)
     tcase_add_test(laws, times_too_close_to_the_data_are_refused);
     suite_add_tcase(suite, laws);
     suite_add_tcase(suite, sure);
+    TCase *slow = slow_case(suite, 120);
+    tcase_add_loop_test(slow, exact_follows_the_master_equation, 2, 5);
+    tcase_add_loop_test(slow, a_chain_that_knows_the_data_ends_in_the_posterior, 2, 5);
     return suite;
 }

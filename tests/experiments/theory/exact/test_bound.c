@@ -14,7 +14,7 @@
 #include "nn/formats/json.h"
 #include "tensor/base/memory.h"
 #include "tests/tools/sampler_worlds.h"
-#include "tests/tools/sanitized.h"
+#include "tests/tools/slow.h"
 #include "tests/tools/toys.h"
 
 enum { D = WORLD_D };
@@ -285,8 +285,6 @@ START_TEST(trained_students_keep_the_bound)
 {
     enum { STEPS = 14 };
     Error err = {""};
-    if (SANITIZED && _i > 0)
-        return;
     FiniteLaw *law = _i == 0 ? equal_bits() : tiny_xor(3);
     BoundRun *run = bound_run(law, 1, STEPS, &err), *again = bound_run(law, 1, STEPS, &err);
 
@@ -386,12 +384,14 @@ Suite *bound_suite(void)
     tcase_add_test(tc, a_mixture_reaches_the_data_in_one_step);
     tcase_add_loop_test(tc, all_terms_equal_a_second_enumeration, 0, 4);
     tcase_add_loop_test(tc, no_student_breaks_the_bound, 0, 4);
-    tcase_add_loop_test(tc, trained_students_keep_the_bound, 0, 2);
     tcase_add_test(tc, rows_carry_the_terms);
     tcase_add_test(tc, large_worlds_are_refused);
     tcase_add_test_raise_signal(tc, too_large_a_space_stops, SIGABRT);
     tcase_add_test_raise_signal(tc, a_mixture_as_teacher_stops, SIGABRT);
     tcase_set_timeout(tc, 240);
     suite_add_tcase(s, tc);
+    TCase *slow = slow_case(s, 240);
+    tcase_add_checked_fixture(slow, set_up, toys_tear_down);
+    tcase_add_loop_test(slow, trained_students_keep_the_bound, 0, 2);
     return s;
 }

@@ -11,6 +11,7 @@
 #include "nn/formats/json.h"
 #include "tensor/base/memory.h"
 #include "tensor/system/threads.h"
+#include "tests/tools/slow.h"
 #include "tests/tools/toys.h"
 
 #define FOLDER "test-limit.tmp"
@@ -344,10 +345,12 @@ Suite *limit_suite(void)
     tcase_add_test(tc, ignoring_lambda_is_a_saddle);
     tcase_add_test(tc, the_best_gain_is_the_best);
     tcase_add_test(tc, the_gradient_grows_with_the_gain);
-    tcase_add_test(tc, training_keeps_its_budget);
-    tcase_add_test(tc, the_posterior_teaches);
     tcase_add_test(tc, the_experiment_writes_rows);
     tcase_add_test(tc, wrong_worlds_are_refused);
     suite_add_tcase(s, tc);
+    TCase *slow = slow_case(s, 60);
+    tcase_add_checked_fixture(slow, set_up, toys_tear_down);
+    tcase_add_test(slow, training_keeps_its_budget);
+    tcase_add_test(slow, the_posterior_teaches);
     return s;
 }

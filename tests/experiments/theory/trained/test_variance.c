@@ -7,6 +7,7 @@
 #include "experiments/theory/trained/tiny.h"
 #include "experiments/theory/trained/variance.h"
 #include "tensor/base/memory.h"
+#include "tests/tools/slow.h"
 
 enum { BATCH = 3, DIMS = 3, SEED = 4, STEP = 9 };
 
@@ -186,9 +187,10 @@ Suite *variance_suite(void)
 
     tcase_add_loop_test(tc, the_parts_add_up_to_the_training_step, 0, 4);
     tcase_add_loop_test(tc, distill_and_data_match_differences, 0, 4);
-    tcase_add_test(tc, control_variates_lower_the_variance);
     tcase_add_test(tc, the_exclusive_or_hides_from_pairs);
     tcase_set_timeout(tc, 240);
     suite_add_tcase(s, tc);
+    TCase *slow = slow_case(s, 240);
+    tcase_add_test(slow, control_variates_lower_the_variance);
     return s;
 }

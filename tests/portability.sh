@@ -105,6 +105,11 @@ build() {
     if ! $cc -o "$dir/first" "$dir/first.c" > "$dir/log" 2>&1; then
         verdict="skipped: it makes no program here: $(reason "$dir/log")"; return
     fi
+    # A kernel may lack the programs of 32 bits.
+    exe=; [ ! -f "$dir/first.exe" ] || exe=.exe
+    if ! $run "$here/$dir/first$exe" > "$dir/log" 2>&1; then
+        verdict="skipped: its programs do not run here: $(head -n 1 "$dir/log" | tr '|' '/' | cut -c 1-120)"; return
+    fi
     # Arguments of the row come last, so that CONTRACT and CFLAGS of their own count.
     # pcc warns of conversions by a prototype, which are what C asks for.
     flags=-Werror rest=
@@ -112,7 +117,6 @@ build() {
     for word in $(field "$1" 4); do
         case $word in CFLAGS=*) flags="$flags ${word#CFLAGS=}" ;; *) rest="$rest $word" ;; esac
     done
-    exe=; case $run in wine*) exe=.exe ;; esac
     made() {
         $make -s -j"$jobs" CC="$cc" RUN="$run" OUT="$dir" CHECK=standin BENCH_SRC= TOUR_SRC= CONTRACT=off \
             CFLAGS="$flags" $rest ${sources:+TEST_SRC="$sources"} "$dir/$1$exe" > "$dir/$1.log" 2>&1

@@ -1,6 +1,6 @@
 /* Tables of operations and what every row must satisfy: the value is that of plain loops in double,
- * the gradient that of central differences for every choice of inputs that need one, and there are
- * the same bits for every number of threads.
+ * the gradient that of central differences for every choice of inputs that need one, a value that
+ * was dropped is made again, and there are the same bits for every number of threads.
  *
  * A new operation adds its loops and a row to the table of its family (test_layer_operations,
  * test_pointwise_operations, test_axis_operations); wrong shapes are in test_operation_shapes. */

@@ -491,6 +491,16 @@ START_TEST(row_without_a_possible_state_stops)
 }
 END_TEST
 
+START_TEST(heads_are_found_by_name)
+{
+    for (size_t i = 0; i < diffusion_head_count(); i++)
+        ck_assert_ptr_eq(diffusion_head_find(diffusion_head_class(i)->name),
+                         diffusion_head_class(i));
+    ck_assert_ptr_null(diffusion_head_find("soft"));
+    ck_assert_ptr_null(diffusion_head_find(""));
+}
+END_TEST
+
 Suite *head_suite(void)
 {
     Suite *s = suite_create("head");
@@ -507,6 +517,7 @@ Suite *head_suite(void)
     tcase_add_test(rows, impossible_states_keep_probability_zero);
     tcase_add_test(rows, unmasked_dimensions_are_point_masses);
     tcase_add_test(rows, channels_of_a_pixel_lie_beside_each_other);
+    tcase_add_test(rows, heads_are_found_by_name);
     tcase_set_timeout(rows, 60);
     tcase_add_loop_test(batches, draws_follow_the_row, 0, 2);
     tcase_add_test(batches, a_sample_does_not_see_its_batch);

@@ -47,6 +47,15 @@ static void draw_inputs(const OperationCase *c, Tensor in[3])
         in[i] = draw(c->shape[i], 11 + (uint64_t)i, c->apart);
 }
 
+static void make_leaves(Graph *g, const OperationCase *c, const Tensor *in, Var **vars,
+                        float **grads)
+{
+    for (int i = 0; i < c->inputs; i++) {
+        grads[i] = arena_zeroed(operation_pool, tensor_size(&in[i]), sizeof(float));
+        vars[i] = ag_leaf(g, in[i], grads[i]);
+    }
+}
+
 START_TEST(value_against_double)
 {
     const OperationCase *c = &table->cases[_i];
@@ -78,10 +87,10 @@ START_TEST(dropped_value_comes_back)
     Parameters p = c->parameters;
     Tensor in[3];
     Var *vars[3];
+    float *grads[3];
     draw_inputs(c, in);
     Graph *g = ag_graph_create();
-    for (int i = 0; i < c->inputs; i++)
-        vars[i] = ag_leaf(g, in[i], arena_zeroed(operation_pool, tensor_size(&in[i]), 4));
+    make_leaves(g, c, in, vars, grads);
     Var *y = c->function(g, vars, &p);
     const size_t n = tensor_size(&y->value);
     float *before = arena_alloc(operation_pool, n, sizeof *before);
@@ -128,22 +137,19 @@ static float *value_and_gradients(const OperationCase *c, const Tensor *in, size
     Var *vars[3];
     float *grads[3];
     Graph *g = ag_graph_create();
-    *count = 0;
-    for (int i = 0; i < c->inputs; i++) {
-        grads[i] = arena_zeroed(operation_pool, tensor_size(&in[i]), sizeof(float));
-        vars[i] = ag_leaf(g, in[i], grads[i]);
-        *count += tensor_size(&in[i]);
-    }
+    make_leaves(g, c, in, vars, grads);
     Var *y = c->function(g, vars, &p);
     const size_t n = tensor_size(&y->value);
     ag_backward_from(y, y->value.data);
-    float *all = arena_alloc(operation_pool, *count + n, sizeof *all), *end = all;
+    *count = n;
+    for (int i = 0; i < c->inputs; i++)
+        *count += tensor_size(&in[i]);
+    float *all = arena_alloc(operation_pool, *count, sizeof *all), *end = all;
     for (int i = 0; i < c->inputs; i++) {
         memcpy(end, grads[i], tensor_size(&in[i]) * sizeof *all);
         end += tensor_size(&in[i]);
     }
     memcpy(end, y->value.data, n * sizeof *all);
-    *count += n;
     ag_graph_destroy(g);
     return all;
 }

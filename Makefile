@@ -15,7 +15,7 @@
 #
 # Knobs: CC, VARIANT (release, debug, asan, gcov, fuzz), OPENMP=no, MARCH=native, PLAIN=yes (no GNU
 # vectors, no POSIX), CONTRACT=off (the same bits from every build), RUN, CHECK=standin (tests without
-# the library Check), SHORT=yes (what .ci/run has of the sanitized tests: see below), CFLAGS, LDFLAGS,
+# the library Check), SHORT=yes (without the slow tests: for sanitized builds), CFLAGS, LDFLAGS,
 # PREFIX, DESTDIR.
 
 VERSION := 0.1.0
@@ -136,12 +136,12 @@ FLAGS := $(call flags_with,$(PROBED))
 # is tested.
 TEST_FLAGS := $(call flags_with,$(patsubst -O%,-O1,$(filter-out -fsanitize=undefined,$(PROBED))))
 # SHORT=yes: without the cases of tests that are tagged slow (tests/tools/slow.h), and without the
-# undefined-behaviour sanitizer in the innermost loops of products, which would take a quarter of all time.
+# undefined-behaviour sanitizer in the innermost loops of products, with which they take longest of all code.
 SHORT_FLAGS := $(call flags_with,$(filter-out -fsanitize=undefined,$(PROBED)))
 LINK_FLAGS := $(PROBED_OPENMP) $(filter -fsanitize=% --coverage,$(PROBED)) $(LDFLAGS)
 
 # Objects depend on the command that made them: a change of flags or compiler rebuilds.
-COMMAND := $(CC) $(FLAGS) $(LINK_FLAGS) $(SHORT:%=SHORT=%)
+COMMAND := $(CC) $(FLAGS) $(LINK_FLAGS) $(if $(filter yes,$(SHORT)),SHORT=yes)
 ifneq ($(shell cat $(OUT)/command 2>/dev/null),$(subst ",,$(subst ',,$(COMMAND))))
 $(shell mkdir -p $(OUT) && echo "$(subst ",,$(subst ',,$(COMMAND)))" > $(OUT)/command)
 endif
@@ -260,9 +260,9 @@ SEED = 1
 mutants: $(OUT)/run-tests$(EXE)
 	@CC="$(CC)" sh tests/mutate.sh -j $(JOBS) -n $(FAULTS) -s $(SEED) -o $(OUT)
 
-# Coverage of the lines and branches of the library by the tests (gcc and gcov).
+# Coverage of the lines and branches of the library by the tests (gcc and gcov); counting takes its time, too.
 coverage:
-	$(MAKE) VARIANT=gcov check
+	$(MAKE) VARIANT=gcov SHORT=yes check
 	@sh tests/coverage.sh build/gcov $(FOLDERS)
 
 # Static analysis by what is here of clang-tidy, cppcheck and gcc; see tests/lint.sh.

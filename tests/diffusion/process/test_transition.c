@@ -15,7 +15,7 @@
 #include "tensor/base/rng.h"
 #include "tensor/product/gemm.h"
 #include "tests/tools/mild_process.h"
-#include "tests/tools/sanitized.h"
+#include "tests/tools/slow.h"
 
 enum { KINDS = 6, SCHEDULES = 6 };
 static const double BOUND = 1e-12;
@@ -218,11 +218,21 @@ START_TEST(laws_hold_at_2_and_16_states)
 }
 END_TEST
 
+static void check_schedules(size_t kind, size_t states)
+{
+    for (int beta = 0; beta < SCHEDULES; beta++)
+        check_process(kind, (ScheduleKind)beta, states, beta % 2 == 0 ? 100.0 : 5.0);
+}
+
+START_TEST(laws_hold_at_96_states)
+{
+    check_schedules((size_t)_i, 96);
+}
+END_TEST
+
 START_TEST(laws_hold_at_256_states)
 {
-    const size_t states = SANITIZED ? 96 : 256; /* products of three of them take a while there */
-    for (int beta = 0; beta < SCHEDULES; beta++)
-        check_process((size_t)_i, (ScheduleKind)beta, states, beta % 2 == 0 ? 100.0 : 5.0);
+    check_schedules((size_t)_i, 256);
 }
 END_TEST
 
@@ -239,9 +249,10 @@ Suite *transition_suite(void)
 
     tcase_set_timeout(tc, 240);
     tcase_add_loop_test(tc, laws_hold_at_2_and_16_states, 0, KINDS);
-    tcase_add_loop_test(tc, laws_hold_at_256_states, 0, KINDS);
-    if (!SANITIZED)
-        tcase_add_loop_test(tc, laws_hold_at_1024_states, 0, KINDS);
+    tcase_add_loop_test(tc, laws_hold_at_96_states, 0, KINDS);
     suite_add_tcase(suite, tc);
+    TCase *slow = slow_case(suite, 240);
+    tcase_add_loop_test(slow, laws_hold_at_256_states, 0, KINDS);
+    tcase_add_loop_test(slow, laws_hold_at_1024_states, 0, KINDS);
     return suite;
 }

@@ -10,7 +10,7 @@
 #include "tensor/base/memory.h"
 #include "tensor/system/threads.h"
 #include "tests/tools/inception_file.h"
-#include "tests/tools/sanitized.h"
+#include "tests/tools/slow.h"
 #include "tests/tools/toys.h"
 
 enum { ROWS = 9, COLUMNS = 7, PICTURE = ROWS * COLUMNS * 3, SHOWN = 12, STEP = 171 };
@@ -116,8 +116,6 @@ END_TEST
 /* Everything that the network has, and more or other than that at the end. */
 START_TEST(what_comes_on_top_is_refused)
 {
-    if (SANITIZED) /* each file has 24 million numbers */
-        return;
     refused(&(InceptionDamage){.added = "AuxLogits.fc.bias"}, "AuxLogits.fc.bias", "472 tensors");
     refused(&(InceptionDamage){.added = "Mixed_5b.branch1x1.conv.bias"}, "472 tensors",
             "found 473");
@@ -146,8 +144,6 @@ END_TEST
 /* Features of ordinary size, that differ from seed to seed and are the same for one. */
 START_TEST(random_weights)
 {
-    if (SANITIZED) /* three networks of 24 million normal draws */
-        return;
     float x[PICTURE], features[3][INCEPTION_FEATURES];
     for (size_t i = 0; i < PICTURE; i++)
         x[i] = (float)(inception_file_noise(i, 9999) + 0.5);
@@ -196,10 +192,12 @@ Suite *inception_suite(void)
     tcase_set_timeout(tc, 300);
     tcase_add_test(tc, features_are_those_of_pytorch);
     tcase_add_test(tc, other_networks_are_refused);
-    tcase_add_test(tc, what_comes_on_top_is_refused);
     tcase_add_test(tc, what_is_no_dict_of_tensors_is_refused);
-    tcase_add_test(tc, random_weights);
     tcase_add_test(tc, the_table_has_the_sizes_of_the_published_network);
     suite_add_tcase(suite, tc);
+    TCase *slow = slow_case(suite, 300); /* networks of 24 million numbers */
+    tcase_add_checked_fixture(slow, set_up, toys_tear_down);
+    tcase_add_test(slow, what_comes_on_top_is_refused);
+    tcase_add_test(slow, random_weights);
     return suite;
 }

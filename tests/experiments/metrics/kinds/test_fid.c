@@ -19,7 +19,7 @@
 #include "tensor/eigen/eigen.h"
 #include "tests/tools/cli.h"
 #include "tests/tools/inception_file.h"
-#include "tests/tools/sanitized.h"
+#include "tests/tools/slow.h"
 #include "tests/tools/toys.h"
 
 #define DIR  "test-fid.tmp.d"
@@ -168,8 +168,13 @@ START_TEST(bad_files_are_refused)
     says(EVAL "--metrics fid --reference @none.npz", 1, "none.npz");
     says(EVAL "--metrics is", 1, "w.pth: expected a zip archive");
     says("eval --quiet --samples @none.npy --metrics is --inception @w.pth", 1, "none.npy");
-    if (SANITIZED) /* the eigenvalues of 2,048 features take most of a minute there */
-        return;
+}
+END_TEST
+
+START_TEST(impossible_references_are_refused)
+{
+    uint8_t a[COUNT * PIXELS];
+    make_pictures(a, toy("a.npy"), 1);
     inception_file_write(toy("w.pth"), NULL);
     write_negative(toy("bad.npz"), F);
     says(EVAL "--metrics fid --reference @bad.npz", 1,
@@ -419,14 +424,15 @@ Suite *fid_suite(void)
     tcase_add_checked_fixture(tc, set_up, toys_tear_down);
     tcase_set_timeout(tc, 1800);
     tcase_add_test(tc, bad_files_are_refused);
-    if (!SANITIZED) { /* minutes each; the parts have suites of their own, which are sanitized */
-        tcase_add_test(tc, numbers_are_those_of_the_definitions);
-        tcase_add_test(tc, scores_of_shards_are_those_of_one_run);
-        tcase_add_test(tc, distances_of_shards_are_those_of_one_run);
-        tcase_add_test(tc, moments_of_another_hash);
-        tcase_add_test(tc, sums_and_features_are_joined);
-        tcase_add_test(tc, few_samples_are_said_to_be_few);
-    }
     suite_add_tcase(suite, tc);
+    TCase *slow = slow_case(suite, 1800); /* eigenvalues of 2,048 features */
+    tcase_add_checked_fixture(slow, set_up, toys_tear_down);
+    tcase_add_test(slow, impossible_references_are_refused);
+    tcase_add_test(slow, numbers_are_those_of_the_definitions);
+    tcase_add_test(slow, scores_of_shards_are_those_of_one_run);
+    tcase_add_test(slow, distances_of_shards_are_those_of_one_run);
+    tcase_add_test(slow, moments_of_another_hash);
+    tcase_add_test(slow, sums_and_features_are_joined);
+    tcase_add_test(slow, few_samples_are_said_to_be_few);
     return suite;
 }
